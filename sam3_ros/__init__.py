@@ -1,0 +1,61 @@
+"""Promptable segmentation for ROS 2: ask a camera image for a word, a point or a box.
+
+The library in five lines, without ROS:
+
+    from sam3_ros import Segmenter
+    with Segmenter.load("tabletop") as segmenter:
+        for segment in segmenter.segment(image_rgb, "red cube"):
+            print(segment.label, segment.score, segment.box)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import extend_path
+from typing import TYPE_CHECKING, Any
+
+# The generated messages live in a second folder of the same package name; the two merge here.
+__path__ = extend_path(__path__, __name__)
+
+if TYPE_CHECKING:
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.errors import Sam3RosError
+    from sam3_ros.core.geometry import Box
+    from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
+    from sam3_ros.core.segmenter import Segmenter
+    from sam3_ros.core.segments import Segment
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "Bundle",
+    "ConceptPrompt",
+    "InteractivePrompt",
+    "Sam3RosError",
+    "Segment",
+    "Segmenter",
+]
+
+# Importing a message module must not load OpenCV and ONNX Runtime, so names resolve on first use.
+_HOME = {
+    "Box": "sam3_ros.core.geometry",
+    "Bundle": "sam3_ros.core.bundle",
+    "ConceptPrompt": "sam3_ros.core.prompts",
+    "InteractivePrompt": "sam3_ros.core.prompts",
+    "Sam3RosError": "sam3_ros.core.errors",
+    "Segment": "sam3_ros.core.segments",
+    "Segmenter": "sam3_ros.core.segmenter",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

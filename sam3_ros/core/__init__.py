@@ -1,0 +1,1 @@
+"""The core: bundles, sessions and the segmenter. Knows neither ROS nor torch."""

@@ -1,0 +1,47 @@
+"""Every error that sam3_ros raises on purpose.
+
+Sam3RosError
+├── BundleError          damaged, unknown version, points outside its folder, unknown name
+│   └── ChecksumError    a file's bytes are not the ones the manifest promises
+├── BackendError         backend or provider not available, session cannot be made
+│   └── PrecisionError   the bundle holds no files of that precision
+├── InferenceError       a session failed while it ran
+├── PromptError          a prompt that cannot be answered (also a ValueError)
+└── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
+
+A message says what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class Sam3RosError(Exception):
+    """Base of the tree: catch this to catch everything sam3_ros raises on purpose."""
+
+
+class BundleError(Sam3RosError):
+    """A bundle that is damaged, of an unknown version, unknown, or points outside its folder."""
+
+
+class ChecksumError(BundleError):
+    """A file of a bundle differs in size or sha256 from what its manifest says."""
+
+
+class BackendError(Sam3RosError):
+    """A backend is not available here, or it cannot make a session of a file."""
+
+
+class PrecisionError(BackendError):
+    """The bundle has no files of the precision that was asked for."""
+
+
+class InferenceError(Sam3RosError):
+    """A session failed while it ran; the backend's own error is its `__cause__`."""
+
+
+class PromptError(Sam3RosError, ValueError):
+    """A prompt that cannot be answered: blank, too long, outside the image, labels that miss."""
+
+
+class ImageError(Sam3RosError, ValueError):
+    """An image that cannot be read, or whose shape or dtype is not the expected one."""

@@ -1,0 +1,80 @@
+"""The seam to an inference engine: named arrays in, named arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, element type and shape of one tensor of a session.
+
+    A dynamic dimension is its symbolic name as a str, or None where it has none.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | str | None, ...]
+
+    def __str__(self) -> str:
+        dimensions = ", ".join("?" if d is None else str(d) for d in self.shape)
+        return f"{self.name}: {self.dtype}[{dimensions}]"
+
+
+class Session(Protocol):
+    """One loaded model file.
+
+    Nothing about segmentation in it: it describes its tensors, runs, and closes. `provider` names
+    the engine that really runs it, for example "CPUExecutionProvider".
+    """
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Feed every input by its name in the file; return every output by its name."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine's memory. Closing twice is allowed, running afterwards is not."""
+        ...
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How sessions may use the machine.
+
+    threads: intra-op threads, None for the engine's own choice. spinning: let idle threads
+    busy-wait for work, a little faster and a whole core dearer; off because a robot's other
+    processes need that core. device_id: index of the accelerator.
+    """
+
+    threads: int | None = None
+    spinning: bool = False
+    device_id: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, or None to leave it, not {self.threads}")
+        if self.device_id < 0:
+            raise ValueError(f"device_id must be 0 or more, not {self.device_id}")
+
+
+class OpenSession(Protocol):
+    """Makes a session of a model file: the point where a test or a new backend steps in."""
+
+    def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session: ...

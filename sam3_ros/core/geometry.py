@@ -1,0 +1,79 @@
+"""Points and boxes in source-image pixels.
+
+x runs right and y down; (0, 0) is the top left corner of the top left pixel, so pixel centres
+lie at .5 and an image of width W spans x in [0, W].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from sam3_ros.core.errors import PromptError
+
+
+class Point(NamedTuple):
+    """A place in the image, px. Prompts take any (x, y) pair and keep it as a Point."""
+
+    x: float
+    y: float
+
+
+class ImageSize(NamedTuple):
+    """Height before width, as in an array's shape."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-aligned rectangle, px. Raises PromptError unless finite with max > min."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+    def __post_init__(self) -> None:
+        for name in ("x_min", "y_min", "x_max", "y_max"):
+            value = float(getattr(self, name))
+            if not math.isfinite(value):
+                raise PromptError(f"a box needs finite coordinates, got {name}={value}")
+            object.__setattr__(self, name, value)
+        if self.x_max <= self.x_min or self.y_max <= self.y_min:
+            raise PromptError(
+                "a box needs x_max > x_min and y_max > y_min, got "
+                f"x {self.x_min:g}..{self.x_max:g}, y {self.y_min:g}..{self.y_max:g}"
+            )
+
+    @property
+    def width(self) -> float:
+        return self.x_max - self.x_min
+
+    @property
+    def height(self) -> float:
+        return self.y_max - self.y_min
+
+    def clipped_to(self, size: ImageSize) -> Box | None:
+        """The part inside an image of this size, or None when there is none."""
+        x_min, x_max = max(self.x_min, 0.0), min(self.x_max, float(size.width))
+        y_min, y_max = max(self.y_min, 0.0), min(self.y_max, float(size.height))
+        if x_max <= x_min or y_max <= y_min:
+            return None
+        return Box(x_min, y_min, x_max, y_max)
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        return (self.x_min, self.y_min, self.x_max, self.y_max)
+
+
+def mask_bounds(mask: np.ndarray) -> Box | None:
+    """The box around the True pixels of a bool mask [H, W]; None when there are none."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0 or height == 0:
+        return None
+    return Box(x, y, x + width, y + height)

@@ -1,0 +1,124 @@
+"""What may be asked of an image: every instance of a concept, or one object pointed at.
+
+Both kinds validate themselves when made (PromptError); whether their points lie inside the
+image is checked by Segmenter.ask, which alone knows its size. Coordinates: see geometry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import Box, Point
+
+MAX_TEXT_CHARACTERS = 1000
+VISUAL = "visual"
+
+
+@dataclass(frozen=True)
+class ConceptPrompt:
+    """Find all instances of a concept, named by text, shown by exemplar boxes, or both.
+
+    Without text the exemplars alone name it, and at least one must be positive. Labels are
+    1 (positive) or 0 (negative) and default to all positive. Points select among what was
+    found: an instance stays when its mask holds any positive point (if there are any) and
+    no negative one. `id` defaults to the text or "visual", `label` to the text or the id.
+    """
+
+    text: str | None = None
+    exemplars: tuple[Box, ...] = ()
+    exemplar_labels: tuple[int, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
+    point_labels: tuple[int, ...] = ()
+    id: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.text is not None:
+            _check_text(self.text)
+        _set(self, "exemplars", tuple(self.exemplars))
+        _set(self, "exemplar_labels", _labels(self.exemplar_labels, len(self.exemplars), "box"))
+        _set(self, "points", _points(self.points))
+        _set(self, "point_labels", _labels(self.point_labels, len(self.points), "point"))
+        if self.text is None and 1 not in self.exemplar_labels:
+            raise PromptError(
+                "a concept prompt needs text or at least one positive exemplar box, got neither"
+            )
+        name = " ".join(self.text.split()) if self.text is not None else ""
+        _set(self, "id", self.id or name or VISUAL)
+        _set(self, "label", self.label or name or self.id)
+
+
+@dataclass(frozen=True)
+class InteractivePrompt:
+    """Segment one object, shown by positive (1) and negative (0) points, a box, or both.
+
+    Labels default to all positive. Needs a box or at least one positive point. `id` defaults
+    to "point", "box" or "point+box", `label` to the id.
+    """
+
+    points: tuple[tuple[float, float], ...] = ()
+    point_labels: tuple[int, ...] = ()
+    box: Box | None = None
+    id: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        _set(self, "points", _points(self.points))
+        _set(self, "point_labels", _labels(self.point_labels, len(self.points), "point"))
+        if self.box is None and 1 not in self.point_labels:
+            raise PromptError(
+                "an interactive prompt needs a box or at least one positive point, "
+                f"got {len(self.points)} negative points and no box"
+            )
+        kinds = ("point" if self.points else "", "box" if self.box else "")
+        _set(self, "id", self.id or "+".join(kind for kind in kinds if kind))
+        _set(self, "label", self.label or self.id)
+
+
+Prompt = ConceptPrompt | InteractivePrompt
+
+
+def _set(prompt: Prompt, field: str, value: object) -> None:
+    object.__setattr__(prompt, field, value)  # the one way to normalise a frozen dataclass
+
+
+def _check_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise PromptError(f"a text prompt must be a str, got {type(text).__name__}")
+    if not text.strip():
+        raise PromptError('a text prompt must not be blank: give a word such as "cube", or None')
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise PromptError(
+            f"a text prompt has at most {MAX_TEXT_CHARACTERS} characters, got {len(text)}"
+        )
+
+
+def _points(points: Sequence[tuple[float, float]]) -> tuple[Point, ...]:
+    return tuple(_point(point) for point in points)
+
+
+def _point(point: tuple[float, float]) -> Point:
+    try:
+        x, y = (float(value) for value in point)
+    except (TypeError, ValueError) as error:
+        raise PromptError(f"a point must be a pair (x, y) of numbers, got {point!r}") from error
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise PromptError(f"a point needs finite coordinates, got ({x:g}, {y:g})")
+    return Point(x, y)
+
+
+def _labels(labels: Sequence[int], count: int, of_what: str) -> tuple[int, ...]:
+    if not labels:
+        return (1,) * count
+    if len(labels) != count:
+        raise PromptError(
+            f"every {of_what} needs one label: got {count} {of_what}(s) and {len(labels)} label(s)"
+        )
+    if any(label not in (0, 1) for label in labels):
+        raise PromptError(
+            f"a {of_what} label is 1 (positive) or 0 (negative), got {tuple(labels)}"
+        )
+    return tuple(int(label) for label in labels)

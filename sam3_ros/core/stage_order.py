@@ -1,0 +1,87 @@
+"""Which stages a wanted tensor needs, and in which order: pure reasoning over names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sam3_ros.core.errors import BundleError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the model. inputs and outputs map canonical names to names in the file."""
+
+    name: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        for attribute in ("inputs", "outputs"):
+            frozen = MappingProxyType(dict(getattr(self, attribute)))
+            object.__setattr__(self, attribute, frozen)
+            names = list(frozen.values())
+            if len(set(names)) != len(names):
+                raise BundleError(
+                    f"stage {self.name!r} names a tensor twice in {attribute}: {names}"
+                )
+        if not self.outputs:
+            raise BundleError(f"stage {self.name!r} has no outputs")
+
+
+def producers(stages: Iterable[Stage]) -> dict[str, Stage]:
+    """The stage that computes each canonical name. Raises BundleError if two compute the same."""
+    found: dict[str, Stage] = {}
+    for stage in stages:
+        for name in stage.outputs:
+            if name in found:
+                raise BundleError(
+                    f"{name!r} comes from two stages: {found[name].name}, {stage.name}"
+                )
+            found[name] = stage
+    return found
+
+
+def stages_needed(
+    stages: Iterable[Stage], wanted: Iterable[str], given: Collection[str]
+) -> list[Stage]:
+    """The stages to run, in order, to have every wanted name when the given ones are at hand.
+
+    A stage is left out where its outputs are given or nobody wants them. Raises BundleError for a
+    name that nothing provides, and for stages that wait for each other.
+    """
+    source = producers(stages)
+    order: dict[str, Stage] = {}
+    waiting: list[str] = []
+
+    def visit(name: str, asker: str) -> None:
+        if name in given:
+            return
+        if name not in source:
+            raise BundleError(f"{asker} needs {name!r}, which no stage computes")
+        stage = source[name]
+        if stage.name in order:
+            return
+        if stage.name in waiting:
+            raise BundleError(f"stages wait for each other: {' -> '.join([*waiting, stage.name])}")
+        waiting.append(stage.name)
+        for needed in stage.inputs:
+            visit(needed, f"stage {stage.name!r}")
+        waiting.pop()
+        order[stage.name] = stage
+
+    for name in wanted:
+        visit(name, "the answer")
+    return list(order.values())
+
+
+def derived_names(stages: Iterable[Stage], given: Collection[str]) -> frozenset[str]:
+    """The canonical names that stages can compute from the given ones alone."""
+    known = set(given)
+    remaining = list(stages)
+    while ready := [stage for stage in remaining if known.issuperset(stage.inputs)]:
+        for stage in ready:
+            known.update(stage.outputs)
+            remaining.remove(stage)
+    return frozenset(known.difference(given))

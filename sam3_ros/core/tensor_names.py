@@ -1,0 +1,58 @@
+"""The canonical tensor names: what the segmenter calls things, whatever a file calls them.
+
+A manifest maps these to the names inside its files. Each entry is name: rank. Masks are True where
+valid. Shapes: B = 1, L text tokens, N boxes or points, T prompt tokens, Q queries, D channels.
+"""
+
+from __future__ import annotations
+
+# Values that the segmenter makes itself; no stage computes them.
+IMAGE_INPUTS = {"pixel_values": 4}  # f32[1,3,h,w]
+CONCEPT_INPUTS = {
+    "input_ids": 2,  # int64[1,L]
+    "boxes": 3,  # f32[1,N,4] cxcywh in [0,1]
+    "box_labels": 2,  # int64[1,N]
+    "box_mask": 2,  # bool[1,N]
+    "prompt": 3,  # f32[1,T,D] text ++ geometry
+    "prompt_mask": 2,  # bool[1,T]
+}
+INTERACTIVE_INPUTS = {
+    "point_coords": 3,  # f32[1,N,2] in prompt space px
+    "point_labels": 2,  # [1,N] -1 padding, 0 negative, 1 positive, 2 and 3 box corners
+    "mask_input": 4,  # f32[1,1,h,w]
+    "has_mask": 1,  # f32[1]
+}
+
+# Values that the stages must be able to compute for a capability.
+CONCEPT_OUTPUTS = {
+    "text_features": 3,  # f32[1,L,D]
+    "text_mask": 2,  # bool[1,L]
+    "geometry_features": 3,  # f32[1,N+1,D]
+    "geometry_mask": 2,  # bool[1,N+1]
+    "queries": 3,  # f32[1,Q,D]
+    "pred_boxes": 3,  # f32[1,Q,4] cxcywh in [0,1]
+    "presence": 2,  # f32[1,1] logit
+    "logits": 2,  # f32[1,Q]
+    "masks": 4,  # f32[1,Q,h,w] logits
+}
+INTERACTIVE_OUTPUTS = {
+    "sam_masks": 4,  # f32[1,4,h,w] logits, mask 0 the single one
+    "sam_iou": 2,  # f32[1,4]
+}
+OBJECT_SCORE = "object_score"  # f32[1,1] logit; needed where the manifest gates by it
+
+RANKS = {
+    **IMAGE_INPUTS,
+    **CONCEPT_INPUTS,
+    **INTERACTIVE_INPUTS,
+    **CONCEPT_OUTPUTS,
+    **INTERACTIVE_OUTPUTS,
+    OBJECT_SCORE: 2,
+    "fpn0": 4,
+    "fpn1": 4,
+    "fpn2": 4,
+    "sam_s0": 4,
+    "sam_s1": 4,
+    "sam_embed": 4,
+    "memory": 3,
+}

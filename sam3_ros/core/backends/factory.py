@@ -1,0 +1,26 @@
+"""From a backend's name to a session, or to an error that says how to get what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.errors import BackendError
+from sam3_ros.core.session import Session, SessionOptions
+
+BACKENDS: tuple[str, ...] = tuple(PROVIDERS)
+
+
+def open_session(
+    path: Path, backend: str = "cpu", options: SessionOptions | None = None
+) -> Session:
+    """Load a model file on one of BACKENDS.
+
+    The session runs on the backend that was asked for or is not made at all: BackendError names
+    what is missing and how to get it.
+    """
+    if backend not in PROVIDERS:
+        raise BackendError(f"no backend {backend!r}; there are {', '.join(BACKENDS)}")
+    from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
+
+    return OnnxRuntimeSession(path, PROVIDERS[backend], options or SessionOptions())

@@ -1,0 +1,115 @@
+"""A session on ONNX Runtime, on exactly the provider that was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from sam3_ros.core.backends.providers import PROVIDERS, Provider
+from sam3_ros.core.errors import BackendError, InferenceError
+from sam3_ros.core.session import Array, SessionOptions, TensorSpec
+
+ONLY_ERRORS = 3  # ONNX Runtime's severity: its warnings about graph details help no user
+
+_DTYPES = {
+    "bool": np.bool_,
+    "double": np.float64,
+    "float": np.float32,
+    "float16": np.float16,
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+}
+
+
+class OnnxRuntimeSession:
+    """One ONNX file, loaded. Raises BackendError where the engine or the provider is lacking."""
+
+    def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
+        ort = _import_onnxruntime()
+        provider.require_available(ort.get_available_providers())
+        try:
+            session = ort.InferenceSession(
+                str(path),
+                sess_options=_engine_options(ort, options),
+                providers=provider.request(options),
+            )
+        except Exception as error:
+            raise BackendError(
+                f"{path} cannot be loaded on backend {provider.backend!r}: {error}"
+            ) from error
+        # By default a failing provider would be replaced in the middle of a run.
+        session.disable_fallback()
+        provider.require_running(session.get_providers())
+        self._path = path
+        self._session: Any = session
+        self._provider = provider.name
+        self._inputs = _specs(session.get_inputs(), path)
+        self._outputs = _specs(session.get_outputs(), path)
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        return self._inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        return self._outputs
+
+    @property
+    def provider(self) -> str:
+        return self._provider
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run once. The engine's own exceptions come through as they are."""
+        if self._session is None:
+            raise InferenceError(f"the session of {self._path} is closed")
+        names = list(self._outputs)
+        contiguous = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
+        return dict(zip(names, self._session.run(names, contiguous), strict=True))
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _import_onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        how = PROVIDERS["cpu"].how_to_get()
+        raise BackendError(f"ONNX Runtime cannot be imported ({error}): {how}") from error
+    return onnxruntime
+
+
+def _engine_options(ort: Any, options: SessionOptions) -> Any:
+    engine = ort.SessionOptions()
+    engine.log_severity_level = ONLY_ERRORS
+    if options.threads is not None:
+        engine.intra_op_num_threads = options.threads
+    spinning = "1" if options.spinning else "0"
+    engine.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    engine.add_session_config_entry("session.inter_op.allow_spinning", spinning)
+    return engine
+
+
+def _specs(arguments: Iterable[Any], path: Path) -> Mapping[str, TensorSpec]:
+    return MappingProxyType({each.name: _spec(each, path) for each in arguments})
+
+
+def _spec(argument: Any, path: Path) -> TensorSpec:
+    element = re.fullmatch(r"tensor\((\w+)\)", argument.type)
+    if element is None or element[1] not in _DTYPES:
+        raise BackendError(
+            f"{path}: tensor {argument.name!r} has type {argument.type}, which NumPy cannot hold; "
+            f"export it as one of {', '.join(_DTYPES)}"
+        )
+    return TensorSpec(argument.name, np.dtype(_DTYPES[element[1]]), tuple(argument.shape))

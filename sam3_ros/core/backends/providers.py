@@ -1,0 +1,93 @@
+"""What each backend is called in ONNX Runtime, and how to get it where it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sam3_ros.core.errors import BackendError
+from sam3_ros.core.session import SessionOptions
+
+ProviderOptions = dict[str, str]
+Request = tuple[str, ProviderOptions]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A backend as ONNX Runtime's execution provider.
+
+    package: the wheel that holds it. needs: what the machine must have besides. request: the
+    providers to ask for, best first.
+    """
+
+    backend: str
+    name: str
+    package: str
+    needs: str
+    request: Callable[[SessionOptions], list[Request]]
+
+    def require_available(self, available: Sequence[str]) -> None:
+        """Raise BackendError unless the installed ONNX Runtime was built with this provider."""
+        if self.name not in available:
+            raise BackendError(
+                f"backend {self.backend!r} needs ONNX Runtime's {self.name}, and the installed one "
+                f"has only {', '.join(available) or 'none'}: {self.how_to_get()}"
+            )
+
+    def require_running(self, running: Sequence[str]) -> None:
+        """Raise BackendError if the session came up on another provider."""
+        if not running or running[0] != self.name:
+            raise BackendError(
+                f"backend {self.backend!r} was asked for, but ONNX Runtime could not start "
+                f"{self.name} and would run on {', '.join(running) or 'nothing'}: it needs "
+                f"{self.needs}"
+            )
+
+    def how_to_get(self) -> str:
+        """One line: the pip command and what the machine needs."""
+        swap = "" if self.package == "onnxruntime" else "pip uninstall -y onnxruntime && "
+        return f"`{swap}pip install {self.package}`; it needs {self.needs}"
+
+
+def _cpu(options: SessionOptions) -> list[Request]:
+    return [("CPUExecutionProvider", {})]
+
+
+def _cuda(options: SessionOptions) -> list[Request]:
+    return [("CUDAExecutionProvider", {"device_id": str(options.device_id)})]
+
+
+def _tensorrt(options: SessionOptions) -> list[Request]:
+    # TensorRT leaves the operators it does not know to CUDA; without it they would go to the CPU.
+    device = {"device_id": str(options.device_id)}
+    return [("TensorrtExecutionProvider", device), ("CUDAExecutionProvider", device)]
+
+
+def _openvino(options: SessionOptions) -> list[Request]:
+    threads = {} if options.threads is None else {"num_of_threads": str(options.threads)}
+    return [("OpenVINOExecutionProvider", {"device_type": "CPU", **threads})]
+
+
+_CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxruntime-gpu 1.31)"
+
+PROVIDERS = {
+    provider.backend: provider
+    for provider in (
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "nothing else", _cpu),
+        Provider("cuda", "CUDAExecutionProvider", "onnxruntime-gpu", _CUDA_NEEDS, _cuda),
+        Provider(
+            "tensorrt",
+            "TensorrtExecutionProvider",
+            "onnxruntime-gpu",
+            f"{_CUDA_NEEDS}, and the TensorRT 10 libraries (pip install tensorrt)",
+            _tensorrt,
+        ),
+        Provider(
+            "openvino",
+            "OpenVINOExecutionProvider",
+            "onnxruntime-openvino",
+            "an x86-64 CPU; the wheel brings OpenVINO along",
+            _openvino,
+        ),
+    )
+}

@@ -1,0 +1,119 @@
+"""Runs the stages that a wanted tensor needs, each once, on sessions that are opened when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from time import perf_counter
+
+import numpy as np
+
+from sam3_ros.core.errors import InferenceError, Sam3RosError
+from sam3_ros.core.session import Array, Session, TensorSpec
+from sam3_ros.core.stage_order import Stage, derived_names, stages_needed
+from sam3_ros.core.stage_tensors import check_tensors
+
+OpenStage = Callable[[Stage], Session]
+Observer = Callable[[str, float], None]
+
+
+class StageGraph:
+    """Pull-based dataflow over stages; values go by their canonical names.
+
+    open_stage makes a stage's session, at its first use or in `load`. observer(stage, seconds) is
+    told of every run. Not safe for concurrent calls: one thread at a time.
+    """
+
+    def __init__(
+        self,
+        stages: Iterable[Stage],
+        open_stage: OpenStage,
+        observer: Observer | None = None,
+    ) -> None:
+        self._stages = {stage.name: stage for stage in stages}
+        self._open_stage = open_stage
+        self._observer = observer
+        self._sessions: dict[str, Session] = {}
+
+    def derived_from(self, given: Collection[str]) -> frozenset[str]:
+        """The names that depend on nothing but the given ones, for example the image features."""
+        return derived_names(self._stages.values(), given)
+
+    def load(self, names: Iterable[str] | None = None) -> None:
+        """Open the sessions of the named stages, or of all, and check their tensors.
+
+        Raises BackendError where a session cannot be made, BundleError where its tensors are not
+        the ones the stage names.
+        """
+        for name in self._stages if names is None else names:
+            self._session(self._stages[name])
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """The provider of every stage that is loaded."""
+        return {name: session.provider for name, session in self._sessions.items()}
+
+    def specs(self, stage: str) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+        """Input and output tensors of a stage by canonical name; opens its session."""
+        session = self._session(self._stages[stage])
+        names = self._stages[stage]
+        return (
+            {canonical: session.inputs[name] for canonical, name in names.inputs.items()},
+            {canonical: session.outputs[name] for canonical, name in names.outputs.items()},
+        )
+
+    def compute(self, wanted: Iterable[str], values: Mapping[str, Array]) -> dict[str, Array]:
+        """Compute the wanted names from the given values.
+
+        Returns the wanted values and whatever else was computed on the way (to be kept by the
+        caller if it is dear). A given value is never computed again. float16 comes back as
+        float32. Raises BundleError if nothing provides a name, InferenceError if a session fails.
+        """
+        wanted = list(wanted)
+        computed: dict[str, Array] = {}
+        for stage in stages_needed(self._stages.values(), wanted, values.keys()):
+            for name, value in self._run(stage, {**computed, **values}).items():
+                if name not in values:
+                    computed[name] = value
+        return {**computed, **{name: values[name] for name in wanted if name in values}}
+
+    def close(self) -> None:
+        """Close every session; a later call opens them again."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    def _session(self, stage: Stage) -> Session:
+        if stage.name not in self._sessions:
+            session = self._open_stage(stage)
+            try:
+                check_tensors(stage, session)
+            except Sam3RosError:
+                session.close()
+                raise
+            self._sessions[stage.name] = session
+        return self._sessions[stage.name]
+
+    def _run(self, stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+        session = self._session(stage)
+        feeds = {
+            name: values[canonical].astype(session.inputs[name].dtype, copy=False)
+            for canonical, name in stage.inputs.items()
+        }
+        start = perf_counter()
+        try:
+            results = session.run(feeds)
+        except Sam3RosError:
+            raise
+        except Exception as error:
+            raise InferenceError(_failure(stage, feeds, error)) from error
+        if self._observer is not None:
+            self._observer(stage.name, perf_counter() - start)
+        return {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}
+
+
+def _widened(value: Array) -> Array:
+    return value.astype(np.float32) if value.dtype == np.float16 else value
+
+
+def _failure(stage: Stage, feeds: Mapping[str, Array], error: Exception) -> str:
+    fed = ", ".join(f"{name} {value.dtype}{list(value.shape)}" for name, value in feeds.items())
+    return f"stage {stage.name!r} failed while it ran on {fed}: {error}"

@@ -88,8 +88,8 @@ def _locate(name_or_path: str | Path) -> Path:
     if not found:
         names = ", ".join(embedded) or "none"
         raise BundleError(
-            f"no bundle {str(name_or_path)[:200]!r}: it is neither a folder nor the name of an embedded "
-            f"bundle ({names})"
+            f"no bundle {str(name_or_path)[:200]!r}: it is neither a folder nor the name of an "
+            f"embedded bundle ({names})"
         )
     if not folder.is_dir():
         raise BundleError(f"{folder} is not a folder; a bundle is a folder with a {MANIFEST_NAME}")

@@ -1,4 +1,4 @@
-"""Runs the stages that a wanted tensor needs, each once, on sessions that are opened when needed."""
+"""Runs the stages that a wanted tensor needs, each once; sessions are opened when needed."""
 
 from __future__ import annotations
 
@@ -71,9 +71,8 @@ class StageGraph:
         wanted = list(wanted)
         computed: dict[str, Array] = {}
         for stage in stages_needed(self._stages.values(), wanted, values.keys()):
-            for name, value in self._run(stage, {**computed, **values}).items():
-                if name not in values:
-                    computed[name] = value
+            results = self._run(stage, {**computed, **values})
+            computed.update({name: results[name] for name in results if name not in values})
         return {**computed, **{name: values[name] for name in wanted if name in values}}
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -83,11 +84,10 @@ class OnnxRuntimeSession:
 
 def _import_onnxruntime() -> Any:
     try:
-        import onnxruntime
+        return import_module("onnxruntime")
     except ImportError as error:
         how = PROVIDERS["cpu"].how_to_get()
         raise BackendError(f"ONNX Runtime cannot be imported ({error}): {how}") from error
-    return onnxruntime
 
 
 def _engine_options(ort: Any, options: SessionOptions) -> Any:

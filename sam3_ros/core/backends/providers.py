@@ -49,7 +49,7 @@ class Provider:
         return f"`{swap}pip install {self.package}`; it needs {self.needs}"
 
 
-def _cpu(options: SessionOptions) -> list[Request]:
+def _cpu(_options: SessionOptions) -> list[Request]:
     return [("CPUExecutionProvider", {})]
 
 

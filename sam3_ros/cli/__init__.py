@@ -1,0 +1,1 @@
+"""The console command `sam3-ros`: one file a sub-command."""

@@ -1,0 +1,53 @@
+"""The `sam3-ros` command: finds the sub-command, and tells errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sam3_ros import __version__
+from sam3_ros.core.errors import Sam3RosError
+
+# One module of sam3_ros.cli each, in the order of --help. A module has `register(commands)` and
+# imports what is heavy only inside the function that runs.
+COMMANDS = ("bundle",)
+
+FAILED = 2
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sub-command; returns the exit code: 0, 2 for an error, or what the command says."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except Sam3RosError as error:
+        print(f"sam3-ros: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # A reader such as `head` has gone; keep Python's own flush at exit from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sam3-ros",
+        description="Promptable segmentation for ROS 2: words, clicks and boxes to masks.",
+        epilog="`sam3-ros COMMAND --help` has examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"sam3-ros {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"sam3_ros.cli.{name}").register(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

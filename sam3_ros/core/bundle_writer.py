@@ -1,0 +1,139 @@
+"""Writes a bundle so that a reader sees the old one or the new one, never half of either."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sam3_ros.core.bundle import MANIFEST_NAME, Bundle
+from sam3_ros.core.bundle_files import describe_file
+from sam3_ros.core.errors import BundleError
+from sam3_ros.core.manifest import (
+    ConceptSettings,
+    FileRef,
+    InteractiveSettings,
+    Manifest,
+    Preprocessing,
+    StageEntry,
+)
+from sam3_ros.core.manifest_yaml import dump_manifest
+
+
+@dataclass(frozen=True)
+class BundleDescription:
+    """A manifest without its stages; the fields mean what they mean in Manifest."""
+
+    name: str
+    description: str
+    licence: str
+    source: Mapping[str, str]
+    preprocessing: Preprocessing
+    concept: ConceptSettings | None = None
+    interactive: InteractiveSettings | None = None
+    verification: Mapping[str, Any] = field(default_factory=dict)
+
+
+class BundleWriter:
+    """Gathers files in a hidden folder beside `target` and moves it into place when all is sound.
+
+        with BundleWriter(target) as writer:
+            writer.add_stage("image", inputs, outputs, {"fp32": onnx_file})
+            tokenizer = writer.add_file(tokenizer_json, "tokenizer.json")
+            bundle = writer.finish(description)
+
+    Leaving the block without `finish` leaves nothing behind. Raises BundleError if the target
+    exists and replace_existing is not set.
+    """
+
+    def __init__(self, target: Path, replace_existing: bool = False) -> None:
+        if target.exists() and not replace_existing:
+            raise BundleError(f"{target} exists; remove it, or ask to replace it")
+        if target.exists() and not (target / MANIFEST_NAME).is_file() and _has_entries(target):
+            raise BundleError(f"{target} is no bundle, so it is not replaced; remove it yourself")
+        self._target = target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{target.name}-"
+        self._staging = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        self._stages: dict[str, StageEntry] = {}
+
+    def __enter__(self) -> BundleWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def add_file(self, source: Path, relative: str) -> FileRef:
+        """Copy a file into the bundle at `relative` and describe it."""
+        copy = self._staging / relative
+        if copy.exists():
+            raise BundleError(f"{relative!r} is already in the bundle")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+        return describe_file(copy, relative)
+
+    def add_stage(
+        self,
+        name: str,
+        inputs: Mapping[str, str],
+        outputs: Mapping[str, str],
+        files: Mapping[str, Path],
+    ) -> None:
+        """Add a stage: canonical name to name in the file, and precision to ONNX file.
+
+        The files are copied to <precision>/<name>.onnx.
+        """
+        if name in self._stages:
+            raise BundleError(f"stage {name!r} is already in the bundle")
+        copies = {
+            precision: self.add_file(source, f"{precision}/{name}.onnx")
+            for precision, source in files.items()
+        }
+        self._stages[name] = StageEntry(name, inputs, outputs, copies)
+
+    def finish(self, description: BundleDescription) -> Bundle:
+        """Write the manifest, check the whole as a reader would, and move it to the target."""
+        fields = {name: getattr(description, name) for name in description.__dataclass_fields__}
+        _write_manifest(self._staging, Manifest(stages=self._stages, **fields))
+        Bundle.open(self._staging)
+        self._staging.chmod(0o755)  # mkdtemp's folder is for its owner alone
+        if self._target.exists():
+            self._swap()
+        else:
+            self._staging.rename(self._target)
+        return Bundle.open(self._target)
+
+    def _swap(self) -> None:
+        retired = Path(
+            tempfile.mkdtemp(prefix=f".{self._target.name}-old-", dir=self._target.parent)
+        )
+        self._target.rename(retired)
+        self._staging.rename(self._target)
+        shutil.rmtree(retired)
+
+
+def record_verification(folder: Path, verification: Mapping[str, Any]) -> Bundle:
+    """Put the figures of an evaluation into the manifest of a bundle that already stands."""
+    bundle = Bundle.open(folder)
+    _write_manifest(bundle.path, replace(bundle.manifest, verification=verification))
+    return Bundle.open(folder)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    unfinished = folder / f".{MANIFEST_NAME}.new"
+    unfinished.write_text(dump_manifest(manifest), encoding="utf-8")
+    os.replace(unfinished, folder / MANIFEST_NAME)
+
+
+def _has_entries(folder: Path) -> bool:
+    return not folder.is_dir() or any(folder.iterdir())

@@ -1,0 +1,77 @@
+# Everything for a machine without ROS: ROS 2 comes as wheels into .venv. `make help` lists the targets.
+
+SHELL := /bin/sh
+VENV := .venv
+TRAINING_VENV := .venv-training
+BIN := $(VENV)/bin
+# In the environment, so that it lives and goes with what is installed from it.
+MESSAGES_BUILD := $(VENV)/build-messages
+
+# A sourced ROS install, or an environment of other wheels, must not leak into this one.
+unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH
+unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help build demo test check format tabletop clean distclean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
+
+build: $(VENV)/messages.stamp ## .venv with ROS 2, the messages and this package (PYTHON=... picks a Python)
+
+demo: build ## replay the tabletop bag through the node; table, video and contact sheet in out/
+	$(BIN)/sam3-ros demo
+
+test: build ## the tests (ARGS="-k bundle" narrows them)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: build ## ruff, mypy (strict on the core) and the import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q test/test_import_direction.py
+
+format: build ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tabletop: $(TRAINING_VENV)/training.stamp ## train, evaluate and write the shipped bundle (about two hours)
+	$(TRAINING_VENV)/bin/python -m sam3_ros.training.tabletop $(ARGS)
+
+clean: ## caches and the demo's output
+	rm -rf build install log out .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find sam3_ros test -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## the environments too
+	rm -rf $(VENV) $(TRAINING_VENV)
+
+$(VENV)/pyvenv.cfg:
+	@python=$$(.ci/find-python) && echo "sam3_ros: $(VENV) with $$python" && \
+	$$python -m venv --clear $(VENV)
+
+$(VENV)/packages.stamp: $(VENV)/pyvenv.cfg pyproject.toml setup.py
+	@echo "sam3_ros: installing ROS 2 and the libraries from PyPI (about a minute)"
+	$(BIN)/pip install --quiet --editable '.[ros,test,dev]'
+	@touch $@
+
+$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg)
+	@echo "sam3_ros: generating the messages (about half a minute)"
+	@PATH="$(abspath $(BIN)):$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))" .ci/quietly \
+	$(BIN)/cmake -S . -B $(MESSAGES_BUILD) -G Ninja \
+	  -DCMAKE_BUILD_TYPE=Release \
+	  -DCMAKE_PREFIX_PATH="$(abspath $(VENV))" \
+	  -DCMAKE_INSTALL_PREFIX="$(abspath $(VENV))" \
+	  -DPython3_EXECUTABLE="$(abspath $(BIN))/python" \
+	  -DAMENT_CMAKE_SYMLINK_INSTALL=1 \
+	  -DSAM3_ROS_DEVELOP=ON \
+	  -DBUILD_TESTING=OFF
+	@PATH="$(abspath $(BIN)):$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))" .ci/quietly \
+	$(BIN)/cmake --build $(MESSAGES_BUILD) --target install
+	@touch $@
+
+$(TRAINING_VENV)/training.stamp: pyproject.toml
+	@python=$$(.ci/find-python libosmesa6) && $$python -m venv --clear $(TRAINING_VENV)
+	$(TRAINING_VENV)/bin/pip install --quiet --editable '.[training]'
+	@touch $@

@@ -118,7 +118,5 @@ def _labels(labels: Sequence[int], count: int, of_what: str) -> tuple[int, ...]:
             f"every {of_what} needs one label: got {count} {of_what}(s) and {len(labels)} label(s)"
         )
     if any(label not in (0, 1) for label in labels):
-        raise PromptError(
-            f"a {of_what} label is 1 (positive) or 0 (negative), got {tuple(labels)}"
-        )
+        raise PromptError(f"a {of_what} label is 1 (positive) or 0 (negative), got {tuple(labels)}")
     return tuple(int(label) for label in labels)

@@ -1,0 +1,55 @@
+"""An image that has been prepared once, so that many prompts can ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.image_transform import Floats, ImageTransform
+from sam3_ros.core.session import Array
+from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.tensor_names import IMAGE_INPUTS
+
+
+class ImageEmbedding:
+    """What is known of one image; made by Segmenter.encode_image, and only good for its maker.
+
+    A feature is computed when the first prompt needs it, and kept: asking for words never runs
+    the click's part of the image encoder, nor the other way round.
+    """
+
+    def __init__(self, graph: StageGraph, transform: ImageTransform, pixel_values: Floats) -> None:
+        self.graph = graph
+        self.transform = transform
+        self._lasting_names = graph.derived_from(frozenset(IMAGE_INPUTS))
+        self._values: dict[str, Array] = {"pixel_values": pixel_values}
+        self._without_exemplars: dict[str, Array] | None = None
+
+    @property
+    def size(self) -> ImageSize:
+        """Of the source image."""
+        return self.transform.source
+
+    def compute(self, wanted: Iterable[str], values: Mapping[str, Array]) -> dict[str, Array]:
+        """StageGraph.compute on this image's features and the given values."""
+        computed = self.graph.compute(wanted, {**self._values, **values})
+        for name in self._lasting_names.intersection(computed):
+            self._values[name] = computed[name]
+        return computed
+
+    def geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
+        """geometry_features f32[1,N+1,D] and geometry_mask bool[1,N+1] of N exemplar boxes."""
+        if exemplars["boxes"].shape[1] > 0:
+            return self._geometry(exemplars)
+        if self._without_exemplars is None:  # the same for every phrase asked of this image
+            self._without_exemplars = self._geometry(exemplars)
+        return self._without_exemplars
+
+    def _geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
+        computed = self.compute(("geometry_features", "geometry_mask"), exemplars)
+        return {
+            "features": computed["geometry_features"],
+            "mask": computed["geometry_mask"].astype(np.bool_),
+        }

@@ -1,0 +1,87 @@
+"""Interactive prompts: points and a box in the form the model takes, and which mask answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.finite import require_finite
+from sam3_ros.core.image_transform import ImageTransform
+from sam3_ros.core.manifest import InteractiveSettings, SingleMask
+from sam3_ros.core.prompt_checks import clipped_box
+from sam3_ros.core.prompts import InteractivePrompt
+from sam3_ros.core.tensor_names import INTERACTIVE_OUTPUTS, OBJECT_SCORE
+
+Array = npt.NDArray[Any]
+
+PADDING, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 2, 3
+
+
+def prompt_feeds(
+    prompt: InteractivePrompt, transform: ImageTransform, settings: InteractiveSettings
+) -> dict[str, Array]:
+    """point_coords f32[1,N,2] in prompt space, point_labels int64[1,N], and no mask prompt.
+
+    The box comes first, as its two corners. Raises PromptError for a box outside the image.
+    """
+    points: list[tuple[float, float]] = []
+    labels: list[int] = []
+    if prompt.box is not None:
+        box = clipped_box(prompt.box, transform.source, prompt.id)
+        points += [(box.x_min, box.y_min), (box.x_max, box.y_max)]
+        labels += [BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]
+    labels += prompt.point_labels
+    coords = transform.points_to_prompt_space([*points, *prompt.points])
+    if settings.padding_point == "without_box" and prompt.box is None:
+        coords = np.concatenate([coords, np.zeros((1, 2), np.float32)])
+        labels.append(PADDING)
+    feeds: dict[str, Array] = {
+        "point_coords": coords[None],
+        "point_labels": np.array([labels], np.int64),
+    }
+    if settings.mask_input is not None:
+        shape = (1, 1, settings.mask_input.height, settings.mask_input.width)
+        feeds["mask_input"] = np.zeros(shape, np.float32)
+        feeds["has_mask"] = np.zeros(1, np.float32)
+    return feeds
+
+
+def wanted_tensors(settings: InteractiveSettings) -> tuple[str, ...]:
+    """What the stages must compute to answer."""
+    gate = (OBJECT_SCORE,) if settings.object_score == "gate" else ()
+    return (*INTERACTIVE_OUTPUTS, *gate)
+
+
+def is_ambiguous(prompt: InteractivePrompt, settings: InteractiveSettings) -> bool:
+    """Could the prompt mean a part as well as the whole? Then the best of masks 1:4 answers."""
+    return prompt.box is None and len(prompt.points) <= settings.multimask_max_points
+
+
+def choose_mask(masks: Array, iou: Array, ambiguous: bool, rule: SingleMask) -> int:
+    """Index of the mask that answers. masks: logits f32[4, h, w], iou: f32[4]."""
+    best_of_three = 1 + int(np.argmax(iou[1:]))
+    if ambiguous:
+        return best_of_three
+    if rule.rule == "first" or stability(masks[0], rule.delta) >= rule.threshold:
+        return 0
+    return best_of_three
+
+
+def stability(logits: Array, delta: float) -> float:
+    """IoU of the mask cut at +delta and at -delta; 1 where both are empty.
+
+    Source: SAM 2 (facebookresearch/sam2, mask_decoder.py, _get_stability_scores).
+    """
+    union = np.count_nonzero(logits > -delta)
+    return np.count_nonzero(logits > delta) / union if union else 1.0
+
+
+def shows_no_object(computed: dict[str, Array], settings: InteractiveSettings) -> bool:
+    """Does the model say, and the bundle trust it, that nothing is there?"""
+    if settings.object_score == "ignore":
+        return False
+    logit = computed[OBJECT_SCORE]
+    require_finite("object score", logit)
+    return float(logit.reshape(-1)[0]) <= 0

@@ -1,0 +1,63 @@
+"""From an RGB image to numbers a network takes: check, resize, normalise."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sam3_ros.core.errors import ImageError
+from sam3_ros.core.geometry import ImageSize
+
+Interpolation = Literal["bilinear", "area", "bilinear_antialias"]
+Triple = tuple[float, float, float]
+
+_CV_FLAGS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+
+
+def require_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The image itself, contiguous. Raises ImageError unless it is uint8 [H, W, 3], not empty."""
+    expected = "an image must be uint8 [H, W, 3] in RGB order"
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"{expected}, got a {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(f"{expected}, got shape {list(image.shape)}")
+    if image.dtype != np.uint8:
+        raise ImageError(f"{expected}, got dtype {image.dtype}: scale it to 0..255 first")
+    if image.size == 0:
+        raise ImageError(f"{expected} with at least one pixel, got shape {list(image.shape)}")
+    return np.ascontiguousarray(image)
+
+
+def resized(
+    image: npt.NDArray[np.uint8], size: ImageSize, interpolation: Interpolation
+) -> npt.NDArray[np.uint8]:
+    """The image uint8 [H, W, 3] at another size; the same object where the size is right."""
+    if image.shape[:2] == tuple(size):
+        return image
+    target = (size.width, size.height)
+    if interpolation == "bilinear_antialias":
+        return np.asarray(Image.fromarray(image).resize(target, Image.Resampling.BILINEAR))
+    return np.asarray(cv2.resize(image, target, interpolation=_CV_FLAGS[interpolation]), np.uint8)
+
+
+def write_normalised(
+    image: npt.NDArray[np.uint8], mean: Triple, std: Triple, planes: npt.NDArray[np.float32]
+) -> None:
+    """Write (image / 255 - mean) / std into the top left of planes f32[3, h, w]."""
+    height, width = image.shape[:2]
+    for channel, table in enumerate(_tables(mean, std)):
+        plane = cv2.LUT(cv2.extractChannel(image, channel), table)
+        planes[channel, :height, :width] = plane
+
+
+@lru_cache(maxsize=8)
+def _tables(mean: Triple, std: Triple) -> npt.NDArray[np.float32]:
+    """f32[3, 256]: what each level of a channel becomes, in the order and precision of torch."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    means, stds = (np.array(values, np.float32)[:, None] for values in (mean, std))
+    return np.asarray((levels[None] - means) / stds, np.float32)

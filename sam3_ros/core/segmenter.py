@@ -1,0 +1,177 @@
+"""The library's front door: encode an image once, a text once, then ask.
+
+with Segmenter.load("tabletop") as segmenter:
+    image = segmenter.encode_image(rgb)
+    cubes = segmenter.ask(image, [ConceptPrompt("red cube")])
+    mug = segmenter.ask(image, [InteractivePrompt(points=((120, 80),))])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.concept_answers import ConceptAnswers
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.image_embedding import ImageEmbedding
+from sam3_ros.core.image_transform import ImageTransform
+from sam3_ros.core.interactive_answers import InteractiveAnswers
+from sam3_ros.core.pixel_values import require_rgb
+from sam3_ros.core.prompt_checks import require_capability, require_inside
+from sam3_ros.core.prompts import ConceptPrompt, Prompt
+from sam3_ros.core.segments import Segment
+from sam3_ros.core.session import OpenSession, SessionOptions
+from sam3_ros.core.stage_graph import OpenStage, StageGraph
+from sam3_ros.core.text_encoder import TextEmbedding, TextEncoder
+from sam3_ros.core.timings import Timings
+from sam3_ros.core.tokenizer import ClipTokenizer
+
+
+class Segmenter:
+    """Answers prompts on images with the stages of one bundle. One thread at a time."""
+
+    def __init__(self, bundle: Bundle, open_stage: OpenStage) -> None:
+        """Make one with Segmenter.load; open_stage gives the session of a stage."""
+        self.bundle = bundle
+        self._timings = Timings()
+        manifest = bundle.manifest
+        self._graph = StageGraph(manifest.stages.values(), open_stage, observer=self._timings.add)
+        self._texts: TextEncoder | None = None
+        self._concept: ConceptAnswers | None = None
+        self._interactive: InteractiveAnswers | None = None
+        if manifest.concept is not None:
+            tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
+            self._texts = TextEncoder(tokenizer, self._graph, self._timings)
+            self._concept = ConceptAnswers(manifest.concept, self._texts, self._timings)
+        if manifest.interactive is not None:
+            self._interactive = InteractiveAnswers(manifest.interactive, self._timings)
+
+    @classmethod
+    def load(
+        cls,
+        bundle: str | Path | Bundle = "tabletop",
+        backend: str = "cpu",
+        precision: str = "fp32",
+        threads: int | None = None,
+        open_session: OpenSession = open_with_onnxruntime,
+    ) -> Segmenter:
+        """Open a bundle (by name, folder, or already open) and a session for each of its stages.
+
+        Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
+        BackendError where the backend is not available, PrecisionError for a precision it lacks.
+        """
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        options = SessionOptions(threads=threads)
+        segmenter = cls(
+            opened,
+            lambda stage: open_session(opened.stage_file(stage.name, precision), backend, options),
+        )
+        try:
+            segmenter._graph.load()
+        except BaseException:
+            segmenter.close()
+            raise
+        return segmenter
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """What really runs each stage, for example {"image": "CPUExecutionProvider"}."""
+        return self._graph.providers
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds by step of the last encode_image, encode_text, ask or segment.
+
+        Steps are the stages that ran, "preprocess", "tokenize" and "postprocess".
+        """
+        return self._timings.as_dict()
+
+    def encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
+        """Prepare an image, uint8 [H, W, 3] in RGB, for any number of `ask`s.
+
+        The network's image stages run in the first `ask` that needs them. Raises ImageError.
+        """
+        self._timings.clear()
+        return self._encode_image(image)
+
+    def encode_text(self, text: str) -> TextEmbedding:
+        """The phrase as the model sees it; the last 256 phrases are kept.
+
+        Raises PromptError for a text that no prompt may hold, or a bundle that takes no text.
+        """
+        self._timings.clear()
+        require_capability(ConceptPrompt(text), self.bundle.manifest)
+        assert self._texts is not None
+        return self._texts.encode(text)
+
+    def ask(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompt],
+        score_threshold: float | None = None,
+    ) -> list[Segment]:
+        """Every segment that answers a prompt, in the prompts' order, best first within each.
+
+        score_threshold replaces the bundle's for concept prompts. A segment has at least one
+        pixel. All prompts are checked before anything runs: PromptError names the prompt that
+        cannot be answered and why. Raises InferenceError when a stage fails.
+        """
+        self._timings.clear()
+        return self._ask(embedding, prompts, score_threshold)
+
+    def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> list[Segment]:
+        """encode_image and ask in one call; a str is a ConceptPrompt of that text."""
+        wanted = [ConceptPrompt(p) if isinstance(p, str) else p for p in prompts]
+        self._timings.clear()
+        return self._ask(self._encode_image(image), wanted, None)
+
+    def close(self) -> None:
+        """Free the sessions."""
+        self._graph.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
+        manifest = self.bundle.manifest
+        with self._timings.measure("preprocess"):
+            rgb = require_rgb(image)
+            space = manifest.interactive.prompt_space if manifest.interactive else None
+            transform = ImageTransform(ImageSize(*rgb.shape[:2]), manifest.preprocessing, space)
+            return ImageEmbedding(self._graph, transform, transform.pixel_values(rgb))
+
+    def _ask(
+        self, embedding: ImageEmbedding, prompts: Sequence[Prompt], score_threshold: float | None
+    ) -> list[Segment]:
+        if embedding.graph is not self._graph:
+            raise ValueError("this embedding was made by another segmenter: encode the image here")
+        for prompt in prompts:
+            require_capability(prompt, self.bundle.manifest)
+            require_inside(prompt, embedding.size)
+        segments: list[Segment] = []
+        for prompt in prompts:
+            segments += self._answer(embedding, prompt, score_threshold)
+        return segments
+
+    def _answer(
+        self, embedding: ImageEmbedding, prompt: Prompt, score_threshold: float | None
+    ) -> list[Segment]:
+        if isinstance(prompt, ConceptPrompt):
+            assert self._concept is not None  # require_capability has seen to it
+            return self._concept.ask(embedding, prompt, score_threshold)
+        assert self._interactive is not None
+        return self._interactive.ask(embedding, prompt)

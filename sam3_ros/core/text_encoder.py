@@ -1,0 +1,52 @@
+"""Phrases, encoded once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.session import Array
+from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.timings import Timings
+from sam3_ros.core.tokenizer import ClipTokenizer, clean
+
+PHRASES_KEPT = 256
+
+
+@dataclass(frozen=True, eq=False)
+class TextEmbedding:
+    """A phrase as the model sees it. features: f32[1, L, D], mask: bool[1, L], True = valid."""
+
+    features: Array
+    mask: npt.NDArray[np.bool_]
+
+
+class TextEncoder:
+    """Runs tokenizer and text stage, and keeps the PHRASES_KEPT phrases used last."""
+
+    def __init__(self, tokenizer: ClipTokenizer, graph: StageGraph, timings: Timings) -> None:
+        self._tokenizer = tokenizer
+        self._graph = graph
+        self._timings = timings
+        self._kept: OrderedDict[str, TextEmbedding] = OrderedDict()
+
+    def encode(self, text: str) -> TextEmbedding:
+        """Raises InferenceError when the text stage fails."""
+        phrase = clean(text)
+        if phrase in self._kept:
+            self._kept.move_to_end(phrase)
+            return self._kept[phrase]
+        embedding = self._encode(phrase)
+        self._kept[phrase] = embedding
+        if len(self._kept) > PHRASES_KEPT:
+            self._kept.popitem(last=False)
+        return embedding
+
+    def _encode(self, phrase: str) -> TextEmbedding:
+        with self._timings.measure("tokenize"):
+            ids = self._tokenizer.encode(phrase)
+        computed = self._graph.compute(("text_features", "text_mask"), {"input_ids": ids})
+        return TextEmbedding(computed["text_features"], computed["text_mask"].astype(np.bool_))

@@ -1,0 +1,115 @@
+"""The build files, which no compiler compares, say the same as each other and as the tree."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+import sam3_ros
+
+ROOT = Path(__file__).parents[1]
+MANIFEST = ET.parse(ROOT / "package.xml").getroot()
+CMAKE = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+
+
+def declared(*tags: str) -> set[str]:
+    return {str(element.text) for tag in tags for element in MANIFEST.iter(tag)}
+
+
+def message_dependencies() -> set[str]:
+    """Packages whose types our messages use."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "msg").glob("*.msg"))
+    return set(re.findall(r"^(\w+)/\w+", text, re.MULTILINE))
+
+
+def test_every_message_is_generated() -> None:
+    in_cmake = re.findall(r'"(msg/\w+\.msg)"', CMAKE)
+
+    assert in_cmake == sorted(f"msg/{path.name}" for path in (ROOT / "msg").glob("*.msg"))
+
+
+def test_every_message_has_a_comment_on_its_purpose() -> None:
+    for path in (ROOT / "msg").glob("*.msg"):
+        assert path.read_text(encoding="utf-8").startswith("# "), path.name
+
+
+def test_message_dependencies_agree_with_package_xml_and_cmake() -> None:
+    listed = re.search(r"DEPENDENCIES ([\w ]+)", CMAKE)
+
+    assert listed is not None
+    assert set(listed[1].split()) == message_dependencies()
+    assert message_dependencies() <= declared("depend")
+
+
+def test_every_package_that_cmake_finds_is_declared() -> None:
+    found = set(re.findall(r"find_package\((\w+) REQUIRED\)", CMAKE))
+
+    assert found - {"ament_cmake_python"} <= declared("depend", "buildtool_depend")
+
+
+def test_every_ros_package_that_is_imported_is_declared() -> None:
+    source = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("sam3_ros", "launch")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    pattern = r"^\s*(?:from|import) (rclpy|launch_ros|launch|cv_bridge|\w+_(?:msgs|srvs))\b"
+    imported = set(re.findall(pattern, source, re.MULTILINE))
+
+    assert imported <= declared("depend", "exec_depend")
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    changelog = (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
+    newest = re.search(r"^(\d+\.\d+\.\d+)", changelog, re.MULTILINE)
+
+    assert newest is not None
+    assert MANIFEST.findtext("version") == sam3_ros.__version__ == newest[1]
+    assert importlib.metadata.version("sam3_ros") == sam3_ros.__version__
+
+
+def test_the_licence_is_the_same_everywhere() -> None:
+    assert MANIFEST.findtext("license") == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    metadata = importlib.metadata.metadata("sam3_ros")
+    assert "Apache-2.0" in (metadata["License-Expression"] or metadata["License"])
+
+
+@pytest.mark.parametrize("module", re.findall(r"install_entry_point\(\S+ (\S+)\)", CMAKE))
+def test_installed_entry_points_have_a_main(module: str) -> None:
+    # In a child: importing the node loads rclpy, which the tests of the core go without.
+    script = f"from {module} import main; assert callable(main)"
+
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+def test_the_console_script_shows_its_help() -> None:
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="sam3-ros")
+
+    assert callable(script.load())
+    command = [sys.executable, "-m", script.module, "--help"]
+    shown = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert "usage: sam3-ros" in shown.stdout
+
+
+def test_the_messages_import_beside_the_source_tree() -> None:
+    script = "import sam3_ros.core, sam3_ros.msg; print(*dir(sam3_ros.msg))"
+    environment = {k: v for k, v in os.environ.items() if k != "AMENT_PREFIX_PATH"}
+    shown = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+    for path in (ROOT / "msg").glob("*.msg"):
+        assert path.stem in shown.stdout.split()

@@ -1,0 +1,116 @@
+"""Prompts on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sam3_ros.core.geometry import Box
+    from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
+
+MOST_PROMPTS = 254
+
+
+def add_prompt_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("prompts", "coordinates are pixels from the top left corner")
+    group.add_argument(
+        "--text", action="append", default=[], metavar="WORDS", help="find every one; repeatable"
+    )
+    group.add_argument(
+        "--exemplar",
+        action="append",
+        default=[],
+        type=_numbers,
+        metavar="X0,Y0,X1,Y1",
+        help="a box around one of what the text means, or instead of text; repeatable",
+    )
+    group.add_argument(
+        "--point",
+        action="append",
+        default=[],
+        type=_numbers,
+        metavar="X,Y",
+        help="a point on the one object meant; repeatable",
+    )
+    group.add_argument(
+        "--negative-point",
+        action="append",
+        default=[],
+        type=_numbers,
+        metavar="X,Y",
+        help="a point that is not on it; repeatable",
+    )
+    group.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        type=_numbers,
+        metavar="X0,Y0,X1,Y1",
+        help="a box around one object; each is a prompt of its own",
+    )
+    group.add_argument(
+        "--together", action="store_true", help="points and the box mean the same object"
+    )
+
+
+def prompts_from(options: argparse.Namespace) -> list[Prompt]:
+    """Raises PromptError for a prompt that cannot be asked, or none at all."""
+    from sam3_ros.core.errors import PromptError
+
+    prompts: list[Prompt] = [*_concepts(options), *_interactive(options)]
+    if not prompts:
+        raise PromptError("nothing is asked: give --text, --point or --box")
+    if len(prompts) > MOST_PROMPTS:
+        raise PromptError(f"at most {MOST_PROMPTS} prompts fit a label image, got {len(prompts)}")
+    return prompts
+
+
+def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
+    from sam3_ros.core.prompts import ConceptPrompt
+
+    exemplars = tuple(_box(corners) for corners in options.exemplar)
+    if not options.text and exemplars:
+        yield ConceptPrompt(exemplars=exemplars)
+    unique: dict[str, ConceptPrompt] = {}
+    for text in options.text:
+        prompt = ConceptPrompt(text, exemplars=exemplars)
+        unique.setdefault(prompt.id, prompt)
+    yield from unique.values()
+
+
+def _interactive(options: argparse.Namespace) -> Iterator[InteractivePrompt]:
+    from sam3_ros.core.errors import PromptError
+    from sam3_ros.core.prompts import InteractivePrompt
+
+    points = (*options.point, *options.negative_point)
+    labels = (1,) * len(options.point) + (0,) * len(options.negative_point)
+    boxes = [_box(corners) for corners in options.box]
+    if options.together:
+        if len(boxes) != 1:
+            raise PromptError(f"--together needs exactly one --box, got {len(boxes)}")
+        yield InteractivePrompt(points, labels, boxes[0])
+        return
+    if points:
+        yield InteractivePrompt(points, labels)
+    for number, box in enumerate(boxes, start=1):
+        yield InteractivePrompt(box=box, id="box" if number == 1 else f"box {number}")
+
+
+def _box(corners: tuple[float, ...]) -> Box:
+    from sam3_ros.core.errors import PromptError
+    from sam3_ros.core.geometry import Box
+
+    if len(corners) != 4:
+        raise PromptError(f"a box is X0,Y0,X1,Y1: expected 4 numbers, got {len(corners)}")
+    return Box(*corners)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers with commas between, such as 120,80; got {text!r}"
+        ) from error

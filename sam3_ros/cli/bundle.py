@@ -78,7 +78,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from sam3_ros.core.bundle import MANIFEST_NAME, Bundle, embedded_bundles
+    from sam3_ros.core.bundle import MANIFEST_NAME, embedded_bundles
     from sam3_ros.core.errors import BundleError
 
     found = list(embedded_bundles().values())
@@ -88,10 +88,8 @@ def _list(options: argparse.Namespace) -> int:
         found += sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST_NAME}"))
     rows, refused = [], []
     for path in found:
-        try:
-            rows.append(_summary(Bundle.open(path)))
-        except BundleError as error:
-            refused.append({"path": str(path), "error": str(error)})
+        summary = _summary_or_reason(path)
+        (refused if "error" in summary else rows).append(summary)
     if options.json:
         _print_json({"bundles": rows, "refused": refused})
     else:
@@ -99,11 +97,21 @@ def _list(options: argparse.Namespace) -> int:
     return 2 if refused else 0
 
 
-def _print_list(rows: list[dict[str, Any]], refused: list[dict[str, str]]) -> None:
+def _summary_or_reason(path: Path) -> dict[str, Any]:
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.errors import BundleError
+
+    try:
+        return _summary(Bundle.open(path))
+    except BundleError as error:
+        return {"path": str(path), "error": str(error)}
+
+
+def _print_list(rows: list[dict[str, Any]], refused: list[dict[str, Any]]) -> None:
     for row in rows:
         print(
             f"{row['name']:<24} {'+'.join(row['capabilities']):<20} "
-            f"{','.join(row['precisions']):<12} {_megabytes(row['bytes']):>10}  {row['path']}"
+            f"{','.join(row['precisions']):<12} {_readable(row['bytes']):>10}  {row['path']}"
         )
     if not rows:
         print("no bundles")
@@ -132,7 +140,7 @@ def _print_inspection(bundle: Bundle, precision: str, reports: list[StageReport]
         print(f"  {key:<13}{summary[key]}")
     print(f"  {'capabilities':<13}{', '.join(bundle.capabilities)}")
     print(f"  {'precisions':<13}{', '.join(bundle.precisions)}")
-    print(f"  {'size':<13}{_megabytes(summary['bytes'])}")
+    print(f"  {'size':<13}{_readable(summary['bytes'])}")
     frame = manifest.preprocessing
     print(f"  {'image':<13}{frame.height}x{frame.width}, {frame.fit}, {frame.interpolation}")
     for report in reports:
@@ -141,10 +149,10 @@ def _print_inspection(bundle: Bundle, precision: str, reports: list[StageReport]
             for canonical, spec in specs.items():
                 print(f"  {kind:<4}{canonical:<18} {spec}")
         for name, file in manifest.stages[report.stage].files.items():
-            print(f"  {name:<4} {file.path}  {_megabytes(file.bytes)}  sha256 {file.sha256}")
+            print(f"  {name:<4} {file.path}  {_readable(file.bytes)}  sha256 {file.sha256}")
     if manifest.concept is not None:
         file = manifest.concept.tokenizer.file
-        print(f"\ntokenizer\n  {file.path}  {_megabytes(file.bytes)}  sha256 {file.sha256}")
+        print(f"\ntokenizer\n  {file.path}  {_readable(file.bytes)}  sha256 {file.sha256}")
     if manifest.verification:
         print("\nverification")
         print(_indented_json(manifest.verification))
@@ -216,8 +224,8 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
     return {"name": spec.name, "dtype": str(spec.dtype), "shape": list(spec.shape)}
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.2f} MB"
+def _readable(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -132,7 +131,7 @@ def record_verification(folder: Path, verification: Mapping[str, Any]) -> Bundle
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
     unfinished = folder / f".{MANIFEST_NAME}.new"
     unfinished.write_text(dump_manifest(manifest), encoding="utf-8")
-    os.replace(unfinished, folder / MANIFEST_NAME)
+    unfinished.replace(folder / MANIFEST_NAME)
 
 
 def _has_entries(folder: Path) -> bool:

@@ -1,0 +1,239 @@
+"""Training batches: views of scenes with phrases, exemplars and clicks, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from sam3_ros.training.tabletop import phrases
+from sam3_ros.training.tabletop.dataset import HEIGHT, WIDTH, Sample, SceneFiles, random_view
+from sam3_ros.training.tabletop.world import FIRST_CLUTTER_ID, MAX_OBJECTS
+
+PROMPTS, CLICKS, EXEMPLARS, POINTS = 2, 2, 2, 5
+PADDING = -1
+MEAN, STD = 0.5, 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B images; P phrases and C clicks for each, flattened to [B*P, ...] and [B*C, ...]."""
+
+    pixel_values: Tensor
+    labels: Tensor
+    objects: Tensor
+    visible: Tensor
+    ignored: Tensor
+    boxes: Tensor
+    centres: Tensor
+    input_ids: Tensor
+    matches: Tensor
+    exemplars: Tensor
+    exemplar_labels: Tensor
+    exemplar_mask: Tensor
+    points: Tensor
+    point_labels: Tensor
+    targets: Tensor
+    mask_input: Tensor
+    has_mask: Tensor
+
+
+class Batches(IterableDataset[Batch]):
+    """Step s of seed k is the same batch on every machine."""
+
+    def __init__(
+        self,
+        files: SceneFiles,
+        encode: Callable[[str], np.ndarray],
+        batch_size: int,
+        steps: range,
+        seed: int,
+    ) -> None:
+        self._files, self._encode = files, encode
+        self._batch_size, self._steps, self._seed = batch_size, steps, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        cv2.setNumThreads(0)
+        for step in self._steps:
+            rng = np.random.default_rng((self._seed, step))
+            rows = [
+                self._row(int(rng.integers(len(self._files.images))), rng)
+                for _ in range(self._batch_size)
+            ]
+            yield Batch(
+                **{
+                    field.name: _join(field.name, [row[field.name] for row in rows])
+                    for field in fields(Batch)
+                }
+            )
+
+    def _row(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        view = random_view(self._files, index, rng)
+        boxes, centres = _places(view)
+        row = {
+            "pixel_values": normalised(view.image),
+            "labels": view.labels,
+            "objects": view.objects.astype(np.int64),
+            "visible": view.visible,
+            "ignored": (view.objects[:, 0] >= 0) & ~view.visible,
+            "boxes": boxes,
+            "centres": centres,
+        }
+        row |= _stack([self._phrase(view, boxes, rng) for _ in range(PROMPTS)])
+        row |= _stack([_click(view, rng) for _ in range(CLICKS)])
+        return row
+
+    def _phrase(
+        self, view: Sample, boxes: np.ndarray, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        objects = view.objects.astype(np.int64)
+        exemplars = np.zeros((EXEMPLARS, 4), np.float32)
+        labels, mask = np.zeros(EXEMPLARS, np.int64), np.zeros(EXEMPLARS, bool)
+        kind = rng.random()
+        if kind < 0.15 and view.visible.any():
+            text, matches = self._by_exemplar(view, boxes, exemplars, labels, mask, rng)
+        else:
+            said = (
+                phrases.present(objects, view.visible, rng)
+                if kind < 0.65 and view.visible.any()
+                else phrases.absent(objects, rng)
+            )
+            text, matches = said.text, said.matches(objects)
+        return {
+            "input_ids": self._encode(text),
+            "matches": matches,
+            "exemplars": exemplars,
+            "exemplar_labels": labels,
+            "exemplar_mask": mask,
+        }
+
+    def _by_exemplar(
+        self,
+        view: Sample,
+        boxes: np.ndarray,
+        exemplars: np.ndarray,
+        labels: np.ndarray,
+        mask: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[str, np.ndarray]:
+        """A box around an object asks for all of its colour and shape; a second, negative box
+        takes its own kind out of what a wider phrase names."""
+        objects = view.objects.astype(np.int64)
+        chosen = int(rng.choice(np.flatnonzero(view.visible)))
+        kin = (objects == objects[chosen]).all(1)
+        exemplars[0] = _jittered(boxes[chosen], rng)
+        mask[0] = True
+        if rng.random() < 0.7:
+            labels[0] = 1
+            return "visual", kin
+        colour, shape = (int(v) for v in objects[chosen])
+        wider = [(colour, None), (None, shape), (None, None)][rng.integers(3)]
+        said = phrases.describe(*wider, rng)
+        return said.text, said.matches(objects) & ~kin
+
+
+def normalised(rgb: np.ndarray) -> np.ndarray:
+    """uint8 RGB [240,320,3] -> float32 [3,240,320], as the bundle's preprocessing says."""
+    return np.ascontiguousarray(((rgb.astype(np.float32) / 255 - MEAN) / STD).transpose(2, 0, 1))
+
+
+def _places(view: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes cxcywh [MAX_OBJECTS,4] and mask centroids [MAX_OBJECTS,2], in [0,1]."""
+    boxes = np.zeros((MAX_OBJECTS, 4), np.float32)
+    centres = np.zeros((MAX_OBJECTS, 2), np.float32)
+    for number in np.flatnonzero(view.objects[:, 0] >= 0):
+        ys, xs = np.nonzero(view.labels == number + 1)
+        if not len(ys):
+            continue
+        low, high = np.array([xs.min(), ys.min()]), np.array([xs.max(), ys.max()]) + 1
+        size = np.array([640, 480])
+        boxes[number] = np.concatenate([(low + high) / 2 / size, (high - low) / size])
+        centres[number] = (np.array([xs.mean(), ys.mean()]) + 0.5) / size
+    return boxes, centres
+
+
+def _jittered(box: np.ndarray, rng: np.random.Generator, amount: float = 0.05) -> np.ndarray:
+    noise = rng.normal(0, amount, 4) * np.array([box[2], box[3], box[2], box[3]])
+    return np.clip(box + noise, 0.005, 0.999).astype(np.float32)
+
+
+def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    points = np.zeros((POINTS, 2), np.float32)
+    labels = np.full(POINTS, PADDING, np.int64)
+    mask_input, has_mask = np.zeros((1, HEIGHT // 2, WIDTH // 2), np.float32), np.zeros(1, np.float32)
+    seen = np.bincount(view.labels.ravel(), minlength=256)
+    wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
+    if rng.random() < 0.15:
+        wanted = np.flatnonzero(seen > 300)[1:]
+    target = int(rng.choice(wanted)) if len(wanted) and rng.random() > 0.1 else 0
+    mask = view.labels == target
+    kind = rng.random() if target else 0.0
+    if kind < 0.4:
+        points[0], labels[0] = _inside(mask, rng), 1
+    elif kind < 0.7:
+        points[:2], labels[:2] = _corners(mask, rng), (2, 3)
+    else:
+        count = int(rng.integers(2, POINTS))
+        for place in range(count):
+            positive = place == 0 or rng.random() < 0.5
+            points[place] = _inside(mask, rng) if positive else _beside(mask, rng)
+            labels[place] = int(positive)
+    if target and rng.random() < 0.2:
+        mask_input[0], has_mask[0] = _rough_logits(mask, rng), 1
+    return {
+        "points": points,
+        "point_labels": labels,
+        "targets": np.int64(target),
+        "mask_input": mask_input,
+        "has_mask": has_mask,
+    }
+
+
+def _inside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A point of the mask in pixels of 320x240: anywhere, or in its core."""
+    if rng.random() < 0.5:
+        depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+        mask = depth > rng.uniform(0.3, 0.95) * depth.max()
+    places = np.flatnonzero(mask)
+    y, x = divmod(int(rng.choice(places)), 640)
+    return (np.array([x, y], np.float32) + 0.5) / 2
+
+
+def _beside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A point near the mask but outside it."""
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    return _inside(near & ~mask, rng) if (near & ~mask).any() else _inside(~mask, rng)
+
+
+def _corners(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+    noise = rng.normal(0, 0.03, (2, 2)) * [w, h] * (rng.random() < 0.7)
+    corners = np.array([[x, y], [x + w, y + h]]) + noise
+    return (np.clip(corners, 0, [640, 480]) / 2).astype(np.float32)
+
+
+def _rough_logits(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The mask as logits [120,160] that a first, imperfect answer might have had."""
+    shift = rng.integers(-6, 7, 2)
+    rough = np.roll(mask.astype(np.uint8), tuple(shift), (0, 1))
+    kernel = np.ones([int(rng.integers(1, 12))] * 2, np.uint8)
+    rough = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(rough, kernel)
+    small = cv2.resize(rough.astype(np.float32), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+    return (cv2.GaussianBlur(small, (0, 0), 1.0) * 2 - 1) * np.float32(rng.uniform(4, 12))
+
+
+def _stack(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+_PER_IMAGE = {"pixel_values", "labels", "objects", "visible", "ignored", "boxes", "centres"}
+
+
+def _join(name: str, rows: list[np.ndarray]) -> Tensor:
+    joined = np.stack(rows) if name in _PER_IMAGE else np.concatenate(rows)
+    return torch.from_numpy(joined)

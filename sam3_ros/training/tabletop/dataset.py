@@ -1,0 +1,102 @@
+"""Rendered scenes on disk, and the random crops of them that training sees."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sam3_ros.training.tabletop.camera_effects import photograph
+from sam3_ros.training.tabletop.world import MAX_OBJECTS, SMALLEST_VISIBLE, World
+
+SCENES_PER_SEED = 500
+WIDTH, HEIGHT = 320, 240
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneFiles:
+    """Memory-mapped scenes: images uint8 [N,240,320,3] RGB, labels uint8 [N,480,640],
+    objects int8 [N,MAX_OBJECTS,2] (colour, shape; -1 where there is none)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    objects: np.ndarray
+
+
+def render_scenes(folder: Path, count: int, seed: int) -> SceneFiles:
+    """Render `count` scenes into `folder`, unless they are there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / f"done-{count}-{seed}"
+    shapes = {
+        "images": ((count, HEIGHT, WIDTH, 3), np.uint8),
+        "labels": ((count, 480, 640), np.uint8),
+        "objects": ((count, MAX_OBJECTS, 2), np.int8),
+    }
+    mode = "r" if done.exists() else "w+"
+    arrays = {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode, dtype, shape)
+        for name, (shape, dtype) in shapes.items()
+    }
+    files = SceneFiles(**arrays)
+    if mode == "w+":
+        _fill(files, count, seed)
+        done.touch()
+    return files
+
+
+def _fill(files: SceneFiles, count: int, seed: int) -> None:
+    for start in range(0, count, SCENES_PER_SEED):
+        with World(seed + start, WIDTH, HEIGHT) as world:
+            for index in range(start, min(start + SCENES_PER_SEED, count)):
+                scene = world.draw()
+                files.images[index] = scene.image
+                files.labels[index] = scene.labels
+                files.objects[index] = -1
+                for number, item in enumerate(scene.objects):
+                    files.objects[index, number] = (item.colour, item.shape)
+        log.info("rendered %d of %d scenes", min(start + SCENES_PER_SEED, count), count)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One training view: image uint8 RGB [240,320,3], labels uint8 [480,640], objects
+    int8 [MAX_OBJECTS,2], visible bool [MAX_OBJECTS] (enough of it is in the crop)."""
+
+    image: np.ndarray
+    labels: np.ndarray
+    objects: np.ndarray
+    visible: np.ndarray
+
+
+def random_view(files: SceneFiles, index: int, rng: np.random.Generator) -> Sample:
+    """Scene `index`, mirrored, cropped and photographed at random."""
+    image, labels = files.images[index], files.labels[index]
+    zoom = float(rng.uniform(1.0, 1.45)) if rng.random() < 0.6 else 1.0
+    left, top = (float(rng.uniform(0, span - span / zoom)) for span in (WIDTH, HEIGHT))
+    flip = rng.random() < 0.5
+    image = cv2.warpAffine(
+        image, _crop_matrix(zoom, left, top, flip, WIDTH), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR
+    )
+    labels = cv2.warpAffine(
+        labels,
+        _crop_matrix(zoom, 2 * left, 2 * top, flip, 640),
+        (640, 480),
+        flags=cv2.INTER_NEAREST,
+    )
+    seen = np.bincount(labels.ravel(), minlength=256)[1 : MAX_OBJECTS + 1]
+    objects = np.array(files.objects[index])
+    visible = (seen >= SMALLEST_VISIBLE) & (objects[:, 0] >= 0)
+    return Sample(photograph(image, rng), labels, objects, visible)
+
+
+def _crop_matrix(zoom: float, left: float, top: float, flip: bool, width: int) -> np.ndarray:
+    """Pixel-index affine that maps pixel centres (index + 0.5) by x' = zoom * (x - left)."""
+    shift = 0.5 * zoom - 0.5
+    matrix = np.array([[zoom, 0, shift - zoom * left], [0, zoom, shift - zoom * top]])
+    if flip:
+        matrix[0] = [-matrix[0, 0], 0, width - 1 - matrix[0, 2]]
+    return matrix

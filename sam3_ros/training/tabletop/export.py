@@ -1,0 +1,221 @@
+"""The trained network as a bundle: one ONNX file a stage, each held against PyTorch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnxruntime
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
+from sam3_ros.core.manifest import (
+    ConceptSettings,
+    InteractiveSettings,
+    Preprocessing,
+    SingleMask,
+    Size,
+    TokenizerSettings,
+)
+from sam3_ros.training.tabletop.batches import MEAN, STD
+from sam3_ros.training.tabletop.network import (
+    CONTEXT_LENGTH,
+    FINE,
+    GRID,
+    HEIGHT,
+    MASK_GRID,
+    MIDDLE,
+    QUERIES,
+    WIDTH,
+    D,
+    TabletopNetwork,
+)
+
+log = logging.getLogger(__name__)
+START, END, PAD = 49406, 49407, 0
+TOLERANCE = 1e-4
+MASK_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class StageExport:
+    """A stage's example inputs and outputs by canonical name; axes of inputs that may grow."""
+
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+    grows: Mapping[str, Mapping[int, str]]
+
+
+def stage_exports() -> dict[str, StageExport]:
+    """Examples for every stage. Batch is 1: a batch gains nothing on a CPU."""
+    t, n, k, p = 19, 2, 3, 4
+    rand = torch.rand
+    trunk = {
+        "trunk_s2": rand(1, 24, *MASK_GRID),
+        "trunk_s4": rand(1, 40, 60, 80),
+        "trunk_s8": rand(1, 80, *GRID),
+        "trunk_s16": rand(1, 128, 15, 20),
+    }
+    fine, middle, coarse = rand(1, FINE, *MASK_GRID), rand(1, MIDDLE, 60, 80), rand(1, D, *GRID)
+    memory = rand(1, GRID[0] * GRID[1], D)
+    queries = torch.cat([rand(1, QUERIES, D - 4), rand(1, QUERIES, 4) * 0.3 + 0.2], dim=-1)
+    prompt = {"prompt": rand(1, t, D), "prompt_mask": torch.arange(t)[None] < t - 5}
+    prompt_grows = {"prompt": {1: "tokens"}, "prompt_mask": {1: "tokens"}}
+    ids = torch.tensor([[START, 518, 736, 11353, END] + [PAD] * (CONTEXT_LENGTH - 5)])
+    boxes = rand(1, n, 4) * 0.3 + 0.2
+    box_labels, box_mask = torch.tensor([[1, 0]]), torch.tensor([[True, True]])
+    return {
+        "image_trunk": StageExport({"pixel_values": rand(1, 3, HEIGHT, WIDTH)}, tuple(trunk), {}),
+        "detector_neck": StageExport(trunk, ("fpn0", "fpn1", "fpn2"), {}),
+        "tracker_neck": StageExport(trunk, ("sam_s0", "sam_s1", "sam_embed"), {}),
+        "text": StageExport({"input_ids": ids}, ("text_features", "text_mask"), {}),
+        "geometry": StageExport(
+            {"boxes": boxes, "box_labels": box_labels, "box_mask": box_mask, "fpn2": coarse},
+            ("geometry_features", "geometry_mask"),
+            {name: {1: "boxes"} for name in ("boxes", "box_labels", "box_mask")},
+        ),
+        "fusion": StageExport({"fpn2": coarse, **prompt}, ("memory",), prompt_grows),
+        "decoder": StageExport(
+            {"memory": memory, **prompt}, ("queries", "pred_boxes", "presence"), prompt_grows
+        ),
+        "scoring": StageExport({"queries": queries, **prompt}, ("logits",), prompt_grows),
+        "segmentation": StageExport(
+            {"fpn0": fine, "fpn1": middle, "memory": memory, "queries": queries[:, :k]},
+            ("masks",),
+            {"queries": {1: "kept"}},
+        ),
+        "prompt_encoder": StageExport(
+            {
+                "point_coords": rand(1, p, 2) * HEIGHT,
+                "point_labels": torch.tensor([[2, 3, 1, 0]]),
+                "mask_input": rand(1, 1, *MASK_GRID),
+                "has_mask": torch.ones(1),
+            },
+            ("sparse", "dense"),
+            {"point_coords": {1: "points"}, "point_labels": {1: "points"}},
+        ),
+        "mask_decoder": StageExport(
+            {
+                "sam_embed": coarse,
+                "sam_s0": fine,
+                "sam_s1": middle,
+                "sparse": rand(1, p + 1, D),
+                "dense": rand(1, D, *GRID),
+            },
+            ("sam_masks", "sam_iou", "object_score"),
+            {"sparse": {1: "prompt_tokens"}},
+        ),
+    }
+
+
+def export_bundle(
+    network: TabletopNetwork, tokenizer: Tokenizer, target: Path, source: Mapping[str, str]
+) -> Bundle:
+    """Write the bundle at `target`, replacing one that is there. Raises RuntimeError where a
+    stage's ONNX answers differ from PyTorch's by more than TOLERANCE (masks: MASK_TOLERANCE)."""
+    network = network.eval()
+    with TemporaryDirectory() as folder, BundleWriter(target, replace_existing=True) as writer:
+        differences: dict[str, float] = {}
+        for name, example in stage_exports().items():
+            path = Path(folder) / f"{name}.onnx"
+            write_onnx(getattr(network, name), example, path)
+            differences[name] = largest_difference(getattr(network, name), example, path)
+            log.info("%s: %d bytes, differs by %.1e", name, path.stat().st_size, differences[name])
+            same = {tensor: tensor for tensor in example.inputs}
+            outputs = {tensor: tensor for tensor in example.outputs}
+            writer.add_stage(name, same, outputs, {"fp32": path})
+        tokenizer_path = Path(folder) / "tokenizer.json"
+        tokenizer.save(str(tokenizer_path), pretty=False)
+        reference = writer.add_file(tokenizer_path, "tokenizer.json")
+        return writer.finish(_description(reference, source, differences))
+
+
+def write_onnx(stage: nn.Module, example: StageExport, path: Path) -> None:
+    """One stage as an ONNX file with the canonical tensor names."""
+    grows = {
+        name: {axis: torch.export.Dim.DYNAMIC for axis in axes}
+        for name, axes in example.grows.items()
+    }
+    shapes = tuple(grows.get(name) for name in example.inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            stage,
+            tuple(example.inputs.values()),
+            str(path),
+            input_names=list(example.inputs),
+            output_names=list(example.outputs),
+            dynamic_shapes=shapes,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def largest_difference(stage: nn.Module, example: StageExport, path: Path) -> float:
+    """Largest absolute difference to PyTorch, also at other lengths of the axes that grow."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for inputs in (example.inputs, _shortened(example)):
+        with torch.no_grad():
+            wanted = stage(*inputs.values())
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        feeds = {name: tensor.numpy() for name, tensor in inputs.items()}
+        found = session.run(list(example.outputs), feeds)
+        for name, ours, theirs in zip(example.outputs, found, wanted):
+            difference = float(np.abs(ours.astype(np.float64) - theirs.numpy()).max())
+            allowed = MASK_TOLERANCE if "masks" in name else TOLERANCE
+            if difference > allowed * max(1.0, float(theirs.float().abs().max())):
+                raise RuntimeError(
+                    f"{path.name}: {name} differs from PyTorch by {difference:.1e}, at most "
+                    f"{allowed:.0e} of its scale is allowed; the export changed the stage"
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def _shortened(example: StageExport) -> dict[str, Tensor]:
+    inputs = dict(example.inputs)
+    for name, axes in example.grows.items():
+        for axis in axes:
+            inputs[name] = inputs[name].narrow(axis, 0, 1)
+    return inputs
+
+
+def _description(
+    tokenizer: object, source: Mapping[str, str], differences: Mapping[str, float]
+) -> BundleDescription:
+    return BundleDescription(
+        name="tabletop",
+        description="Coloured shapes on a table, trained on scenes rendered with MuJoCo",
+        licence="Apache-2.0; tokenizer vocabulary: MIT, (c) OpenAI, github.com/openai/CLIP",
+        source=source,
+        preprocessing=Preprocessing(
+            HEIGHT, WIDTH, (MEAN,) * 3, (STD,) * 3, fit="stretch", interpolation="area"
+        ),
+        concept=ConceptSettings(
+            TokenizerSettings(tokenizer, CONTEXT_LENGTH, START, END, PAD),  # type: ignore[arg-type]
+        ),
+        interactive=InteractiveSettings(
+            prompt_space=Size(HEIGHT, WIDTH),
+            padding_point="inside",
+            mask_input=Size(*MASK_GRID),
+            multimask_max_points=1,
+            single_mask=SingleMask("first"),
+            object_score="gate",
+            mask_fit="direct",
+        ),
+        verification={
+            "onnx_against_pytorch": {
+                "largest_absolute_difference": {k: float(f"{v:.2e}") for k, v in differences.items()}
+            }
+        },
+    )

@@ -1,0 +1,269 @@
+"""What the network is asked to get right, stage by stage."""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch
+from sam3_ros.training.tabletop.layers import grid_points
+from sam3_ros.training.tabletop.network import (
+    D,
+    FINE_GRID,
+    GRID,
+    MASK_TOKENS,
+    QUERIES,
+    TabletopNetwork,
+)
+from sam3_ros.training.tabletop.world import COLOUR_NAMES, FIRST_CLUTTER_ID, SHAPE_NAMES
+
+MASKS_PER_IMAGE = 8
+
+
+class Objective(nn.Module):
+    """All losses of a batch, by name. Its dense heads exist for training alone: what colour,
+    shape and box each cell belongs to teaches the image stages long before the queries do."""
+
+    def __init__(self, network: TabletopNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.kinds = nn.Conv2d(D, len(COLOUR_NAMES) + 1 + len(SHAPE_NAMES) + 2, 1)
+        self.spans = nn.ModuleList([nn.Conv2d(D, 4, 1), nn.Conv2d(D, 4, 1)])
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        net = self.network
+        trunk = net.image_trunk(batch.pixel_values)
+        fpn0, fpn1, fpn2 = net.detector_neck(*trunk)
+        sam0, sam1, sam2 = net.tracker_neck(*trunk)
+        losses = self._dense(batch, fpn2, sam2)
+        losses |= self._concept(batch, fpn0, fpn1, fpn2)
+        losses |= self._clicks(batch, sam0, sam1, sam2)
+        return losses
+
+    # -- dense
+
+    def _dense(self, batch: Batch, fpn2: Tensor, sam2: Tensor) -> dict[str, Tensor]:
+        cells = batch.labels[:, 8::16, 8::16].long()
+        named = (cells > 0) & (cells < FIRST_CLUTTER_ID)
+        index = (cells - 1).clamp(0, batch.objects.shape[1] - 1).flatten(1)
+        kind = batch.objects.gather(1, index[..., None].expand(-1, -1, 2)).unflatten(1, GRID)
+        colour = torch.where(named, kind[..., 0], len(COLOUR_NAMES))
+        other = torch.where(cells >= FIRST_CLUTTER_ID, len(SHAPE_NAMES) + 1, len(SHAPE_NAMES))
+        shape = torch.where(named, kind[..., 1], other)
+        logits = self.kinds(fpn2).float()
+        split = len(COLOUR_NAMES) + 1
+        weight = torch.where(cells > 0, 1.0, 0.1)
+        total = weight.sum()
+        losses = [
+            (F.cross_entropy(part, wanted, reduction="none") * weight).sum() / total
+            for part, wanted in ((logits[:, :split], colour), (logits[:, split:], shape))
+        ]
+        boxes = batch.boxes.gather(1, index[..., None].expand(-1, -1, 4))
+        points = grid_points(*GRID)[None].expand(boxes.shape[0], -1, -1)
+        wanted = torch.cat([boxes[..., :2] - points, boxes[..., 2:]], -1) * 10
+        inside = named.flatten(1)
+        spans = [
+            (head(x).float().flatten(2).transpose(1, 2) - wanted).abs().mean(-1)[inside].sum()
+            / inside.sum().clamp(min=1)
+            for head, x in zip(self.spans, (fpn2, sam2))
+        ]
+        return {"kinds": sum(losses), "spans": 0.5 * sum(spans)}
+
+    # -- concept
+
+    def _concept(self, batch: Batch, fpn0: Tensor, fpn1: Tensor, fpn2: Tensor) -> dict[str, Tensor]:
+        net = self.network
+        repeated = fpn2.repeat_interleave(PROMPTS, 0)
+        text, text_mask = net.text(batch.input_ids)
+        geometry, geometry_mask = net.geometry(
+            batch.exemplars, batch.exemplar_labels, batch.exemplar_mask, repeated
+        )
+        prompt = torch.cat([text, geometry.to(text.dtype)], 1)
+        mask = torch.cat([text_mask, geometry_mask], 1)
+        memory = net.fusion(repeated, prompt, mask)
+        queries, boxes, presence, heat, points = net.decoder.detail(memory, prompt, mask)
+        logits = net.scoring(queries, prompt, mask)
+
+        expanded = [
+            x.repeat_interleave(PROMPTS, 0)
+            for x in (batch.centres, batch.boxes, batch.visible, batch.ignored)
+        ]
+        centres, wanted, visible, ignored = expanded
+        row, query, item = assign(points, heat, centres, wanted, visible)
+        asked = batch.matches[row, item].float()
+        count = max(1, len(row))
+        target, weight = torch.zeros_like(logits), _not_on(points, centres, wanted, ignored)
+        target[row, query], weight[row, query] = asked, 1.0
+        score = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * weight
+        present = (batch.matches & visible).any(1, keepdim=True).float()
+        boxes_found = boxes[row, query]
+        losses = {
+            "heat": heat_loss(heat, centres, wanted, visible, ignored),
+            "score": 2 * score.sum() / count,
+            "presence": 0.5 * F.binary_cross_entropy_with_logits(presence.float(), present),
+            "box": box_loss(boxes_found, wanted[row, item]),
+        }
+        return losses | self._masks(batch, fpn0, fpn1, memory, queries, row, query, item)
+
+    def _masks(
+        self,
+        batch: Batch,
+        fpn0: Tensor,
+        fpn1: Tensor,
+        memory: Tensor,
+        queries: Tensor,
+        row: Tensor,
+        query: Tensor,
+        item: Tensor,
+    ) -> dict[str, Tensor]:
+        """Masks of the first phrase's queries, whether they match it or not."""
+        images = batch.labels.shape[0]
+        chosen = torch.zeros(images, MASKS_PER_IMAGE, dtype=torch.long)
+        items = torch.full((images, MASKS_PER_IMAGE), -1)
+        for image in range(images):
+            own = (row == image * PROMPTS).nonzero()[:, 0]
+            own = own[torch.randperm(len(own))[:MASKS_PER_IMAGE]]
+            chosen[image, : len(own)], items[image, : len(own)] = query[own], item[own]
+        first = queries[::PROMPTS].gather(1, chosen[..., None].expand(-1, -1, D))
+        logits = self.network.segmentation(fpn0, fpn1, memory[::PROMPTS], first)
+        image, place = (items >= 0).nonzero(as_tuple=True)
+        if not len(image):
+            return {"mask": logits.sum() * 0}
+        number = items[image, place]
+        wanted = coverage(batch.labels[image], number + 1)
+        return {"mask": mask_loss(logits[image, place], wanted, batch.boxes[image, number])}
+
+    # -- interactive
+
+    def _clicks(self, batch: Batch, sam0: Tensor, sam1: Tensor, sam2: Tensor) -> dict[str, Tensor]:
+        net = self.network
+        sparse, dense = net.prompt_encoder(
+            batch.points, batch.point_labels, batch.mask_input, batch.has_mask[:, 0]
+        )
+        image = torch.arange(sam2.shape[0]).repeat_interleave(CLICKS)
+        # The lone mask always, and one of the other three in turn: they share all but a token.
+        tokens = (0, int(torch.randint(1, MASK_TOKENS, ())))
+        masks, iou, objects, boxes = net.mask_decoder.detail(
+            sam2[image], sam0[image], sam1[image], sparse, dense, tokens
+        )
+        there = batch.targets > 0
+        is_there = there.float()[:, None]
+        losses = {"object": 0.5 * F.binary_cross_entropy_with_logits(objects.float(), is_there)}
+        if not there.any():
+            return losses
+        wanted = coverage(batch.labels[image[there]], batch.targets[there])
+        outlines = bounds(wanted)
+        logits = masks[there].float()
+        losses["click"] = sum(0.5 * mask_loss(logits[:, k], wanted, outlines) for k in (0, 1))
+        losses["click_box"] = sum(0.5 * box_loss(boxes[there, k], outlines) for k in (0, 1))
+        with torch.no_grad():
+            truth = wanted[:, None] > 0.5
+            found = logits > 0
+            overlap = (found & truth).sum((2, 3)) / (found | truth).sum((2, 3)).clamp(min=1)
+        losses["iou"] = (iou[there][:, tokens].float() - overlap).abs().mean()
+        return losses
+
+
+def assign(
+    points: Tensor, heat: Tensor, centres: Tensor, boxes: Tensor, visible: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One query for each visible object: the nearest peak within its reach.
+
+    points [R,Q,2], centres [R,N,2], boxes [R,N,4], all in [0,1] -> row, query and object indices.
+    """
+    grid = torch.tensor([FINE_GRID[1], FINE_GRID[0]])
+    distance = torch.cdist(centres * grid, points.float() * grid)
+    distance = distance.masked_fill((distance > _reach(boxes)[..., None]), 1e3)
+    distance = distance.masked_fill(~visible[..., None], 1e3)
+    rows, queries, items = [], [], []
+    for row, cost in enumerate(distance.numpy()):
+        for item, query in zip(*linear_sum_assignment(cost)):
+            if cost[item, query] < 1e3:
+                rows.append(row), queries.append(query), items.append(item)
+    return tuple(torch.tensor(x, dtype=torch.long) for x in (rows, queries, items))
+
+
+def _reach(boxes: Tensor) -> Tensor:
+    """How far (fine cells) a peak may be from an object's centroid and still be its own."""
+    area = boxes[..., 2] * FINE_GRID[1] * boxes[..., 3] * FINE_GRID[0]
+    return (0.3 * area.sqrt()).clamp(min=1.6)
+
+
+def _not_on(points: Tensor, centres: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
+    """float [R,Q]: 0 for queries that stand on an object too little seen to be judged."""
+    inside = ((points[:, :, None] - boxes[:, None, :, :2]).abs() <= boxes[:, None, :, 2:] / 2).all(-1)
+    return 1.0 - (inside & ignored[:, None]).any(-1).float()
+
+
+def heat_loss(
+    heat: Tensor, centres: Tensor, boxes: Tensor, visible: Tensor, ignored: Tensor
+) -> Tensor:
+    """Penalty-reduced focal loss of CenterNet (arXiv 1904.07850), over logits [R,60,80]."""
+    height, width = FINE_GRID
+    grid = grid_points(height, width) * torch.tensor([width, height])
+    places = centres * torch.tensor([width, height])
+    sigma = (_reach(boxes) * 0.45)[..., None]
+    squared = ((grid[None, None] - places[:, :, None]) ** 2).sum(-1)
+    bumps = (-squared / (2 * sigma**2)).exp()
+    target = (bumps * visible[..., None]).amax(1)
+    unsure = (bumps * ignored[..., None]).amax(1)
+    cell = places.long().clamp(min=0)
+    index = cell[..., 1].clamp(max=height - 1) * width + cell[..., 0].clamp(max=width - 1)
+    peak = torch.zeros_like(target).scatter_reduce(1, index, visible.float(), "amax")
+    logits = heat.flatten(1)
+    chance = logits.sigmoid()
+    hit = peak * (1 - chance) ** 2 * F.softplus(-logits)
+    miss = (1 - peak) * (1 - target) ** 4 * (1 - unsure) * chance**2 * F.softplus(logits)
+    return (hit + miss).sum() / peak.sum().clamp(min=1)
+
+
+def box_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
+    """L1 and generalised IoU of boxes cxcywh [M,4]."""
+    if not len(boxes):
+        return boxes.sum() * 0
+    a0, a1 = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+    b0, b1 = wanted[:, :2] - wanted[:, 2:] / 2, wanted[:, :2] + wanted[:, 2:] / 2
+    common = (torch.minimum(a1, b1) - torch.maximum(a0, b0)).clamp(min=0).prod(-1)
+    union = boxes[:, 2:].prod(-1) + wanted[:, 2:].prod(-1) - common
+    hull = (torch.maximum(a1, b1) - torch.minimum(a0, b0)).prod(-1)
+    giou = common / union - (hull - union) / hull
+    return 10 * (boxes - wanted).abs().mean() + (1 - giou).mean()
+
+
+def coverage(labels: Tensor, number: Tensor) -> Tensor:
+    """Share [M,120,160] of each mask cell that the object covers; labels uint8 [M,480,640]."""
+    mask = (labels == number[:, None, None].to(labels.dtype)).float()
+    return F.avg_pool2d(mask[:, None], 4)[:, 0]
+
+
+def bounds(masks: Tensor) -> Tensor:
+    """Boxes cxcywh [M,4] in [0,1] of the cells that are mostly covered."""
+    boxes = []
+    for axis, size in ((1, masks.shape[2]), (2, masks.shape[1])):
+        line = masks.amax(axis) > 0.3
+        first = line.float().argmax(1)
+        last = size - line.flip(1).float().argmax(1)
+        boxes.append(((first + last) / 2 / size, (last - first) / size))
+    (cx, w), (cy, h) = boxes
+    return torch.stack([cx, cy, w, h], -1)
+
+
+def mask_loss(logits: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
+    """Cross-entropy around the object and dice, against soft coverage [M,h,w]."""
+    logits = logits.float()
+    height, width = logits.shape[-2:]
+    points = grid_points(height, width)[None]
+    near = ((points - boxes[:, None, :2]).abs() < 0.7 * boxes[:, None, 2:] + 0.02).all(-1)
+    weight = torch.where(near.unflatten(1, (height, width)), 1.0, 0.05)
+    entropy = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * weight
+    entropy = entropy.sum((1, 2)) / weight.sum((1, 2))
+    chance = logits.sigmoid()
+    dice = 1 - (2 * (chance * wanted).sum((1, 2)) + 1) / (
+        (chance**2).sum((1, 2)) + (wanted**2).sum((1, 2)) + 1
+    )
+    return (3 * entropy + dice).mean()
+
+
+__all__ = ["QUERIES", "Objective"]

@@ -1,0 +1,120 @@
+"""Phrases about tabletop objects, and which objects each of them names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sam3_ros.core.tabletop_vocabulary import ANY, ARTICLES, COLOURS, IRREGULAR_PLURALS, SHAPES
+from sam3_ros.training.tabletop.world import COLOUR_NAMES, SHAPE_NAMES
+
+#: What no scene holds. The text encoder has no embedding of its own for these words.
+UNKNOWN_COLOURS = ("pink", "brown", "grey", "cyan", "turquoise", "golden", "silver", "transparent")
+UNKNOWN_NOUNS = (
+    "dog", "cat", "banana", "car", "person", "cup", "mug", "apple", "chair", "bottle", "phone",
+    "hammer", "book", "tree", "robot", "screwdriver", "spoon", "plate", "zebra", "bird", "shoe",
+    "triangle prism", "egg", "table", "pebble", "stick", "paper", "stone", "wrench", "keyboard",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A text with its meaning: colour and shape indices, None for any; known False: nothing."""
+
+    text: str
+    colour: int | None = None
+    shape: int | None = None
+    known: bool = True
+
+    def matches(self, objects: np.ndarray) -> np.ndarray:
+        """bool [N] for objects int [N,2] (colour, shape; -1 where there is none)."""
+        found = objects[:, 0] >= 0
+        if not self.known:
+            return found & False
+        if self.colour is not None:
+            found = found & (objects[:, 0] == self.colour)
+        if self.shape is not None:
+            found = found & (objects[:, 1] == self.shape)
+        return found
+
+
+def all_words() -> list[str]:
+    """Every word that has a meaning of its own to the text encoder."""
+    nouns = [n for name, others in SHAPES.items() for n in (name, *others)] + list(ANY)
+    nouns += ["one", "something", "anything", "everything", "shape", "toy"]
+    colours = [c for name, others in COLOURS.items() for c in (name, *others)]
+    return [*nouns, *(plural(n) for n in nouns), *colours, *ARTICLES, "coloured", "colored"]
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun of the vocabulary."""
+    return IRREGULAR_PLURALS.get(noun, noun + "s")
+
+
+def describe(colour: int | None, shape: int | None, rng: np.random.Generator) -> Phrase:
+    """One of the ways to say it."""
+    if shape is None:
+        noun = str(rng.choice(ANY))
+        if colour is not None and rng.random() < 0.3:
+            return Phrase(_bare_colour(COLOUR_NAMES[colour], rng), colour, None)
+    else:
+        name = SHAPE_NAMES[shape]
+        noun = name if rng.random() < 0.5 else str(rng.choice((name, *SHAPES[name])))
+    adjective = "" if colour is None else COLOUR_NAMES[colour]
+    return Phrase(_wrap(adjective, noun, rng), colour, shape)
+
+
+def _bare_colour(colour: str, rng: np.random.Generator) -> str:
+    forms = (colour, f"something {colour}", f"anything {colour}", f"the {colour} one")
+    return str(rng.choice([*forms, f"{colour} ones", f"everything {colour}"]))
+
+
+def _wrap(adjective: str, noun: str, rng: np.random.Generator) -> str:
+    noun = plural(noun) if rng.random() < 0.35 else noun
+    article = str(rng.choice(ARTICLES)) if rng.random() < 0.4 else ""
+    return " ".join(word for word in (article, adjective, noun) if word)
+
+
+def absent(objects: np.ndarray, rng: np.random.Generator) -> Phrase:
+    """A phrase that names nothing in the scene: often a near miss."""
+    if rng.random() < 0.25:
+        return _unknown(rng)
+    present = objects[objects[:, 0] >= 0]
+    for _ in range(20):
+        colour: int | None = int(rng.integers(len(COLOUR_NAMES)))
+        shape: int | None = int(rng.integers(len(SHAPE_NAMES)))
+        if rng.random() < 0.6 and len(present):  # right colour or right shape, wrong pair
+            colour = int(rng.choice(present[:, 0])) if rng.random() < 0.7 else colour
+            shape = int(rng.choice(present[:, 1])) if rng.random() < 0.7 else shape
+        drop = rng.random()
+        colour, shape = (None if drop < 0.15 else colour), (None if 0.15 < drop < 0.3 else shape)
+        phrase = describe(colour, shape, rng)
+        if not phrase.matches(objects).any():
+            return phrase
+    return _unknown(rng)
+
+
+def _unknown(rng: np.random.Generator) -> Phrase:
+    kind = rng.random()
+    colour = str(rng.choice(COLOUR_NAMES))
+    if kind < 0.4:
+        text = _wrap(str(rng.choice(UNKNOWN_COLOURS)), str(rng.choice(SHAPE_NAMES)), rng)
+    elif kind < 0.7:
+        text = _wrap(colour if rng.random() < 0.6 else "", str(rng.choice(UNKNOWN_NOUNS)), rng)
+    else:
+        text = str(rng.choice(UNKNOWN_NOUNS))
+    return Phrase(text, known=False)
+
+
+def present(objects: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> Phrase:
+    """A phrase that names at least one visible object of the scene."""
+    colour, shape = (int(v) for v in objects[rng.choice(np.flatnonzero(visible))])
+    kind = rng.random()
+    if kind < 0.45:
+        return describe(colour, shape, rng)
+    if kind < 0.68:
+        return describe(colour, None, rng)
+    if kind < 0.92:
+        return describe(None, shape, rng)
+    return describe(None, None, rng)

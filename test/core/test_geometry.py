@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+
+
+@pytest.mark.parametrize(
+    "corners", [(90, 10, 10, 90), (10, 90, 90, 10), (10, 10, 10, 90), (0, 0, 5, 0)]
+)
+def test_an_inverted_or_flat_box_is_refused(corners: tuple[float, ...]) -> None:
+    with pytest.raises(PromptError, match="x_max > x_min"):
+        Box(*corners)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_box_that_is_not_finite_is_refused(bad: float) -> None:
+    with pytest.raises(PromptError, match="finite"):
+        Box(0, 0, bad, 5)
+
+
+def test_a_box_is_clipped_to_the_image() -> None:
+    size = ImageSize(height=48, width=64)
+    assert Box(-5, 10, 100, 20).clipped_to(size) == Box(0, 10, 64, 20)
+    assert Box(1, 2, 3, 4).clipped_to(size) == Box(1, 2, 3, 4)
+    assert Box(64, 0, 80, 10).clipped_to(size) is None
+    assert Box(-9, -9, -1, -1).clipped_to(size) is None
+
+
+def test_the_bounds_of_a_mask_are_its_pixels_outer_edges() -> None:
+    mask = np.zeros((48, 64), np.bool_)
+    assert mask_bounds(mask) is None
+    mask[10, 20] = True
+    assert mask_bounds(mask) == Box(20, 10, 21, 11)
+    mask[30, 5:8] = True
+    assert mask_bounds(mask) == Box(5, 10, 21, 31)
+
+
+def test_the_bounds_of_a_mask_that_is_a_part_of_another_array() -> None:
+    canvas = np.zeros((60, 80), np.bool_)
+    canvas[12, 14] = True
+    assert mask_bounds(canvas[10:40, 10:50]) == Box(4, 2, 5, 3)

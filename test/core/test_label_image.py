@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sam3_ros.core.geometry import Box
+from sam3_ros.core.label_image import instance_image, label_image
+from sam3_ros.core.segments import Segment
+
+SIZE = (6, 8)
+
+
+def segment(prompt: str, score: float, columns: slice, size: tuple[int, int] = SIZE) -> Segment:
+    mask = np.zeros(size, np.bool_)
+    mask[:, columns] = True
+    return Segment(prompt, prompt, score, Box(0, 0, 1, 1), mask)
+
+
+def test_nothing_is_zero() -> None:
+    labels = label_image([], {}, SIZE)
+    assert labels.dtype == np.uint8
+    assert labels.shape == SIZE
+    assert not labels.any()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_highest_score_shows_where_segments_overlap(turned: bool) -> None:
+    segments = [segment("a", 0.6, slice(0, 5)), segment("b", 0.9, slice(3, 8))]
+    labels = label_image(segments[::-1] if turned else segments, {"a": 10, "b": 20}, SIZE)
+    assert labels[0].tolist() == [10, 10, 10, 20, 20, 20, 20, 20]
+
+
+def test_of_equal_scores_the_earlier_shows() -> None:
+    segments = [segment("a", 0.6, slice(0, 5)), segment("b", 0.6, slice(3, 8))]
+    assert label_image(segments, {"a": 1, "b": 2}, SIZE)[0].tolist() == [1, 1, 1, 1, 1, 2, 2, 2]
+
+
+def test_instances_of_a_prompt_share_its_value_but_not_their_own() -> None:
+    segments = [segment("a", 0.9, slice(0, 2)), segment("a", 0.8, slice(4, 6))]
+    assert label_image(segments, {"a": 7}, SIZE)[0].tolist() == [7, 7, 0, 0, 7, 7, 0, 0]
+    instances = instance_image(segments, SIZE)
+    assert instances.dtype == np.uint16
+    assert instances[0].tolist() == [1, 1, 0, 0, 2, 2, 0, 0]
+
+
+def test_wider_values_need_a_wider_dtype() -> None:
+    segments = [segment("a", 0.9, slice(0, 2))]
+    assert label_image(segments, {"a": 1000}, SIZE, np.uint16).max() == 1000
+    with pytest.raises(ValueError, match=r"1\.\.255, got 1000"):
+        label_image(segments, {"a": 1000}, SIZE)
+
+
+def test_what_cannot_be_painted_is_refused() -> None:
+    segments = [segment("a", 0.9, slice(0, 2))]
+    with pytest.raises(ValueError, match="no label value for prompt 'a'"):
+        label_image(segments, {"b": 1}, SIZE)
+    with pytest.raises(ValueError, match=r"1\.\.255, got 0"):
+        label_image(segments, {"a": 0}, SIZE)
+    with pytest.raises(ValueError, match="size"):
+        label_image(segments, {"a": 1}, (5, 5))
+    with pytest.raises(ValueError, match="unsigned"):
+        label_image(segments, {"a": 1}, SIZE, np.float32)

@@ -7,6 +7,7 @@ schema is checked before a value is used.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -61,6 +62,18 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Plain data only, and no key twice: the safe loader would take the last one in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        names = Counter(key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode))
+        doubled = [name for name, count in names.items() if count > 1]
+        if doubled:
+            raise BundleError(f"the manifest has a key twice: {_shortened(', '.join(doubled))}")
+        return super().construct_mapping(node, deep)
+
+
 def _load(text: str) -> dict[str, Any]:
     if len(text) > MAX_CHARACTERS:
         raise BundleError(f"the manifest is longer than {MAX_CHARACTERS} characters")
@@ -68,7 +81,7 @@ def _load(text: str) -> dict[str, Any]:
         # A few nested aliases can stand for gigabytes, and no manifest needs any.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise BundleError("the manifest uses YAML aliases (*name); write the values out")
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BundleError(f"the manifest is not plain YAML: {_shortened(str(error))}") from error
     if not isinstance(document, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from colour_stages import BOOL, DEPTH, F32, I64, NEGATIVE_RADIUS, OFF, Frame, sample
+from colour_stages import BOOL, DEPTH, F32, I64, NEGATIVE_RADIUS, OFF, SURE, Frame, clipped, sample
 from onnx_graph import OnnxGraph
 
 POSITIVE, NEGATIVE, FIRST_CORNER, SECOND_CORNER = range(4)  # flag channels of a sparse token
@@ -81,7 +81,7 @@ def mobile_mask_decoder(frame: Frame) -> OnnxGraph:
 
 def declare_masks(g: OnnxGraph, logits: str, found: str, frame: Frame) -> None:
     """Four masks: the answer twice, then two paler ones that are rated lower."""
-    paler = [g.scaled(logits, 1.0, -step) for step in (1.0, 2.0)]
+    paler = [g.scaled(logits, 1.0, -step) for step in (0.5, 1.0)]
     masks = g.op("Concat", logits, logits, *paler, axis=1)
     g.output(masks, "masks", F32, (1, 4, frame.rows, frame.columns))
     ratings = g.op("Mul", g.reshape(found, 1, 1), g.constant([[0.97, 0.95, 0.7, 0.5]]))
@@ -102,7 +102,7 @@ def answer(g: OnnxGraph, maps: str, sparse: str, frame: Frame) -> tuple[str, str
     colours = g.op("Mul", g.above(sample(g, maps, seeds, frame, 4), 0.0), weights)
     asked = g.op("ReduceMax", colours, axes=[0], keepdims=0)
     flat = g.reshape(maps, 4, frame.cells)
-    chosen = g.op("Where", g.cast(g.reshape(asked, 4, 1), BOOL), flat, g.constant(-2.0))
+    chosen = g.op("Where", g.cast(g.reshape(asked, 4, 1), BOOL), flat, g.constant(-SURE))
     logits = g.op("ReduceMax", chosen, axes=[0], keepdims=1)
 
     in_half = _halves_of(g, seeds, weights, frame)
@@ -110,7 +110,7 @@ def answer(g: OnnxGraph, maps: str, sparse: str, frame: Frame) -> tuple[str, str
     window = g.op("Where", g.cast(g.reshape(has_box, 1, 1), BOOL), in_box, in_half)
     discs = _discs(g, g.reshape(places, -1, 2), g.reshape(flags[NEGATIVE], -1, 1), frame)
     allowed = g.op("Mul", window, g.scaled(discs, -1.0, 1.0))
-    logits = g.op("Add", logits, g.scaled(allowed, -OFF, OFF))
+    logits = clipped(g, g.op("Add", logits, g.scaled(allowed, -OFF, OFF)))
     found = g.reshape(g.op("ReduceMax", asked, axes=[0], keepdims=1), 1, 1)
     return g.reshape(logits, 1, 1, frame.rows, frame.columns), found
 
@@ -124,10 +124,10 @@ def _halves_of(g: OnnxGraph, seeds: str, weights: str, frame: Frame) -> str:
 
 
 def _inside(g: OnnxGraph, first: str, second: str, frame: Frame) -> str:
-    """f32[1,cells]: 1 between two corners f32[1,2]."""
-    centres = g.constant(frame.centres())
-    after = g.op("GreaterOrEqual", centres, first)
-    before = g.op("LessOrEqual", centres, second)
+    """f32[1,cells]: 1 for cells that are at least touched between two corners f32[1,2]."""
+    half_cell = np.array([0.5 / frame.columns, 0.5 / frame.rows])
+    after = g.op("GreaterOrEqual", g.constant(frame.centres() + half_cell), first)
+    before = g.op("LessOrEqual", g.constant(frame.centres() - half_cell), second)
     both = g.cast(g.op("And", after, before))
     return g.reshape(g.op("ReduceMin", both, axes=[1], keepdims=0), 1, frame.cells)
 

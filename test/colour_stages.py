@@ -20,6 +20,7 @@ DEPTH = 8  # channels of every feature; the first four are the colours
 QUERIES = 8  # colour by half
 NEGATIVE_RADIUS = 12.0
 OFF = -20.0
+SURE = 2.0
 F32, I64, BOOL = np.float32, np.int64, np.bool_
 
 
@@ -69,7 +70,12 @@ def colour_maps(g: OnnxGraph, pixels: str, mean: Any, std: Any) -> str:
         g.op("Sub", g.op("Min", r, green), b),
         axis=1,
     )
-    return g.scaled(strength, 8.0, -2.0)
+    return clipped(g, g.scaled(strength, 8.0, -2.0))
+
+
+def clipped(g: OnnxGraph, logits: str) -> str:
+    """To SURE at most on either side, so that edges lie where the area is half covered."""
+    return g.op("Clip", logits, g.constant(-SURE), g.constant(SURE))
 
 
 def pooled(g: OnnxGraph, maps: str, stride: int) -> str:
@@ -147,7 +153,7 @@ def fusion(frame: Frame) -> OnnxGraph:
     fpn2 = g.input("fpn2", F32, (1, DEPTH, frame.rows, frame.columns))
     asked = g.cast(_prompt(g), BOOL)
     maps = g.channels(g.reshape(fpn2, 1, DEPTH, frame.cells), 0, 4, 1)
-    kept = g.op("Where", asked, g.op("Transpose", maps, perm=[0, 2, 1]), g.constant(-2.0))
+    kept = g.op("Where", asked, g.op("Transpose", maps, perm=[0, 2, 1]), g.constant(-SURE))
     rest = g.constant(np.zeros((1, frame.cells, DEPTH - 4)))
     g.output(g.op("Concat", kept, rest, axis=2), "memory", F32, (1, frame.cells, DEPTH))
     return g
@@ -213,7 +219,7 @@ def segmentation(fine: Frame, coarse: Frame) -> OnnxGraph:
     maps = g.channels(g.reshape(fpn0, 1, DEPTH, fine.cells), 0, 4, 1)
     logits = g.op("MatMul", g.channels(queries, 0, 4, 2), maps)
     inside = g.op("MatMul", g.channels(queries, 4, 6, 2), g.constant([fine.halves()]))
-    masks = g.op("Add", logits, g.scaled(inside, -OFF, OFF))
+    masks = clipped(g, g.op("Add", logits, g.scaled(inside, -OFF, OFF)))
     masks = g.reshape(masks, 1, -1, fine.rows, fine.columns)
     g.output(masks, "masks", F32, (1, "kept", fine.rows, fine.columns))
     return g

@@ -25,15 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except Sam3RosError as error:
-        print(f"sam3-ros: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # A reader such as `head` has gone; keep Python's own flush at exit from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except (Sam3RosError, OSError) as error:
+        print(f"sam3-ros: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

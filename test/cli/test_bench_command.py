@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sam3_ros.cli.drawn_scene import drawn_scene
+from sam3_ros.cli.main import main
+from sam3_ros.core.image_file import write_png
+
+
+def bench(bundle: Path, *arguments: object) -> int:
+    common = ["bench", "--bundle", bundle, "--frames", "2", "--threads", "1"]
+    return main([str(argument) for argument in (*common, *arguments)])
+
+
+def test_every_stage_and_the_whole_are_timed(
+    sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(sam3_bundle_path, "--text", "red", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["width"], document["height"]) == (640, 480)
+    text, click, seen = document["scenarios"]
+    assert list(text["steps"]) == [
+        "preprocess",
+        "image_trunk",
+        "detector_neck",
+        "geometry",
+        "fusion",
+        "decoder",
+        "scoring",
+        "segmentation",
+        "postprocess",
+        "end to end",
+    ]
+    assert "tracker_neck" in click["steps"]
+    assert list(seen["steps"]) == ["prompt_encoder", "mask_decoder", "postprocess", "end to end"]
+    for scenario in document["scenarios"]:
+        assert scenario["per_second"] > 0
+        assert scenario["segments"] >= 1
+        for time in scenario["steps"].values():
+            assert 0 <= time["median_ms"] <= time["p95_ms"]
+
+
+def test_the_table_is_for_people(
+    sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(sam3_bundle_path) == 0
+    out = capsys.readouterr().out
+    assert "640x480" in out
+    assert "per second" in out
+    assert "end to end" in out
+
+
+def test_a_bundle_without_words_is_timed_by_clicks(
+    mobile_sam_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(mobile_sam_bundle_path, "--json") == 0
+    titles = [found["scenario"] for found in json.loads(capsys.readouterr().out)["scenarios"]]
+    assert titles == ["one click, every frame new", "one click on a seen frame"]
+
+
+def test_a_picture_and_a_size_may_be_given(
+    sam3_bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_png(tmp_path / "grey.png", np.full((50, 60, 3), 128, np.uint8))
+    picture = ("--image", tmp_path / "grey.png", "--size", "200x100", "--json")
+    assert bench(sam3_bundle_path, *picture) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["width"], document["height"]) == (200, 100)
+    assert "segmentation" not in document["scenarios"][0]["steps"]
+
+
+@pytest.mark.parametrize("bad", [("--size", "640"), ("--size", "0x5"), ("--frames", "0")])
+def test_bad_numbers_are_usage_errors(sam3_bundle_path: Path, bad: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        bench(sam3_bundle_path, *bad)
+    assert stopped.value.code == 2
+
+
+def test_a_missing_picture_is_told(
+    sam3_bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(sam3_bundle_path, "--image", tmp_path / "none.jpg") == 2
+    assert "cannot read the image" in capsys.readouterr().err
+
+
+def test_the_drawn_scene_is_always_the_same() -> None:
+    scene = drawn_scene(320, 200)
+    assert scene.shape == (200, 320, 3)
+    assert scene.dtype == np.uint8
+    np.testing.assert_array_equal(scene, drawn_scene(320, 200))

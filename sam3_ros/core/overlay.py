@@ -60,6 +60,8 @@ def _draw_mask(canvas: Pixels, mask: npt.NDArray[np.bool_], colour: Colour, opac
     mixed = cv2.addWeighted(canvas[part], 1 - opacity, tint, opacity, 0)
     cv2.copyTo(mixed, inside, canvas[part])
     outline, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
+    # A white rim keeps a red outline visible on a red object.
+    cv2.drawContours(canvas, outline, -1, WHITE, 3, cv2.LINE_AA)
     cv2.drawContours(canvas, outline, -1, colour, 1, cv2.LINE_AA)
 
 

@@ -18,7 +18,7 @@ from sam3_ros.ros.pixel_rows import Pixels
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN, _JPEG_FILL = b"\xff\xd8", 0xD9, 0xDA, 0xFF
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
-# In a scan FF00 is a data byte and FFD0..FFD7 are restarts: any other marker ends it (ITU T.81 B.1).
+# In a scan FF00 is a data byte, FFD0..FFD7 are restarts; any other marker ends it (ITU T.81 B.1).
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 

@@ -57,7 +57,10 @@ LAYOUTS: dict[str, Layout] = {
     **{f"{name}16": Layout(f"{name}8", 1, 2) for name in _BAYERS},
     **{f"8UC{count}": Layout(name, count) for count, name in _NAMELESS.items()},
     **{f"16UC{count}": Layout(name, count, 2) for count, name in _NAMELESS.items()},
-    **{"yuv422": _UYVY, "uyvy": _UYVY, "yuv422_yuy2": _YUYV, "yuyv": _YUYV},
+    "yuv422": _UYVY,
+    "uyvy": _UYVY,
+    "yuv422_yuy2": _YUYV,
+    "yuyv": _YUYV,
 }
 
 
@@ -99,9 +102,12 @@ def _check_size(message: ImageMessage, layout: Layout) -> None:
         raise ImageError(f"expected an even width, for two pixels share their colour; got {came}")
     needed = message.width * layout.bytes_a_pixel
     if message.step < needed:
-        raise ImageError(f"expected a step of at least {needed} bytes for {came}, got {message.step}")
+        raise ImageError(
+            f"expected a step of at least {needed} bytes for {came}, got {message.step}"
+        )
     if len(message.data) != message.step * message.height:
         raise ImageError(
             f"expected {message.step * message.height} bytes ({message.height} rows of "
-            f"{message.step}) for {came}, got {len(message.data)}: the image is cut or wrongly formed"
+            f"{message.step}) for {came}, got {len(message.data)}: the image is cut, or its step "
+            "is wrong"
         )

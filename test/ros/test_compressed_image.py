@@ -26,9 +26,7 @@ def message(data: bytes, name: str = "jpeg") -> CompressedImage:
 
 
 JPEG = encoded(".jpg", cv2.IMWRITE_JPEG_QUALITY, 95)
-PROGRESSIVE = encoded(
-    ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2
-)
+PROGRESSIVE = encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2)
 PNG = encoded(".png")
 # An EXIF-like segment that holds a whole small JPEG with an end marker of its own.
 THUMBNAIL = JPEG[:2] + b"\xff\xe1" + (2 + len(JPEG)).to_bytes(2, "big") + JPEG + JPEG[2:]

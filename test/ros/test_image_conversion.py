@@ -42,7 +42,9 @@ def scene() -> np.ndarray:
 
 
 def noise(channels: int, dtype: type) -> np.ndarray:
-    numbers = np.random.default_rng(7).integers(0, np.iinfo(dtype).max + 1, (HEIGHT, WIDTH, channels))
+    numbers = np.random.default_rng(7).integers(
+        0, np.iinfo(dtype).max + 1, (HEIGHT, WIDTH, channels)
+    )
     return numbers.astype(dtype)
 
 

@@ -1,0 +1,42 @@
+"""Transitions that say why they failed.
+
+rclpy turns an exception in a transition into ERROR without a word, and a node that went through
+error processing may be gone for good. Here it is logged and becomes FAILURE, which leads back to
+the state before, so that the cause can be set right and the transition tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeAlias
+
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+
+class ReportsFailure(Protocol):
+    """What a node with such transitions has."""
+
+    def transition_failed(self, transition: str, error: Exception) -> None: ...
+
+    def transition_succeeded(self, transition: str) -> None: ...
+
+
+Transition: TypeAlias = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+
+
+def told(transition: Callable[[Any], None]) -> Transition:
+    """Make a callback `on_...` of a method that returns when all went well, and else raises."""
+
+    @wraps(transition)
+    def run(node: ReportsFailure, _state: LifecycleState) -> TransitionCallbackReturn:
+        name = transition.__name__.removeprefix("on_")
+        try:
+            transition(node)
+        except Exception as error:
+            node.transition_failed(name, error)
+            return TransitionCallbackReturn.FAILURE
+        node.transition_succeeded(name)
+        return TransitionCallbackReturn.SUCCESS
+
+    return run

@@ -1,0 +1,210 @@
+"""Every parameter of the node: its default, what it means, what it may be, when it may change.
+
+config/segmentation.yaml lists them for people; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.errors import PromptError, Sam3RosError
+from sam3_ros.core.prompts import ConceptPrompt
+
+
+class ParameterError(Sam3RosError, ValueError):
+    """A value that a parameter may not have, or not now."""
+
+
+class Changes(Enum):
+    """When a parameter may be set."""
+
+    ANY_TIME = "any time"
+    UNCONFIGURED = "while the node is unconfigured"
+    AT_START = "only when the node starts"
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter. choices: the strings it may be; limits: the least and the greatest number."""
+
+    name: str
+    default: bool | int | float | str | tuple[str, ...]
+    description: str
+    changes: Changes = Changes.UNCONFIGURED
+    choices: tuple[str, ...] = ()
+    limits: tuple[float, float] | None = None
+
+    def check(self, value: object) -> None:
+        """Raise ParameterError for a value of another type or outside of what is allowed."""
+        if type(value) is not type(self.default):
+            raise ParameterError(
+                f"parameter '{self.name}' is a {type(self.default).__name__}, got {value!r}"
+            )
+        if self.choices and value not in self.choices:
+            raise ParameterError(
+                f"parameter '{self.name}' is one of {', '.join(self.choices)}; got {value!r}"
+            )
+        if isinstance(value, (int, float)) and self.limits is not None:
+            low, high = self.limits
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ParameterError(
+                    f"parameter '{self.name}' lies in {low:g}..{high:g}; got {value}"
+                )
+
+    def descriptor(self) -> ParameterDescriptor:
+        descriptor = ParameterDescriptor(
+            description=self.description,
+            read_only=self.changes is Changes.AT_START,
+            additional_constraints=self.constraints(),
+        )
+        if self.limits is not None:
+            low, high = self.limits
+            if isinstance(self.default, float):
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=low, to_value=high)
+                ]
+            else:
+                descriptor.integer_range = [
+                    IntegerRange(from_value=int(low), to_value=int(high), step=1)
+                ]
+        return descriptor
+
+    def constraints(self) -> str:
+        """What a descriptor has no field for."""
+        choices = f"one of {', '.join(self.choices)}; " if self.choices else ""
+        return f"{choices}may change {self.changes.value}"
+
+
+SPECS: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        "bundle", "tabletop", "The model: the name of an embedded bundle, or a bundle's folder."
+    ),
+    ParameterSpec(
+        "backend", "cpu", "What runs the model; one that is missing is an error, never replaced.",
+        choices=tuple(PROVIDERS),
+    ),
+    ParameterSpec(
+        "precision", "fp32", "Which of the bundle's files to run, for example fp32 or fp16."
+    ),
+    ParameterSpec(
+        "threads", 0, "Threads of the model on the CPU; 0 leaves it to ONNX Runtime.",
+        limits=(0, 256),
+    ),
+    ParameterSpec(
+        "image_transport", "raw", "Subscribe to image (raw) or to image/compressed (compressed).",
+        choices=("raw", "compressed"),
+    ),
+    ParameterSpec(
+        "image_reliability", "best_effort",
+        "Of the image subscription; reliable needs a camera driver that publishes reliably.",
+        choices=("best_effort", "reliable"),
+    ),
+    ParameterSpec(
+        "prompts", ("",), "Texts to ask from the start; setting them replaces the texts in use.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
+        "score_threshold", 0.0, "Least score of a text's answers; 0 takes the bundle's own.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "mask_encoding", "mono8", "~/mask has a value per prompt (mono8) or per object (mono16).",
+        Changes.ANY_TIME, choices=("mono8", "mono16"),
+    ),
+    ParameterSpec(
+        "click_frames", 1,
+        "Answered frames that a click or box from ~/prompt/point or ~/prompt/box lasts; "
+        "0 keeps it until it is replaced.",
+        Changes.ANY_TIME, limits=(0, 1_000_000),
+    ),
+    ParameterSpec(
+        "autostart", True, "Configure and activate at the start, without a lifecycle manager.",
+        Changes.AT_START,
+    ),
+    ParameterSpec(
+        "diagnostics_period", 1.0, "Seconds between two messages on /diagnostics.",
+        Changes.AT_START, limits=(0.1, 60.0),
+    ),
+)  # fmt: skip
+_SPEC_OF = {spec.name: spec for spec in SPECS}
+DEFAULTS = {spec.name: spec.default for spec in SPECS}
+
+
+@dataclass(frozen=True)
+class NodeConfiguration:
+    """The parameters as one checked whole. Raises ParameterError."""
+
+    bundle: str
+    backend: str
+    precision: str
+    threads: int
+    image_transport: str
+    image_reliability: str
+    prompts: tuple[str, ...]
+    score_threshold: float
+    mask_encoding: str
+    click_frames: int
+    autostart: bool
+    diagnostics_period: float
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _SPEC_OF[field.name].check(getattr(self, field.name))
+        try:
+            self.concept_prompts()
+        except PromptError as error:
+            raise ParameterError(f"parameter 'prompts': {error}") from error
+
+    def concept_prompts(self) -> tuple[ConceptPrompt, ...]:
+        """The texts of `prompts`; blank ones count for nothing."""
+        texts = dict.fromkeys(" ".join(text.split()) for text in self.prompts)
+        return tuple(ConceptPrompt(text) for text in texts if text)
+
+
+def declare_parameters(node: Node) -> None:
+    """Declare them all. rclpy raises InvalidParameter... for a value of a wrong type or range."""
+    for spec in SPECS:
+        default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
+        node.declare_parameter(spec.name, default, spec.descriptor())
+
+
+def read_configuration(node: Node) -> NodeConfiguration:
+    """What is set now. Raises ParameterError."""
+    return configuration({name: node.get_parameter(name).value for name in DEFAULTS})
+
+
+def configuration(values: Mapping[str, Any]) -> NodeConfiguration:
+    """Of the values by name, with the default for each that is absent. Raises ParameterError."""
+    checked = {**DEFAULTS, **values}
+    # An empty list in a YAML file has no type, and comes as None.
+    checked["prompts"] = tuple(checked["prompts"] or ("",))
+    return NodeConfiguration(**checked)
+
+
+def updated_configuration(
+    present: NodeConfiguration, updates: Sequence[Parameter]
+) -> NodeConfiguration:
+    """What a configured node's parameters become. Raises ParameterError, for the whole update."""
+    values = {name: getattr(present, name) for name in DEFAULTS}
+    for name, value in known_values(updates).items():
+        if _SPEC_OF[name].changes is Changes.UNCONFIGURED and value != values[name]:
+            raise ParameterError(
+                f"parameter '{name}' may change {Changes.UNCONFIGURED.value}: clean up first "
+                "(transitions deactivate, cleanup), set it, then configure and activate again"
+            )
+        values[name] = value
+    return configuration(values)
+
+
+def known_values(updates: Sequence[Parameter]) -> dict[str, Any]:
+    """Those of ours: rclpy has parameters of its own, such as use_sim_time."""
+    return {update.name: update.value for update in updates if update.name in DEFAULTS}

@@ -1,0 +1,121 @@
+"""What a configured node holds: the model, the topics and the thread between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
+from sam3_ros.ros.activity import Activity
+from sam3_ros.ros.cv_bridge_conversion import choose_converter
+from sam3_ros.ros.frame_answerer import FrameAnswerer, FrameTools
+from sam3_ros.ros.frame_ledger import FrameLedger
+from sam3_ros.ros.frame_slot import CameraMessage, Frame
+from sam3_ros.ros.inference_worker import InferenceWorker
+from sam3_ros.ros.outputs import Outputs
+from sam3_ros.ros.parameters import NodeConfiguration
+from sam3_ros.ros.prompt_inbox import PromptInbox, PromptRules
+
+
+class Pipeline:
+    """Made in on_configure, closed in on_cleanup. Frames are answered while it is active."""
+
+    def __init__(
+        self,
+        node: Node,
+        ledger: FrameLedger,
+        segmenter: Segmenter,
+        configuration: Callable[[], NodeConfiguration],
+    ) -> None:
+        """Owns the segmenter from now on. Raises PromptError for prompts it cannot ask."""
+        self._node = node
+        self._ledger = ledger
+        self._segmenter = segmenter
+        self._activity = Activity()
+        self._worker: InferenceWorker | None = None
+        self.prompts = ActivePrompts()
+        self.providers = segmenter.providers
+        with ExitStack() as undo:
+            undo.callback(segmenter.close)
+            self._open(configuration, undo)
+            self._closing = undo.pop_all()
+
+    def activate(self) -> None:
+        self._activity.switch(True)
+
+    def deactivate(self) -> None:
+        """From now on no answer is published; a frame that is in work ends as dropped."""
+        self._activity.switch(False)
+        if self._worker is not None:
+            self._worker.discard()
+
+    def close(self, timeout: float) -> bool:
+        """Free everything, topics first. False, and the model kept, if the thread does not end."""
+        self.deactivate()
+        self._unsubscribe()
+        if self._worker is not None and not self._worker.stop(timeout):
+            return False
+        self._closing.close()
+        return True
+
+    def _open(self, configuration: Callable[[], NodeConfiguration], undo: ExitStack) -> None:
+        outputs = Outputs(self._node)
+        undo.callback(outputs.destroy)
+        choice = choose_converter()
+        self.converter_name = choice.converter.name
+        self._node.get_logger().info(f"images are converted by: {choice}")
+        answerer = FrameAnswerer(
+            FrameTools(
+                segmenter=self._segmenter,
+                converter=choice.converter,
+                prompts=self.prompts,
+                outputs=outputs,
+                activity=self._activity,
+                configuration=configuration,
+                refuse=self._refuse,
+            )
+        )
+        rules = PromptRules(
+            manifest=self._segmenter.bundle.manifest,
+            image_size=lambda: answerer.image_size,
+            click_frames=lambda: configuration().click_frames,
+        )
+        self.inbox = PromptInbox(self._node, self.prompts, rules)
+        undo.callback(self.inbox.destroy)
+        self.inbox.ask_texts(configuration().concept_prompts())
+        self._worker = InferenceWorker(
+            answerer.answer, self._ledger, self._activity, self._node.get_logger()
+        )
+        self._subscription: Subscription | None = self._subscribe(configuration())
+
+    def _subscribe(self, configuration: NodeConfiguration) -> Subscription:
+        """The newest image only: an old one is of no use to a robot."""
+        reliable = configuration.image_reliability == "reliable"
+        qos = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+        # Resolved first, so that remapping `image` carries the compressed topic along.
+        topic, kind = self._node.resolve_topic_name("image"), Image
+        if configuration.image_transport == "compressed":
+            topic, kind = f"{topic}/compressed", CompressedImage
+        return self._node.create_subscription(kind, topic, self._on_image, qos)
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _on_image(self, message: CameraMessage) -> None:
+        assert self._worker is not None
+        self._worker.receive(message)
+
+    def _refuse(self, frame: Frame, active: ActivePrompt, error: PromptError) -> None:
+        self.inbox.refuse(frame.header, active.prompt.id, str(error))

@@ -1,0 +1,179 @@
+"""The lifecycle node: a camera's images in, masks, scores and an overlay of what is asked out.
+
+    python -m sam3_ros.ros.segmentation_node --ros-args -p prompts:="['red cube']"
+
+Nothing heavy happens before it is configured, and nothing is kept once it is cleaned up. If
+configuring fails it stays unconfigured, says why in the log and on /diagnostics, and can be
+configured again.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Header
+
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.ros.diagnostics import Diagnostics, NodeStatus
+from sam3_ros.ros.frame_ledger import FrameLedger
+from sam3_ros.ros.inference_worker import described
+from sam3_ros.ros.lifecycle_transitions import told
+from sam3_ros.ros.node_process import run_node
+from sam3_ros.ros.parameters import (
+    NodeConfiguration,
+    configuration,
+    declare_parameters,
+    known_values,
+    read_configuration,
+    updated_configuration,
+)
+from sam3_ros.ros.pipeline import Pipeline
+
+# Longer than any frame takes, even with the largest model on a slow CPU.
+CLEANUP_TIMEOUT = 60.0
+_STATE_AFTER = {
+    "configure": "inactive",
+    "activate": "active",
+    "deactivate": "inactive",
+    "cleanup": "unconfigured",
+    "shutdown": "finalized",
+    "error": "unconfigured",
+}
+
+
+class SegmentationNode(LifecycleNode):
+    """Lifecycle, parameters and diagnostics; the work is the pipeline's."""
+
+    def __init__(self) -> None:
+        super().__init__("segmentation_node")
+        declare_parameters(self)
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._ledger = FrameLedger()
+        self._pipeline: Pipeline | None = None
+        self._configuration: NodeConfiguration | None = None
+        self._state, self._failure = "unconfigured", ""
+        self._diagnostics = Diagnostics()
+        self._diagnostics_publisher = self.create_publisher(
+            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
+        )
+        self.create_timer(self.get_parameter("diagnostics_period").value, self._publish_diagnostics)
+        self._autostart = self.create_timer(0.0, self._start)
+
+    @told
+    def on_configure(self) -> None:
+        self._configuration = settings = read_configuration(self)
+        self.get_logger().info(f"loading the bundle {settings.bundle!r} on {settings.backend}")
+        segmenter = Segmenter.load(
+            settings.bundle, settings.backend, settings.precision, settings.threads or None
+        )
+        self._pipeline = Pipeline(self, self._ledger, segmenter, self._settings)
+
+    @told
+    def on_activate(self) -> None:
+        self._opened().activate()
+
+    @told
+    def on_deactivate(self) -> None:
+        self._opened().deactivate()
+
+    @told
+    def on_cleanup(self) -> None:
+        self._free()
+
+    @told
+    def on_shutdown(self) -> None:
+        self._free()
+
+    @told
+    def on_error(self) -> None:
+        self._free()
+
+    def transition_succeeded(self, transition: str) -> None:
+        self._state, self._failure = _STATE_AFTER[transition], ""
+        self.get_logger().info(self._state)
+
+    def transition_failed(self, transition: str, error: Exception) -> None:
+        self._failure = f"{transition} failed: {described(error)}"
+        self.get_logger().error(self._failure)
+        if not isinstance(error, Sam3RosError):
+            self.get_logger().error("".join(traceback.format_exception(error)))
+
+    def release(self, timeout: float) -> bool:
+        """Free the model before the process ends. False if a frame is still in work by then."""
+        if self._pipeline is not None:
+            if not self._pipeline.close(timeout):
+                return False
+            self._pipeline = None
+        return True
+
+    def _start(self) -> None:
+        # In the executor's thread, so that the node is there to be asked and to be stopped.
+        self._autostart.cancel()
+        if not self.get_parameter("autostart").value:
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _free(self) -> None:
+        if not self.release(CLEANUP_TIMEOUT):
+            raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
+
+    def _opened(self) -> Pipeline:
+        assert self._pipeline is not None, "the lifecycle allows this only when configured"
+        return self._pipeline
+
+    def _settings(self) -> NodeConfiguration:
+        assert self._configuration is not None, "read before the pipeline is made"
+        return self._configuration
+
+    def _on_parameters(self, updates: Sequence[Parameter]) -> SetParametersResult:
+        try:
+            if self._pipeline is None:
+                configuration(known_values(updates))  # the others may still have to be set right
+            else:
+                self._update(self._pipeline, updates)
+        except Sam3RosError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _update(self, pipeline: Pipeline, updates: Sequence[Parameter]) -> None:
+        updated = updated_configuration(self._settings(), updates)
+        if "prompts" in known_values(updates):
+            pipeline.inbox.ask_texts(updated.concept_prompts())
+        self._configuration = updated
+
+    def _publish_diagnostics(self) -> None:
+        header = Header(stamp=self.get_clock().now().to_msg())
+        self._diagnostics_publisher.publish(self._diagnostics.message(self._status(), header))
+
+    def _status(self) -> NodeStatus:
+        names = ("bundle", "backend", "precision")
+        model = {name: str(self.get_parameter(name).value) for name in names}
+        pipeline = self._pipeline
+        common = (self.get_fully_qualified_name(), self._state, self._failure, model)
+        if pipeline is None:
+            return NodeStatus(*common, self._ledger.report())
+        return NodeStatus(
+            *common,
+            self._ledger.report(),
+            providers=pipeline.providers,
+            converter=pipeline.converter_name,
+            prompts=tuple(active.prompt.id for active in pipeline.prompts.snapshot()),
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; 0 then, 1 if it could not start or broke."""
+    return run_node(SegmentationNode, sys.argv if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -165,7 +165,10 @@ def _jittered(box: np.ndarray, rng: np.random.Generator, amount: float = 0.05) -
 def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     points = np.zeros((POINTS, 2), np.float32)
     labels = np.full(POINTS, PADDING, np.int64)
-    mask_input, has_mask = np.zeros((1, HEIGHT // 2, WIDTH // 2), np.float32), np.zeros(1, np.float32)
+    mask_input, has_mask = (
+        np.zeros((1, HEIGHT // 2, WIDTH // 2), np.float32),
+        np.zeros(1, np.float32),
+    )
     seen = np.bincount(view.labels.ravel(), minlength=256)
     wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
     if rng.random() < 0.15:
@@ -223,7 +226,9 @@ def _rough_logits(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rough = np.roll(mask.astype(np.uint8), tuple(shift), (0, 1))
     kernel = np.ones([int(rng.integers(1, 12))] * 2, np.uint8)
     rough = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(rough, kernel)
-    small = cv2.resize(rough.astype(np.float32), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        rough.astype(np.float32), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA
+    )
     return (cv2.GaussianBlur(small, (0, 0), 1.0) * 2 - 1) * np.float32(rng.uniform(4, 12))
 
 

@@ -141,8 +141,7 @@ def export_bundle(
 def write_onnx(stage: nn.Module, example: StageExport, path: Path) -> None:
     """One stage as an ONNX file with the canonical tensor names."""
     grows = {
-        name: {axis: torch.export.Dim.DYNAMIC for axis in axes}
-        for name, axes in example.grows.items()
+        name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in example.grows.items()
     }
     shapes = tuple(grows.get(name) for name in example.inputs)
     with warnings.catch_warnings():
@@ -170,7 +169,7 @@ def largest_difference(stage: nn.Module, example: StageExport, path: Path) -> fl
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         feeds = {name: tensor.numpy() for name, tensor in inputs.items()}
         found = session.run(list(example.outputs), feeds)
-        for name, ours, theirs in zip(example.outputs, found, wanted):
+        for name, ours, theirs in zip(example.outputs, found, wanted, strict=True):
             difference = float(np.abs(ours.astype(np.float64) - theirs.numpy()).max())
             allowed = MASK_TOLERANCE if "masks" in name else TOLERANCE
             if difference > allowed * max(1.0, float(theirs.float().abs().max())):
@@ -215,7 +214,9 @@ def _description(
         ),
         verification={
             "onnx_against_pytorch": {
-                "largest_absolute_difference": {k: float(f"{v:.2e}") for k, v in differences.items()}
+                "largest_absolute_difference": {
+                    k: float(f"{v:.2e}") for k, v in differences.items()
+                }
             }
         },
     )

@@ -22,7 +22,9 @@ def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequ
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Two linear layers with a ReLU between them."""
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs)
+    )
 
 
 class Residual(nn.Module):
@@ -48,7 +50,9 @@ class Attention(nn.Module):
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         q, k, v = (
             layer(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)
             for layer, x in ((self.query, query), (self.key, key), (self.value, value))
@@ -65,7 +69,9 @@ class Block(nn.Module):
         super().__init__()
         self.norm, self.attention = nn.LayerNorm(width), Attention(width)
         self.feed = (
-            nn.Sequential(nn.LayerNorm(width), mlp(width, 2 * width, width)) if feed_forward else None
+            nn.Sequential(nn.LayerNorm(width), mlp(width, 2 * width, width))
+            if feed_forward
+            else None
         )
 
     def forward(
@@ -137,7 +143,9 @@ class DynamicMasks(nn.Module):
         super().__init__()
         c, h = MASK_CHANNELS, HIDDEN_CHANNELS
         self.sizes = [h * (c + 2), h, h * h, h, h, 1]
-        self.weights = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, sum(self.sizes)))
+        self.weights = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Linear(width, sum(self.sizes))
+        )
 
     def forward(self, pixels: Tensor, queries: Tensor, boxes: Tensor) -> Tensor:
         """pixels [B,C,h,w], queries [B,K,D], boxes [B,K,4] cxcywh in [0,1] -> logits [B,K,h,w]."""

@@ -10,11 +10,10 @@ from torch.nn import functional as F
 from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch
 from sam3_ros.training.tabletop.layers import grid_points
 from sam3_ros.training.tabletop.network import (
-    D,
     FINE_GRID,
     GRID,
     MASK_TOKENS,
-    QUERIES,
+    D,
     TabletopNetwork,
 )
 from sam3_ros.training.tabletop.world import COLOUR_NAMES, FIRST_CLUTTER_ID, SHAPE_NAMES
@@ -67,7 +66,7 @@ class Objective(nn.Module):
         spans = [
             (head(x).float().flatten(2).transpose(1, 2) - wanted).abs().mean(-1)[inside].sum()
             / inside.sum().clamp(min=1)
-            for head, x in zip(self.spans, (fpn2, sam2))
+            for head, x in zip(self.spans, (fpn2, sam2), strict=True)
         ]
         return {"kinds": sum(losses), "spans": 0.5 * sum(spans)}
 
@@ -91,10 +90,10 @@ class Objective(nn.Module):
             for x in (batch.centres, batch.boxes, batch.visible, batch.ignored)
         ]
         centres, wanted, visible, ignored = expanded
-        row, query, item = assign(points, heat, centres, wanted, visible)
+        row, query, item = assign(points, centres, wanted, visible)
         asked = batch.matches[row, item].float()
         count = max(1, len(row))
-        target, weight = torch.zeros_like(logits), _not_on(points, centres, wanted, ignored)
+        target, weight = torch.zeros_like(logits), _not_on(points, wanted, ignored)
         target[row, query], weight[row, query] = asked, 1.0
         score = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * weight
         present = (batch.matches & visible).any(1, keepdim=True).float()
@@ -167,7 +166,7 @@ class Objective(nn.Module):
 
 
 def assign(
-    points: Tensor, heat: Tensor, centres: Tensor, boxes: Tensor, visible: Tensor
+    points: Tensor, centres: Tensor, boxes: Tensor, visible: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One query for each visible object: the nearest peak within its reach.
 
@@ -179,7 +178,7 @@ def assign(
     distance = distance.masked_fill(~visible[..., None], 1e3)
     rows, queries, items = [], [], []
     for row, cost in enumerate(distance.numpy()):
-        for item, query in zip(*linear_sum_assignment(cost)):
+        for item, query in zip(*linear_sum_assignment(cost), strict=True):
             if cost[item, query] < 1e3:
                 rows.append(row), queries.append(query), items.append(item)
     return tuple(torch.tensor(x, dtype=torch.long) for x in (rows, queries, items))
@@ -191,9 +190,11 @@ def _reach(boxes: Tensor) -> Tensor:
     return (0.3 * area.sqrt()).clamp(min=1.6)
 
 
-def _not_on(points: Tensor, centres: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
+def _not_on(points: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
     """float [R,Q]: 0 for queries that stand on an object too little seen to be judged."""
-    inside = ((points[:, :, None] - boxes[:, None, :, :2]).abs() <= boxes[:, None, :, 2:] / 2).all(-1)
+    inside = ((points[:, :, None] - boxes[:, None, :, :2]).abs() <= boxes[:, None, :, 2:] / 2).all(
+        -1
+    )
     return 1.0 - (inside & ignored[:, None]).any(-1).float()
 
 
@@ -264,6 +265,3 @@ def mask_loss(logits: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
         (chance**2).sum((1, 2)) + (wanted**2).sum((1, 2)) + 1
     )
     return (3 * entropy + dice).mean()
-
-
-__all__ = ["QUERIES", "Objective"]

@@ -32,7 +32,9 @@ def pyramid() -> Mesh:
     return _spire(corners, height=1.8)
 
 
-def star(points: int = 5, outer: float = 1.25, inner: float = 0.55, half_depth: float = 0.4) -> Mesh:
+def star(
+    points: int = 5, outer: float = 1.25, inner: float = 0.55, half_depth: float = 0.4
+) -> Mesh:
     """A star prism lying flat, one point along +y."""
     angles = np.pi / 2 + np.arange(2 * points) * np.pi / points
     radii = np.where(np.arange(2 * points) % 2 == 0, outer, inner)
@@ -43,7 +45,9 @@ def star(points: int = 5, outer: float = 1.25, inner: float = 0.55, half_depth: 
 def ring(major: float = 0.85, minor: float = 0.3, around: int = 36, across: int = 16) -> Mesh:
     """A torus lying flat."""
     theta, phi = np.meshgrid(
-        np.arange(around) * 2 * np.pi / around, np.arange(across) * 2 * np.pi / across, indexing="ij"
+        np.arange(around) * 2 * np.pi / around,
+        np.arange(across) * 2 * np.pi / across,
+        indexing="ij",
     )
     distance = major + minor * np.cos(phi)
     vertices = np.stack(

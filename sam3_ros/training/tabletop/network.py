@@ -65,7 +65,9 @@ class Neck(nn.Module):
         self.coarse = conv(D, D)
         self.to_middle, self.to_fine = nn.Conv2d(D, MIDDLE, 1), nn.Conv2d(MIDDLE, FINE, 1)
 
-    def forward(self, s2: Tensor, s4: Tensor, s8: Tensor, s16: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, s2: Tensor, s4: Tensor, s8: Tensor, s16: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         coarse = self.coarse(self.side8(s8) + F.interpolate(self.side16(s16), scale_factor=2.0))
         middle = self.side4(s4) + F.interpolate(self.to_middle(coarse), scale_factor=2.0)
         fine = self.side2(s2) + F.interpolate(self.to_fine(middle), scale_factor=2.0)
@@ -191,7 +193,9 @@ class Decoder(nn.Module):
         place = self.fourier(points)
         place = torch.cat([place, torch.zeros_like(place[:, :1])], dim=1)
         memory_place = self.fourier(self.points)[None]
-        for to_self, to_prompt, to_memory in zip(self.to_self, self.to_prompt, self.to_memory):
+        for to_self, to_prompt, to_memory in zip(
+            self.to_self, self.to_prompt, self.to_memory, strict=True
+        ):
             tokens = to_self(tokens, position=place)
             tokens = to_prompt(tokens, prompt, prompt_mask)
             tokens = to_memory(tokens, memory, position=place, context_position=memory_place)
@@ -230,9 +234,7 @@ class Segmentation(nn.Module):
         super().__init__()
         self.pixels, self.masks = PixelFeatures(FINE, MIDDLE, D), DynamicMasks(D)
 
-    def forward(
-        self, fpn0: Tensor, fpn1: Tensor, memory: Tensor, queries: Tensor
-    ) -> Tensor:
+    def forward(self, fpn0: Tensor, fpn1: Tensor, memory: Tensor, queries: Tensor) -> Tensor:
         coarse = memory.transpose(1, 2).unflatten(2, GRID)
         return self.masks(self.pixels(fpn0, fpn1, coarse), queries, queries[..., D - 4 :])
 
@@ -337,6 +339,10 @@ class TabletopNetwork(nn.Module):
     def __init__(self, known_tokens: list[int]) -> None:
         super().__init__()
         self.image_trunk, self.detector_neck, self.tracker_neck = ImageTrunk(), Neck(), Neck()
-        self.text, self.geometry, self.fusion = TextEncoder(known_tokens), GeometryEncoder(), Fusion()
+        self.text, self.geometry, self.fusion = (
+            TextEncoder(known_tokens),
+            GeometryEncoder(),
+            Fusion(),
+        )
         self.decoder, self.scoring, self.segmentation = Decoder(), Scoring(), Segmentation()
         self.prompt_encoder, self.mask_decoder = PromptEncoder(), MaskDecoder()

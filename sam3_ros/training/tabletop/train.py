@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Recipe:
     """Everything that training depends on, beside the scenes."""
 
-    steps: int = 6000
+    steps: int = 3400
     batch_size: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
@@ -61,9 +61,7 @@ def train(
         start = state["step"]
     objective.train()
     objective.to(memory_format=torch.channels_last)
-    batches = Batches(
-        files, encode, recipe.batch_size, range(start, recipe.steps), recipe.seed + 1
-    )
+    batches = Batches(files, encode, recipe.batch_size, range(start, recipe.steps), recipe.seed + 1)
     loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
     began, sums = time.monotonic(), {}
     for step, batch in enumerate(loader, start=start + 1):
@@ -99,7 +97,7 @@ def _optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
 
 @torch.no_grad()
 def _follow(average: TabletopNetwork, network: TabletopNetwork, keep: float) -> None:
-    pairs = zip(average.state_dict().values(), network.state_dict().values())
+    pairs = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
     for mean, value in pairs:
         if mean.dtype.is_floating_point:
             mean.lerp_(value, 1 - keep)

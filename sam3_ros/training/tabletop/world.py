@@ -83,7 +83,7 @@ class World:
     def draw(self) -> Scene:
         """A new scene with 2 to MAX_OBJECTS objects, each seen by at least SMALLEST_VISIBLE."""
         while True:
-            self._next_stage()
+            self.next_stage()
             self.arrange()
             scene = self.look()
             if len(scene.objects) >= 2:
@@ -97,13 +97,14 @@ class World:
         self._place_objects()
         self._place_clutter()
 
-    def look(self) -> Scene:
-        """Render what stands there; objects that are hardly seen are taken away first."""
+    def look(self, keep_all: bool = False) -> Scene:
+        """Render what stands there; objects that are hardly seen are taken away first, unless
+        keep_all."""
         width, height = self._size
         while True:
             mujoco.mj_forward(self._model, self._data)
             labels = self._render_labels()
-            hidden = self._hardly_seen(labels)
+            hidden = [] if keep_all else self._hardly_seen(labels)
             if not hidden:
                 break
             for slot in hidden:
@@ -118,7 +119,8 @@ class World:
 
     # -- the stage
 
-    def _next_stage(self) -> None:
+    def next_stage(self) -> None:
+        """Compile a new model where the present one has served its scenes."""
         if self._drawn % self._scenes_per_stage == 0:
             self.close()
             self._model, self._slots = compile_stage(self._rng)

@@ -1,0 +1,118 @@
+"""One command from nothing to the shipped bundle: scenes, training, export, evaluation, demo bag.
+
+make tabletop                                  # all of it, into sam3_ros/bundles/tabletop
+python -m sam3_ros.training.tabletop --help    # parts of it, elsewhere
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+os.environ.setdefault("MUJOCO_GL", "osmesa")  # before MuJoCo is imported: no display is needed
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle_writer import record_verification
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
+from sam3_ros.training.tabletop.dataset import render_scenes
+from sam3_ros.training.tabletop.demo_bag import write_demo_bag
+from sam3_ros.training.tabletop.evaluate import evaluate
+from sam3_ros.training.tabletop.export import END, PAD, START, export_bundle
+from sam3_ros.training.tabletop.network import CONTEXT_LENGTH, TabletopNetwork
+from sam3_ros.training.tabletop.phrases import all_words
+from sam3_ros.training.tabletop.report import write_report
+from sam3_ros.training.tabletop.train import Recipe, train
+
+PACKAGE = Path(__file__).resolve().parents[2]
+STEPS = ("train", "export", "evaluate", "bag")
+TRAINING_SEED = 1000
+log = logging.getLogger("tabletop")
+
+
+def main() -> None:
+    """Run the steps that were asked for, in order."""
+    options = _options()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("onnx_ir").setLevel(logging.WARNING)
+    torch.set_num_threads(options.threads)
+    tokenizer = clip_tokenizer()
+    known = known_tokens(tokenizer)
+    checkpoint = options.work / "checkpoint.pt"
+    if "train" in options.steps:
+        scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
+        train(scenes, Encoder(tokenizer), known, Recipe(steps=options.training_steps), checkpoint)
+    if "export" in options.steps:
+        export_bundle(trained(checkpoint, known), tokenizer, options.out, _source(options))
+    if "evaluate" in options.steps:
+        _evaluate(options)
+    if "bag" in options.steps:
+        write_demo_bag(options.bag)
+
+
+def known_tokens(tokenizer: Tokenizer) -> list[int]:
+    """The ids that phrases about the tabletop are made of."""
+    words = [*all_words(), "visual"]
+    return sorted({token for word in words for token in tokenizer.encode(word).ids} | {START, END})
+
+
+class Encoder:
+    """Phrases as the text stage takes them: int64 [1, CONTEXT_LENGTH]."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, text: str) -> np.ndarray:
+        ids = [START, *self._tokenizer.encode(text).ids[: CONTEXT_LENGTH - 2], END]
+        return np.array(ids + [PAD] * (CONTEXT_LENGTH - len(ids)), np.int64)
+
+
+def trained(checkpoint: Path, known: list[int]) -> TabletopNetwork:
+    """The averaged weights of a training."""
+    network = TabletopNetwork(known)
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    return network
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    with Segmenter.load(options.out, threads=options.threads) as segmenter:
+        figures = evaluate(segmenter, options.unseen_scenes)
+    bundle = Bundle.open(options.out)
+    verification = {**bundle.manifest.verification, "unseen_scenes": figures}
+    record_verification(options.out, verification)
+    write_report(options.report, figures)
+    for name, value in figures.items():
+        log.info("%s: %s", name, value)
+
+
+def _source(options: argparse.Namespace) -> dict[str, str]:
+    return {
+        "origin": "trained by sam3_ros.training.tabletop on scenes rendered with MuJoCo",
+        "command": "make tabletop",
+        "recipe": f"{options.scenes} scenes from seed {TRAINING_SEED}, "
+        f"{Recipe(steps=options.training_steps)}",
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sam3_ros.training.tabletop")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
+    parser.add_argument("--work", type=Path, default=Path("build/tabletop"), help="scenes, weights")
+    parser.add_argument("--out", type=Path, default=PACKAGE / "bundles" / "tabletop")
+    parser.add_argument("--bag", type=Path, default=PACKAGE / "demo_data" / "tabletop_bag")
+    parser.add_argument("--report", type=Path, default=PACKAGE.parent / "docs" / "tabletop.md")
+    parser.add_argument("--scenes", type=int, default=9000)
+    parser.add_argument("--training-steps", type=int, default=Recipe.steps)
+    parser.add_argument("--unseen-scenes", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from sam3_ros.ros.cv_bridge_conversion import choose_converter
 from sam3_ros.ros.frame_answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frame_ledger import FrameLedger
 from sam3_ros.ros.frame_slot import CameraMessage, Frame
+from sam3_ros.ros.image_conversion import ImageConverter
 from sam3_ros.ros.inference_worker import InferenceWorker
 from sam3_ros.ros.outputs import Outputs
 from sam3_ros.ros.parameters import NodeConfiguration
@@ -36,15 +37,39 @@ class Pipeline:
     ) -> None:
         """Owns the segmenter from now on. Raises PromptError for prompts it cannot ask."""
         self._node = node
-        self._ledger = ledger
-        self._segmenter = segmenter
         self._activity = Activity()
-        self._worker: InferenceWorker | None = None
         self.prompts = ActivePrompts()
         self.providers = segmenter.providers
+        converter = self._chosen_converter()
+        self.converter_name = converter.name
         with ExitStack() as undo:
             undo.callback(segmenter.close)
-            self._open(configuration, undo)
+            outputs = Outputs(node)
+            undo.callback(outputs.destroy)
+            answerer = FrameAnswerer(
+                FrameTools(
+                    segmenter=segmenter,
+                    converter=converter,
+                    prompts=self.prompts,
+                    outputs=outputs,
+                    activity=self._activity,
+                    configuration=configuration,
+                    refuse=self._refuse,
+                )
+            )
+            rules = PromptRules(
+                manifest=segmenter.bundle.manifest,
+                image_size=lambda: answerer.image_size,
+                click_frames=lambda: configuration().click_frames,
+            )
+            self.inbox = PromptInbox(node, self.prompts, rules)
+            undo.callback(self.inbox.destroy)
+            self.inbox.ask_texts(configuration().concept_prompts())
+            self._worker = InferenceWorker(
+                answerer.answer, ledger, self._activity, node.get_logger()
+            )
+            undo.callback(self._worker.stop, 0.0)  # idle, unless close() has waited for it
+            self._subscription = self._subscribe(configuration())
             self._closing = undo.pop_all()
 
     def activate(self) -> None:
@@ -53,49 +78,26 @@ class Pipeline:
     def deactivate(self) -> None:
         """From now on no answer is published; a frame that is in work ends as dropped."""
         self._activity.switch(False)
-        if self._worker is not None:
-            self._worker.discard()
+        self._worker.discard()
 
     def close(self, timeout: float) -> bool:
         """Free everything, topics first. False, and the model kept, if the thread does not end."""
         self.deactivate()
         self._unsubscribe()
-        if self._worker is not None and not self._worker.stop(timeout):
+        if not self._worker.stop(timeout):
             return False
         self._closing.close()
         return True
 
-    def _open(self, configuration: Callable[[], NodeConfiguration], undo: ExitStack) -> None:
-        outputs = Outputs(self._node)
-        undo.callback(outputs.destroy)
+    def _chosen_converter(self) -> ImageConverter:
         choice = choose_converter()
-        self.converter_name = choice.converter.name
-        self._node.get_logger().info(f"images are converted by: {choice}")
-        answerer = FrameAnswerer(
-            FrameTools(
-                segmenter=self._segmenter,
-                converter=choice.converter,
-                prompts=self.prompts,
-                outputs=outputs,
-                activity=self._activity,
-                configuration=configuration,
-                refuse=self._refuse,
+        if choice.why_not_cv_bridge:
+            self._node.get_logger().info(
+                f"no cv_bridge here ({choice.why_not_cv_bridge}): our own converter reads images"
             )
-        )
-        rules = PromptRules(
-            manifest=self._segmenter.bundle.manifest,
-            image_size=lambda: answerer.image_size,
-            click_frames=lambda: configuration().click_frames,
-        )
-        self.inbox = PromptInbox(self._node, self.prompts, rules)
-        undo.callback(self.inbox.destroy)
-        self.inbox.ask_texts(configuration().concept_prompts())
-        self._worker = InferenceWorker(
-            answerer.answer, self._ledger, self._activity, self._node.get_logger()
-        )
-        self._subscription: Subscription | None = self._subscribe(configuration())
+        return choice.converter
 
-    def _subscribe(self, configuration: NodeConfiguration) -> Subscription:
+    def _subscribe(self, configuration: NodeConfiguration) -> Subscription | None:
         """The newest image only: an old one is of no use to a robot."""
         reliable = configuration.image_reliability == "reliable"
         qos = QoSProfile(
@@ -114,7 +116,6 @@ class Pipeline:
             self._subscription = None
 
     def _on_image(self, message: CameraMessage) -> None:
-        assert self._worker is not None
         self._worker.receive(message)
 
     def _refuse(self, frame: Frame, active: ActivePrompt, error: PromptError) -> None:

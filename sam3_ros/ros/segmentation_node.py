@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -64,8 +65,11 @@ class SegmentationNode(LifecycleNode):
         self._diagnostics_publisher = self.create_publisher(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
         )
-        self.create_timer(self.get_parameter("diagnostics_period").value, self._publish_diagnostics)
-        self._autostart = self.create_timer(0.0, self._start)
+        # Not the node's clock, which stands still in simulation until /clock comes.
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        period = self.get_parameter("diagnostics_period").value
+        self.create_timer(period, self._publish_diagnostics, clock=clock)
+        self._autostart = self.create_timer(0.0, self._start, clock=clock)
 
     @told
     def on_configure(self) -> None:

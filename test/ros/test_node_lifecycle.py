@@ -1,0 +1,90 @@
+"""Configuring that fails and is set right, and cycles through the states."""
+
+from __future__ import annotations
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_under_test import running_node
+from scenes import colour_scene
+
+SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
+
+
+def test_what_cannot_be_configured_is_said_and_can_be_set_right(tmp_path, sam3_bundle_path):
+    with running_node(tmp_path, bundle="no such bundle", backend="gpu") as (process, client):
+
+        def failed(values, status):
+            return status.level == DiagnosticStatus.ERROR and values["state"] == "unconfigured"
+
+        client.diagnosed(failed)
+        assert "configure failed: parameter 'backend' is one of cpu, cuda" in process.log
+        assert client.state == "unconfigured"
+
+        assert not client.set_parameters(backend="tpu").successful
+        assert client.set_parameters(backend="cpu").successful
+        assert not client.transition("configure")
+        client.diagnosed(lambda _, status: "no such bundle" in status.message)
+
+        assert client.set_parameters(bundle=str(sam3_bundle_path), precision="int8").successful
+        assert not client.transition("configure")
+        client.diagnosed(lambda _, status: "int8" in status.message)
+        assert client.set_parameters(precision="fp16").successful
+
+        assert client.transition("configure")
+        assert client.state == "inactive"
+        values = client.diagnosed(lambda values, _: values["state"] == "inactive")
+        assert values["precision"] == "fp16"
+        assert client.transition("activate")
+        client.connected().ask("red")
+        assert client.answer(SCENE, "scores")["scores"].segments
+
+
+def test_prompts_that_the_bundle_cannot_take(tmp_path, mobile_sam_bundle_path):
+    parameters = {"bundle": mobile_sam_bundle_path, "prompts": "[red]"}
+    with running_node(tmp_path, **parameters) as (_, client):
+        reason = "answers only points and a box"
+        client.diagnosed(lambda _, status: reason in status.message)
+        assert client.set_parameters(prompts=[""]).successful
+        assert client.transition("configure")
+        assert client.transition("activate")
+        (status,) = client.connected().ask("red")
+        assert not status.accepted
+        assert reason in status.reason
+        assert not client.set_parameters(prompts=["red"]).successful
+        client.click(25.0, 25.0)
+        assert client.answer(SCENE, "scores")["scores"].segments
+
+
+def test_cycles(tmp_path, sam3_bundle_path):
+    parameters = {"bundle": sam3_bundle_path, "autostart": "false", "prompts": "[red]"}
+    with running_node(tmp_path, **parameters) as (_, client):
+        assert client.state == "unconfigured"
+        for cycle in range(3):
+            assert client.transition("configure")
+            client.listen("scores")
+            before = client.frames_settled()["dropped, not active"]
+            client.connected().send(SCENE)
+            client.diagnosed(
+                lambda values, _, before=before: int(values["frames dropped, not active"]) > before
+            )
+            for _ in range(2):
+                assert client.transition("activate")
+                assert client.answer(SCENE, "scores")["scores"].segments
+                client.set_parameters(prompts=["red", "blue"])
+                assert client.transition("deactivate")
+            assert not client.set_parameters(threads=cycle + 1).successful
+            assert client.transition("cleanup")
+            assert client.set_parameters(threads=cycle + 1, prompts=["red"]).successful
+        assert client.transition("configure")
+        assert client.transition("activate")
+        assert client.transition("shutdown")
+        assert client.state == "finalized"
+
+
+@pytest.mark.parametrize("parameter", [("threads", "two"), ("click_frames", "-1")])
+def test_a_parameter_of_a_wrong_type_or_range_ends_it_with_the_reason(tmp_path, parameter):
+    name, value = parameter
+    with running_node(tmp_path, expected_code=1, **{name: value}) as (process, _):
+        process.process.wait(30)
+        assert "the node cannot start: InvalidParameter" in process.log
+        assert name in process.log

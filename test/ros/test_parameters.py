@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from rcl_interfaces.msg import ParameterType
+from rclpy.parameter import Parameter
+
+from sam3_ros.ros.parameters import (
+    DEFAULTS,
+    SPECS,
+    Changes,
+    NodeConfiguration,
+    ParameterError,
+    configuration,
+    known_values,
+    updated_configuration,
+)
+
+CONFIG = Path(__file__).parents[2] / "config" / "segmentation.yaml"
+
+
+def test_the_file_in_config_is_the_declarations():
+    written = yaml.safe_load(CONFIG.read_text())["/**"]["ros__parameters"]
+    assert list(written) == [spec.name for spec in SPECS]
+    assert configuration(written) == configuration({})
+
+
+def test_the_file_in_config_has_a_comment_for_every_parameter():
+    lines = CONFIG.read_text().splitlines()
+    for spec in SPECS:
+        line = next(n for n, text in enumerate(lines) if text.startswith(f"    {spec.name}:"))
+        comment = lines[line - 1]
+        assert comment.startswith("    # "), spec.name
+        paragraph = "\n".join(lines[max(0, line - 4) : line])
+        if spec.changes is not Changes.ANY_TIME:
+            assert {Changes.UNCONFIGURED: "while unconfigured", Changes.AT_START: "at the start"}[
+                spec.changes
+            ] in paragraph
+
+
+def test_the_configuration_has_every_parameter_and_the_defaults_are_good():
+    assert [field.name for field in fields(NodeConfiguration)] == list(DEFAULTS)
+    assert configuration({}).bundle == "tabletop"
+    assert configuration({}).concept_prompts() == ()
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_descriptors(spec):
+    descriptor = spec.descriptor()
+    assert descriptor.description == spec.description
+    assert descriptor.read_only == (spec.changes is Changes.AT_START)
+    ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+    assert len(ranges) == (spec.limits is not None)
+    for choice in spec.choices:
+        assert choice in descriptor.additional_constraints
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"backend": "gpu"}, r"'backend' is one of cpu, cuda, tensorrt, openvino; got 'gpu'"),
+        ({"threads": -1}, r"'threads' lies in 0..256; got -1"),
+        ({"threads": True}, r"'threads' is a int, got True"),
+        ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
+        ({"bundle": None}, r"'bundle' is a str, got None"),
+        ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
+    ],
+)
+def test_bad_values_are_refused_with_the_reason(values, reason):
+    with pytest.raises(ParameterError, match=reason):
+        configuration(values)
+
+
+def test_texts_are_tidied():
+    texts = configuration({"prompts": [" red  cube", "", "mug", "red cube"]}).concept_prompts()
+    assert [prompt.text for prompt in texts] == ["red cube", "mug"]
+
+
+def test_an_empty_list_of_a_yaml_file_comes_without_a_type():
+    assert configuration({"prompts": None}).concept_prompts() == ()
+
+
+def test_an_update_is_taken_whole():
+    updated = updated_configuration(
+        configuration({}),
+        [Parameter("click_frames", value=3), Parameter("prompts", value=["mug"])],
+    )
+    assert (updated.click_frames, updated.prompts) == (3, ("mug",))
+
+
+def test_a_bad_update_is_refused_whole():
+    updates = [Parameter("click_frames", value=3), Parameter("mask_encoding", value="png")]
+    with pytest.raises(ParameterError, match="mask_encoding"):
+        updated_configuration(configuration({}), updates)
+
+
+def test_what_the_model_was_loaded_with_stays_while_configured():
+    with pytest.raises(ParameterError, match="clean up first"):
+        updated_configuration(configuration({}), [Parameter("backend", value="cuda")])
+    same = updated_configuration(configuration({}), [Parameter("backend", value="cpu")])
+    assert same == configuration({})
+
+
+def test_parameters_of_rclpy_are_not_ours():
+    assert known_values([Parameter("use_sim_time", value=True)]) == {}
+
+
+def test_types_are_those_that_ros_will_see():
+    types = {
+        spec.name: Parameter(
+            spec.name,
+            value=list(spec.default) if isinstance(spec.default, tuple) else spec.default,
+        )
+        .to_parameter_msg()
+        .value.type
+        for spec in SPECS
+    }
+    assert types["prompts"] == ParameterType.PARAMETER_STRING_ARRAY
+    assert types["score_threshold"] == ParameterType.PARAMETER_DOUBLE
+    assert types["autostart"] == ParameterType.PARAMETER_BOOL

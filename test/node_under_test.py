@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,20 @@ from ros_domains import own_domain
 # The generated messages check the types of their fields only if told to; without, an int in a
 # float64 field goes out as rubbish.
 ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_PYTHON_CHECK_FIELDS": "1"}
+THE_NODE = ("-m", "sam3_ros.ros.segmentation_node")
 
 
 class NodeProcess:
-    """`python -m sam3_ros.ros.segmentation_node` with parameters; its log in a file."""
+    """A Python program with parameters; its log in a file."""
 
-    def __init__(self, domain: int, log: Path, parameters: dict[str, str]) -> None:
+    def __init__(
+        self, domain: int, log: Path, program: Sequence[str], parameters: dict[str, str]
+    ) -> None:
         self.log_file = log
         arguments = [
             part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")
         ]
-        command = [sys.executable, "-m", "sam3_ros.ros.segmentation_node", "--ros-args", *arguments]
+        command = [sys.executable, *program, "--ros-args", *arguments]
         environment = {**os.environ, **ENVIRONMENT, "ROS_DOMAIN_ID": str(domain)}
         with log.open("w") as output:
             self.process = subprocess.Popen(
@@ -48,13 +51,16 @@ class NodeProcess:
 
 @contextmanager
 def running_node(
-    folder: Path, expected_code: int = 0, **parameters: object
+    folder: Path,
+    expected_code: int = 0,
+    program: Sequence[str] = THE_NODE,
+    **parameters: object,
 ) -> Iterator[tuple[NodeProcess, NodeClient]]:
     """A node process and a client on a domain of their own."""
     words = {name: str(value) for name, value in parameters.items()}
     words["diagnostics_period"] = "0.2"
     with own_domain() as domain:
-        process = NodeProcess(domain, folder / "node.log", words)
+        process = NodeProcess(domain, folder / "node.log", program, words)
         os.environ.update(ENVIRONMENT)
         client = NodeClient(domain)
         try:

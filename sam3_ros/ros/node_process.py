@@ -19,7 +19,7 @@ MEBIBYTE = 2**20
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # Together less than the two seconds in which the process must be gone.
-_EXECUTOR_SECONDS, _RELEASE_SECONDS = 0.8, 0.8
+_EXECUTOR_SECONDS, _JOIN_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
 
 
 def keep_image_memory() -> None:
@@ -74,7 +74,7 @@ def _spin(node: Any, stop: threading.Event) -> int:
         traceback.print_exception(broke[0])
     # In this order: to end while a thread spins, or with the node alive, sometimes aborts.
     executor.shutdown(timeout_sec=_EXECUTOR_SECONDS)
-    thread.join(_EXECUTOR_SECONDS)
+    thread.join(_JOIN_SECONDS)
     if thread.is_alive() or not node.release(_RELEASE_SECONDS):
         _end_at_once(node)
     node.destroy_node()

@@ -1,14 +1,15 @@
-"""How the process ends."""
+"""How the process ends, and what it outlives."""
 
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 from node_under_test import running_node
 from scenes import colour_scene
 
-SCENE = colour_scene(480, 640, {"red": (10, 10, 40, 40)})
+SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -19,6 +20,35 @@ def test_a_signal_ends_it_at_work(tmp_path, sam3_bundle_path, number):
             client.send(SCENE)
         assert process.stop(number) == 0
         assert "Traceback" not in process.log
+
+
+def broken(how: str) -> tuple[str, str]:
+    return str(Path(__file__).parents[1] / "broken_session_node.py"), how
+
+
+def test_a_signal_ends_it_while_the_model_hangs(tmp_path, sam3_bundle_path):
+    parameters = {"bundle": sam3_bundle_path, "prompts": "[red]"}
+    with running_node(tmp_path, program=broken("hang"), **parameters) as (process, client):
+        client.connected().listen("mask")
+
+        def a_frame_is_stuck(values, _):
+            client.send(SCENE)
+            return int(values["frames dropped, superseded"]) > 0
+
+        client.diagnosed(a_frame_is_stuck)
+        assert process.stop(signal.SIGTERM) == 0
+        assert "ending in the middle of a frame" in process.log
+
+
+def test_the_node_lives_when_inference_fails(tmp_path, sam3_bundle_path):
+    parameters = {"bundle": sam3_bundle_path, "prompts": "[red]"}
+    with running_node(tmp_path, program=broken("fail"), **parameters) as (process, client):
+        answer = client.connected().answer(SCENE, "scores")
+        assert answer["scores"].segments
+        counts = client.frames_settled()
+        assert counts["dropped, inference failed"] == 3
+        assert "frame dropped, inference failed: " in process.log
+        assert "RuntimeError: CUDA error 700" in process.log
 
 
 def test_a_signal_ends_it_unconfigured(tmp_path):

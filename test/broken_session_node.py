@@ -1,0 +1,33 @@
+"""The node with a decoder session that misbehaves: `hang` for good, or `fail` three times."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from itertools import count
+
+from recording_sessions import Outputs, Recorder
+
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.ros.segmentation_node import main
+
+FAILURES = 3
+_runs = count(1)
+
+
+def hang(_: Outputs) -> Outputs:
+    time.sleep(3600)
+    raise AssertionError("nobody waits that long")
+
+
+def fail(outputs: Outputs) -> Outputs:
+    if next(_runs) <= FAILURES:
+        raise RuntimeError("CUDA error 700")
+    return outputs
+
+
+if __name__ == "__main__":
+    recorder = Recorder({"decoder": {"hang": hang, "fail": fail}[sys.argv.pop(1)]})
+    Segmenter.load = partial(Segmenter.load, open_session=recorder)
+    sys.exit(main())

@@ -74,6 +74,7 @@ $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wild
 $(TRAINING_VENV)/training.stamp: pyproject.toml
 	@python=$$(.ci/find-python libosmesa6) && $$python -m venv --clear $(TRAINING_VENV)
 	$(TRAINING_VENV)/bin/pip install --quiet --editable '.[training]'
+	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=3,<4'
 	@# for CLIP's vocabulary alone: the package itself would want torchvision
 	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=2.24,<4'
 	@touch $@

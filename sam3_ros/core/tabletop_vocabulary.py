@@ -28,6 +28,9 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "star": (),
 }
 
+COLOUR_NAMES = tuple(COLOURS)
+SHAPE_NAMES = tuple(SHAPES)
+
 #: Nouns that mean an object of any shape.
 ANY: tuple[str, ...] = ("object", "thing", "item")
 

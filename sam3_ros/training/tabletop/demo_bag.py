@@ -11,15 +11,18 @@ import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from sam3_ros.training.tabletop.camera_effects import photograph
-from sam3_ros.training.tabletop.world import COLOUR_NAMES, SHAPE_NAMES, Scene, World
+from sam3_ros.core.tabletop_vocabulary import COLOUR_NAMES, SHAPE_NAMES
+from sam3_ros.training.tabletop.world import Scene, World
 
 FRAMES, RATE = 150, 15
 WIDTH, HEIGHT, FOVY = 640, 480, 45.0
 FRAME_ID = "camera_optical_frame"
-FIRST_SEED = 7_000
+SEED = 7_000
+TRIES = 2000
+NOISE = 1.5
 START_NS = 1_700_000_000_000_000_000
-JPEG_QUALITY = 85
+JPEG_QUALITY = 80
+STILL = "table.jpg"
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 
 
@@ -27,12 +30,12 @@ def write_demo_bag(folder: Path) -> None:
     """Write the rosbag2 folder (mcap), replacing one that is there.
 
     Topics: /camera/image/compressed (JPEG), /camera/camera_info, /truth/labels (mono8: 0 nothing,
-    else the object's number), /truth/objects (JSON: number -> colour and shape; once).
+    else the object's number), /truth/objects (JSON: number -> colour and shape; once). A frame
+    from the middle is left beside the folder as STILL.
     """
     shutil.rmtree(folder, ignore_errors=True)
     world, objects = _table()
-    noise = np.random.default_rng(FIRST_SEED)
-    effects_seed = int(noise.integers(2**31))
+    rng = np.random.default_rng(SEED)
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
     with world, writer:
@@ -55,28 +58,39 @@ def write_demo_bag(folder: Path) -> None:
             stamp = START_NS + number * 1_000_000_000 // RATE
             world.place_camera(*_view(number / (FRAMES - 1)))
             scene = world.look(keep_all=True)
-            # One camera has one white balance: the same effects, with new noise, on every frame.
-            image = photograph(scene.image, np.random.default_rng(effects_seed))
+            noise = rng.normal(0.0, NOISE, scene.image.shape)
+            image = np.clip(scene.image + noise, 0, 255).astype(np.uint8)
+            if number == FRAMES // 2:
+                (folder.parent / STILL).write_bytes(_jpeg_bytes(image))
             write("/camera/image/compressed", _jpeg(image, stamp), stamp)
             write("/camera/camera_info", _camera_info(stamp), stamp)
             write("/truth/labels", _labels(scene, stamp), stamp)
 
 
 def _table() -> tuple[World, dict[str, dict[str, str]]]:
-    """The first table with a red cube, two balls or more, and at least eight things in view."""
-    for seed in range(FIRST_SEED, FIRST_SEED + 2000):
-        world = World(seed)
+    """The first well-lit table with a red cube, two balls, and eight things of many kinds."""
+    world = World(SEED)
+    for _ in range(TRIES):
         world.next_stage()
         world.arrange()
         world.place_camera(*_view(0.5))
         scene = world.look()
         kinds = [(COLOUR_NAMES[o.colour], SHAPE_NAMES[o.shape]) for o in scene.objects]
-        balls = sum(shape == "ball" for _, shape in kinds)
-        if len(kinds) >= 8 and ("red", "cube") in kinds and balls >= 2:
+        if ("red", "cube") in kinds and _is_rich(kinds) and _is_well_lit(scene.image):
             named = [{"colour": colour, "shape": shape} for colour, shape in kinds]
             return world, {str(n): kind for n, kind in enumerate(named, start=1)}
-        world.close()
-    raise RuntimeError("no table of 2000 has a red cube, two balls and eight things")
+    world.close()
+    raise RuntimeError(f"none of {TRIES} tables has a red cube, two balls and eight things")
+
+
+def _is_rich(kinds: list[tuple[str, str]]) -> bool:
+    colours, shapes = {colour for colour, _ in kinds}, [shape for _, shape in kinds]
+    several = len(kinds) >= 8 and len(colours) >= 4 and len(set(shapes)) >= 4
+    return several and shapes.count("ball") >= 2
+
+
+def _is_well_lit(rgb: np.ndarray) -> bool:
+    return bool(100 < rgb.mean() < 150)
 
 
 def _view(time: float) -> tuple[float, float, float, np.ndarray, float]:
@@ -94,11 +108,15 @@ def _header(stamp: int) -> object:
     return STORE.types["std_msgs/msg/Header"](time, FRAME_ID)
 
 
-def _jpeg(rgb: np.ndarray, stamp: int) -> object:
+def _jpeg_bytes(rgb: np.ndarray) -> bytes:
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+def _jpeg(rgb: np.ndarray, stamp: int) -> object:
+    data = np.frombuffer(_jpeg_bytes(rgb), np.uint8)
     kind = STORE.types["sensor_msgs/msg/CompressedImage"]
-    return kind(_header(stamp), "bgr8; jpeg compressed bgr8", data.ravel())
+    return kind(_header(stamp), "bgr8; jpeg compressed bgr8", data)
 
 
 def _labels(scene: Scene, stamp: int) -> object:

@@ -7,6 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam3_ros.core.tabletop_vocabulary import COLOUR_NAMES, SHAPE_NAMES
 from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch
 from sam3_ros.training.tabletop.layers import grid_points
 from sam3_ros.training.tabletop.network import (
@@ -16,7 +17,7 @@ from sam3_ros.training.tabletop.network import (
     D,
     TabletopNetwork,
 )
-from sam3_ros.training.tabletop.world import COLOUR_NAMES, FIRST_CLUTTER_ID, SHAPE_NAMES
+from sam3_ros.training.tabletop.world import FIRST_CLUTTER_ID
 
 MASKS_PER_IMAGE = 8
 

@@ -113,6 +113,10 @@ class GeometryEncoder(nn.Module):
     def forward(
         self, boxes: Tensor, box_labels: Tensor, box_mask: Tensor, fpn2: Tensor
     ) -> tuple[Tensor, Tensor]:
+        # A box of no size goes first and its token makes way for the one that is always there:
+        # ONNX Runtime 1.31 dies of a division by zero in an Einsum over no boxes at all.
+        boxes = F.pad(boxes, (0, 0, 1, 0))
+        box_labels = F.pad(box_labels, (1, 0))
         height, width = GRID
         low, high = boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
         across = _coverage(low[..., 0], high[..., 0], width)
@@ -120,7 +124,7 @@ class GeometryEncoder(nn.Module):
         rows = torch.einsum("bnx,bcyx->bncy", across, fpn2)
         pooled = torch.einsum("bny,bncy->bnc", down, rows)
         tokens = self.look(pooled) + self.place(boxes) + self.label(box_labels.clamp(0, 1))
-        tokens = torch.cat([self.cls.expand(boxes.shape[0], 1, D), tokens], dim=1)
+        tokens = torch.cat([self.cls.expand(boxes.shape[0], 1, D), tokens[:, 1:]], dim=1)
         mask = torch.cat([torch.ones_like(fpn2[:, :1, 0, 0], dtype=torch.bool), box_mask], dim=1)
         return self.mix(tokens), mask
 

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam3_ros.core.tabletop_vocabulary import ANY, ARTICLES, COLOURS, IRREGULAR_PLURALS, SHAPES
-from sam3_ros.training.tabletop.world import COLOUR_NAMES, SHAPE_NAMES
+from sam3_ros.core.tabletop_vocabulary import (
+    ANY,
+    ARTICLES,
+    COLOUR_NAMES,
+    COLOURS,
+    IRREGULAR_PLURALS,
+    SHAPE_NAMES,
+    SHAPES,
+)
 
 #: What no scene holds. The text encoder has no embedding of its own for these words.
 UNKNOWN_COLOURS = ("pink", "brown", "grey", "cyan", "turquoise", "golden", "silver", "transparent")

@@ -9,11 +9,10 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sam3_ros.core.tabletop_vocabulary import SHAPES
+from sam3_ros.core.tabletop_vocabulary import SHAPE_NAMES
 from sam3_ros.training.tabletop import meshes
 from sam3_ros.training.tabletop.textures import random_texture
 
-SHAPE_NAMES = tuple(SHAPES)
 SLOTS_PER_SHAPE = 5
 CLUTTER_SLOTS = 6
 SURFACES = 3

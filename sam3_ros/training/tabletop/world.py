@@ -9,16 +9,14 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sam3_ros.core.tabletop_vocabulary import COLOURS
+from sam3_ros.core.tabletop_vocabulary import COLOUR_NAMES, SHAPE_NAMES
 from sam3_ros.training.tabletop.stage import (
     HIDDEN,
-    SHAPE_NAMES,
     SURFACES,
     Slot,
     compile_stage,
 )
 
-COLOUR_NAMES = tuple(COLOURS)
 MAX_OBJECTS = 12
 FIRST_CLUTTER_ID = 101
 SMALLEST_VISIBLE = 350

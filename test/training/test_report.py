@@ -1,0 +1,39 @@
+"""The evaluation's page is rewritten in place, and the shipped figures are the bundle's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.training.tabletop.report import BEGIN, END, ROWS, table, write_report
+
+FIGURES = {name: 0.5 for name in ROWS} | {
+    "scenes": 3,
+    "size": "640x480",
+    "text_instances": 7,
+    "absent_phrases": 6,
+    "objects_clicked": 9,
+}
+
+
+def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter.\n", encoding="utf-8")
+    write_report(page, FIGURES)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Before\n") and text.endswith("\n\nAfter.\n")
+    assert "old" not in text and "3 unseen scenes" in text
+
+
+def test_a_page_without_marks_gets_them_at_its_end(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n", encoding="utf-8")
+    write_report(page, FIGURES)
+    write_report(page, FIGURES)
+    assert page.read_text(encoding="utf-8").count(BEGIN) == 1
+
+
+def test_the_page_shows_the_figures_of_the_shipped_bundle() -> None:
+    figures = Bundle.open("tabletop").manifest.verification["unseen_scenes"]
+    page = Path(__file__).parents[2] / "docs" / "tabletop.md"
+    assert table(figures) in page.read_text(encoding="utf-8")

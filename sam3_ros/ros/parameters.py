@@ -47,7 +47,7 @@ class ParameterSpec:
         """Raise ParameterError for a value of another type or outside of what is allowed."""
         if type(value) is not type(self.default):
             raise ParameterError(
-                f"parameter '{self.name}' is a {type(self.default).__name__}, got {value!r}"
+                f"parameter '{self.name}' expects {type(self.default).__name__}, got {value!r}"
             )
         if self.choices and value not in self.choices:
             raise ParameterError(

@@ -63,9 +63,9 @@ def test_descriptors(spec):
     [
         ({"backend": "gpu"}, r"'backend' is one of cpu, cuda, tensorrt, openvino; got 'gpu'"),
         ({"threads": -1}, r"'threads' lies in 0..256; got -1"),
-        ({"threads": True}, r"'threads' is a int, got True"),
+        ({"threads": True}, r"'threads' expects int, got True"),
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
-        ({"bundle": None}, r"'bundle' is a str, got None"),
+        ({"bundle": None}, r"'bundle' expects str, got None"),
         ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
     ],
 )

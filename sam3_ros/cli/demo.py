@@ -1,0 +1,52 @@
+"""`sam3-ros demo`: the shipped bag through the node, with a script of texts, clicks and boxes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam3_ros.cli.command import add_command
+from sam3_ros.cli.node_options import add_node_model_options, node_parameters
+from sam3_ros.cli.replay_outcome import run_and_tell
+
+if TYPE_CHECKING:
+    from sam3_ros.cli.command import Commands
+
+
+def register(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "demo",
+        "replay the shipped bag through the node and judge the answers by the truth",
+        """
+        sam3-ros demo
+        sam3-ros demo --out /tmp/demo --json
+        sam3-ros demo --bundle ./my_bundle
+        """,
+        _run,
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out", "demo"),
+        metavar="DIR",
+        help="for the overlay video, the contact sheet and the node's log (default: %(default)s)",
+    )
+    parser.add_argument("--bag", type=Path, help="another bag that has a truth")
+    parser.add_argument(
+        "--domain", type=int, metavar="N", help="ROS domain (default: one of the demo's own)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    add_node_model_options(parser)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sam3_ros.ros.replay.demo import demo, demo_bag, private_domain
+
+    bag = options.bag or demo_bag()
+    domain = private_domain() if options.domain is None else options.domain
+    parameters = node_parameters(options)
+    return run_and_tell(
+        lambda progress: demo(bag, options.out, parameters, domain, progress), options.json
+    )

@@ -1,0 +1,122 @@
+"""`sam3-ros replay`: a recorded bag through the node, every frame accounted for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam3_ros.cli.command import add_command
+from sam3_ros.cli.node_options import add_node_model_options, node_parameters
+from sam3_ros.cli.replay_outcome import run_and_tell
+
+if TYPE_CHECKING:
+    from sam3_ros.cli.command import Commands
+    from sam3_ros.ros.replay.prompt_cues import PromptCue
+    from sam3_ros.ros.replay.settings import ReplaySettings
+
+
+def register(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "replay",
+        "play a rosbag2 recording through the node and account for every frame",
+        """
+        sam3-ros replay my_bag --text "red cube" --out out/replay
+        sam3-ros replay my_bag --text "0:red cube" --text "4:balls" --point 2.5:320,240
+        sam3-ros replay my_bag --prompts prompts.yaml --rate 0.5 --loop 3 --json
+        sam3-ros replay my_bag --no-node --node /camera/segmentation_node
+        """,
+        _run,
+    )
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
+    _add_prompts(parser)
+    _add_playing(parser)
+    add_node_model_options(parser)
+    _add_node(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="leave overlay video, contact sheet and node's log"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+
+
+def _add_prompts(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("prompts, at T seconds into the bag")
+    for name, form, what in (
+        ("text", "[T:]TEXT", "phrases between ';'; empty clears them"),
+        ("point", "T:X,Y", "a click, image px"),
+        ("box", "T:X,Y,W,H", "a box by its top left corner and size, image px"),
+    ):
+        group.add_argument(f"--{name}", action="append", default=[], metavar=form, help=what)
+    group.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="a YAML list of {at: 2.5, text: red cube}, point: [x, y] or box: [x, y, w, h]",
+    )
+
+
+def _add_playing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("playing")
+    group.add_argument("--rate", type=float, default=1.0, help="2 is twice as fast (default: 1)")
+    group.add_argument("--loop", type=int, default=1, metavar="N", help="play N times (default: 1)")
+    group.add_argument("--image-topic", metavar="TOPIC", help="where the bag has several cameras")
+    group.add_argument("--publish-as", metavar="TOPIC", help="topic that the images go out on")
+
+
+def _add_node(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("which node")
+    group.add_argument(
+        "--no-node", action="store_true", help="use a node that runs, instead of starting one"
+    )
+    group.add_argument(
+        "--node", default="/segmentation_node", metavar="NAME", help="default: %(default)s"
+    )
+    group.add_argument("--params-file", type=Path, metavar="FILE", help="parameters as YAML")
+    group.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="longest wait for the node to be active, and for its last answers (default: 60)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sam3_ros.ros.replay.replay import replay
+
+    settings = _settings(options)
+    return run_and_tell(lambda progress: replay(settings, progress), options.json)
+
+
+def _settings(options: argparse.Namespace) -> ReplaySettings:
+    from sam3_ros.ros.replay.settings import NodeSettings, ReplaySettings
+
+    return ReplaySettings(
+        bag=options.bag,
+        cues=_cues(options),
+        rate=options.rate,
+        loops=options.loop,
+        image_topic=options.image_topic,
+        publish_as=options.publish_as,
+        node=NodeSettings(
+            name=options.node,
+            starts_here=not options.no_node,
+            parameters=node_parameters(options),
+            params_file=options.params_file,
+            patience=options.patience,
+        ),
+        out=options.out,
+    )
+
+
+def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
+    from sam3_ros.ros.replay.prompt_cues import box_cue, point_cue, text_cue
+    from sam3_ros.ros.replay.prompt_file import read_prompt_file
+
+    cues: list[PromptCue] = [text_cue(text) for text in options.text]
+    cues += [point_cue(text) for text in options.point]
+    cues += [box_cue(text) for text in options.box]
+    if options.prompts is not None:
+        cues += read_prompt_file(options.prompts)
+    return tuple(cues)

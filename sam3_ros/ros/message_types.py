@@ -1,0 +1,29 @@
+"""Message classes by the names that ROS gives them."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import Any
+
+from sam3_ros.core.errors import Sam3RosError
+
+
+class MessageTypeError(Sam3RosError):
+    """A message type that has no Python class here."""
+
+
+def message_class(type_name: str) -> type[Any]:
+    """The class of "sensor_msgs/msg/Image". Raises MessageTypeError."""
+    parts = re.fullmatch(r"(\w+)/(?:msg/)?(\w+)", type_name)
+    if parts is None:
+        raise MessageTypeError(f"expected a type such as sensor_msgs/msg/Image, got {type_name!r}")
+    package, name = parts.groups()
+    try:
+        found = getattr(import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError) as error:
+        raise MessageTypeError(
+            f"the messages of {type_name} are not installed here: install the ROS package {package}"
+        ) from error
+    assert isinstance(found, type)
+    return found

@@ -1,0 +1,1 @@
+"""Replay of a bag through the node, and what came of it."""

@@ -1,0 +1,116 @@
+"""A rosbag2 recording, mcap or sqlite3, as serialised messages in the order of their times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from sam3_ros.core.errors import Sam3RosError
+
+IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+
+
+class BagError(Sam3RosError):
+    """A bag that cannot be read, or that lacks what is asked of it."""
+
+
+@dataclass(frozen=True)
+class BagTopic:
+    name: str
+    type_name: str  # as in "sensor_msgs/msg/Image"
+    message_count: int
+
+
+@dataclass(frozen=True, eq=False)
+class BagMessage:
+    """at: seconds since the bag's first message. cdr: the message as it goes over the wire."""
+
+    topic: str
+    type_name: str
+    at: float
+    cdr: bytes
+
+
+class Bag:
+    """Open with open_bag."""
+
+    def __init__(self, path: Path, reader: AnyReader) -> None:
+        self.path = path
+        self._reader = reader
+        self.duration = max(reader.duration, 0) / 1e9
+        self.topics = {
+            name: BagTopic(name, info.msgtype or "", info.msgcount)
+            for name, info in sorted(reader.topics.items())
+        }
+
+    def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
+        """Of these topics, all by default, by time. Raises BagError where the file is damaged."""
+        wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
+        if not wanted:  # rosbags takes an empty list for all
+            return
+        start = self._reader.start_time
+        with _read_errors(self.path):
+            for connection, time, data in self._reader.messages(wanted):
+                at = (time - start) / 1e9
+                yield BagMessage(connection.topic, connection.msgtype, at, bytes(data))
+
+    def decode(self, message: BagMessage) -> Any:
+        """The message's fields, arrays as numpy arrays. Raises BagError."""
+        with _read_errors(self.path):
+            return self._reader.deserialize(message.cdr, message.type_name)
+
+    def image_topic(self, asked: str | None = None) -> BagTopic:
+        """The camera's topic: the one asked for, else the only one that is no truth of the bag."""
+        images = {n: t for n, t in self.topics.items() if t.type_name in IMAGE_TYPES}
+        if asked is not None:
+            if asked in images:
+                return images[asked]
+            raise BagError(f"{self.path} has no images on {asked}; it has {_listed(images)}")
+        cameras = {n: t for n, t in images.items() if not n.startswith("/truth/")}
+        if len(cameras) != 1:
+            raise BagError(
+                f"expected one topic of images in {self.path}, found {_listed(cameras)}: "
+                "say which with --image-topic"
+            )
+        return next(iter(cameras.values()))
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Bag]:
+    """A rosbag2 folder, or a single .mcap or .db3 file. Raises BagError."""
+    if not path.exists():
+        raise BagError(f"there is no bag {path}")
+    if path.is_dir() and not (path / "metadata.yaml").exists():
+        raise BagError(f"{path} is not a rosbag2 folder: it has no metadata.yaml")
+    with _read_errors(path):
+        # Only bags recorded by an old ROS need the default: newer ones hold their definitions.
+        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+        reader.open()
+    try:
+        yield Bag(path, reader)
+    finally:
+        reader.close()
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BagError:
+        raise
+    # Damaged bytes end in errors of many libraries: zstd, struct, yaml, sqlite3.
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        kind = "" if isinstance(error, AnyReaderError) else f"{type(error).__name__}: "
+        raise BagError(f"cannot read the bag {path}: {kind}{said}") from error
+
+
+def _listed(topics: Collection[str]) -> str:
+    return ", ".join(topics) if topics else "none"

@@ -1,0 +1,65 @@
+"""What a replay leaves to look at: a video of the overlays, and a sheet of some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import Image
+
+from sam3_ros.core.contact_sheet import Tile, contact_sheet
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.ros.replay.overlay_video import OverlayVideo
+
+SHEET_TILES, SHEET_COLUMNS = 12, 3
+
+
+class OverlayAlbum:
+    """Files overlay.mp4 (or .avi) and contact_sheet.png in a folder that is made if need be."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seconds: float,
+        frames_per_second: float,
+        caption: Callable[[float], str],
+    ) -> None:
+        """seconds: of the whole replay. caption: of a picture, by its time."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._video = OverlayVideo(folder / "overlay", frames_per_second)
+        self._caption = caption
+        self._tiles: list[Tile] = []
+        # In the middle of each part, so that neither the first nor the last moment is all there is.
+        self._tile_seconds = max(seconds, 1e-3) / SHEET_TILES
+        self._next_tile = 0.5 * self._tile_seconds
+
+    def add(self, overlay: Image, at: float) -> None:
+        """An overlay, bgr8, of the image at a time of the replay, s."""
+        if overlay.encoding != "bgr8":
+            raise ValueError(f"expected an overlay in bgr8, got {overlay.encoding!r}")
+        rows = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step)
+        pixels = rows[:, : overlay.width * 3].reshape(overlay.height, overlay.width, 3)
+        self._video.add(pixels, at)
+        if at >= self._next_tile:
+            rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+            self._tiles.append(Tile(rgb, f"{at:.1f} s  {self._caption(at)}"))
+            while self._next_tile <= at:
+                self._next_tile += self._tile_seconds
+
+    def close(self) -> tuple[Path, ...]:
+        """Finish the files; those that were written."""
+        video = self._video.close()
+        written = [] if video is None else [video]
+        if self._tiles:
+            written.append(self._write_sheet())
+        return tuple(written)
+
+    def _write_sheet(self) -> Path:
+        path = self._folder / "contact_sheet.png"
+        sheet = cv2.cvtColor(contact_sheet(self._tiles, SHEET_COLUMNS), cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(path), sheet):
+            raise Sam3RosError(f"cannot write {path}")
+        return path

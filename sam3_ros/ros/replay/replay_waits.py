@@ -1,0 +1,76 @@
+"""The moments at which a replay waits for the node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sam3_ros.ros.replay.node_account import NodeAccount
+from sam3_ros.ros.replay.node_child import NodeChild, NodeFailedError
+from sam3_ros.ros.replay.replay_client import ReplayClient
+
+_POLL = 0.05
+# Longer than two diagnostics of a node with the default period.
+_QUIET_SECONDS = 2.5
+
+Check = Callable[[], None]
+
+
+def wait_until_active(
+    client: ReplayClient, child: NodeChild | None, check: Check, patience: float
+) -> NodeAccount:
+    """The node's account once it is active. Raises NodeFailedError, with the node's own words."""
+    end = time.monotonic() + patience
+    while True:
+        check()
+        account = client.account
+        if account is not None and account.state == "active":
+            return account
+        if account is not None and account.failure:
+            raise _failed(child, f"the node is not active: {account.failure}")
+        if time.monotonic() > end:
+            said = "it says nothing on /diagnostics" if account is None else account.state
+            raise _failed(child, f"the node is not active after {patience:g} s: {said}")
+        time.sleep(_POLL)
+
+
+def wait_until(
+    done: Callable[[], bool], check: Check, patience: float, child: NodeChild | None, what: str
+) -> None:
+    """Raises NodeFailedError if it takes longer than patience, s."""
+    end = time.monotonic() + patience
+    while not done():
+        check()
+        if time.monotonic() > end:
+            raise _failed(child, f"waited {patience:g} s for {what}")
+        time.sleep(_POLL)
+
+
+def wait_until_settled(
+    client: ReplayClient, before: NodeAccount, check: Check, patience: float
+) -> NodeAccount:
+    """The node's account since `before`, once all is answered or nothing comes any more.
+
+    Ends at the latest after patience, s: what is still in work then is unaccounted.
+    """
+    begin = changed = time.monotonic()
+    last: object = None
+    while True:
+        check()
+        account = client.account
+        assert account is not None, "the replay begins with an account"
+        counts, masks = account.since(before), client.log.mask_count
+        now = time.monotonic()
+        if (account, masks) != last:
+            last, changed = (account, masks), now
+        all_is_back = counts.received == client.log.sent_count and counts.answered == masks
+        is_quiet = now - changed > _QUIET_SECONDS
+        if counts.in_work == 0 and (all_is_back or is_quiet):
+            return counts
+        if now - begin > patience:
+            return counts
+        time.sleep(_POLL)
+
+
+def _failed(child: NodeChild | None, what: str) -> NodeFailedError:
+    return NodeFailedError(what) if child is None else child.failed(what)

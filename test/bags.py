@@ -1,0 +1,142 @@
+"""Recorded bags for the tests: a camera that pans over coloured shapes, with the truth of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+HEIGHT, WIDTH, RATE = 96, 128, 15
+START_NS = 1_700_000_000_000_000_000
+FRAME_ID = "camera_optical_frame"
+IMAGES, CAMERA_INFO = "/camera/image/compressed", "/camera/camera_info"
+RAW_IMAGES = "/camera/image"
+LABELS, OBJECTS = "/truth/labels", "/truth/objects"
+STORE = get_typestore(Stores.ROS2_HUMBLE)
+GREY = 128
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A shape at its place in the first frame, px."""
+
+    colour: str
+    shape: str
+    rgb: tuple[int, int, int]
+    x: int
+    y: int
+    size: int
+
+
+# Left and right of the vertical middle: the models of bundles.py tell instances by it.
+THINGS = (
+    Thing("red", "cube", (220, 30, 30), 12, 10, 30),
+    Thing("blue", "cube", (40, 50, 220), 82, 12, 28),
+    Thing("green", "ball", (30, 200, 40), 14, 52, 32),
+    Thing("yellow", "cube", (230, 220, 40), 84, 54, 30),
+)
+
+
+def stamp_ns(number: int) -> int:
+    """Of a frame."""
+    return START_NS + number * 1_000_000_000 // RATE
+
+
+def frame(number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The image, RGB [H, W, 3], and its labels [H, W]; the things move down slowly."""
+    image = np.full((HEIGHT, WIDTH, 3), GREY, np.uint8)
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for label, thing in enumerate(THINGS, start=1):
+        mask = _mask(thing, thing.y + number // 5)
+        image[mask], labels[mask] = thing.rgb, label
+    return image, labels
+
+
+def write_bag(
+    folder: Path,
+    frames: int = 30,
+    *,
+    storage: StoragePlugin = StoragePlugin.MCAP,
+    raw: bool = False,
+    truth: bool = True,
+    broken: frozenset[int] = frozenset(),
+    stamps: bool = True,
+) -> Path:
+    """A rosbag2 folder. broken: frames whose JPEG is cut in half. stamps: else all are zero."""
+    with Writer(folder, version=9, storage_plugin=storage) as writer:
+        kind = "sensor_msgs/msg/Image" if raw else "sensor_msgs/msg/CompressedImage"
+        topics = {RAW_IMAGES if raw else IMAGES: kind, CAMERA_INFO: "sensor_msgs/msg/CameraInfo"}
+        if truth:
+            topics |= {LABELS: "sensor_msgs/msg/Image", OBJECTS: "std_msgs/msg/String"}
+        connections = {
+            topic: writer.add_connection(topic, kind, typestore=STORE)
+            for topic, kind in topics.items()
+        }
+
+        def write(topic: str, message: object, time: int) -> None:
+            connection = connections[topic]
+            writer.write(connection, time, STORE.serialize_cdr(message, connection.msgtype))
+
+        if truth:
+            write(OBJECTS, STORE.types["std_msgs/msg/String"](objects_json()), START_NS)
+        for number in range(frames):
+            time = stamp_ns(number)
+            header = _header(time if stamps else 0)
+            image, labels = frame(number)
+            if raw:
+                write(RAW_IMAGES, _image(header, image, "rgb8"), time)
+            else:
+                write(IMAGES, _jpeg(header, image, number in broken), time)
+            write(CAMERA_INFO, _camera_info(header), time)
+            if truth:
+                write(LABELS, _image(header, labels, "mono8"), time)
+    return folder
+
+
+def objects_json() -> str:
+    named = {str(n): {"colour": t.colour, "shape": t.shape} for n, t in enumerate(THINGS, start=1)}
+    return json.dumps(named)
+
+
+def _mask(thing: Thing, top: int) -> npt.NDArray[np.bool_]:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    if thing.shape == "ball":
+        radius = thing.size // 2
+        cv2.circle(mask, (thing.x + radius, top + radius), radius, 1, cv2.FILLED)
+    else:
+        mask[top : top + thing.size, thing.x : thing.x + thing.size] = 1
+    return mask.view(np.bool_)
+
+
+def _header(stamp: int) -> object:
+    time = STORE.types["builtin_interfaces/msg/Time"](*divmod(stamp, 1_000_000_000))
+    return STORE.types["std_msgs/msg/Header"](time, FRAME_ID)
+
+
+def _jpeg(header: object, rgb: npt.NDArray[np.uint8], broken: bool) -> object:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].ravel()
+    data = data[: data.size // 2] if broken else data
+    return STORE.types["sensor_msgs/msg/CompressedImage"](header, "jpeg", data)
+
+
+def _image(header: object, pixels: npt.NDArray[np.uint8], encoding: str) -> object:
+    height, width = pixels.shape[:2]
+    step = pixels.size // height
+    kind = STORE.types["sensor_msgs/msg/Image"]
+    return kind(header, height, width, encoding, 0, step, pixels.ravel())
+
+
+def _camera_info(header: object) -> object:
+    region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    k = np.array([100, 0, WIDTH / 2, 0, 100, HEIGHT / 2, 0, 0, 1.0])
+    p = np.array([100, 0, WIDTH / 2, 0, 0, 100, HEIGHT / 2, 0, 0, 0, 1.0, 0])
+    kind = STORE.types["sensor_msgs/msg/CameraInfo"]
+    none, straight = np.zeros(5), np.eye(3).ravel()
+    return kind(header, HEIGHT, WIDTH, "plumb_bob", none, k, straight, p, 0, 0, region)

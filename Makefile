@@ -13,11 +13,11 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo test check format tabletop clean distclean
+.PHONY: help build demo test check format tabletop test-training clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
 
 build: $(VENV)/messages.stamp ## .venv with ROS 2, the messages and this package (PYTHON=... picks a Python)
 
@@ -39,6 +39,9 @@ format: build ## let ruff rewrite what it can
 
 tabletop: $(TRAINING_VENV)/training.stamp ## train, evaluate and write the shipped bundle (about two hours)
 	$(TRAINING_VENV)/bin/python -m sam3_ros.training.tabletop $(ARGS)
+
+test-training: $(TRAINING_VENV)/training.stamp ## the training tier's own tests: renders, trains a few steps, exports
+	$(TRAINING_VENV)/bin/python -m pytest -c pyproject.toml test/with_torch $(ARGS)
 
 clean: ## caches and the demo's output
 	rm -rf build install log out .mypy_cache .pytest_cache .ruff_cache *.egg-info
@@ -73,7 +76,7 @@ $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wild
 
 $(TRAINING_VENV)/training.stamp: pyproject.toml
 	@python=$$(.ci/find-python libosmesa6) && $$python -m venv --clear $(TRAINING_VENV)
-	$(TRAINING_VENV)/bin/pip install --quiet --editable '.[training]'
+	$(TRAINING_VENV)/bin/pip install --quiet --editable '.[training,test]'
 	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=3,<4'
 	@# for CLIP's vocabulary alone: the package itself would want torchvision
 	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=2.24,<4'

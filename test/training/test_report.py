@@ -7,7 +7,7 @@ from pathlib import Path
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.training.tabletop.report import BEGIN, END, ROWS, table, write_report
 
-FIGURES = {name: 0.5 for name in ROWS} | {
+FIGURES = dict.fromkeys(ROWS, 0.5) | {
     "scenes": 3,
     "size": "640x480",
     "text_instances": 7,

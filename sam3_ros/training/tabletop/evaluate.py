@@ -39,18 +39,18 @@ class Tally:
         return {
             "scenes": scenes,
             "size": "640x480",
-            "text_mean_iou_of_matched": _rounded(np.mean(self.matched)),
-            "text_recall_at_iou_0.5": _rounded(len(self.matched) / self.wanted),
-            "text_precision_at_iou_0.5": _rounded(len(self.matched) / self.found),
+            "text_mean_iou_of_matched": _mean(self.matched),
+            "text_recall_at_iou_0.5": _share(len(self.matched), self.wanted),
+            "text_precision_at_iou_0.5": _share(len(self.matched), self.found),
             "text_instances": self.wanted,
-            "absent_phrases_answered_with_nothing": _rounded(self.absent_silent / self.absent),
+            "absent_phrases_answered_with_nothing": _share(self.absent_silent, self.absent),
             "absent_phrases": self.absent,
-            "one_click_mean_iou": _rounded(np.mean(self.deepest_click)),
-            "one_click_anywhere_mean_iou": _rounded(np.mean(self.random_click)),
-            "box_mean_iou": _rounded(np.mean(self.box)),
+            "one_click_mean_iou": _mean(self.deepest_click),
+            "one_click_anywhere_mean_iou": _mean(self.random_click),
+            "box_mean_iou": _mean(self.box),
             "objects_clicked": len(self.box),
-            "clicks_on_the_table_answered_with_nothing": _rounded(
-                self.table_silent / self.table_clicks
+            "clicks_on_the_table_answered_with_nothing": _share(
+                self.table_silent, self.table_clicks
             ),
         }
 
@@ -137,5 +137,10 @@ def _click(x: int, y: int) -> InteractivePrompt:
     return InteractivePrompt(points=((x + 0.5, y + 0.5),))
 
 
-def _rounded(value: float) -> float:
-    return round(float(value), 4)
+def _mean(values: list[float]) -> float:
+    return _share(sum(values), len(values))
+
+
+def _share(part: float, whole: int) -> float:
+    """0 of nothing is 0: a model that answers nothing has no precision to boast of."""
+    return round(part / whole, 4) if whole else 0.0

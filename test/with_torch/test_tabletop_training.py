@@ -1,0 +1,102 @@
+"""From rendered scenes to a bundle that the segmenter runs, at few steps: make test-training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("MUJOCO_GL", "osmesa")
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.tokenizer import ClipTokenizer
+from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained
+from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
+from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
+from sam3_ros.training.tabletop.evaluate import evaluate
+from sam3_ros.training.tabletop.export import export_bundle
+from sam3_ros.training.tabletop.train import Recipe, train
+from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
+    return render_scenes(tmp_path_factory.mktemp("scenes"), 6, seed=3)
+
+
+@pytest.fixture(scope="module")
+def bundle(scenes: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("training")
+    tokenizer = clip_tokenizer()
+    known = known_tokens(tokenizer)
+    recipe = Recipe(steps=3, batch_size=2, save_every=2)
+    train(scenes, Encoder(tokenizer), known, recipe, folder / "checkpoint.pt")
+    network = trained(folder / "checkpoint.pt", known)
+    return export_bundle(network, tokenizer, folder / "bundle", {"origin": "a test"})
+
+
+def test_a_seed_draws_the_same_scene_again() -> None:
+    with World(5) as one, World(5) as other:
+        first, second = one.draw(), other.draw()
+    assert first.objects == second.objects
+    np.testing.assert_array_equal(first.labels, second.labels)
+    np.testing.assert_array_equal(first.image, second.image)
+
+
+def test_every_object_of_a_scene_is_seen() -> None:
+    with World(6) as world:
+        scene = world.draw()
+    seen = np.bincount(scene.labels.ravel(), minlength=256)[1 : len(scene.objects) + 1]
+    assert len(scene.objects) >= 2
+    assert (seen >= SMALLEST_VISIBLE).all()
+
+
+def test_a_view_keeps_image_and_labels_together(scenes: SceneFiles) -> None:
+    """The colour under each label must not change with crop and mirror."""
+    rng = np.random.default_rng(0)
+    view = random_view(scenes, 0, rng)
+    number = int(np.flatnonzero(view.visible)[0]) + 1
+    original = scenes.images[0][(scenes.labels[0] == number)[::2, ::2]].mean(0)
+    seen = view.image[(view.labels == number)[::2, ::2]].mean(0)
+    assert int(original.argmax()) == int(seen.argmax())
+
+
+def test_the_exported_bundle_answers_words_clicks_and_boxes(bundle: Bundle) -> None:
+    with World(7) as world:
+        image = world.draw().image
+    with Segmenter.load(bundle) as segmenter:
+        prompts = [ConceptPrompt("red cube"), InteractivePrompt(points=((320.0, 240.0),))]
+        for segment in segmenter.segment(image, *prompts):
+            assert segment.mask.shape == (480, 640)
+    sizes = [bundle.stage_file(stage, "fp32").stat().st_size for stage in bundle.manifest.stages]
+    assert sum(sizes) <= 15_000_000
+
+
+def test_the_evaluation_gives_every_figure_of_the_report(bundle: Bundle) -> None:
+    from sam3_ros.training.tabletop.report import table
+
+    with Segmenter.load(bundle) as segmenter:
+        figures = evaluate(segmenter, scenes=2)
+    assert "2 unseen scenes" in table(figures)
+
+
+def test_training_and_run_time_read_phrases_alike(bundle: Bundle) -> None:
+    assert bundle.manifest.concept is not None
+    run_time = ClipTokenizer(bundle.tokenizer_file, bundle.manifest.concept.tokenizer)
+    training = Encoder(clip_tokenizer())
+    for text in ("red cube", "the two  Donuts", "zebra", "café naïve", "x" * 200):
+        np.testing.assert_array_equal(run_time.encode(text)[0], training(text))
+
+
+def test_training_goes_on_from_its_checkpoint(scenes: SceneFiles, tmp_path: Path) -> None:
+    tokenizer = clip_tokenizer()
+    known, checkpoint = known_tokens(tokenizer), tmp_path / "checkpoint.pt"
+    recipe = Recipe(steps=2, batch_size=1, save_every=1)
+    train(scenes, Encoder(tokenizer), known, recipe, checkpoint)
+    before = checkpoint.stat().st_mtime_ns
+    train(scenes, Encoder(tokenizer), known, recipe, checkpoint)  # nothing is left to do
+    assert checkpoint.stat().st_mtime_ns == before

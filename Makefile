@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
 build: $(VENV)/messages.stamp ## .venv with ROS 2, the messages and this package (PYTHON=... picks a Python)
 
@@ -56,7 +56,7 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/packages.stamp: $(VENV)/pyvenv.cfg pyproject.toml setup.py
 	@echo "sam3_ros: installing ROS 2 and the libraries from PyPI (about a minute)"
-	$(BIN)/pip install --quiet --editable '.[ros,test,dev]'
+	$(BIN)/pip install --quiet --use-pep517 --editable '.[ros,test,dev]'
 	@touch $@
 
 $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg) config launch
@@ -77,7 +77,6 @@ $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wild
 $(TRAINING_VENV)/training.stamp: pyproject.toml
 	@python=$$(.ci/find-python libosmesa6) && $$python -m venv --clear $(TRAINING_VENV)
 	$(TRAINING_VENV)/bin/pip install --quiet --editable '.[training,test]'
+	@# For CLIP's vocabulary alone: the package itself would want torchvision.
 	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=3,<4'
-	@# for CLIP's vocabulary alone: the package itself would want torchvision
-	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=2.24,<4'
 	@touch $@

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sam3_ros.core.segmenter import Segmenter
 
 
+SHIPPED_PICTURE = Path(__file__).parents[1] / "demo_data" / "table.jpg"
+
+
 def register(commands: Commands) -> None:
     parser = add_command(
         commands,
@@ -39,7 +42,9 @@ def register(commands: Commands) -> None:
         "--size", type=_size, default=(640, 480), metavar="WxH", help="default: 640x480"
     )
     parser.add_argument("--text", default="red cube", help="the phrase (default: %(default)s)")
-    parser.add_argument("--image", type=Path, help="a picture (default: a drawn scene)")
+    parser.add_argument(
+        "--image", type=Path, default=SHIPPED_PICTURE, help="a picture (default: the demo's table)"
+    )
     add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
 
@@ -102,16 +107,12 @@ def _print_table(document: dict[str, Any], measurements: list[Measurement]) -> N
             print(f"  {step:<20}{time.median_ms:>12.2f}{time.p95_ms:>12.2f}")
 
 
-def _picture(path: Path | None, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _picture(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     from sam3_ros.core.geometry import ImageSize
     from sam3_ros.core.image_file import read_rgb
     from sam3_ros.core.pixel_values import resized
 
     width, height = size
-    if path is None:
-        from sam3_ros.cli.drawn_scene import drawn_scene
-
-        return drawn_scene(width, height)
     return resized(read_rgb(path), ImageSize(height, width), "bilinear_antialias")
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scenes import colour_scene
 
-from sam3_ros.cli.drawn_scene import drawn_scene
 from sam3_ros.cli.main import main
 from sam3_ros.core.image_file import write_png
 
@@ -17,9 +17,11 @@ def bench(bundle: Path, *arguments: object) -> int:
 
 
 def test_every_stage_and_the_whole_are_timed(
-    sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+    sam3_bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert bench(sam3_bundle_path, "--text", "red", "--json") == 0
+    write_png(tmp_path / "red.png", colour_scene(480, 640, {"red": (300, 200, 500, 300)}))
+    picture = ("--image", tmp_path / "red.png", "--text", "red", "--json")
+    assert bench(sam3_bundle_path, *picture) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["width"], document["height"]) == (640, 480)
     text, click, seen = document["scenarios"]
@@ -87,8 +89,10 @@ def test_a_missing_picture_is_told(
     assert "cannot read the image" in capsys.readouterr().err
 
 
-def test_the_drawn_scene_is_always_the_same() -> None:
-    scene = drawn_scene(320, 200)
-    assert scene.shape == (200, 320, 3)
-    assert scene.dtype == np.uint8
-    np.testing.assert_array_equal(scene, drawn_scene(320, 200))
+def test_the_shipped_picture_and_bundle_are_the_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "--frames", "2", "--threads", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["bundle"] == "tabletop"
+    assert document["scenarios"][0]["segments"] == 1  # the table has one red cube

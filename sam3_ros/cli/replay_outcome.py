@@ -15,18 +15,27 @@ if TYPE_CHECKING:
     from sam3_ros.ros.replay.playback import Progress
     from sam3_ros.ros.replay.report import ReplayReport
 
-INCOMPLETE = 1
+INCOMPLETE, NODE_FAILED = 1, 2
 TERMINATED = 128 + signal.SIGTERM
 
 
 def run_and_tell(run: Callable[[Callable[[Progress], None]], ReplayReport], as_json: bool) -> int:
-    """0, or 1 if a frame's fate is unknown or an answer has a wrong header. Errors go through."""
+    """The exit code: 0; 1 if a frame's fate is unknown or an answer has a wrong header; 2 if the
+    node failed. Other errors go through.
+    """
+    from sam3_ros.ros.replay.node_child import NodeFailedError
     from sam3_ros.ros.replay.report_table import report_table
 
     progress = ProgressLine()
+    progress.say("reading the bag and waiting for the node")
     try:
         with _ended_by_sigterm():
             report = run(progress)
+    except NodeFailedError as error:
+        # Its words stay on lines of their own.
+        progress.close()
+        print(f"sam3-ros: error: {error}", file=sys.stderr)
+        return NODE_FAILED
     finally:
         progress.close()
     print(json.dumps(report.document(), indent=2) if as_json else report_table(report))

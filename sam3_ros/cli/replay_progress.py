@@ -26,16 +26,16 @@ class ProgressLine:
         if now < self._next:
             return
         self._next = now + (_TERMINAL_SECONDS if self._on_terminal else _FILE_SECONDS)
-        self._write(_line(progress))
+        self.say(_line(progress))
 
-    def close(self) -> None:
-        if self._on_terminal:
-            self._write("")
-
-    def _write(self, line: str) -> None:
+    def say(self, line: str) -> None:
         # \033[K clears what a longer line left.
         self._stream.write(f"\r{line}\033[K" if self._on_terminal else f"{line}\n")
         self._stream.flush()
+
+    def close(self) -> None:
+        if self._on_terminal:
+            self.say("")
 
 
 def _line(progress: Progress) -> str:

@@ -47,7 +47,7 @@ def demo_script(truth: Truth, times: ImageTimes) -> tuple[PromptCue, ...]:
     texts = (
         (0.0, first),
         (_SECOND_TEXT, f"the {_commonest_shape(truth)}"),
-        (_THIRD_TEXT, f"{first}; {truth.objects[clicked].colour} thing"),
+        (_THIRD_TEXT, f"{first}; {_another_colour(truth, largest)} thing"),
         (_FIRST_TEXT_AGAIN, first),
         (_ABSENT_TEXT, _absent(truth)),
     )
@@ -94,6 +94,12 @@ def _by_least_area(truth: Truth, stamps: Sequence[int]) -> list[int]:
             least[number] = min(int(areas[number]), least.get(number, 2**31))
     seen = [number for number, area in least.items() if area >= _LEAST_PIXELS]
     return sorted(seen, key=lambda number: -least[number])
+
+
+def _another_colour(truth: Truth, largest: Sequence[int]) -> str:
+    """Than the first object's, for a label image shows but one prompt of a pixel."""
+    first, *others = (truth.objects[number].colour for number in largest)
+    return next((colour for colour in others if colour != first), first)
 
 
 def _commonest_shape(truth: Truth) -> str:

@@ -1,0 +1,295 @@
+"""README.md and docs/ say what the code does: tables, links, commands and examples are held to it.
+
+A table that fails prints the rows it should have; paste them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from node_under_test import running_node
+from rclpy.node import Node
+
+from sam3_ros.cli import main as cli
+from sam3_ros.core.bundle import embedded_bundles
+from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.manifest_yaml import parse_manifest
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.tensor_names import RANKS
+from sam3_ros.ros.frame_ledger import DropReason
+from sam3_ros.ros.parameters import SPECS, ParameterSpec
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PICTURE = ROOT / "sam3_ros" / "demo_data" / "table.jpg"
+NODE = "/segmentation_node"
+# What every ROS node or lifecycle node has.
+COMMON_TOPICS = {"/parameter_events", "/rosout", "/clock", f"{NODE}/transition_event"}
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+README = text_of("README.md")
+
+
+def rows_after(mark: str) -> list[str]:
+    """The rows of the table that follows `<!-- mark`, without its head."""
+    after = README.split(f"<!-- {mark}", 1)[1].split("-->", 1)[1]
+    table = after.strip().split("\n\n", 1)[0].splitlines()
+    return table[2:]
+
+
+def cells(row: str) -> list[str]:
+    return [cell.strip().strip("`") for cell in row.strip("|").split("|")]
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def commands_named(program: str) -> list[list[str]]:
+    """Each use of a program in the README's shell blocks, as its arguments."""
+    lines = "\n".join(code_blocks(README, "sh")).splitlines()
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [arguments[1:] for arguments in words if arguments[:1] == [program]]
+
+
+def parameter_row(spec: ParameterSpec) -> str:
+    default = spec.default
+    if isinstance(default, tuple):
+        shown = json.dumps(list(default))
+    else:
+        shown = json.dumps(default) if isinstance(default, bool) else str(default)
+    allowed = ", ".join(f"`{choice}`" for choice in spec.choices)
+    if spec.limits is not None:
+        allowed = "{:,.15g} to {:,.15g}".format(*spec.limits)
+    return f"| `{spec.name}` | `{shown}` | {allowed} | {spec.changes.value} | {spec.description} |"
+
+
+def test_the_parameter_table_is_the_declarations() -> None:
+    expected = [parameter_row(spec) for spec in SPECS]
+
+    assert rows_after("parameters") == expected, "expected\n" + "\n".join(expected)
+
+
+@dataclass(frozen=True)
+class NodeTopics:
+    """(topic, type) pairs; the node's own name is ~."""
+
+    subscribed: frozenset[tuple[str, str]]
+    published: frozenset[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def node_topics(tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path) -> NodeTopics:
+    """Of the running node, by both transports."""
+    seen: list[NodeTopics] = []
+    for transport in ("raw", "compressed"):
+        folder = tmp_path_factory.mktemp(transport)
+        with running_node(folder, bundle=sam3_bundle_path, image_transport=transport) as (
+            _,
+            client,
+        ):
+            client.connected()
+            client.diagnosed(lambda values, _: values["state"] == "active")
+            seen.append(settled_topics(client.node))
+    return NodeTopics(
+        frozenset().union(*(each.subscribed for each in seen)),
+        frozenset().union(*(each.published for each in seen)),
+    )
+
+
+def settled_topics(observer: Node) -> NodeTopics:
+    """DDS learns of endpoints one by one: what two looks, a while apart, agree on."""
+    before, now = None, topics_in_the_graph(observer)
+    while now is None or now != before:
+        time.sleep(0.5)
+        before, now = now, topics_in_the_graph(observer)
+    return now
+
+
+def topics_in_the_graph(observer: Node) -> NodeTopics | None:
+    """None while the graph does not know the node."""
+    if ("segmentation_node", "/") not in observer.get_node_names_and_namespaces():
+        return None
+    name = NODE.strip("/")
+    return NodeTopics(
+        pairs(observer.get_subscriber_names_and_types_by_node(name, "/")),
+        pairs(observer.get_publisher_names_and_types_by_node(name, "/")),
+    )
+
+
+def pairs(found: list[tuple[str, list[str]]]) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (topic.replace(f"{NODE}/", "~/"), kind)
+        for topic, kinds in found
+        for kind in kinds
+        if topic not in COMMON_TOPICS
+    )
+
+
+def listed_topics(mark: str) -> set[tuple[str, str]]:
+    listed = {(topic, kind) for topic, kind, _ in map(cells, rows_after(mark))}
+    # Relative names are written as a user remaps them.
+    return {(name if name[0] in "~/" else f"/{name}", kind) for name, kind in listed}
+
+
+def test_the_topics_in_are_those_of_the_running_node(node_topics: NodeTopics) -> None:
+    assert listed_topics("topics in") == node_topics.subscribed
+
+
+def test_the_topics_out_are_those_of_the_running_node(node_topics: NodeTopics) -> None:
+    assert listed_topics("topics out") == node_topics.published
+
+
+def test_every_message_is_listed() -> None:
+    listed = set(re.findall(r"\]\(msg/(\w+)\.msg\)", README))
+
+    assert listed == {path.stem for path in (ROOT / "msg").glob("*.msg")}
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not target.startswith(("http://", "https://", "mailto:")):
+                yield page, target
+
+
+@pytest.mark.parametrize(
+    ("page", "target"),
+    [pytest.param(page, target, id=f"{page.name}-{target}") for page, target in links()],
+)
+def test_every_relative_link_leads_somewhere(page: Path, target: str) -> None:
+    name, _, anchor = target.partition("#")
+    linked = (page.parent / name).resolve() if name else page
+
+    assert linked.exists()
+    if anchor:
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+        assert anchor in [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"(?:`|^\s*)make ([a-z]+)", pages, re.MULTILINE))
+
+    assert {"demo", "test", "check", "tabletop"} <= named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("arguments", commands_named("sam3-ros"), ids=" ".join)
+def test_every_command_of_the_readme_is_understood(arguments: list[str]) -> None:
+    # The command line is parsed and not run; argparse ends the process where it does not fit.
+    assert callable(cli._parser().parse_args(arguments).run)
+
+
+def test_every_sub_command_is_in_the_readme() -> None:
+    shown = {arguments[0] for arguments in commands_named("sam3-ros")}
+
+    assert shown == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_sub_commands_that_are_named_in_passing_exist(page: Path) -> None:
+    named = re.findall(r"`(?:\.venv/bin/)?sam3-ros ([a-z]+)", page.read_text(encoding="utf-8"))
+
+    assert set(named) <= set(cli.COMMANDS)
+
+
+@pytest.fixture
+def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def run_example(number: int, names: dict[str, Any]) -> str:
+    """Run a Python block of the README; what it printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code_blocks(README, "python")[number], "README.md", "exec"), names)
+    return printed.getvalue()
+
+
+@pytest.mark.usefixtures("at_root")
+def test_the_library_example_finds_the_red_cube_in_five_lines() -> None:
+    printed = run_example(0, {})
+
+    assert len(code_blocks(README, "python")[0].splitlines()) == 5
+    assert len(printed.splitlines()) == 1, "there is one red cube on this table"
+    assert printed.startswith("red cube ")
+    assert printed.endswith("(480, 640)\n")
+
+
+def test_the_second_library_example_finds_what_it_asks_for() -> None:
+    with Segmenter.load("tabletop") as segmenter:
+        names = {"segmenter": segmenter, "image_rgb": read_rgb(PICTURE)}
+        run_example(1, names)
+
+    assert [ball.label for ball in names["balls"]] == ["ball", "ball"]
+    assert [segment.label for segment in names["this"]] == ["point"]
+    assert [segment.label for segment in names["that"]] == ["box"]
+    assert "visual" in [segment.label for segment in names["alike"]]
+
+
+@pytest.mark.usefixtures("at_root")
+def test_the_segment_command_of_the_readme_answers_all_it_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (arguments,) = (found for found in commands_named("sam3-ros") if found[0] == "segment")
+    arguments[arguments.index("--out") + 1] = str(tmp_path)
+
+    assert cli.main([*arguments, "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["images"]
+    assert {s["prompt_id"] for s in answer["segments"]} == {"red cube", "point", "box"}
+
+
+def test_the_embedded_bundle_that_the_readme_names_is_there() -> None:
+    assert "`tabletop`" in README
+    assert "tabletop" in embedded_bundles()
+
+
+@pytest.mark.parametrize("number", range(len(code_blocks(text_of("docs/bundles.md"), "yaml"))))
+def test_the_manifests_of_the_docs_are_sound(number: int) -> None:
+    text = code_blocks(text_of("docs/bundles.md"), "yaml")[number]
+    manifest = parse_manifest(text.replace("SHA256", f"'{'0' * 64}'"))
+
+    assert manifest.capabilities
+
+
+def test_the_docs_list_the_canonical_tensor_names() -> None:
+    section = text_of("docs/bundles.md").split("## Canonical tensor names", 1)[1]
+    listed = re.findall(r"^\| `(\w+)` \|", section.split("\n## ", 1)[0], re.MULTILINE)
+
+    assert sorted(listed) == sorted(RANKS)
+
+
+def test_the_docs_list_every_reason_to_drop_a_frame() -> None:
+    section = text_of("docs/architecture.md").split("## Where a frame can be dropped", 1)[1]
+    listed = re.findall(r"^\| `([\w ]+)` \|", section.split("\n## ", 1)[0], re.MULTILINE)
+
+    assert listed == [reason.value for reason in DropReason]
+
+
+def test_modules_that_the_docs_name_exist() -> None:
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"`((?:core|ros|cli|training|test|launch|config)/[\w./]+)`", pages))
+
+    missing = [
+        name
+        for name in named
+        if not any((base / name).exists() for base in (ROOT, ROOT / "sam3_ros"))
+    ]
+    assert sorted(missing) == []

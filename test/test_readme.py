@@ -203,6 +203,15 @@ def test_every_sub_command_is_in_the_readme() -> None:
     assert shown == set(cli.COMMANDS)
 
 
+def test_the_launch_arguments_of_the_readme_are_declared() -> None:
+    declared = re.findall(
+        r'DeclareLaunchArgument\(\s*"(\w+)"', text_of("launch/segmentation.launch.py")
+    )
+    (given,) = (found for found in commands_named("ros2") if found[0] == "launch")
+
+    assert {word.split(":=")[0] for word in given if ":=" in word} <= set(declared)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_sub_commands_that_are_named_in_passing_exist(page: Path) -> None:
     named = re.findall(r"`(?:\.venv/bin/)?sam3-ros ([a-z]+)", page.read_text(encoding="utf-8"))

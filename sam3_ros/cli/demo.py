@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
 from sam3_ros.cli.replay_outcome import run_and_tell
+from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -42,6 +43,7 @@ def register(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    require("rclpy", "sam3_ros.msg", "rosbags")
     from sam3_ros.ros.replay.demo import demo, demo_bag, private_domain
 
     bag = options.bag or demo_bag()

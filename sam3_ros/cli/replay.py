@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
 from sam3_ros.cli.replay_outcome import run_and_tell
+from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -83,6 +84,7 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    require("rclpy", "sam3_ros.msg", "rosbags")
     from sam3_ros.ros.replay.replay import replay
 
     settings = _settings(options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command, add_group
 from sam3_ros.cli.model_options import thread_count as whole_number
+from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -101,6 +102,7 @@ def _add_listening(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
+    require("rclpy")
     from sam3_ros.ros.topics.commands import list_topics
 
     list_topics(options.seconds, options.json, options.all, _tell)
@@ -108,6 +110,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _hz(options: argparse.Namespace) -> int:
+    require("rclpy")
     from sam3_ros.ros.topics.commands import measure_rate
 
     measure_rate(options.topic, options.window, options.count, options.patience, _tell)
@@ -115,6 +118,7 @@ def _hz(options: argparse.Namespace) -> int:
 
 
 def _echo(options: argparse.Namespace) -> int:
+    require("rclpy")
     from sam3_ros.ros.topics.commands import echo_topic
 
     count = 1 if options.once else options.count

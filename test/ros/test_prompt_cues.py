@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.ros.replay.prompt_cues import (
+    BoxCue,
+    PointCue,
+    TextCue,
+    asked_at,
+    box_cue,
+    point_cue,
+    text_cue,
+)
+from sam3_ros.ros.replay.prompt_file import read_prompt_file
+
+
+@pytest.mark.parametrize(
+    ("argument", "cue"),
+    [
+        ("red cube", TextCue(0.0, "red cube")),
+        ("2.5: red cube; ball", TextCue(2.5, "red cube; ball")),
+        ("4:", TextCue(4.0, "")),
+        ("ratio 1:2", TextCue(0.0, "ratio 1:2")),
+    ],
+)
+def test_a_text_may_have_a_time(argument, cue):
+    assert text_cue(argument) == cue
+
+
+def test_clicks_and_boxes_have_times():
+    assert point_cue("2.5:320,240.5") == PointCue(2.5, 320.0, 240.5)
+    assert box_cue("0:10,20,30,40") == BoxCue(0.0, 10, 20, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("read", "argument"),
+    [
+        (point_cue, "320,240"),
+        (point_cue, "1:320"),
+        (point_cue, "1:a,b"),
+        (point_cue, "1:nan,2"),
+        (point_cue, "-1:1,2"),
+        (box_cue, "1:1,2,3"),
+        (box_cue, "1:1,2,0,4"),
+        (box_cue, "1:-5,2,3,4"),
+        (box_cue, "x:1,2,3,4"),
+        (box_cue, "nan:1,2,3,4"),
+    ],
+)
+def test_what_is_not_understood_is_refused_with_what_was_expected(read, argument):
+    with pytest.raises(PromptError, match="expected|needs"):
+        read(argument)
+
+
+def test_phrases_are_named_as_the_node_names_them():
+    assert TextCue(0, " red   cube ;; ball;red cube").phrases == ("red cube", "ball")
+    assert TextCue(0, " ; ").phrases == ()
+
+
+def test_what_is_asked_at_a_time_in_words():
+    cues = (TextCue(0, "red"), PointCue(2, 1, 1), TextCue(3, ""), BoxCue(4, 1, 1, 2, 2))
+    said = [asked_at(cues, at, click_seconds=0.1) for at in (1, 2.05, 2.5, 3.5, 4.05)]
+    assert said == ["red", "red + click", "red", "nothing asked", "box"]
+
+
+def test_a_file_of_prompts(tmp_path):
+    path = tmp_path / "prompts.yaml"
+    path.write_text(
+        "- {at: 0, text: red cube}\n- {at: 3.5, text: }\n"
+        "- {at: 5, point: [320, 240.5]}\n- {at: 6, box: [100, 80, 60, 50]}\n"
+    )
+    assert read_prompt_file(path) == (
+        TextCue(0.0, "red cube"),
+        TextCue(3.5, ""),
+        PointCue(5.0, 320.0, 240.5),
+        BoxCue(6.0, 100, 80, 60, 50),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("text: red", "expected a list"),
+        ("- {at: 1, text: a}\n- {text: b}", "entry 2"),
+        ("- {at: 1}", "entry 1"),
+        ("- {at: 1, text: a, point: [1, 2]}", "entry 1"),
+        ("- {at: 1, point: [1]}", "entry 1"),
+        ("- {at: 1, box: [1, 2, 3, 0]}", "entry 1"),
+        ("- {at: soon, text: a}", "entry 1"),
+        ("- {at: 1, sound: a}", "entry 1"),
+        ("- red", "entry 1"),
+        ("- [", "cannot read"),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path, content, named):
+    path = tmp_path / "prompts.yaml"
+    path.write_text(content)
+    with pytest.raises(PromptError, match=named):
+        read_prompt_file(path)
+
+
+def test_no_file_of_prompts(tmp_path):
+    with pytest.raises(PromptError, match="cannot read the prompts"):
+        read_prompt_file(tmp_path / "absent.yaml")

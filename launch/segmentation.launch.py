@@ -5,16 +5,12 @@ An argument left empty leaves the parameter to the params file.
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-# Whole images are allocated and freed at the camera's rate; above these sizes (bytes) malloc would
-# give the memory back to the system each time, which costs more than the copy.
-MALLOC_ENVIRONMENT = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
-    "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
-}
+# Of Kilted and later, and of Jazzy and earlier.
+PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 def in_share(*parts: str) -> PathJoinSubstitution:
@@ -67,9 +63,11 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         "fastdds_profile",
-        default_value=in_share("config", "fastdds.xml"),
-        description="Fast DDS profile for large images; empty for Fast DDS's own defaults. "
-        "The camera driver needs it too.",
+        default_value=EnvironmentVariable(
+            PROFILE_VARIABLES[0], default_value=in_share("config", "fastdds.xml")
+        ),
+        description="Fast DDS profile for large images, the environment's or the one in config/; "
+        "empty to name none. The camera driver needs it too.",
     ),
 ]
 
@@ -92,15 +90,9 @@ def given_parameters(context: LaunchContext) -> dict[str, str | list[str]]:
     return given | ({"prompts": prompts} if prompts else {})
 
 
-def process_environment(context: LaunchContext) -> dict[str, str]:
-    profile = context.launch_configurations["fastdds_profile"]
-    # The first name is Kilted's, the second Jazzy's.
-    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    return MALLOC_ENVIRONMENT | (dict.fromkeys(names, profile) if profile else {})
-
-
 def segmentation_node(context: LaunchContext) -> list[Node]:
     image = LaunchConfiguration("image")
+    profile = context.launch_configurations["fastdds_profile"]
     return [
         Node(
             package="sam3_ros",
@@ -109,7 +101,7 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
             namespace=LaunchConfiguration("namespace"),
             parameters=[LaunchConfiguration("params_file"), given_parameters(context)],
             remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
-            additional_env=process_environment(context),
+            additional_env=dict.fromkeys(PROFILE_VARIABLES, profile) if profile else {},
             output="screen",
             emulate_tty=True,
         )

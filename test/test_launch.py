@@ -32,7 +32,9 @@ FULL_HD_BYTES = 1920 * 1080 * 3
 RECORDED = {
     "launch": ["LaunchContext", "LaunchDescription"],
     "launch.actions": ["DeclareLaunchArgument", "OpaqueFunction"],
-    "launch.substitutions": ["LaunchConfiguration", "PathJoinSubstitution"],
+    "launch.substitutions": [
+        *("EnvironmentVariable", "LaunchConfiguration", "PathJoinSubstitution"),
+    ],
     "launch_ros": [],
     "launch_ros.actions": ["Node"],
     "launch_ros.substitutions": ["FindPackageShare"],
@@ -140,17 +142,25 @@ def test_images_come_from_the_topic_that_was_asked_for(
 def test_the_profile_goes_by_the_names_of_both_distributions(
     node_of: Callable[..., dict[str, Any]],
 ) -> None:
+    from sam3_ros.ros.dds_environment import PROFILE_VARIABLES
+
     environment = node_of(fastdds_profile="/etc/fastdds.xml")["additional_env"]
 
-    assert environment["FASTDDS_DEFAULT_PROFILES_FILE"] == "/etc/fastdds.xml"
-    assert environment["FASTRTPS_DEFAULT_PROFILES_FILE"] == "/etc/fastdds.xml"
-    assert int(environment["MALLOC_MMAP_THRESHOLD_"]) > FULL_HD_BYTES
+    assert environment == dict.fromkeys(PROFILE_VARIABLES, "/etc/fastdds.xml")
 
 
-def test_without_a_profile_fast_dds_keeps_its_defaults(
-    node_of: Callable[..., dict[str, Any]],
+def test_no_profile_is_named_where_none_is_wanted(node_of: Callable[..., dict[str, Any]]) -> None:
+    assert node_of(fastdds_profile="")["additional_env"] == {}
+
+
+def test_a_profile_that_the_user_has_stays_the_default(
+    arguments: dict[str, dict[str, Any]],
 ) -> None:
-    assert not any("PROFILES" in name for name in node_of(fastdds_profile="")["additional_env"])
+    default = arguments["fastdds_profile"]["default_value"]
+
+    assert default.args == ("FASTDDS_DEFAULT_PROFILES_FILE",)
+    shipped = default.kwargs["default_value"].args[0]
+    assert (shipped[0].args, *shipped[1:]) == (("sam3_ros",), "config", "fastdds.xml")
 
 
 def test_the_params_file_is_for_the_node_that_is_started(

@@ -220,7 +220,7 @@ def test_full_hd_images_arrive_with_the_profile() -> None:
     camera = subprocess.Popen([sys.executable, "-c", PUBLISHER], env=environment)
     try:
         viewer = [sys.executable, "-c", SUBSCRIBER]
-        subprocess.run(viewer, env=environment, check=True, timeout=60)
+        subprocess.run(viewer, env=environment, check=True, timeout=120)
     finally:
         camera.kill()
         camera.wait()

@@ -67,7 +67,7 @@ def test_image_times_tell_which_image_is_near(bag_path):
 
 def test_images_that_share_a_stamp_are_refused(tmp_path):
     with open_bag(write_bag(tmp_path / "bag", frames=3, stamps=False)) as bag:  # noqa: SIM117
-        with pytest.raises(BagError, match="2 images .* have the stamp of another"):
+        with pytest.raises(BagError, match=r"2 images .* have the stamp of another"):
             read_image_times(bag, IMAGES)
 
 

@@ -49,7 +49,7 @@ def test_clicks_and_boxes_have_times():
     ],
 )
 def test_what_is_not_understood_is_refused_with_what_was_expected(read, argument):
-    with pytest.raises(PromptError, match="expected|needs"):
+    with pytest.raises(PromptError, match=r"expected|needs"):
         read(argument)
 
 

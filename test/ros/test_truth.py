@@ -8,7 +8,7 @@ from bags import HEIGHT, WIDTH, frame, stamp_ns, write_bag
 
 from sam3_ros.core.geometry import Box
 from sam3_ros.ros.replay.bag import BagError, open_bag
-from sam3_ros.ros.replay.truth import Truth, TrueObject, read_truth
+from sam3_ros.ros.replay.truth import TrueObject, Truth, read_truth
 
 
 @pytest.fixture(scope="module")

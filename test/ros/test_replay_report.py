@@ -1,0 +1,122 @@
+"""The account of frames, and how it is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from std_msgs.msg import Header
+
+from sam3_ros.ros.diagnostics import Diagnostics, NodeStatus
+from sam3_ros.ros.frame_ledger import DropReason, FrameLedger
+from sam3_ros.ros.replay.node_account import NodeAccount, read_account
+from sam3_ros.ros.replay.report import (
+    FrameAccount,
+    Latency,
+    PromptReport,
+    ReplayReport,
+    account_frames,
+    latency_of,
+)
+from sam3_ros.ros.replay.report_table import report_table
+
+
+def report(frames: FrameAccount, **others: object) -> ReplayReport:
+    return ReplayReport(
+        "bag", "/node", 3.0, frames, Latency(5.0, 9.0), (), has_truth=True, **others
+    )
+
+
+def test_every_frame_has_its_place():
+    frames = account_frames(100, 80, 95, 84, {"superseded": 10, "undecodable": 1, "other": 0})
+    assert frames == FrameAccount(100, 80, {"superseded": 10, "undecodable": 1}, 5, 4, 0)
+    assert frames.balances
+    assert report(frames).complete
+
+
+@pytest.mark.parametrize(
+    ("sent", "masks", "received", "answered", "what"),
+    [
+        (10, 8, 10, 8, "two are still in work"),
+        (10, 10, 12, 12, "somebody else sent two"),
+        (10, 11, 10, 10, "a mask too many"),
+    ],
+)
+def test_an_account_that_does_not_balance(sent, masks, received, answered, what):
+    frames = account_frames(sent, masks, received, answered, {})
+    assert not frames.balances, what
+    assert not report(frames).complete
+
+
+def test_answers_with_a_wrong_header_are_no_complete_replay():
+    whole = account_frames(1, 1, 1, 1, {})
+    assert not report(whole, stray_masks=1).complete
+    assert not report(whole, wrong_frame_ids=1).complete
+
+
+def test_latency_is_median_and_p95_in_milliseconds():
+    latency = latency_of([0.001 * n for n in range(1, 102)])
+    assert latency == Latency(pytest.approx(51.0), pytest.approx(96.0))
+    assert latency_of([]) is None
+
+
+def diagnosed(state: str = "active", failure: str = "") -> DiagnosticArray:
+    """As the node says it."""
+    ledger = FrameLedger()
+    for _ in range(5):
+        ledger.count_received()
+    ledger.count_answered(0.01)
+    ledger.count_dropped(DropReason.SUPERSEDED)
+    status = NodeStatus("/node", state, failure, {"bundle": "b"}, ledger.report())
+    return Diagnostics().message(status, Header())
+
+
+def test_the_node_is_understood():
+    account = read_account(diagnosed(), "/node")
+    assert account is not None
+    assert (account.state, account.failure) == ("active", "")
+    assert (account.received, account.answered, account.in_work) == (5, 1, 3)
+    assert account.dropped["superseded"] == 1
+    assert read_account(diagnosed(), "/other") is None
+
+
+def test_the_failure_of_the_node_is_understood():
+    account = read_account(diagnosed("unconfigured", "no bundle 'x'"), "/node")
+    assert account is not None
+    assert account.failure == "unconfigured: no bundle 'x'"
+
+
+def test_what_came_before_is_taken_off():
+    before = NodeAccount("active", "", 10, 6, {"superseded": 4})
+    now = NodeAccount("active", "", 15, 9, {"superseded": 5, "undecodable": 1})
+    since = now.since(before)
+    assert (since.received, since.answered, since.in_work) == (5, 3, 0)
+    assert since.dropped == {"superseded": 1, "undecodable": 1}
+
+
+def test_the_table_tells_all_of_it():
+    frames = account_frames(10, 7, 9, 8, {"superseded": 1})
+    prompts = (
+        PromptReport("text", "red cube", 5, 5, judged=5, iou=0.91234),
+        PromptReport("text", "blue star", 2, 0, judged=2, rightly_nothing=2),
+        PromptReport("click", "on the red cube", 1, 0, refused="outside the image"),
+    )
+    told = ReplayReport("my_bag", "/node", 3.0, frames, None, prompts, True, files=("a.mp4",))
+    table = report_table(told)
+    rows = [" ".join(line.split()) for line in table.splitlines()]
+    assert "frames in 10" in rows
+    assert "superseded 1" in rows
+    assert "lost on the way to the node 1" in rows
+    assert "latency, camera to mask no answer" in rows
+    assert 'text "red cube" 5 5 5 0.912' in rows
+    assert 'text "blue star" 2 0 2 - rightly nothing in 2 of 2' in rows
+    assert "click on the red cube 1 0 0 - refused: outside the image" in rows
+    assert rows[-1] == "a.mp4"
+
+
+def test_the_document_is_json():
+    document = json.loads(json.dumps(report(account_frames(1, 1, 1, 1, {})).document()))
+    assert document["frames"]["sent"] == 1
+    assert document["latency"] == {"median_ms": 5.0, "p95_ms": 9.0}
+    assert document["complete"] is True

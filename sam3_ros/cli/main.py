@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sub-command; returns the exit code: 0, 2 for an error, or what the command says."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()  # here, where a closed pipe is met, and not as Python exits
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -171,10 +171,21 @@ class NodeConfiguration:
 
 
 def declare_parameters(node: Node) -> None:
-    """Declare them all. rclpy raises InvalidParameter... for a value of a wrong type or range."""
+    """Declare them all.
+
+    rclpy raises InvalidParameter... for a value of a wrong type or range; ParameterError for an
+    empty list where no list is expected.
+    """
     for spec in SPECS:
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-        node.declare_parameter(spec.name, default, spec.descriptor())
+        declared = node.declare_parameter(spec.name, default, spec.descriptor())
+        # An empty list in a YAML file has no type, and rclpy leaves the parameter without a value.
+        if declared.type_ is Parameter.Type.NOT_SET:
+            if not isinstance(spec.default, tuple):
+                raise ParameterError(
+                    f"parameter '{spec.name}' expects {type(default).__name__}, got an empty list"
+                )
+            node.set_parameters([Parameter(spec.name, value=default)])
 
 
 def read_configuration(node: Node) -> NodeConfiguration:
@@ -185,7 +196,6 @@ def read_configuration(node: Node) -> NodeConfiguration:
 def configuration(values: Mapping[str, Any]) -> NodeConfiguration:
     """Of the values by name, with the default for each that is absent. Raises ParameterError."""
     checked = {**DEFAULTS, **values}
-    # An empty list in a YAML file has no type, and comes as None.
     checked["prompts"] = tuple(checked["prompts"] or ("",))
     return NodeConfiguration(**checked)
 

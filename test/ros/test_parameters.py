@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import rclpy
 import yaml
 from rcl_interfaces.msg import ParameterType
+from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.parameter import Parameter
+from ros_domains import own_domain
 
 from sam3_ros.ros.parameters import (
     DEFAULTS,
@@ -15,7 +21,9 @@ from sam3_ros.ros.parameters import (
     NodeConfiguration,
     ParameterError,
     configuration,
+    declare_parameters,
     known_values,
+    read_configuration,
     updated_configuration,
 )
 
@@ -79,8 +87,53 @@ def test_texts_are_tidied():
     assert [prompt.text for prompt in texts] == ["red cube", "mug"]
 
 
-def test_an_empty_list_of_a_yaml_file_comes_without_a_type():
-    assert configuration({"prompts": None}).concept_prompts() == ()
+@contextmanager
+def node_with(params_file: Path) -> Iterator[Node]:
+    """A node in a namespace that was started with the file."""
+    context = Context()
+    arguments = ["--ros-args", "--params-file", str(params_file)]
+    with own_domain() as domain:
+        rclpy.init(args=arguments, context=context, domain_id=domain)
+        node = Node("segmentation_node", namespace="robot", context=context)
+        try:
+            yield node
+        finally:
+            node.destroy_node()
+            context.try_shutdown()
+
+
+def test_the_file_in_config_serves_a_node_in_a_namespace(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(CONFIG.read_text().replace("threads: 0", "threads: 3"))
+    with node_with(mine) as node:
+        declare_parameters(node)
+        assert read_configuration(node) == configuration({"threads": 3})
+
+
+def written(folder: Path, line: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(f"/**:\n  ros__parameters:\n    {line}\n")
+    return path
+
+
+def test_an_empty_list_of_texts_in_a_file_asks_nothing(tmp_path):
+    with node_with(written(tmp_path, "prompts: []")) as node:
+        declare_parameters(node)
+        assert read_configuration(node).concept_prompts() == ()
+        assert node.get_parameter("prompts").value == [""]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("threads: []", "parameter 'threads' expects int, got an empty list"),
+        ("prompts: red cube", "'prompts' .* expecting type 'STRING_ARRAY'"),
+        ("score_threshold: 0", "'score_threshold' .* expecting type 'DOUBLE'"),
+    ],
+)
+def test_a_wrong_type_in_a_file_is_refused(tmp_path, line, reason):
+    with node_with(written(tmp_path, line)) as node, pytest.raises(Exception, match=reason):
+        declare_parameters(node)
 
 
 def test_an_update_is_taken_whole():

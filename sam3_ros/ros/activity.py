@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,20 +15,23 @@ class Activity:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._active = False
+        self._active_since: float | None = None
 
     @property
     def is_active(self) -> bool:
-        return self._active
+        return self._active_since is not None
 
     def switch(self, active: bool) -> None:
         with self._lock:
-            self._active = active
+            self._active_since = time.monotonic() if active else None
 
     @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Raises FrameDroppedError if the node became inactive since the frame came."""
+    def publishing(self, received: float) -> Iterator[None]:
+        """For a frame that was received then, time.monotonic() seconds.
+
+        Raises FrameDroppedError if the node became inactive since, even if it is active again.
+        """
         with self._lock:
-            if not self._active:
+            if self._active_since is None or received < self._active_since:
                 raise FrameDroppedError(DropReason.NOT_ACTIVE)
             yield

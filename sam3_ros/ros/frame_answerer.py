@@ -65,7 +65,7 @@ class FrameAnswerer:
             mask_encoding=tools.configuration().mask_encoding,
         )
         messages = tools.outputs.messages(answer, topics)
-        with tools.activity.publishing():
+        with tools.activity.publishing(frame.received):
             tools.outputs.publish(messages)
         tools.prompts.answered(asked)
 

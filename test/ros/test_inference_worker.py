@@ -41,7 +41,7 @@ class Bench:
         assert self.go.acquire(timeout=10)
         if self.error is not None:
             raise self.error
-        with self.activity.publishing():
+        with self.activity.publishing(frame.received):
             self.answered.append(frame.message.width)
 
     def send(self, number: int) -> None:
@@ -109,6 +109,19 @@ def test_a_frame_in_work_when_the_node_is_deactivated_is_not_published(bench):
     bench.go.release()
     assert bench.settled() == {"not active": 3}
     assert bench.answered == []
+
+
+def test_a_frame_in_work_is_too_old_for_a_node_that_is_active_again(bench):
+    bench.send(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.activity.switch(False)
+    bench.worker.discard()
+    bench.activity.switch(True)
+    bench.send(2)
+    bench.go.release()
+    bench.go.release()
+    assert bench.settled() == {"not active": 1}
+    assert bench.answered == [2]
 
 
 def test_stopping_waits_for_the_frame_in_work_but_not_for_ever(bench):

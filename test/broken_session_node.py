@@ -10,7 +10,7 @@ from itertools import count
 from recording_sessions import Outputs, Recorder
 
 from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.ros.segmentation_node import main
+from sam3_ros.ros import segmentation_node
 
 FAILURES = 3
 _runs = count(1)
@@ -30,4 +30,5 @@ def fail(outputs: Outputs) -> Outputs:
 if __name__ == "__main__":
     recorder = Recorder({"decoder": {"hang": hang, "fail": fail}[sys.argv.pop(1)]})
     Segmenter.load = partial(Segmenter.load, open_session=recorder)
-    sys.exit(main())
+    segmentation_node.CLEANUP_TIMEOUT = 1.0
+    sys.exit(segmentation_node.main())

@@ -10,7 +10,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from sam3_ros.core.errors import PromptError
+from sam3_ros.core.errors import PromptError, Sam3RosError
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
 from sam3_ros.ros.activity import Activity
@@ -23,6 +23,10 @@ from sam3_ros.ros.inference_worker import InferenceWorker
 from sam3_ros.ros.outputs import Outputs
 from sam3_ros.ros.parameters import NodeConfiguration
 from sam3_ros.ros.prompt_inbox import PromptInbox, PromptRules
+
+
+class HalfClosedError(Sam3RosError):
+    """A frame was in work for too long when the pipeline was closed; what is left is of no use."""
 
 
 class Pipeline:
@@ -40,10 +44,10 @@ class Pipeline:
         self._activity = Activity()
         self.prompts = ActivePrompts()
         self.providers = segmenter.providers
-        converter = self._chosen_converter()
-        self.converter_name = converter.name
         with ExitStack() as undo:
             undo.callback(segmenter.close)
+            converter = self._chosen_converter()
+            self.converter_name = converter.name
             outputs = Outputs(node)
             undo.callback(outputs.destroy)
             answerer = FrameAnswerer(
@@ -69,10 +73,13 @@ class Pipeline:
                 answerer.answer, ledger, self._activity, node.get_logger()
             )
             undo.callback(self._worker.stop, 0.0)  # idle, unless close() has waited for it
-            self._subscription = self._subscribe(configuration())
+            self._subscription: Subscription | None = self._subscribe(configuration())
             self._closing = undo.pop_all()
 
     def activate(self) -> None:
+        """Raises HalfClosedError once close() was called: nothing would be answered."""
+        if self._subscription is None:
+            raise HalfClosedError("the node was being cleaned up: clean up again, then configure")
         self._activity.switch(True)
 
     def deactivate(self) -> None:
@@ -97,7 +104,7 @@ class Pipeline:
             )
         return choice.converter
 
-    def _subscribe(self, configuration: NodeConfiguration) -> Subscription | None:
+    def _subscribe(self, configuration: NodeConfiguration) -> Subscription:
         """The newest image only: an old one is of no use to a robot."""
         reliable = configuration.image_reliability == "reliable"
         qos = QoSProfile(
@@ -108,7 +115,11 @@ class Pipeline:
         topic, kind = self._node.resolve_topic_name("image"), Image
         if configuration.image_transport == "compressed":
             topic, kind = f"{topic}/compressed", CompressedImage
-        return self._node.create_subscription(kind, topic, self._on_image, qos)
+        subscription = self._node.create_subscription(kind, topic, self._on_image, qos)
+        self._node.get_logger().info(
+            f"images come from {subscription.topic_name} ({configuration.image_reliability})"
+        )
+        return subscription
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:

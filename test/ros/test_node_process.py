@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from node_client import NodeClient
 from node_under_test import running_node
 from scenes import colour_scene
 
@@ -29,15 +30,31 @@ def broken(how: str) -> tuple[str, str]:
 def test_a_signal_ends_it_while_the_model_hangs(tmp_path, sam3_bundle_path):
     parameters = {"bundle": sam3_bundle_path, "prompts": "[red]"}
     with running_node(tmp_path, program=broken("hang"), **parameters) as (process, client):
-        client.connected().listen("mask")
-
-        def a_frame_is_stuck(values, _):
-            client.send(SCENE)
-            return int(values["frames dropped, superseded"]) > 0
-
-        client.diagnosed(a_frame_is_stuck)
+        wait_for_a_stuck_frame(client)
         assert process.stop(signal.SIGTERM) == 0
         assert "ending in the middle of a frame" in process.log
+
+
+def wait_for_a_stuck_frame(client: NodeClient) -> None:
+    client.connected().listen("mask")
+
+    def a_frame_is_stuck(values, _):
+        client.send(SCENE)
+        return int(values["frames dropped, superseded"]) > 0
+
+    client.diagnosed(a_frame_is_stuck)
+
+
+def test_a_node_that_is_half_cleaned_up_cannot_be_activated(tmp_path, sam3_bundle_path):
+    parameters = {"bundle": sam3_bundle_path, "prompts": "[red]"}
+    with running_node(tmp_path, program=broken("hang"), **parameters) as (process, client):
+        wait_for_a_stuck_frame(client)
+        assert client.transition("deactivate")
+        assert not client.transition("cleanup")
+        assert "a frame was still being answered after 1 s" in process.log
+        assert client.state == "inactive"
+        assert not client.transition("activate")
+        client.diagnosed(lambda _, status: "clean up again" in status.message)
 
 
 def test_the_node_lives_when_inference_fails(tmp_path, sam3_bundle_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import sam3_ros
 from sam3_ros.ros.dds_environment import keep_to_this_machine
 from sam3_ros.ros.replay.bag import open_bag
 from sam3_ros.ros.replay.demo_script import demo_script
@@ -21,7 +20,8 @@ _FIRST_DOMAIN, _DOMAINS = 60, 42
 
 def demo_bag() -> Path:
     """The bag that comes with the package."""
-    return Path(sam3_ros.__file__).parent / "demo_data" / "tabletop_bag"
+    # Not by sam3_ros.__file__: beside the messages of a developer install lies no data.
+    return Path(__file__).parents[2] / "demo_data" / "tabletop_bag"
 
 
 def private_domain() -> int:

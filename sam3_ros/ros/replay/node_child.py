@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -41,7 +42,7 @@ class NodeChild:
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(_die_with_parent, os.getpid()),
             )
 
     def __enter__(self) -> NodeChild:
@@ -83,11 +84,13 @@ class NodeChild:
             os.killpg(self._process.pid, number)
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     # For a parent that is killed: it cannot stop its child. Other C libraries have no prctl.
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before this
+        os._exit(1)
 
 
 def _exit_in_words(code: int) -> str:

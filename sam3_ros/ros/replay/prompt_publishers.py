@@ -30,7 +30,8 @@ class PromptPublishers:
             self._text.publish(String(data=cue.text))
         elif isinstance(cue, PointCue):
             click = PointStamped()
-            click.point.x, click.point.y = cue.x, cue.y
+            # An int in a float64 field goes out as rubbish.
+            click.point.x, click.point.y = float(cue.x), float(cue.y)
             self._point.publish(click)
         else:
             assert isinstance(cue, BoxCue)

@@ -31,6 +31,8 @@ from sam3_ros.ros.spinning_node import SpinningNode
 NODE_NAME = "sam3_ros_replay"
 # An endpoint is known here a little before it knows of us, and there is no way to ask.
 _MATCHING_SECONDS = 0.5
+# In which a node that runs already is seen; a slower one is seen when ours has come up.
+_LOOK_AROUND_SECONDS = 1.0
 # An overlay leaves the node right after its mask.
 _OVERLAY_SECONDS = 0.3
 
@@ -108,7 +110,8 @@ class _Stage:
         """Bring the node up and connect; its account before the first image."""
         settings = self._plan.settings.node
         if settings.starts_here:
-            self._refuse_a_second_node()
+            time.sleep(_LOOK_AROUND_SECONDS)
+            self._refuse_more_nodes_than(0)
             self._child = self._stack.enter_context(_start_node(self._plan, self._stack))
         before = wait_until_active(self._client, self._child, self._check, settings.patience)
         wait_until(
@@ -122,6 +125,7 @@ class _Stage:
             f"the node to subscribe to {self._plan.published_as} and to publish its answers",
         )
         time.sleep(_MATCHING_SECONDS)
+        self._refuse_more_nodes_than(1)
         return before
 
     def play(self, progress: OnProgress) -> Playback:
@@ -151,11 +155,10 @@ class _Stage:
         if self._child is not None:
             self._child.check()
 
-    def _refuse_a_second_node(self) -> None:
-        time.sleep(_MATCHING_SECONDS)
-        if self._client.hears_a_node:
+    def _refuse_more_nodes_than(self, count: int) -> None:
+        if self._client.answering_nodes > count:
             raise ReplayError(
-                f"a {self._plan.settings.node.name} runs already in this ROS domain: use it with "
+                f"another {self._plan.settings.node.name} runs in this ROS domain: use it with "
                 "--no-node, stop it, or choose another domain by ROS_DOMAIN_ID"
             )
 

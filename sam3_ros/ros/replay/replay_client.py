@@ -71,8 +71,9 @@ class ReplayClient:
         return answers and self._prompts.are_heard
 
     @property
-    def hears_a_node(self) -> bool:
-        return any(self._node.count_publishers(topic) > 0 for topic in self._answer_topics)
+    def answering_nodes(self) -> int:
+        """How many publish masks under the node's name; should be one."""
+        return max(self._node.count_publishers(topic) for topic in self._answer_topics)
 
     @property
     def log(self) -> FrameLog:

@@ -1,0 +1,21 @@
+"""Who runs, as Linux tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def children_of(pid: int) -> list[int]:
+    """The process ids of what a process has started and that runs still."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(child) for file in lists for child in file.read_text().split()]
+    return [child for child in found if is_running(child)]
+
+
+def is_running(pid: int) -> bool:
+    """False for a zombie, which has ended and waits to be told of."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from ros_domains import own_domain
 
 from sam3_ros.core.backends.providers import PROVIDERS
 
@@ -211,9 +212,15 @@ rclpy.shutdown()
 """
 
 
-def test_full_hd_images_arrive_with_the_profile() -> None:
+@pytest.fixture
+def domain() -> Iterator[str]:
+    with own_domain() as number:
+        yield str(number)
+
+
+def test_full_hd_images_arrive_with_the_profile(domain: str) -> None:
     environment = os.environ | {
-        "ROS_DOMAIN_ID": "61",
+        "ROS_DOMAIN_ID": domain,
         "FASTDDS_DEFAULT_PROFILES_FILE": str(FAST_DDS_PROFILE),
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(FAST_DDS_PROFILE),
     }
@@ -226,7 +233,7 @@ def test_full_hd_images_arrive_with_the_profile() -> None:
         camera.wait()
 
 
-def test_ros2_launch_brings_the_node_up() -> None:
+def test_ros2_launch_brings_the_node_up(domain: str) -> None:
     reason = "the launch packages come with a ROS install, not with the wheels"
     pytest.importorskip("launch", reason=reason)
     pytest.importorskip("launch_ros", reason=reason)
@@ -241,16 +248,16 @@ service.include_launch_description(LaunchDescription([
     IncludeLaunchDescription(source, launch_arguments=[("namespace", "launched")])]))
 sys.exit(service.run())
 """
-    environment = os.environ | {"ROS_DOMAIN_ID": "62"}
+    environment = os.environ | {"ROS_DOMAIN_ID": domain}
     launched = subprocess.Popen([sys.executable, "-c", script], env=environment)
     try:
-        assert "/launched/segmentation_node" in node_names_until_found("62", launched)
+        assert "/launched/segmentation_node" in node_names_until_found(environment, launched)
     finally:
         launched.send_signal(signal.SIGINT)
         assert launched.wait(timeout=60) == 0
 
 
-def node_names_until_found(domain: str, process: subprocess.Popen[bytes]) -> str:
+def node_names_until_found(environment: dict[str, str], process: subprocess.Popen[bytes]) -> str:
     script = """
 import rclpy, time
 rclpy.init()
@@ -261,7 +268,6 @@ print([f"{namespace}/{name}" for name, namespace in node.get_node_names_and_name
     for _ in range(15):
         assert process.poll() is None, "launch ended by itself"
         command = [sys.executable, "-c", script]
-        environment = os.environ | {"ROS_DOMAIN_ID": domain}
         shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         if "segmentation_node" in shown.stdout:
             return shown.stdout

@@ -115,3 +115,18 @@ def test_the_messages_import_beside_the_source_tree() -> None:
 
     for path in (ROOT / "msg").glob("*.msg"):
         assert path.stem in shown.stdout.split()
+
+
+def test_what_comes_with_the_package_is_found_from_any_folder(tmp_path: Path) -> None:
+    # The console script starts outside of the source tree, where the messages come first.
+    script = """
+from sam3_ros.core.bundle import embedded_bundles
+from sam3_ros.ros.dds_environment import fastdds_profile
+from sam3_ros.ros.replay.demo import demo_bag
+
+for path in (*embedded_bundles().values(), demo_bag(), fastdds_profile()):
+    assert path.exists(), path
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "AMENT_PREFIX_PATH"}
+
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environment)

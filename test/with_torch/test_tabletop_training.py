@@ -19,7 +19,7 @@ from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
 from sam3_ros.training.tabletop.evaluate import evaluate
 from sam3_ros.training.tabletop.export import export_bundle
-from sam3_ros.training.tabletop.train import Recipe, train
+from sam3_ros.training.tabletop.train import Phase, Recipe, train
 from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
 
 
@@ -33,7 +33,8 @@ def bundle(scenes: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Bund
     folder = tmp_path_factory.mktemp("training")
     tokenizer = clip_tokenizer()
     known = known_tokens(tokenizer)
-    recipe = Recipe(steps=3, batch_size=2, save_every=2)
+    phases = (Phase(2, 1e-3, 1e-4), Phase(1, 1e-3, 1e-4, with_prompts=False), Phase(1, 1e-3, 0.0))
+    recipe = Recipe(phases, batch_size=2, save_every=2)
     train(scenes, Encoder(tokenizer), known, recipe, folder / "checkpoint.pt")
     network = trained(folder / "checkpoint.pt", known)
     return export_bundle(network, tokenizer, folder / "bundle", {"origin": "a test"})
@@ -95,8 +96,10 @@ def test_training_and_run_time_read_phrases_alike(bundle: Bundle) -> None:
 def test_training_goes_on_from_its_checkpoint(scenes: SceneFiles, tmp_path: Path) -> None:
     tokenizer = clip_tokenizer()
     known, checkpoint = known_tokens(tokenizer), tmp_path / "checkpoint.pt"
-    recipe = Recipe(steps=2, batch_size=1, save_every=1)
+    recipe = Recipe((Phase(2, 1e-3, 1e-4),), batch_size=1, save_every=1)
     train(scenes, Encoder(tokenizer), known, recipe, checkpoint)
     before = checkpoint.stat().st_mtime_ns
     train(scenes, Encoder(tokenizer), known, recipe, checkpoint)  # nothing is left to do
     assert checkpoint.stat().st_mtime_ns == before
+    with pytest.raises(RuntimeError, match="another recipe"):
+        train(scenes, Encoder(tokenizer), known, Recipe(batch_size=1), checkpoint)

@@ -47,7 +47,7 @@ def main() -> None:
     checkpoint = options.work / "checkpoint.pt"
     if "train" in options.steps:
         scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
-        train(scenes, Encoder(tokenizer), known, Recipe(steps=options.training_steps), checkpoint)
+        train(scenes, Encoder(tokenizer), known, Recipe(), checkpoint)
     if "export" in options.steps:
         export_bundle(trained(checkpoint, known), tokenizer, options.out, _source(options))
     if "evaluate" in options.steps:
@@ -95,20 +95,18 @@ def _source(options: argparse.Namespace) -> dict[str, str]:
     return {
         "origin": "trained by sam3_ros.training.tabletop on scenes rendered with MuJoCo",
         "command": "make tabletop",
-        "recipe": f"{options.scenes} scenes from seed {TRAINING_SEED}, "
-        f"{Recipe(steps=options.training_steps)}",
+        "recipe": f"{options.scenes} scenes from seed {TRAINING_SEED}, {Recipe()}",
     }
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sam3_ros.training.tabletop")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
-    parser.add_argument("--work", type=Path, default=Path("build/tabletop"), help="scenes, weights")
+    parser.add_argument("--work", type=Path, default=Path(".tabletop"), help="scenes, weights")
     parser.add_argument("--out", type=Path, default=PACKAGE / "bundles" / "tabletop")
     parser.add_argument("--bag", type=Path, default=PACKAGE / "demo_data" / "tabletop_bag")
     parser.add_argument("--report", type=Path, default=PACKAGE.parent / "docs" / "tabletop.md")
     parser.add_argument("--scenes", type=int, default=9000)
-    parser.add_argument("--training-steps", type=int, default=Recipe.steps)
     parser.add_argument("--unseen-scenes", type=int, default=500)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,7 +22,8 @@ MEAN, STD = 0.5, 0.25
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B images; P phrases and C clicks for each, flattened to [B*P, ...] and [B*C, ...]."""
+    """B images; P phrases and C clicks for each, flattened to [B*P, ...] and [B*C, ...], unless
+    the batch was asked for without prompts."""
 
     pixel_values: Tensor
     labels: Tensor
@@ -31,16 +32,16 @@ class Batch:
     ignored: Tensor
     boxes: Tensor
     centres: Tensor
-    input_ids: Tensor
-    matches: Tensor
-    exemplars: Tensor
-    exemplar_labels: Tensor
-    exemplar_mask: Tensor
-    points: Tensor
-    point_labels: Tensor
-    targets: Tensor
-    mask_input: Tensor
-    has_mask: Tensor
+    input_ids: Tensor | None = None
+    matches: Tensor | None = None
+    exemplars: Tensor | None = None
+    exemplar_labels: Tensor | None = None
+    exemplar_mask: Tensor | None = None
+    points: Tensor | None = None
+    point_labels: Tensor | None = None
+    targets: Tensor | None = None
+    mask_input: Tensor | None = None
+    has_mask: Tensor | None = None
 
 
 class Batches(IterableDataset[Batch]):
@@ -53,9 +54,11 @@ class Batches(IterableDataset[Batch]):
         batch_size: int,
         steps: range,
         seed: int,
+        with_prompts: bool = True,
     ) -> None:
         self._files, self._encode = files, encode
         self._batch_size, self._steps, self._seed = batch_size, steps, seed
+        self._with_prompts = with_prompts
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
@@ -65,12 +68,7 @@ class Batches(IterableDataset[Batch]):
                 self._row(int(rng.integers(len(self._files.images))), rng)
                 for _ in range(self._batch_size)
             ]
-            yield Batch(
-                **{
-                    field.name: _join(field.name, [row[field.name] for row in rows])
-                    for field in fields(Batch)
-                }
-            )
+            yield Batch(**{name: _join(name, [row[name] for row in rows]) for name in rows[0]})
 
     def _row(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         view = random_view(self._files, index, rng)
@@ -84,6 +82,8 @@ class Batches(IterableDataset[Batch]):
             "boxes": boxes,
             "centres": centres,
         }
+        if not self._with_prompts:
+            return row
         row |= _stack([self._phrase(view, boxes, rng) for _ in range(PROMPTS)])
         row |= _stack([_click(view, rng) for _ in range(CLICKS)])
         return row

@@ -41,6 +41,7 @@ from sam3_ros.training.tabletop.network import (
 
 log = logging.getLogger(__name__)
 START, END, PAD = 49406, 49407, 0
+CLIP_LICENCE = Path(__file__).with_name("CLIP-LICENSE.txt")
 TOLERANCE = 1e-4
 MASK_TOLERANCE = 1e-3
 
@@ -135,6 +136,7 @@ def export_bundle(
         tokenizer_path = Path(folder) / "tokenizer.json"
         tokenizer.save(str(tokenizer_path), pretty=False)
         reference = writer.add_file(tokenizer_path, "tokenizer.json")
+        writer.add_file(CLIP_LICENCE, CLIP_LICENCE.name)  # its terms: the notice goes along
         return writer.finish(_description(reference, source, differences))
 
 

@@ -33,11 +33,14 @@ class Objective(nn.Module):
         self.spans = nn.ModuleList([nn.Conv2d(D, 4, 1), nn.Conv2d(D, 4, 1)])
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """All losses by name; of a batch without prompts, the dense ones."""
         net = self.network
         trunk = net.image_trunk(batch.pixel_values)
         fpn0, fpn1, fpn2 = net.detector_neck(*trunk)
         sam0, sam1, sam2 = net.tracker_neck(*trunk)
         losses = self._dense(batch, fpn2, sam2)
+        if batch.input_ids is None:
+            return losses
         losses |= self._concept(batch, fpn0, fpn1, fpn2)
         losses |= self._clicks(batch, sam0, sam1, sam2)
         return losses

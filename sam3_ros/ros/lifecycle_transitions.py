@@ -11,7 +11,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Protocol, TypeAlias
 
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from lifecycle_msgs.srv import ChangeState
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 
 class ReportsFailure(Protocol):
@@ -40,3 +42,25 @@ def told(transition: Callable[[Any], None]) -> Transition:
         return TransitionCallbackReturn.SUCCESS
 
     return run
+
+
+def survive_impossible_transitions(node: LifecycleNode) -> None:
+    """Answer with success=False where the state does not allow the transition that is asked for.
+
+    Before Kilted rclpy lets the error out of the service's callback, which ends the executor: a
+    lifecycle manager that configures a node which started itself would end it.
+    """
+    service = node._service_change_state
+    change_state = service.callback
+
+    def checked(
+        request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return change_state(request, response)
+        except rclpy_implementation.RCLError as error:
+            node.get_logger().error(f"transition {request.transition.id} refused: {error}")
+            response.success = False
+            return response
+
+    service.callback = checked

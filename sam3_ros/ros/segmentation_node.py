@@ -26,7 +26,7 @@ from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros.diagnostics import Diagnostics, NodeStatus
 from sam3_ros.ros.frame_ledger import FrameLedger
 from sam3_ros.ros.inference_worker import described
-from sam3_ros.ros.lifecycle_transitions import told
+from sam3_ros.ros.lifecycle_transitions import survive_impossible_transitions, told
 from sam3_ros.ros.node_process import run_node
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
@@ -55,6 +55,7 @@ class SegmentationNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("segmentation_node")
+        survive_impossible_transitions(self)
         declare_parameters(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._ledger = FrameLedger()
@@ -121,8 +122,8 @@ class SegmentationNode(LifecycleNode):
     def _start(self) -> None:
         # In the executor's thread, so that the node is there to be asked and to be stopped.
         self._autostart.cancel()
-        if not self.get_parameter("autostart").value:
-            return
+        if not self.get_parameter("autostart").value or self._state != "unconfigured":
+            return  # a lifecycle manager may have been faster
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 

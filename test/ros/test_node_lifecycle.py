@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from node_under_test import running_node
 from scenes import colour_scene
 
@@ -79,6 +81,17 @@ def test_cycles(tmp_path, sam3_bundle_path):
         assert client.transition("activate")
         assert client.transition("shutdown")
         assert client.state == "finalized"
+
+
+def test_a_transition_that_the_state_does_not_allow(tmp_path):
+    with running_node(tmp_path, autostart="false") as (process, client):
+        for number in (Transition.TRANSITION_ACTIVATE, 250):
+            request = ChangeState.Request(transition=Transition(id=number))
+            service = "/segmentation_node/change_state"
+            assert not client.call(ChangeState, service, request).success
+        assert not client.transition("activate")
+        assert client.state == "unconfigured"
+        assert process.process.poll() is None
 
 
 @pytest.mark.parametrize("parameter", [("threads", "two"), ("click_frames", "-1")])

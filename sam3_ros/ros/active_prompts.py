@@ -53,19 +53,19 @@ class ActivePrompts:
         with self._lock:
             self._install({}, prompts, Source.SET, 0)
 
-    def replace(self, source: Source, prompts: Sequence[Prompt], frames: int = 0) -> None:
+    def replace(self, source: Source, prompts: Sequence[Prompt], frames: int = 0) -> Snapshot:
         """Put these in place of what came by the source; one of the same id gives way too.
 
-        frames: how many answered frames they last, 0 = until replaced. Errors as replace_all.
+        frames: how many answered frames they last, 0 = until replaced. Returns those that gave way
+        though they came by another source. Errors as replace_all.
         """
         with self._lock:
             new_ids = {prompt.id for prompt in prompts}
-            kept = {
-                prompt_id: active
-                for prompt_id, active in self._by_id.items()
-                if active.source is not source and prompt_id not in new_ids
-            }
+            others = {k: active for k, active in self._by_id.items() if active.source is not source}
+            displaced = tuple(active for k, active in others.items() if k in new_ids)
+            kept = {k: active for k, active in others.items() if k not in new_ids}
             self._install(kept, prompts, source, frames)
+            return displaced
 
     def remove(self, active: ActivePrompt) -> None:
         """Stop asking it, unless another has taken its place already."""

@@ -78,7 +78,7 @@ class PromptInbox:
 
     def refuse(self, header: Header, prompt_id: str, reason: str) -> None:
         """Say that a prompt is not asked; from any thread."""
-        self._node.get_logger().warning(f"prompt refused: {reason}")
+        self._node.get_logger().warning(f"prompt not asked: {reason}")
         self._say(header, prompt_id, reason)
 
     def destroy(self) -> None:
@@ -116,13 +116,18 @@ class PromptInbox:
             self._prompts.replace_all(prompts)
             return
         is_click = source in (Source.POINT, Source.BOX)
-        self._prompts.replace(source, prompts, self._rules.click_frames() if is_click else 0)
+        frames = self._rules.click_frames() if is_click else 0
+        for active in self._prompts.replace(source, prompts, frames):
+            reason = (
+                f"no longer asked: the prompt {shortened(active.prompt.id)!r} of "
+                f"{active.source.value} gave way to one of the same id from {source.value}"
+            )
+            self.refuse(self._header_of_now(), active.prompt.id, reason)
 
     def _say(self, header: Header, prompt_id: str, reason: str) -> None:
-        status = PromptStatus(
-            header=header, prompt_id=shortened(prompt_id), accepted=not reason, reason=reason
+        self._status.publish(
+            PromptStatus(header=header, prompt_id=prompt_id, accepted=not reason, reason=reason)
         )
-        self._status.publish(status)
 
     def _header_of_now(self) -> Header:
         return Header(stamp=self._node.get_clock().now().to_msg())

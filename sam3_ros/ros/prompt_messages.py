@@ -13,7 +13,12 @@ from std_msgs.msg import String
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
-from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.core.prompts import (
+    MAX_TEXT_CHARACTERS,
+    ConceptPrompt,
+    InteractivePrompt,
+    Prompt,
+)
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
@@ -23,11 +28,12 @@ LONGEST_NAME = 60
 
 
 class PromptRefusedError(PromptError):
-    """A prompt that is not asked. prompt_id: its id, shortened where it is very long."""
+    """A prompt that is not asked. prompt_id: its id, shortened if no text may be that long."""
 
     def __init__(self, prompt_id: str, reason: str) -> None:
         super().__init__(reason)
-        self.prompt_id = shortened(prompt_id)
+        fits = len(prompt_id) <= MAX_TEXT_CHARACTERS
+        self.prompt_id = prompt_id if fits else shortened(prompt_id)
 
 
 @contextmanager

@@ -45,7 +45,9 @@ def test_a_source_replaces_only_what_came_by_it():
 def test_a_set_is_not_touched_by_a_text_save_of_the_same_id():
     active = ActivePrompts()
     active.replace_all(texts("a", "b"))
-    active.replace(Source.TEXT, texts("b", "c"))
+    (displaced,) = active.replace(Source.TEXT, texts("b", "c"))
+    assert (displaced.prompt.id, displaced.source) == ("b", Source.SET)
+    assert active.replace(Source.TEXT, texts("b", "c")) == ()
     assert values(active) == {"a": 1, "b": 2, "c": 3}
     active.replace(Source.TEXT, [])
     assert values(active) == {"a": 1}

@@ -148,6 +148,23 @@ def test_a_box(client):
     assert answer["scores"].segments[0].prompt_id == "box"
 
 
+def test_a_status_has_the_id_that_the_answers_have(client):
+    text = "red " + "cube " * 30 + "ball"
+    (status,) = client.ask(text)
+    assert (status.prompt_id, status.accepted) == (text, True)
+    answer = client.answer(SCENE, "scores")
+    assert {s.prompt_id for s in answer["scores"].segments} == {status.prompt_id}
+
+
+def test_a_prompt_that_gives_way_to_another_topic_is_told(client):
+    client.ask("box; red")
+    statuses = client.prompt("box", RegionOfInterest(x_offset=76, y_offset=12, width=44, height=52))
+    assert [(s.prompt_id, s.accepted) for s in statuses] == [("box", False), ("box", True)]
+    assert "'box' of ~/prompt/text gave way" in statuses[0].reason
+    client.answer(SCENE, "scores")
+    client.diagnosed(lambda values, _: values["prompts"] == "red")
+
+
 def test_a_set_of_prompts_replaces_everything(client):
     client.ask("red")
     prompts = Prompts(

@@ -95,6 +95,13 @@ def test_nonsense_is_refused_by_name(message, reason):
     assert caught.value.prompt_id == "a"
 
 
+def test_a_refusal_names_a_prompt_as_its_sender_knows_it():
+    long_id = "the mug beside the kettle " * 10
+    with pytest.raises(PromptRefusedError) as caught:
+        prompt_from_message(Prompt(id=long_id))
+    assert caught.value.prompt_id == long_id
+
+
 def test_ids_of_a_set_must_differ():
     two_clicks = Prompts(prompts=[Prompt(positive_points=[Point()])] * 2)
     with pytest.raises(PromptRefusedError, match="ids that differ, got 'point' 2 times"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sam3_ros.core.errors import ImageError
 
@@ -16,12 +16,14 @@ from sam3_ros.core.errors import ImageError
 def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
     """The picture as uint8 [H, W, 3] RGB, turned upright as its EXIF orientation says.
 
-    Raises ImageError for a file that is not there, is no picture, or is cut short.
+    16 bits are scaled, 65535 becoming 255; transparency is ignored. Raises ImageError for a file
+    that is not there, is no picture, is cut short, or has pixels without a known range (32 bits).
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"cannot read the image {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"cannot read the image {path}: {reason}") from error
     return decode_rgb(data, str(path))
 
 
@@ -30,10 +32,29 @@ def decode_rgb(data: bytes, name: str = "the image") -> npt.NDArray[np.uint8]:
     # Pillow rather than OpenCV, which fills what a cut JPEG lacks with grey and says nothing.
     try:
         with Image.open(BytesIO(data)) as picture:
+            wide = _has_16_bits(picture)
             upright = ImageOps.exif_transpose(picture)
-            return np.array(upright.convert("RGB"), np.uint8)
+            return _scaled_rgb(upright) if wide else np.array(upright.convert("RGB"), np.uint8)
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{name} is no picture that can be decoded: {len(data)} bytes of no known format"
+        ) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError and others
         raise ImageError(f"{name} is no picture that can be decoded: {error}") from error
+
+
+def _has_16_bits(picture: Image.Image) -> bool:
+    """Raises ValueError for pixels whose range nobody knows, which Pillow would cut at 255."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+        return True
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its pixels have 32 bits (mode {picture.mode}): save it with 8 or 16")
+    return False
+
+
+def _scaled_rgb(grey: Image.Image) -> npt.NDArray[np.uint8]:
+    levels = (np.array(grey).astype(np.uint32) + 128) // 257
+    return np.repeat(levels.astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def write_png(path: Path, pixels: npt.NDArray[Any]) -> None:

@@ -64,3 +64,26 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     for data in (b"", b"not a picture"):
         with pytest.raises(ImageError, match="no picture"):
             decode_rgb(data)
+    with pytest.raises(ImageError, match=r"the image is no picture .*: 0 bytes of no known format"):
+        decode_rgb(b"")
+
+
+def test_sixteen_bits_are_scaled_and_not_cut(tmp_path: Path) -> None:
+    grey = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    for name in ("deep.png", "deep.tiff"):
+        Image.fromarray(grey).save(tmp_path / name)
+        levels = read_rgb(tmp_path / name)
+        np.testing.assert_array_equal(levels[:, :, 0], np.arange(256).reshape(16, 16))
+        assert levels.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_pixels_of_an_unknown_range_are_refused(tmp_path: Path, dtype: type) -> None:
+    Image.fromarray(np.ones((4, 5), dtype)).save(tmp_path / "depth.tiff")
+    with pytest.raises(ImageError, match="32 bits"):
+        read_rgb(tmp_path / "depth.tiff")
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ImageError, match="null byte"):
+        read_rgb(Path("a\0b"))

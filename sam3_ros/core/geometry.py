@@ -32,7 +32,7 @@ class ImageSize(NamedTuple):
 
 @dataclass(frozen=True)
 class Box:
-    """An axis-aligned rectangle, px. Raises PromptError unless finite with max > min."""
+    """An axis-aligned rectangle, px. Raises PromptError unless finite numbers with max > min."""
 
     x_min: float
     y_min: float
@@ -41,7 +41,7 @@ class Box:
 
     def __post_init__(self) -> None:
         for name in ("x_min", "y_min", "x_max", "y_max"):
-            value = float(getattr(self, name))
+            value = _number(name, getattr(self, name))
             if not math.isfinite(value):
                 raise PromptError(f"a box needs finite coordinates, got {name}={value}")
             object.__setattr__(self, name, value)
@@ -69,6 +69,13 @@ class Box:
 
     def as_tuple(self) -> tuple[float, float, float, float]:
         return (self.x_min, self.y_min, self.x_max, self.y_max)
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise PromptError(f"a box needs numbers, got {name}={value!r}") from error
 
 
 def mask_bounds(mask: np.ndarray) -> Box | None:

@@ -38,7 +38,7 @@ class ConceptPrompt:
     def __post_init__(self) -> None:
         if self.text is not None:
             _check_text(self.text)
-        _set(self, "exemplars", tuple(self.exemplars))
+        _set(self, "exemplars", tuple(_box(box) for box in self.exemplars))
         _set(self, "exemplar_labels", _labels(self.exemplar_labels, len(self.exemplars), "box"))
         _set(self, "points", _points(self.points))
         _set(self, "point_labels", _labels(self.point_labels, len(self.points), "point"))
@@ -68,6 +68,8 @@ class InteractivePrompt:
     def __post_init__(self) -> None:
         _set(self, "points", _points(self.points))
         _set(self, "point_labels", _labels(self.point_labels, len(self.points), "point"))
+        if self.box is not None:
+            _box(self.box)
         if self.box is None and 1 not in self.point_labels:
             raise PromptError(
                 "an interactive prompt needs a box or at least one positive point, "
@@ -94,6 +96,21 @@ def _check_text(text: str) -> None:
         raise PromptError(
             f"a text prompt has at most {MAX_TEXT_CHARACTERS} characters, got {len(text)}"
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair, as broken input leaves it
+        raise PromptError(
+            f"a text prompt must be valid Unicode, got {text[error.start]!r} at character "
+            f"{error.start + 1}: is the input UTF-8?"
+        ) from error
+
+
+def _box(box: Box) -> Box:
+    if not isinstance(box, Box):
+        raise PromptError(
+            f"a box must be a Box(x_min, y_min, x_max, y_max), got {type(box).__name__}"
+        )
+    return box
 
 
 def _points(points: Sequence[tuple[float, float]]) -> tuple[Point, ...]:
@@ -111,7 +128,7 @@ def _point(point: tuple[float, float]) -> Point:
 
 
 def _labels(labels: Sequence[int], count: int, of_what: str) -> tuple[int, ...]:
-    if not labels:
+    if len(labels) == 0:  # labels may be an array, which has no truth value
         return (1,) * count
     if len(labels) != count:
         raise PromptError(

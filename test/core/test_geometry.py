@@ -44,3 +44,9 @@ def test_the_bounds_of_a_mask_that_is_a_part_of_another_array() -> None:
     canvas = np.zeros((60, 80), np.bool_)
     canvas[12, 14] = True
     assert mask_bounds(canvas[10:40, 10:50]) == Box(4, 2, 5, 3)
+
+
+@pytest.mark.parametrize("corner", ["a", None, (1, 2)])
+def test_a_corner_that_is_no_number_is_refused(corner: object) -> None:
+    with pytest.raises(PromptError, match="a box needs numbers, got x_min="):
+        Box(corner, 1, 2, 3)  # type: ignore[arg-type]

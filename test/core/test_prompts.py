@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from sam3_ros.core.errors import PromptError
@@ -101,3 +102,22 @@ def test_negative_points_alone_ask_for_nothing() -> None:
     with pytest.raises(PromptError, match="a box or at least one positive point"):
         InteractivePrompt()
     InteractivePrompt(points=((1, 2),), point_labels=(0,), box=BOX)
+
+
+def test_labels_and_points_may_be_arrays() -> None:
+    points, labels = np.array([[1, 2], [3, 4]]), np.array([1, 0])
+    prompt = InteractivePrompt(points=points, point_labels=labels)  # type: ignore[arg-type]
+    assert prompt == InteractivePrompt(points=((1, 2), (3, 4)), point_labels=(1, 0))
+
+
+@pytest.mark.parametrize("box", [(1, 2, 3, 4), "box"])
+def test_a_box_that_is_no_box_is_refused(box: object) -> None:
+    with pytest.raises(PromptError, match="must be a Box"):
+        InteractivePrompt(box=box)  # type: ignore[arg-type]
+    with pytest.raises(PromptError, match="must be a Box"):
+        ConceptPrompt("cube", exemplars=(box,))  # type: ignore[arg-type]
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(PromptError, match=r"valid Unicode, got '\\udcff' at character 5"):
+        ConceptPrompt("red \udcff")

@@ -28,6 +28,9 @@ class ClipTokenizer:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise BundleError(f"{path} is not a file of the tokenizers library: {error}") from error
+        # A file may carry both, and would fill the words with padding of its own.
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
         self._settings = settings
 
     def encode(self, text: str) -> npt.NDArray[np.int64]:

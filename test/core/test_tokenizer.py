@@ -64,3 +64,12 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
 def test_a_context_without_room_for_start_and_end_is_refused(file: Path) -> None:
     with pytest.raises(BundleError, match="context_length"):
         ClipTokenizer(file, settings(1))
+
+
+def test_padding_and_cutting_of_the_files_own_are_off(file: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.enable_padding(length=5, pad_id=3)
+    tokenizer.enable_truncation(1)
+    tokenizer.save(str(file))
+    ids = ClipTokenizer(file, settings(6)).encode("red cube")
+    assert ids.tolist() == [[START, VOCABULARY["red</w>"], VOCABULARY["cube</w>"], END, PAD, PAD]]

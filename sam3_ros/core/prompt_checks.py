@@ -14,6 +14,10 @@ _MEANING = {"concept": "text and exemplar boxes", "interactive": "points and a b
 
 def require_capability(prompt: Prompt, manifest: Manifest) -> None:
     """Raise PromptError unless the bundle answers prompts of this kind."""
+    if not isinstance(prompt, (ConceptPrompt, InteractivePrompt)):
+        raise PromptError(
+            f"a prompt is a ConceptPrompt or an InteractivePrompt, got {type(prompt).__name__}"
+        )
     needed = "concept" if isinstance(prompt, ConceptPrompt) else "interactive"
     if needed not in manifest.capabilities:
         have = " and ".join(_MEANING[capability] for capability in manifest.capabilities)

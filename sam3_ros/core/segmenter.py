@@ -18,6 +18,7 @@ import numpy.typing as npt
 from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.concept_answers import ConceptAnswers
+from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.image_transform import ImageTransform
@@ -132,7 +133,7 @@ class Segmenter:
         return self._ask(self._encode_image(image), wanted, None)
 
     def close(self) -> None:
-        """Free the sessions."""
+        """Free the sessions; to ask afterwards raises InferenceError. Closing twice is allowed."""
         self._graph.close()
 
     def __enter__(self) -> Segmenter:
@@ -159,6 +160,8 @@ class Segmenter:
     ) -> list[Segment]:
         if embedding.graph is not self._graph:
             raise ValueError("this embedding was made by another segmenter: encode the image here")
+        if score_threshold is not None and not 0 <= score_threshold <= 1:
+            raise PromptError(f"a score threshold must be in 0..1, got {score_threshold:g}")
         for prompt in prompts:
             require_capability(prompt, self.bundle.manifest)
             require_inside(prompt, embedding.size)

@@ -33,6 +33,7 @@ class StageGraph:
         self._open_stage = open_stage
         self._observer = observer
         self._sessions: dict[str, Session] = {}
+        self._closed = False
 
     def derived_from(self, given: Collection[str]) -> frozenset[str]:
         """The names that depend on nothing but the given ones, for example the image features."""
@@ -76,11 +77,14 @@ class StageGraph:
         return {**computed, **{name: values[name] for name in wanted if name in values}}
 
     def close(self) -> None:
-        """Close every session; a later call opens them again."""
+        """Close every session; a stage that is wanted afterwards is an InferenceError."""
+        self._closed = True
         while self._sessions:
             self._sessions.popitem()[1].close()
 
     def _session(self, stage: Stage) -> Session:
+        if self._closed:
+            raise InferenceError(f"stage {stage.name!r} is wanted of a closed model: load it again")
         if stage.name not in self._sessions:
             session = self._open_stage(stage)
             try:

@@ -248,3 +248,17 @@ def test_a_precision_that_the_bundle_lacks_is_refused(mobile_sam_bundle_path: Pa
 def test_an_unknown_bundle_is_refused() -> None:
     with pytest.raises(BundleError, match="no bundle 'nothing'"):
         Segmenter.load("nothing")
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.5])
+def test_a_score_threshold_outside_0_to_1_is_refused(
+    segmenter: Segmenter, threshold: float
+) -> None:
+    embedding = segmenter.encode_image(SCENE)
+    with pytest.raises(PromptError, match=r"0\.\.1"):
+        segmenter.ask(embedding, [ConceptPrompt("red")], threshold)
+
+
+def test_what_is_no_prompt_is_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(PromptError, match="got str"):
+        segmenter.ask(segmenter.encode_image(SCENE), "red")  # type: ignore[arg-type]

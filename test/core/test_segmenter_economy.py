@@ -147,6 +147,18 @@ def test_every_session_is_closed(sam3_bundle_path: Path, recorder: Recorder) -> 
     assert all(session.closed for session in recorder.opened.values())
 
 
+def test_a_closed_segmenter_answers_no_more_and_opens_nothing(
+    segmenter: Segmenter, recorder: Recorder
+) -> None:
+    embedding = segmenter.encode_image(SCENE)
+    segmenter.close()
+    segmenter.close()
+    with pytest.raises(InferenceError, match="closed"):
+        segmenter.ask(embedding, [CLICK])
+    assert segmenter.providers == {}
+    assert all(session.closed for session in recorder.opened.values())
+
+
 def test_sessions_are_closed_when_one_cannot_be_made(
     sam3_bundle_path: Path, recorder: Recorder
 ) -> None:

@@ -115,7 +115,9 @@ def test_all_stages_can_be_loaded_ahead_and_closed(sam3_bundle_path: Path) -> No
     assert len(graph.providers) == 11
     graph.close()
     assert graph.providers == {}
-    assert "fpn0" in graph.compute(["fpn0"], PIXELS)
+    with pytest.raises(InferenceError, match="closed"):
+        graph.compute(["fpn0"], PIXELS)
+    assert graph.providers == {}
 
 
 @pytest.mark.parametrize(

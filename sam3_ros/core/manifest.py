@@ -209,6 +209,7 @@ class Manifest:
         if settings.object_score == "gate":
             outputs[tensor_names.OBJECT_SCORE] = 2
         self._require("interactive", tensor_names.INTERACTIVE_INPUTS, outputs)
+        self._require_same_picture(settings.prompt_space)
         takes_mask = any("mask_input" in stage.inputs for stage in self.stages.values())
         if takes_mask and settings.mask_input is None:
             raise BundleError(
@@ -216,6 +217,15 @@ class Manifest:
             )
         if settings.mask_input is not None and not takes_mask:
             raise BundleError("interactive.mask_input has a size, but no stage takes mask_input")
+
+    def _require_same_picture(self, space: Size) -> None:
+        """Where the model frame is padded, the prompt space must be padded in the same way."""
+        frame = self.preprocessing
+        if frame.fit == "longest_side" and space.height * frame.width != space.width * frame.height:
+            raise BundleError(
+                f"interactive.prompt_space {space.height}x{space.width} must have the aspect of "
+                f"the padded input, {frame.height}x{frame.width}"
+            )
 
 
 def _require_finite(section: str, *numbers: float) -> None:

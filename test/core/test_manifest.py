@@ -118,6 +118,13 @@ def test_std_must_be_above_zero(document: dict[str, Any]) -> None:
     assert "std must be above 0" in refused(document)
 
 
+def test_a_padded_input_and_its_prompt_space_have_one_aspect(document: dict[str, Any]) -> None:
+    document["interactive"]["prompt_space"]["height"] = 128
+    assert "must have the aspect of the padded input" in refused(document)
+    document["preprocessing"]["fit"] = "stretch"
+    parse_manifest(yaml.safe_dump(document))
+
+
 def test_claimed_capabilities_must_have_their_sections(document: dict[str, Any]) -> None:
     document["capabilities"] = ["concept", "interactive"]
     assert "claims capabilities" in refused(document)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.command import add_command
-from sam3_ros.cli.model_options import add_model_options, load_segmenter, thread_count
+from sam3_ros.cli.model_options import add_model_options, load_segmenter, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sam3_ros.core.segmenter import Segmenter
 
 
+LARGEST_SIDE = 16384
 SHIPPED_PICTURE = Path(__file__).parents[1] / "demo_data" / "table.jpg"
 
 
@@ -36,7 +37,7 @@ def register(commands: Commands) -> None:
         _run,
     )
     parser.add_argument(
-        "--frames", type=thread_count, default=100, metavar="N", help="default: %(default)s"
+        "--frames", type=whole_number, default=100, metavar="N", help="default: %(default)s"
     )
     parser.add_argument(
         "--size", type=_size, default=(640, 480), metavar="WxH", help="default: 640x480"
@@ -118,6 +119,9 @@ def _picture(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 640x480, got {text!r}")
+    sides = [int(side) for side in (width, height) if side.isdecimal()]
+    if len(sides) != 2 or min(sides) < 1 or max(sides) > LARGEST_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"expected WIDTHxHEIGHT such as 640x480, at most {LARGEST_SIDE} each, got {text!r}"
+        )
     return int(width), int(height)

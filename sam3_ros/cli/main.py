@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from sam3_ros import __version__
 from sam3_ros.core.errors import Sam3RosError
@@ -22,10 +23,14 @@ PIPE_CLOSED = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sub-command; returns the exit code: 0, 2 for an error, or what the command says."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A file name need not be valid text, nor the terminal know every letter of a label.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         status = int(options.run(options))
-        sys.stdout.flush()  # here, where a closed pipe is met, and not as Python exits
+        if sys.stdout is not None:  # None where the shell has closed it
+            sys.stdout.flush()  # here, where a closed pipe is met, and not as Python exits
         return status
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -20,10 +20,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision", default="fp32", help="which of the bundle's files (default: %(default)s)"
     )
-    group.add_argument("--threads", type=thread_count, metavar="N", help="default: every core")
+    group.add_argument("--threads", type=whole_number, metavar="N", help="default: every core")
 
 
-def thread_count(text: str) -> int:
+def whole_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ MOST_PROMPTS = 254
 
 
 def add_prompt_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("prompts", "coordinates are pixels from the top left corner")
+    group = parser.add_argument_group(
+        "prompts",
+        "coordinates are pixels from the top left corner; negative: --box=-5,0,9,9",
+    )
     group.add_argument(
         "--text", action="append", default=[], metavar="WORDS", help="find every one; repeatable"
     )
@@ -59,7 +63,9 @@ def prompts_from(options: argparse.Namespace) -> list[Prompt]:
     """Raises PromptError for a prompt that cannot be asked, or none at all."""
     from sam3_ros.core.errors import PromptError
 
-    prompts: list[Prompt] = [*_concepts(options), *_interactive(options)]
+    concepts = list(_concepts(options))
+    taken = {prompt.id for prompt in concepts}
+    prompts: list[Prompt] = [*concepts, *_interactive(options, taken)]
     if not prompts:
         raise PromptError("nothing is asked: give --text, --point or --box")
     if len(prompts) > MOST_PROMPTS:
@@ -80,7 +86,7 @@ def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
     yield from unique.values()
 
 
-def _interactive(options: argparse.Namespace) -> Iterator[InteractivePrompt]:
+def _interactive(options: argparse.Namespace, taken: set[str]) -> Iterator[InteractivePrompt]:
     from sam3_ros.core.errors import PromptError
     from sam3_ros.core.prompts import InteractivePrompt
 
@@ -90,12 +96,20 @@ def _interactive(options: argparse.Namespace) -> Iterator[InteractivePrompt]:
     if options.together:
         if len(boxes) != 1:
             raise PromptError(f"--together needs exactly one --box, got {len(boxes)}")
-        yield InteractivePrompt(points, labels, boxes[0])
+        yield InteractivePrompt(points, labels, boxes[0], _free_id("point+box", taken))
         return
     if points:
-        yield InteractivePrompt(points, labels)
-    for number, box in enumerate(boxes, start=1):
-        yield InteractivePrompt(box=box, id="box" if number == 1 else f"box {number}")
+        yield InteractivePrompt(points, labels, id=_free_id("point", taken))
+    for box in boxes:
+        yield InteractivePrompt(box=box, id=_free_id("box", taken))
+
+
+def _free_id(name: str, taken: set[str]) -> str:
+    """The name, or with the first number that makes it no other prompt's; it is taken then."""
+    names = chain((name,), (f"{name} {number}" for number in count(2)))
+    free = next(each for each in names if each not in taken)
+    taken.add(free)
+    return free
 
 
 def _box(corners: tuple[float, ...]) -> Box:

@@ -126,8 +126,9 @@ def _folder(path: Path) -> Path:
 
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"cannot make the folder {path}: {reason}") from error
     return path
 
 

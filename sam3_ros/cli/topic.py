@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command, add_group
-from sam3_ros.cli.model_options import thread_count as whole_number
+from sam3_ros.cli.model_options import whole_number
 from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:

@@ -75,7 +75,9 @@ def test_a_picture_and_a_size_may_be_given(
     assert "segmentation" not in document["scenarios"][0]["steps"]
 
 
-@pytest.mark.parametrize("bad", [("--size", "640"), ("--size", "0x5"), ("--frames", "0")])
+@pytest.mark.parametrize(
+    "bad", [("--size", "640"), ("--size", "0x5"), ("--size", "99999x9"), ("--frames", "0")]
+)
 def test_bad_numbers_are_usage_errors(sam3_bundle_path: Path, bad: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         bench(sam3_bundle_path, *bad)

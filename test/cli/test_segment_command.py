@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,7 @@ def test_a_bad_picture_does_not_keep_the_others_from_their_answers(
         (("--text", ""), "must not be blank"),
         (("--text", "x" * 10_000), "at most 1000 characters"),
         (("--point", "nan,3"), "finite"),
+        (("--text", "red \udcff"), "valid Unicode"),
         (("--point", "500,3"), "lies outside the image of 320x240 px"),
         (("--point", "1,2,3"), "pair"),
         (("--box", "90,10,10,90"), "x_max > x_min"),
@@ -167,3 +170,27 @@ def test_the_model_options_reach_the_segmenter(
     assert "int4" in capsys.readouterr().err
     assert segment(sam3_bundle_path, picture, *asked, "--backend", "abacus") == 2
     assert "no backend 'abacus'" in capsys.readouterr().err
+
+
+def test_a_word_and_a_click_of_one_name_stay_two_prompts(
+    sam3_bundle_path: Path, picture: Path, answers: Path
+) -> None:
+    asked = ("--text", "point", "--text", "box", "--point", "50,60", "--box", "20,30,90,110")
+    assert segment(sam3_bundle_path, picture, *asked, "--out", answers) == 0
+    (answer,) = json.loads((answers / "segments.json").read_text())["images"]
+    assert answer["label_values"] == {"point": 1, "box": 2, "point 2": 3, "box 2": 4}
+
+
+def test_a_file_name_that_is_no_text_is_printed_all_the_same(
+    sam3_bundle_path: Path, picture: Path, answers: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "caf\udce9.png"
+    odd.write_bytes(picture.read_bytes())
+    command = [sys.executable, "-m", "sam3_ros.cli.main", "segment", odd, "--text", "red"]
+    done = subprocess.run(
+        [*command, "--out", answers, "--bundle", sam3_bundle_path, "--threads", "1"],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"caf\udce9.png: 1 segments" in done.stdout

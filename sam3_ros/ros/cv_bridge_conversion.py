@@ -42,6 +42,7 @@ class CvBridgeConverter:
         """Raises CvBridgeUnavailableError."""
         self._module = import_ros_2_cv_bridge()
         self._bridge = self._module.CvBridge()
+        self._require_that_it_converts()
 
     def to_rgb(self, message: ImageMessage) -> Pixels:
         pixels = np.ascontiguousarray(eight_bit_pixels(message))
@@ -50,6 +51,18 @@ class CvBridgeConverter:
             return np.asarray(self._bridge.imgmsg_to_cv2(packed, "rgb8"), np.uint8)
         except self._module.CvBridgeError as error:
             raise ImageError(f"cv_bridge cannot read {message.encoding}: {error}") from error
+
+    def _require_that_it_converts(self) -> None:
+        # What it was compiled for (a numpy, an OpenCV) is not loaded, and found missing, before.
+        bgr = np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8)
+        try:
+            rgb = self.to_rgb(image_message(bgr, "bgr8"))
+        except Exception as error:
+            raise CvBridgeUnavailableError(
+                f"it cannot convert an image: {type(error).__name__}: {error}"
+            ) from error
+        if not np.array_equal(rgb, bgr[:, :, ::-1]):
+            raise CvBridgeUnavailableError("it mixes up the colours of an image")
 
 
 def import_ros_2_cv_bridge() -> Any:

@@ -5,6 +5,8 @@ The expectation never comes from OpenCV: a known RGB scene is encoded here by pl
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
@@ -176,3 +178,17 @@ def test_the_ros_1_cv_bridge_is_refused(monkeypatch):
         import_ros_2_cv_bridge()
     assert choose_converter().converter.name == "own"
     assert "ROS 1" in choose_converter().why_not_cv_bridge
+
+
+def test_a_cv_bridge_that_imports_but_cannot_convert_is_not_chosen(monkeypatch):
+    """As of ROS beside a numpy that is newer than its C++ part was built for."""
+
+    class Bridge:
+        def imgmsg_to_cv2(self, *_: object) -> np.ndarray:
+            raise ImportError("numpy.core.multiarray failed to import")
+
+    module = SimpleNamespace(CvBridge=Bridge, CvBridgeError=TypeError)
+    monkeypatch.setattr(cv_bridge_conversion, "import_ros_2_cv_bridge", lambda: module)
+    choice = choose_converter()
+    assert choice.converter.name == "own"
+    assert "numpy.core.multiarray failed to import" in choice.why_not_cv_bridge

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
 from sam3_ros.core.segments import Segment
 from sam3_ros.msg import Box as BoxMessage
@@ -16,9 +17,19 @@ from sam3_ros.msg import Segment as SegmentMessage
 from sam3_ros.msg import Segments, SegmentScore, SegmentScores
 from sam3_ros.ros.image_messages import image_message
 
+MOST_SEGMENTS = 2**16 - 1
+
 
 def best_first(segments: Sequence[Segment]) -> list[Segment]:
-    """The order in which every topic numbers them, from 1; equal scores keep theirs."""
+    """The order in which every topic numbers them, from 1; equal scores keep theirs.
+
+    Raises InferenceError for more than there are numbers: they are 16 bits in a mask and a message.
+    """
+    if len(segments) > MOST_SEGMENTS:
+        raise InferenceError(
+            f"expected at most {MOST_SEGMENTS} segments in an image, got {len(segments)}: ask "
+            "fewer prompts, or raise score_threshold"
+        )
     return sorted(segments, key=lambda segment: -segment.score)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
+from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segments import Segment
 from sam3_ros.ros.image_conversion import OwnConverter
@@ -47,6 +48,13 @@ def test_scores_are_numbered_best_first():
     assert {(s.prompt_id, s.label, s.label_value) for s in scores} == {("mug", "cup", 7)}
     box = scores[0].box
     assert (box.x_min, box.y_min, box.x_max, box.y_max) == (1.5, -2, 60, 40)
+
+
+def test_more_segments_than_numbers_are_refused():
+    segments = blobs()[:1] * 65_535
+    assert len(best_first(segments)) == 65_535
+    with pytest.raises(InferenceError, match="at most 65535 segments in an image, got 65536"):
+        best_first([*segments, segments[0]])
 
 
 @pytest.mark.parametrize(

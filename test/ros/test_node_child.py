@@ -23,6 +23,7 @@ def environment(domain: int) -> dict[str, str]:
 
 
 def wait_for(done, what: str) -> None:
+    """Until done() is true or raises."""
     end = time.monotonic() + PATIENCE
     while not done():
         assert time.monotonic() < end, f"waited for {what}"
@@ -35,10 +36,8 @@ def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
         own_domain() as domain,
         NodeChild(arguments, tmp_path / "log", environment(domain)) as child,
     ):
-        (pid,) = children_of(os.getpid())
-        wait_for(lambda: not is_running(pid), "the end of the node")
         with pytest.raises(NodeFailedError, match=r"exit code 1(.|\n)*no_parameter"):
-            child.check()
+            wait_for(child.check, "the end of the node")
 
 
 def test_a_node_is_stopped_at_the_end_of_the_block(tmp_path):
@@ -61,20 +60,22 @@ def test_a_node_that_hangs_is_killed(tmp_path, monkeypatch):
         assert not is_running(pid)
 
 
-def test_a_node_ends_when_its_parent_is_killed(tmp_path: Path):
+@pytest.mark.parametrize("is_up", [False, True], ids=["starting", "up"])
+def test_a_node_ends_when_its_parent_is_killed(tmp_path: Path, is_up):
     script = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
         "from sam3_ros.ros.replay.node_child import NodeChild\n"
-        "NodeChild(['--ros-args', '-p', 'autostart:=false'], Path(sys.argv[1]), os.environ)\n"
+        "NodeChild(['--ros-args', '-p', 'bundle:=/absent'], Path(sys.argv[1]), os.environ)\n"
         "time.sleep(60)\n"
     )
+    log = tmp_path / "log"
     with own_domain() as domain:
-        parent = subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path / "log")], env=environment(domain)
-        )
+        parent = subprocess.Popen([sys.executable, "-c", script, log], env=environment(domain))
         wait_for(lambda: children_of(parent.pid), "the node")
         (pid,) = children_of(parent.pid)
+        if is_up:
+            wait_for(lambda: "/absent" in log.read_text(), "the node's first words")
         parent.kill()
         parent.wait()
         wait_for(lambda: not is_running(pid), "the end of the node")

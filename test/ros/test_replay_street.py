@@ -47,9 +47,9 @@ def test_every_frame_of_a_real_camera_is_accounted_for(sam3_bundle_path, tmp_pat
     # complete: every stamp and frame_id that came back is one that was sent.
     assert report.complete, report
     assert report.frames.sent == FRAMES
-    assert report.frames.answered > FRAMES / 2
+    assert report.frames.answered > FRAMES / 4
     text, click, box, outside = report.prompts
-    assert text.frames > FRAMES / 4
+    assert text.frames > 0
     assert (click.frames, click.refused, box.frames, box.refused) == (1, "", 1, "")
     assert "outside" in outside.refused
     assert len(report.files) == 2

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
 from sam3_ros.core.errors import BundleError
@@ -102,9 +102,9 @@ def _require_known_format(document: Mapping[str, Any]) -> None:
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def _validator() -> Draft7Validator:  # draft 7: the last that Ubuntu 22.04's jsonschema knows
     schema = json.loads(Path(__file__).with_name("manifest_schema.json").read_text("utf-8"))
-    return Draft202012Validator(schema)
+    return Draft7Validator(schema)
 
 
 def _shortened(message: str, limit: int = 300) -> str:

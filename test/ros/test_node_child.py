@@ -35,9 +35,9 @@ def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
     with (
         own_domain() as domain,
         NodeChild(arguments, tmp_path / "log", environment(domain)) as child,
+        pytest.raises(NodeFailedError, match=r"exit code 1(.|\n)*no_parameter"),
     ):
-        with pytest.raises(NodeFailedError, match=r"exit code 1(.|\n)*no_parameter"):
-            wait_for(child.check, "the end of the node")
+        wait_for(child.check, "the end of the node")
 
 
 def test_a_node_is_stopped_at_the_end_of_the_block(tmp_path):

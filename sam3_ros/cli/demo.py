@@ -23,7 +23,7 @@ def register(commands: Commands) -> None:
         """
         sam3-ros demo
         sam3-ros demo --out /tmp/demo --json
-        sam3-ros demo --bundle ./my_bundle
+        sam3-ros demo --bundle ./my_bundle --rate 0.5
         """,
         _run,
     )
@@ -33,6 +33,9 @@ def register(commands: Commands) -> None:
         default=Path("out", "demo"),
         metavar="DIR",
         help="for the overlay video, the contact sheet and the node's log (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1.0, help="0.5 for a slow machine (default: 1)"
     )
     parser.add_argument("--bag", type=Path, help="another bag that has a truth")
     parser.add_argument(
@@ -50,5 +53,6 @@ def _run(options: argparse.Namespace) -> int:
     domain = private_domain() if options.domain is None else options.domain
     parameters = node_parameters(options)
     return run_and_tell(
-        lambda progress: demo(bag, options.out, parameters, domain, progress), options.json
+        lambda progress: demo(bag, options.out, parameters, domain, options.rate, progress),
+        options.json,
     )

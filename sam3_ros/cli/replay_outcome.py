@@ -39,6 +39,8 @@ def run_and_tell(run: Callable[[Callable[[Progress], None]], ReplayReport], as_j
     finally:
         progress.close()
     print(json.dumps(report.document(), indent=2) if as_json else report_table(report))
+    if report.frames.answered * 2 < report.frames.sent:
+        print("sam3-ros: most frames came too fast for this machine: try --rate", file=sys.stderr)
     if not report.complete:
         print("sam3-ros: not every frame is accounted for", file=sys.stderr)
     return 0 if report.complete else INCOMPLETE

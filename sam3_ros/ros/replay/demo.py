@@ -34,6 +34,7 @@ def demo(
     out: Path,
     node_parameters: tuple[tuple[str, str], ...],
     domain_id: int,
+    rate: float,
     progress: OnProgress,
 ) -> ReplayReport:
     """Replay a bag that has a truth and leave the pictures in a folder. Errors as of replay()."""
@@ -46,6 +47,7 @@ def demo(
     settings = ReplaySettings(
         bag_path,
         cues,
+        rate=rate,
         node=NodeSettings(parameters=node_parameters),
         out=out,
         domain_id=domain_id,

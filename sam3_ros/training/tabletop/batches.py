@@ -15,15 +15,15 @@ from sam3_ros.training.tabletop import phrases
 from sam3_ros.training.tabletop.dataset import HEIGHT, WIDTH, Sample, SceneFiles, random_view
 from sam3_ros.training.tabletop.world import FIRST_CLUTTER_ID, MAX_OBJECTS
 
-PROMPTS, CLICKS, EXEMPLARS, POINTS = 2, 2, 2, 5
+PROMPTS, CLICKS, EXEMPLARS, POINTS, PHRASES = 2, 2, 2, 5, 8
 PADDING = -1
 MEAN, STD = 0.5, 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B images; P phrases and C clicks for each, flattened to [B*P, ...] and [B*C, ...], unless
-    the batch was asked for without prompts."""
+    """B images; P prompts and C clicks for each, flattened to [B*P, ...] and [B*C, ...], and some
+    phrases for their meaning alone, unless the batch was asked for without prompts."""
 
     pixel_values: Tensor
     labels: Tensor
@@ -37,6 +37,8 @@ class Batch:
     exemplars: Tensor | None = None
     exemplar_labels: Tensor | None = None
     exemplar_mask: Tensor | None = None
+    phrases: Tensor | None = None
+    meanings: Tensor | None = None
     points: Tensor | None = None
     point_labels: Tensor | None = None
     targets: Tensor | None = None
@@ -85,6 +87,9 @@ class Batches(IterableDataset[Batch]):
         if not self._with_prompts:
             return row
         row |= _stack([self._phrase(view, boxes, rng) for _ in range(PROMPTS)])
+        said = [phrases.anything(rng) for _ in range(PHRASES)]
+        row["phrases"] = np.stack([self._encode(phrase.text) for phrase in said])
+        row["meanings"] = np.array([phrase.meaning for phrase in said], np.int64)
         row |= _stack([_click(view, rng) for _ in range(CLICKS)])
         return row
 

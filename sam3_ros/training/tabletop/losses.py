@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sam3_ros.core.tabletop_vocabulary import COLOUR_NAMES, SHAPE_NAMES
 from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch
-from sam3_ros.training.tabletop.layers import grid_points
+from sam3_ros.training.tabletop.layers import grid_points, masked_mean
 from sam3_ros.training.tabletop.network import (
     FINE_GRID,
     GRID,
@@ -23,13 +23,16 @@ MASKS_PER_IMAGE = 8
 
 
 class Objective(nn.Module):
-    """All losses of a batch, by name. Its dense heads exist for training alone: what colour,
-    shape and box each cell belongs to teaches the image stages long before the queries do."""
+    """All losses of a batch, by name. Its own heads exist for training alone: what colour, shape
+    and box each cell and query belongs to, and what a phrase means, teach the stages what to tell
+    apart long before the scores do."""
 
     def __init__(self, network: TabletopNetwork) -> None:
         super().__init__()
         self.network = network
         self.kinds = nn.Conv2d(D, len(COLOUR_NAMES) + 1 + len(SHAPE_NAMES) + 2, 1)
+        self.meaning = nn.Linear(D, len(COLOUR_NAMES) + len(SHAPE_NAMES) + 4)
+        self.query_kinds = nn.Linear(D, len(COLOUR_NAMES) + len(SHAPE_NAMES))
         self.spans = nn.ModuleList([nn.Conv2d(D, 4, 1), nn.Conv2d(D, 4, 1)])
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -107,8 +110,29 @@ class Objective(nn.Module):
             "score": 2 * score.sum() / count,
             "presence": 0.5 * F.binary_cross_entropy_with_logits(presence.float(), present),
             "box": box_loss(boxes_found, wanted[row, item]),
+            "meaning": self._meaning(batch),
+            "query_kinds": self._query_kinds(batch, queries[row, query], row, item),
         }
         return losses | self._masks(batch, fpn0, fpn1, memory, queries, row, query, item)
+
+    def _meaning(self, batch: Batch) -> Tensor:
+        features, mask = self.network.text(batch.phrases)
+        logits = self.meaning(masked_mean(features, mask)).float()
+        split = len(COLOUR_NAMES) + 2
+        colour, shape = batch.meanings.unbind(1)
+        return F.cross_entropy(logits[:, :split], colour) + F.cross_entropy(
+            logits[:, split:], shape
+        )
+
+    def _query_kinds(self, batch: Batch, queries: Tensor, row: Tensor, item: Tensor) -> Tensor:
+        logits = self.query_kinds(queries).float()
+        if not len(row):
+            return logits.sum() * 0
+        split = len(COLOUR_NAMES)
+        colour, shape = batch.objects[row // PROMPTS, item].unbind(1)
+        return F.cross_entropy(logits[:, :split], colour) + F.cross_entropy(
+            logits[:, split:], shape
+        )
 
     def _masks(
         self,

@@ -34,6 +34,14 @@ class Phrase:
     shape: int | None = None
     known: bool = True
 
+    @property
+    def meaning(self) -> tuple[int, int]:
+        """Classes of colour and shape: an index, one more for any, two more for the unknown."""
+        if not self.known:
+            return len(COLOUR_NAMES) + 1, len(SHAPE_NAMES) + 1
+        colour = len(COLOUR_NAMES) if self.colour is None else self.colour
+        return colour, len(SHAPE_NAMES) if self.shape is None else self.shape
+
     def matches(self, objects: np.ndarray) -> np.ndarray:
         """bool [N] for objects int [N,2] (colour, shape; -1 where there is none)."""
         found = objects[:, 0] >= 0
@@ -81,6 +89,16 @@ def _wrap(adjective: str, noun: str, rng: np.random.Generator) -> str:
     noun = plural(noun) if rng.random() < 0.35 else noun
     article = str(rng.choice(ARTICLES)) if rng.random() < 0.4 else ""
     return " ".join(word for word in (article, adjective, noun) if word)
+
+
+def anything(rng: np.random.Generator) -> Phrase:
+    """A phrase about whatever there may be, or about what there never is."""
+    if rng.random() < 0.15:
+        return _unknown(rng)
+    colour: int | None = int(rng.integers(len(COLOUR_NAMES)))
+    shape: int | None = int(rng.integers(len(SHAPE_NAMES)))
+    drop = rng.random()
+    return describe(None if drop < 0.3 else colour, None if 0.2 < drop < 0.5 else shape, rng)
 
 
 def absent(objects: np.ndarray, rng: np.random.Generator) -> Phrase:

@@ -46,7 +46,7 @@ class Recipe:
     phases: tuple[Phase, ...] = (
         Phase(1500, 2e-3, 1.25e-3),
         Phase(2000, 2e-3, 1.2e-3, with_prompts=False),
-        Phase(1500, 1.5e-3, 1e-5),
+        Phase(1800, 1.5e-3, 1e-5),
     )
     batch_size: int = 8
     warm_up: int = 136

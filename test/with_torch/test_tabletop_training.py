@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("MUJOCO_GL", "osmesa")
 
 from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle_writer import record_verification
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.tokenizer import ClipTokenizer
@@ -83,6 +84,8 @@ def test_the_evaluation_gives_every_figure_of_the_report(bundle: Bundle) -> None
     with Segmenter.load(bundle) as segmenter:
         figures = evaluate(segmenter, scenes=2)
     assert "2 unseen scenes" in table(figures)
+    recorded = record_verification(bundle.path, {"unseen_scenes": figures})
+    assert recorded.manifest.verification["unseen_scenes"] == figures
 
 
 def test_training_and_run_time_read_phrases_alike(bundle: Bundle) -> None:

@@ -83,12 +83,12 @@ def trained(checkpoint: Path, known: list[int]) -> TabletopNetwork:
 def _evaluate(options: argparse.Namespace) -> None:
     with Segmenter.load(options.out, threads=options.threads) as segmenter:
         figures = evaluate(segmenter, options.unseen_scenes)
+    for name, value in figures.items():
+        log.info("%s: %s", name, value)
     bundle = Bundle.open(options.out)
     verification = {**bundle.manifest.verification, "unseen_scenes": figures}
     record_verification(options.out, verification)
     write_report(options.report, figures)
-    for name, value in figures.items():
-        log.info("%s: %s", name, value)
 
 
 def _source(options: argparse.Namespace) -> dict[str, str]:

@@ -143,4 +143,4 @@ def _mean(values: list[float]) -> float:
 
 def _share(part: float, whole: int) -> float:
     """0 of nothing is 0: a model that answers nothing has no precision to boast of."""
-    return round(part / whole, 4) if whole else 0.0
+    return round(float(part) / whole, 4) if whole else 0.0

@@ -56,7 +56,7 @@ class StageExport:
 
 
 def stage_exports() -> dict[str, StageExport]:
-    """Examples for every stage. Batch is 1: a batch gains nothing on a CPU."""
+    """Examples for every stage, as one table. Batch is 1: a batch gains nothing on a CPU."""
     t, n, k, p = 19, 2, 3, 4
     rand = torch.rand
     trunk = {

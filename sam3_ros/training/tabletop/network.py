@@ -1,7 +1,8 @@
 """The tabletop network: SAM 3's stages at a hundredth of its size.
 
 Each class is one stage of a bundle; its forward signature is the stage's contract. Sizes: input
-240x320, grids at strides 2, 4 and 8, width 96.
+240x320, grids at strides 2, 4 and 8, width 96. All in one file: a stage is read beside the ones
+that feed it.
 """
 
 from __future__ import annotations

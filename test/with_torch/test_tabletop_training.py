@@ -78,6 +78,11 @@ def test_the_exported_bundle_answers_words_clicks_and_boxes(bundle: Bundle) -> N
     assert sum(sizes) <= 15_000_000
 
 
+def test_the_files_say_nothing_of_the_machine_that_made_them(bundle: Bundle) -> None:
+    for stage in bundle.manifest.stages:
+        assert b"network.py" not in bundle.stage_file(stage, "fp32").read_bytes()
+
+
 def test_the_evaluation_gives_every_figure_of_the_report(bundle: Bundle) -> None:
     from sam3_ros.training.tabletop.report import table
 

@@ -1,4 +1,4 @@
-"""Arrows between the tiers point one way: cli -> ros -> core <- training (docs/architecture.md)."""
+"""Arrows between the tiers point one way: cli -> ros -> core <- export <- training (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "sam3_ros"
-TIERS = ("core", "ros", "cli", "training")
+TIERS = ("core", "ros", "cli", "export", "training")
 
 # What a tier may import of this package, and what only inside a function or for a type.
 # The package root is "", the generated messages are "msg".
@@ -21,14 +21,15 @@ ALLOWED = {
     "core": {"", "core"},
     "ros": {"", "core", "ros", "msg"},
     "cli": {"", "core", "cli"},
-    "training": {"", "core", "training"},
+    "export": {"", "core", "export"},
+    "training": {"", "core", "export", "training"},
 }
-ALLOWED_LAZILY = {"cli": {"ros", "training"}}
+ALLOWED_LAZILY = {"cli": {"ros", "export", "training"}}
 
 ROS = ("rclpy", "launch", "launch_ros", "cv_bridge", "ament_index_python", "builtin_interfaces")
 LEARNING = ("torch", "torchvision", "timm", "transformers", "mujoco", "onnxscript")
 FOREIGN = {"": (ROS, LEARNING), "core": (ROS, LEARNING), "cli": (ROS, LEARNING)}
-FOREIGN |= {"ros": (LEARNING,), "training": (ROS,)}
+FOREIGN |= {"ros": (LEARNING,), "export": (ROS,), "training": (ROS,)}
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ def test_no_arrow_points_the_wrong_way() -> None:
         ("ros", "import torch"),
         ("ros", "from sam3_ros.training.tabletop import world"),
         ("ros", "from sam3_ros.cli import main"),
+        ("export", "import rclpy"),
+        ("export", "from sam3_ros.training.tabletop import world"),
         ("training", "import rclpy"),
         ("training", "from sam3_ros.msg import Box"),
         ("training", "import sam3_ros.ros.node"),

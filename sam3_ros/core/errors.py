@@ -7,7 +7,10 @@ Sam3RosError
 │   └── PrecisionError   the bundle holds no files of that precision
 ├── InferenceError       a session failed while it ran
 ├── PromptError          a prompt that cannot be answered (also a ValueError)
-└── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
+├── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
+└── ExportError          a model cannot be exported as asked
+    ├── CheckpointError  a file that is no checkpoint, or whose tensors do not fit the model
+    └── VerificationError  a bundle's answers are not the original model's
 
 A message says what was expected, what came, and what to do.
 """
@@ -45,3 +48,15 @@ class PromptError(Sam3RosError, ValueError):
 
 class ImageError(Sam3RosError, ValueError):
     """An image that cannot be read, or whose shape or dtype is not the expected one."""
+
+
+class ExportError(Sam3RosError):
+    """A model cannot be exported as asked: an unknown variant, a size it cannot take."""
+
+
+class CheckpointError(ExportError):
+    """A file that cannot be read as a checkpoint, or whose tensors do not fit the model."""
+
+
+class VerificationError(ExportError):
+    """A bundle answers otherwise than the model it was made from, by more than is allowed."""

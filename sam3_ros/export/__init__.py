@@ -1,0 +1,1 @@
+"""From a checkpoint to a verified bundle. The only tier beside `training` that needs PyTorch."""

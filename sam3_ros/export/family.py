@@ -1,0 +1,76 @@
+"""What the exporter must know of a family of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sam3_ros.core.manifest import InteractiveSettings, Preprocessing
+from sam3_ros.export.network import Network, Part
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """Tensors of a checkpoint that no stage uses: a regular expression on names, and why."""
+
+    pattern: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """A row of the component table: tensors whose name starts with `prefix` (longest wins).
+
+    exported_as: stages or, where nothing is exported of it, "".
+    """
+
+    name: str
+    prefix: str
+    exported_as: str
+
+
+class Architecture(Protocol):
+    """A frozen dataclass with every size of one variant."""
+
+    @property
+    def variant(self) -> str:
+        """For example "repvit-m0_9 + mobileclip-s1, context 77"."""
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How images and clicks must be prepared. context_length: None where the model reads no text."""
+
+    preprocessing: Preprocessing
+    interactive: InteractiveSettings | None
+    context_length: int | None
+
+
+class Family(Protocol):
+    """One entry of families.FAMILIES."""
+
+    name: str
+    title: str
+    licence: str  # of the weights, goes into the manifest
+    parts: tuple[Part, ...]
+    variants: tuple[str, ...]  # what --random-weights can make; the first is the default
+    default_input_size: int
+    components: tuple[Component, ...]
+    unneeded: tuple[Unneeded, ...]
+
+    def recognise(self, shapes: Shapes) -> Architecture:
+        """Every size from the checkpoint's own tensors. Raises CheckpointError (another family's
+        file, or tensors that no known variant has)."""
+
+    def architecture(self, variant: str) -> Architecture:
+        """The real sizes of a variant. Raises ExportError for a name that is not in `variants`."""
+
+    def build(self, architecture: Architecture, input_size: int) -> Network:
+        """The network, its weights not filled. Raises ExportError for an input size that this
+        architecture cannot take, saying which it can."""
+
+    def settings(self, architecture: Architecture, input_size: int) -> ModelSettings:
+        """What the manifest says about preparing input."""

@@ -1,0 +1,86 @@
+"""How the parameters of our modules are called in the original's checkpoint.
+
+transformers keeps q, k and v apart where the original packs them into one `in_proj_weight`, and
+packs some that the original keeps apart. So a binding joins several tensors on either side: the
+targets put together along axis 0 are the originals put together along axis 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: At the end of an original name: "this is part n of it along axis 0".
+PART = "#"
+
+Rule = tuple[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class NameRules:
+    r"""Pairs of a regular expression for our name and what it is in the checkpoint.
+
+    The first rule whose expression matches the whole name wins. The replacement may use groups
+    (`\1`, `\g<name>`); it ends in `#0`, `#1`, ... where our tensor is that part of a packed
+    original, and it is a tuple where our tensor packs several originals, in that order.
+    """
+
+    rules: tuple[Rule, ...]
+
+    def originals(self, name: str) -> tuple[str, ...]:
+        """The name or names in the checkpoint, with their part mark. Raises KeyError."""
+        for pattern, replacement in self.rules:
+            if match := re.fullmatch(pattern, name):
+                templates = (replacement,) if isinstance(replacement, str) else replacement
+                return tuple(match.expand(template) for template in templates)
+        raise KeyError(f"no rule says what {name!r} is called in a checkpoint")
+
+    def under(self, prefix: str) -> NameRules:
+        """The same rules for a module whose originals stand below `prefix`."""
+
+        def below(replacement: str | tuple[str, ...]) -> str | tuple[str, ...]:
+            if isinstance(replacement, str):
+                return prefix + replacement
+            return tuple(prefix + one for one in replacement)
+
+        return NameRules(tuple((pattern, below(to)) for pattern, to in self.rules))
+
+
+#: Our names are the original's: for modules written to carry its names.
+SAME_NAMES = NameRules(((r"(.*)", r"\1"),))
+
+
+@dataclass(frozen=True)
+class Binding:
+    """targets and originals hold the same numbers: each side joined along axis 0."""
+
+    targets: tuple[str, ...]
+    originals: tuple[str, ...]
+
+
+def bindings(names: Iterable[tuple[str, NameRules, str]]) -> list[Binding]:
+    """Bindings for (full target name, rules, name within its module).
+
+    A parameter that two modules share appears under both names; each gets a binding of its own.
+    Raises KeyError for a name without a rule, ValueError for a packed original with a part missing
+    or named twice.
+    """
+    parts: dict[tuple[str, str], dict[int, str]] = {}
+    found: list[Binding] = []
+    for target, rules, local in names:
+        originals = rules.originals(local)
+        if len(originals) == 1 and PART in originals[0]:
+            original, _, part = originals[0].rpartition(PART)
+            owner = target.removesuffix(local)
+            group = parts.setdefault((owner, original), {})
+            if int(part) in group:
+                raise ValueError(f"{target} and {group[int(part)]} are both {originals[0]}")
+            group[int(part)] = target
+        else:
+            found.append(Binding((target,), originals))
+    for (_, original), group in parts.items():
+        if sorted(group) != list(range(len(group))) or len(group) < 2:
+            raise ValueError(f"{original}: only the parts {sorted(group)} have a target")
+        found.append(Binding(tuple(group[index] for index in sorted(group)), (original,)))
+    return found

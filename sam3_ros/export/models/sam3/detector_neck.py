@@ -1,0 +1,40 @@
+"""The stage that makes the detector's feature maps of the trunk's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from sam3_ros.export.family import Unneeded
+from sam3_ros.export.fills import unit_features
+from sam3_ros.export.models.sam3.neck import Neck, neck_rules
+from sam3_ros.export.models.sam3.sizes import NECK, DetectorSizes
+from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.weights.names import NameRules
+
+UNNEEDED = (
+    Unneeded(
+        r"detector\.backbone\.vision_backbone\.convs\.3\..*",
+        "the neck's half resolution level, which the original computes and drops",
+    ),
+)
+
+
+class DetectorNeck(Stage):
+    """trunk f32[1,C,g,g] -> fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], fpn2 f32[1,D,g,g]."""
+
+    outputs = ("fpn0", "fpn1", "fpn2")
+    original_names = NameRules(neck_rules("neck", NECK))
+
+    def __init__(self, sizes: DetectorSizes, grid: int) -> None:
+        super().__init__()
+        self.neck = Neck(sizes.trunk_channels, sizes.width)
+        self._trunk = (1, sizes.trunk_channels, grid, grid)
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return {"trunk": TensorInput(self._trunk, unit_features)}
+
+    def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
+        return self.neck(trunk)

@@ -1,0 +1,83 @@
+"""The sizes of SAM 3's detector, as its checkpoint's own tensors show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from sam3_ros.core.errors import CheckpointError
+
+DETECTOR = "detector."
+NECK = DETECTOR + "backbone.vision_backbone.convs."
+GEOMETRY = DETECTOR + "geometry_encoder."
+FUSION = DETECTOR + "transformer.encoder."
+DECODER = DETECTOR + "transformer.decoder."
+SCORING = DETECTOR + "dot_prod_scoring."
+SEGMENTATION = DETECTOR + "segmentation_head."
+
+
+@dataclass(frozen=True)
+class DetectorSizes:
+    """Defaults are those of every published checkpoint.
+
+    trunk_channels: of the image features that the neck takes. width: of every token and feature
+    map behind the neck. feedforward: inner width of the transformer layers and of the scoring's
+    perceptron. roi_size: side of the grid that a box is pooled to. heads: of attention; no shape
+    shows them, so they are the same in every checkpoint.
+    """
+
+    trunk_channels: int = 1024
+    width: int = 256
+    feedforward: int = 2048
+    geometry_layers: int = 3
+    fusion_layers: int = 6
+    decoder_layers: int = 6
+    queries: int = 200
+    roi_size: int = 7
+    heads: int = 8
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(
+                    f"{field.name} must be at least 1, got {getattr(self, field.name)}"
+                )
+        if self.width % self.heads or self.width % 4:
+            raise ValueError(f"a width of {self.width} does not divide by {self.heads} heads and 4")
+
+    @classmethod
+    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> DetectorSizes:
+        """The sizes of the checkpoint whose tensors have these shapes.
+
+        Raises CheckpointError where a tensor that shows a size is missing or has another rank.
+        """
+        width, trunk_channels = _shape(shapes, NECK + "2.conv_1x1.weight", 4)[:2]
+        return cls(
+            trunk_channels=trunk_channels,
+            width=width,
+            feedforward=_shape(shapes, FUSION + "layers.0.linear1.weight", 2)[0],
+            geometry_layers=_layers(shapes, GEOMETRY + "encode"),
+            fusion_layers=_layers(shapes, FUSION + "layers"),
+            decoder_layers=_layers(shapes, DECODER + "layers"),
+            queries=_shape(shapes, DECODER + "query_embed.weight", 2)[0],
+            roi_size=_shape(shapes, GEOMETRY + "boxes_pool_project.weight", 4)[3],
+        )
+
+
+def _shape(shapes: Mapping[str, tuple[int, ...]], name: str, rank: int) -> tuple[int, ...]:
+    shape = shapes.get(name)
+    if shape is None or len(shape) != rank:
+        came = "is missing" if shape is None else f"has shape {list(shape)}"
+        raise CheckpointError(
+            f"{name} {came}, expected {rank} axes: this is no checkpoint of SAM 3's detector"
+        )
+    return shape
+
+
+def _layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+    """How many layers stand numbered below the prefix."""
+    found = {name[len(prefix) + 1 :].split(".")[0] for name in shapes if name.startswith(prefix)}
+    numbers = {number for number in found if number.isdecimal()}
+    if not numbers:
+        raise CheckpointError(f"no tensor is named {prefix}.0...: SAM 3's detector has such layers")
+    return len(numbers)

@@ -50,10 +50,15 @@ def keep_queries(logits: Array, presence: Array, threshold: float) -> KeptQuerie
     """
     require_finite("scores", logits)
     require_finite("presence", presence)
-    scores = _sigmoid(logits[0]) * _sigmoid(presence.reshape(-1)[:1])
+    scores = scores_of(logits, presence)[0]
     kept = np.flatnonzero(scores > np.float32(threshold))
     best_first = kept[np.argsort(-scores[kept], kind="stable")]
     return KeptQueries(best_first.astype(np.int64), scores[best_first])
+
+
+def scores_of(logits: Array, presence: Array) -> npt.NDArray[np.float32]:
+    """f32[1, Q] in [0, 1] of logits f32[1, Q] and presence f32[1, 1]."""
+    return _sigmoid(logits) * _sigmoid(presence.reshape(-1)[:1])
 
 
 def selected_by_points(

@@ -32,6 +32,10 @@ class ImageEmbedding:
         """Of the source image."""
         return self.transform.source
 
+    def provides(self, name: str) -> bool:
+        """Does any stage of the model compute the tensor of this canonical name?"""
+        return self.graph.provides(name)
+
     def compute(self, wanted: Iterable[str], values: Mapping[str, Array]) -> dict[str, Array]:
         """StageGraph.compute on this image's features and the given values."""
         computed = self.graph.compute(wanted, {**self._values, **values})

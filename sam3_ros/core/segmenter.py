@@ -81,6 +81,11 @@ class Segmenter:
         return segmenter
 
     @property
+    def graph(self) -> StageGraph:
+        """The stages, for those who want the model's tensors rather than segments."""
+        return self._graph
+
+    @property
     def providers(self) -> dict[str, str]:
         """What really runs each stage, for example {"image": "CPUExecutionProvider"}."""
         return self._graph.providers

@@ -39,6 +39,10 @@ class StageGraph:
         """The names that depend on nothing but the given ones, for example the image features."""
         return derived_names(self._stages.values(), given)
 
+    def provides(self, name: str) -> bool:
+        """Does any stage compute the tensor of this canonical name?"""
+        return any(name in stage.outputs for stage in self._stages.values())
+
     def load(self, names: Iterable[str] | None = None) -> None:
         """Open the sessions of the named stages, or of all, and check their tensors.
 

@@ -1,0 +1,126 @@
+"""Answers of the original model, kept beside it: so that any machine can check what it computes.
+
+The file is an .npz of plain arrays, one group of names per image and question.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.answer_difference import AnswerDifference, difference
+from sam3_ros.core.errors import BundleError
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.image_embedding import ImageEmbedding
+from sam3_ros.core.image_transform import ImageTransform
+from sam3_ros.core.manifest import Manifest
+from sam3_ros.core.raw_answers import Question, RawAnswer, ask_raw
+from sam3_ros.core.session import Array
+from sam3_ros.core.stage_graph import StageGraph
+
+_INDEX = "index"
+
+
+@dataclass(frozen=True, eq=False)
+class QuestionedImage:
+    """An image, uint8 [H, W, 3] in RGB, and what is asked of it. Names are unique."""
+
+    name: str
+    pixels: npt.NDArray[np.uint8]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedAnswers:
+    """Images with their questions, and an answer by (image name, question name)."""
+
+    images: tuple[QuestionedImage, ...]
+    answers: Mapping[tuple[str, str], RawAnswer]
+
+    def differences(
+        self, graph: StageGraph, manifest: Manifest
+    ) -> dict[tuple[str, str], AnswerDifference]:
+        """How far the stages of `graph` are from the recorded answers, question by question."""
+        queries = {key: answer.queries for key, answer in self.answers.items()}
+        found = answer_all(graph, manifest, self.images, queries)
+        return {key: difference(self.answers[key], answer) for key, answer in found}
+
+
+def answer_all(
+    graph: StageGraph,
+    manifest: Manifest,
+    images: Iterable[QuestionedImage],
+    queries: Mapping[tuple[str, str], Sequence[int]] | None = None,
+) -> Iterator[tuple[tuple[str, str], RawAnswer]]:
+    """Ask every question. queries: whose masks to compute, None for the best of each answer.
+
+    Raises InferenceError when a stage fails.
+    """
+    space = manifest.interactive.prompt_space if manifest.interactive else None
+    for image in images:
+        size = ImageSize(*image.pixels.shape[:2])
+        transform = ImageTransform(size, manifest.preprocessing, space)
+        embedding = ImageEmbedding(graph, transform, transform.pixel_values(image.pixels))
+        for question in image.questions:
+            key = (image.name, question.name)
+            yield key, ask_raw(embedding, question, queries[key] if queries else None)
+
+
+def save_recorded_answers(path: Path, recorded: RecordedAnswers) -> None:
+    """Write the .npz that load_recorded_answers reads back."""
+    arrays: dict[str, Array] = {}
+    index = []
+    for i, image in enumerate(recorded.images):
+        arrays[f"{i}/pixels"] = image.pixels
+        entries = []
+        for k, question in enumerate(image.questions):
+            answer = recorded.answers[image.name, question.name]
+            group = f"{i}/{k}"
+            arrays |= {f"{group}/feeds/{name}": array for name, array in question.feeds.items()}
+            arrays |= {f"{group}/tensors/{name}": array for name, array in answer.tensors.items()}
+            arrays[f"{group}/masks"] = answer.masks
+            entries.append({"name": question.name, "queries": list(answer.queries)})
+        index.append({"name": image.name, "questions": entries})
+    arrays[_INDEX] = np.array(json.dumps(index))
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def load_recorded_answers(path: Path) -> RecordedAnswers:
+    """Raises BundleError for a file that save_recorded_answers did not write."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return _load(dict(file))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path.name} holds no recorded answers: {error}") from error
+
+
+def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
+    images = []
+    answers: dict[tuple[str, str], RawAnswer] = {}
+    for i, image in enumerate(json.loads(str(arrays[_INDEX]))):
+        questions = []
+        for k, entry in enumerate(image["questions"]):
+            group = f"{i}/{k}"
+            questions.append(Question(entry["name"], _below(arrays, f"{group}/feeds/")))
+            tensors = _below(arrays, f"{group}/tensors/")
+            answers[image["name"], entry["name"]] = RawAnswer(
+                tensors, arrays[f"{group}/masks"], tuple(entry["queries"])
+            )
+        pixels = arrays[f"{i}/pixels"]
+        images.append(QuestionedImage(image["name"], pixels, tuple(questions)))
+    return RecordedAnswers(tuple(images), answers)
+
+
+def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

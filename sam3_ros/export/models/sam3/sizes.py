@@ -37,11 +37,9 @@ class DetectorSizes:
     heads: int = 8
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(
-                    f"{field.name} must be at least 1, got {getattr(self, field.name)}"
-                )
+        for name, size in asdict(self).items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
         if self.width % self.heads or self.width % 4:
             raise ValueError(f"a width of {self.width} does not divide by {self.heads} heads and 4")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from tokenizers import Tokenizer
@@ -26,6 +25,7 @@ from sam3_ros.core.manifest import (
     Size,
     TokenizerSettings,
 )
+from sam3_ros.export.onnx_file import strip_notes
 from sam3_ros.training.tabletop.batches import MEAN, STD
 from sam3_ros.training.tabletop.network import (
     CONTEXT_LENGTH,
@@ -160,23 +160,7 @@ def write_onnx(stage: nn.Module, example: StageExport, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
-    _strip_notes(path)
-
-
-def _strip_notes(path: Path) -> None:
-    """Take out the exporter's stack traces: they name folders of the machine it ran on."""
-    model = onnx.load(path)
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
-        del part.metadata_props[:]
-        part.ClearField("doc_string")
-    for function in model.functions:
-        del function.metadata_props[:]
-        for node in function.node:
-            del node.metadata_props[:]
-    for tensor in graph.initializer:
-        del tensor.metadata_props[:]
-    onnx.save(model, path)
+    strip_notes(path)
 
 
 def largest_difference(stage: nn.Module, example: StageExport, path: Path) -> float:

@@ -1,0 +1,154 @@
+"""One stage as one ONNX file, and its weights beside it where they are too many for it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import onnx
+import torch
+from torch.export import Dim
+
+from sam3_ros.core.errors import ExportError
+from sam3_ros.export.stage import Stage
+
+#: What PyTorch's exporter writes without converting, and what the oldest ONNX Runtime that we
+#: allow, OpenVINO and TensorRT all read. Later sets bring nothing that these networks use.
+OPSET = 18
+
+#: A protocol buffer ends at 2 GiB, and to write one takes its size twice in memory.
+EXTERNAL_ABOVE_BYTES = 1_500_000_000
+
+# Axes that happen to be of one length at export must not be taken for the same axis.
+_EXPORT_LENGTHS = (2, 3, 5, 7, 11, 13)
+_NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX file on disk. data: files beside it that it refers to by name; mostly none."""
+
+    path: Path
+    data: tuple[Path, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all of it."""
+        return sum(path.stat().st_size for path in (self.path, *self.data))
+
+
+def write_onnx(
+    stage: Stage, path: Path, external_above: int = EXTERNAL_ABOVE_BYTES, seed: int = 0
+) -> OnnxFile:
+    """Write a stage at `path`, its tensors under their canonical names.
+
+    Axes that TensorInput gives a letter may grow; the same letter is the same length. Weights of
+    more than external_above bytes go to `<path>.data`. Nothing in the file tells of the machine.
+    Raises ExportError where PyTorch cannot export the stage, or fixes an axis that must grow.
+    """
+    lengths = dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False))
+    external = weight_bytes(stage) > external_above
+    try:
+        with _quiet():
+            torch.onnx.export(
+                stage.eval(),
+                tuple(stage.examples(lengths, seed).values()),
+                str(path),
+                input_names=list(stage.inputs),
+                output_names=list(stage.outputs),
+                dynamic_shapes=_dynamic_shapes(stage),
+                dynamo=True,
+                opset_version=OPSET,
+                external_data=external,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's own errors have no common base
+        reason = _last_cause(error)
+        raise ExportError(f"PyTorch cannot export {type(stage).__name__}: {reason}") from error
+    strip_notes(path)
+    _require_growing(stage, path)
+    return onnx_file(path)
+
+
+def onnx_file(path: Path) -> OnnxFile:
+    """The file with the data files that it refers to; they must lie in the same folder."""
+    model = onnx.load(path, load_external_data=False)
+    names = {
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return OnnxFile(path, tuple(path.with_name(name) for name in sorted(names)))
+
+
+def weight_bytes(stage: torch.nn.Module) -> int:
+    """Size of all parameters and buffers; one that is shared counts once."""
+    tensors = {id(t): t for t in (*stage.parameters(), *stage.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def strip_notes(path: Path) -> None:
+    """Take out the exporter's stack traces: they name folders of the machine it ran on."""
+    model = onnx.load(path, load_external_data=False)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    for function in model.functions:
+        del function.metadata_props[:]
+        for node in function.node:
+            del node.metadata_props[:]
+    for tensor in graph.initializer:
+        del tensor.metadata_props[:]
+    onnx.save(model, path)
+
+
+def _dynamic_shapes(stage: Stage) -> tuple[Mapping[int, Dim] | None, ...]:
+    axes = {name: Dim(name, min=stage.shortest.get(name, 1)) for name in stage.lengths()}
+    return tuple(
+        {axis: axes[length] for axis, length in tensor.growing.items()} or None
+        for tensor in stage.inputs.values()
+    )
+
+
+def _require_growing(stage: Stage, path: Path) -> None:
+    graph = onnx.load(path, load_external_data=False).graph
+    written = {value.name: value.type.tensor_type.shape.dim for value in graph.input}
+    for name, tensor in stage.inputs.items():
+        if name not in written:
+            raise ExportError(f"{path.name}: {type(stage).__name__} never uses its input {name!r}")
+        for axis, length in tensor.growing.items():
+            if written[name][axis].HasField("dim_value"):
+                raise ExportError(
+                    f"{path.name}: the axis {length!r} of {name!r} was fixed at "
+                    f"{written[name][axis].dim_value}: the stage's code branches on its length"
+                )
+
+
+def _last_cause(error: BaseException) -> str:
+    """The exporter wraps the reason in pages of advice; the innermost error says it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the exporter's warnings and prints; they are about its own affairs."""
+    levels = {name: logging.getLogger(name).level for name in _NOISY}
+    try:
+        for name in _NOISY:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,95 @@
+"""What a stage's ONNX file looks like, whatever the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from small_stages import FixedLength, TokenReader
+
+from sam3_ros.core.errors import ExportError
+from sam3_ros.export.onnx_file import OPSET, OnnxFile, weight_bytes, write_onnx
+
+
+@pytest.fixture(scope="module")
+def stage() -> TokenReader:
+    torch.manual_seed(0)
+    return TokenReader()
+
+
+@pytest.fixture(scope="module")
+def written(stage: TokenReader, tmp_path_factory: pytest.TempPathFactory) -> OnnxFile:
+    return write_onnx(stage, tmp_path_factory.mktemp("onnx") / "reader.onnx")
+
+
+def axes(values: Sequence[onnx.ValueInfoProto]) -> dict[str, list[object]]:
+    return {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in values
+    }
+
+
+def test_tensors_go_by_their_canonical_names_and_equal_lengths_by_one_letter(
+    written: OnnxFile,
+) -> None:
+    model = onnx.load(written.path)
+    assert axes(model.graph.input) == {
+        "prompt": ["prompts", "tokens", 8],
+        "prompt_mask": ["prompts", "tokens"],
+        "boxes": ["prompts", "boxes", 4],
+    }
+    assert list(axes(model.graph.output)) == ["queries", "box_tokens"]
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+
+
+@pytest.mark.parametrize("lengths", [(1, 1, 0), (1, 9, 1), (2, 4, 0), (3, 1, 5)])
+def test_any_lengths_give_what_pytorch_gives(
+    stage: TokenReader, written: OnnxFile, lengths: tuple[int, int, int]
+) -> None:
+    inputs = stage.examples(dict(zip(stage.lengths(), lengths, strict=True)), seed=3)
+    session = onnxruntime.InferenceSession(written.path)
+    found = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+    with torch.no_grad():
+        for ours, theirs in zip(found, stage(*inputs.values()), strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
+
+
+def test_the_file_says_nothing_of_the_machine_that_made_it(written: OnnxFile) -> None:
+    content = written.path.read_bytes()
+    assert b"small_stages" not in content
+    assert str(Path.cwd()).encode() not in content
+    assert b"site-packages" not in content
+
+
+def test_many_weights_go_into_a_file_beside(stage: TokenReader, tmp_path: Path) -> None:
+    file = write_onnx(stage, tmp_path / "reader.onnx", external_above=weight_bytes(stage) - 1)
+    assert [path.name for path in file.data] == ["reader.onnx.data"]
+    assert file.bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
+    onnxruntime.InferenceSession(file.path)
+    file.data[0].unlink()
+    with pytest.raises(Exception, match=r"reader\.onnx\.data"):
+        onnxruntime.InferenceSession(file.path)
+
+
+def test_the_same_stage_gives_the_same_bytes(
+    stage: TokenReader, written: OnnxFile, tmp_path: Path
+) -> None:
+    again = write_onnx(stage, tmp_path / "reader.onnx")
+    assert again.path.read_bytes() == written.path.read_bytes()
+
+
+def test_a_stage_that_cannot_grow_is_refused_with_the_axis(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="the axis 'tokens' of 'prompt' was fixed at 3"):
+        write_onnx(FixedLength(), tmp_path / "fixed.onnx")
+
+
+def test_exporting_prints_nothing(
+    stage: TokenReader, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_onnx(stage, tmp_path / "reader.onnx")
+    assert capfd.readouterr() == ("", "")

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
 from sam3_ros.export.models.trunks.head import PATCH, STUDENT, TRUNK, StudentTrunk
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
 from sam3_ros.export.stage import Stage
 
 Shapes = Mapping[str, tuple[int, ...]]
-Sizes = RepVitSizes
-FAMILIES: tuple[type[Sizes], ...] = (RepVitSizes,)
+Sizes = RepVitSizes | EfficientVitSizes
+FAMILIES: tuple[type[Sizes], ...] = (RepVitSizes, EfficientVitSizes)
 BACKBONE = STUDENT + "backbone.model."
 
 
@@ -30,6 +31,15 @@ TRUNKS = (
     TrunkArchitecture("repvit-m0_9", RepVitSizes((48, 96, 192, 384), (3, 3, 15, 2))),
     TrunkArchitecture("repvit-m1_1", RepVitSizes((64, 128, 256, 512), (3, 3, 13, 2))),
     TrunkArchitecture("repvit-m2_3", RepVitSizes((80, 160, 320, 640), (7, 7, 35, 2))),
+    TrunkArchitecture(
+        "efficientvit-b0", EfficientVitSizes((8, 16, 32, 64, 128), (1, 2, 2, 2, 2), 16)
+    ),
+    TrunkArchitecture(
+        "efficientvit-b1", EfficientVitSizes((16, 32, 64, 128, 256), (1, 2, 3, 3, 4), 16)
+    ),
+    TrunkArchitecture(
+        "efficientvit-b2", EfficientVitSizes((24, 48, 96, 192, 384), (1, 3, 4, 4, 6), 32)
+    ),
 )
 
 

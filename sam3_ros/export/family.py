@@ -57,7 +57,6 @@ class Family(Protocol):
     licence: str  # of the weights, goes into the manifest
     parts: tuple[Part, ...]
     variants: tuple[str, ...]  # what --random-weights can make; the first is the default
-    default_input_size: int
     components: tuple[Component, ...]
     unneeded: tuple[Unneeded, ...]
 
@@ -67,6 +66,9 @@ class Family(Protocol):
 
     def architecture(self, variant: str) -> Architecture:
         """The real sizes of a variant. Raises ExportError for a name that is not in `variants`."""
+
+    def default_input_size(self, architecture: Architecture) -> int:
+        """What the variant was trained at, px: the larger of some families take larger images."""
 
     def build(self, architecture: Architecture, input_size: int) -> Network:
         """The network, its weights not filled. Raises ExportError for an input size that this

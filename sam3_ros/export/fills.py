@@ -38,6 +38,11 @@ def mask_logits(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return smooth.reshape(shape)
 
 
+def mask_probabilities(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """float32 in [0, 1], smooth as mask_logits."""
+    return mask_logits(shape, generator).sigmoid()
+
+
 def click_labels(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """int64 in -1 (padding), 0, 1, 2, 3."""
     return torch.randint(-1, 4, shape, generator=generator)
@@ -55,3 +60,32 @@ def points_within(height: float, width: float):  # type: ignore[no-untyped-def]
 def flags(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """float32, 0 or 1."""
     return torch.randint(0, 2, shape, generator=generator).float()
+
+
+def phrases(vocabulary: int):  # type: ignore[no-untyped-def]
+    """A fill: int64 [P, L], as CLIP writes phrases: start, words, end, then padding (0)."""
+    start, end = vocabulary - 2, vocabulary - 1
+
+    def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
+        count, length = shape
+        ids = torch.randint(1, start, shape, generator=generator)
+        last = torch.randint(1, length, (count, 1), generator=generator)
+        place = torch.arange(length)[None]
+        ids = torch.where(place < last, ids, torch.where(place == last, end, 0))
+        return torch.where(place == 0, start, ids)
+
+    return fill
+
+
+def frame_ages(oldest: int):  # type: ignore[no-untyped-def]
+    """A fill: int64, 0 to `oldest` frames."""
+
+    def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
+        return torch.randint(0, oldest + 1, shape, generator=generator)
+
+    return fill
+
+
+def shares(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """float32, 0 to 1."""
+    return torch.rand(shape, generator=generator)

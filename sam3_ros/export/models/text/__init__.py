@@ -1,0 +1,1 @@
+"""Text encoders: token ids to the features that the detector reads."""

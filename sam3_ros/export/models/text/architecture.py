@@ -1,0 +1,91 @@
+"""The sizes of a text encoder, and the encoders that published checkpoints hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sam3_ros.core.errors import ExportError
+
+#: Width of an attention head in every encoder of this package; no tensor's shape shows it.
+HEAD_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class TextArchitecture:
+    """Every size of a text encoder.
+
+    positions: rows of the checkpoint's position table. context_length: tokens that the encoder
+    reads, at most `positions`; of a longer table the first rows are used, as the original does.
+    convolution: MobileCLIP-S0 begins and ends with a convolutional block; this is the length of
+    its kernels, None where there is no such block. layers: attention layers, so without those two.
+    causal: tokens see only those before them: SAM 3's own encoder.
+    Raises ExportError for sizes that do not go together.
+    """
+
+    name: str
+    width: int
+    layers: int
+    feed_forward: int
+    context_length: int
+    positions: int
+    convolution: int | None = None
+    causal: bool = False
+    vocabulary: int = 49408
+    d_model: int = 256
+
+    def __post_init__(self) -> None:
+        if self.width < HEAD_WIDTH or self.width % HEAD_WIDTH:
+            raise ExportError(
+                f"text encoder {self.name}: the width must be a multiple of {HEAD_WIDTH}, the "
+                f"width of a head, got {self.width}"
+            )
+        if not 2 <= self.context_length <= self.positions:
+            raise ExportError(
+                f"text encoder {self.name}: {self.context_length} tokens asked for, but it can "
+                f"read 2 to {self.positions}, the length of its position table"
+            )
+        if self.convolution is not None and self.convolution % 2 == 0:
+            raise ExportError(
+                f"text encoder {self.name}: kernels need an odd length, got {self.convolution}"
+            )
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a layer."""
+        return self.width // HEAD_WIDTH
+
+    def reading(self, context_length: int) -> TextArchitecture:
+        """The same encoder, reading so many tokens. Raises ExportError where it cannot."""
+        return replace(self, context_length=context_length)
+
+
+# The MobileCLIP sizes are those of apple/ml-mobileclip, SAM 3's those of facebookresearch/sam3.
+_PUBLISHED = {
+    one.name: one
+    for one in (
+        TextArchitecture("mobileclip-s0", 512, 4, 2048, 77, 77, convolution=11),
+        TextArchitecture("mobileclip-s1", 512, 12, 2048, 77, 77),
+        TextArchitecture("mobileclip2-l", 768, 12, 3072, 77, 77),
+        TextArchitecture("sam3", 1024, 24, 4096, 32, 32, causal=True),
+    )
+}
+TEXT_ENCODERS = tuple(_PUBLISHED)
+
+
+def text_architecture(name: str, context_length: int) -> TextArchitecture:
+    """The real sizes of an encoder, its position table as long as the context.
+
+    Raises ExportError for a name that is not in TEXT_ENCODERS.
+    """
+    if name not in _PUBLISHED:
+        raise ExportError(f"no text encoder {name!r}; there are: {', '.join(TEXT_ENCODERS)}")
+    return replace(_PUBLISHED[name], context_length=context_length, positions=context_length)
+
+
+def published_name(sizes: TextArchitecture) -> str | None:
+    """Name of the published encoder with these sizes, whatever its context; None if none has."""
+    for name, known in _PUBLISHED.items():
+        length = {"context_length": sizes.context_length, "positions": sizes.positions}
+        if replace(sizes, name=name) == replace(known, **length):
+            return name
+    return None

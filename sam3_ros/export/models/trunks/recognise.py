@@ -9,11 +9,12 @@ from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
 from sam3_ros.export.models.trunks.head import PATCH, STUDENT, TRUNK, StudentTrunk
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
+from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.stage import Stage
 
 Shapes = Mapping[str, tuple[int, ...]]
-Sizes = RepVitSizes | EfficientVitSizes
-FAMILIES: tuple[type[Sizes], ...] = (RepVitSizes, EfficientVitSizes)
+Sizes = RepVitSizes | TinyVitSizes | EfficientVitSizes
+FAMILIES: tuple[type[Sizes], ...] = (RepVitSizes, TinyVitSizes, EfficientVitSizes)
 BACKBONE = STUDENT + "backbone.model."
 
 
@@ -31,6 +32,15 @@ TRUNKS = (
     TrunkArchitecture("repvit-m0_9", RepVitSizes((48, 96, 192, 384), (3, 3, 15, 2))),
     TrunkArchitecture("repvit-m1_1", RepVitSizes((64, 128, 256, 512), (3, 3, 13, 2))),
     TrunkArchitecture("repvit-m2_3", RepVitSizes((80, 160, 320, 640), (7, 7, 35, 2))),
+    TrunkArchitecture(
+        "tinyvit-5m", TinyVitSizes((64, 128, 160, 320), (2, 2, 6, 2), (4, 5, 10), (7, 14, 7))
+    ),
+    TrunkArchitecture(
+        "tinyvit-11m", TinyVitSizes((64, 128, 256, 448), (2, 2, 6, 2), (4, 8, 14), (7, 14, 7))
+    ),
+    TrunkArchitecture(
+        "tinyvit-21m", TinyVitSizes((96, 192, 384, 576), (2, 2, 6, 2), (6, 12, 18), (7, 14, 7))
+    ),
     TrunkArchitecture(
         "efficientvit-b0", EfficientVitSizes((8, 16, 32, 64, 128), (1, 2, 2, 2, 2), 16)
     ),

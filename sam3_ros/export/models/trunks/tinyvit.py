@@ -1,0 +1,222 @@
+"""TinyViT.
+
+Architecture: Wu et al., arXiv 2207.10666. Module names are the original's (microsoft/Cream,
+TinyViT), so its tensors need no renaming. Windows that do not fit are padded with zeros that take
+part in the attention, as in the original.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution, stride_four_stem
+
+EXPAND = 4
+
+
+@dataclass(frozen=True)
+class TinyVitSizes:
+    """Channels and blocks of each resolution; heads and window of those that attend (all but the
+    first). last_stride: 2, or 1 in MobileSAM, whose last two resolutions are the same.
+    """
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    windows: tuple[int, ...]
+    last_stride: int = 2
+
+    def __post_init__(self) -> None:
+        lengths = (len(self.widths), len(self.depths), len(self.heads) + 1, len(self.windows) + 1)
+        if len(set(lengths)) > 1 or lengths[0] < 2:
+            raise ValueError(f"widths, depths, heads, windows for {lengths} resolutions")
+
+    @property
+    def channels(self) -> int:
+        """Of the features that `build()` answers."""
+        return self.widths[-1]
+
+    def build(self) -> nn.Module:
+        """The network, its weights not filled."""
+        return TinyVit(self)
+
+    @staticmethod
+    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> TinyVitSizes | None:
+        """Sizes of the tensors, names as in TinyVit; None where this is no TinyViT.
+
+        No tensor tells last_stride: it is 2 here.
+        """
+        if "patch_embed.seq.2.c.weight" not in shapes:
+            return None
+        widths, heads, windows = {0: shapes["patch_embed.seq.2.c.weight"][0]}, {}, {}
+        blocks: dict[int, set[int]] = {}
+        for name, shape in shapes.items():
+            if found := re.fullmatch(r"layers\.(\d+)\.blocks\.(\d+)\.(.*)", name):
+                layer = int(found[1])
+                blocks.setdefault(layer, set()).add(int(found[2]))
+                if found[3] == "attn.attention_biases":
+                    heads[layer], windows[layer] = shape[0], math.isqrt(shape[1])
+                elif found[3] == "attn.norm.weight":
+                    widths[layer] = shape[0]
+        order = sorted(blocks)
+        if sorted(widths) != order or sorted(heads) != order[1:] or len(order) < 2:
+            return None
+        return TinyVitSizes(
+            tuple(widths[layer] for layer in order),
+            tuple(len(blocks[layer]) for layer in order),
+            tuple(heads[layer] for layer in order[1:]),
+            tuple(windows[layer] for layer in order[1:]),
+        )
+
+
+class ConvolutionBlock(nn.Module):
+    """1x1 that widens, 3x3 depthwise, 1x1 that narrows, added to the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = EXPAND * channels
+        self.conv1 = NormedConvolution(channels, wide)
+        self.conv2 = NormedConvolution(wide, wide, kernel=3, groups=wide)
+        self.conv3 = NormedConvolution(wide, channels)
+        self.act = nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.act(self.conv2(self.act(self.conv1(x))))
+        return self.act(self.conv3(inner) + x)
+
+
+class Narrowing(nn.Module):
+    """To the channels and the resolution of the next layer."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = NormedConvolution(inputs, outputs)
+        self.conv2 = NormedConvolution(outputs, outputs, kernel=3, stride=stride, groups=outputs)
+        self.conv3 = NormedConvolution(outputs, outputs)
+        self.act = nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv3(self.act(self.conv2(self.act(self.conv1(x)))))
+
+
+class WindowAttention(nn.Module):
+    """[windows, window * window, channels] -> the same; attention with a bias by distance."""
+
+    def __init__(self, channels: int, heads: int, window: int) -> None:
+        super().__init__()
+        self._heads, self._scale = heads, (channels // heads) ** -0.5
+        self.norm = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+        self.attention_biases = nn.Parameter(torch.zeros(heads, window * window))
+        self.register_buffer("_distances", _distances(window), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        windows, length, channels = x.shape
+        qkv = self.qkv(self.norm(x)).reshape(windows, length, self._heads, -1).transpose(1, 2)
+        q, k, v = qkv.chunk(3, dim=-1)
+        weights = q @ k.transpose(-1, -2) * self._scale + self.attention_biases[:, self._distances]
+        attended = weights.softmax(dim=-1) @ v
+        return self.proj(attended.transpose(1, 2).reshape(windows, length, channels))
+
+
+def _distances(window: int) -> Tensor:
+    """int64 [window ** 2, window ** 2]: the row of the bias table for each pair of places."""
+    y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
+    y, x = y.flatten(), x.flatten()
+    return (y[:, None] - y).abs() * window + (x[:, None] - x).abs()
+
+
+class Mlp(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.fc1 = nn.Linear(channels, EXPAND * channels)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(EXPAND * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.act(self.fc1(self.norm(x))))
+
+
+class AttentionBlock(nn.Module):
+    """Attention within windows, a depthwise convolution, an MLP. [B, C, h, w] -> the same."""
+
+    def __init__(self, channels: int, heads: int, window: int) -> None:
+        super().__init__()
+        self._window = window
+        self.attn = WindowAttention(channels, heads, window)
+        self.local_conv = NormedConvolution(channels, channels, kernel=3, groups=channels)
+        self.mlp = Mlp(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.local_conv(x + self._attended(x))
+        return x + self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def _attended(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        side = self._window
+        below, right = -height % side, -width % side
+        padded = F.pad(x, (0, right, 0, below))
+        rows, columns = (height + below) // side, (width + right) // side
+        cut = padded.reshape(batch, channels, rows, side, columns, side)
+        windows = cut.permute(0, 2, 4, 3, 5, 1).reshape(-1, side * side, channels)
+        attended = self.attn(windows).reshape(batch, rows, columns, side, side, channels)
+        joined = attended.permute(0, 5, 1, 3, 2, 4).reshape(padded.shape)
+        return joined[:, :, :height, :width]
+
+
+class Layer(nn.Module):
+    """The blocks of a resolution, then the way to the next."""
+
+    def __init__(self, blocks: list[nn.Module], downsample: nn.Module) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*blocks)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.downsample(self.blocks(x))
+
+
+class Stem(nn.Module):
+    """[B, 3, h, w] -> [B, width, ceil(h / 4), ceil(w / 4)]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.seq = stride_four_stem(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.seq(x)
+
+
+class TinyVit(nn.Module):
+    """[B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)] with four resolutions."""
+
+    def __init__(self, sizes: TinyVitSizes) -> None:
+        super().__init__()
+        self.patch_embed = Stem(sizes.widths[0])
+        last = len(sizes.widths) - 1
+        layers = []
+        for index, (width, depth) in enumerate(zip(sizes.widths, sizes.depths, strict=True)):
+            stride = sizes.last_stride if index == last - 1 else 2
+            onward: nn.Module = nn.Identity()
+            if index < last:
+                onward = Narrowing(width, sizes.widths[index + 1], stride)
+            layers.append(Layer([_block(sizes, index) for _ in range(depth)], onward))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        return self.layers(self.patch_embed(pixel_values))
+
+
+def _block(sizes: TinyVitSizes, layer: int) -> nn.Module:
+    if layer == 0:
+        return ConvolutionBlock(sizes.widths[0])
+    return AttentionBlock(sizes.widths[layer], sizes.heads[layer - 1], sizes.windows[layer - 1])

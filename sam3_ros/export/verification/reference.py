@@ -1,0 +1,179 @@
+"""A bundle against answers that the original's own code gave, kept in cases_*.npz.
+
+A case holds the seed of its input image, tokens, exemplar boxes and clicks, and what came out.
+Mask logits are stored as float16, so half a step of that format is forgiven.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.errors import ExportError
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.image_embedding import ImageEmbedding
+from sam3_ros.core.image_transform import ImageTransform
+from sam3_ros.core.interactive import choose_mask
+from sam3_ros.core.manifest import Manifest, SingleMask
+from sam3_ros.core.raw_answers import prompt_tokens
+from sam3_ros.core.session import Array
+from sam3_ros.core.stage_graph import StageGraph
+
+SIDE = 1008
+NUMBER_LIMIT = 1e-5
+MASK_LIMIT = 1e-3
+# Over the hundreds of thousands of pixels of every query's mask.
+STATISTIC_LIMIT = 1e-3
+
+Case = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class ReferenceFigure:
+    """One tensor of one case: its largest absolute difference, and how much is allowed."""
+
+    case: str
+    tensor: str
+    difference: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """A difference that is not a number has not passed."""
+        return self.difference <= self.limit
+
+
+def reference_figures(
+    graph: StageGraph, manifest: Manifest, folder: Path, progress: Callable[[str], None]
+) -> list[ReferenceFigure]:
+    """Ask every case of the folder. Raises ExportError where there is none, or none for this model
+    (the cases have an input of 1008 pixels)."""
+    paths = sorted(folder.glob("cases_*.npz"))
+    if not paths:
+        raise ExportError(f"{folder} holds no cases_*.npz; expected the folder of the reference")
+    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    if size != (SIDE, SIDE):
+        raise ExportError(
+            f"the reference was computed at {SIDE}x{SIDE}, this bundle takes {size[0]}x{size[1]}; "
+            f"export it without --input-size"
+        )
+    found: list[ReferenceFigure] = []
+    for path in paths:
+        progress(f"reference {path.stem}: asking the bundle")
+        found += _case_figures(graph, manifest, path.stem, _load(path))
+    return found
+
+
+def reference_image(seed: int) -> npt.NDArray[np.float32]:
+    """pixel_values f32[1,3,1008,1008] in [-1, 1]: noise in blocks of four sizes, as the cases use.
+
+    A fixed rule, PCG64 seeded with [seed, 1008]; another generator would be another image.
+    """
+    generator = np.random.Generator(np.random.PCG64([seed, SIDE]))
+    total = np.zeros((1, 3, SIDE, SIDE), np.float32)
+    for blocks in (4, 16, 63, 252):
+        noise = generator.standard_normal((1, 3, blocks, blocks)).astype(np.float32)
+        total += noise.repeat(SIDE // blocks, axis=2).repeat(SIDE // blocks, axis=3)
+    return np.asarray(total / np.abs(total).max(), np.float32)
+
+
+def _load(path: Path) -> Case:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            case = dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ExportError(f"{path} cannot be read as a reference case: {error}") from error
+    for name in ("image_seed", "input_ids", "logits", "boxes", "presence"):
+        if name not in case:
+            raise ExportError(f"{path} is no reference case: it has no {name!r}")
+    return case
+
+
+def _case_figures(
+    graph: StageGraph, manifest: Manifest, name: str, case: Case
+) -> Iterator[ReferenceFigure]:
+    space = manifest.interactive.prompt_space if manifest.interactive else None
+    transform = ImageTransform(ImageSize(SIDE, SIDE), manifest.preprocessing, space)
+    image = ImageEmbedding(graph, transform, reference_image(int(case["image_seed"])))
+    if manifest.concept is not None:
+        for row in range(len(case["input_ids"])):
+            yield from _concept_figures(image, f"{name} prompt {row}", case, row)
+    if manifest.interactive is not None and "points" in case:
+        rule = manifest.interactive.single_mask
+        yield from _click_figures(image, f"{name} clicks", case, rule)
+
+
+def _concept_figures(
+    image: ImageEmbedding, name: str, case: Case, row: int
+) -> Iterator[ReferenceFigure]:
+    boxes = case.get("exemplar_boxes", np.zeros((1, 0, 4), np.float32)).astype(np.float32)
+    labels = case.get("exemplar_labels", np.zeros((1, 0), np.int64)).astype(np.int64)
+    feeds = {
+        "input_ids": case["input_ids"][row : row + 1].astype(np.int64),
+        "boxes": boxes,
+        "box_labels": labels,
+        "box_mask": np.ones(boxes.shape[:2], np.bool_),
+    }
+    values = prompt_tokens(image, feeds)
+    values |= image.compute(("queries", "logits", "pred_boxes", "presence"), values)
+    ours = (("logits", "logits"), ("boxes", "pred_boxes"), ("presence", "presence"))
+    for theirs, canonical in ours:
+        yield _number(name, theirs, values[canonical][0], case[theirs][row])
+    drawn = ("masks", "semantic") if image.provides("semantic") else ("masks",)
+    drawing = image.compute(drawn, values)
+    masks = drawing["masks"][0]
+    if "top_queries" in case:
+        top = case["top_queries"][row].astype(np.int64)
+        yield _mask(name, "top_masks", masks[top], case["top_masks"][row])
+    if "mask_mean" in case:
+        mean, std = masks.mean((1, 2), np.float64), masks.std((1, 2), np.float64)
+        yield _statistic(name, "mask_mean", mean, case["mask_mean"][row])
+        yield _statistic(name, "mask_std", std, case["mask_std"][row])
+    if "semantic" in case and "semantic" in drawing:
+        yield _mask(name, "semantic", drawing["semantic"][0], case["semantic"][row])
+
+
+def _click_figures(
+    image: ImageEmbedding, name: str, case: Case, rule: SingleMask
+) -> Iterator[ReferenceFigure]:
+    feeds = {
+        "point_coords": case["points"].astype(np.float32),
+        "point_labels": case["point_labels"].astype(np.int64),
+    }
+    mask_side = 4 * SIDE // 14
+    feeds["mask_input"] = np.zeros((1, 1, mask_side, mask_side), np.float32)
+    feeds["has_mask"] = np.zeros(1, np.float32)
+    found = image.compute(("sam_masks", "sam_iou", "object_score"), feeds)
+    masks, iou = found["sam_masks"][0], found["sam_iou"][0]
+    single = choose_mask(masks, iou, ambiguous=False, rule=rule)
+    for kind, chosen in (("multi", slice(1, 4)), ("single", slice(single, single + 1))):
+        yield _number(name, f"{kind}_iou", iou[chosen], case[f"{kind}_iou"][0])
+        yield _number(name, f"{kind}_object", found["object_score"][0], case[f"{kind}_object"][0])
+        yield _mask(name, f"{kind}_masks", masks[chosen], case[f"{kind}_masks"][0])
+
+
+def _number(case: str, tensor: str, found: Array, expected: Array) -> ReferenceFigure:
+    return ReferenceFigure(case, tensor, _largest(found, expected), NUMBER_LIMIT)
+
+
+def _statistic(case: str, tensor: str, found: Array, expected: Array) -> ReferenceFigure:
+    return ReferenceFigure(case, tensor, _largest(found, expected), STATISTIC_LIMIT)
+
+
+def _mask(case: str, tensor: str, found: Array, expected: Array) -> ReferenceFigure:
+    if found.shape != expected.shape:
+        return ReferenceFigure(case, tensor, float("inf"), MASK_LIMIT)
+    rounding = np.spacing(np.abs(expected.astype(np.float16))).astype(np.float64) / 2
+    beyond = np.abs(found.astype(np.float64) - expected) - rounding
+    return ReferenceFigure(case, tensor, max(0.0, float(np.max(beyond))), MASK_LIMIT)
+
+
+def _largest(found: Array, expected: Array) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(found.astype(np.float64) - expected).max())

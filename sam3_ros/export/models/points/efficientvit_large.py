@@ -1,0 +1,179 @@
+"""EfficientViT-SAM's image encoder: EfficientViT's large networks and a neck over three resolutions.
+
+Cai et al., arXiv 2205.14756; Zhang et al., arXiv 2402.05008. Module names are the original's
+(mit-han-lab/efficientvit), so its tensors need no renaming. The original norms everything, SAM's
+decoder too, with 1e-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.models.sam.modeling_sam import SamLayerNorm
+
+from sam3_ros.export.fills import unit_features
+from sam3_ros.export.models.trunks.efficientvit_blocks import (
+    LARGE,
+    AttentionBlock,
+    ConvLayer,
+    FusedBottleneck,
+    InvertedBottleneck,
+    Operations,
+    Residual,
+    TwoConvolutions,
+)
+from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.weights.names import SAME_NAMES
+
+NORM_EPS = 1e-6
+STYLE = replace(LARGE, norm_eps=NORM_EPS)
+#: The first block of a resolution widens by so much more than the others.
+NARROWING_EXPAND = 4
+#: How many of the coarsest resolutions the neck joins.
+JOINED = 3
+
+Kind = Literal["res", "fmb", "mb", "att"]
+_CONVOLUTIONS = {"res": TwoConvolutions, "fmb": FusedBottleneck, "mb": InvertedBottleneck}
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """One resolution of the backbone: channels, the blocks that keep it, their kind and widening.
+
+    Another block, not counted, comes first and halves the picture; in the finest it is one
+    convolution. The deep kinds ("mb", "att") norm only the last convolution of a block.
+    """
+
+    width: int
+    depth: int
+    kind: Kind
+    expand: float
+
+    @property
+    def fewer_norms(self) -> bool:
+        """Does only the last convolution of a block have a norm?"""
+        return self.kind in ("mb", "att")
+
+
+@dataclass(frozen=True)
+class EfficientVitSamSizes:
+    """Every size of the image encoder.
+
+    resolutions: strides 2, 4, 8 ...; head: channels of an attention head; kernel: of the second
+    scale of attention; the neck's width, blocks and widening; grid: side of the answer, which the
+    neck scales to whatever the input's size.
+    """
+
+    resolutions: tuple[Resolution, ...]
+    kernel: int
+    neck_depth: int
+    neck_expand: float
+    head: int = 32
+    neck_width: int = 256
+    channels: int = 256
+    grid: int = 64
+
+    def __post_init__(self) -> None:
+        if len(self.resolutions) < JOINED:
+            raise ValueError(f"{len(self.resolutions)} resolutions, but the neck joins {JOINED}")
+
+    @property
+    def stride(self) -> int:
+        """Of the coarsest resolution."""
+        return int(2 ** len(self.resolutions))
+
+
+class LargeBackbone(nn.Module):
+    """[B, 3, h, w] -> the features of every resolution, finest first."""
+
+    def __init__(self, sizes: EfficientVitSamSizes) -> None:
+        super().__init__()
+        first = sizes.resolutions[0]
+        stem = ConvLayer(3, first.width, stride=2, style=STYLE)
+        stages = [Operations([stem, *_keeping(first, sizes)])]
+        for finer, here in zip(sizes.resolutions, sizes.resolutions[1:], strict=False):
+            stages.append(Operations([_narrowing(finer.width, here), *_keeping(here, sizes)]))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+def _narrowing(inputs: int, here: Resolution) -> Residual:
+    block = FusedBottleneck if here.kind == "fmb" else InvertedBottleneck
+    expand = here.expand * NARROWING_EXPAND
+    main = block(inputs, here.width, 2, expand, STYLE, fewer_norms=here.fewer_norms)
+    return Residual(main, keeps_shape=False)
+
+
+def _keeping(here: Resolution, sizes: EfficientVitSamSizes) -> list[nn.Module]:
+    return [_block(here, sizes) for _ in range(here.depth)]
+
+
+def _block(here: Resolution, sizes: EfficientVitSamSizes) -> nn.Module:
+    if here.kind == "att":
+        return AttentionBlock(here.width, sizes.head, here.expand, STYLE, scales=(sizes.kernel,))
+    block = _CONVOLUTIONS[here.kind]
+    return Residual(
+        block(here.width, here.width, 1, here.expand, STYLE, fewer_norms=here.fewer_norms)
+    )
+
+
+class SamNeck(nn.Module):
+    """Three resolutions, coarsest first, brought to one grid, summed and refined."""
+
+    def __init__(self, sizes: EfficientVitSamSizes) -> None:
+        super().__init__()
+        width = sizes.neck_width
+        self.input_ops = nn.ModuleList(
+            Operations([ConvLayer(resolution.width, width, 1, style=STYLE, activated=False)])
+            for resolution in reversed(sizes.resolutions[-JOINED:])
+        )
+        self.middle = Operations(
+            Residual(FusedBottleneck(width, width, 1, sizes.neck_expand, STYLE))
+            for _ in range(sizes.neck_depth)
+        )
+        self.output_ops = nn.ModuleList([Operations([ConvLayer(width, sizes.channels, 1)])])
+        self._size = (sizes.grid, sizes.grid)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        x, *others = (self._on_grid(op(f)) for op, f in zip(self.input_ops, features, strict=True))
+        for other in others:
+            x = x + other
+        return self.output_ops[0](self.middle(x))
+
+    def _on_grid(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] == self._size:
+            return x
+        return F.interpolate(x, size=self._size, mode="bicubic", align_corners=False)
+
+
+class EfficientVitSamImage(Stage):
+    """pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,g,g]."""
+
+    outputs: ClassVar[tuple[str, ...]] = ("sam_embed",)
+    original_names = SAME_NAMES.under("image_encoder.")
+
+    def __init__(self, sizes: EfficientVitSamSizes, input_size: int) -> None:
+        super().__init__()
+        self.backbone = LargeBackbone(sizes)
+        self.neck = SamNeck(sizes)
+        self.norm = SamLayerNorm(sizes.channels, eps=NORM_EPS, data_format="channels_first")
+        self._input_size = input_size
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        size = self._input_size
+        return {"pixel_values": TensorInput((1, 3, size, size), unit_features)}
+
+    def forward(self, pixel_values: Tensor) -> tuple[Tensor]:
+        features = self.backbone(pixel_values)
+        return (self.norm(self.neck(features[: -JOINED - 1 : -1])),)

@@ -41,12 +41,33 @@ INTERACTIVE_OUTPUTS = {
 }
 OBJECT_SCORE = "object_score"  # f32[1,1] logit; needed where the manifest gates by it
 
+# Following an object through a video, one object at a time; no capability asks for these yet.
+# M memories, m their channels, K object pointers, g the grid. Ages are counted in frames.
+VIDEO_INPUTS = {
+    "memory_mask": 4,  # f32[1,1,16g,16g] in [0,1], of the mask that answered
+    "memories": 4,  # f32[M,m,g,g], mask_memory of earlier frames
+    "memory_ages": 1,  # int64[M], 0 for frames with clicks
+    "object_pointers": 2,  # f32[K,D], one of the `pointers` of each earlier frame
+    "pointer_ages": 1,  # f32[K], divided by the largest age
+    "object_mask": 4,  # f32[1,1,h,w] in model px, 0 or 1: an object that starts as a mask
+}
+VIDEO_OUTPUTS = {
+    "frame_features": 4,  # f32[1,D,g,g], sam_embed of a frame without "no memory"
+    "sam_tokens": 3,  # f32[1,4,D]
+    "mask_memory": 4,  # f32[1,m,g,g]
+    "pointers": 3,  # f32[1,4,D], one for each mask
+    "tracked_embed": 4,  # f32[1,D,g,g], in place of sam_embed on a tracked frame
+    "mask_prompt": 4,  # f32[1,1,4g,4g], for mask_input
+}
+
 RANKS = {
     **IMAGE_INPUTS,
     **CONCEPT_INPUTS,
     **INTERACTIVE_INPUTS,
     **CONCEPT_OUTPUTS,
     **INTERACTIVE_OUTPUTS,
+    **VIDEO_INPUTS,
+    **VIDEO_OUTPUTS,
     OBJECT_SCORE: 2,
     "fpn0": 4,
     "fpn1": 4,

@@ -1,0 +1,41 @@
+"""The stage with which an object enters a video as a mask: drawn, or found by words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam3_ros.export.fills import mask_probabilities
+from sam3_ros.export.models.sam3.tracker_sizes import MASK_SCALE, PATCH, TRACKER
+from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.weights.names import NameRules
+
+
+class MaskPrompt(Stage):
+    """object_mask f32[P,1,14g,14g], 0 or 1 -> mask_prompt f32[P,1,4g,4g], for mask_input.
+
+    With it (has_mask 1), a single padding point and sam_embed, the mask decoder gives the tokens
+    for the object's first pointer. The object's mask is object_mask itself, and its object score
+    +10, or -10 where the mask is empty: then also its pointer is the one of "no object".
+    Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py.
+    """
+
+    outputs = ("mask_prompt",)
+    original_names = NameRules(((r"mask_downsample\.(.*)", TRACKER + r"mask_downsample.\1"),))
+
+    def __init__(self, grid: int) -> None:
+        super().__init__()
+        self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+        self._grid = grid
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        side = PATCH * self._grid
+        return {"object_mask": TensorInput(("prompts", 1, side, side), mask_probabilities)}
+
+    def forward(self, object_mask: Tensor) -> tuple[Tensor, ...]:
+        side = MASK_SCALE * self._grid
+        small = self.mask_downsample(object_mask)
+        return (F.interpolate(small, (side, side), mode="bilinear", align_corners=False),)

@@ -22,8 +22,8 @@ class DetectorSizes:
 
     trunk_channels: of the image features that the neck takes. width: of every token and feature
     map behind the neck. feedforward: inner width of the transformer layers and of the scoring's
-    perceptron. roi_size: side of the grid that a box is pooled to. heads: of attention; no shape
-    shows them, so they are the same in every checkpoint.
+    perceptron. roi_size: side of the grid that a box is pooled to. heads: of attention; the
+    decoder's bias for boxes has one number a head.
     """
 
     trunk_channels: int = 1024
@@ -59,6 +59,7 @@ class DetectorSizes:
             decoder_layers=_layers(shapes, DECODER + "layers"),
             queries=_shape(shapes, DECODER + "query_embed.weight", 2)[0],
             roi_size=_shape(shapes, GEOMETRY + "boxes_pool_project.weight", 4)[3],
+            heads=_shape(shapes, DECODER + "boxRPB_embed_x.layers.1.weight", 2)[0],
         )
 
 

@@ -1,0 +1,129 @@
+"""The stage that finds objects: DETR's decoder, its boxes refined layer by layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from transformers.models.sam3.configuration_sam3 import Sam3DETRDecoderConfig
+from transformers.models.sam3.modeling_sam3 import (
+    Sam3DetrDecoder,
+    box_cxcywh_to_xyxy,
+    inverse_sigmoid,
+)
+
+from sam3_ros.export.fills import leading_mask, unit_features
+from sam3_ros.export.models.sam3.layer_names import attention_rules, perceptron_rules
+from sam3_ros.export.models.sam3.positions import grid_positions
+from sam3_ros.export.models.sam3.sizes import DECODER, DetectorSizes
+from sam3_ros.export.models.sam3.token_masks import attended
+from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.weights.names import NameRules, Rule
+
+#: Distances to a box's sides are taken in eighths of the image, then as logarithms to this base.
+EIGHTHS = 8
+
+
+class Decoder(Stage):
+    """memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T]
+    -> queries f32[P,Q,D], pred_boxes f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
+
+    transformers clamps the presence to +-10; the original means to and does not, and neither does
+    this. Source: facebookresearch/sam3, sam3/model/decoder.py.
+    """
+
+    outputs = ("queries", "pred_boxes", "presence")
+    positions: Tensor
+    ticks: Tensor
+
+    def __init__(self, sizes: DetectorSizes, grid: int) -> None:
+        super().__init__()
+        self.decoder = Sam3DetrDecoder(
+            Sam3DETRDecoderConfig(
+                hidden_size=sizes.width,
+                num_layers=sizes.decoder_layers,
+                num_queries=sizes.queries,
+                num_attention_heads=sizes.heads,
+                intermediate_size=sizes.feedforward,
+                attn_implementation="eager",
+            )
+        )
+        self.register_buffer("positions", grid_positions(grid, sizes.width), persistent=False)
+        self.register_buffer("ticks", torch.arange(grid) / grid, persistent=False)
+        self._width, self._places = sizes.width, grid * grid
+
+    @property
+    def original_names(self) -> NameRules:  # type: ignore[override]
+        return NameRules(_rules())
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return {
+            "memory": TensorInput(("prompts", self._places, self._width), unit_features),
+            "prompt": TensorInput(("prompts", "tokens", self._width), unit_features),
+            "prompt_mask": TensorInput(("prompts", "tokens"), leading_mask),
+        }
+
+    def forward(self, memory: Tensor, prompt: Tensor, prompt_mask: Tensor) -> tuple[Tensor, ...]:
+        net, prompts = self.decoder, prompt.shape[0]
+        tokens = torch.cat([net.presence_token.weight, net.query_embed.weight])
+        tokens = tokens.expand(prompts, -1, -1)
+        boxes = net.reference_points.weight.sigmoid().expand(prompts, -1, -1)
+        for layer in net.layers:
+            tokens = layer(
+                tokens,
+                query_pos=net.ref_point_head(net.position_encoding.encode_boxes(boxes)),
+                text_features=prompt,
+                vision_features=memory,
+                vision_pos_encoding=self.positions,
+                text_cross_attn_mask=attended(prompt_mask),
+                vision_cross_attn_mask=self._nearness(boxes),
+            )
+            queries = net.output_layer_norm(tokens[:, 1:])
+            boxes = (net.box_head(queries) + inverse_sigmoid(boxes)).sigmoid()
+        presence = net.presence_head(net.presence_layer_norm(tokens[:, 0]))
+        return queries, boxes, presence
+
+    def _nearness(self, boxes: Tensor) -> Tensor:
+        """What attention adds for where a place lies to a query's box: [P,heads,1+Q,g*g].
+
+        The presence token, first, has no box and gets zeros.
+        """
+        x1, y1, x2, y2 = box_cxcywh_to_xyxy(boxes).unbind(-1)
+        across = self.decoder.box_rpb_embed_x(self._distances(x1, x2))
+        down = self.decoder.box_rpb_embed_y(self._distances(y1, y2))
+        bias = (down.unsqueeze(3) + across.unsqueeze(2)).flatten(2, 3).permute(0, 3, 1, 2)
+        return torch.nn.functional.pad(bias, (0, 0, 1, 0))
+
+    def _distances(self, start: Tensor, end: Tensor) -> Tensor:
+        """Signed logarithms of the distances of the grid's ticks to two sides: [P,Q,g,2]."""
+        sides = torch.stack([start, end], dim=-1)
+        eighths = (self.ticks[:, None] - sides[:, :, None, :]) * EIGHTHS
+        return eighths.sign() * torch.log2(eighths.abs() + 1) / math.log2(EIGHTHS)
+
+
+def _rules() -> tuple[Rule, ...]:
+    layer, original = r"decoder\.layers\.(\d+)", DECODER + r"layers.\1"
+    return (
+        *attention_rules(layer + r"\.self_attn", original + ".self_attn"),
+        *attention_rules(layer + r"\.text_cross_attn", original + ".ca_text"),
+        *attention_rules(layer + r"\.vision_cross_attn", original + ".cross_attn"),
+        (layer + r"\.mlp\.fc([12])\.(.*)", original + r".linear\2.\3"),
+        (layer + r"\.self_attn_layer_norm\.(.*)", original + r".norm2.\2"),
+        (layer + r"\.text_cross_attn_layer_norm\.(.*)", original + r".catext_norm.\2"),
+        (layer + r"\.vision_cross_attn_layer_norm\.(.*)", original + r".norm1.\2"),
+        (layer + r"\.mlp_layer_norm\.(.*)", original + r".norm3.\2"),
+        *perceptron_rules(r"decoder\.box_head", DECODER + "bbox_embed"),
+        *perceptron_rules(r"decoder\.presence_head", DECODER + "presence_token_head"),
+        *perceptron_rules(r"decoder\.ref_point_head", DECODER + "ref_point_head"),
+        *perceptron_rules(r"decoder\.box_rpb_embed_x", DECODER + "boxRPB_embed_x"),
+        *perceptron_rules(r"decoder\.box_rpb_embed_y", DECODER + "boxRPB_embed_y"),
+        (r"decoder\.output_layer_norm\.(.*)", DECODER + r"norm.\1"),
+        (r"decoder\.presence_layer_norm\.(.*)", DECODER + r"presence_token_out_norm.\1"),
+        (
+            r"decoder\.(query_embed|reference_points|presence_token)\.weight",
+            DECODER + r"\1.weight",
+        ),
+    )

@@ -1,0 +1,112 @@
+"""The stage that turns boxes into prompt tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from transformers.models.sam3.configuration_sam3 import Sam3GeometryEncoderConfig
+from transformers.models.sam3.modeling_sam3 import Sam3GeometryEncoder
+
+from sam3_ros.export.family import Unneeded
+from sam3_ros.export.fills import binary_labels, leading_mask, unit_boxes, unit_features
+from sam3_ros.export.models.sam3.box_pooling import pool_boxes
+from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
+from sam3_ros.export.models.sam3.positions import grid_positions
+from sam3_ros.export.models.sam3.sizes import GEOMETRY, DetectorSizes
+from sam3_ros.export.models.sam3.token_masks import attended
+from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.weights.names import NameRules
+
+UNNEEDED = (
+    Unneeded(
+        r"detector\.geometry_encoder\.points_(direct|pool|pos_enc)_project\..*",
+        "the detector's point prompts: the published model answers clicks with its tracker",
+    ),
+)
+
+
+class Geometry(Stage):
+    """boxes f32[P,N,4] cxcywh in [0, 1], box_labels int64[P,N] (1 like this, 0 not like this),
+    box_mask bool[P,N], fpn2 f32[1,D,g,g]
+    -> geometry_features f32[P,N+1,D], geometry_mask bool[P,N+1].
+
+    The last token is the original's CLS token. It is there without any box, too: transformers
+    leaves it out then. Source: facebookresearch/sam3, sam3/model/geometry_encoders.py.
+    """
+
+    outputs = ("geometry_features", "geometry_mask")
+    shortest: ClassVar[Mapping[str, int]] = {"boxes": 0}
+    original_names = NameRules(
+        (
+            *encoder_layer_rules(r"encoder\.layers", GEOMETRY + "encode"),
+            (r"encoder\.vision_layer_norm\.(.*)", GEOMETRY + r"img_pre_norm.\1"),
+            (r"encoder\.prompt_layer_norm\.(.*)", GEOMETRY + r"norm.\1"),
+            (r"encoder\.output_layer_norm\.(.*)", GEOMETRY + r"encode_norm.\1"),
+            (r"encoder\.((?:label_embed|cls_embed|boxes_|final_proj).*)", GEOMETRY + r"\1"),
+        )
+    )
+    positions: Tensor
+
+    def __init__(self, sizes: DetectorSizes, grid: int) -> None:
+        super().__init__()
+        self.encoder = Sam3GeometryEncoder(
+            Sam3GeometryEncoderConfig(
+                hidden_size=sizes.width,
+                num_layers=sizes.geometry_layers,
+                num_attention_heads=sizes.heads,
+                intermediate_size=sizes.feedforward,
+                roi_size=sizes.roi_size,
+                attn_implementation="eager",
+            )
+        )
+        self.register_buffer("positions", grid_positions(grid, sizes.width), persistent=False)
+        self._width, self._grid = sizes.width, grid
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return {
+            "boxes": TensorInput(("prompts", "boxes", 4), unit_boxes),
+            "box_labels": TensorInput(("prompts", "boxes"), binary_labels),
+            "box_mask": TensorInput(("prompts", "boxes"), leading_mask),
+            "fpn2": TensorInput((1, self._width, self._grid, self._grid), unit_features),
+        }
+
+    def forward(
+        self, boxes: Tensor, box_labels: Tensor, box_mask: Tensor, fpn2: Tensor
+    ) -> tuple[Tensor, ...]:
+        places = fpn2.flatten(2).transpose(1, 2)
+        tokens = self._tokens(boxes, box_labels, self.encoder.vision_layer_norm(places))
+        tokens = self.encoder.prompt_layer_norm(self.encoder.final_proj(tokens))
+        valid = torch.cat([box_mask, box_mask.new_ones(boxes.shape[0], 1)], dim=1)
+        places = places.expand(boxes.shape[0], -1, -1)
+        for layer in self.encoder.layers:
+            tokens = layer(tokens, places, self.positions, attended(valid))
+        return self.encoder.output_layer_norm(tokens), valid
+
+    def _tokens(self, boxes: Tensor, labels: Tensor, places: Tensor) -> Tensor:
+        """Boxes as the sum of what they are, show and mean, then CLS: [P,N+1,D]."""
+        net, prompts = self.encoder, boxes.shape[0]
+        # A spare row, replaced by CLS in the end: no operator ever sees zero boxes.
+        boxes = torch.cat([boxes, boxes.new_full((prompts, 1, 4), 0.5)], dim=1)
+        labels = torch.cat([labels, labels.new_zeros(prompts, 1)], dim=1)
+        features = places.transpose(1, 2).unflatten(2, (self._grid, self._grid))
+        pooled = pool_boxes(features, boxes, net.roi_size).flatten(2)
+        pool = net.boxes_pool_project  # a convolution whose kernel covers its whole input
+        tokens = (
+            net.boxes_direct_project(boxes)
+            + nn.functional.linear(pooled, pool.weight.flatten(1), pool.bias)
+            + net.boxes_pos_enc_project(self._positions_of(boxes))
+            + net.label_embed(labels)
+        )
+        return torch.cat([tokens[:, :-1], net.cls_embed.weight.expand(prompts, -1, -1)], dim=1)
+
+    def _positions_of(self, boxes: Tensor) -> Tensor:
+        x, y, width, height = boxes.unbind(-1)
+        sines_x, sines_y = self.encoder.position_encoding.encode_1d_positions(
+            x.flatten(), y.flatten()
+        )
+        sines = torch.cat([sines_y, sines_x], dim=-1).view(*boxes.shape[:2], -1)
+        return torch.cat([sines, height[..., None], width[..., None]], dim=-1)

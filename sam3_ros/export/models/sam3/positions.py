@@ -1,0 +1,24 @@
+"""Positions of a square grid of features, as sines."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from transformers.models.sam3.modeling_sam3 import Sam3SinePositionEmbedding
+
+
+def grid_positions(grid: int, width: int) -> Tensor:
+    """f32[1,grid*grid,width], the same for every image: row by row, y before x.
+
+    Source: facebookresearch/sam3, sam3/model/position_encoding.py, normalised to 2 pi.
+    """
+    embedding = Sam3SinePositionEmbedding(num_position_features=width // 2, normalize=True)
+    table = embedding.build_sine_position_embedding(
+        torch.Size((1, width, grid, grid)),
+        torch.device("cpu"),
+        torch.float32,
+        embedding.num_position_features,
+        embedding.normalize,
+        embedding.scale,
+    )
+    return table.flatten(2).transpose(1, 2).clone()  # transformers keeps the table it returned

@@ -1,0 +1,94 @@
+"""The stage that draws the masks of queries, and of everything the prompt means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from transformers.models.sam3.configuration_sam3 import Sam3MaskDecoderConfig
+from transformers.models.sam3.modeling_sam3 import Sam3MaskDecoder
+
+from sam3_ros.export.family import Unneeded
+from sam3_ros.export.fills import leading_mask, unit_features
+from sam3_ros.export.models.sam3.layer_names import attention_rules
+from sam3_ros.export.models.sam3.sizes import SEGMENTATION, DetectorSizes
+from sam3_ros.export.models.sam3.token_masks import attended
+from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.weights.names import NameRules
+
+UPSAMPLINGS = 2  # from fpn2 to fpn1 to fpn0
+
+UNNEEDED = (
+    Unneeded(
+        r"detector\.segmentation_head\.pixel_decoder\.(conv_layers|norms)\.2\..*",
+        "the pixel decoder's third upsampling: the original has three and two to do",
+    ),
+)
+
+
+class Segmentation(Stage):
+    """fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], memory f32[P,g*g,D], queries f32[P,K,D],
+    prompt f32[P,T,D], prompt_mask bool[P,T] -> masks f32[P,K,4g,4g], semantic f32[P,1,4g,4g],
+    both logits. The queries may be only those that were kept.
+
+    Source: facebookresearch/sam3, sam3/model/maskformer_segmentation.py.
+    """
+
+    outputs = ("masks", "semantic")
+    original_names = NameRules(
+        (
+            *attention_rules(r"head\.prompt_cross_attn", SEGMENTATION + "cross_attend_prompt"),
+            (r"head\.prompt_cross_attn_norm\.(.*)", SEGMENTATION + r"cross_attn_norm.\1"),
+            (r"head\.(pixel_decoder\..*)", SEGMENTATION + r"\1"),
+            (r"head\.mask_embedder\.(.*)", SEGMENTATION + r"mask_predictor.mask_embed.\1"),
+            (r"head\.instance_projection\.(.*)", SEGMENTATION + r"instance_seg_head.\1"),
+            (r"head\.semantic_projection\.(.*)", SEGMENTATION + r"semantic_seg_head.\1"),
+        )
+    )
+
+    def __init__(self, sizes: DetectorSizes, grid: int) -> None:
+        super().__init__()
+        self.head = Sam3MaskDecoder(
+            Sam3MaskDecoderConfig(
+                hidden_size=sizes.width,
+                num_attention_heads=sizes.heads,
+                num_upsampling_stages=UPSAMPLINGS,
+                attn_implementation="eager",
+            )
+        )
+        self._width, self._grid = sizes.width, grid
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        width, grid = self._width, self._grid
+        return {
+            "fpn0": TensorInput((1, width, 4 * grid, 4 * grid), unit_features),
+            "fpn1": TensorInput((1, width, 2 * grid, 2 * grid), unit_features),
+            "memory": TensorInput(("prompts", grid * grid, width), unit_features),
+            "queries": TensorInput(("prompts", "kept", width), unit_features),
+            "prompt": TensorInput(("prompts", "tokens", width), unit_features),
+            "prompt_mask": TensorInput(("prompts", "tokens"), leading_mask),
+        }
+
+    def forward(
+        self,
+        fpn0: Tensor,
+        fpn1: Tensor,
+        memory: Tensor,
+        queries: Tensor,
+        prompt: Tensor,
+        prompt_mask: Tensor,
+    ) -> tuple[Tensor, ...]:
+        normed = self.head.prompt_cross_attn_norm(memory)
+        read, _ = self.head.prompt_cross_attn(normed, prompt, prompt, attended(prompt_mask))
+        coarse = (memory + read).transpose(1, 2).unflatten(2, (self._grid, self._grid))
+        pixels = self.head.pixel_decoder([fpn0, fpn1, coarse])
+        return self._masks(queries, pixels), self.head.semantic_projection(pixels)
+
+    def _masks(self, queries: Tensor, pixels: Tensor) -> Tensor:
+        """Queries times projected pixels. It is the queries that are projected: they are fewer."""
+        projection = self.head.instance_projection
+        embedded = self.head.mask_embedder(queries)
+        weights = embedded @ projection.weight.flatten(1)
+        bias = embedded @ projection.bias[:, None]
+        return (weights @ pixels.flatten(2) + bias).unflatten(2, pixels.shape[-2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,10 +15,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Unneeded:
-    """Tensors of a checkpoint that no stage uses: a regular expression on names, and why."""
+    """Tensors of a checkpoint that no stage uses: a regular expression on whole names, and why."""
 
     pattern: str
     reason: str
+
+    def covers(self, name: str) -> bool:
+        """Whether this is said of the tensor of that name."""
+        return re.fullmatch(self.pattern, name) is not None
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Architecture(Protocol):
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """How images and clicks must be prepared. context_length: None where the model reads no text."""
+    """How images and clicks must be prepared. context_length: None where no text is read."""
 
     preprocessing: Preprocessing
     interactive: InteractiveSettings | None

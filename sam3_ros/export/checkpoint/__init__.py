@@ -1,0 +1,1 @@
+"""Checkpoint files: read without running what is in them, looked into, made smaller, written."""

@@ -1,0 +1,63 @@
+"""Which format a checkpoint file has, and why others are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.checkpoint.safetensors_file import is_safetensors, read_safetensors
+from sam3_ros.export.checkpoint.torch_file import is_archive, read_torch_file
+
+__all__ = ["Checkpoint", "open_checkpoint"]
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Read a PyTorch or a safetensors file, whichever its content is.
+
+    Nothing in the file is run. Raises CheckpointError, with a message of its own for each: no such
+    file, empty, cut short, damaged, PyTorch's format from before 1.6, a pickle, Python objects
+    beside the tensors, TorchScript, a Git LFS pointer, anything else, no model in it, entries of
+    the model that are no tensors, tensors of one name or over the same numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise CheckpointError(f"{path} {what}; name a .pth, .pt or .safetensors file")
+    if is_archive(path):
+        return read_torch_file(path)
+    if is_safetensors(path):
+        return read_safetensors(path)
+    raise CheckpointError(f"{path} {_why_not(path)}")
+
+
+_BEFORE_1_6 = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+_SAVE_AGAIN = (
+    "where you trust the file, load it with torch.load(FILE, weights_only=False), and write "
+    'torch.save({"model": STATE_DICT}, NEW_FILE)'
+)
+
+
+def _why_not(path: Path) -> str:
+    with path.open("rb") as stream:
+        start = stream.read(64)
+    if not start:
+        return "is empty; fetch it again"
+    if start.startswith(_BEFORE_1_6):
+        return (
+            "is in the format of PyTorch before 1.6, which cannot be read piece by piece; "
+            + _SAVE_AGAIN
+        )
+    if start[:1] == b"\x80":
+        return (
+            "is a Python pickle, which may run code when it is read, so it is refused; "
+            + _SAVE_AGAIN
+        )
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer and not the file itself; run `git lfs pull` where it is from"
+    if start.lstrip()[:1] == b"<":
+        return "is a web page and no checkpoint; the download needs another address or a login"
+    return (
+        "is neither a PyTorch nor a safetensors file (or only a damaged start of one); "
+        "name a .pth, .pt or .safetensors file"
+    )

@@ -1,0 +1,131 @@
+"""Where in a checkpoint the model's tensors are, and what lies beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.checkpoint.contents import Leftover
+
+#: What training scripts call the entry that holds the model.
+MODEL_KEYS = ("model", "state_dict", "model_state_dict")
+#: What PyTorch's wrappers for several devices and for compiling put before every name.
+WRAPPERS = ("module.", "_orig_mod.")
+
+
+def split_off_model(document: Any) -> tuple[dict[str, Tensor], tuple[Leftover, ...]]:
+    """The model's tensors by name, wrappers' prefixes removed, and everything else.
+
+    Raises CheckpointError: no model, more than one, entries that are no tensors, one name twice,
+    two tensors over the same numbers.
+    """
+    model, leftovers = _descend(document)
+    odd = [f"{name} ({type(v).__name__})" for name, v in model.items() if not _dense(v)]
+    if odd:
+        raise CheckpointError(
+            f"the model has {len(odd)} entries that are no (dense) tensors: {_first(odd)}; "
+            f"save its state_dict alone"
+        )
+    tensors = unwrapped(model)
+    _refuse_overlaps(tensors)
+    return tensors, tuple(leftovers)
+
+
+def unwrapped(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The same entries without wrappers' prefixes. Raises CheckpointError for a name twice."""
+    found: dict[str, Any] = {}
+    for name, value in model.items():
+        bare = _bare(name)
+        if bare in found:
+            raise CheckpointError(
+                f"two tensors are called {bare} once the prefixes {', '.join(WRAPPERS)} are "
+                f"removed; save one model alone"
+            )
+        found[bare] = value
+    return found
+
+
+def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
+    leftovers: list[Leftover] = []
+    while True:
+        if not isinstance(document, Mapping):
+            raise CheckpointError(
+                f"the file holds a {type(document).__name__}; tensors by name were expected, "
+                f'such as torch.save({{"model": STATE_DICT}}, FILE) writes'
+            )
+        nested = [key for key in MODEL_KEYS if isinstance(document.get(key), Mapping)]
+        if len(nested) > 1:
+            raise CheckpointError(
+                f"the file holds several models ({', '.join(nested)}); save the one to use alone"
+            )
+        if not nested:
+            break
+        leftovers += [
+            Leftover(str(key), _bytes_in(value))
+            for key, value in document.items()
+            if key != nested[0]
+        ]
+        document = document[nested[0]]
+    if not any(isinstance(value, Tensor) for value in document.values()):
+        raise CheckpointError(
+            f"no tensors were found, neither at the top nor below {', '.join(MODEL_KEYS)}; "
+            f"there is {_first([str(key) for key in document]) or 'nothing'}"
+        )
+    return {str(key): value for key, value in document.items()}, leftovers
+
+
+def _dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
+
+
+def _bare(name: str) -> str:
+    while prefix := next((wrapper for wrapper in WRAPPERS if name.startswith(wrapper)), ""):
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _refuse_overlaps(tensors: Mapping[str, Tensor]) -> None:
+    """Slices of one buffer are common, but one number under two names is a mistake in saving."""
+    spans = sorted((*_span(tensor), name) for name, tensor in tensors.items() if tensor.numel())
+    for (_, end, name), (start, _, other) in pairwise(spans):
+        if start < end:
+            raise CheckpointError(
+                f"{name} and {other} share the same numbers in the file; "
+                f"save them apart: {{name: tensor.clone() for name, tensor in STATE_DICT.items()}}"
+            )
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    last = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    start = tensor.data_ptr()
+    return start, start + (last + 1) * tensor.element_size()
+
+
+def _bytes_in(value: Any) -> int:
+    storages = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for tensor in _tensors_in(value)
+        if _dense(tensor)
+    }
+    return sum(storages.values())
+
+
+def _tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _tensors_in(entry)
+    elif isinstance(value, (list, tuple, set)):
+        for entry in value:
+            yield from _tensors_in(entry)
+
+
+def _first(names: list[str], count: int = 5) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more

@@ -1,0 +1,84 @@
+"""PyTorch's own file format (since 1.6): a zip archive with a restricted pickle in it."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.checkpoint.nesting import split_off_model
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file starts as a zip archive does."""
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def read_torch_file(path: Path) -> Checkpoint:
+    """The model of the archive, mapped into memory. Raises CheckpointError, see open_checkpoint."""
+    _check_archive(path)
+    try:
+        model, leftovers = split_off_model(_load(path))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return Checkpoint(
+        path,
+        {name: tuple(tensor.shape) for name, tensor in model.items()},
+        {name: tensor.dtype for name, tensor in model.items()},
+        leftovers,
+        lambda name: model[name].detach(),
+    )
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            records = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(
+            f"{path} is cut short: the table at the end of a PyTorch file is missing "
+            f"({path.stat().st_size:,} bytes are here); fetch it again"
+        ) from error
+    names = {record.filename.partition("/")[2] for record in records}
+    if "constants.pkl" in names or any(name.startswith("code/") for name in names):
+        raise CheckpointError(
+            f"{path} is a TorchScript program and not weights, so it is refused; save the "
+            f"module's state_dict with torch.save"
+        )
+    if "data.pkl" not in names:
+        raise CheckpointError(f"{path} is a zip archive, but not one of PyTorch's; unpack it first")
+    if any(record.compress_type != zipfile.ZIP_STORED for record in records):
+        raise CheckpointError(
+            f"{path} was packed again with compression, so it cannot be mapped into memory; use "
+            f"the file as torch.save wrote it"
+        )
+
+
+def _load(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"the file holds more than tensors and plain values: {_objects(path)}. To make such "
+            f"an object means to run code, so it is refused; where you trust the file, load it "
+            f"with torch.load(FILE, weights_only=False), and write "
+            f'torch.save({{"model": STATE_DICT}}, NEW_FILE)'
+        ) from error
+    except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"the file is damaged ({reason}); fetch it again") from error
+
+
+def _objects(path: Path) -> str:
+    """The classes and functions that the pickle names; found without running it."""
+    try:
+        named = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+    except Exception:  # a pickle that not even a listing gets through
+        named = []
+    return ", ".join(sorted(named)[:5]) or "a pickle that cannot be followed"

@@ -1,0 +1,88 @@
+"""Statistics for the batch norms of a network with random weights.
+
+Without them the features of many trunks hardly depend on the image, and a comparison of two
+implementations proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Generator, Tensor, nn
+
+from sam3_ros.export.network import Network
+from sam3_ros.export.stage import Stage
+from sam3_ros.export.weights.natural_images import natural_images
+
+IMAGES_OF_A_KIND = 2
+LENGTH = 8  # of every axis that may grow, such as prompts
+BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def calibrate_batch_norms(network: Network, seed: int) -> None:
+    """Set every batch norm's mean and variance to those of noise and natural-looking images.
+
+    The stages run in their order, as far as the last one with a batch norm needs it, each on what
+    the ones before it computed and else on its own examples. They must take several images at once.
+    """
+    computed: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for stage in _stages_to_run(network.stages()):
+            inputs = _inputs(stage, computed, seed)
+            with _measuring(stage):
+                outputs = stage(*inputs.values())
+            computed |= dict(zip(stage.outputs, outputs, strict=True))
+
+
+def batch_norms(module: nn.Module) -> list[nn.Module]:
+    """Every batch norm with statistics below a module."""
+    found = [m for m in module.modules() if isinstance(m, BatchNorm)]
+    return [norm for norm in found if norm.track_running_stats]
+
+
+def _stages_to_run(stages: Mapping[str, Stage]) -> list[Stage]:
+    """Those with a batch norm, and those that compute what these take."""
+    wanted: set[str] = set()
+    needed: list[Stage] = []
+    for stage in reversed(stages.values()):
+        if batch_norms(stage) or wanted.intersection(stage.outputs):
+            wanted |= set(stage.inputs)
+            needed.insert(0, stage)
+    return needed
+
+
+def _inputs(stage: Stage, computed: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    lengths = {name: max(LENGTH, stage.shortest.get(name, 1)) for name in stage.lengths()}
+    examples = stage.examples(lengths, seed)
+    if "pixel_values" in examples:
+        examples["pixel_values"] = _images(examples["pixel_values"].shape, seed)
+    return {name: computed.get(name, example) for name, example in examples.items()}
+
+
+def _images(shape: torch.Size, seed: int) -> Tensor:
+    generator = Generator().manual_seed(seed)
+    noise = torch.randn(IMAGES_OF_A_KIND, *shape[1:], generator=generator)
+    natural = natural_images(IMAGES_OF_A_KIND, shape[-2], shape[-1], generator)
+    return torch.cat([noise, natural])
+
+
+@contextmanager
+def _measuring(stage: Stage) -> Iterator[None]:
+    """While open, batch norms normalise by the batch at hand, and keep its mean and variance.
+
+    So each measures what reaches it once those before it have their final values.
+    """
+    norms = batch_norms(stage)
+    before = [(norm.training, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train()
+        norm.momentum = None  # the average of all that was measured
+    try:
+        yield
+    finally:
+        for norm, (training, momentum) in zip(norms, before, strict=True):
+            norm.train(training)
+            norm.momentum = momentum

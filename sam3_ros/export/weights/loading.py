@@ -1,0 +1,110 @@
+"""Fills a network from a checkpoint, all of it or not at all; and gives its tensors back."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.family import Family
+from sam3_ros.export.network import Network
+from sam3_ros.export.weights.fitting import KINDS, Misfit, listed, misfits
+from sam3_ros.export.weights.joining import joined, original_shapes, split
+
+logger = logging.getLogger(__name__)
+
+
+def load_strictly(network: Network, checkpoint: Checkpoint, family: Family) -> None:
+    """Fill every parameter and buffer of the network from the checkpoint, in float32.
+
+    Every tensor of the checkpoint is used, or stands among what the family does not need. One
+    tensor at a time is in memory beside the network.
+
+    Raises CheckpointError that lists, by component, what is missing, unexpected, mis-shaped or of
+    another type, before the network is touched; and for a tensor with NaN or infinite numbers:
+    then the network is of no use.
+    """
+    found = misfits(network, checkpoint, family)
+    if found:
+        raise CheckpointError(_refusal(found, checkpoint, family))
+    _say_what_is_converted(network, checkpoint)
+    own = network.state_dict(keep_vars=True)
+    with torch.no_grad():
+        for binding in network.bindings():
+            originals = [_finite(name, checkpoint) for name in binding.originals]
+            targets = [own[name] for name in binding.targets]
+            parts = split(joined(originals), [tuple(target.shape) for target in targets])
+            for target, part in zip(targets, parts, strict=True):
+                target.copy_(part)
+
+
+def original_tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
+    """The network's tensors under the original's names, each once: what load_strictly reads.
+
+    A tensor may be a view of the network's own. Raises ValueError where two places that stand for
+    one original hold different numbers.
+    """
+    own = network.state_dict()
+    bindings = network.bindings()
+    times = Counter(name for binding in bindings for name in binding.originals)
+    seen: dict[str, Tensor] = {}  # only those that come again: a packed one is a copy
+    for binding in bindings:
+        targets = [own[name] for name in binding.targets]
+        parts = split(joined(targets), original_shapes(binding, targets))
+        for name, part in zip(binding.originals, parts, strict=True):
+            if name not in seen:
+                if times[name] > 1:
+                    seen[name] = part
+                yield name, part
+            elif not torch.equal(seen[name], part):
+                raise ValueError(f"{binding.targets}: other numbers than elsewhere for {name}")
+
+
+def _refusal(found: list[Misfit], checkpoint: Checkpoint, family: Family) -> str:
+    counts = Counter(misfit.kind for misfit in found)
+    summary = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    return (
+        f"{checkpoint.path} does not fit {family.name}: {summary}.\n"
+        f"{listed(found, family.components)}\n"
+        f"Nothing was loaded, as nothing is loaded in part; `sam3-ros inspect {checkpoint.path}` "
+        f"shows what the file holds."
+    )
+
+
+def _say_what_is_converted(network: Network, checkpoint: Checkpoint) -> None:
+    used = {original for binding in network.bindings() for original in binding.originals}
+    dtypes = Counter(checkpoint.dtypes[name] for name in used)
+    for dtype, count in dtypes.items():
+        if dtype.is_floating_point and dtype != torch.float32:
+            logger.warning(
+                "%s: %d tensors are %s and are converted to float32",
+                checkpoint.path,
+                count,
+                str(dtype).removeprefix("torch."),
+            )
+
+
+def _finite(name: str, checkpoint: Checkpoint) -> Tensor:
+    tensor = checkpoint.tensor(name)
+    if tensor.is_floating_point() and tensor.dtype != torch.float32:
+        tensor = tensor.float()
+    if not is_finite(tensor):
+        raise CheckpointError(
+            f"{checkpoint.path}: {name} holds NaN or infinite numbers, so no answer of the model "
+            f"could be relied on; use another checkpoint of the training"
+        )
+    return tensor
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite; without a copy of the tensor."""
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return True
+    low, high = torch.aminmax(tensor)
+    return math.isfinite(low) and math.isfinite(high)

@@ -48,7 +48,7 @@ VIDEO_INPUTS = {
     "memories": 4,  # f32[M,m,g,g], mask_memory of earlier frames
     "memory_ages": 1,  # int64[M], 0 for frames with clicks
     "object_pointers": 2,  # f32[K,D], one of the `pointers` of each earlier frame
-    "pointer_ages": 1,  # f32[K], divided by the largest age
+    "pointer_ages": 1,  # f32[K], divided by the largest (15 in a stream)
     "object_mask": 4,  # f32[1,1,h,w] in model px, 0 or 1: an object that starts as a mask
 }
 VIDEO_OUTPUTS = {

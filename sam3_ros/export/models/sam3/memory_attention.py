@@ -167,8 +167,10 @@ def _layer(sizes: TrackerSizes) -> nn.Module:
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """f32[1,Q,D], f32[1,N,D], f32[1,N,D] -> f32[1,Q,D]: attention with one head."""
-    pieces = query.split(QUERIES_AT_ONCE, dim=1)
-    return torch.cat([F.scaled_dot_product_attention(q, key, value) for q in pieces], dim=1)
+    key, value = key[:, None], value[:, None]
+    pieces = query[:, None].split(QUERIES_AT_ONCE, dim=2)
+    seen = [F.scaled_dot_product_attention(piece, key, value) for piece in pieces]
+    return torch.cat(seen, dim=2)[:, 0]
 
 
 def axial_rotation(width: int, grid: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Pictures that look like photographs to a batch norm: smooth, with edges, colours that go together."""
+"""Pictures that look like photographs to a batch norm: smooth, with edges and related colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EfficientViT-SAM's image encoder: EfficientViT's large networks and a neck over three resolutions.
+"""EfficientViT-SAM's image encoder: a large EfficientViT and a neck over three resolutions.
 
 Cai et al., arXiv 2205.14756; Zhang et al., arXiv 2402.05008. Module names are the original's
 (mit-han-lab/efficientvit), so its tensors need no renaming. The original norms everything, SAM's
@@ -64,8 +64,8 @@ class EfficientVitSamSizes:
     """Every size of the image encoder.
 
     resolutions: strides 2, 4, 8 ...; head: channels of an attention head; kernel: of the second
-    scale of attention; the neck's width, blocks and widening; grid: side of the answer, which the
-    neck scales to whatever the input's size.
+    scale of attention; the neck's width, blocks and widening; cells: side of the answer, to
+    which the neck scales whatever the input's size.
     """
 
     resolutions: tuple[Resolution, ...]
@@ -75,16 +75,24 @@ class EfficientVitSamSizes:
     head: int = 32
     neck_width: int = 256
     channels: int = 256
-    grid: int = 64
+    cells: int = 64
 
     def __post_init__(self) -> None:
         if len(self.resolutions) < JOINED:
             raise ValueError(f"{len(self.resolutions)} resolutions, but the neck joins {JOINED}")
 
     @property
-    def stride(self) -> int:
-        """Of the coarsest resolution."""
+    def step(self) -> int:
+        """Input sizes are multiples of this, px: every resolution halves the picture."""
         return int(2 ** len(self.resolutions))
+
+    def grid(self, _input_size: int, /) -> int:
+        """Side of the answer, in cells: the same for all input sizes."""
+        return self.cells
+
+    def build(self, input_size: int) -> Stage:
+        """Stage `image`, its weights not filled."""
+        return EfficientVitSamImage(self, input_size)
 
 
 class LargeBackbone(nn.Module):
@@ -142,7 +150,7 @@ class SamNeck(nn.Module):
             for _ in range(sizes.neck_depth)
         )
         self.output_ops = nn.ModuleList([Operations([ConvLayer(width, sizes.channels, 1)])])
-        self._size = (sizes.grid, sizes.grid)
+        self._size = (sizes.cells, sizes.cells)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         x, *others = (self._on_grid(op(f)) for op, f in zip(self.input_ops, features, strict=True))

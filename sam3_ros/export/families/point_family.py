@@ -1,0 +1,136 @@
+"""Families that answer clicks and boxes alone: SAM 1's decoder behind another image encoder.
+
+Preparing images and clicks is SAM's (segment-anything, predictor.py), in all of them the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from sam3_ros.core.errors import ExportError
+from sam3_ros.core.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.export.families.nearest_variant import nearest_variant
+from sam3_ros.export.family import Component, ModelSettings, Shapes, Unneeded
+from sam3_ros.export.models.points.sam_decoder import (
+    MASK_SCALE,
+    PROMPT_SPACE,
+    MaskDecoderStage,
+    PromptEncoderStage,
+    SamDecoderSizes,
+)
+from sam3_ros.export.network import Network, Part
+from sam3_ros.export.stage import Stage
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+#: A picture of one cell says nothing about places.
+LEAST_STEPS = 2
+
+
+class ImageEncoderSizes(Protocol):
+    """Every size of an image encoder, and what follows from them."""
+
+    @property
+    def step(self) -> int:
+        """Input sizes are multiples of this, px."""
+
+    def grid(self, input_size: int, /) -> int:
+        """Side of its answer, in cells."""
+
+    def build(self, input_size: int) -> Stage:
+        """Stage `image`, its weights not filled."""
+
+
+@dataclass(frozen=True)
+class PointArchitecture:
+    """Every size of a variant. input_size: what it was trained at, px."""
+
+    variant: str
+    image: ImageEncoderSizes
+    decoder: SamDecoderSizes
+    input_size: int
+
+
+@dataclass(frozen=True)
+class PointFamily:
+    """A family of point models; see Family for what its members mean.
+
+    Input sizes may change: clicks stay in the prompt space of 1024 px and are embedded by the place
+    they have in the picture, as are the cells of whatever grid the encoder answers with.
+    """
+
+    name: str
+    title: str
+    licence: str
+    architectures: tuple[PointArchitecture, ...]
+    components: tuple[Component, ...]
+    unneeded: tuple[Unneeded, ...] = ()
+    parts: tuple[Part, ...] = field(default=("interactive",), init=False)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the architectures."""
+        return tuple(architecture.variant for architecture in self.architectures)
+
+    def recognise(self, shapes: Shapes) -> PointArchitecture:
+        """The variant whose tensors the checkpoint has. Raises CheckpointError."""
+        with torch.device("meta"):
+            networks = {a.variant: self.build(a, a.input_size) for a in self.architectures}
+        return self.architecture(nearest_variant(shapes, networks, self.unneeded, self.title))
+
+    def architecture(self, variant: str) -> PointArchitecture:
+        """The real sizes of a variant. Raises ExportError."""
+        for architecture in self.architectures:
+            if architecture.variant == variant:
+                return architecture
+        raise ExportError(f"{self.title} has no variant {variant!r}: {', '.join(self.variants)}")
+
+    def default_input_size(self, architecture: PointArchitecture) -> int:
+        """What the variant was trained at, px."""
+        return architecture.input_size
+
+    def build(self, architecture: PointArchitecture, input_size: int) -> Network:
+        """Stages image, prompt_encoder and mask_decoder, their weights not filled."""
+        grid = _grid(architecture, input_size)
+        stages: Mapping[str, Stage] = {
+            "image": architecture.image.build(input_size),
+            "prompt_encoder": PromptEncoderStage(architecture.decoder, grid),
+            "mask_decoder": MaskDecoderStage(architecture.decoder, grid),
+        }
+        return Network(stages, dict.fromkeys(stages, self.parts)).eval()
+
+    def settings(self, architecture: PointArchitecture, input_size: int) -> ModelSettings:
+        """How SAM prepares images and clicks, and chooses among its masks."""
+        mask = MASK_SCALE * _grid(architecture, input_size)
+        preprocessing = Preprocessing(
+            input_size,
+            input_size,
+            IMAGENET_MEAN,
+            IMAGENET_STD,
+            fit="longest_side",
+            interpolation="bilinear_antialias",
+        )
+        interactive = InteractiveSettings(
+            prompt_space=Size(PROMPT_SPACE, PROMPT_SPACE),
+            padding_point="without_box",
+            mask_input=Size(mask, mask),
+            multimask_max_points=1,
+            single_mask=SingleMask("first"),
+            object_score="ignore",
+            mask_fit="through_padded_input",
+        )
+        return ModelSettings(preprocessing, interactive, context_length=None)
+
+
+def _grid(architecture: PointArchitecture, input_size: int) -> int:
+    step = architecture.image.step
+    if input_size % step or input_size < LEAST_STEPS * step:
+        raise ExportError(
+            f"an input size of {input_size} px: {architecture.variant} takes multiples of {step} "
+            f"from {LEAST_STEPS * step} on; it was trained at {architecture.input_size}"
+        )
+    return architecture.image.grid(input_size)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.models.trunks.contract import PATCH, TRUNK, Trunk
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
-from sam3_ros.export.models.trunks.head import PATCH, STUDENT, TRUNK, StudentTrunk
+from sam3_ros.export.models.trunks.head import STUDENT, StudentTrunk
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
+from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes, Sam3VitTrunk
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.weights.names import PART
 
 Shapes = Mapping[str, tuple[int, ...]]
-Sizes = RepVitSizes | TinyVitSizes | EfficientVitSizes
-FAMILIES: tuple[type[Sizes], ...] = (RepVitSizes, TinyVitSizes, EfficientVitSizes)
-BACKBONE = STUDENT + "backbone.model."
+StudentSizes = RepVitSizes | TinyVitSizes | EfficientVitSizes
+STUDENTS: tuple[type[StudentSizes], ...] = (RepVitSizes, TinyVitSizes, EfficientVitSizes)
 
 
 @dataclass(frozen=True)
@@ -23,88 +26,116 @@ class TrunkArchitecture:
     """Every size of a trunk. channels: of the features that the necks take."""
 
     name: str
-    backbone: Sizes
+    sizes: StudentSizes | Sam3VitSizes
     channels: int = 1024
 
 
-#: The published image encoders.
-TRUNKS = (
-    TrunkArchitecture("repvit-m0_9", RepVitSizes((48, 96, 192, 384), (3, 3, 15, 2))),
-    TrunkArchitecture("repvit-m1_1", RepVitSizes((64, 128, 256, 512), (3, 3, 13, 2))),
-    TrunkArchitecture("repvit-m2_3", RepVitSizes((80, 160, 320, 640), (7, 7, 35, 2))),
-    TrunkArchitecture(
-        "tinyvit-5m", TinyVitSizes((64, 128, 160, 320), (2, 2, 6, 2), (4, 5, 10), (7, 14, 7))
-    ),
-    TrunkArchitecture(
-        "tinyvit-11m", TinyVitSizes((64, 128, 256, 448), (2, 2, 6, 2), (4, 8, 14), (7, 14, 7))
-    ),
-    TrunkArchitecture(
-        "tinyvit-21m", TinyVitSizes((96, 192, 384, 576), (2, 2, 6, 2), (6, 12, 18), (7, 14, 7))
-    ),
-    TrunkArchitecture(
-        "efficientvit-b0", EfficientVitSizes((8, 16, 32, 64, 128), (1, 2, 2, 2, 2), 16)
-    ),
-    TrunkArchitecture(
-        "efficientvit-b1", EfficientVitSizes((16, 32, 64, 128, 256), (1, 2, 3, 3, 4), 16)
-    ),
-    TrunkArchitecture(
-        "efficientvit-b2", EfficientVitSizes((24, 48, 96, 192, 384), (1, 3, 4, 4, 6), 32)
-    ),
+#: The published students.
+TRUNKS = tuple(
+    TrunkArchitecture(name, sizes)
+    for name, sizes in (
+        ("repvit-m0_9", RepVitSizes((48, 96, 192, 384), (3, 3, 15, 2))),
+        ("repvit-m1_1", RepVitSizes((64, 128, 256, 512), (3, 3, 13, 2))),
+        ("repvit-m2_3", RepVitSizes((80, 160, 320, 640), (7, 7, 35, 2))),
+        ("tinyvit-5m", TinyVitSizes((64, 128, 160, 320), (2, 2, 6, 2), (4, 5, 10), (7, 14, 7))),
+        ("tinyvit-11m", TinyVitSizes((64, 128, 256, 448), (2, 2, 6, 2), (4, 8, 14), (7, 14, 7))),
+        ("tinyvit-21m", TinyVitSizes((96, 192, 384, 576), (2, 2, 6, 2), (6, 12, 18), (7, 14, 7))),
+        ("efficientvit-b0", EfficientVitSizes((8, 16, 32, 64, 128), (1, 2, 2, 2, 2), 16)),
+        ("efficientvit-b1", EfficientVitSizes((16, 32, 64, 128, 256), (1, 2, 3, 3, 4), 16)),
+        ("efficientvit-b2", EfficientVitSizes((24, 48, 96, 192, 384), (1, 3, 4, 4, 6), 32)),
+    )
 )
+#: SAM 3's own.
+SAM3_TRUNK = TrunkArchitecture("sam3-vit", Sam3VitSizes())
+ALL_TRUNKS = (*TRUNKS, SAM3_TRUNK)
+
+#: A checkpoint with this share of a trunk's tensors is a damaged one of it, not another trunk.
+ALIKE = 0.9
 
 
 def trunk_architecture(name: str) -> TrunkArchitecture:
     """The real sizes of a published trunk. Raises ExportError for another name."""
-    for architecture in TRUNKS:
+    for architecture in ALL_TRUNKS:
         if architecture.name == name:
             return architecture
-    known = ", ".join(architecture.name for architecture in TRUNKS)
-    raise ExportError(f"no image encoder is called {name!r}; there are {known}")
+    raise ExportError(f"no image encoder is called {name!r}; there are {_names(ALL_TRUNKS)}")
 
 
 def recognise_trunk(
-    shapes: Shapes, known: tuple[TrunkArchitecture, ...] = TRUNKS
+    shapes: Shapes, known: tuple[TrunkArchitecture, ...] = ALL_TRUNKS
 ) -> TrunkArchitecture:
     """The one of the known trunks whose sizes the checkpoint's tensors have.
 
     Published EfficientSAM3 files carry SAM 3's ViT beside the student that imitates it: the student
-    is the one used. Raises CheckpointError that says what was found instead.
+    is the one used. A file that lacks a few tensors of a trunk is still taken for it: strict loading
+    can say better what is wrong. Raises CheckpointError that says what was found instead.
     """
-    head = shapes.get(STUDENT + "head.0.weight")
-    backbone = _below(BACKBONE, shapes)
-    found = next((sizes for f in FAMILIES if (sizes := f.from_shapes(backbone))), None)
+    trunk = _below(TRUNK, shapes)
+    student = _below(STUDENT, shapes)
+    sizes, channels = _student(student) if student else _vit(trunk)
     for architecture in known:
-        if head and architecture.backbone == found and architecture.channels == head[0]:
+        if architecture.sizes == sizes and architecture.channels == channels:
             return architecture
+    for architecture in known:
+        if _likeness(architecture, trunk) >= ALIKE:
+            return architecture
+    found = f"found {sizes} and {channels} channels" if sizes else _some(trunk)
     raise CheckpointError(
-        f"the image encoder ({TRUNK}...) is none of {', '.join(a.name for a in known)}: "
-        f"{_described(found, head, _below(TRUNK, shapes))}"
+        f"the image encoder ({TRUNK}...) should be one of {_names(known)}, but {found}"
     )
 
 
-def build_trunk(architecture: TrunkArchitecture, input_size: int) -> Stage:
+def build_trunk(architecture: TrunkArchitecture, input_size: int) -> Trunk:
     """Stage `image_trunk`, in evaluation mode, its weights not filled.
 
     Raises ExportError for an input size that is no multiple of the patch size.
     """
     if input_size < PATCH or input_size % PATCH:
         raise ExportError(
-            f"an input size of {input_size} px: it must be a multiple of {PATCH}, such as 1008 "
+            f"an input size of {input_size} pixels: it must be a multiple of {PATCH}, such as 1008 "
             f"(what the models are trained at) or 504"
         )
-    sizes = architecture.backbone
-    trunk = StudentTrunk(sizes.build(), sizes.channels, architecture.channels, input_size)
-    return trunk.eval()
+    sizes = architecture.sizes
+    if isinstance(sizes, Sam3VitSizes):
+        return Sam3VitTrunk(sizes, input_size).eval()
+    backbone = sizes.build()
+    return StudentTrunk(backbone, sizes.channels, architecture.channels, input_size).eval()
+
+
+def _student(tensors: Shapes) -> tuple[StudentSizes | None, int]:
+    backbone = _below("backbone.model.", tensors)
+    found = (sizes for family in STUDENTS if (sizes := family.from_shapes(backbone)))
+    return next(found, None), tensors.get("head.0.weight", (0,))[0]
+
+
+def _vit(tensors: Shapes) -> tuple[Sam3VitSizes | None, int]:
+    sizes = Sam3VitSizes.from_shapes(tensors)
+    return sizes, sizes.width if sizes else 0
 
 
 def _below(prefix: str, shapes: Shapes) -> dict[str, tuple[int, ...]]:
     return {n.removeprefix(prefix): tuple(s) for n, s in shapes.items() if n.startswith(prefix)}
 
 
-def _described(found: Sizes | None, head: tuple[int, ...] | None, trunk: Shapes) -> str:
-    if found is not None:
-        return f"found {found} and a head of shape {head}"
-    if not trunk:
-        return "found no tensor of that name"
-    some = ", ".join(f"{name} {list(shape)}" for name, shape in list(trunk.items())[:4])
-    return f"found {len(trunk)} tensors, such as {some}"
+def _likeness(architecture: TrunkArchitecture, tensors: Shapes) -> float:
+    """How many of the trunk's tensors are there, in [0, 1], packed ones left out."""
+    with torch.device("meta"):
+        stage = build_trunk(architecture, PATCH)
+    expected = [
+        (original.removeprefix(TRUNK), tuple(tensor.shape))
+        for name, tensor in stage.state_dict().items()
+        for original in stage.original_names.originals(name)
+        if PART not in original
+    ]
+    return sum(tensors.get(name) == shape for name, shape in expected) / len(expected)
+
+
+def _names(architectures: tuple[TrunkArchitecture, ...]) -> str:
+    return ", ".join(architecture.name for architecture in architectures)
+
+
+def _some(tensors: Shapes) -> str:
+    if not tensors:
+        return "no tensor has such a name"
+    some = ", ".join(f"{name} {list(shape)}" for name, shape in list(tensors.items())[:4])
+    return f"found {len(tensors)} tensors of no network known here: {some}, ..."

@@ -1,0 +1,127 @@
+"""SAM 3's own image encoder, a plain ViT that attends within windows in most of its blocks.
+
+Stands on the layers of transformers. What the original (facebookresearch/sam3, model_builder.py and
+vitdet.py) has otherwise: layer norms with an eps of 1e-5, not 1e-6, and a position table that still
+holds the place of the class token, which is not used.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers.models.sam3.configuration_sam3 import Sam3ViTConfig
+from transformers.models.sam3.modeling_sam3 import Sam3ViTLayer, Sam3ViTPatchEmbeddings
+
+from sam3_ros.export.family import Unneeded
+from sam3_ros.export.models.trunks.contract import PATCH, TRUNK, Trunk
+from sam3_ros.export.weights.names import NameRules
+
+HEAD = 64
+NORM_EPS = 1e-5
+GLOBAL_BLOCKS = 4
+
+UNNEEDED = (
+    Unneeded(
+        re.escape(TRUNK) + r"blocks\.\d+\.attn\.freqs_cis",
+        "rotary positions: computed from the input size",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Sam3VitSizes:
+    """Channels of the tokens and within the MLPs; blocks; side of a window and of the grid that the
+    position table was learned on, which is tiled over the input's grid.
+    """
+
+    width: int = 1024
+    ffn: int = 4736
+    depth: int = 32
+    window: int = 24
+
+    def __post_init__(self) -> None:
+        if self.width % HEAD or self.depth % GLOBAL_BLOCKS:
+            raise ValueError(f"no ViT of width {self.width} with {self.depth} blocks")
+
+    @property
+    def global_blocks(self) -> list[int]:
+        """The blocks that attend over the whole picture: the last of each quarter."""
+        step = self.depth // GLOBAL_BLOCKS
+        return list(range(step - 1, self.depth, step))
+
+    @staticmethod
+    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Sam3VitSizes | None:
+        """Sizes of the tensors, names below TRUNK; None where this is no such ViT."""
+        positions, ffn = shapes.get("pos_embed"), shapes.get("blocks.0.mlp.fc1.bias")
+        blocks = {m[1] for name in shapes if (m := re.match(r"blocks\.(\d+)\.", name))}
+        if positions is None or ffn is None:
+            return None
+        _, places, width = positions
+        if width % HEAD or len(blocks) % GLOBAL_BLOCKS:
+            return None
+        return Sam3VitSizes(width, ffn[0], len(blocks), math.isqrt(places - 1))
+
+
+class Sam3VitTrunk(Trunk):
+    """The last block's features, without a norm. Windows that do not fit the grid are padded with
+    zeros that take part in the attention, as in the original: at 1008 pixels they fit.
+    """
+
+    original_names = NameRules(
+        (
+            (r"(pos_embed|ln_pre\..*)", TRUNK + r"\1"),
+            (r"patch_embed\.projection\.(.*)", TRUNK + r"patch_embed.proj.\1"),
+            (r"(blocks\.\d+)\.layer_norm([12])\.(.*)", TRUNK + r"\1.norm\2.\3"),
+            (r"(blocks\.\d+)\.attention\.q_proj\.(.*)", TRUNK + r"\1.attn.qkv.\2#0"),
+            (r"(blocks\.\d+)\.attention\.k_proj\.(.*)", TRUNK + r"\1.attn.qkv.\2#1"),
+            (r"(blocks\.\d+)\.attention\.v_proj\.(.*)", TRUNK + r"\1.attn.qkv.\2#2"),
+            (r"(blocks\.\d+)\.attention\.o_proj\.(.*)", TRUNK + r"\1.attn.proj.\2"),
+            (r"(blocks\.\d+\.mlp\.fc[12]\..*)", TRUNK + r"\1"),
+        )
+    )
+
+    def __init__(self, sizes: Sam3VitSizes, input_size: int) -> None:
+        super().__init__(input_size)
+        config = _config(sizes, input_size)
+        self._window = sizes.window
+        self.patch_embed = Sam3ViTPatchEmbeddings(config)
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + sizes.window**2, sizes.width))
+        self.ln_pre = nn.LayerNorm(sizes.width, NORM_EPS)
+        self.blocks = nn.ModuleList(
+            Sam3ViTLayer(config, 0 if index in sizes.global_blocks else sizes.window)
+            for index in range(sizes.depth)
+        )
+
+    def forward(self, pixel_values: Tensor) -> tuple[Tensor]:
+        tokens = self.patch_embed(pixel_values).reshape(1, self.grid, self.grid, -1)
+        tokens = self.ln_pre(tokens + self._positions())
+        for block in self.blocks:
+            tokens = block(tokens)
+        return (tokens.permute(0, 3, 1, 2),)
+
+    def _positions(self) -> Tensor:
+        side, copies = self._window, math.ceil(self.grid / self._window)
+        table = self.pos_embed[:, 1:].reshape(1, side, side, -1)
+        return table.tile(1, copies, copies, 1)[:, : self.grid, : self.grid]
+
+
+def _config(sizes: Sam3VitSizes, input_size: int) -> Sam3ViTConfig:
+    config = Sam3ViTConfig(
+        hidden_size=sizes.width,
+        intermediate_size=sizes.ffn,
+        num_hidden_layers=sizes.depth,
+        num_attention_heads=sizes.width // HEAD,
+        image_size=input_size,
+        patch_size=PATCH,
+        layer_norm_eps=NORM_EPS,
+        window_size=sizes.window,
+        global_attn_indexes=sizes.global_blocks,
+        pretrain_image_size=sizes.window * PATCH,
+    )
+    config._attn_implementation = "sdpa"
+    return config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.core.bundle import Bundle
     from sam3_ros.core.bundle_report import StageReport
+    from sam3_ros.core.manifest import FileRef
     from sam3_ros.core.session import TensorSpec
 
 PATH_HELP = "a bundle's folder, or the name of an embedded one"
@@ -149,10 +151,13 @@ def _print_inspection(bundle: Bundle, precision: str, reports: list[StageReport]
             for canonical, spec in specs.items():
                 print(f"  {kind:<4}{canonical:<18} {spec}")
         for name, file in manifest.stages[report.stage].files.items():
-            print(f"  {name:<4} {file.path}  {_readable(file.bytes)}  sha256 {file.sha256}")
+            print(f"  {name:<4} {_file_line(file)}")
+            for data in file.data:
+                print(f"  {'':<4} {_file_line(data)}")
     if manifest.concept is not None:
-        file = manifest.concept.tokenizer.file
-        print(f"\ntokenizer\n  {file.path}  {_readable(file.bytes)}  sha256 {file.sha256}")
+        print(f"\ntokenizer\n  {_file_line(manifest.concept.tokenizer.file)}")
+    if manifest.recorded_answers is not None:
+        print(f"\nrecorded answers\n  {_file_line(manifest.recorded_answers)}")
     if manifest.verification:
         print("\nverification")
         print(_indented_json(manifest.verification))
@@ -212,7 +217,7 @@ def _stages(bundle: Bundle, reports: list[StageReport]) -> list[dict[str, Any]]:
             "inputs": {name: _tensor(spec) for name, spec in report.inputs.items()},
             "outputs": {name: _tensor(spec) for name, spec in report.outputs.items()},
             "files": {
-                precision: {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
+                precision: asdict(file)
                 for precision, file in bundle.manifest.stages[report.stage].files.items()
             },
         }
@@ -222,6 +227,10 @@ def _stages(bundle: Bundle, reports: list[StageReport]) -> list[dict[str, Any]]:
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
     return {"name": spec.name, "dtype": str(spec.dtype), "shape": list(spec.shape)}
+
+
+def _file_line(file: FileRef) -> str:
+    return f"{file.path}  {_readable(file.bytes)}  sha256 {file.sha256}"
 
 
 def _readable(size: int) -> str:

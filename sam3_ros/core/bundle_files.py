@@ -5,12 +5,26 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sam3_ros.core.errors import BundleError, ChecksumError
 from sam3_ros.core.manifest import FileRef
 
 CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file on disk. data: files beside it that it refers to by name; mostly none."""
+
+    path: Path
+    data: tuple[Path, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all of it."""
+        return sum(path.stat().st_size for path in (self.path, *self.data))
 
 
 def resolve_inside(folder: Path, relative: str) -> Path:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from sam3_ros.core.bundle import MANIFEST_NAME, Bundle
-from sam3_ros.core.bundle_files import describe_file
+from sam3_ros.core.bundle_files import ModelFile, describe_file
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.manifest import (
     ConceptSettings,
@@ -20,6 +20,7 @@ from sam3_ros.core.manifest import (
     Manifest,
     Preprocessing,
     StageEntry,
+    StageFile,
 )
 from sam3_ros.core.manifest_yaml import dump_manifest
 
@@ -36,6 +37,7 @@ class BundleDescription:
     concept: ConceptSettings | None = None
     interactive: InteractiveSettings | None = None
     verification: Mapping[str, Any] = field(default_factory=dict)
+    recorded_answers: FileRef | None = None
 
 
 class BundleWriter:
@@ -46,8 +48,9 @@ class BundleWriter:
             tokenizer = writer.add_file(tokenizer_json, "tokenizer.json")
             bundle = writer.finish(description)
 
-    Leaving the block without `finish` leaves nothing behind. Raises BundleError if the target
-    exists and replace_existing is not set.
+    Files that lie in `workspace` are moved, all others copied: what is made for the bundle alone
+    need not lie on the disk twice. Leaving the block without `finish` leaves nothing behind.
+    Raises BundleError if the target exists and replace_existing is not set.
     """
 
     def __init__(self, target: Path, replace_existing: bool = False) -> None:
@@ -59,6 +62,8 @@ class BundleWriter:
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{target.name}-"
         self._staging = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        self.workspace = self._staging / ".workspace"
+        self.workspace.mkdir()
         self._stages: dict[str, StageEntry] = {}
 
     def __enter__(self) -> BundleWriter:
@@ -73,44 +78,73 @@ class BundleWriter:
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def add_file(self, source: Path, relative: str) -> FileRef:
-        """Copy a file into the bundle at `relative` and describe it."""
-        copy = self._staging / relative
-        if copy.exists():
+        """Put a file into the bundle at `relative` and describe it."""
+        place = self._staging / relative
+        if place.exists():
             raise BundleError(f"{relative!r} is already in the bundle")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
-        return describe_file(copy, relative)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_relative_to(self.workspace):
+            source.rename(place)
+        else:
+            shutil.copyfile(source, place)
+        return describe_file(place, relative)
 
     def add_stage(
         self,
         name: str,
         inputs: Mapping[str, str],
         outputs: Mapping[str, str],
-        files: Mapping[str, Path],
+        files: Mapping[str, Path | ModelFile],
     ) -> None:
         """Add a stage: canonical name to name in the file, and precision to ONNX file.
 
-        The files are copied to <precision>/<name>.onnx.
+        A file goes to <precision>/<name>.onnx and its data beside it, under the names by which it
+        refers to them. A file that serves several precisions is there once.
         """
         if name in self._stages:
             raise BundleError(f"stage {name!r} is already in the bundle")
-        copies = {
-            precision: self.add_file(source, f"{precision}/{name}.onnx")
-            for precision, source in files.items()
-        }
-        self._stages[name] = StageEntry(name, inputs, outputs, copies)
+        added: dict[Path, StageFile] = {}
+        entries = {}
+        for precision, source in files.items():
+            file = source if isinstance(source, ModelFile) else ModelFile(source)
+            if file.path not in added:
+                added[file.path] = self._add_model(file, precision, name)
+            entries[precision] = added[file.path]
+        self._stages[name] = StageEntry(name, inputs, outputs, entries)
+
+    def drop_precision(self, precision: str) -> None:
+        """Take a precision out again, with the files that serve no other."""
+        for name, stage in self._stages.items():
+            kept = {p: file for p, file in stage.files.items() if p != precision}
+            self._stages[name] = replace(stage, files=kept)
+            if precision in stage.files and stage.files[precision] not in kept.values():
+                for file in (stage.files[precision], *stage.files[precision].data):
+                    (self._staging / file.path).unlink()
+
+    def draft(self, description: BundleDescription) -> Bundle:
+        """The bundle as it stands, to be tried before it is finished. Its files may yet move."""
+        return Bundle(self._staging, self._manifest(description))
 
     def finish(self, description: BundleDescription) -> Bundle:
         """Write the manifest, check the whole as a reader would, and move it to the target."""
-        fields = {name: getattr(description, name) for name in description.__dataclass_fields__}
-        _write_manifest(self._staging, Manifest(stages=self._stages, **fields))
-        Bundle.open(self._staging)
+        shutil.rmtree(self.workspace)
+        _write_manifest(self._staging, self._manifest(description))
+        written = Bundle.open(self._staging)
         self._staging.chmod(0o755)  # mkdtemp's folder is for its owner alone
         if self._target.exists():
             self._swap()
         else:
             self._staging.rename(self._target)
-        return Bundle.open(self._target)
+        return Bundle(self._target.resolve(), written.manifest)
+
+    def _add_model(self, file: ModelFile, precision: str, name: str) -> StageFile:
+        model = self.add_file(file.path, f"{precision}/{name}.onnx")
+        data = tuple(self.add_file(path, f"{precision}/{path.name}") for path in file.data)
+        return StageFile(model.path, model.sha256, model.bytes, data)
+
+    def _manifest(self, description: BundleDescription) -> Manifest:
+        fields = {name: getattr(description, name) for name in description.__dataclass_fields__}
+        return Manifest(stages=self._stages, **fields)
 
     def _swap(self) -> None:
         retired = Path(

@@ -7,7 +7,7 @@ the values mean and which combinations make sense.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -18,7 +18,9 @@ from sam3_ros.core.stage_order import Stage, stages_needed
 
 FORMAT = 1
 
-Capability = Literal["concept", "interactive"]
+Capability = Literal["concept", "interactive", "video"]
+#: A bundle with all of these can follow an object through a video; this version does not run them.
+VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
 Triple = tuple[float, float, float]
 
 
@@ -67,10 +69,18 @@ class FileRef:
 
 
 @dataclass(frozen=True)
-class StageEntry(Stage):
-    """A stage with its files, by precision."""
+class StageFile(FileRef):
+    """A model file. data: files that it refers to by name and that must lie beside it, as ONNX
+    keeps weights that are too many for one file."""
 
-    files: Mapping[str, FileRef]
+    data: tuple[FileRef, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageEntry(Stage):
+    """A stage with its files, by precision; precisions may share one."""
+
+    files: Mapping[str, StageFile]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,6 +158,8 @@ class InteractiveSettings:
 class Manifest:
     """Everything bundle.yaml says. `stages` and `source` keep the file's order.
 
+    recorded_answers: what the original model answered, for any machine to check itself against
+    (recorded_answers.py).
     Raises BundleError if a capability lacks its section, or the stages cannot compute what it
     needs.
     """
@@ -161,6 +173,7 @@ class Manifest:
     concept: ConceptSettings | None = None
     interactive: InteractiveSettings | None = None
     verification: Mapping[str, Any] = field(default_factory=dict)
+    recorded_answers: FileRef | None = None
 
     def __post_init__(self) -> None:
         for attribute in ("source", "stages", "verification"):
@@ -168,17 +181,19 @@ class Manifest:
             object.__setattr__(self, attribute, frozen)
         if self.concept is None and self.interactive is None:
             raise BundleError("a bundle needs a `concept` or an `interactive` section, or both")
-        if self.concept is not None:
-            self._require("concept", tensor_names.CONCEPT_INPUTS, tensor_names.CONCEPT_OUTPUTS)
+        self._stages_needed()
         if self.interactive is not None:
-            self._require_interactive(self.interactive)
+            self._require_mask_input(self.interactive)
+            self._require_same_picture(self.interactive.prompt_space)
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        """`concept`, `interactive` or both."""
+        """`concept`, `interactive` or both; and `video` where its stages are there."""
         concept: tuple[Capability, ...] = ("concept",) if self.concept else ()
         interactive: tuple[Capability, ...] = ("interactive",) if self.interactive else ()
-        return concept + interactive
+        tracks = self.interactive and self.stages.keys() >= set(VIDEO_STAGES)
+        video: tuple[Capability, ...] = ("video",) if tracks else ()
+        return concept + interactive + video
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -187,29 +202,53 @@ class Manifest:
         return tuple(p for p in first.files if all(p in stage.files for stage in others))
 
     @property
+    def stages_in_use(self) -> tuple[str, ...]:
+        """The stages that words and clicks need, in the file's order: not those for video alone."""
+        needed = self._stages_needed()
+        return tuple(name for name in self.stages if name in needed)
+
+    @property
     def files(self) -> tuple[FileRef, ...]:
-        """Every file of every precision, and the tokenizer; one that is named twice comes once."""
-        named = [file for stage in self.stages.values() for file in stage.files.values()]
+        """Every file of every precision and all that lies beside them, each once."""
+        named: list[FileRef] = []
+        for stage in self.stages.values():
+            for file in stage.files.values():
+                named += [FileRef(file.path, file.sha256, file.bytes), *file.data]
         if self.concept is not None:
             named.append(self.concept.tokenizer.file)
+        if self.recorded_answers is not None:
+            named.append(self.recorded_answers)
         return tuple(dict.fromkeys(named))
 
-    def _require(
-        self, capability: Capability, inputs: Mapping[str, int], outputs: Mapping[str, int]
-    ) -> None:
+    def _stages_needed(self) -> set[str]:
+        """By the words and clicks that this version answers."""
+        needed: set[str] = set()
+        if self.concept is not None:
+            inputs, outputs = tensor_names.CONCEPT_INPUTS, list(tensor_names.CONCEPT_OUTPUTS)
+            needed |= self._stages_of("concept", inputs, outputs)
+        if self.interactive is not None:
+            inputs, outputs = (
+                tensor_names.INTERACTIVE_INPUTS,
+                list(tensor_names.INTERACTIVE_OUTPUTS),
+            )
+            if self.interactive.object_score == "gate":
+                outputs.append(tensor_names.OBJECT_SCORE)
+            needed |= self._stages_of("interactive", inputs, outputs)
+        return needed
+
+    def _stages_of(
+        self, capability: Capability, inputs: Mapping[str, int], outputs: Iterable[str]
+    ) -> set[str]:
         given = {*tensor_names.IMAGE_INPUTS, *inputs}
+        stages: set[str] = set()
         try:
             for output in outputs:
-                stages_needed(self.stages.values(), [output], given)
+                stages |= {s.name for s in stages_needed(self.stages.values(), [output], given)}
         except BundleError as error:
             raise BundleError(f"capability {capability}: {error}") from error
+        return stages
 
-    def _require_interactive(self, settings: InteractiveSettings) -> None:
-        outputs = dict(tensor_names.INTERACTIVE_OUTPUTS)
-        if settings.object_score == "gate":
-            outputs[tensor_names.OBJECT_SCORE] = 2
-        self._require("interactive", tensor_names.INTERACTIVE_INPUTS, outputs)
-        self._require_same_picture(settings.prompt_space)
+    def _require_mask_input(self, settings: InteractiveSettings) -> None:
         takes_mask = any("mask_input" in stage.inputs for stage in self.stages.values())
         if takes_mask and settings.mask_input is None:
             raise BundleError(

@@ -29,6 +29,7 @@ from sam3_ros.core.manifest import (
     SingleMask,
     Size,
     StageEntry,
+    StageFile,
     TokenizerSettings,
 )
 
@@ -113,6 +114,7 @@ def _shortened(message: str, limit: int = 300) -> str:
 
 
 def _build(document: Mapping[str, Any]) -> Manifest:
+    answers = document.get("recorded_answers")
     return Manifest(
         name=document["name"],
         description=document.get("description", ""),
@@ -123,6 +125,7 @@ def _build(document: Mapping[str, Any]) -> Manifest:
         concept=_concept(document["concept"]) if "concept" in document else None,
         interactive=_interactive(document["interactive"]) if "interactive" in document else None,
         verification=document.get("verification", {}),
+        recorded_answers=FileRef(**answers) if answers else None,
     )
 
 
@@ -132,8 +135,13 @@ def _preprocessing(entry: Mapping[str, Any]) -> Preprocessing:
 
 
 def _stage(name: str, entry: Mapping[str, Any]) -> StageEntry:
-    files = {precision: FileRef(**file) for precision, file in entry["files"].items()}
+    files = {precision: _stage_file(file) for precision, file in entry["files"].items()}
     return StageEntry(name, entry["inputs"], entry["outputs"], files)
+
+
+def _stage_file(entry: Mapping[str, Any]) -> StageFile:
+    data = tuple(FileRef(**file) for file in entry.get("data", ()))
+    return StageFile(**{**entry, "data": data})
 
 
 def _concept(entry: Mapping[str, Any]) -> ConceptSettings:
@@ -174,6 +182,8 @@ def _document(manifest: Manifest) -> dict[str, Any]:
     if manifest.interactive is not None:
         document["interactive"] = asdict(manifest.interactive)
     document["verification"] = _plain(manifest.verification)
+    if manifest.recorded_answers is not None:
+        document["recorded_answers"] = asdict(manifest.recorded_answers)
     return document
 
 
@@ -181,8 +191,14 @@ def _stage_document(stage: StageEntry) -> dict[str, Any]:
     return {
         "inputs": dict(stage.inputs),
         "outputs": dict(stage.outputs),
-        "files": {precision: asdict(file) for precision, file in stage.files.items()},
+        "files": {precision: _file_document(file) for precision, file in stage.files.items()},
     }
+
+
+def _file_document(file: StageFile) -> dict[str, Any]:
+    document = asdict(file)
+    data = document.pop("data")
+    return {**document, "data": list(data)} if data else document
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ def require_capability(prompt: Prompt, manifest: Manifest) -> None:
         )
     needed = "concept" if isinstance(prompt, ConceptPrompt) else "interactive"
     if needed not in manifest.capabilities:
-        have = " and ".join(_MEANING[capability] for capability in manifest.capabilities)
+        have = " and ".join(_MEANING[c] for c in manifest.capabilities if c in _MEANING)
         raise PromptError(
             f"prompt {prompt.id!r} asks by {_MEANING[needed]}, but the bundle {manifest.name!r} "
             f"answers only {have}"

@@ -62,7 +62,7 @@ class Segmenter:
         threads: int | None = None,
         open_session: OpenSession = open_with_onnxruntime,
     ) -> Segmenter:
-        """Open a bundle (by name, folder, or already open) and a session for each of its stages.
+        """Open a bundle (by name, folder, or already open) and sessions for the stages in use.
 
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
         BackendError where the backend is not available, PrecisionError for a precision it lacks.
@@ -74,7 +74,7 @@ class Segmenter:
             lambda stage: open_session(opened.stage_file(stage.name, precision), backend, options),
         )
         try:
-            segmenter._graph.load()
+            segmenter._graph.load(opened.manifest.stages_in_use)
         except BaseException:
             segmenter.close()
             raise

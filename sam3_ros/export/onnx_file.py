@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import onnx
 import torch
 from torch.export import Dim
 
+from sam3_ros.core.bundle_files import ModelFile
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export.stage import Stage
 
@@ -29,22 +29,9 @@ _EXPORT_LENGTHS = (2, 3, 5, 7, 11, 13)
 _NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
-@dataclass(frozen=True)
-class OnnxFile:
-    """An ONNX file on disk. data: files beside it that it refers to by name; mostly none."""
-
-    path: Path
-    data: tuple[Path, ...] = ()
-
-    @property
-    def bytes(self) -> int:
-        """Size of all of it."""
-        return sum(path.stat().st_size for path in (self.path, *self.data))
-
-
 def write_onnx(
     stage: Stage, path: Path, external_above: int = EXTERNAL_ABOVE_BYTES, seed: int = 0
-) -> OnnxFile:
+) -> ModelFile:
     """Write a stage at `path`, its tensors under their canonical names.
 
     Axes that TensorInput gives a letter may grow; the same letter is the same length. Weights of
@@ -75,7 +62,7 @@ def write_onnx(
     return onnx_file(path)
 
 
-def onnx_file(path: Path) -> OnnxFile:
+def onnx_file(path: Path) -> ModelFile:
     """The file with the data files that it refers to; they must lie in the same folder."""
     model = onnx.load(path, load_external_data=False)
     names = {
@@ -84,7 +71,7 @@ def onnx_file(path: Path) -> OnnxFile:
         for entry in tensor.external_data
         if entry.key == "location"
     }
-    return OnnxFile(path, tuple(path.with_name(name) for name in sorted(names)))
+    return ModelFile(path, tuple(path.with_name(name) for name in sorted(names)))
 
 
 def weight_bytes(stage: torch.nn.Module) -> int:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from bundles import write_mobile_sam_bundle
+from onnx.external_data_helper import set_external_data
 
 from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_files import sha256_of
+from sam3_ros.core.bundle_files import ModelFile, sha256_of
 from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter, record_verification
-from sam3_ros.core.errors import BundleError
+from sam3_ros.core.errors import BundleError, ChecksumError
+from sam3_ros.core.manifest import FileRef
+from sam3_ros.core.segmenter import Segmenter
 
 
 def description_of(bundle: Bundle) -> BundleDescription:
@@ -97,3 +101,119 @@ def test_verification_is_recorded_in_place(tmp_path: Path) -> None:
     }
     assert again.manifest.stages == bundle.manifest.stages
     assert sorted(path.name for path in bundle.path.iterdir()) == ["bundle.yaml", "fp32"]
+
+
+def with_data_file(source: Path, folder: Path) -> ModelFile:
+    """The same model with its numbers (but not its shapes) in a file beside it."""
+    model, path = onnx.load(source), folder / source.name
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            set_external_data(tensor, f"{path.name}.data")
+    onnx.save(model, path)
+    return ModelFile(path, (path.with_name(f"{path.name}.data"),))
+
+
+@pytest.fixture
+def with_data(mobile_sam_bundle_path: Path, tmp_path: Path) -> Bundle:
+    """A bundle whose image stage keeps its weights in a file of their own."""
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "with_data") as writer:
+        for name, stage in source.manifest.stages.items():
+            file = with_data_file(source.stage_file(name, "fp32"), tmp_path)
+            writer.add_stage(name, stage.inputs, stage.outputs, {"fp32": file})
+        return writer.finish(description_of(source))
+
+
+def test_weights_beside_a_model_are_part_of_the_bundle(with_data: Bundle) -> None:
+    (data,) = with_data.manifest.stages["image"].files["fp32"].data
+    assert data.path == "fp32/image.onnx.data"
+    assert data in with_data.manifest.files
+    Segmenter.load(with_data.path).close()
+
+
+def test_damage_in_weights_beside_a_model_is_refused(with_data: Bundle) -> None:
+    data = with_data.path / "fp32" / "image.onnx.data"
+    data.write_bytes(bytes(data.stat().st_size))
+    with pytest.raises(ChecksumError, match=r"image\.onnx\.data' is damaged"):
+        Bundle.open(with_data.path)
+    data.unlink()
+    with pytest.raises(BundleError, match=r"image\.onnx\.data' is missing"):
+        Bundle.open(with_data.path)
+
+
+def test_a_file_that_serves_two_precisions_is_there_once(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "bundle") as writer:
+        for name, stage in source.manifest.stages.items():
+            file = source.stage_file(name, "fp32")
+            writer.add_stage(name, stage.inputs, stage.outputs, {"fp32": file, "int8": file})
+        bundle = writer.finish(description_of(source))
+    assert bundle.precisions == ("fp32", "int8")
+    assert bundle.stage_file("image", "int8") == bundle.stage_file("image", "fp32")
+    assert len(bundle.manifest.files) == len(bundle.manifest.stages)
+    Segmenter.load(bundle, precision="int8").close()
+
+
+def test_a_precision_can_be_dropped_and_takes_only_its_own_files_along(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "bundle") as writer:
+        for name, stage in source.manifest.stages.items():
+            file = source.stage_file(name, "fp32")
+            own = tmp_path / f"{name}.onnx"
+            own.write_bytes(file.read_bytes())
+            int8 = own if name == "image" else file
+            writer.add_stage(name, stage.inputs, stage.outputs, {"fp32": file, "int8": int8})
+        assert Path(writer.draft(description_of(source)).path / "int8/image.onnx").is_file()
+        writer.drop_precision("int8")
+        bundle = writer.finish(description_of(source))
+    assert bundle.precisions == ("fp32",)
+    assert not (bundle.path / "int8" / "image.onnx").exists()
+
+
+def test_files_made_in_the_workspace_are_moved_and_the_rest_of_it_goes(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "bundle") as writer:
+        copy_stages(source, writer)
+        made = writer.workspace / "note.txt"
+        made.write_text("made here")
+        (writer.workspace / "scrap").write_text("left over")
+        writer.add_file(made, "note.txt")
+        assert not made.exists()
+        bundle = writer.finish(description_of(source))
+    assert (bundle.path / "note.txt").read_text() == "made here"
+    names = sorted(path.name for path in bundle.path.iterdir())
+    assert names == ["bundle.yaml", "fp32", "note.txt"]
+
+
+def test_a_draft_runs_before_the_bundle_is_finished(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "bundle") as writer:
+        copy_stages(source, writer)
+        Segmenter.load(writer.draft(description_of(source))).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recorded_answers_are_checked_like_any_file(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    answers = tmp_path / "answers.npz"
+    answers.write_bytes(b"what the original model answered")
+    with BundleWriter(tmp_path / "bundle") as writer:
+        copy_stages(source, writer)
+        recorded = writer.add_file(answers, "recorded_answers.npz")
+        description = replace(description_of(source), recorded_answers=recorded)
+        bundle = writer.finish(description)
+    assert Bundle.open(bundle.path).manifest.recorded_answers == recorded
+    assert isinstance(recorded, FileRef)
+    (bundle.path / recorded.path).write_bytes(b"what the original model answers.")
+    with pytest.raises(ChecksumError, match="recorded_answers"):
+        Bundle.open(bundle.path)

@@ -155,6 +155,45 @@ def test_stages_that_wait_for_each_other_are_refused(sam3_document: dict[str, An
     assert "wait for each other" in refused(sam3_document)
 
 
+def add_video_stages(document: dict[str, Any]) -> None:
+    tensors = {
+        "memory_encoder": ("frame_features", "frame_memory"),
+        "memory_attention": ("frame_memory", "conditioned"),
+        "object_pointer": ("sam_tokens", "pointer"),
+    }
+    for name, (given, made) in tensors.items():
+        file = {"path": f"fp32/{name}.onnx", "sha256": SHA, "bytes": 1}
+        files = {"fp32": file, "fp16": dict(file)}
+        document["stages"][name] = {"inputs": {given: "x"}, "outputs": {made: "y"}, "files": files}
+
+
+def test_video_stages_are_a_capability_and_not_in_use(sam3_document: dict[str, Any]) -> None:
+    before = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
+    add_video_stages(sam3_document)
+    sam3_document["capabilities"].append("video")
+    manifest = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
+    assert manifest.capabilities == ("concept", "interactive", "video")
+    assert manifest.stages_in_use == before.stages_in_use == tuple(before.stages)
+
+
+def test_a_video_needs_all_of_its_stages(sam3_document: dict[str, Any]) -> None:
+    add_video_stages(sam3_document)
+    del sam3_document["stages"]["object_pointer"]
+    sam3_document["capabilities"].append("video")
+    assert "claims capabilities" in refused(sam3_document)
+
+
+def test_data_files_and_recorded_answers_read_back_equal(document: dict[str, Any]) -> None:
+    beside = {"path": "fp32/image.onnx.data", "sha256": SHA, "bytes": 7}
+    document["stages"]["image"]["files"]["fp32"]["data"] = [beside]
+    document["recorded_answers"] = {"path": "answers.npz", "sha256": SHA, "bytes": 5}
+    manifest = parse_manifest(yaml.safe_dump(document))
+    assert FileRef(**beside) in manifest.files
+    assert manifest.recorded_answers == FileRef("answers.npz", SHA, 5)
+    assert manifest.recorded_answers in manifest.files
+    assert parse_manifest(dump_manifest(manifest)) == manifest
+
+
 def test_two_stages_for_one_name_are_refused(sam3_document: dict[str, Any]) -> None:
     sam3_document["stages"]["tracker_neck"]["outputs"]["fpn0"] = "x"
     assert "'fpn0' comes from two stages" in refused(sam3_document)

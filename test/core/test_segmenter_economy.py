@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from recording_sessions import Change, Outputs, Recorder
 from scenes import colour_scene
 
 from sam3_ros.core import text_encoder
+from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.errors import BackendError, InferenceError, PromptError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
@@ -139,6 +141,17 @@ def test_timings_name_what_ran(segmenter: Segmenter) -> None:
     segmenter.ask(embedding, [CLICK])
     clicked = {"image_trunk", "tracker_neck", "prompt_encoder", "mask_decoder", "postprocess"}
     assert set(segmenter.timings) == clicked
+
+
+def test_a_stage_that_no_prompt_needs_is_not_opened(sam3_bundle_path: Path) -> None:
+    bundle = Bundle.open(sam3_bundle_path)
+    stages = dict(bundle.manifest.stages)
+    fusion = stages["fusion"]
+    made = {"frame_memory": fusion.outputs["memory"]}
+    stages["memory_encoder"] = replace(fusion, name="memory_encoder", outputs=made)
+    with_video = Bundle(bundle.path, replace(bundle.manifest, stages=stages))
+    with Segmenter.load(with_video, threads=1) as segmenter:
+        assert segmenter.providers.keys() == stages.keys() - {"memory_encoder"}
 
 
 def test_every_session_is_closed(sam3_bundle_path: Path, recorder: Recorder) -> None:

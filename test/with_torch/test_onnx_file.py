@@ -12,8 +12,9 @@ import pytest
 import torch
 from small_stages import FixedLength, TokenReader
 
+from sam3_ros.core.bundle_files import ModelFile
 from sam3_ros.core.errors import ExportError
-from sam3_ros.export.onnx_file import OPSET, OnnxFile, weight_bytes, write_onnx
+from sam3_ros.export.onnx_file import OPSET, weight_bytes, write_onnx
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def stage() -> TokenReader:
 
 
 @pytest.fixture(scope="module")
-def written(stage: TokenReader, tmp_path_factory: pytest.TempPathFactory) -> OnnxFile:
+def written(stage: TokenReader, tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
     return write_onnx(stage, tmp_path_factory.mktemp("onnx") / "reader.onnx")
 
 
@@ -35,7 +36,7 @@ def axes(values: Sequence[onnx.ValueInfoProto]) -> dict[str, list[object]]:
 
 
 def test_tensors_go_by_their_canonical_names_and_equal_lengths_by_one_letter(
-    written: OnnxFile,
+    written: ModelFile,
 ) -> None:
     model = onnx.load(written.path)
     assert axes(model.graph.input) == {
@@ -49,7 +50,7 @@ def test_tensors_go_by_their_canonical_names_and_equal_lengths_by_one_letter(
 
 @pytest.mark.parametrize("lengths", [(1, 1, 0), (1, 9, 1), (2, 4, 0), (3, 1, 5)])
 def test_any_lengths_give_what_pytorch_gives(
-    stage: TokenReader, written: OnnxFile, lengths: tuple[int, int, int]
+    stage: TokenReader, written: ModelFile, lengths: tuple[int, int, int]
 ) -> None:
     inputs = stage.examples(dict(zip(stage.lengths(), lengths, strict=True)), seed=3)
     session = onnxruntime.InferenceSession(written.path)
@@ -59,7 +60,7 @@ def test_any_lengths_give_what_pytorch_gives(
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
 
 
-def test_the_file_says_nothing_of_the_machine_that_made_it(written: OnnxFile) -> None:
+def test_the_file_says_nothing_of_the_machine_that_made_it(written: ModelFile) -> None:
     content = written.path.read_bytes()
     assert b"small_stages" not in content
     assert str(Path.cwd()).encode() not in content
@@ -77,7 +78,7 @@ def test_many_weights_go_into_a_file_beside(stage: TokenReader, tmp_path: Path) 
 
 
 def test_the_same_stage_gives_the_same_bytes(
-    stage: TokenReader, written: OnnxFile, tmp_path: Path
+    stage: TokenReader, written: ModelFile, tmp_path: Path
 ) -> None:
     again = write_onnx(stage, tmp_path / "reader.onnx")
     assert again.path.read_bytes() == written.path.read_bytes()

@@ -67,7 +67,7 @@ def recognise_trunk(
     """The one of the known trunks whose sizes the checkpoint's tensors have.
 
     Published EfficientSAM3 files carry SAM 3's ViT beside the student that imitates it: the student
-    is the one used. A file that lacks a few tensors of a trunk is still taken for it: strict loading
+    is the one used. A file that lacks few tensors of a trunk is still taken for it: strict loading
     can say better what is wrong. Raises CheckpointError that says what was found instead.
     """
     trunk = _below(TRUNK, shapes)

@@ -15,10 +15,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Unneeded:
-    """Tensors of a checkpoint that no stage uses: a regular expression on whole names, and why."""
+    """Tensors of a checkpoint that no stage uses: a regular expression on whole names, and why.
+
+    training_only: they are no part of the original model at work either, so that `slim` drops them.
+    """
 
     pattern: str
     reason: str
+    training_only: bool = False
 
     def covers(self, name: str) -> bool:
         """Whether this is said of the tensor of that name."""

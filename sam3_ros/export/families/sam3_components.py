@@ -26,7 +26,9 @@ _AFTER_THE_IMAGE = (
     Component("tracker / memory attention", "tracker.transformer.", "memory_attention"),
     Component("tracker / object pointer", "tracker.obj_ptr", "object_pointer, memory_attention"),
     Component("tracker / mask decoder", "tracker.sam_mask_decoder.", "mask_decoder, tracker_neck"),
-    Component("tracker / prompt encoder", "tracker.sam_prompt_encoder.", "prompt_encoder"),
+    Component(
+        "tracker / prompt encoder", "tracker.sam_prompt_encoder.", "prompt_encoder, mask_decoder"
+    ),
     Component("tracker / mask to prompt", "tracker.mask_downsample.", "mask_prompt"),
     Component("tracker / memory times", "tracker.maskmem_tpos_enc", "memory_attention"),
     Component("tracker / no memory", "tracker.no_mem_embed", "tracker_neck"),

@@ -1,0 +1,119 @@
+"""A checkpoint without what only training needs, as a safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
+from sam3_ros.export.checkpoint.inspection import Recognised
+from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
+from sam3_ros.export.checkpoint.writing import SAFETENSORS, atomic_file
+from sam3_ros.export.family import Family
+from sam3_ros.export.weights.fitting import component_of
+from sam3_ros.export.weights.loading import is_finite
+
+PRECISIONS: Mapping[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Tensors of a component that are no part of the model at work."""
+
+    component: str
+    tensors: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class SlimReport:
+    """What became of a checkpoint, in bytes of the files; its leftovers are gone as well.
+
+    kept_bytes: what the tensors that stay took before their precision was changed.
+    """
+
+    before_bytes: int
+    after_bytes: int
+    kept: int
+    kept_bytes: int
+    removed: tuple[Removed, ...]
+    leftovers: tuple[Leftover, ...]
+
+
+def slim(
+    checkpoint: Checkpoint,
+    recognised: Recognised,
+    target: Path,
+    precision: str = "fp32",
+    replace_existing: bool = False,
+) -> SlimReport:
+    """Write the weights alone, under their names, one tensor in memory at a time.
+
+    What a family calls training_only is left out, such as a teacher; other tensors that no stage
+    needs stay, as the original's own code asks for them. Floating point numbers get the precision
+    (of PRECISIONS); integers stay.
+
+    Raises CheckpointError: target exists or is no .safetensors file; numbers that are NaN,
+    infinite or too large for the precision, naming the tensor.
+    """
+    if target.suffix != SAFETENSORS:
+        raise CheckpointError(f"{target} must end in {SAFETENSORS}")
+    family, dtype = recognised.family, PRECISIONS[precision]
+    kept = [name for name in checkpoint.shapes if not _for_training(name, family)]
+    contents = {n: (checkpoint.shapes[n], _new_dtype(checkpoint, n, dtype)) for n in kept}
+    metadata = {"family": family.name, "variant": recognised.architecture.variant}
+    before_bytes = checkpoint.path.stat().st_size
+    with atomic_file(target, replace_existing) as unfinished:
+        write_safetensors(
+            unfinished, contents, lambda name: _converted(checkpoint, name, dtype), metadata
+        )
+    return SlimReport(
+        before_bytes,
+        target.stat().st_size,
+        len(kept),
+        sum(map(checkpoint.bytes, kept)),
+        _removed(checkpoint, family),
+        checkpoint.leftovers,
+    )
+
+
+def _for_training(name: str, family: Family) -> bool:
+    return any(each.training_only and each.covers(name) for each in family.unneeded)
+
+
+def _removed(checkpoint: Checkpoint, family: Family) -> tuple[Removed, ...]:
+    groups: dict[str, list[str]] = {}
+    for name in checkpoint.shapes:
+        if _for_training(name, family):
+            component = component_of(name, family.components)
+            groups.setdefault(component.name if component else name, []).append(name)
+    return tuple(
+        Removed(component, len(names), sum(map(checkpoint.bytes, names)))
+        for component, names in groups.items()
+    )
+
+
+def _new_dtype(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.dtype:
+    own = checkpoint.dtypes[name]
+    return dtype if own.is_floating_point else own
+
+
+def _converted(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> Tensor:
+    tensor = checkpoint.tensor(name)
+    if not is_finite(tensor):
+        raise CheckpointError(
+            f"{checkpoint.path}: {name} holds NaN or infinite numbers; use another checkpoint"
+        )
+    converted = tensor.to(_new_dtype(checkpoint, name, dtype))
+    if not is_finite(converted):
+        raise CheckpointError(
+            f"{checkpoint.path}: {name} has numbers up to {tensor.abs().max():.3g}, and the "
+            f"largest of {str(converted.dtype).removeprefix('torch.')} is "
+            f"{torch.finfo(converted.dtype).max:.3g}; use --precision fp32"
+        )
+    return converted

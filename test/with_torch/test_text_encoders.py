@@ -328,12 +328,31 @@ def test_what_cannot_be_is_refused() -> None:
         text_architecture("mobileclip-s0", 16).reading(32)
     with pytest.raises(ExportError, match="multiple of 64"):
         TextArchitecture("odd", 100, 1, 128, 8, 8)
-    with pytest.raises(CheckpointError, match=r"found 1 tensors: embed_proj\.weight"):
+    with pytest.raises(CheckpointError, match=r"position table.*found 1 tensors"):
         recognise_text({PREFIX + "embed_proj.weight": (512, 1024), "detector.x": (1,)})
-    found = shapes(build_text(SMALL["attention"]))
-    del found[PREFIX + "projector.weight"]
-    with pytest.raises(CheckpointError, match=r"lacks the tensor .*projector\.weight"):
-        recognise_text(found)
+    table = PREFIX + "encoder.positional_embedding"
+    with pytest.raises(CheckpointError, match=r"the 1 tensors below .* know \(mobileclip-s0, "):
+        recognise_text({table: (32, 1024)})
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("mobileclip-s0", "encoder.embedding_layer.weight"),
+        ("mobileclip-s1", "projector.weight"),
+        ("sam3", "encoder.token_embedding.weight"),
+    ],
+)
+def test_a_damaged_encoder_is_still_recognised_so_that_loading_can_say_what_is_wrong(
+    name: str, damaged: str
+) -> None:
+    architecture = text_architecture(name, 32)
+    with torch.device("meta"):
+        found = shapes(build_text(architecture))
+    damaged = PREFIX + damaged
+    assert recognise_text(found | {damaged: found[damaged][::-1]}) == architecture
+    del found[damaged]
+    assert recognise_text(found) == architecture
 
 
 def test_the_tokenizer_for_bundles_is_clips_in_full_with_its_licence() -> None:

@@ -6,41 +6,53 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sam3_ros.core.errors import CheckpointError
-from sam3_ros.export.models.text.architecture import TextArchitecture, published_name
+import torch
+
+from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.models.text.architecture import (
+    TEXT_ENCODERS,
+    TextArchitecture,
+    published_name,
+    text_architecture,
+)
 from sam3_ros.export.models.text.mobileclip import MobileClipText
 from sam3_ros.export.models.text.sam3_text import Sam3Text
 from sam3_ros.export.models.text.text_stage import LANGUAGE_BACKBONE, TextStage
+from sam3_ros.export.weights.names import PART
 
-_MOBILECLIP = "encoder.embedding_layer.weight"
-_SAM3 = "encoder.token_embedding.weight"
+Shapes = Mapping[str, tuple[int, ...]]
+
+#: A file with so many of an encoder's tensors is taken for it: strict loading says what is wrong.
+ALIKE = 0.9
+
+_MOBILECLIP_POSITIONS = "encoder.positional_embedding.pos_embed.pos_embed"
+_SAM3_POSITIONS = "encoder.positional_embedding"
 
 
-def recognise_text(shapes: Mapping[str, tuple[int, ...]]) -> TextArchitecture:
+def recognise_text(shapes: Shapes) -> TextArchitecture:
     """Every size from the tensors; the context is as long as the position table.
 
     Some checkpoints of SAM3-LiteText hold a table of 77 rows and were trained to read 16 or 32:
     their shapes do not tell, TextArchitecture.reading() makes the shorter one.
-    Raises CheckpointError where there is no text encoder that we know.
+    Raises CheckpointError where there is no text encoder that we know, or no position table.
     """
     own = {
         name.removeprefix(LANGUAGE_BACKBONE): tuple(shape)
         for name, shape in shapes.items()
         if name.startswith(LANGUAGE_BACKBONE)
     }
-    try:
-        if _MOBILECLIP in own:
-            return _named(_mobileclip(own))
-        if _SAM3 in own:
-            return _named(_sam3(own))
-    except KeyError as error:
-        raise CheckpointError(
-            f"the checkpoint's text encoder lacks the tensor {LANGUAGE_BACKBONE}{error.args[0]}"
-        ) from error
+    context = _context_length(own)
+    candidates = [
+        *(read for reader in (_mobileclip, _sam3) if (read := _read(reader, own, context))),
+        *(text_architecture(name, context) for name in TEXT_ENCODERS),
+    ]
+    likeness = {candidate: _likeness(candidate, own) for candidate in candidates}
+    nearest = max(likeness, key=lambda candidate: likeness[candidate])
+    if likeness[nearest] >= ALIKE:
+        return nearest
     raise CheckpointError(
-        f"no text encoder that we know below {LANGUAGE_BACKBONE}: expected MobileCLIP's "
-        f"{_MOBILECLIP} or SAM 3's {_SAM3}, found {len(own)} tensors: "
-        f"{', '.join(sorted(own)[:3]) or 'none'}"
+        f"the {len(own)} tensors below {LANGUAGE_BACKBONE} are of no text encoder that we know "
+        f"({', '.join(TEXT_ENCODERS)}); the first: {', '.join(sorted(own)[:3])}"
     )
 
 
@@ -49,46 +61,71 @@ def build_text(architecture: TextArchitecture) -> TextStage:
     return Sam3Text(architecture) if architecture.causal else MobileClipText(architecture)
 
 
-def _mobileclip(own: Mapping[str, tuple[int, ...]]) -> TextArchitecture:
-    vocabulary, width = own[_MOBILECLIP]
-    first = "encoder.transformer.0.convffn.conv.conv.weight"
-    convolution = own[first][-1] if first in own else None
-    begins = 0 if convolution is None else 1
-    positions = own["encoder.positional_embedding.pos_embed.pos_embed"][2]
+def _context_length(own: Shapes) -> int:
+    for name in (_MOBILECLIP_POSITIONS, _SAM3_POSITIONS):
+        if len(table := own.get(name, ())) >= 2:
+            return table[-2]
+    raise CheckpointError(
+        f"no text encoder that we know: its position table, whose length is how many tokens it "
+        f"reads, should be {LANGUAGE_BACKBONE}{_MOBILECLIP_POSITIONS} (MobileCLIP) or "
+        f"{_SAM3_POSITIONS} (SAM 3); found {len(own)} tensors there"
+    )
+
+
+def _read(reader, own: Shapes, context: int) -> TextArchitecture | None:  # type: ignore[no-untyped-def]
+    """The encoder as this reader finds it, None where the tensors that show sizes are amiss."""
+    try:
+        sizes: TextArchitecture = reader(own, context)
+    except (ExportError, LookupError, ValueError):
+        return None
+    unnamed = f"{sizes.name} of {sizes.layers} layers, width {sizes.width}"
+    return replace(sizes, name=published_name(sizes) or unnamed)
+
+
+def _mobileclip(own: Shapes, context: int) -> TextArchitecture:
+    vocabulary, width = own["encoder.embedding_layer.weight"]
+    first = own.get("encoder.transformer.0.convffn.conv.conv.weight")
+    begins = 0 if first is None else 1
     return TextArchitecture(
         name="mobileclip",
         width=width,
         layers=_count(own, r"encoder\.transformer\.(\d+)\.") - 2 * begins,
         feed_forward=own[f"encoder.transformer.{begins}.pre_norm_ffn.1.weight"][0],
-        context_length=positions,
-        positions=positions,
-        convolution=convolution,
+        context_length=context,
+        positions=context,
+        convolution=None if first is None else first[-1],
         vocabulary=vocabulary,
         d_model=own["projector.weight"][0],
     )
 
 
-def _sam3(own: Mapping[str, tuple[int, ...]]) -> TextArchitecture:
-    vocabulary, width = own[_SAM3]
-    positions = own["encoder.positional_embedding"][0]
+def _sam3(own: Shapes, context: int) -> TextArchitecture:
+    vocabulary, width = own["encoder.token_embedding.weight"]
     return TextArchitecture(
         name="sam3",
         width=width,
         layers=_count(own, r"encoder\.transformer\.resblocks\.(\d+)\."),
         feed_forward=own["encoder.transformer.resblocks.0.mlp.c_fc.weight"][0],
-        context_length=positions,
-        positions=positions,
+        context_length=context,
+        positions=context,
         causal=True,
         vocabulary=vocabulary,
         d_model=own["resizer.weight"][0],
     )
 
 
-def _count(names: Mapping[str, object], pattern: str) -> int:
+def _count(names: Shapes, pattern: str) -> int:
     return len({match[1] for name in names if (match := re.match(pattern, name))})
 
 
-def _named(sizes: TextArchitecture) -> TextArchitecture:
-    known = published_name(sizes)
-    name = known or f"{sizes.name} of {sizes.layers} layers, width {sizes.width}"
-    return replace(sizes, name=name)
+def _likeness(architecture: TextArchitecture, own: Shapes) -> float:
+    """How many of the encoder's tensors are there, in [0, 1], packed ones left out."""
+    with torch.device("meta"):
+        stage = build_text(architecture)
+    expected = [
+        (original.removeprefix(LANGUAGE_BACKBONE), tuple(tensor.shape))
+        for name, tensor in stage.state_dict().items()
+        for original in stage.original_names.originals(name)
+        if PART not in original
+    ]
+    return sum(own.get(name) == shape for name, shape in expected) / len(expected)

@@ -1,0 +1,143 @@
+"""What a lower precision costs: stage by stage, and in the masks that come out at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from sam3_ros.core.answer_difference import AnswerDifference, worst
+from sam3_ros.core.session import Array
+from sam3_ros.export.onnx_file import onnx_file
+from sam3_ros.export.precision.engine import open_engine
+from sam3_ros.export.precision.rounding import rounded_as_on_gpu
+
+Feeds = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """One stage's file in a lower precision against its float32 file.
+
+    largest_difference: absolute, over all outputs and feeds; scale: the largest absolute value of
+    the output that differs most; cosine: the smallest of any output, 1 where it is all zero in
+    both. A value that is not finite counts as infinitely far, its cosine as 0. reused: the float32
+    file serves, because the precision would gain nothing here.
+    """
+
+    stage: str
+    bytes: int
+    fp32_bytes: int
+    largest_difference: float = 0.0
+    scale: float = 0.0
+    cosine: float = 1.0
+    reused: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "bytes": self.bytes,
+            "fp32_bytes": self.fp32_bytes,
+            "largest_difference": float(f"{self.largest_difference:.3g}"),
+            "scale": float(f"{self.scale:.3g}"),
+            "cosine": round(self.cosine, 7),
+            **({"reused": "fp32"} if self.reused else {}),
+        }
+
+
+@dataclass(frozen=True)
+class EndToEndFigures:
+    """The answers to `questions` questions against those in float32.
+
+    mask_iou: mean over the questions of each one's worst mask, where a mask is where its logits
+    are above 0 and two empty ones agree; worst: the worst of every figure.
+    """
+
+    questions: int
+    mask_iou: float
+    worst: AnswerDifference
+
+    @classmethod
+    def of(cls, differences: Iterable[AnswerDifference]) -> EndToEndFigures:
+        found = list(differences)
+        return cls(len(found), fmean(one.mask_iou for one in found), worst(found))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "questions": self.questions,
+            "mean_mask_iou": round(self.mask_iou, 7),
+            "worst": self.worst.as_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class PrecisionFigures:
+    """The table of one precision. poor: it was written although its masks are not good enough."""
+
+    precision: str
+    stages: tuple[StageFigures, ...]
+    end_to_end: EndToEndFigures
+    poor: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "stages": {stage.stage: stage.as_dict() for stage in self.stages},
+            "end_to_end": self.end_to_end.as_dict(),
+            **({"poor": True} if self.poor else {}),
+        }
+
+    def accepted_as_poor(self) -> PrecisionFigures:
+        """The same, with the note that it is poor."""
+        return replace(self, poor=True)
+
+
+def compare_stage(stage: str, fp32: Path, lower: Path, feeds: Sequence[Feeds]) -> StageFigures:
+    """Run both files on the feeds (inputs by name) and measure how far apart they are.
+
+    Half precision is measured with every rounding that a GPU makes (rounding.py). `lower` may be
+    `fp32` itself: reused. Raises ExportError where a file cannot be loaded.
+    """
+    bytes_fp32 = onnx_file(fp32).bytes
+    if lower == fp32:
+        return StageFigures(stage, bytes_fp32, bytes_fp32, reused=True)
+    with TemporaryDirectory(dir=lower.parent) as folder:
+        expecting = open_engine(fp32)
+        finding = open_engine(rounded_as_on_gpu(lower, Path(folder)))
+        figures = StageFigures(stage, onnx_file(lower).bytes, bytes_fp32)
+        for feed in feeds:
+            pairs = zip(expecting.run(None, dict(feed)), finding.run(None, dict(feed)), strict=True)
+            for expected, found in pairs:
+                figures = _with_output(figures, expected, found)
+    return figures
+
+
+def _with_output(figures: StageFigures, expected: Array, found: Array) -> StageFigures:
+    expected, found = (array.astype(np.float64).ravel() for array in (expected, found))
+    cosine = min(figures.cosine, _cosine(expected, found))
+    difference = _largest_difference(expected, found)
+    if difference <= figures.largest_difference and figures.scale:
+        return replace(figures, cosine=cosine)
+    scale = float(np.abs(expected).max(initial=0.0))
+    return replace(figures, cosine=cosine, largest_difference=difference, scale=scale)
+
+
+def _largest_difference(expected: Array, found: Array) -> float:
+    if not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(expected - found).max(initial=0.0))
+
+
+def _cosine(expected: Array, found: Array) -> float:
+    if not np.isfinite(found).all():
+        return 0.0
+    lengths = float(np.linalg.norm(expected)), float(np.linalg.norm(found))
+    if not any(lengths):
+        return 1.0
+    return float(expected @ found / (lengths[0] * lengths[1])) if all(lengths) else 0.0

@@ -1,0 +1,113 @@
+"""Eight-bit weights for matrix products; what they are multiplied with is quantised as it comes.
+
+ONNX Runtime's dynamic quantisation, of MatMul and Gemm with stored weights only. Convolutions stay
+in float32: quantised dynamically they are slower on every CPU tried, and wrong. Products of two
+computed values, as in attention, stay in float32 too.
+
+Weights take 7 bits, -64..64. On x86-64 without VNNI (Intel before Ice Lake, Cascade Lake and Alder
+Lake, AMD before Zen 4) the engine multiplies unsigned by signed bytes and sums two products in 16
+bits, which end at 32767: 2 * 255 * 127 passes that and is cut off without a word, 2 * 255 * 64 =
+32640 does not. So a file answers the same on every machine, which 8 bits would not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+from sam3_ros.core.errors import ExportError
+from sam3_ros.export.onnx_file import onnx_file
+from sam3_ros.export.precision.engine import open_engine
+from sam3_ros.export.precision.half_graph import rewrite
+from sam3_ros.export.precision.model_file import Values, load_flat, save
+from sam3_ros.export.precision.placement import tables_in_half
+from sam3_ros.export.precision.validity import require_valid
+
+#: A file that does not shrink to this part of its float32 size is not worth its loss.
+WORTHWHILE = 0.8
+QUANTISED = ("MatMul", "Gemm")
+
+
+@dataclass(frozen=True)
+class Int8Report:
+    """What became of one file. written: False where int8 would gain too little, so that the
+    float32 file is to be used in its place; then `bytes` are that file's."""
+
+    written: bool
+    bytes: int
+    fp32_bytes: int
+    products: int
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "written": self.written,
+            "bytes": self.bytes,
+            "fp32_bytes": self.fp32_bytes,
+            "int8_products": self.products,
+            "reason": self.reason,
+        }
+
+
+def convert_to_int8(source: Path, target: Path) -> Int8Report:
+    """Write `source`, a float32 ONNX file, at `target` with 8-bit weights, if that is worth it.
+
+    Inputs and outputs keep their types. Raises ExportError where source cannot be read, or the
+    outcome is not valid ONNX or cannot be loaded.
+    """
+    fp32_bytes = onnx_file(source).bytes
+    with TemporaryDirectory(dir=target.parent) as folder:
+        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
+        _prepare(source, prepared)
+        _quantise(prepared, quantised)
+        model = load_flat(quantised)
+        del model.metadata_props[:]  # notes that the quantiser left for itself
+        products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
+        written = save(model, target)
+    size = sum(path.stat().st_size for path in written)
+    if not products or size > WORTHWHILE * fp32_bytes:
+        for path in written:
+            path.unlink()
+        reason = (
+            f"with {products} products in int8 it would have {size / fp32_bytes:.0%} of the size"
+        )
+        return Int8Report(False, fp32_bytes, fp32_bytes, 0, reason)
+    require_valid(target)
+    open_engine(target)  # raises where it cannot be loaded
+    return Int8Report(True, size, fp32_bytes, products, "")
+
+
+def _prepare(source: Path, prepared: Path) -> None:
+    """The graph as the quantiser needs it, with embedding tables in half precision: their rounding
+    is far below that of 8 bits, and they can be most of a text encoder."""
+    model = load_flat(source)
+    values = Values.of(model)
+    rewrite(model, values, tables_in_half(model, values))
+    # The quantiser transposes weights of Gemm in place: what was said of their shapes is no longer
+    # true, and its own shape inference would refuse the model.
+    del model.graph.value_info[:]
+    for index, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{index}"  # it tells nodes apart by name
+    add_pre_process_metadata(model)
+    save(model, prepared)
+
+
+def _quantise(prepared: Path, quantised: Path) -> None:
+    try:
+        quantize_dynamic(
+            prepared,
+            quantised,
+            op_types_to_quantize=list(QUANTISED),
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=True,
+            extra_options={"MatMulConstBOnly": True},
+        )
+    except Exception as error:  # the quantiser raises whatever it stumbles over
+        raise ExportError(f"{prepared.name} cannot be quantised: {error}") from error

@@ -1,0 +1,140 @@
+"""ONNX models in memory: loaded whole, in one flat graph of typed values, and saved again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from sam3_ros.core.errors import ExportError
+from sam3_ros.core.session import Array
+from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES
+
+#: Shape inference needs the values of small tensors (shapes, axes), never those of weights.
+_SMALL = 64
+
+
+def load_flat(path: Path) -> ModelProto:
+    """Read a model with its weights, its local functions inlined, its constants as initializers.
+
+    Raises ExportError for a file that is no ONNX model or whose weights are not beside it.
+    """
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's DecodeError has no public base
+        raise ExportError(f"{path} cannot be read as an ONNX model: {error}") from error
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    _constants_to_initializers(model.graph)
+    return model
+
+
+def save(
+    model: ModelProto, path: Path, external_above: int = EXTERNAL_ABOVE_BYTES
+) -> tuple[Path, ...]:
+    """Write a model; more than external_above bytes of weights go to `<path>.data`.
+
+    Returns the files written, the model first. What stood at `path` is replaced.
+    """
+    data = path.with_name(f"{path.name}.data")
+    data.unlink(missing_ok=True)
+    weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    if weights <= external_above:
+        onnx.save(model, path)
+        return (path,)
+    onnx.save(model, path, save_as_external_data=True, location=data.name, size_threshold=1024)
+    return (path, data)
+
+
+def weight(tensor: TensorProto) -> Array:
+    """An initializer's values."""
+    return numpy_helper.to_array(tensor)
+
+
+def as_initializer(values: Array, name: str) -> TensorProto:
+    """The opposite of `weight`."""
+    return numpy_helper.from_array(np.ascontiguousarray(values), name)
+
+
+def is_float(tensor: TensorProto) -> bool:
+    return tensor.data_type == TensorProto.FLOAT
+
+
+def captured_names(node: NodeProto) -> frozenset[str]:
+    """Names that the node's subgraphs (of If, Loop, Scan) may take from the graph around it."""
+    names: set[str] = set()
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            names.update(value.name for value in graph.output)
+            for inner in graph.node:
+                names.update(inner.input)
+                names.update(captured_names(inner))
+    return frozenset(names)
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a flat graph: element types by name (TensorProto.FLOAT...), and initializers.
+
+    A value whose type cannot be told is absent from `types`.
+    """
+
+    types: Mapping[str, int]
+    initializers: Mapping[str, TensorProto]
+
+    @classmethod
+    def of(cls, model: ModelProto) -> Values:
+        initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        inferred = onnx.shape_inference.infer_shapes(_without_weights(model)).graph
+        known = (*inferred.input, *inferred.value_info, *inferred.output)
+        types = {value.name: value.type.tensor_type.elem_type for value in known}
+        types |= {name: tensor.data_type for name, tensor in initializers.items()}
+        return cls({name: kind for name, kind in types.items() if kind}, initializers)
+
+    def is_float(self, name: str) -> bool:
+        """float32."""
+        return self.types.get(name) == TensorProto.FLOAT
+
+    def activations(self, node: NodeProto) -> list[str]:
+        """The node's float32 inputs that are computed, not stored."""
+        return [n for n in node.input if self.is_float(n) and n not in self.initializers]
+
+    def stored(self, node: NodeProto) -> list[str]:
+        """The node's float32 inputs that are initializers."""
+        return [n for n in node.input if self.is_float(n) and n in self.initializers]
+
+
+def _without_weights(model: ModelProto) -> ModelProto:
+    """The same model with large initializers as inputs: below 2 GiB whatever its weights."""
+    graph = GraphProto(name=model.graph.name)
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    graph.value_info.extend(model.graph.value_info)
+    for tensor in model.graph.initializer:
+        if np.prod(tensor.dims, dtype=np.int64) <= _SMALL:
+            graph.initializer.append(tensor)
+        else:
+            shape = list(tensor.dims)
+            graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, shape))
+    light = ModelProto(ir_version=model.ir_version, graph=graph)
+    light.opset_import.extend(model.opset_import)
+    return light
+
+
+def _constants_to_initializers(graph: GraphProto) -> None:
+    kept = []
+    for node in graph.node:
+        values = [a for a in node.attribute if a.name == "value"]
+        if node.op_type == "Constant" and node.domain == "" and values:
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(values[0].t)
+            tensor.name = node.output[0]
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)

@@ -1,0 +1,168 @@
+"""Which nodes of a graph may compute in half precision, and what must not.
+
+The rule is that of mixed precision training (Micikevicius et al., arXiv 1710.03740): matrix
+products and convolutions take half inputs, what sums or exponentiates stays in single precision,
+and everything else follows its inputs, single winning. On top of it, by measurement: whatever came
+near the end of half's range, or near its small end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto
+
+from sam3_ros.export.precision.model_file import Values, captured_names, weight
+from sam3_ros.export.precision.upstream import upstream
+
+#: Half ends at 65504. An eighth of that leaves room for images unlike those it was measured on.
+LARGEST = 2.0**13
+#: Half has its full 11 bits down to 2^-14; a value that never gets past this loses them.
+SMALLEST = 2.0**-10
+#: A weight may lose this much of the tensor's largest value (half's own rounding is 2^-11).
+WEIGHT_LOSS = 2.0**-10
+#: Initializers from this size on are stored in half also where single precision reads them.
+WORTH_HALVING = 4096
+
+_SOFTMAX = frozenset({"LogSoftmax", "Softmax"})
+_PERIODIC = frozenset({"Cos", "Sin"})
+
+PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+# fmt: off
+MOVEMENTS = frozenset({
+    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherND", "Identity", "MaxPool",
+    "Pad", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
+})
+POINTWISE = frozenset({
+    "Abs", "Add", "Clip", "Div", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min",
+    "Mul", "Neg", "PRelu", "Relu", "Sigmoid", "Sub", "Tanh", "Where",
+})
+# fmt: on
+FOLLOWERS = MOVEMENTS | POINTWISE
+LISTED = PRODUCTS | FOLLOWERS
+
+
+@dataclass(frozen=True)
+class Placement:
+    """half: indices of the nodes that compute in half. kept: the products that stay in single
+    precision, index to the reason. stored_in_half: initializers that are widened where single
+    precision reads them; what a half node reads is in half in any case."""
+
+    half: frozenset[int]
+    kept: Mapping[int, str]
+    stored_in_half: frozenset[str]
+
+
+def place(model: ModelProto, values: Values, magnitudes: Mapping[str, float]) -> Placement:
+    """Decide for every node of a flat graph.
+
+    magnitudes: largest absolute value of each computed float32 value (magnitudes.py).
+    """
+    nodes = model.graph.node
+    holdable = frozenset(
+        name for name, t in values.initializers.items() if values.is_float(name) and _rounds(t)
+    )
+    angles = upstream(nodes, _PERIODIC, through=FOLLOWERS, products=PRODUCTS, crossed=1)
+    kept = {i: "angles" for i in angles if nodes[i].op_type in PRODUCTS}
+    kept |= _score_products(model)
+    kept |= _kept_by_measurement(model, values, magnitudes, holdable)
+    half = _half_nodes(model, values, frozenset(kept), holdable)
+    exact = {name for i in angles for name in nodes[i].input}
+    exact |= {n for node in nodes if node.op_type not in LISTED | {"Einsum"} for n in node.input}
+    exact |= {name for node in nodes for name in captured_names(node)}
+    stored = (name for name in holdable - exact if _is_large(values.initializers[name]))
+    return Placement(half, kept, frozenset(stored))
+
+
+def tables_in_half(model: ModelProto, values: Values) -> Placement:
+    """Only the look-ups in large tables of weights."""
+    half = frozenset(
+        index
+        for index, node in enumerate(model.graph.node)
+        if node.op_type in ("Gather", "GatherND")
+        and values.is_float(node.output[0])
+        and not values.activations(node)
+        and all(
+            _is_large(table) and _rounds(table)
+            for table in map(values.initializers.__getitem__, values.stored(node))
+        )
+    )
+    return Placement(half, {}, frozenset())
+
+
+def _half_nodes(
+    model: ModelProto, values: Values, kept: frozenset[int], holdable: frozenset[str]
+) -> frozenset[int]:
+    single = _results_read_in_single(model)
+    half: set[int] = set()
+    half_values: set[str] = set()
+    for index, node in enumerate(model.graph.node):  # producers come before their readers
+        sound = not node.domain and all(values.is_float(name) for name in node.output)
+        if not sound or index in kept or not holdable.issuperset(values.stored(node)):
+            continue
+        if node.op_type in POINTWISE and not single.isdisjoint(node.output):
+            continue
+        if node.op_type in PRODUCTS or _follows(node, values, half_values):
+            half.add(index)
+            half_values.update(node.output)
+    return frozenset(half)
+
+
+def _follows(node: NodeProto, values: Values, half_values: set[str]) -> bool:
+    """Are all its computed inputs in half already?"""
+    activations = values.activations(node)
+    if node.op_type in MOVEMENTS and not activations:  # rows of a table
+        return any(_is_large(values.initializers[name]) for name in values.stored(node))
+    return node.op_type in FOLLOWERS and bool(activations) and half_values.issuperset(activations)
+
+
+def _score_products(model: ModelProto) -> dict[int, str]:
+    """The products whose results a softmax normalises, directly or through what only reshapes,
+    scales and masks them: at a score of 1000 half is off by up to 0.25, its weight by 28 %."""
+    nodes = model.graph.node
+    found = upstream(nodes, _SOFTMAX, through=FOLLOWERS, products=PRODUCTS, crossed=0)
+    return dict.fromkeys(found, "attention scores")
+
+
+def _kept_by_measurement(
+    model: ModelProto, values: Values, magnitudes: Mapping[str, float], holdable: frozenset[str]
+) -> dict[int, str]:
+    kept: dict[int, str] = {}
+    for index, node in enumerate(model.graph.node):
+        if node.op_type not in LISTED:
+            continue
+        reached = [magnitudes[n] for n in (*node.input, *node.output) if n in magnitudes]
+        smallest = min((m for m in reached if m > 0), default=1.0)
+        if max(reached, default=0.0) > LARGEST:
+            kept[index] = f"values reach {max(reached):.3g}"
+        elif node.op_type in PRODUCTS and smallest < SMALLEST:
+            kept[index] = f"no value beyond {smallest:.3g}"
+        elif node.op_type in PRODUCTS and not holdable.issuperset(values.stored(node)):
+            kept[index] = "weights that half cannot hold"
+    return kept
+
+
+def _results_read_in_single(model: ModelProto) -> frozenset[str]:
+    """Values that a normalisation, a reduction or the caller reads in single precision anyway: to
+    sum in half what is widened at once would only lose. The sums of residual streams are such."""
+    names = {value.name for value in model.graph.output}
+    for node in model.graph.node:
+        names.update(captured_names(node))
+        if node.op_type not in LISTED:
+            names.update(node.input)
+    return frozenset(names)
+
+
+def _rounds(tensor: TensorProto) -> bool:
+    """Can half hold these weights? Infinities, of masks, it can."""
+    values = weight(tensor)
+    values = values[~np.isinf(values)]
+    with np.errstate(over="ignore"):
+        loss = np.abs(values.astype(np.float16).astype(np.float32) - values)
+    return bool((loss <= WEIGHT_LOSS * np.abs(values).max(initial=0.0)).all())
+
+
+def _is_large(tensor: TensorProto) -> bool:
+    return int(np.prod(tensor.dims, dtype=np.int64)) >= WORTH_HALVING

@@ -1,0 +1,120 @@
+"""The network that SAM 3 and EfficientSAM3 share: they differ in image and text encoder alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sam3_ros.core.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
+from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck
+from sam3_ros.export.models.sam3.decoder import Decoder
+from sam3_ros.export.models.sam3.detector_neck import DetectorNeck
+from sam3_ros.export.models.sam3.fusion import Fusion
+from sam3_ros.export.models.sam3.geometry import Geometry
+from sam3_ros.export.models.sam3.mask_decoder import MaskDecoder
+from sam3_ros.export.models.sam3.mask_prompt import MaskPrompt
+from sam3_ros.export.models.sam3.memory_attention import MemoryAttention
+from sam3_ros.export.models.sam3.memory_encoder import MemoryEncoder
+from sam3_ros.export.models.sam3.object_pointer import ObjectPointer
+from sam3_ros.export.models.sam3.prompt_encoder import PromptEncoder
+from sam3_ros.export.models.sam3.scoring import Scoring
+from sam3_ros.export.models.sam3.segmentation import Segmentation
+from sam3_ros.export.models.sam3.sizes import DetectorSizes
+from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
+from sam3_ros.export.models.sam3.tracker_sizes import MASK_SCALE, PATCH, TrackerSizes
+from sam3_ros.export.models.text import mobileclip
+from sam3_ros.export.models.text.architecture import TextArchitecture
+from sam3_ros.export.models.text.recognise import build_text, recognise_text
+from sam3_ros.export.network import Network, Part
+from sam3_ros.export.stage import Stage
+
+INPUT_SIZE = 1008
+
+#: What every checkpoint of either family carries and no stage uses.
+UNNEEDED: tuple[Unneeded, ...] = (
+    *detector_neck.UNNEEDED,
+    *geometry.UNNEEDED,
+    *segmentation.UNNEEDED,
+    *tracker_neck.UNNEEDED,
+    *mobileclip.UNNEEDED,
+)
+
+_CONCEPT: tuple[Part, ...] = ("concept",)
+_CLICKS: tuple[Part, ...] = ("interactive", "video")
+_VIDEO: tuple[Part, ...] = ("video",)
+_NEEDED_BY: dict[str, tuple[Part, ...]] = {
+    "image_trunk": ("concept", "interactive", "video"),
+    **dict.fromkeys(
+        ("detector_neck", "text", "geometry", "fusion", "decoder", "scoring", "segmentation"),
+        _CONCEPT,
+    ),
+    **dict.fromkeys(("tracker_neck", "prompt_encoder", "mask_decoder"), _CLICKS),
+    **dict.fromkeys(
+        ("mask_prompt", "memory_encoder", "memory_attention", "object_pointer"), _VIDEO
+    ),
+}
+
+
+@dataclass(frozen=True)
+class CommonSizes:
+    """Sizes of what the families share."""
+
+    text: TextArchitecture
+    detector: DetectorSizes = field(default_factory=DetectorSizes)
+    tracker: TrackerSizes = field(default_factory=TrackerSizes)
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes) -> CommonSizes:
+        """Read from a checkpoint's tensors. Raises CheckpointError where one that shows a size is
+        missing."""
+        return cls(
+            recognise_text(shapes),
+            DetectorSizes.from_shapes(shapes),
+            TrackerSizes.from_shapes(shapes),
+        )
+
+
+def build_network(trunk: Stage, sizes: CommonSizes, input_size: int) -> Network:
+    """All stages, in the order of computation, for an input of input_size px squared."""
+    grid = input_size // PATCH
+    detector, tracker = sizes.detector, sizes.tracker
+    stages: dict[str, Stage] = {
+        "image_trunk": trunk,
+        "detector_neck": DetectorNeck(detector, grid),
+        "tracker_neck": TrackerNeck(tracker, grid),
+        "text": build_text(sizes.text),
+        "geometry": Geometry(detector, grid),
+        "fusion": Fusion(detector, grid),
+        "decoder": Decoder(detector, grid),
+        "scoring": Scoring(detector),
+        "segmentation": Segmentation(detector, grid),
+        "prompt_encoder": PromptEncoder(tracker, grid),
+        "mask_decoder": MaskDecoder(tracker, grid),
+        "mask_prompt": MaskPrompt(grid),
+        "memory_encoder": MemoryEncoder(tracker, grid),
+        "memory_attention": MemoryAttention(tracker, grid),
+        "object_pointer": ObjectPointer(tracker),
+    }
+    network = Network(stages, {name: _NEEDED_BY[name] for name in stages})
+    return network.eval().requires_grad_(False)  # type: ignore[return-value]
+
+
+def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
+    """As the original prepares its input: resized on uint8 without keeping the aspect."""
+    half = (0.5, 0.5, 0.5)
+    mask_side = MASK_SCALE * (input_size // PATCH)
+    return ModelSettings(
+        Preprocessing(
+            input_size, input_size, half, half, fit="stretch", interpolation="bilinear_antialias"
+        ),
+        InteractiveSettings(
+            prompt_space=Size(input_size, input_size),
+            padding_point="inside",
+            mask_input=Size(mask_side, mask_side),
+            multimask_max_points=1,
+            single_mask=SingleMask("stability", delta=0.05, threshold=0.98),
+            object_score="ignore",
+            mask_fit="direct",
+        ),
+        context_length=sizes.text.context_length,
+    )

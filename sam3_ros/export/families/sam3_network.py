@@ -22,7 +22,7 @@ from sam3_ros.export.models.sam3.segmentation import Segmentation
 from sam3_ros.export.models.sam3.sizes import DetectorSizes
 from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
 from sam3_ros.export.models.sam3.tracker_sizes import MASK_SCALE, PATCH, TrackerSizes
-from sam3_ros.export.models.text import mobileclip
+from sam3_ros.export.models.text import mobileclip, sam3_text
 from sam3_ros.export.models.text.architecture import TextArchitecture
 from sam3_ros.export.models.text.recognise import build_text, recognise_text
 from sam3_ros.export.network import Network, Part
@@ -37,6 +37,7 @@ UNNEEDED: tuple[Unneeded, ...] = (
     *segmentation.UNNEEDED,
     *tracker_neck.UNNEEDED,
     *mobileclip.UNNEEDED,
+    *sam3_text.UNNEEDED,
 )
 
 _CONCEPT: tuple[Part, ...] = ("concept",)

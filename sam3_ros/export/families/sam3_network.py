@@ -38,6 +38,7 @@ UNNEEDED: tuple[Unneeded, ...] = (
     *tracker_neck.UNNEEDED,
     *mobileclip.UNNEEDED,
     *sam3_text.UNNEEDED,
+    *sam3_text.UNNEEDED,
 )
 
 _CONCEPT: tuple[Part, ...] = ("concept",)

@@ -1,0 +1,108 @@
+"""The Family of SAM 3 and what descends from it: an image encoder, a text encoder, one network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.families.sam3_components import COMPONENTS
+from sam3_ros.export.families.sam3_network import (
+    INPUT_SIZE,
+    UNNEEDED,
+    CommonSizes,
+    build_network,
+    model_settings,
+)
+from sam3_ros.export.family import Component, ModelSettings, Shapes, Unneeded
+from sam3_ros.export.models.text.architecture import text_architecture
+from sam3_ros.export.models.trunks.head import STUDENT
+from sam3_ros.export.models.trunks.recognise import (
+    TrunkArchitecture,
+    build_trunk,
+    recognise_trunk,
+)
+from sam3_ros.export.network import PARTS, Network, Part
+
+
+@dataclass(frozen=True)
+class Sam3Architecture:
+    """Sizes of one variant."""
+
+    trunk: TrunkArchitecture
+    common: CommonSizes
+
+    @property
+    def variant(self) -> str:
+        """IMAGE+TEXT@CONTEXT, for example repvit-m0_9+mobileclip-s1@77."""
+        text = self.common.text
+        return f"{self.trunk.name}+{text.name}@{text.context_length}"
+
+
+@dataclass(frozen=True)
+class Sam3Family:
+    """See Family for what its members mean.
+
+    trunks: the image encoders of the family. texts: text encoders with the context lengths that
+    there are checkpoints of. has_student: the image encoder imitates SAM 3's, below its name.
+    """
+
+    name: str
+    title: str
+    licence: str
+    trunks: tuple[TrunkArchitecture, ...]
+    texts: tuple[tuple[str, tuple[int, ...]], ...]
+    has_student: bool
+    unneeded: tuple[Unneeded, ...] = UNNEEDED
+    components: tuple[Component, ...] = COMPONENTS
+    parts: tuple[Part, ...] = field(default=PARTS, init=False)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Every pair of encoders, with each context length."""
+        return tuple(
+            f"{trunk.name}+{text}@{context}"
+            for text, contexts in self.texts
+            for context in contexts
+            for trunk in self.trunks
+        )
+
+    def recognise(self, shapes: Shapes) -> Sam3Architecture:
+        """Every size from the tensors. Raises CheckpointError for another family's checkpoint."""
+        student = any(name.startswith(STUDENT) for name in shapes)
+        if student is not self.has_student:
+            came, other = ("tensors", "efficientsam3") if student else ("no tensor", "sam3")
+            raise CheckpointError(
+                f"the file has {came} below {STUDENT}, so it is no checkpoint of {self.title}; "
+                f"try the family {other}"
+            )
+        trunk = recognise_trunk(shapes, self.trunks)
+        return Sam3Architecture(trunk, CommonSizes.from_shapes(shapes))
+
+    def architecture(self, variant: str) -> Sam3Architecture:
+        """The real sizes. Raises ExportError for a name that is not in `variants`."""
+        if variant not in self.variants:
+            texts = ", ".join(
+                f"{text}@{'|'.join(map(str, contexts))}" for text, contexts in self.texts
+            )
+            images = ", ".join(trunk.name for trunk in self.trunks)
+            raise ExportError(
+                f"{self.title} has no variant {variant!r}; expected IMAGE+TEXT@CONTEXT with IMAGE "
+                f"one of {images} and TEXT@CONTEXT one of {texts}"
+            )
+        image, _, rest = variant.partition("+")
+        text, _, context = rest.partition("@")
+        (trunk,) = (trunk for trunk in self.trunks if trunk.name == image)
+        return Sam3Architecture(trunk, CommonSizes(text_architecture(text, int(context))))
+
+    def default_input_size(self, architecture: Sam3Architecture) -> int:  # noqa: ARG002
+        """px; the same for all."""
+        return INPUT_SIZE
+
+    def build(self, architecture: Sam3Architecture, input_size: int) -> Network:
+        """Raises ExportError for an input size that the image encoder cannot take."""
+        trunk = build_trunk(architecture.trunk, input_size)
+        return build_network(trunk, architecture.common, input_size)
+
+    def settings(self, architecture: Sam3Architecture, input_size: int) -> ModelSettings:
+        """How the original prepares images and chooses among masks."""
+        return model_settings(architecture.common, input_size)

@@ -19,7 +19,10 @@ EFFICIENTSAM3 = Sam3Family(
     title="EfficientSAM3",
     licence="SAM License (derived from SAM 3); tokenizer vocabulary: MIT, (c) OpenAI",
     trunks=TRUNKS,
-    texts=tuple((text, CONTEXTS) for text in ("mobileclip-s1", "mobileclip-s0", "mobileclip2-l")),
+    texts=(
+        *((text, CONTEXTS) for text in ("mobileclip-s1", "mobileclip-s0", "mobileclip2-l")),
+        ("sam3", (32,)),  # of the first published files, whose image encoder alone is small
+    ),
     has_student=True,
     unneeded=(*UNNEEDED, TEACHER),
 )

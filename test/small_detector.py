@@ -1,0 +1,74 @@
+"""SAM 3's detector with few layers and narrow ones, on a grid of six by six."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from sam3_ros.export.models.sam3.decoder import Decoder
+from sam3_ros.export.models.sam3.detector_neck import DetectorNeck
+from sam3_ros.export.models.sam3.fusion import Fusion
+from sam3_ros.export.models.sam3.geometry import Geometry
+from sam3_ros.export.models.sam3.scoring import Scoring
+from sam3_ros.export.models.sam3.segmentation import Segmentation
+from sam3_ros.export.models.sam3.sizes import DetectorSizes
+from sam3_ros.export.stage import Stage
+
+GRID = 6
+SIZES = DetectorSizes(
+    trunk_channels=32,
+    width=64,
+    feedforward=96,
+    geometry_layers=1,
+    fusion_layers=2,
+    decoder_layers=2,
+    queries=10,
+    roi_size=3,
+)
+LENGTHS = {
+    "prompts": (1, 2),
+    "boxes": (0, 1, 3),
+    "tokens": (1, 4, 80),
+    "queries": (1, 10),
+    "kept": (1, 7),
+}
+
+
+def detector(sizes: DetectorSizes) -> dict[str, Stage]:
+    return {
+        "detector_neck": DetectorNeck(sizes, GRID),
+        "geometry": Geometry(sizes, GRID),
+        "fusion": Fusion(sizes, GRID),
+        "decoder": Decoder(sizes, GRID),
+        "scoring": Scoring(sizes),
+        "segmentation": Segmentation(sizes, GRID),
+    }
+
+
+def small_detector() -> dict[str, Stage]:
+    """In evaluation mode, with weights under which every part counts."""
+    torch.manual_seed(0)
+    made = detector(SIZES)
+    for stage in made.values():
+        for parameter in stage.eval().requires_grad_(False).parameters():
+            nn.init.normal_(
+                parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 1
+            )
+    return made
+
+
+def combinations(stage: Stage) -> Iterator[dict[str, int]]:
+    names = stage.lengths()
+    for lengths in itertools.product(*(LENGTHS[name] for name in names)):
+        yield dict(zip(names, lengths, strict=True))
+
+
+def longest(stage: Stage) -> dict[str, int]:
+    return {name: LENGTHS[name][-1] for name in stage.lengths()}
+
+
+def answers(stage: Stage, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return dict(zip(stage.outputs, stage(*inputs.values()), strict=True))

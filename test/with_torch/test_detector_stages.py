@@ -1,0 +1,184 @@
+"""SAM 3's detector at small sizes: its contract, what it must not depend on, and the ONNX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from small_detector import GRID, answers, combinations, longest, small_detector
+
+from sam3_ros.core.tensor_names import RANKS
+from sam3_ros.export.models.sam3 import fusion as fusion_module
+from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.stage import Stage
+
+STAGES = ("detector_neck", "geometry", "fusion", "decoder", "scoring", "segmentation")
+READERS = ("fusion", "decoder", "scoring", "segmentation")  # of the prompt
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, Stage]:
+    return small_detector()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
+    stages: dict[str, Stage], name: str, tmp_path: Path
+) -> None:
+    stage = stages[name]
+    session = onnxruntime.InferenceSession(write_onnx(stage, tmp_path / "stage.onnx").path)
+    for lengths in combinations(stage):
+        inputs = stage.examples(lengths, seed=sum(lengths.values()))
+        found = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+        for ours, expected in zip(found, stage(*inputs.values()), strict=True):
+            np.testing.assert_allclose(
+                ours, expected.numpy(), atol=2e-5, rtol=1e-5, err_msg=str(lengths)
+            )
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_ranks_are_those_of_the_canonical_names(stages: dict[str, Stage], name: str) -> None:
+    stage = stages[name]
+    inputs = stage.examples(longest(stage), seed=0)
+    ranks = {name: tensor.ndim for name, tensor in {**inputs, **answers(stage, inputs)}.items()}
+    known = {name: RANKS.get(name, ranks[name]) for name in ranks}
+    assert ranks == known
+
+
+def test_the_shapes_are_those_of_the_contract(stages: dict[str, Stage]) -> None:
+    lengths = {"prompts": 2, "boxes": 3, "tokens": 5, "queries": 10, "kept": 4}
+    shapes = {
+        name: tuple(tensor.shape)
+        for stage in stages.values()
+        for name, tensor in answers(stage, stage.examples(lengths, seed=0)).items()
+    }
+    assert shapes == {
+        "fpn0": (1, 64, 24, 24),
+        "fpn1": (1, 64, 12, 12),
+        "fpn2": (1, 64, 6, 6),
+        "geometry_features": (2, 4, 64),
+        "geometry_mask": (2, 4),
+        "memory": (2, 36, 64),
+        "queries": (2, 10, 64),
+        "pred_boxes": (2, 10, 4),
+        "presence": (2, 1),
+        "logits": (2, 10),
+        "masks": (2, 4, 24, 24),
+        "semantic": (2, 1, 24, 24),
+    }
+
+
+@pytest.mark.parametrize("name", STAGES[1:])
+def test_prompts_in_one_batch_are_answered_as_one_by_one(
+    stages: dict[str, Stage], name: str
+) -> None:
+    stage = stages[name]
+    inputs = stage.examples(longest(stage), seed=3)
+    together = answers(stage, inputs)
+    for row in range(2):
+        single = {
+            name: tensor[row : row + 1] if 0 in stage.inputs[name].growing else tensor
+            for name, tensor in inputs.items()
+        }
+        for output, alone in answers(stage, single).items():
+            torch.testing.assert_close(together[output][row : row + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_padding_tokens_hold_and_how_many_they_are_does_not_matter(
+    stages: dict[str, Stage], name: str
+) -> None:
+    stage = stages[name]
+    inputs = stage.examples({**longest(stage), "tokens": 9}, seed=4)
+    valid = torch.arange(9).expand(2, -1) < 5
+    padded = {**inputs, "prompt_mask": valid}
+    padded["prompt"] = torch.where(valid[..., None], inputs["prompt"], torch.tensor(7.0))
+    cut = {**inputs, "prompt": inputs["prompt"][:, :5], "prompt_mask": valid[:, :5]}
+    for output, expected in answers(stage, cut).items():
+        torch.testing.assert_close(answers(stage, padded)[output], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_valid_token_counts(stages: dict[str, Stage], name: str) -> None:
+    stage = stages[name]
+    inputs = stage.examples({**longest(stage), "prompts": 1, "tokens": 4}, seed=5)
+    inputs["prompt_mask"] = torch.ones(1, 4, dtype=torch.bool)
+    before = answers(stage, inputs)[stage.outputs[0]]
+    inputs["prompt"][0, 3] *= -1
+    assert (answers(stage, inputs)[stage.outputs[0]] - before).abs().max() > 1e-3
+
+
+def test_attention_by_few_queries_at_a_time_is_the_same(
+    stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stages["fusion"]
+    inputs = stage.examples(longest(stage), seed=7)
+    at_once = answers(stage, inputs)["memory"]
+    monkeypatch.setattr(fusion_module, "QUERIES_AT_A_TIME", 7)
+    torch.testing.assert_close(answers(stage, inputs)["memory"], at_once, atol=1e-5, rtol=1e-5)
+
+
+def test_fusion_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
+    stage = stages["fusion"]
+    inputs = stage.examples({"prompts": 1, "tokens": 5}, seed=8)
+    table = stage.positions.transpose(1, 2).unflatten(2, (GRID, GRID))
+    theirs = stage.encoder(
+        [inputs["fpn2"]], inputs["prompt"], [table], inputs["prompt_mask"]
+    ).last_hidden_state
+    torch.testing.assert_close(answers(stage, inputs)["memory"], theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_decoder_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
+    stage = stages["decoder"]
+    inputs = stage.examples({"prompts": 2, "tokens": 5}, seed=9)
+    theirs = stage.decoder(
+        inputs["memory"],
+        inputs["prompt"],
+        stage.positions.expand(2, -1, -1),
+        inputs["prompt_mask"],
+        torch.tensor([[GRID, GRID]]),
+    )
+    found = answers(stage, inputs)
+    last = theirs.intermediate_hidden_states[-1]
+    torch.testing.assert_close(found["queries"], last, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found["presence"], theirs.presence_logits[-1], atol=1e-5, rtol=1e-5)
+    assert ((found["pred_boxes"] >= 0) & (found["pred_boxes"] <= 1)).all()
+
+
+def test_the_presence_is_not_clamped(stages: dict[str, Stage]) -> None:
+    stage = stages["decoder"]
+    inputs = stage.examples({"prompts": 1, "tokens": 2}, seed=10)
+    before = answers(stage, inputs)["presence"]
+    bias = stage.decoder.presence_head.layer3.bias
+    bias += 40
+    try:
+        raised = answers(stage, inputs)["presence"]
+    finally:
+        bias -= 40
+    torch.testing.assert_close(raised, before + 40)
+
+
+def test_segmentation_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
+    stage = stages["segmentation"]
+    inputs = stage.examples({"prompts": 1, "tokens": 5, "kept": 3}, seed=11)
+    coarse = torch.zeros(1, 64, GRID, GRID)  # its size is read, nothing else
+    theirs = stage.head(
+        inputs["queries"],
+        [inputs["fpn0"], inputs["fpn1"], coarse],
+        inputs["memory"],
+        inputs["prompt"],
+        inputs["prompt_mask"],
+    )
+    found = answers(stage, inputs)
+    torch.testing.assert_close(found["masks"], theirs.pred_masks, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(found["semantic"], theirs.semantic_seg, atol=1e-4, rtol=1e-5)
+
+
+def test_logits_stay_within_twelve(stages: dict[str, Stage]) -> None:
+    stage = stages["scoring"]
+    inputs = stage.examples({"prompts": 1, "queries": 10, "tokens": 3}, seed=12)
+    inputs["queries"] *= 1e4
+    assert answers(stage, inputs)["logits"].abs().max() == 12

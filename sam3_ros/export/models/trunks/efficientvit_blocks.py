@@ -13,7 +13,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-#: The original adds this to the sums that linear attention divides by.
+#: What linear attention divides by is at least this. The original adds it, which is the same in
+#: float32 but for sums below 2e-8; but PyTorch's exporter takes 1e-15 for 0 and drops the addition,
+#: so that a head that attends to nothing answers NaN.
 ATTENTION_EPS = 1e-15
 
 
@@ -199,7 +201,7 @@ class LinearAttention(nn.Module):
         q, k = q.relu(), k.relu()
         weighed = v @ k.transpose(-1, -2) @ q
         total = k.sum(-1, keepdim=True).transpose(-1, -2) @ q
-        attended = weighed / (total + ATTENTION_EPS)
+        attended = weighed / total.clamp(min=ATTENTION_EPS)
         return self.proj(attended.reshape(batch, channels // 3, height, width))
 
 

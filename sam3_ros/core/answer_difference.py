@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -19,8 +20,8 @@ class AnswerDifference:
     logits: largest absolute difference of any score logit, rating or presence; boxes: the same, as
     a part of the image; scores: of sigmoid(logit) * sigmoid(presence), of clicks the ratings;
     mask_logits: largest absolute; masks_equal: part of all mask pixels on the same side of 0;
-    mask_iou: of the worst mask, 1 where both are empty. What is not finite counts as infinitely
-    far, its masks as 0.
+    mask_ious: of every mask, 1 where both are empty. What is not finite counts as infinitely far,
+    its masks as 0.
     """
 
     logits: float = 0.0
@@ -28,7 +29,17 @@ class AnswerDifference:
     scores: float = 0.0
     mask_logits: float = 0.0
     masks_equal: float = 1.0
-    mask_iou: float = 1.0
+    mask_ious: tuple[float, ...] = ()
+
+    @property
+    def mask_iou(self) -> float:
+        """Of the worst mask."""
+        return min(self.mask_ious, default=1.0)
+
+    @property
+    def mean_mask_iou(self) -> float:
+        """Over all masks."""
+        return fmean(self.mask_ious or (1.0,))
 
     def as_dict(self) -> dict[str, float]:
         """For the manifest and for JSON, rounded to three digits (equality and IoU to seven)."""
@@ -39,6 +50,7 @@ class AnswerDifference:
             },
             "masks_equal": round(self.masks_equal, 7),
             "mask_iou": round(self.mask_iou, 7),
+            "mean_mask_iou": round(self.mean_mask_iou, 7),
         }
 
 
@@ -61,12 +73,12 @@ def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
         scores=_largest(_scores(expected), _scores(found)),
         mask_logits=_largest(expected.masks, found.masks),
         masks_equal=float(np.mean(sides[0] == sides[1])) if sound else 0.0,
-        mask_iou=_worst_iou(*sides) if sound else 0.0,
+        mask_ious=_ious(*sides) if sound else (0.0,) * len(expected.masks),
     )
 
 
 def worst(differences: Iterable[AnswerDifference]) -> AnswerDifference:
-    """The worst of each figure."""
+    """The worst of each figure; the masks of all."""
     found = list(differences)
     largest = {
         name: max(getattr(one, name) for one in found)
@@ -75,7 +87,7 @@ def worst(differences: Iterable[AnswerDifference]) -> AnswerDifference:
     return AnswerDifference(
         **largest,
         masks_equal=min(one.masks_equal for one in found),
-        mask_iou=min(one.mask_iou for one in found),
+        mask_ious=tuple(iou for one in found for iou in one.mask_ious),
     )
 
 
@@ -95,7 +107,8 @@ def _largest(expected: Array, found: Array) -> float:
     return float(np.abs(expected.astype(np.float64) - found).max())
 
 
-def _worst_iou(expected: Array, found: Array) -> float:
+def _ious(expected: Array, found: Array) -> tuple[float, ...]:
     union = np.count_nonzero(expected | found, axis=(-2, -1))
     common = np.count_nonzero(expected & found, axis=(-2, -1))
-    return float(np.where(union == 0, 1.0, common / np.maximum(union, 1)).min(initial=1.0))
+    ious = np.where(union == 0, 1.0, common / np.maximum(union, 1))
+    return tuple(float(iou) for iou in ious)

@@ -4,7 +4,7 @@
     report = convert_to_int8(fp32_file, target)          # report.written: or use the fp32 file
     stage = compare_stage("decoder", fp32_file, target or fp32_file, feeds)
     graph = measured_graph(manifest.stages.values(), files_by_stage, scratch_folder)
-    chain = EndToEndFigures.of(recorded.differences(graph, manifest).values())
+    chain = compare_answers(recorded, graph, manifest)
     figures = judge(PrecisionFigures("fp16", stages, chain), allow_poor=False)
     verification["precisions"]["fp16"] = figures.as_dict()
 
@@ -12,24 +12,27 @@
 plausible ones for stages that no question reaches. `recorded` holds the answers in float32.
 """
 
+from sam3_ros.core.precision_limits import LEAST_MASK_IOU
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,
     PrecisionFigures,
     StageFigures,
+    compare_answers,
     compare_stage,
 )
 from sam3_ros.export.precision.fp16 import Fp16Report, convert_to_fp16
 from sam3_ros.export.precision.graphs import fed_in_use, measured_graph
 from sam3_ros.export.precision.int8 import Int8Report, convert_to_int8
-from sam3_ros.export.precision.judgement import MIN_MASK_IOU, judge
+from sam3_ros.export.precision.judgement import judge
 
 __all__ = [
-    "MIN_MASK_IOU",
+    "LEAST_MASK_IOU",
     "EndToEndFigures",
     "Fp16Report",
     "Int8Report",
     "PrecisionFigures",
     "StageFigures",
+    "compare_answers",
     "compare_stage",
     "convert_to_fp16",
     "convert_to_int8",

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from sam3_ros.core.errors import VerificationError
+from sam3_ros.core.precision_limits import LEAST_MASK_IOU
 from sam3_ros.export.precision.figures import PrecisionFigures
 
-#: Mean IoU of the masks with those in float32, below which a precision is not written.
-MIN_MASK_IOU: Mapping[str, float] = MappingProxyType({"fp16": 0.98, "int8": 0.95})
 _NAMED = 3
 log = logging.getLogger(__name__)
 
@@ -21,7 +18,7 @@ def judge(figures: PrecisionFigures, allow_poor: bool = False) -> PrecisionFigur
     Raises VerificationError, naming the worst stages, where they are not; with allow_poor the
     figures come back with the note that they are poor, which belongs into the manifest.
     """
-    least = MIN_MASK_IOU[figures.precision]
+    least = LEAST_MASK_IOU[figures.precision]
     reached = figures.end_to_end.mask_iou
     if reached >= least:
         return figures

@@ -1,0 +1,30 @@
+"""A bundle's sessions as a graph, held against answers; without PyTorch."""
+
+from __future__ import annotations
+
+from sam3_ros.core.answer_difference import AnswerDifference
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.recorded_answers import RecordedAnswers
+from sam3_ros.core.session import SessionOptions
+from sam3_ros.core.stage_graph import StageGraph
+
+
+def bundle_graph(bundle: Bundle, precision: str, backend: str = "cpu") -> StageGraph:
+    """The bundle's stages, each session opened at its first use."""
+    options = SessionOptions()
+    return StageGraph(
+        bundle.manifest.stages.values(),
+        lambda stage: open_session(bundle.stage_file(stage.name, precision), backend, options),
+    )
+
+
+def bundle_differences(
+    bundle: Bundle, precision: str, recorded: RecordedAnswers, backend: str = "cpu"
+) -> dict[tuple[str, str], AnswerDifference]:
+    """How far a precision of the bundle is from the recorded answers, question by question."""
+    graph = bundle_graph(bundle, precision, backend)
+    try:
+        return recorded.differences(graph, bundle.manifest)
+    finally:
+        graph.close()

@@ -1,0 +1,200 @@
+"""Every check of `sam3-ros verify` as figures with their limits.
+
+PyTorch is imported only where a model has to be built again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam3_ros.core.answer_difference import AnswerDifference, worst
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle_files import resolve_inside
+from sam3_ros.core.bundle_writer import record_verification
+from sam3_ros.core.errors import ExportError, VerificationError
+from sam3_ros.core.precision_limits import FP32_MASKS_EQUAL, FP32_NUMBERS, LEAST_MASK_IOU
+from sam3_ros.core.recorded_answers import RecordedAnswers, load_recorded_answers
+from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
+from sam3_ros.export.verification.reference import reference_figures
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number. at_least: the limit is a floor, not a ceiling."""
+
+    check: str
+    what: str
+    figure: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """A figure that is not a number has not passed."""
+        return self.figure >= self.limit if self.at_least else self.figure <= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON and the manifest."""
+        figure = float(f"{self.figure:.7g}")
+        return {
+            "check": self.check,
+            "what": self.what,
+            "figure": figure if math.isfinite(figure) else str(figure),
+            "at_least" if self.at_least else "at_most": self.limit,
+            "passed": self.passed,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All figures of one run."""
+
+    bundle: Path
+    figures: tuple[Figure, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every figure has passed."""
+        return all(figure.passed for figure in self.figures)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        figures = [figure.as_dict() for figure in self.figures]
+        return {"bundle": str(self.bundle), "passed": self.passed, "figures": figures}
+
+
+def verify_bundle(
+    bundle: Bundle,
+    *,
+    checkpoint: Path | None,
+    rebuild: bool,
+    images: tuple[Path, ...],
+    reference: Path | None,
+    record: bool,
+    progress: Progress,
+) -> Verdict:
+    """Run the checks that were asked for; without any, those against the bundle's own answers.
+
+    record: write the verdict into the manifest. Raises ExportError where there is nothing to hold
+    the bundle against.
+    """
+    found: list[Figure] = []
+    if reference is not None:
+        found += _against_reference(bundle, reference, progress)
+    if checkpoint is not None or rebuild:
+        found += _against_pytorch(bundle, checkpoint, images, progress)
+    if reference is None and checkpoint is None and not rebuild:
+        found += _against_recorded(bundle, _recorded(bundle), "recorded answers", progress)
+    verdict = Verdict(bundle.path, tuple(found))
+    if record:
+        _record(bundle, verdict)
+    return verdict
+
+
+def _against_reference(bundle: Bundle, folder: Path, progress: Progress) -> Iterator[Figure]:
+    graph = bundle_graph(bundle, "fp32")
+    try:
+        for one in reference_figures(graph, bundle.manifest, folder, progress):
+            what = f"{one.case}: {one.tensor}"
+            yield Figure("reference, fp32", what, one.difference, one.limit)
+    finally:
+        graph.close()
+
+
+def _against_pytorch(
+    bundle: Bundle, checkpoint: Path | None, images: tuple[Path, ...], progress: Progress
+) -> Iterator[Figure]:
+    from sam3_ros.export.rebuild import rebuilt_network
+    from sam3_ros.export.verification.end_to_end import original_answers
+    from sam3_ros.export.verification.questions import standard_images
+    from sam3_ros.export.verification.stages import (
+        LIMIT,
+        MASK_LIMIT,
+        MASK_OUTPUTS,
+        verify_stage,
+    )
+
+    progress("building the model in PyTorch")
+    network = rebuilt_network(bundle.manifest, checkpoint)
+    stages = network.stages()
+    for name in bundle.manifest.stages:
+        if "fp32" not in bundle.manifest.stages[name].files:
+            continue
+        progress(f"stage {name}")
+        try:
+            figures = verify_stage(name, stages[name], bundle.stage_file(name, "fp32"))
+        except VerificationError as error:
+            progress(str(error))
+            yield Figure("stage, fp32", name, math.inf, LIMIT)
+            continue
+        for output, one in figures.outputs.items():
+            limit = MASK_LIMIT if output in MASK_OUTPUTS else LIMIT
+            yield Figure("stage, fp32", f"{name}: {output}", one.largest, limit)
+    tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+    asked = standard_images(bundle.manifest, tokenizer, images)
+    progress("end to end in PyTorch")
+    recorded = original_answers(network, bundle.manifest, asked)
+    yield from _against_recorded(bundle, recorded, "PyTorch", progress)
+
+
+def _recorded(bundle: Bundle) -> RecordedAnswers:
+    if bundle.manifest.recorded_answers is None:
+        raise ExportError(
+            f"bundle {bundle.manifest.name!r} holds no recorded answers to be held against; give "
+            f"--checkpoint FILE or --reference FOLDER"
+        )
+    return load_recorded_answers(resolve_inside(bundle.path, bundle.manifest.recorded_answers.path))
+
+
+def _against_recorded(
+    bundle: Bundle, recorded: RecordedAnswers, check: str, progress: Progress
+) -> Iterator[Figure]:
+    for precision in bundle.precisions:
+        progress(f"end to end in {precision}")
+        differences = bundle_differences(bundle, precision, recorded)
+        if precision == "fp32":
+            yield from _fp32_figures(f"{check}, fp32", differences)
+        else:
+            yield _mask_iou(f"{check}, {precision}", bundle, precision, differences)
+
+
+def _fp32_figures(
+    check: str, differences: Mapping[tuple[str, str], AnswerDifference]
+) -> Iterator[Figure]:
+    for (image, question), found in differences.items():
+        what = f"{question} of {image}"
+        yield Figure(check, f"{what}: logits", found.logits, FP32_NUMBERS)
+        if found.boxes:
+            yield Figure(check, f"{what}: boxes", found.boxes, FP32_NUMBERS)
+        yield Figure(check, f"{what}: masks equal", found.masks_equal, FP32_MASKS_EQUAL, True)
+
+
+def _mask_iou(
+    check: str,
+    bundle: Bundle,
+    precision: str,
+    differences: Mapping[tuple[str, str], AnswerDifference],
+) -> Figure:
+    table = bundle.manifest.verification.get("precisions", {}).get(precision, {})
+    # One that is known to be poor was asked for as it is.
+    least = 0.0 if table.get("poor") else LEAST_MASK_IOU.get(precision, 0.0)
+    total = worst(differences.values())
+    what = f"mean mask IoU (worst mask {total.mask_iou:.4f})"
+    return Figure(check, what, total.mean_mask_iou, least, True)
+
+
+def _record(bundle: Bundle, verdict: Verdict) -> None:
+    checks: dict[str, dict[str, Any]] = {}
+    for figure in verdict.figures:
+        entry = checks.setdefault(figure.check, {"figures": 0, "failed": []})
+        entry["figures"] += 1
+        if not figure.passed:
+            entry["failed"].append(figure.as_dict())
+    verified = {**bundle.manifest.verification.get("verified", {}), **checks}
+    record_verification(bundle.path, {**bundle.manifest.verification, "verified": verified})

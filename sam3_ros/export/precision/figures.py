@@ -54,8 +54,9 @@ class StageFigures:
 class EndToEndFigures:
     """The answers to `questions` questions against those in float32.
 
-    mask_iou: mean over the questions of each one's worst mask, where a mask is where its logits
-    are above 0 and two empty ones agree; worst: the worst of every figure.
+    mask_iou: mean over the questions of the mean over their masks (of words those of the best
+    queries, of clicks all four); a mask is where its logits are above 0, and two empty ones agree.
+    worst: the worst of every figure, over all questions.
     """
 
     questions: int
@@ -65,7 +66,7 @@ class EndToEndFigures:
     @classmethod
     def of(cls, differences: Iterable[AnswerDifference]) -> EndToEndFigures:
         found = list(differences)
-        return cls(len(found), fmean(one.mask_iou for one in found), worst(found))
+        return cls(len(found), fmean(one.mean_mask_iou for one in found), worst(found))
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""

@@ -21,7 +21,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from sam3_ros.core.errors import ExportError
-from sam3_ros.export.onnx_file import onnx_file
+from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite
 from sam3_ros.export.precision.model_file import Values, load_flat, save
@@ -54,10 +54,13 @@ class Int8Report:
         }
 
 
-def convert_to_int8(source: Path, target: Path) -> Int8Report:
+def convert_to_int8(
+    source: Path, target: Path, external_above: int = EXTERNAL_ABOVE_BYTES
+) -> Int8Report:
     """Write `source`, a float32 ONNX file, at `target` with 8-bit weights, if that is worth it.
 
-    Inputs and outputs keep their types. Raises ExportError where source cannot be read, or the
+    Inputs and outputs keep their types. More than external_above bytes of weights go to a file
+    beside target. Raises ExportError where source cannot be read, or the
     outcome is not valid ONNX or cannot be loaded.
     """
     fp32_bytes = onnx_file(source).bytes
@@ -68,7 +71,7 @@ def convert_to_int8(source: Path, target: Path) -> Int8Report:
         model = load_flat(quantised)
         del model.metadata_props[:]  # notes that the quantiser left for itself
         products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
-        written = save(model, target)
+        written = save(model, target, external_above)
     size = sum(path.stat().st_size for path in written)
     if not products or size > WORTHWHILE * fp32_bytes:
         for path in written:

@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 VENV := .venv
-TRAINING_VENV := .venv-training
+TORCH_VENV := .venv-torch
 BIN := $(VENV)/bin
 # In the environment, so that it lives and goes with what is installed from it.
 MESSAGES_BUILD := $(VENV)/build-messages
@@ -13,7 +13,7 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo test check format tabletop test-training clean distclean
+.PHONY: help build demo test check format torch tabletop test-torch verify-full clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -37,18 +37,23 @@ format: build ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tabletop: $(TRAINING_VENV)/training.stamp ## train, evaluate and write the shipped bundle (about two hours)
-	$(TRAINING_VENV)/bin/python -m sam3_ros.training.tabletop $(ARGS)
+torch: $(TORCH_VENV)/packages.stamp ## .venv-torch with PyTorch, to export models: .venv-torch/bin/sam3-ros export
 
-test-training: $(TRAINING_VENV)/training.stamp ## the training tier's own tests: renders, trains a few steps, exports
-	$(TRAINING_VENV)/bin/python -m pytest -c pyproject.toml test/with_torch $(ARGS)
+tabletop: $(TORCH_VENV)/packages.stamp ## train, evaluate and write the shipped bundle (about two hours)
+	$(TORCH_VENV)/bin/python -m sam3_ros.training.tabletop $(ARGS)
+
+test-torch: $(TORCH_VENV)/packages.stamp ## the tests that need PyTorch: exports at small sizes, a few steps of training
+	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/with_torch $(ARGS)
+
+verify-full: $(TORCH_VENV)/packages.stamp ## export and verify real sizes (minutes, 12 GB of memory; ARGS="-k mobilesam" narrows)
+	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/full_size -s $(ARGS)
 
 clean: ## caches and the demo's output
 	rm -rf build install log out .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find sam3_ros test -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the environments too
-	rm -rf $(VENV) $(TRAINING_VENV)
+	rm -rf $(VENV) $(TORCH_VENV)
 
 $(VENV)/pyvenv.cfg:
 	@python=$$(.ci/find-python) && echo "sam3_ros: $(VENV) with $$python" && \
@@ -74,9 +79,9 @@ $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wild
 	$(BIN)/cmake --build $(MESSAGES_BUILD) --target install
 	@touch $@
 
-$(TRAINING_VENV)/training.stamp: pyproject.toml
-	@python=$$(.ci/find-python libosmesa6) && $$python -m venv --clear $(TRAINING_VENV)
-	$(TRAINING_VENV)/bin/pip install --quiet --editable '.[training,test]'
+$(TORCH_VENV)/packages.stamp: pyproject.toml
+	@python=$$(.ci/find-python libosmesa6) && $$python -m venv --clear $(TORCH_VENV)
+	$(TORCH_VENV)/bin/pip install --quiet --editable '.[export,training,test]'
 	@# For CLIP's vocabulary alone: the package itself would want torchvision.
-	$(TRAINING_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=3,<4'
+	$(TORCH_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=3,<4'
 	@touch $@

@@ -1,4 +1,4 @@
-"""From rendered scenes to a bundle that the segmenter runs, at few steps: make test-training."""
+"""From rendered scenes to a bundle that the segmenter runs, at few steps: make test-torch."""
 
 from __future__ import annotations
 

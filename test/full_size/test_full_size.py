@@ -1,0 +1,97 @@
+"""Every family at its real size, by the commands that a user types: make verify-full.
+
+Random weights, because published ones cannot be in a test. OUT keeps the bundles for a look;
+REFERENCE and CHECKPOINT add the answers of the original's code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sam3_ros.core.bundle import Bundle
+
+pytestmark = pytest.mark.timeout(3600)
+
+OUT = Path(os.environ.get("OUT", "out/full_size"))
+GIGABYTE = 1e9
+
+
+def sam3_ros(*arguments: str | Path) -> str:
+    """Run the command; its progress goes to the terminal, its answer comes back."""
+    command = [sys.executable, "-m", "sam3_ros.cli.main", *map(str, arguments)]
+    print("\n$ sam3-ros", *arguments[:1], *map(str, arguments[1:]), flush=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, flush=True)
+    assert done.returncode == 0, f"exit code {done.returncode}"
+    return done.stdout
+
+
+def export(family: str, out: str, *more: str | Path) -> Bundle:
+    sam3_ros("export", family, "--out", OUT / out, "--force", *more)
+    bundle = Bundle.open(OUT / out)
+    peak = bundle.manifest.verification["peak_memory_bytes"] / GIGABYTE
+    size = sum(file.bytes for file in bundle.manifest.files) / GIGABYTE
+    print(f"{out}: peak memory {peak:.2f} GB, files {size:.2f} GB", flush=True)
+    return bundle
+
+
+def peak_gigabytes(bundle: Bundle) -> float:
+    return bundle.manifest.verification["peak_memory_bytes"] / GIGABYTE
+
+
+def test_efficientsam3_in_every_precision_and_there_and_back() -> None:
+    checkpoint = OUT / "efficientsam3.safetensors"
+    made = export(
+        "efficientsam3",
+        "efficientsam3",
+        *("--random-weights", "1", "--precision", "fp32,fp16,int8"),
+        *("--save-checkpoint", checkpoint),
+    )
+
+    assert peak_gigabytes(made) < 6
+    assert set(made.capabilities) == {"concept", "interactive", "video"}
+    sam3_ros("verify", made.path)
+    table = json.loads(sam3_ros("inspect", checkpoint, "--json"))
+    assert table["family"] == "efficientsam3"
+    slim = OUT / "efficientsam3-slim.safetensors"
+    sam3_ros("slim", checkpoint, "--out", slim, "--force")
+    sam3_ros("verify", made.path, "--checkpoint", slim)
+
+
+def test_efficientsam3_at_half_the_side() -> None:
+    made = export(
+        "efficientsam3", "efficientsam3-504", "--random-weights", "2", "--input-size", "504"
+    )
+
+    assert made.manifest.preprocessing.height == 504
+
+
+@pytest.mark.parametrize(
+    ("family", "variant"), [("efficientvit-sam", "l0"), ("mobilesam", "vit_t")]
+)
+def test_point_families(family: str, variant: str) -> None:
+    made = export(family, family, "--random-weights", "3", "--variant", variant)
+
+    assert made.capabilities == ("interactive",)
+    sam3_ros("verify", made.path)
+
+
+def test_sam3_with_the_full_vit_and_litetext() -> None:
+    made = export(
+        "sam3", "sam3-litetext", "--random-weights", "4", "--variant", "sam3-vit+mobileclip-s0@16"
+    )
+
+    assert peak_gigabytes(made) < 12
+
+
+@pytest.mark.skipif("REFERENCE" not in os.environ, reason="REFERENCE names no folder of cases")
+def test_answers_of_the_original_code() -> None:
+    made = export("efficientsam3", "reference", "--checkpoint", os.environ["CHECKPOINT"])
+
+    sam3_ros("verify", made.path, "--reference", os.environ["REFERENCE"])

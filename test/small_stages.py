@@ -1,11 +1,15 @@
-"""Stages of a few hundred weights that cover what the real ones do to an exporter."""
+"""Stages of a few hundred weights that show an exporter what real ones do; faults in files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from sam3_ros.export import fills
@@ -52,3 +56,13 @@ class FixedLength(TokenReader):
     def forward(self, prompt: Tensor, prompt_mask: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
         table = torch.ones(3, self.width)
         return super().forward(prompt + table, prompt_mask, boxes)
+
+
+def change_weights(path: Path, by: float) -> None:
+    """Plant a fault: add a number to the largest float tensor of an ONNX file."""
+    model = onnx.load(path)
+    floats = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+    tensor = max(floats, key=lambda t: numpy_helper.to_array(t).size)
+    changed = numpy_helper.to_array(tensor) + np.float32(by)
+    tensor.CopyFrom(numpy_helper.from_array(changed, tensor.name))
+    onnx.save(model, path)

@@ -112,6 +112,15 @@ class BundleWriter:
             entries[precision] = added[file.path]
         self._stages[name] = StageEntry(name, inputs, outputs, entries)
 
+    def add_precision(self, name: str, precision: str, file: Path | ModelFile) -> None:
+        """Add a precision to a stage that is there; its files go where add_stage puts them."""
+        model = file if isinstance(file, ModelFile) else ModelFile(file)
+        self._set_file(name, precision, self._add_model(model, precision, name))
+
+    def share_precision(self, name: str, precision: str, of: str) -> None:
+        """Let a stage's file of the precision `of` serve another precision as well."""
+        self._set_file(name, precision, self._stages[name].files[of])
+
     def drop_precision(self, precision: str) -> None:
         """Take a precision out again, with the files that serve no other."""
         for name, stage in self._stages.items():
@@ -136,6 +145,12 @@ class BundleWriter:
         else:
             self._staging.rename(self._target)
         return Bundle(self._target.resolve(), written.manifest)
+
+    def _set_file(self, name: str, precision: str, file: StageFile) -> None:
+        stage = self._stages[name]
+        if precision in stage.files:
+            raise BundleError(f"stage {name!r} has {precision!r} already")
+        self._stages[name] = replace(stage, files={**stage.files, precision: file})
 
     def _add_model(self, file: ModelFile, precision: str, name: str) -> StageFile:
         model = self.add_file(file.path, f"{precision}/{name}.onnx")

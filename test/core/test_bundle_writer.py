@@ -174,6 +174,22 @@ def test_a_precision_can_be_dropped_and_takes_only_its_own_files_along(
     assert not (bundle.path / "int8" / "image.onnx").exists()
 
 
+def test_a_precision_can_be_added_to_a_stage_later(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "bundle") as writer:
+        copy_stages(source, writer)
+        writer.add_precision("image", "int8", source.stage_file("image", "fp32"))
+        writer.share_precision("mask_decoder", "int8", of="fp32")
+        with pytest.raises(BundleError, match="has 'int8' already"):
+            writer.share_precision("image", "int8", of="fp32")
+        bundle = writer.finish(description_of(source))
+    assert bundle.precisions == ("fp32", "int8")
+    assert bundle.stage_file("image", "int8") == bundle.path / "int8" / "image.onnx"
+    assert bundle.stage_file("mask_decoder", "int8").parent.name == "fp32"
+
+
 def test_files_made_in_the_workspace_are_moved_and_the_rest_of_it_goes(
     mobile_sam_bundle_path: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,101 @@
+"""What is to be exported, and what its bundle says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
+from sam3_ros.core.errors import ExportError
+from sam3_ros.core.manifest import ConceptSettings, TokenizerSettings
+from sam3_ros.export.clip_tokenizer import END, PAD, START, clip_tokenizer_files
+from sam3_ros.export.family import Architecture, Family
+from sam3_ros.export.lower_precisions import LOWER_PRECISIONS
+from sam3_ros.export.network import Network, Part
+from sam3_ros.export.stage import Stage
+
+PRECISIONS = ("fp32", *LOWER_PRECISIONS)
+_TOOLS = ("torch", "transformers", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """A filled network of a family, and the bundle that is wanted of it.
+
+    source: where the weights come from, for the manifest (a checkpoint's name and sha256, or a
+    seed; the command). parts and precisions: without repetition, in any order.
+    Raises ExportError for parts that the network lacks, and for unknown precisions.
+    """
+
+    family: Family
+    architecture: Architecture
+    network: Network
+    input_size: int
+    target: Path
+    source: Mapping[str, str]
+    parts: tuple[Part, ...]
+    precisions: tuple[str, ...] = ("fp32",)
+    allow_poor_precision: bool = False
+    replace_existing: bool = False
+
+    def __post_init__(self) -> None:
+        _require_known("part", self.parts, self.network.parts, self.family.title)
+        _require_known("precision", self.precisions, PRECISIONS, "a bundle")
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """Those to be exported, in the order of computation."""
+        return self.network.stages(self.parts)
+
+    @property
+    def lower_precisions(self) -> tuple[str, ...]:
+        """Those that are made from fp32."""
+        return tuple(p for p in LOWER_PRECISIONS if p in self.precisions)
+
+
+def describe(job: ExportJob, writer: BundleWriter) -> BundleDescription:
+    """The manifest without its stages; adds the tokenizer where the model reads text."""
+    settings = job.family.settings(job.architecture, job.input_size)
+    clicks = not {"interactive", "video"}.isdisjoint(job.parts)
+    concept = None
+    if "concept" in job.parts and settings.context_length is not None:
+        concept = _concept(settings.context_length, writer)
+    return BundleDescription(
+        name=re.sub(r"[^A-Za-z0-9._]+", "-", f"{job.family.name}-{job.architecture.variant}")[:100],
+        description=f"{job.family.title}, {job.architecture.variant}, {job.input_size} px",
+        licence=job.family.licence,
+        source=_source(job),
+        preprocessing=settings.preprocessing,
+        concept=concept,
+        interactive=settings.interactive if clicks else None,
+    )
+
+
+def _concept(context_length: int, writer: BundleWriter) -> ConceptSettings:
+    tokenizer, licence = clip_tokenizer_files()
+    writer.add_file(licence, licence.name)  # its terms: the notice goes along
+    file = writer.add_file(tokenizer, "tokenizer.json")
+    return ConceptSettings(TokenizerSettings(file, context_length, START, END, PAD))
+
+
+def _source(job: ExportJob) -> dict[str, str]:
+    found = {
+        "family": job.family.name,
+        "variant": job.architecture.variant,
+        "input_size": str(job.input_size),
+        "parts": ",".join(job.parts),
+        **job.source,
+    }
+    return found | {tool: version(tool) for tool in _TOOLS}
+
+
+def _require_known(kind: str, asked: tuple[str, ...], known: tuple[str, ...], owner: str) -> None:
+    wrong = [each for each in asked if each not in known]
+    if wrong or not asked or len(set(asked)) != len(asked):
+        raise ExportError(
+            f"{kind} {', '.join(wrong or asked) or 'none'}: {owner} has {', '.join(known)}; name "
+            f"one or more of them, each once"
+        )

@@ -1,0 +1,102 @@
+"""A bundle's stages in fp16 or int8: made from the fp32 files, measured, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sam3_ros.core.answer_difference import AnswerDifference
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle_writer import BundleWriter
+from sam3_ros.core.errors import VerificationError
+from sam3_ros.core.recorded_answers import RecordedAnswers
+from sam3_ros.core.session import Array, SessionOptions
+from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.export.onnx_file import onnx_file
+from sam3_ros.export.precision.figures import (
+    EndToEndFigures,
+    PrecisionFigures,
+    StageFigures,
+    compare_stage,
+)
+from sam3_ros.export.precision.fp16 import convert_to_fp16
+from sam3_ros.export.precision.int8 import convert_to_int8
+from sam3_ros.export.precision.rounding import rounded_as_on_gpu
+
+LOWER_PRECISIONS = ("fp16", "int8")
+
+Feeds = Mapping[str, Array]
+Progress = Callable[[str], None]
+
+
+def write_precision(
+    precision: str,
+    writer: BundleWriter,
+    fp32: Bundle,
+    feeds: Mapping[str, Sequence[Feeds]],
+    progress: Progress,
+) -> tuple[StageFigures, ...]:
+    """Add a precision to every stage that the writer holds, and measure each.
+
+    fp32: the bundle as it stands (BundleWriter.draft). feeds: inputs of each stage as it meets them
+    in use. A stage that gains nothing, or does not bear the precision, keeps its fp32 file.
+    """
+    figures = []
+    for name in fp32.manifest.stages:
+        source = fp32.stage_file(name, "fp32")
+        made = writer.workspace / precision / f"{name}.onnx"
+        made.parent.mkdir(exist_ok=True)
+        reason = _convert(precision, source, made, feeds[name])
+        figures.append(compare_stage(name, source, source if reason else made, feeds[name]))
+        if reason:
+            progress(f"{precision} {name}: stays in fp32: {reason}")
+            writer.share_precision(name, precision, of="fp32")
+        else:
+            writer.add_precision(name, precision, onnx_file(made))
+            size = f"{figures[-1].bytes / 1e6:.1f} MB"
+            progress(f"{precision} {name}: cosine {figures[-1].cosine:.6f}, {size}")
+    return tuple(figures)
+
+
+def measure_precision(
+    precision: str,
+    bundle: Bundle,
+    stages: tuple[StageFigures, ...],
+    recorded: RecordedAnswers,
+    workspace: Path,
+) -> PrecisionFigures:
+    """The table of a precision that write_precision has added."""
+    folder = workspace / f"{precision}_rounded"
+    folder.mkdir()
+    differences = _differences(precision, bundle, recorded, folder)
+    return PrecisionFigures(precision, stages, EndToEndFigures.of(differences))
+
+
+def _convert(precision: str, source: Path, target: Path, feeds: Sequence[Feeds]) -> str:
+    """Why there is no file at `target` now; "" where there is."""
+    if precision == "int8":
+        return convert_to_int8(source, target).reason
+    try:
+        convert_to_fp16(source, target, feeds)
+    except VerificationError as error:
+        return str(error)
+    return ""
+
+
+def _differences(
+    precision: str, bundle: Bundle, recorded: RecordedAnswers, folder: Path
+) -> list[AnswerDifference]:
+    stages = bundle.manifest.stages.values()
+    graph = StageGraph(
+        stages,
+        lambda stage: open_session(
+            rounded_as_on_gpu(bundle.stage_file(stage.name, precision), folder),
+            "cpu",
+            SessionOptions(),
+        ),
+    )
+    try:
+        return list(recorded.differences(graph, bundle.manifest).values())
+    finally:
+        graph.close()

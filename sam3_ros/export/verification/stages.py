@@ -1,0 +1,220 @@
+"""One stage's ONNX file against the PyTorch that it was made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.errors import Sam3RosError, VerificationError
+from sam3_ros.core.session import Array, Session
+from sam3_ros.export.stage import Stage
+
+#: On inputs of unit scale, absolute; on larger inputs from a real image, of the output's scale.
+LIMIT = 1e-4
+MASK_LIMIT = 1e-3
+#: Mask logits are sums of hundreds of products, and only their sign is used.
+MASK_OUTPUTS = frozenset({"masks", "semantic", "sam_masks", "mask_prompt"})
+
+#: Lengths to try on an axis that may grow; others get the default.
+TRIED_LENGTHS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "prompts": (1, 2),
+        "boxes": (1, 0, 3),
+        "tokens": (33, 1, 8),
+        "queries": (1, 4),
+        "kept": (1, 4),
+        "points": (1, 2, 9),
+        "prompt_tokens": (2, 3, 10),
+    }
+)
+_DEFAULT_LENGTHS = (1, 3)
+_SEEDS_WITHOUT_LENGTHS = 2
+
+
+@dataclass(frozen=True)
+class OutputFigures:
+    """How far an output is from PyTorch's, the worst of all cases.
+
+    largest and mean are absolute differences; cosine is that of the two flattened tensors.
+    """
+
+    largest: float = 0.0
+    mean: float = 0.0
+    cosine: float = 1.0
+
+    def with_case(self, other: OutputFigures) -> OutputFigures:
+        """The worse of each."""
+        return OutputFigures(
+            max(self.largest, other.largest),
+            max(self.mean, other.mean),
+            min(self.cosine, other.cosine),
+        )
+
+
+@dataclass(frozen=True)
+class StageCase:
+    """Inputs and what PyTorch makes of them, by canonical name; `name` says which they are.
+
+    scaled: inputs on the scale of a real model's, whose differences are judged by that scale.
+    """
+
+    name: str
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    scaled: bool = False
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """A stage that was verified: figures by output, and the cases that were tried."""
+
+    stage: str
+    outputs: Mapping[str, OutputFigures]
+    cases: tuple[str, ...]
+
+    @property
+    def largest(self) -> float:
+        """Largest absolute difference of any output."""
+        return max(figures.largest for figures in self.outputs.values())
+
+    def joined(self, other: StageFigures) -> StageFigures:
+        """The worse figures, and all cases."""
+        outputs = {name: own.with_case(other.outputs[name]) for name, own in self.outputs.items()}
+        return StageFigures(self.stage, outputs, self.cases + other.cases)
+
+    def as_dict(self) -> dict[str, object]:
+        """For the manifest: figures rounded to three digits, cosine to eight."""
+        return {
+            "cases": list(self.cases),
+            "outputs": {
+                name: {
+                    "largest": float(f"{figures.largest:.3g}"),
+                    "mean": float(f"{figures.mean:.3g}"),
+                    "cosine": round(figures.cosine, 8),
+                }
+                for name, figures in self.outputs.items()
+            },
+        }
+
+
+def verify_stage(
+    name: str, stage: Stage, model: Path | Session, cases: Iterable[StageCase] | None = None
+) -> StageFigures:
+    """Hold a stage's ONNX file (or a session of it) against PyTorch.
+
+    cases: by default unit_cases: many lengths and seeds. Raises VerificationError where an output
+    differs by more than LIMIT (MASK_LIMIT for mask logits), is not finite, or is not computed at
+    all, naming stage, output, figure, limit and lengths.
+    """
+    session = open_session(model) if isinstance(model, Path) else model
+    figures = dict.fromkeys(stage.outputs, OutputFigures())
+    tried = []
+    try:
+        for case in unit_cases(stage) if cases is None else cases:
+            for output, found in _compare(name, case, _answers(name, session, case)).items():
+                figures[output] = figures[output].with_case(found)
+            tried.append(case.name)
+    finally:
+        if isinstance(model, Path):
+            session.close()
+    return StageFigures(name, figures, tuple(tried))
+
+
+def unit_cases(stage: Stage) -> Iterator[StageCase]:
+    """Inputs of unit scale: every length to try, each with a seed of its own."""
+    for seed, lengths in enumerate(tried_lengths(stage), start=1):
+        inputs = stage.examples(lengths, seed)
+        with torch.inference_mode():
+            outputs = stage.eval()(*inputs.values())
+        named = " ".join(f"{length}={size}" for length, size in lengths.items())
+        yield StageCase(
+            f"seed={seed} {named}".strip(),
+            {name: tensor.numpy() for name, tensor in inputs.items()},
+            {n: tensor.numpy() for n, tensor in zip(stage.outputs, outputs, strict=True)},
+        )
+
+
+def tried_lengths(stage: Stage) -> list[dict[str, int]]:
+    """Combinations of lengths in which each length to try occurs, and the longest of all."""
+    options = [_options(stage, length) for length in stage.lengths()]
+    if not options:
+        return [{}] * _SEEDS_WITHOUT_LENGTHS
+    chosen: list[tuple[int, ...]] = []
+    seen: set[tuple[int, int]] = set()
+    for combination in product(*options):
+        if not seen.issuperset(enumerate(combination)):
+            seen.update(enumerate(combination))
+            chosen.append(combination)
+    longest = tuple(max(sizes) for sizes in options)
+    if longest not in chosen:
+        chosen.append(longest)
+    return [dict(zip(stage.lengths(), combination, strict=True)) for combination in chosen]
+
+
+def _options(stage: Stage, length: str) -> tuple[int, ...]:
+    shortest = stage.shortest.get(length, 1)
+    sizes = (*TRIED_LENGTHS.get(length, _DEFAULT_LENGTHS), shortest)
+    return tuple(dict.fromkeys(size for size in sizes if size >= shortest))
+
+
+def _answers(stage: str, session: Session, case: StageCase) -> dict[str, Array]:
+    feeds = {
+        name: value.astype(session.inputs[name].dtype, copy=False)
+        for name, value in case.inputs.items()
+        if name in session.inputs
+    }
+    try:
+        return session.run(feeds)
+    except Sam3RosError:
+        raise
+    except Exception as error:  # the engine's own
+        reason = " ".join(str(error).split())[:300]
+        raise VerificationError(f"stage {stage!r} cannot run with {case.name}: {reason}") from error
+
+
+def _compare(stage: str, case: StageCase, answers: Mapping[str, Array]) -> dict[str, OutputFigures]:
+    found = {}
+    for name, expected in case.outputs.items():
+        where = f"stage {stage!r}, output {name!r}, with {case.name}"
+        if not np.isfinite(expected).all():
+            raise VerificationError(f"{where}: PyTorch itself gives numbers that are not finite")
+        found[name] = compare_output(where, expected, answers[name])
+        limit = MASK_LIMIT if name in MASK_OUTPUTS else LIMIT
+        if case.scaled:
+            limit *= max(1.0, float(np.abs(expected.astype(np.float64)).max(initial=0.0)))
+        if not found[name].largest <= limit:
+            raise VerificationError(
+                f"{where}: differs from PyTorch by {found[name].largest:.2g}, at most {limit:.0e} "
+                f"is allowed; the export changed the stage"
+            )
+    return found
+
+
+def compare_output(where: str, expected: Array, found: Array) -> OutputFigures:
+    """Raises VerificationError for another shape, and for numbers that are not finite."""
+    if found.shape != expected.shape:
+        raise VerificationError(
+            f"{where}: has the shape {list(found.shape)}, PyTorch gives {list(expected.shape)}"
+        )
+    if not np.isfinite(found).all():
+        raise VerificationError(f"{where}: gives numbers that are not finite, PyTorch does not")
+    if not expected.size:
+        return OutputFigures()
+    ours, theirs = (value.astype(np.float64).ravel() for value in (found, expected))
+    apart = np.abs(ours - theirs)
+    return OutputFigures(float(apart.max()), float(apart.mean()), _cosine(ours, theirs))
+
+
+def _cosine(one: Array, other: Array) -> float:
+    lengths = math.sqrt(float(one @ one) * float(other @ other))
+    if lengths == 0.0:
+        return 1.0 if not (one.any() or other.any()) else 0.0
+    return float(one @ other) / lengths

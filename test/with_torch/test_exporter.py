@@ -1,0 +1,231 @@
+"""From a network to a bundle: whole and verified, or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_stages import change_weights
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle_files import ModelFile
+from sam3_ros.core.errors import BundleError, ExportError, VerificationError
+from sam3_ros.core.prompts import InteractivePrompt
+from sam3_ros.core.recorded_answers import load_recorded_answers
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.export import exporter
+from sam3_ros.export.export_job import ExportJob
+from sam3_ros.export.exporter import export_bundle
+from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
+from sam3_ros.export.families.point_family import PointArchitecture
+from sam3_ros.export.models.points.efficientvit_large import EfficientVitSamSizes, Resolution
+from sam3_ros.export.models.points.sam_decoder import SamDecoderSizes
+from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
+from sam3_ros.export.weights.random_weights import fill_randomly
+
+SIZES = EfficientVitSamSizes(
+    (
+        Resolution(8, 1, "res", 1),
+        Resolution(8, 1, "fmb", 2),
+        Resolution(8, 1, "fmb", 2),
+        Resolution(16, 1, "mb", 2),
+        Resolution(16, 1, "att", 2),
+    ),
+    kernel=5,
+    neck_depth=1,
+    neck_expand=1,
+    head=8,
+    neck_width=16,
+    channels=32,
+    cells=8,
+)
+SMALL = PointArchitecture("small", SIZES, SamDecoderSizes(channels=32, heads=4, mlp=48), 64)
+FAMILY = replace(EFFICIENTVIT_SAM, architectures=(SMALL,))
+INTERRUPTIONS = ["[1/3] image: exporting", "[2/3] prompt_encoder: verified"]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> ExportJob:
+    network = FAMILY.build(SMALL, 64)
+    fill_randomly(network, seed=1)
+    calibrate_batch_norms(network, seed=1)
+    target = tmp_path_factory.mktemp("exported") / "bundle"
+    source = {"random_seed": "1"}
+    job = ExportJob(FAMILY, SMALL, network, 64, target, source, ("interactive",))
+    return replace(job, precisions=("fp32", "fp16", "int8"), allow_poor_precision=True)
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def bundle(job: ExportJob, steps: list[str]) -> Bundle:
+    return export_bundle(job, steps.append)
+
+
+def test_the_bundle_opens_and_answers(bundle: Bundle) -> None:
+    with Segmenter.load(Bundle.open(bundle.path)) as segmenter:
+        image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+        for segment in segmenter.segment(image, InteractivePrompt(points=((20.0, 20.0),))):
+            assert segment.mask.shape == (48, 64)
+    assert sorted(path.name for path in bundle.path.iterdir()) == [
+        "bundle.yaml",
+        "fp32",
+        "recorded_answers.npz",
+    ]
+
+
+def test_the_manifest_says_where_the_bundle_comes_from(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    assert manifest.name == "efficientvit-sam-small"
+    assert manifest.licence == FAMILY.licence
+    assert {"family": "efficientvit-sam", "variant": "small", "random_seed": "1"}.items() <= (
+        manifest.source.items()
+    )
+    assert {"input_size": "64", "parts": "interactive"}.items() <= manifest.source.items()
+    assert {"torch", "onnx", "onnxruntime"} <= manifest.source.keys()
+
+
+def test_the_manifest_holds_every_stages_figures(bundle: Bundle) -> None:
+    found = bundle.manifest.verification
+    assert set(found["onnx_against_pytorch"]) == {"image", "prompt_encoder", "mask_decoder"}
+    decoder = found["onnx_against_pytorch"]["mask_decoder"]
+    assert set(decoder["outputs"]) == {"sam_masks", "sam_iou"}
+    assert decoder["outputs"]["sam_masks"]["largest"] < 1e-3
+    assert any("prompts=2" in case for case in decoder["cases"])
+    assert "the first real input" in decoder["cases"]
+    assert found["end_to_end"]["fp32"]["masks_equal"] >= 0.9999
+    assert 1e8 < found["peak_memory_bytes"] < 1e11
+
+
+def test_the_recorded_answers_are_the_networks(bundle: Bundle) -> None:
+    assert bundle.manifest.recorded_answers is not None
+    recorded = load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
+    with Segmenter.load(bundle) as segmenter:
+        differences = recorded.differences(segmenter.graph, bundle.manifest)
+    assert len(differences) >= 6
+    assert max(each.logits for each in differences.values()) < 1e-5
+
+
+def test_progress_tells_every_step(bundle: Bundle, steps: list[str]) -> None:
+    assert bundle
+    for start in (*INTERRUPTIONS, "[3/3] mask_decoder: exporting", "end to end: verified"):
+        assert any(step.startswith(start) for step in steps), (start, steps)
+
+
+def stop_at(start: str, stop: Callable[[], None]) -> Callable[[str], None]:
+    def progress(step: str) -> None:
+        if step.startswith(start):
+            stop()
+
+    return progress
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def handler() -> Iterator[None]:
+    """The process's own handling of SIGTERM must be as it was afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), list(zip(INTERRUPTIONS, (interrupt, terminate), strict=True))
+)
+@pytest.mark.usefixtures("handler")
+def test_an_interruption_leaves_nothing_behind(
+    job: ExportJob, tmp_path: Path, start: str, stop: Callable[[], None]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        export_bundle(replace(job, target=tmp_path / "bundle"), stop_at(start, stop))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_differs_from_the_network_fails_the_export(
+    job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(stage: object, path: Path) -> ModelFile:
+        file = write_onnx(stage, path)  # type: ignore[arg-type]
+        if path.stem == "mask_decoder":
+            change_weights(path, by=0.01)
+        return file
+
+    monkeypatch.setattr(exporter, "write_onnx", faulty)
+    with pytest.raises(VerificationError, match="stage 'mask_decoder', output 'sam_"):
+        export_bundle(replace(job, target=tmp_path / "bundle"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_that_exists_is_replaced_only_when_asked_and_lives_until_then(
+    job: ExportJob, bundle: Bundle
+) -> None:
+    with pytest.raises(BundleError, match="exists"):
+        export_bundle(job)
+    with pytest.raises(KeyboardInterrupt):
+        export_bundle(replace(job, replace_existing=True), stop_at("[2/3]", interrupt))
+    assert Bundle.open(bundle.path) == bundle
+
+
+def test_lower_precisions_come_with_their_table(bundle: Bundle) -> None:
+    assert bundle.precisions == ("fp32", "fp16", "int8")
+    for precision in ("fp16", "int8"):
+        table = bundle.manifest.verification["precisions"][precision]
+        assert set(table["stages"]) == set(bundle.manifest.stages)
+        assert 0 <= table["end_to_end"]["mean_mask_iou"] <= 1
+        Segmenter.load(bundle, precision=precision).close()
+    half = bundle.stage_file("image", "fp16").stat().st_size
+    assert half < 0.8 * bundle.stage_file("image", "fp32").stat().st_size
+
+
+def test_a_poor_precision_is_left_out_and_fp32_where_it_was_not_asked_for(
+    job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"fp16": 1.1, "int8": 0.0}
+    monkeypatch.setattr("sam3_ros.export.precision.judgement.LEAST_MASK_IOU", limits)
+    wanted = replace(job, allow_poor_precision=False, precisions=("fp16", "int8"))
+    bundle = export_bundle(replace(wanted, target=tmp_path / "bundle"))
+    assert bundle.precisions == ("int8",)
+    assert not list(bundle.path.glob("fp16/*"))
+    assert "mean IoU" in bundle.manifest.verification["not_written"]["fp16"]
+
+
+def test_without_one_good_precision_there_is_no_bundle(
+    job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sam3_ros.export.precision.judgement.LEAST_MASK_IOU", {"int8": 1.1})
+    wanted = replace(job, allow_poor_precision=False, precisions=("int8",))
+    with pytest.raises(VerificationError, match="mean IoU"):
+        export_bundle(replace(wanted, target=tmp_path / "bundle"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"parts": ("concept",)}, "part concept: EfficientViT-SAM has interactive"),
+        ({"parts": ()}, "part none"),
+        ({"precisions": ("fp8",)}, "precision fp8: a bundle has fp32, fp16, int8"),
+        ({"precisions": ("fp32", "fp32")}, "each once"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_before_any_work(
+    job: ExportJob, change: dict[str, tuple[str, ...]], reason: str
+) -> None:
+    with pytest.raises(ExportError, match=reason):
+        replace(job, **change)  # type: ignore[arg-type]

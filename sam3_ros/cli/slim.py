@@ -56,9 +56,9 @@ def _print_report(report: SlimReport, options: argparse.Namespace) -> None:
         _line("removed", removed.bytes, f"{removed.component}, {removed.tensors} tensors")
     for left in report.leftovers:
         _line("removed", left.bytes, f"{left.name}, beside the model")
-    saved = report.kept_bytes - report.after_bytes
-    if abs(saved) > report.kept_bytes / 10:
-        _line("saved" if saved > 0 else "added", abs(saved), f"as {options.precision}")
+    if report.converted_bytes:
+        change = "saved" if report.converted_bytes < 0 else "added"
+        _line(change, abs(report.converted_bytes), f"as {options.precision}")
     _line("after", report.after_bytes, f"{options.out}, {report.kept} tensors")
 
 

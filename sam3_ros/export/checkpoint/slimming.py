@@ -34,13 +34,13 @@ class Removed:
 class SlimReport:
     """What became of a checkpoint, in bytes of the files; its leftovers are gone as well.
 
-    kept_bytes: what the tensors that stay took before their precision was changed.
+    converted_bytes: by how much the tensors that stay grew from their new precision, or shrank.
     """
 
     before_bytes: int
     after_bytes: int
     kept: int
-    kept_bytes: int
+    converted_bytes: int
     removed: tuple[Removed, ...]
     leftovers: tuple[Leftover, ...]
 
@@ -66,6 +66,10 @@ def slim(
     family, dtype = recognised.family, PRECISIONS[precision]
     kept = [name for name in checkpoint.shapes if not _for_training(name, family)]
     contents = {n: (checkpoint.shapes[n], _new_dtype(checkpoint, n, dtype)) for n in kept}
+    converted_bytes = sum(
+        checkpoint.size(name) * (new.itemsize - checkpoint.dtypes[name].itemsize)
+        for name, (_, new) in contents.items()
+    )
     metadata = {"family": family.name, "variant": recognised.architecture.variant}
     before_bytes = checkpoint.path.stat().st_size
     with atomic_file(target, replace_existing) as unfinished:
@@ -76,7 +80,7 @@ def slim(
         before_bytes,
         target.stat().st_size,
         len(kept),
-        sum(map(checkpoint.bytes, kept)),
+        converted_bytes,
         _removed(checkpoint, family),
         checkpoint.leftovers,
     )

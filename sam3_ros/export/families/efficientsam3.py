@@ -12,6 +12,7 @@ CONTEXTS = (77, 32, 16)
 TEACHER = Unneeded(
     r"detector\.backbone\.vision_backbone\.trunk\.(?!model\.).*",
     "SAM 3's own ViT, which the image encoder learned from; published files still carry it",
+    training_only=True,
 )
 
 EFFICIENTSAM3 = Sam3Family(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sam3_ros.export.families.sam3_components import SAM3_COMPONENTS
 from sam3_ros.export.families.sam3_family import Sam3Family
 from sam3_ros.export.families.sam3_network import UNNEEDED
 from sam3_ros.export.models.trunks import sam3_vit
@@ -20,4 +21,5 @@ SAM3 = Sam3Family(
     ),
     has_student=False,
     unneeded=(*UNNEEDED, *sam3_vit.UNNEEDED),
+    components=SAM3_COMPONENTS,
 )

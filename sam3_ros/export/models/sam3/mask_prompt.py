@@ -16,9 +16,10 @@ from sam3_ros.export.weights.names import NameRules
 class MaskPrompt(Stage):
     """object_mask f32[P,1,14g,14g], 0 or 1 -> mask_prompt f32[P,1,4g,4g], for mask_input.
 
-    With it (has_mask 1), a single padding point and sam_embed, the mask decoder gives the tokens
-    for the object's first pointer. The object's mask is object_mask itself, and its object score
-    +10, or -10 where the mask is empty: then also its pointer is the one of "no object".
+    With it (has_mask 1), one padding point, and frame_features in place of sam_embed, the mask
+    decoder gives the token and the score for the object's first pointer, the one of mask 0. The
+    answer is object_mask itself; for the memory its object score is +10. An empty mask has -10, and
+    the pointer of "no object".
     Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py.
     """
 

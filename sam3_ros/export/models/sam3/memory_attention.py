@@ -33,7 +33,8 @@ QUERIES_AT_ONCE = 1024  # keeps the attention's working memory to a fifth, to th
 class MemoryAttention(Stage):
     """One object: the current frame and its memories -> tracked_embed f32[1,D,g,g].
 
-    The mask decoder takes tracked_embed as its sam_embed. Inputs, in any order of frames:
+    The mask decoder takes tracked_embed as its sam_embed, with one padding point as the prompt.
+    Inputs, in any order of frames:
 
     - frame_features f32[1,D,g,g] of the current frame.
     - memories f32[M,m,g,g], M >= 1: the memory encoder's mask_memory of earlier frames.

@@ -4,7 +4,7 @@
     report = convert_to_int8(fp32_file, target)          # report.written: or use the fp32 file
     stage = compare_stage("decoder", fp32_file, target or fp32_file, feeds)
     graph = measured_graph(manifest.stages.values(), files_by_stage, scratch_folder)
-    chain = compare_answers(recorded, graph, manifest)
+    chain = EndToEndFigures.of(recorded.differences(graph, manifest).values())
     figures = judge(PrecisionFigures("fp16", stages, chain), allow_poor=False)
     verification["precisions"]["fp16"] = figures.as_dict()
 
@@ -17,7 +17,6 @@ from sam3_ros.export.precision.figures import (
     EndToEndFigures,
     PrecisionFigures,
     StageFigures,
-    compare_answers,
     compare_stage,
 )
 from sam3_ros.export.precision.fp16 import Fp16Report, convert_to_fp16
@@ -32,7 +31,6 @@ __all__ = [
     "Int8Report",
     "PrecisionFigures",
     "StageFigures",
-    "compare_answers",
     "compare_stage",
     "convert_to_fp16",
     "convert_to_int8",

@@ -98,7 +98,7 @@ class Sam3VitTrunk(Trunk):
         )
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor]:
-        tokens = self.patch_embed(pixel_values).reshape(1, self.grid, self.grid, -1)
+        tokens = self.patch_embed(pixel_values).unflatten(1, (self.grid, self.grid))
         tokens = self.ln_pre(tokens + self._positions())
         for block in self.blocks:
             tokens = block(tokens)

@@ -122,16 +122,17 @@ class WindowAttention(nn.Module):
         windows, length, channels = x.shape
         qkv = self.qkv(self.norm(x)).reshape(windows, length, self._heads, -1).transpose(1, 2)
         q, k, v = qkv.chunk(3, dim=-1)
-        weights = q @ k.transpose(-1, -2) * self._scale + self.attention_biases[:, self._distances]
+        biases = self.attention_biases.index_select(1, self._distances)
+        weights = q @ k.transpose(-1, -2) * self._scale + biases.unflatten(1, (length, length))
         attended = weights.softmax(dim=-1) @ v
         return self.proj(attended.transpose(1, 2).reshape(windows, length, channels))
 
 
 def _distances(window: int) -> Tensor:
-    """int64 [window ** 2, window ** 2]: the row of the bias table for each pair of places."""
+    """int64 [window ** 4]: the column of the bias table for each pair of a window's places."""
     y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
     y, x = y.flatten(), x.flatten()
-    return (y[:, None] - y).abs() * window + (x[:, None] - x).abs()
+    return ((y[:, None] - y).abs() * window + (x[:, None] - x).abs()).flatten()
 
 
 class Mlp(nn.Module):

@@ -19,6 +19,8 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
 )
 
 from sam3_ros.core.errors import CheckpointError
+from sam3_ros.core.interactive import choose_mask
+from sam3_ros.core.manifest import SingleMask
 from sam3_ros.core.tensor_names import RANKS
 from sam3_ros.export.models.sam3.mask_decoder import MaskDecoder
 from sam3_ros.export.models.sam3.mask_prompt import MaskPrompt
@@ -228,6 +230,19 @@ def test_masks_are_those_of_transformers_and_the_single_one(stages: dict[str, St
     torch.testing.assert_close(found["sam_iou"][:, 1:], iou[:, 0])
     torch.testing.assert_close(found["sam_tokens"][:, 1:], tokens[:, 0])
     torch.testing.assert_close(found["object_score"], score[:, 0])
+
+
+@pytest.mark.parametrize("sharpness", [0.1, 100.0])
+def test_the_core_chooses_the_mask_that_the_decoder_would(
+    stages: dict[str, Stage], sharpness: float
+) -> None:
+    stage = stages["mask_decoder"]
+    found = answers(stage, {"prompts": 1, "prompt_tokens": 3})
+    masks, iou = sharpness * found["sam_masks"], found["sam_iou"]
+    (expected,), _ = stage.decoder._dynamic_multimask_via_stability(masks[None], iou[None])
+    chosen = choose_mask(masks[0].numpy(), iou[0].numpy(), ambiguous=False, rule=SingleMask())
+    assert (chosen == 0) is (sharpness > 1)
+    torch.testing.assert_close(masks[0, chosen], expected[0, 0])
 
 
 def test_a_frame_without_the_object_is_remembered_as_such(stages: dict[str, Stage]) -> None:

@@ -31,7 +31,7 @@ class Fp16Report:
     """What became of one file.
 
     products: matrix products and convolutions, half_products: those that compute in half.
-    kept: why the others do not, reason to how many (the magnitudes, of the largest).
+    kept: why the others do not, reason to how many.
     """
 
     bytes: int

@@ -63,7 +63,6 @@ def convert_to_int8(
     beside target. Raises ExportError where source cannot be read, or the
     outcome is not valid ONNX or cannot be loaded.
     """
-    fp32_bytes = onnx_file(source).bytes
     with TemporaryDirectory(dir=target.parent) as folder:
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
         _prepare(source, prepared)
@@ -72,6 +71,7 @@ def convert_to_int8(
         del model.metadata_props[:]  # notes that the quantiser left for itself
         products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
         written = save(model, target, external_above)
+    fp32_bytes = onnx_file(source).bytes
     size = sum(path.stat().st_size for path in written)
     if not products or size > WORTHWHILE * fp32_bytes:
         for path in written:

@@ -65,9 +65,9 @@ def place(model: ModelProto, values: Values, magnitudes: Mapping[str, float]) ->
         name for name, t in values.initializers.items() if values.is_float(name) and _rounds(t)
     )
     angles = upstream(nodes, _PERIODIC, through=FOLLOWERS, products=PRODUCTS, crossed=1)
-    kept = {i: "angles" for i in angles if nodes[i].op_type in PRODUCTS}
+    kept = _kept_by_measurement(model, values, magnitudes, holdable)
     kept |= _score_products(model)
-    kept |= _kept_by_measurement(model, values, magnitudes, holdable)
+    kept |= {i: "angles" for i in angles if nodes[i].op_type in PRODUCTS}
     half = _half_nodes(model, values, frozenset(kept), holdable)
     exact = {name for i in angles for name in nodes[i].input}
     exact |= {n for node in nodes if node.op_type not in LISTED | {"Einsum"} for n in node.input}
@@ -136,9 +136,9 @@ def _kept_by_measurement(
         reached = [magnitudes[n] for n in (*node.input, *node.output) if n in magnitudes]
         smallest = min((m for m in reached if m > 0), default=1.0)
         if max(reached, default=0.0) > LARGEST:
-            kept[index] = f"values reach {max(reached):.3g}"
+            kept[index] = f"values above {LARGEST:g}"
         elif node.op_type in PRODUCTS and smallest < SMALLEST:
-            kept[index] = f"no value beyond {smallest:.3g}"
+            kept[index] = f"values all below {SMALLEST:.1g}"
         elif node.op_type in PRODUCTS and not holdable.issuperset(values.stored(node)):
             kept[index] = "weights that half cannot hold"
     return kept

@@ -6,13 +6,10 @@ from pathlib import Path
 
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.manifest import Manifest
-from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.family import Family
+from sam3_ros.export.filled_network import from_checkpoint, from_seed
 from sam3_ros.export.network import Network
-from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
-from sam3_ros.export.weights.loading import load_strictly
-from sam3_ros.export.weights.random_weights import fill_randomly
 
 RANDOM_SEED = "random_seed"
 
@@ -23,22 +20,16 @@ def rebuilt_network(manifest: Manifest, checkpoint: Path | None) -> Network:
     Raises ExportError where the manifest does not say how it was exported, or has no seed and no
     checkpoint is given; CheckpointError where that does not fit.
     """
-    family, input_size = _family(manifest), int(manifest.source.get("input_size", 0))
+    family, input_size = _family(manifest), int(manifest.source["input_size"])
     if checkpoint is not None:
-        opened = open_checkpoint(checkpoint)
-        network = family.build(family.recognise(opened.shapes), input_size)
-        load_strictly(network, opened, family)
-        return network
+        return from_checkpoint(family, checkpoint, input_size).network
     seed = manifest.source.get(RANDOM_SEED, "")
     if not seed.isdecimal():
         raise ExportError(
             f"the weights of bundle {manifest.name!r} came from a file "
             f"({manifest.source.get('checkpoint', 'unnamed')}): name it with --checkpoint"
         )
-    network = family.build(family.architecture(manifest.source["variant"]), input_size)
-    fill_randomly(network, int(seed))
-    calibrate_batch_norms(network, int(seed))
-    return network
+    return from_seed(family, int(seed), manifest.source["variant"], input_size).network
 
 
 def _family(manifest: Manifest) -> Family:

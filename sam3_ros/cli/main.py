@@ -14,7 +14,18 @@ from sam3_ros.core.errors import Sam3RosError
 
 # One module of sam3_ros.cli each, in the order of --help. A module has `register(commands)` and
 # imports what is heavy only inside the function that runs.
-COMMANDS = ("segment", "bench", "bundle", "inspect", "slim", "verify", "demo", "replay", "topic")
+COMMANDS = (
+    "segment",
+    "bench",
+    "bundle",
+    "export",
+    "inspect",
+    "slim",
+    "verify",
+    "demo",
+    "replay",
+    "topic",
+)
 
 FAILED = 2
 INTERRUPTED = 130

@@ -54,10 +54,7 @@ class BundleWriter:
     """
 
     def __init__(self, target: Path, replace_existing: bool = False) -> None:
-        if target.exists() and not replace_existing:
-            raise BundleError(f"{target} exists; remove it, or ask to replace it")
-        if target.exists() and not (target / MANIFEST_NAME).is_file() and _has_entries(target):
-            raise BundleError(f"{target} is no bundle, so it is not replaced; remove it yourself")
+        require_free(target, replace_existing)
         self._target = target
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{target.name}-"
@@ -129,6 +126,9 @@ class BundleWriter:
             if precision in stage.files and stage.files[precision] not in kept.values():
                 for file in (stage.files[precision], *stage.files[precision].data):
                     (self._staging / file.path).unlink()
+        folder = self._staging / precision
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     def draft(self, description: BundleDescription) -> Bundle:
         """The bundle as it stands, to be tried before it is finished. Its files may yet move."""
@@ -168,6 +168,15 @@ class BundleWriter:
         self._target.rename(retired)
         self._staging.rename(self._target)
         shutil.rmtree(retired)
+
+
+def require_free(target: Path, replace_existing: bool = False) -> None:
+    """Raise BundleError where a bundle must not be written: over one that is not to be replaced,
+    or over anything that is no bundle."""
+    if target.exists() and not replace_existing:
+        raise BundleError(f"{target} exists; remove it, or ask to replace it (--force)")
+    if target.exists() and not (target / MANIFEST_NAME).is_file() and _has_entries(target):
+        raise BundleError(f"{target} is no bundle, so it is not replaced; remove it yourself")
 
 
 def record_verification(folder: Path, verification: Mapping[str, Any]) -> Bundle:

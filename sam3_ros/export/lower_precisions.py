@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sam3_ros.core.answer_difference import AnswerDifference
-from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.bundle_writer import BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.recorded_answers import RecordedAnswers
-from sam3_ros.core.session import Array, SessionOptions
-from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.session import Array
 from sam3_ros.export.onnx_file import onnx_file
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,
@@ -21,8 +19,8 @@ from sam3_ros.export.precision.figures import (
     compare_stage,
 )
 from sam3_ros.export.precision.fp16 import convert_to_fp16
+from sam3_ros.export.precision.graphs import measured_graph
 from sam3_ros.export.precision.int8 import convert_to_int8
-from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 
 LOWER_PRECISIONS = ("fp16", "int8")
 
@@ -67,10 +65,16 @@ def measure_precision(
     workspace: Path,
 ) -> PrecisionFigures:
     """The table of a precision that write_precision has added."""
-    folder = workspace / f"{precision}_rounded"
-    folder.mkdir()
-    differences = _differences(precision, bundle, recorded, folder)
-    return PrecisionFigures(precision, stages, EndToEndFigures.of(differences))
+    scratch = workspace / f"{precision}_rounded"
+    scratch.mkdir()
+    files = {name: bundle.stage_file(name, precision) for name in bundle.manifest.stages}
+    graph = measured_graph(bundle.manifest.stages.values(), files, scratch)
+    try:
+        differences = recorded.differences(graph, bundle.manifest)
+    finally:
+        graph.close()
+        shutil.rmtree(scratch)
+    return PrecisionFigures(precision, stages, EndToEndFigures.of(differences.values()))
 
 
 def _convert(precision: str, source: Path, target: Path, feeds: Sequence[Feeds]) -> str:
@@ -82,21 +86,3 @@ def _convert(precision: str, source: Path, target: Path, feeds: Sequence[Feeds])
     except VerificationError as error:
         return str(error)
     return ""
-
-
-def _differences(
-    precision: str, bundle: Bundle, recorded: RecordedAnswers, folder: Path
-) -> list[AnswerDifference]:
-    stages = bundle.manifest.stages.values()
-    graph = StageGraph(
-        stages,
-        lambda stage: open_session(
-            rounded_as_on_gpu(bundle.stage_file(stage.name, precision), folder),
-            "cpu",
-            SessionOptions(),
-        ),
-    )
-    try:
-        return list(recorded.differences(graph, bundle.manifest).values())
-    finally:
-        graph.close()

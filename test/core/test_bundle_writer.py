@@ -171,7 +171,7 @@ def test_a_precision_can_be_dropped_and_takes_only_its_own_files_along(
         writer.drop_precision("int8")
         bundle = writer.finish(description_of(source))
     assert bundle.precisions == ("fp32",)
-    assert not (bundle.path / "int8" / "image.onnx").exists()
+    assert not (bundle.path / "int8").exists()
 
 
 def test_a_precision_can_be_added_to_a_stage_later(

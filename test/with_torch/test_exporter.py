@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_clicker import FAMILY
 from small_stages import change_weights
 
 from sam3_ros.core.bundle import Bundle
@@ -21,43 +22,24 @@ from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.export import exporter
 from sam3_ros.export.export_job import ExportJob
 from sam3_ros.export.exporter import export_bundle
-from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
-from sam3_ros.export.families.point_family import PointArchitecture
-from sam3_ros.export.models.points.efficientvit_large import EfficientVitSamSizes, Resolution
-from sam3_ros.export.models.points.sam_decoder import SamDecoderSizes
+from sam3_ros.export.filled_network import from_seed
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
-from sam3_ros.export.weights.random_weights import fill_randomly
 
-SIZES = EfficientVitSamSizes(
-    (
-        Resolution(8, 1, "res", 1),
-        Resolution(8, 1, "fmb", 2),
-        Resolution(8, 1, "fmb", 2),
-        Resolution(16, 1, "mb", 2),
-        Resolution(16, 1, "att", 2),
-    ),
-    kernel=5,
-    neck_depth=1,
-    neck_expand=1,
-    head=8,
-    neck_width=16,
-    channels=32,
-    cells=8,
-)
-SMALL = PointArchitecture("small", SIZES, SamDecoderSizes(channels=32, heads=4, mlp=48), 64)
-FAMILY = replace(EFFICIENTVIT_SAM, architectures=(SMALL,))
 INTERRUPTIONS = ["[1/3] image: exporting", "[2/3] prompt_encoder: verified"]
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> ExportJob:
-    network = FAMILY.build(SMALL, 64)
-    fill_randomly(network, seed=1)
-    calibrate_batch_norms(network, seed=1)
-    target = tmp_path_factory.mktemp("exported") / "bundle"
-    source = {"random_seed": "1"}
-    job = ExportJob(FAMILY, SMALL, network, 64, target, source, ("interactive",))
+    filled = from_seed(FAMILY, 1, None, None)
+    job = ExportJob(
+        family=FAMILY,
+        architecture=filled.architecture,
+        network=filled.network,
+        input_size=filled.input_size,
+        target=tmp_path_factory.mktemp("exported") / "bundle",
+        source=filled.source,
+        parts=("interactive",),
+    )
     return replace(job, precisions=("fp32", "fp16", "int8"), allow_poor_precision=True)
 
 
@@ -78,7 +60,9 @@ def test_the_bundle_opens_and_answers(bundle: Bundle) -> None:
             assert segment.mask.shape == (48, 64)
     assert sorted(path.name for path in bundle.path.iterdir()) == [
         "bundle.yaml",
+        "fp16",
         "fp32",
+        "int8",
         "recorded_answers.npz",
     ]
 
@@ -201,7 +185,7 @@ def test_a_poor_precision_is_left_out_and_fp32_where_it_was_not_asked_for(
     wanted = replace(job, allow_poor_precision=False, precisions=("fp16", "int8"))
     bundle = export_bundle(replace(wanted, target=tmp_path / "bundle"))
     assert bundle.precisions == ("int8",)
-    assert not list(bundle.path.glob("fp16/*"))
+    assert not (bundle.path / "fp16").exists()
     assert "mean IoU" in bundle.manifest.verification["not_written"]["fp16"]
 
 

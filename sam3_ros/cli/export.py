@@ -1,0 +1,182 @@
+"""`sam3-ros export`: from a checkpoint to a verified bundle."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam3_ros.cli.command import add_command
+from sam3_ros.cli.export_needed import require_export
+
+if TYPE_CHECKING:
+    from sam3_ros.cli.command import Commands
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.export.family import Family
+    from sam3_ros.export.filled_network import FilledNetwork
+
+LEFT_OUT = 1
+
+
+def register(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "export",
+        "make a bundle of a checkpoint, every number held against PyTorch",
+        """
+        sam3-ros export efficientsam3 --checkpoint repvit_m0_9.pth --out bundles/repvit
+        sam3-ros export mobilesam --checkpoint mobile_sam.pt --out clicks --precision fp32,int8
+        sam3-ros export efficientsam3 --checkpoint m.pth --out word --parts concept --input-size 504
+        sam3-ros export efficientvit-sam --random-weights 1 --variant l0 --out trial
+        """,
+        _run,
+    )
+    parser.add_argument("family", help="efficientsam3, sam3, efficientvit-sam or mobilesam")
+    _add_weights(parser)
+    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder, to be made")
+    parser.add_argument(
+        "--precision",
+        type=_names,
+        default=("fp32",),
+        metavar="P,...",
+        help="fp32, fp16, int8, with commas (fp32)",
+    )
+    parser.add_argument(
+        "--parts",
+        type=_names,
+        metavar="P,...",
+        help="concept, interactive, video, with commas (all that the family has)",
+    )
+    parser.add_argument(
+        "--input-size", type=_positive, metavar="PX", help="side of the model's input (as trained)"
+    )
+    parser.add_argument(
+        "--allow-poor-precision",
+        action="store_true",
+        help="write a precision even if its masks lie far from fp32; the manifest says so",
+    )
+    parser.add_argument("--force", action="store_true", help="replace what exists")
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    weights = parser.add_mutually_exclusive_group(required=True)
+    weights.add_argument("--checkpoint", type=Path, help="a .pth, .pt or .safetensors file")
+    weights.add_argument(
+        "--random-weights",
+        type=_seed,
+        metavar="SEED",
+        help="the real architecture without real weights, for tests and benchmarks",
+    )
+    parser.add_argument(
+        "--variant", help="with --random-weights; a checkpoint says itself (the family's first)"
+    )
+    parser.add_argument(
+        "--save-checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="also write the weights in the original's names (.safetensors, .pth, .pt)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    require_export()
+    from sam3_ros.core.bundle_writer import require_free
+    from sam3_ros.core.errors import ExportError
+    from sam3_ros.export.checkpoint.inspection import families_to_try
+    from sam3_ros.export.checkpoint.writing import write_checkpoint
+    from sam3_ros.export.export_job import ExportJob
+    from sam3_ros.export.exporter import export_bundle
+    from sam3_ros.export.families import FAMILIES
+
+    (family,) = families_to_try(FAMILIES, options.family).values()
+    if options.variant and options.checkpoint:
+        raise ExportError("--variant goes with --random-weights: a checkpoint's is read from it")
+    require_free(options.out, options.force)  # before minutes of work
+    filled = _filled(family, options)
+    job = ExportJob(
+        family=family,
+        architecture=filled.architecture,
+        network=filled.network,
+        input_size=filled.input_size,
+        target=options.out,
+        source={**filled.source, "command": _command(options)},
+        parts=options.parts or filled.network.parts,
+        precisions=options.precision,
+        allow_poor_precision=options.allow_poor_precision,
+        replace_existing=options.force,
+    )
+    if options.save_checkpoint is not None:
+        write_checkpoint(filled.network, options.save_checkpoint, options.force)
+        _progress(f"weights written: {options.save_checkpoint}")
+    return _report(export_bundle(job, _progress))
+
+
+def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
+    from sam3_ros.export.filled_network import from_checkpoint, from_seed
+
+    if options.checkpoint is not None:
+        _progress(f"reading {options.checkpoint}")
+        filled = from_checkpoint(family, options.checkpoint, options.input_size)
+    else:
+        _progress(f"making random weights of seed {options.random_weights}")
+        filled = from_seed(family, options.random_weights, options.variant, options.input_size)
+    _progress(f"{family.title}, {filled.architecture.variant}, {filled.input_size} px")
+    return filled
+
+
+def _report(bundle: Bundle) -> int:
+    size = sum(file.bytes for file in bundle.manifest.files)
+    peak = bundle.manifest.verification["peak_memory_bytes"]
+    print(
+        f"verified: {bundle.path} ({', '.join(bundle.capabilities)}; "
+        f"{', '.join(bundle.precisions)}; {size / 1e6:.0f} MB; peak memory {peak / 1e9:.1f} GB)"
+    )
+    left_out = bundle.manifest.verification.get("not_written", {})
+    for precision in left_out:
+        print(
+            f"sam3-ros: {precision} was left out, as its masks are too far from fp32; the manifest "
+            f"has the figures, --allow-poor-precision writes it all the same",
+            file=sys.stderr,
+        )
+    return LEFT_OUT if left_out else 0
+
+
+def _progress(step: str) -> None:
+    print(step, file=sys.stderr, flush=True)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """As it was given, but with the names of files alone: their folders concern nobody else."""
+    words = ["sam3-ros", "export", options.family]
+    if options.checkpoint is not None:
+        words += ["--checkpoint", options.checkpoint.name]
+    else:
+        words += ["--random-weights", str(options.random_weights)]
+    if options.variant:
+        words += ["--variant", options.variant]
+    words += ["--out", options.out.name, "--precision", ",".join(options.precision)]
+    if options.parts:
+        words += ["--parts", ",".join(options.parts)]
+    if options.input_size:
+        words += ["--input-size", str(options.input_size)]
+    if options.allow_poor_precision:
+        words.append("--allow-poor-precision")
+    return shlex.join(words)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text!r}")
+    return int(text)

@@ -1,0 +1,47 @@
+"""A family's network with its weights: from a checkpoint, or at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam3_ros.export.checkpoint.file import open_checkpoint
+from sam3_ros.export.family import Architecture, Family
+from sam3_ros.export.network import Network
+from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
+from sam3_ros.export.weights.loading import load_strictly
+from sam3_ros.export.weights.random_weights import fill_randomly
+
+
+@dataclass(frozen=True)
+class FilledNetwork:
+    """Ready to be exported. source: where the weights come from, for the manifest."""
+
+    architecture: Architecture
+    network: Network
+    input_size: int
+    source: Mapping[str, str]
+
+
+def from_checkpoint(family: Family, path: Path, input_size: int | None) -> FilledNetwork:
+    """input_size: None for what the model was trained at. Raises CheckpointError, ExportError."""
+    checkpoint = open_checkpoint(path)
+    architecture = family.recognise(checkpoint.shapes)
+    size = input_size or family.default_input_size(architecture)
+    network = family.build(architecture, size)
+    load_strictly(network, checkpoint, family)
+    source = {"checkpoint": path.name, "checkpoint_sha256": checkpoint.sha256()}
+    return FilledNetwork(architecture, network, size, source)
+
+
+def from_seed(
+    family: Family, seed: int, variant: str | None, input_size: int | None
+) -> FilledNetwork:
+    """variant: None for the family's first. Raises ExportError for a variant it does not have."""
+    architecture = family.architecture(variant or family.variants[0])
+    size = input_size or family.default_input_size(architecture)
+    network = family.build(architecture, size)
+    fill_randomly(network, seed)
+    calibrate_batch_norms(network, seed)
+    return FilledNetwork(architecture, network, size, {"random_seed": str(seed)})

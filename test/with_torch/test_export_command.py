@@ -1,0 +1,95 @@
+"""`sam3-ros export`, on a small model in the place of a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_clicker import FAMILY
+
+from sam3_ros.cli.main import main
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.recorded_answers import RecordedAnswers, load_recorded_answers
+from sam3_ros.export.families import FAMILIES
+
+
+@pytest.fixture(autouse=True)
+def _small_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The error of `sam3-ros export`, which must leave nothing behind."""
+    status = main(["export", *map(str, arguments)])
+    told = capsys.readouterr()
+    assert status == 2
+    assert told.out == ""
+    return told.err.splitlines()[-1]
+
+
+def answers(bundle: Bundle) -> RecordedAnswers:
+    assert bundle.manifest.recorded_answers is not None
+    return load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
+
+
+def test_weights_made_at_random_come_back_the_same_from_their_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again, checkpoint = tmp_path / "first", tmp_path / "again", tmp_path / "model.pth"
+    seed = ("--random-weights", "1", "--save-checkpoint", str(checkpoint))
+    assert main(["export", FAMILY.name, *seed, "--out", str(first)]) == 0
+    assert f"verified: {first} (interactive; fp32;" in capsys.readouterr().out
+    loaded = ("--checkpoint", str(checkpoint), "--precision", "fp32")
+    assert main(["export", FAMILY.name, *loaded, "--out", str(again)]) == 0
+    made, read = Bundle.open(first), Bundle.open(again)
+    assert {s.files["fp32"].sha256 for s in made.manifest.stages.values()} == {
+        s.files["fp32"].sha256 for s in read.manifest.stages.values()
+    }
+    for key, answer in answers(made).answers.items():
+        np.testing.assert_array_equal(answer.masks, answers(read).answers[key].masks)
+    assert made.manifest.source["random_seed"] == "1"
+    assert read.manifest.source["checkpoint"] == "model.pth"
+    assert len(read.manifest.source["checkpoint_sha256"]) == 64
+    assert str(tmp_path) not in (again / "bundle.yaml").read_text("utf-8")
+    assert read.manifest.source["command"] == (
+        "sam3-ros export efficientvit-sam --checkpoint model.pth --out again --precision fp32"
+    )
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"image_encoder.backbone.input_stem.op_list.0.conv.weight": 1}}, path)
+    refused(capsys, FAMILY.name, "--checkpoint", path, "--out", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("sam4", "--random-weights", "1"), "no family is called 'sam4'"),
+        ((FAMILY.name, "--random-weights", "1", "--variant", "xxl"), "no variant 'xxl'"),
+        ((FAMILY.name, "--random-weights", "1", "--input-size", "65"), "input size of 65"),
+        ((FAMILY.name, "--random-weights", "1", "--parts", "concept"), "part concept"),
+        ((FAMILY.name, "--random-weights", "1", "--precision", "fp8"), "precision fp8"),
+        ((FAMILY.name, "--checkpoint", "no.pth"), "no.pth does not exist"),
+        ((FAMILY.name, "--checkpoint", "no.pth", "--variant", "l0"), "--variant goes with"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], reason: str
+) -> None:
+    assert reason in refused(capsys, *arguments, "--out", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_exists_is_told_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = (FAMILY.name, "--random-weights", "1")
+    assert "exists; remove it" in refused(capsys, *seed, "--out", tmp_path)
+    (tmp_path / "letter").write_text("dear")
+    assert "is no bundle" in refused(capsys, *seed, "--out", tmp_path, "--force")

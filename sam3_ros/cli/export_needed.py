@@ -8,10 +8,7 @@ from sam3_ros.core.errors import Sam3RosError
 
 #: The [export] extra, by what is imported. timm is no part of it: it wants torchvision.
 MODULES = ("torch", "transformers", "safetensors", "onnx", "onnxscript")
-HOW = (
-    "pip install 'sam3_ros[export]' (without a GPU add "
-    "--extra-index-url https://download.pytorch.org/whl/cpu: a smaller PyTorch)"
-)
+HOW = "pip install '.[export]' in a clone of sam3_ros, or `make torch` and .venv-torch/bin/sam3-ros"
 
 
 def require_export() -> None:

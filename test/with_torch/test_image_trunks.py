@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.models.trunks import sam3_vit
 from sam3_ros.export.models.trunks.contract import TRUNK, Trunk
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
 from sam3_ros.export.models.trunks.head import STUDENT
@@ -172,6 +173,14 @@ def test_another_encoder_is_refused_by_what_was_found() -> None:
         recognise_trunk(meta_shapes(trunk_architecture("tinyvit-5m")), known=TRUNKS[:3])
     with pytest.raises(ExportError, match="no image encoder is called 'resnet'"):
         trunk_architecture("resnet")
+
+
+def test_attention_a_few_queries_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    trunk = filled(SMALL["vit"], 112)
+    (pixels,) = trunk.examples({}, seed=2).values()
+    at_once = answer(trunk, pixels)
+    monkeypatch.setattr(sam3_vit, "QUERIES_AT_A_TIME", 7)
+    torch.testing.assert_close(answer(trunk, pixels), at_once, atol=1e-4, rtol=1e-4)
 
 
 def test_norms_of_the_vit_are_as_sharp_as_the_originals() -> None:

@@ -325,6 +325,23 @@ def test_only_products_with_stored_weights_become_int8(
     assert figures.cosine > 0.999
 
 
+def test_a_square_matrix_that_is_read_both_ways_is_quantised_both_ways(tmp_path: Path) -> None:
+    graph = OnnxGraph("shared")
+    x = graph.input("x", np.float32, [3, 256])
+    matrix, bias = graph.constant(normal(256, 256, scale=0.1)), graph.constant(normal(256))
+    first = graph.op("Gemm", x, matrix, bias, transB=1)
+    second = graph.op("MatMul", first, graph.op("Transpose", matrix, perm=[1, 0]))
+    third = graph.op("MatMul", second, matrix)
+    graph.output(third, "y", np.float32, [3, 256])
+    source, target = graph.save(tmp_path / "a.onnx"), tmp_path / "b.onnx"
+
+    report = convert_to_int8(source, target)
+
+    assert report.int8_products == 3
+    figures = compare_stage("shared", source, target, [{"x": normal(3, 256)}])
+    assert figures.cosine > 0.999
+
+
 def test_int8_weights_cannot_saturate_sums_of_16_bits(tmp_path: Path) -> None:
     target = tmp_path / "int8.onnx"
     convert_to_int8(FP32["fusion"], target)

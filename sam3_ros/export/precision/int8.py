@@ -26,11 +26,11 @@ from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite
 from sam3_ros.export.precision.model_file import Values, load_flat, save
 from sam3_ros.export.precision.placement import tables_in_half
+from sam3_ros.export.precision.stored_products import as_matmuls
 from sam3_ros.export.precision.validity import require_valid
 
 #: A file that does not shrink to this part of its float32 size is not worth its loss.
 WORTHWHILE = 0.8
-QUANTISED = ("MatMul", "Gemm")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Int8Report:
     written: bool
     bytes: int
     fp32_bytes: int
-    products: int
+    int8_products: int
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Int8Report:
             "written": self.written,
             "bytes": self.bytes,
             "fp32_bytes": self.fp32_bytes,
-            "int8_products": self.products,
+            "int8_products": self.int8_products,
             "reason": self.reason,
         }
 
@@ -91,9 +91,8 @@ def _prepare(source: Path, prepared: Path) -> None:
     model = load_flat(source)
     values = Values.of(model)
     rewrite(model, values, tables_in_half(model, values))
-    # The quantiser transposes weights of Gemm in place: what was said of their shapes is no longer
-    # true, and its own shape inference would refuse the model.
-    del model.graph.value_info[:]
+    as_matmuls(model)
+    del model.graph.value_info[:]  # of values that are gone; the quantiser infers its own
     for index, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{index}"  # it tells nodes apart by name
     add_pre_process_metadata(model)
@@ -105,7 +104,7 @@ def _quantise(prepared: Path, quantised: Path) -> None:
         quantize_dynamic(
             prepared,
             quantised,
-            op_types_to_quantize=list(QUANTISED),
+            op_types_to_quantize=["MatMul"],
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,

@@ -9,9 +9,11 @@ import onnxruntime
 import pytest
 import torch
 from small_detector import GRID, answers, combinations, longest, small_detector
+from torch import nn
 
 from sam3_ros.core.tensor_names import RANKS
 from sam3_ros.export.models.sam3 import fusion as fusion_module
+from sam3_ros.export.models.sam3.group_norm import RowwiseGroupNorm
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.stage import Stage
 
@@ -175,6 +177,15 @@ def test_segmentation_answers_as_transformers_does(stages: dict[str, Stage]) -> 
     found = answers(stage, inputs)
     torch.testing.assert_close(found["masks"], theirs.pred_masks, atol=1e-4, rtol=1e-5)
     torch.testing.assert_close(found["semantic"], theirs.semantic_seg, atol=1e-4, rtol=1e-5)
+
+
+def test_the_group_norm_is_the_usual_one() -> None:
+    torch.manual_seed(13)
+    ours, usual = RowwiseGroupNorm(8, 64), nn.GroupNorm(8, 64)
+    usual.load_state_dict({name: torch.randn(64) for name in ("weight", "bias")})
+    ours.load_state_dict(usual.state_dict())
+    pixels = 3 * torch.randn(2, 64, 5, 7) + 20
+    torch.testing.assert_close(ours(pixels), usual(pixels), atol=1e-5, rtol=1e-5)
 
 
 def test_logits_stay_within_twelve(stages: dict[str, Stage]) -> None:

@@ -10,6 +10,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3MaskDecoder
 
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import leading_mask, unit_features
+from sam3_ros.export.models.sam3.group_norm import RowwiseGroupNorm
 from sam3_ros.export.models.sam3.layer_names import attention_rules
 from sam3_ros.export.models.sam3.sizes import SEGMENTATION, DetectorSizes
 from sam3_ros.export.models.sam3.token_masks import attended
@@ -56,6 +57,9 @@ class Segmentation(Stage):
                 attn_implementation="eager",
             )
         )
+        norms = self.head.pixel_decoder.norms
+        for index, norm in enumerate(norms):
+            norms[index] = RowwiseGroupNorm(norm.num_groups, norm.num_channels)
         self._width, self._grid = sizes.width, grid
 
     @property

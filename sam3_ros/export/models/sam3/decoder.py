@@ -26,6 +26,31 @@ from sam3_ros.export.weights.names import NameRules, Rule
 EIGHTHS = 8
 
 
+def _rules() -> tuple[Rule, ...]:
+    layer, original = r"decoder\.layers\.(\d+)", DECODER + r"layers.\1"
+    return (
+        *attention_rules(layer + r"\.self_attn", original + ".self_attn"),
+        *attention_rules(layer + r"\.text_cross_attn", original + ".ca_text"),
+        *attention_rules(layer + r"\.vision_cross_attn", original + ".cross_attn"),
+        (layer + r"\.mlp\.fc([12])\.(.*)", original + r".linear\2.\3"),
+        (layer + r"\.self_attn_layer_norm\.(.*)", original + r".norm2.\2"),
+        (layer + r"\.text_cross_attn_layer_norm\.(.*)", original + r".catext_norm.\2"),
+        (layer + r"\.vision_cross_attn_layer_norm\.(.*)", original + r".norm1.\2"),
+        (layer + r"\.mlp_layer_norm\.(.*)", original + r".norm3.\2"),
+        *perceptron_rules(r"decoder\.box_head", DECODER + "bbox_embed"),
+        *perceptron_rules(r"decoder\.presence_head", DECODER + "presence_token_head"),
+        *perceptron_rules(r"decoder\.ref_point_head", DECODER + "ref_point_head"),
+        *perceptron_rules(r"decoder\.box_rpb_embed_x", DECODER + "boxRPB_embed_x"),
+        *perceptron_rules(r"decoder\.box_rpb_embed_y", DECODER + "boxRPB_embed_y"),
+        (r"decoder\.output_layer_norm\.(.*)", DECODER + r"norm.\1"),
+        (r"decoder\.presence_layer_norm\.(.*)", DECODER + r"presence_token_out_norm.\1"),
+        (
+            r"decoder\.(query_embed|reference_points|presence_token)\.weight",
+            DECODER + r"\1.weight",
+        ),
+    )
+
+
 class Decoder(Stage):
     """memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T]
     -> queries f32[P,Q,D], pred_boxes f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
@@ -35,6 +60,7 @@ class Decoder(Stage):
     """
 
     outputs = ("queries", "pred_boxes", "presence")
+    original_names = NameRules(_rules())
     positions: Tensor
     ticks: Tensor
 
@@ -53,10 +79,6 @@ class Decoder(Stage):
         self.register_buffer("positions", grid_positions(grid, sizes.width), persistent=False)
         self.register_buffer("ticks", torch.arange(grid) / grid, persistent=False)
         self._width, self._places = sizes.width, grid * grid
-
-    @property
-    def original_names(self) -> NameRules:  # type: ignore[override]
-        return NameRules(_rules())
 
     @property
     def inputs(self) -> Mapping[str, TensorInput]:
@@ -102,28 +124,3 @@ class Decoder(Stage):
         sides = torch.stack([start, end], dim=-1)
         eighths = (self.ticks[:, None] - sides[:, :, None, :]) * EIGHTHS
         return eighths.sign() * torch.log2(eighths.abs() + 1) / math.log2(EIGHTHS)
-
-
-def _rules() -> tuple[Rule, ...]:
-    layer, original = r"decoder\.layers\.(\d+)", DECODER + r"layers.\1"
-    return (
-        *attention_rules(layer + r"\.self_attn", original + ".self_attn"),
-        *attention_rules(layer + r"\.text_cross_attn", original + ".ca_text"),
-        *attention_rules(layer + r"\.vision_cross_attn", original + ".cross_attn"),
-        (layer + r"\.mlp\.fc([12])\.(.*)", original + r".linear\2.\3"),
-        (layer + r"\.self_attn_layer_norm\.(.*)", original + r".norm2.\2"),
-        (layer + r"\.text_cross_attn_layer_norm\.(.*)", original + r".catext_norm.\2"),
-        (layer + r"\.vision_cross_attn_layer_norm\.(.*)", original + r".norm1.\2"),
-        (layer + r"\.mlp_layer_norm\.(.*)", original + r".norm3.\2"),
-        *perceptron_rules(r"decoder\.box_head", DECODER + "bbox_embed"),
-        *perceptron_rules(r"decoder\.presence_head", DECODER + "presence_token_head"),
-        *perceptron_rules(r"decoder\.ref_point_head", DECODER + "ref_point_head"),
-        *perceptron_rules(r"decoder\.box_rpb_embed_x", DECODER + "boxRPB_embed_x"),
-        *perceptron_rules(r"decoder\.box_rpb_embed_y", DECODER + "boxRPB_embed_y"),
-        (r"decoder\.output_layer_norm\.(.*)", DECODER + r"norm.\1"),
-        (r"decoder\.presence_layer_norm\.(.*)", DECODER + r"presence_token_out_norm.\1"),
-        (
-            r"decoder\.(query_embed|reference_points|presence_token)\.weight",
-            DECODER + r"\1.weight",
-        ),
-    )

@@ -19,11 +19,14 @@ from sam3_ros.export.export_job import ExportJob, describe
 from sam3_ros.export.interruption import unwinding_when_terminated
 from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision
 from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.precision.figures import PrecisionFigures
 from sam3_ros.export.precision.judgement import judge
 from sam3_ros.export.stage import Stage
 from sam3_ros.export.verification.bundle_graph import bundle_differences
 from sam3_ros.export.verification.end_to_end import (
-    figures,
+    figures as figures_of,
+)
+from sam3_ros.export.verification.end_to_end import (
     original_answers,
     require_equal,
 )
@@ -34,7 +37,29 @@ from sam3_ros.export.verification.stages import StageCase, StageFigures, verify_
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
+Observed = Mapping[str, list[StageCase]]
 ANSWERS_NAME = "recorded_answers.npz"
+
+
+def export_bundle(job: ExportJob, progress: Progress = log.info) -> Bundle:
+    """Write the bundle that a job asks for, verified; progress gets a line for every step.
+
+    A precision that is too poor is left out, and the manifest says so (`not_written`). Raises
+    VerificationError where the bundle would not answer as the network does, or no precision is
+    good enough; BundleError where the target exists. Whatever is raised, KeyboardInterrupt and
+    SIGTERM included, nothing of the bundle is left behind and an older one stays as it was.
+    """
+    with (
+        unwinding_when_terminated(),
+        BundleWriter(job.target, job.replace_existing) as writer,
+    ):
+        return _Export(job, writer, progress).run()
+
+
+def peak_memory_bytes() -> int:
+    """The most resident memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @dataclass
@@ -57,112 +82,96 @@ class _Findings:
         return {name: value for name, value in found.items() if value} | peak
 
 
-def export_bundle(job: ExportJob, progress: Progress = log.info) -> Bundle:
-    """Write the bundle that a job asks for, verified; progress gets a line for every step.
+class _Export:
+    """One export under way."""
 
-    A precision that is too poor is left out, and the manifest says so (`not_written`). Raises
-    VerificationError where the bundle would not answer as the network does, or no precision is
-    good enough; BundleError where the target exists. Whatever is raised, KeyboardInterrupt and
-    SIGTERM included, nothing of the bundle is left behind and an older one stays as it was.
-    """
-    findings = _Findings()
-    with (
-        unwinding_when_terminated(),
-        BundleWriter(job.target, job.replace_existing) as writer,
-    ):
-        _write_stages(job, writer, findings, progress)
-        description = describe(job, writer)
-        recorded, observed = _verify_end_to_end(job, writer, description, findings, progress)
-        _write_lower_precisions(job, writer, description, recorded, observed, findings, progress)
-        answers = writer.workspace / ANSWERS_NAME
+    def __init__(self, job: ExportJob, writer: BundleWriter, progress: Progress) -> None:
+        self._job = job
+        self._writer = writer
+        self._progress = progress
+        self._found = _Findings()
+
+    def run(self) -> Bundle:
+        stages = self._job.stages
+        for number, name in enumerate(stages, start=1):
+            self._add_stage(name, stages[name], f"[{number}/{len(stages)}] {name}")
+        description = describe(self._job, self._writer)
+        recorded, observed = self._original_answers(description)
+        self._verify_fp32(description, recorded, observed)
+        self._add_lower_precisions(description, recorded, observed)
+        answers = self._writer.workspace / ANSWERS_NAME
         save_recorded_answers(answers, recorded)
-        reference = writer.add_file(answers, ANSWERS_NAME)
-        progress("checking the whole and moving it into place")
-        return writer.finish(
-            replace(description, verification=findings.as_dict(), recorded_answers=reference)
+        reference = self._writer.add_file(answers, ANSWERS_NAME)
+        self._progress("checking the whole and moving it into place")
+        verification = self._found.as_dict()
+        return self._writer.finish(
+            replace(description, verification=verification, recorded_answers=reference)
         )
 
-
-def peak_memory_bytes() -> int:
-    """The most resident memory that this process has had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _write_stages(
-    job: ExportJob, writer: BundleWriter, findings: _Findings, progress: Progress
-) -> None:
-    for number, (name, stage) in enumerate(job.stages.items(), start=1):
-        start, step = monotonic(), f"[{number}/{len(job.stages)}] {name}"
-        progress(f"{step}: exporting")
-        file = write_onnx(stage, writer.workspace / f"{name}.onnx")
+    def _add_stage(self, name: str, stage: Stage, step: str) -> None:
+        start = monotonic()
+        self._progress(f"{step}: exporting")
+        file = write_onnx(stage, self._writer.workspace / f"{name}.onnx")
         size = f"{file.bytes / 1e6:.1f} MB"
-        progress(f"{step}: {size}, verifying")
-        findings.stages[name] = verify_stage(name, stage, file.path)
+        self._progress(f"{step}: {size}, verifying")
+        figures = self._found.stages[name] = verify_stage(name, stage, file.path)
         inputs, outputs = ({tensor: tensor for tensor in t} for t in (stage.inputs, stage.outputs))
-        writer.add_stage(name, inputs, outputs, {"fp32": file})
+        self._writer.add_stage(name, inputs, outputs, {"fp32": file})
         gc.collect()  # the exporter's graphs hold on to each other
-        largest, seconds = findings.stages[name].largest, monotonic() - start
-        progress(f"{step}: verified {largest:.1e}, {size}, {seconds:.0f} s")
+        seconds = monotonic() - start
+        self._progress(f"{step}: verified {figures.largest:.1e}, {size}, {seconds:.0f} s")
 
+    def _original_answers(self, description: BundleDescription) -> tuple[RecordedAnswers, Observed]:
+        draft = self._writer.draft(description)
+        tokenizer = draft.tokenizer_file if draft.manifest.concept else None
+        images = standard_images(draft.manifest, tokenizer)
+        questions = sum(len(image.questions) for image in images)
+        self._progress(f"end to end: {questions} questions on {len(images)} images, in PyTorch")
+        with observing(self._job.stages) as observed:
+            return original_answers(self._job.network, draft.manifest, images), observed
 
-def _verify_end_to_end(
-    job: ExportJob,
-    writer: BundleWriter,
-    description: BundleDescription,
-    findings: _Findings,
-    progress: Progress,
-) -> tuple[RecordedAnswers, Mapping[str, list[StageCase]]]:
-    draft = writer.draft(description)
-    tokenizer = draft.tokenizer_file if draft.manifest.concept else None
-    images = standard_images(draft.manifest, tokenizer)
-    questions = sum(len(image.questions) for image in images)
-    progress(f"end to end: {questions} questions on {len(images)} images, in PyTorch")
-    with observing(job.stages) as observed:
-        recorded = original_answers(job.network, draft.manifest, images)
-    for name, cases in observed.items():
-        if cases:
-            path = draft.stage_file(name, "fp32")
-            on_real = verify_stage(name, job.stages[name], path, cases)
-            findings.stages[name] = findings.stages[name].joined(on_real)
-    progress("end to end: the same questions, by the bundle")
-    differences = bundle_differences(draft, "fp32", recorded)
-    require_equal(differences)
-    found = figures(differences)
-    findings.end_to_end["fp32"] = found
-    progress(f"end to end: verified, {_in_words(found)}")
-    return recorded, observed
+    def _verify_fp32(
+        self, description: BundleDescription, recorded: RecordedAnswers, observed: Observed
+    ) -> None:
+        draft = self._writer.draft(description)
+        for name, cases in observed.items():
+            if cases:
+                file = draft.stage_file(name, "fp32")
+                figures = verify_stage(name, self._job.stages[name], file, cases)
+                self._found.stages[name] = self._found.stages[name].joined(figures)
+        self._progress("end to end: the same questions, by the bundle")
+        differences = bundle_differences(draft, "fp32", recorded)
+        require_equal(differences)
+        found = self._found.end_to_end["fp32"] = figures_of(differences)
+        self._progress(f"end to end: verified, {_in_words(found)}")
 
+    def _add_lower_precisions(
+        self, description: BundleDescription, recorded: RecordedAnswers, observed: Observed
+    ) -> None:
+        writer, job = self._writer, self._job
+        fp32 = writer.draft(description)
+        feeds = {name: _feeds(stage, observed[name]) for name, stage in job.stages.items()}
+        for precision in job.lower_precisions:
+            stages = write_precision(precision, writer, fp32, feeds, self._progress)
+            self._progress(f"{precision}: the questions again, by the bundle")
+            bundle = writer.draft(description)
+            self._judge(measure_precision(precision, bundle, stages, recorded, writer.workspace))
+        if not set(job.precisions).difference(self._found.not_written):
+            raise VerificationError("; ".join(self._found.not_written.values()))
+        if "fp32" not in job.precisions:
+            writer.drop_precision("fp32")
 
-def _write_lower_precisions(
-    job: ExportJob,
-    writer: BundleWriter,
-    description: BundleDescription,
-    recorded: RecordedAnswers,
-    observed: Mapping[str, list[StageCase]],
-    findings: _Findings,
-    progress: Progress,
-) -> None:
-    fp32 = writer.draft(description)
-    feeds = {name: _feeds(stage, observed[name]) for name, stage in job.stages.items()}
-    for precision in job.lower_precisions:
-        stages = write_precision(precision, writer, fp32, feeds, progress)
-        progress(f"{precision}: the questions again, by the bundle")
-        bundle = writer.draft(description)
-        table = measure_precision(precision, bundle, stages, recorded, writer.workspace)
+    def _judge(self, table: PrecisionFigures) -> None:
+        precision, iou = table.precision, table.end_to_end.mask_iou
         try:
-            table = judge(table, job.allow_poor_precision)
+            table = judge(table, self._job.allow_poor_precision)
         except VerificationError as error:
-            writer.drop_precision(precision)
-            findings.not_written[precision] = str(error)
-            progress(f"{precision} is not written: {error}")
+            self._writer.drop_precision(precision)
+            self._found.not_written[precision] = str(error)
+            self._progress(f"{precision} is not written: {error}")
         else:
-            progress(f"{precision}: mean mask IoU {table.end_to_end.mask_iou:.4f}")
-        findings.precisions[precision] = table.as_dict()
-    if not set(job.precisions).difference(findings.not_written):
-        raise VerificationError("; ".join(findings.not_written.values()))
-    if "fp32" not in job.precisions:
-        writer.drop_precision("fp32")
+            self._progress(f"{precision}: mean mask IoU with fp32 {iou:.4f}")
+        self._found.precisions[precision] = table.as_dict()
 
 
 def _feeds(stage: Stage, cases: Sequence[StageCase]) -> list[Feeds]:

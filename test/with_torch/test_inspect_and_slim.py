@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.checkpoint.inspection import inspect, recognise
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
 from sam3_ros.export.checkpoint.slimming import slim
+from sam3_ros.export.checkpoint.writing import atomic_file
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.sam3_components import COMPONENTS, SAM3_COMPONENTS
 from sam3_ros.export.weights.fitting import component_of
@@ -238,6 +240,16 @@ def test_a_file_is_replaced_by_force_alone(
     assert "text.gamma" in open_checkpoint(out).shapes
     assert main(["slim", str(checkpoint_path), "--out", str(out.with_suffix(".pth"))]) == 2
     assert "must end in .safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "slim.safetensors"
+    with pytest.raises(KeyboardInterrupt), atomic_file(path, False) as unfinished:
+        unfinished.write_bytes(b"half")
+        signal.raise_signal(number)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_of_no_family_is_not_slimmed(

@@ -15,13 +15,14 @@ _ONLY_ERRORS = 3
 def open_engine(path: Path, optimised: bool = True) -> Any:
     """An onnxruntime.InferenceSession. Raises ExportError where the file cannot be loaded.
 
-    optimised=False runs the graph node by node as it is written.
+    optimised=False runs the graph node by node, in the order in which they are written.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
     if not optimised:
         level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.graph_optimization_level = level
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED  # as they stand
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 from sam3_ros.core.session import Array
 from sam3_ros.export.precision.engine import open_engine
@@ -41,14 +41,22 @@ def largest_magnitudes(
 
 
 def _write_watched(source: Path, names: Iterable[str], path: Path) -> None:
-    """The model with each value's extremes as outputs."""
+    """The model with each value's extremes as outputs, taken as soon as the value is there: an
+    engine that goes through the nodes as they stand then holds no value for longer than it must."""
     model = load_flat(source)
+    nodes = list(model.graph.node)
+    maker = {name: index for index, node in enumerate(nodes) for name in node.output}
+    reductions: dict[int, list[NodeProto]] = defaultdict(list)
     for name in names:
         for reduction, suffix in _EXTREMES.items():
             node = helper.make_node(reduction, [name], [name + suffix], keepdims=0)
+            reductions[maker.get(name, -1)].append(node)  # -1: an input of the model
             output = helper.make_tensor_value_info(name + suffix, TensorProto.FLOAT, [])
-            model.graph.node.append(node)
             model.graph.output.append(output)
+    del model.graph.node[:]
+    model.graph.node.extend(reductions[-1])
+    for index, node in enumerate(nodes):
+        model.graph.node.extend([node, *reductions[index]])
     save(model, path)
 
 

@@ -80,7 +80,7 @@ def measure_precision(
 def _convert(precision: str, source: Path, target: Path, feeds: Sequence[Feeds]) -> str:
     """Why there is no file at `target` now; "" where there is."""
     if precision == "int8":
-        return convert_to_int8(source, target).reason
+        return convert_to_int8(source, target, feeds).reason
     try:
         convert_to_fp16(source, target, feeds)
     except VerificationError as error:

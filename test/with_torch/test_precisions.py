@@ -298,7 +298,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     with pytest.raises(ExportError, match="cannot be read as an ONNX model"):
-        convert_to_int8(broken, tmp_path / "int8.onnx")
+        convert_to_int8(broken, tmp_path / "int8.onnx", [])
 
 
 # --- eight bits ----------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_only_products_with_stored_weights_become_int8(
 ) -> None:
     target = tmp_path / "int8.onnx"
 
-    report = convert_to_int8(FP32["mask_decoder"], target)
+    report = convert_to_int8(FP32["mask_decoder"], target, fed["mask_decoder"])
 
     before, after = onnx.load(FP32["mask_decoder"]).graph, onnx.load(target).graph
     count = {
@@ -335,16 +335,33 @@ def test_a_square_matrix_that_is_read_both_ways_is_quantised_both_ways(tmp_path:
     graph.output(third, "y", np.float32, [3, 256])
     source, target = graph.save(tmp_path / "a.onnx"), tmp_path / "b.onnx"
 
-    report = convert_to_int8(source, target)
+    feeds = [{"x": normal(3, 256)}]
+
+    report = convert_to_int8(source, target, feeds)
 
     assert report.int8_products == 3
-    figures = compare_stage("shared", source, target, [{"x": normal(3, 256)}])
+    figures = compare_stage("shared", source, target, feeds)
     assert figures.cosine > 0.999
+
+
+def test_a_product_of_outliers_stays_in_float32(tmp_path: Path) -> None:
+    graph = OnnxGraph("outliers")
+    x = graph.input("x", np.float32, ["n", 512])
+    first = graph.op("MatMul", x, graph.constant(normal(512, 512, scale=0.04)))
+    one_channel = np.where(np.arange(512) == 7, 1e4, 1).astype(np.float32)
+    stretched = graph.op("MatMul", graph.scaled(first, one_channel), graph.constant(normal(512, 8)))
+    graph.output(stretched, "y", np.float32, ["n", 8])
+    source, target = graph.save(tmp_path / "a.onnx"), tmp_path / "b.onnx"
+    feeds = {"x": normal(400, 512)}
+
+    report = convert_to_int8(source, target, [feeds])
+
+    assert (report.int8_products, report.uneven_products) == (1, 1)
 
 
 def test_int8_weights_cannot_saturate_sums_of_16_bits(tmp_path: Path) -> None:
     target = tmp_path / "int8.onnx"
-    convert_to_int8(FP32["fusion"], target)
+    convert_to_int8(FP32["fusion"], target, [])
 
     weights = [t for t in onnx.load(target).graph.initializer if t.data_type == TensorProto.INT8]
     largest = max(int(np.abs(numpy_helper.to_array(t).astype(int)).max()) for t in weights)
@@ -355,7 +372,7 @@ def test_int8_weights_cannot_saturate_sums_of_16_bits(tmp_path: Path) -> None:
 def test_a_stage_that_gains_nothing_keeps_its_fp32_file(stage: str, tmp_path: Path) -> None:
     target = tmp_path / "int8.onnx"
 
-    report = convert_to_int8(FP32[stage], target)
+    report = convert_to_int8(FP32[stage], target, [])
 
     assert not report.written
     assert report.reason
@@ -374,7 +391,7 @@ def test_weights_beside_the_model_are_read_and_written(tmp_path: Path) -> None:
 
     half = convert_to_fp16(source, tmp_path / "half.onnx", [feeds], external_above=1000)
     whole = convert_to_fp16(source, tmp_path / "whole.onnx", [feeds])
-    eight = convert_to_int8(source, tmp_path / "int8.onnx", external_above=1000)
+    eight = convert_to_int8(source, tmp_path / "int8.onnx", [feeds], external_above=1000)
 
     assert {path.name for path in tmp_path.iterdir()} == {
         *("a.onnx", "a.onnx.data", "half.onnx", "half.onnx.data"),
@@ -403,7 +420,7 @@ def test_damaged_scales_are_caught_and_the_stage_named(
     files = dict(FP32)
     for name in ("text", "mask_decoder"):
         files[name] = tmp_path / f"{name}.onnx"
-        convert_to_int8(FP32[name], files[name])
+        convert_to_int8(FP32[name], files[name], fed[name])
     damage_scales(files["mask_decoder"])
     stages = tuple(compare_stage(name, FP32[name], files[name], fed[name]) for name in files)
     figures = chain_figures("int8", files, tmp_path, stages)
@@ -459,7 +476,7 @@ def test_figures_go_into_a_manifest(fed: Mapping[str, list[Feeds]], tmp_path: Pa
     documents: list[Any] = [
         PrecisionFigures("fp16", (stage,), chain).as_dict(),
         report.as_dict(),
-        convert_to_int8(FP32["text"], tmp_path / "int8.onnx").as_dict(),
+        convert_to_int8(FP32["text"], tmp_path / "int8.onnx", fed["text"]).as_dict(),
     ]
 
     assert yaml.safe_load(yaml.safe_dump(documents)) == documents

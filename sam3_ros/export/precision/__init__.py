@@ -1,7 +1,7 @@
 """Stages in lower precisions, each with its measured loss.
 
     report = convert_to_fp16(fp32_file, target, feeds)   # always writes target
-    report = convert_to_int8(fp32_file, target)          # report.written: or use the fp32 file
+    report = convert_to_int8(fp32_file, target, feeds)   # report.written: or use the fp32 file
     stage = compare_stage("decoder", fp32_file, target or fp32_file, feeds)
     graph = measured_graph(manifest.stages.values(), files_by_stage, scratch_folder)
     chain = EndToEndFigures.of(recorded.differences(graph, manifest).values())

@@ -17,10 +17,10 @@ from sam3_ros.core.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite
-from sam3_ros.export.precision.magnitudes import largest_magnitudes
 from sam3_ros.export.precision.model_file import Values, load_flat, save
 from sam3_ros.export.precision.placement import LISTED, PRODUCTS, Placement, place
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
+from sam3_ros.export.precision.spread import measure_spreads
 from sam3_ros.export.precision.validity import require_valid
 
 Feeds = Mapping[str, Array]
@@ -60,13 +60,14 @@ def convert_to_fp16(
 
     feeds: inputs by name as the stage meets them in use, at least one; whatever they drive near the
     ends of half's range stays in single precision. Inputs and outputs keep their types. More than
-    external_above bytes of weights go to a file beside target. Raises
-    ExportError where source cannot be read, or the outcome is not valid ONNX or cannot be loaded,
-    VerificationError where it gives values that are not finite and the original's are.
+    external_above bytes of weights go to a file beside target. Raises ExportError where source
+    cannot be read, or the outcome is not valid ONNX or cannot be loaded, VerificationError where
+    it gives values that are not finite and the original's are.
     """
     if not feeds:
         raise ExportError(f"{source.name}: fp16 needs at least one example of the stage's inputs")
-    magnitudes = largest_magnitudes(source, _watched(source), feeds, target.parent)
+    spreads = measure_spreads(source, _watched(source), feeds, target.parent)
+    magnitudes = {name: spread.magnitude for name, spread in spreads.items()}
     model = load_flat(source)
     values = Values.of(model)
     placement = place(model, values, magnitudes)

@@ -12,6 +12,7 @@ bits, which end at 32767: 2 * 255 * 127 passes that and is cut off without a wor
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,27 +22,40 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from sam3_ros.core.errors import ExportError
+from sam3_ros.core.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite
 from sam3_ros.export.precision.model_file import Values, load_flat, save
 from sam3_ros.export.precision.placement import tables_in_half
+from sam3_ros.export.precision.spread import measure_spreads
 from sam3_ros.export.precision.stored_products import as_matmuls
 from sam3_ros.export.precision.validity import require_valid
 
 #: A file that does not shrink to this part of its float32 size is not worth its loss.
 WORTHWHILE = 0.8
+#: The peak (spread.py) of a product's input from which on its 255 steps are too coarse: their
+#: rounding is then 7 % of the root mean square. Trained transformers have a few such inputs, where
+#: single channels are a hundred times the others (Dettmers et al., arXiv 2208.07339).
+MOST_UNEVEN = 60.0
+
+Feeds = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class Int8Report:
-    """What became of one file. written: False where int8 would gain too little, so that the
-    float32 file is to be used in its place; then `bytes` are that file's."""
+    """What became of one file.
+
+    written: False where int8 would gain too little, so that the float32 file is to be used in its
+    place; then `bytes` are that file's. uneven_products: how many with stored weights stay in
+    float32 because what they multiply is too uneven.
+    """
 
     written: bool
     bytes: int
     fp32_bytes: int
     int8_products: int
+    uneven_products: int
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,23 +64,29 @@ class Int8Report:
             "bytes": self.bytes,
             "fp32_bytes": self.fp32_bytes,
             "int8_products": self.int8_products,
+            "uneven_products": self.uneven_products,
             "reason": self.reason,
         }
 
 
 def convert_to_int8(
-    source: Path, target: Path, external_above: int = EXTERNAL_ABOVE_BYTES
+    source: Path,
+    target: Path,
+    feeds: Sequence[Feeds],
+    external_above: int = EXTERNAL_ABOVE_BYTES,
 ) -> Int8Report:
     """Write `source`, a float32 ONNX file, at `target` with 8-bit weights, if that is worth it.
 
-    Inputs and outputs keep their types. More than external_above bytes of weights go to a file
-    beside target. Raises ExportError where source cannot be read, or the
-    outcome is not valid ONNX or cannot be loaded.
+    feeds: inputs by name as the stage meets them in use; a product whose input they show to be
+    more uneven than MOST_UNEVEN stays in float32. Inputs and outputs keep their types. More than
+    external_above bytes of weights go to a file beside target. Raises ExportError where source
+    cannot be read, or the outcome is not valid ONNX or cannot be loaded.
     """
     with TemporaryDirectory(dir=target.parent) as folder:
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
         _prepare(source, prepared)
-        _quantise(prepared, quantised)
+        uneven = _uneven_products(prepared, feeds)
+        _quantise(prepared, quantised, uneven)
         model = load_flat(quantised)
         del model.metadata_props[:]  # notes that the quantiser left for itself
         products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
@@ -79,10 +99,10 @@ def convert_to_int8(
         reason = (
             f"with {products} products in int8 it would have {size / fp32_bytes:.0%} of the size"
         )
-        return Int8Report(False, fp32_bytes, fp32_bytes, 0, reason)
+        return Int8Report(False, fp32_bytes, fp32_bytes, 0, len(uneven), reason)
     require_valid(target)
     open_engine(target)  # raises where it cannot be loaded
-    return Int8Report(True, size, fp32_bytes, products, "")
+    return Int8Report(True, size, fp32_bytes, products, len(uneven), "")
 
 
 def _prepare(source: Path, prepared: Path) -> None:
@@ -99,12 +119,24 @@ def _prepare(source: Path, prepared: Path) -> None:
     save(model, prepared)
 
 
-def _quantise(prepared: Path, quantised: Path) -> None:
+def _uneven_products(prepared: Path, feeds: Sequence[Feeds]) -> list[str]:
+    """Names of the products that must not be quantised."""
+    model = load_flat(prepared)
+    values = Values.of(model)
+    read_by = {
+        n.name: n.input[0] for n in model.graph.node if n.op_type == "MatMul" and values.stored(n)
+    }
+    spreads = measure_spreads(prepared, sorted(set(read_by.values())), feeds, prepared.parent)
+    return [name for name, value in read_by.items() if spreads[value].peak > MOST_UNEVEN]
+
+
+def _quantise(prepared: Path, quantised: Path, left_out: list[str]) -> None:
     try:
         quantize_dynamic(
             prepared,
             quantised,
             op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=left_out,
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,

@@ -58,7 +58,7 @@ class Placement:
 def place(model: ModelProto, values: Values, magnitudes: Mapping[str, float]) -> Placement:
     """Decide for every node of a flat graph.
 
-    magnitudes: largest absolute value of each computed float32 value (magnitudes.py).
+    magnitudes: largest absolute value of each computed float32 value (spread.py).
     """
     nodes = model.graph.node
     holdable = frozenset(

@@ -5,10 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from sam3_ros.export.weights.natural_images import natural_images
+
 
 def unit_features(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32, normal with standard deviation 1: features, tokens, pixel values."""
+    """float32, normal with standard deviation 1: features, tokens."""
     return torch.randn(shape, generator=generator)
+
+
+def pictures(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """float32 [B, 3, h, w] within [-1, 1], as photographs are: white noise is not what an image
+    encoder meets, and drives untrained ones into numbers of thousands."""
+    count, _, height, width = shape
+    return (0.5 * natural_images(count, height, width, generator)).clamp(-1, 1)
 
 
 def unit_boxes(shape: tuple[int, ...], generator: Generator) -> Tensor:

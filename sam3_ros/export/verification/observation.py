@@ -34,7 +34,6 @@ def _keeping(stage: Stage, cases: list[StageCase]) -> Callable[[nn.Module, Any, 
                 "the first real input" if not cases else "the last real input",
                 {name: t.numpy() for name, t in zip(stage.inputs, inputs, strict=True)},
                 {name: t.numpy() for name, t in zip(stage.outputs, outputs, strict=True)},
-                scaled=True,
             )
         )
 

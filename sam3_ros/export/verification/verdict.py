@@ -135,7 +135,7 @@ def _against_pytorch(
             continue
         for output, one in figures.outputs.items():
             limit = MASK_LIMIT if output in MASK_OUTPUTS else LIMIT
-            yield Figure("stage, fp32", f"{name}: {output}", one.largest, limit)
+            yield Figure("stage, fp32", f"{name}: {output}", one.of_scale, limit)
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
     asked = standard_images(bundle.manifest, tokenizer, images)
     progress("end to end in PyTorch")

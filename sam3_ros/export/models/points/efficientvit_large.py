@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.sam.modeling_sam import SamLayerNorm
 
-from sam3_ros.export.fills import unit_features
+from sam3_ros.export.fills import pictures
 from sam3_ros.export.models.trunks.efficientvit_blocks import (
     LARGE,
     AttentionBlock,
@@ -180,7 +180,7 @@ class EfficientVitSamImage(Stage):
     @property
     def inputs(self) -> Mapping[str, TensorInput]:
         size = self._input_size
-        return {"pixel_values": TensorInput((1, 3, size, size), unit_features)}
+        return {"pixel_values": TensorInput((1, 3, size, size), pictures)}
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor]:
         features = self.backbone(pixel_values)

@@ -13,7 +13,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from transformers.models.sam.modeling_sam import SamLayerNorm
 
-from sam3_ros.export.fills import unit_features
+from sam3_ros.export.fills import pictures
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.stage import Stage, TensorInput
 from sam3_ros.export.weights.names import NameRules
@@ -73,7 +73,7 @@ class TinyVitSamImage(Stage):
     @property
     def inputs(self) -> Mapping[str, TensorInput]:
         size = self._input_size
-        return {"pixel_values": TensorInput((1, 3, size, size), unit_features)}
+        return {"pixel_values": TensorInput((1, 3, size, size), pictures)}
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor]:
         return (self.neck(self.backbone(pixel_values)),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from sam3_ros.export.fills import unit_features
+from sam3_ros.export.fills import pictures
 from sam3_ros.export.stage import Stage, TensorInput
 
 #: Below this stand a trunk's tensors in a checkpoint.
@@ -26,7 +26,7 @@ class Trunk(Stage):
     @property
     def inputs(self) -> Mapping[str, TensorInput]:
         size = self._input_size
-        return {"pixel_values": TensorInput((1, 3, size, size), unit_features)}
+        return {"pixel_values": TensorInput((1, 3, size, size), pictures)}
 
     @property
     def grid(self) -> int:

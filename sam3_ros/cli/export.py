@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from sam3_ros.cli.export_needed import require_export
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.core.bundle import Bundle
+    from sam3_ros.export.export_job import ExportJob
     from sam3_ros.export.family import Family
     from sam3_ros.export.filled_network import FilledNetwork
 
@@ -87,7 +89,6 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.export.checkpoint.inspection import families_to_try
     from sam3_ros.export.checkpoint.writing import write_checkpoint
     from sam3_ros.export.export_job import ExportJob
-    from sam3_ros.export.exporter import export_bundle
     from sam3_ros.export.families import FAMILIES
 
     (family,) = families_to_try(FAMILIES, options.family).values()
@@ -110,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.save_checkpoint is not None:
         write_checkpoint(filled.network, options.save_checkpoint, options.force)
         _progress(f"weights written: {options.save_checkpoint}")
-    return _report(export_bundle(job, _progress))
+    return _report(_exported(job))
 
 
 def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
@@ -124,6 +125,17 @@ def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
         filled = from_seed(family, options.random_weights, options.variant, options.input_size)
     _progress(f"{family.title}, {filled.architecture.variant}, {filled.input_size} px")
     return filled
+
+
+def _exported(job: ExportJob) -> Bundle:
+    from sam3_ros.export.exporter import export_bundle
+
+    # Ctrl-C ends the command at once: Python's exception for it cannot pass PyTorch's C++.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return export_bundle(job, _progress)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _report(bundle: Bundle) -> int:

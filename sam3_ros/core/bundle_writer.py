@@ -62,6 +62,7 @@ class BundleWriter:
         self.workspace = self._staging / ".workspace"
         self.workspace.mkdir()
         self._stages: dict[str, StageEntry] = {}
+        self._retired: Path | None = None
 
     def __enter__(self) -> BundleWriter:
         return self
@@ -72,7 +73,19 @@ class BundleWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what was gathered; after `finish`, or a second time, this does nothing.
+
+        An older bundle is there again even if its replacement was under way.
+        """
         shutil.rmtree(self._staging, ignore_errors=True)
+        if self._retired is not None and self._retired.exists():
+            if self._target.exists():
+                shutil.rmtree(self._retired, ignore_errors=True)
+            else:
+                self._retired.rename(self._target)
 
     def add_file(self, source: Path, relative: str) -> FileRef:
         """Put a file into the bundle at `relative` and describe it."""
@@ -162,12 +175,11 @@ class BundleWriter:
         return Manifest(stages=self._stages, **fields)
 
     def _swap(self) -> None:
-        retired = Path(
-            tempfile.mkdtemp(prefix=f".{self._target.name}-old-", dir=self._target.parent)
-        )
-        self._target.rename(retired)
+        prefix = f".{self._target.name}-old-"
+        self._retired = Path(tempfile.mkdtemp(prefix=prefix, dir=self._target.parent))
+        self._target.rename(self._retired)
         self._staging.rename(self._target)
-        shutil.rmtree(retired)
+        shutil.rmtree(self._retired)
 
 
 def require_free(target: Path, replace_existing: bool = False) -> None:

@@ -16,7 +16,7 @@ from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.recorded_answers import RecordedAnswers, save_recorded_answers
 from sam3_ros.export.export_job import ExportJob, describe
-from sam3_ros.export.interruption import unwinding_when_terminated
+from sam3_ros.export.interruption import tidied_when_stopped
 from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.precision.figures import PrecisionFigures
@@ -46,12 +46,12 @@ def export_bundle(job: ExportJob, progress: Progress = log.info) -> Bundle:
 
     A precision that is too poor is left out, and the manifest says so (`not_written`). Raises
     VerificationError where the bundle would not answer as the network does, or no precision is
-    good enough; BundleError where the target exists. Whatever is raised, KeyboardInterrupt and
-    SIGTERM included, nothing of the bundle is left behind and an older one stays as it was.
+    good enough; BundleError where the target exists. Whatever is raised, and however the process is
+    asked to stop, nothing of the bundle is left behind and an older one stays as it was.
     """
     with (
-        unwinding_when_terminated(),
         BundleWriter(job.target, job.replace_existing) as writer,
+        tidied_when_stopped(writer.discard),
     ):
         return _Export(job, writer, progress).run()
 

@@ -1,36 +1,51 @@
-"""Work that takes minutes is asked to stop now and then, and must clean up behind itself."""
+"""Work that takes minutes is asked to stop now and then, and must leave nothing behind.
+
+An exception would not do: while PyTorch works, a signal's exception often has to pass through C++
+that lets none through, and Python ends on the spot with nothing tidied up.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: What `kill`, a closed terminal and a service manager send; by itself it ends Python on the spot.
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+#: Ctrl-C; what `kill` and service managers send; a closed terminal.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def unwinding_when_terminated() -> Iterator[None]:
-    """While open, SIGTERM and SIGHUP raise KeyboardInterrupt, so that `finally` and `with` run.
+def tidied_when_stopped(tidy: Callable[[], None]) -> Iterator[None]:
+    """While open, SIGINT, SIGTERM and SIGHUP call `tidy` and then do what they would have done.
 
-    A second one is ignored: the first is being obeyed. Outside the main thread Python has no say in
-    signals, and nothing changes.
+    A signal that is ignored stays so. Outside the main thread Python has no say in signals, and
+    nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
-    try:
-        yield
-    finally:
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}
+
+    def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    def stop(number: int, frame: FrameType | None) -> None:
+        tidy()
+        restore()
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)  # Python's own for SIGINT raises KeyboardInterrupt
+        else:
+            os.kill(os.getpid(), number)
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt(signal.Signals(number).name)
+    try:
+        for number in before:
+            signal.signal(number, stop)
+        yield
+    finally:
+        restore()

@@ -82,6 +82,27 @@ def test_an_existing_bundle_is_replaced_only_when_asked(
     assert set(tmp_path.iterdir()) == before
 
 
+def test_an_older_bundle_is_there_again_when_its_replacement_fails_half_way(
+    mobile_sam_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    target = write_mobile_sam_bundle(tmp_path / "bundle", fused_decoder=False).path
+    before, rename = set(tmp_path.iterdir()), Path.rename
+
+    def fail_once_the_old_one_is_away(path: Path, place: Path) -> None:
+        if not target.exists():
+            monkeypatch.setattr(Path, "rename", rename)
+            raise KeyboardInterrupt
+        rename(path, place)
+
+    with pytest.raises(KeyboardInterrupt), BundleWriter(target, replace_existing=True) as writer:
+        copy_stages(source, writer)
+        monkeypatch.setattr(Path, "rename", fail_once_the_old_one_is_away)
+        writer.finish(description_of(source))
+    assert "prompt_encoder" in Bundle.open(target).manifest.stages
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")

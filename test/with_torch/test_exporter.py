@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from sam3_ros.export.exporter import export_bundle
 from sam3_ros.export.filled_network import from_seed
 from sam3_ros.export.onnx_file import write_onnx
 
+TESTS = Path(__file__).resolve().parents[1]
 INTERRUPTIONS = ["[1/3] image: exporting", "[2/3] prompt_encoder: verified"]
 
 
@@ -117,27 +120,44 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-@pytest.fixture
-def handler() -> Iterator[None]:
-    """The process's own handling of SIGTERM must be as it was afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    assert signal.getsignal(signal.SIGTERM) is before
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize(
-    ("start", "stop"), list(zip(INTERRUPTIONS, (interrupt, terminate), strict=True))
+    ("start", "stop"), list(zip(INTERRUPTIONS, (interrupt, press_ctrl_c), strict=True))
 )
-@pytest.mark.usefixtures("handler")
 def test_an_interruption_leaves_nothing_behind(
     job: ExportJob, tmp_path: Path, start: str, stop: Callable[[], None]
 ) -> None:
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         export_bundle(replace(job, target=tmp_path / "bundle"), stop_at(start, stop))
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_kill_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = (
+        "from sam3_ros.cli.main import main; from sam3_ros.export.families import FAMILIES;"
+        "from small_clicker import FAMILY; FAMILIES[FAMILY.name] = FAMILY;"
+        f"main(['export', FAMILY.name, '--random-weights', '1', '--out', '{tmp_path}/bundle'])"
+    )
+    folders = [str(TESTS), str(TESTS.parent)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process.stderr:
+        while not process.stderr.readline().startswith("[2/3]"):
+            assert process.poll() is None, "it ended before it was killed"
+        assert list(tmp_path.iterdir()), "work is under way"
+        process.terminate()
+        process.stderr.read()
+    assert process.wait() == -signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.checkpoint.inspection import inspect, recognise
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
 from sam3_ros.export.checkpoint.slimming import slim
-from sam3_ros.export.checkpoint.writing import atomic_file
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.sam3_components import COMPONENTS, SAM3_COMPONENTS
 from sam3_ros.export.weights.fitting import component_of
@@ -242,13 +243,24 @@ def test_a_file_is_replaced_by_force_alone(
     assert "must end in .safetensors" in capsys.readouterr().err
 
 
+HALF_WRITTEN = """
+import pathlib, signal, sys
+from sam3_ros.export.checkpoint.writing import atomic_file
+path, number = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+with atomic_file(path, False) as unfinished:
+    unfinished.write_bytes(b"half")
+    assert len(list(path.parent.iterdir())) == 1
+    signal.raise_signal(number)
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     path = tmp_path / "slim.safetensors"
-    with pytest.raises(KeyboardInterrupt), atomic_file(path, False) as unfinished:
-        unfinished.write_bytes(b"half")
-        signal.raise_signal(number)
+    arguments = [sys.executable, "-c", HALF_WRITTEN, str(path), str(int(number))]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
 
+    assert done.returncode == -number, done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,9 @@ from torch import Tensor
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.file import Checkpoint, open_checkpoint
 from sam3_ros.export.checkpoint.writing import write_checkpoint
+from sam3_ros.export.families.efficientsam3 import EFFICIENTSAM3
 from sam3_ros.export.network import Network
+from sam3_ros.export.weights.joining import original_shapes
 from sam3_ros.export.weights.loading import load_strictly, original_tensors
 
 Tensors = dict[str, Tensor]
@@ -257,3 +259,43 @@ def test_a_file_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert "image.norm.weight" in open_checkpoint(path).shapes
     with pytest.raises(CheckpointError, match="must end in"):
         write_checkpoint(small_network(), tmp_path / "model.onnx")
+
+
+SHOWS_A_SIZE = (
+    "detector.backbone.vision_backbone.convs.2.conv_1x1.weight",
+    "detector.backbone.vision_backbone.trunk.model.head.0.weight",
+    "detector.transformer.encoder.layers.0.linear1.weight",
+    "detector.transformer.decoder.query_embed.weight",
+    "tracker.maskmem_tpos_enc",
+    "tracker.sam_mask_decoder.mask_tokens.weight",
+)
+
+
+def unread(name: str) -> Tensor:
+    raise AssertionError(f"{name} was read, although the shapes do not fit")
+
+
+@pytest.mark.parametrize("name", SHOWS_A_SIZE)
+def test_a_damaged_tensor_that_shows_a_size_is_the_one_that_is_named(name: str) -> None:
+    with torch.device("meta"):  # the real sizes, without the memory
+        whole = EFFICIENTSAM3.build(EFFICIENTSAM3.architecture(EFFICIENTSAM3.variants[0]), 112)
+    own = whole.state_dict()
+    shapes, dtypes = {}, {}
+    for binding in whole.bindings():
+        targets = [own[target] for target in binding.targets]
+        each = original_shapes(binding, targets)
+        shapes.update(zip(binding.originals, each, strict=True))
+        dtypes.update(dict.fromkeys(binding.originals, targets[0].dtype))
+
+    for damaged, kind in (
+        ({**shapes, name: shapes[name][::-1]}, "1 mis-shaped"),
+        ({key: shape for key, shape in shapes.items() if key != name}, "1 missing"),
+    ):
+        checkpoint = Checkpoint(Path("damaged.pth"), damaged, dtypes, (), unread)
+        recognised = EFFICIENTSAM3.recognise(checkpoint.shapes)
+        with torch.device("meta"):
+            network = EFFICIENTSAM3.build(recognised, 112)
+        with pytest.raises(CheckpointError) as caught:
+            load_strictly(network, checkpoint, EFFICIENTSAM3)
+        assert f"does not fit efficientsam3: {kind}." in str(caught.value)
+        assert name in str(caught.value)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
-from sam3_ros.export.interruption import unwinding_when_terminated
+from sam3_ros.export.interruption import tidied_when_stopped
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.loading import original_tensors
 
@@ -49,7 +49,7 @@ def atomic_file(path: Path, replace_existing: bool) -> Iterator[Path]:
         raise CheckpointError(f"{path} exists; remove it, or ask to replace it (--force)")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
-    with unwinding_when_terminated(), beside as folder:
+    with tidied_when_stopped(beside.cleanup), beside as folder:
         unfinished = Path(folder) / path.name
         yield unfinished
         with unfinished.open("rb+") as stream:

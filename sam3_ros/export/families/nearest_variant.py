@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.family import Shapes, Unneeded
 from sam3_ros.export.network import Network
+from sam3_ros.export.weights.joining import same_shape
 
 #: Alike enough that the loader can say what is wrong, rather than "this is another model".
 ALIKE = 0.9
@@ -47,4 +48,6 @@ def _original_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 def _shared(found: Shapes, own: Shapes) -> int:
-    return sum(tuple(found.get(name, ())) == shape and name in found for name, shape in own.items())
+    return sum(
+        name in found and same_shape(tuple(found[name]), shape) for name, shape in own.items()
+    )

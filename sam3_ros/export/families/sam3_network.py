@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from sam3_ros.core.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.export.families.nearest_sizes import nearest_sizes
 from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
 from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck
 from sam3_ros.export.models.sam3.decoder import Decoder
@@ -29,6 +31,7 @@ from sam3_ros.export.network import Network, Part
 from sam3_ros.export.stage import Stage
 
 INPUT_SIZE = 1008
+GRID = INPUT_SIZE // PATCH
 
 #: What every checkpoint of either family carries and no stage uses.
 UNNEEDED: tuple[Unneeded, ...] = (
@@ -38,12 +41,12 @@ UNNEEDED: tuple[Unneeded, ...] = (
     *tracker_neck.UNNEEDED,
     *mobileclip.UNNEEDED,
     *sam3_text.UNNEEDED,
-    *sam3_text.UNNEEDED,
 )
 
 _CONCEPT: tuple[Part, ...] = ("concept",)
 _CLICKS: tuple[Part, ...] = ("interactive", "video")
 _VIDEO: tuple[Part, ...] = ("video",)
+#: In the order of computation.
 _NEEDED_BY: dict[str, tuple[Part, ...]] = {
     "image_trunk": ("concept", "interactive", "video"),
     **dict.fromkeys(
@@ -67,38 +70,53 @@ class CommonSizes:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> CommonSizes:
-        """Read from a checkpoint's tensors. Raises CheckpointError where one that shows a size is
-        missing."""
+        """Read from a checkpoint's tensors. Raises CheckpointError where they are of no network
+        that we know."""
         return cls(
             recognise_text(shapes),
-            DetectorSizes.from_shapes(shapes),
-            TrackerSizes.from_shapes(shapes),
+            nearest_sizes(
+                shapes, DetectorSizes.from_shapes, DetectorSizes(), partial(_detector, grid=GRID)
+            ),
+            nearest_sizes(
+                shapes, TrackerSizes.from_shapes, TrackerSizes(), partial(_tracker, grid=GRID)
+            ),
         )
 
 
 def build_network(trunk: Stage, sizes: CommonSizes, input_size: int) -> Network:
     """All stages, in the order of computation, for an input of input_size px squared."""
     grid = input_size // PATCH
-    detector, tracker = sizes.detector, sizes.tracker
-    stages: dict[str, Stage] = {
+    stages = {
         "image_trunk": trunk,
-        "detector_neck": DetectorNeck(detector, grid),
-        "tracker_neck": TrackerNeck(tracker, grid),
         "text": build_text(sizes.text),
-        "geometry": Geometry(detector, grid),
-        "fusion": Fusion(detector, grid),
-        "decoder": Decoder(detector, grid),
-        "scoring": Scoring(detector),
-        "segmentation": Segmentation(detector, grid),
-        "prompt_encoder": PromptEncoder(tracker, grid),
-        "mask_decoder": MaskDecoder(tracker, grid),
-        "mask_prompt": MaskPrompt(grid),
-        "memory_encoder": MemoryEncoder(tracker, grid),
-        "memory_attention": MemoryAttention(tracker, grid),
-        "object_pointer": ObjectPointer(tracker),
+        **_detector(sizes.detector, grid),
+        **_tracker(sizes.tracker, grid),
     }
-    network = Network(stages, {name: _NEEDED_BY[name] for name in stages})
+    network = Network({name: stages[name] for name in _NEEDED_BY}, _NEEDED_BY)
     return network.eval().requires_grad_(False)  # type: ignore[return-value]
+
+
+def _detector(sizes: DetectorSizes, grid: int) -> dict[str, Stage]:
+    return {
+        "detector_neck": DetectorNeck(sizes, grid),
+        "geometry": Geometry(sizes, grid),
+        "fusion": Fusion(sizes, grid),
+        "decoder": Decoder(sizes, grid),
+        "scoring": Scoring(sizes),
+        "segmentation": Segmentation(sizes, grid),
+    }
+
+
+def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, Stage]:
+    return {
+        "tracker_neck": TrackerNeck(sizes, grid),
+        "prompt_encoder": PromptEncoder(sizes, grid),
+        "mask_decoder": MaskDecoder(sizes, grid),
+        "mask_prompt": MaskPrompt(grid),
+        "memory_encoder": MemoryEncoder(sizes, grid),
+        "memory_attention": MemoryAttention(sizes, grid),
+        "object_pointer": ObjectPointer(sizes),
+    }
 
 
 def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:

@@ -11,7 +11,7 @@ from torch import Tensor
 from sam3_ros.export.checkpoint.contents import Checkpoint, Shape
 from sam3_ros.export.family import Component, Family
 from sam3_ros.export.network import Network
-from sam3_ros.export.weights.joining import joined_shape
+from sam3_ros.export.weights.joining import joined_shape, same_shape
 from sam3_ros.export.weights.names import Binding
 
 KINDS = ("missing", "unexpected", "mis-shaped", "of another type")
@@ -63,7 +63,7 @@ def _of_binding(
     shapes = [checkpoint.shapes[name] for name in binding.originals]
     if expected is None:
         raise ValueError(f"{binding.targets} cannot be put together along axis 0")
-    if not _same(expected, joined_shape(shapes)):
+    if not same_shape(expected, joined_shape(shapes)):
         yield Misfit("mis-shaped", " + ".join(binding.originals), _compared(expected, shapes))
     for name in binding.originals:
         dtype, wanted = checkpoint.dtypes[name], targets[0].dtype
@@ -71,11 +71,6 @@ def _of_binding(
             yield Misfit(
                 "of another type", name, f"{_plain(wanted)} expected, {_plain(dtype)} came"
             )
-
-
-def _same(expected: Shape, found: Shape | None) -> bool:
-    # A count saved through numpy comes as [1] where PyTorch has a scalar.
-    return found == expected or {expected, found} == {(), (1,)}
 
 
 def _compared(expected: Shape, shapes: list[Shape]) -> str:

@@ -22,6 +22,14 @@ def joined_shape(shapes: Sequence[Shape]) -> Shape | None:
     return (sum(shape[0] for shape in shapes), *first[1:])
 
 
+def same_shape(one: Shape | None, other: Shape | None) -> bool:
+    """Whether two shapes are the same, a single number being one with or without an axis.
+
+    A batch norm's count that was saved by way of numpy comes as [1], PyTorch's own is a scalar.
+    """
+    return one == other or {one, other} == {(), (1,)}
+
+
 def joined(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors put together along axis 0; a single one as it is, not copied."""
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))

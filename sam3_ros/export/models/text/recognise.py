@@ -18,6 +18,7 @@ from sam3_ros.export.models.text.architecture import (
 from sam3_ros.export.models.text.mobileclip import MobileClipText
 from sam3_ros.export.models.text.sam3_text import Sam3Text
 from sam3_ros.export.models.text.text_stage import LANGUAGE_BACKBONE, TextStage
+from sam3_ros.export.weights.joining import same_shape
 from sam3_ros.export.weights.names import PART
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -63,12 +64,15 @@ def build_text(architecture: TextArchitecture) -> TextStage:
 
 def _context_length(own: Shapes) -> int:
     for name in (_MOBILECLIP_POSITIONS, _SAM3_POSITIONS):
-        if len(table := own.get(name, ())) >= 2:
+        table = own.get(name, ())
+        if len(table) >= 2 and table[-2] > 1:
             return table[-2]
+    table = own.get(_MOBILECLIP_POSITIONS, own.get(_SAM3_POSITIONS, ()))
     raise CheckpointError(
         f"no text encoder that we know: its position table, whose length is how many tokens it "
         f"reads, should be {LANGUAGE_BACKBONE}{_MOBILECLIP_POSITIONS} (MobileCLIP) or "
-        f"{_SAM3_POSITIONS} (SAM 3); found {len(own)} tensors there"
+        f"{_SAM3_POSITIONS} (SAM 3) of shape [..., tokens, width]; found {len(own)} tensors "
+        f"there, and {f'a table {list(table)}' if table else 'no table'}"
     )
 
 
@@ -128,4 +132,4 @@ def _likeness(architecture: TextArchitecture, own: Shapes) -> float:
         for original in stage.original_names.originals(name)
         if PART not in original
     ]
-    return sum(own.get(name) == shape for name, shape in expected) / len(expected)
+    return sum(same_shape(own.get(name), shape) for name, shape in expected) / len(expected)

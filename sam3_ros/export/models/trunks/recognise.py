@@ -14,6 +14,7 @@ from sam3_ros.export.models.trunks.head import STUDENT, StudentTrunk
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
 from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes, Sam3VitTrunk
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
+from sam3_ros.export.weights.joining import same_shape
 from sam3_ros.export.weights.names import PART
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -127,7 +128,7 @@ def _likeness(architecture: TrunkArchitecture, tensors: Shapes) -> float:
         for original in stage.original_names.originals(name)
         if PART not in original
     ]
-    return sum(tensors.get(name) == shape for name, shape in expected) / len(expected)
+    return sum(same_shape(tensors.get(name), shape) for name, shape in expected) / len(expected)
 
 
 def _names(architectures: tuple[TrunkArchitecture, ...]) -> str:

@@ -26,7 +26,8 @@ class ExportJob:
     """A filled network of a family, and the bundle that is wanted of it.
 
     source: where the weights come from, for the manifest (a checkpoint's name and sha256, or a
-    seed; the command). parts and precisions: without repetition, in any order.
+    seed; the command). parts and precisions: without repetition, in any order. use_up_network: free
+    its weights once they have answered; saves their size in memory, but nobody can use it again.
     Raises ExportError for parts that the network lacks, and for unknown precisions.
     """
 
@@ -40,6 +41,7 @@ class ExportJob:
     precisions: tuple[str, ...] = ("fp32",)
     allow_poor_precision: bool = False
     replace_existing: bool = False
+    use_up_network: bool = False
 
     def __post_init__(self) -> None:
         _require_known("part", self.parts, self.network.parts, self.family.title)

@@ -97,6 +97,9 @@ class _Export:
             self._add_stage(name, stages[name], f"[{number}/{len(stages)}] {name}")
         description = describe(self._job, self._writer)
         recorded, observed = self._original_answers(description)
+        if self._job.use_up_network:
+            self._job.network.to_empty(device="meta")
+            gc.collect()
         self._verify_fp32(description, recorded, observed)
         self._add_lower_precisions(description, recorded, observed)
         answers = self._writer.workspace / ANSWERS_NAME

@@ -39,8 +39,9 @@ def test_weights_made_at_random_come_back_the_same_from_their_checkpoint(
 ) -> None:
     first, again, checkpoint = tmp_path / "first", tmp_path / "again", tmp_path / "model.pth"
     seed = ("--random-weights", "1", "--save-checkpoint", str(checkpoint))
-    assert main(["export", FAMILY.name, *seed, "--out", str(first)]) == 0
-    assert f"verified: {first} (interactive; fp32;" in capsys.readouterr().out
+    both = ("--precision", "fp32,int8", "--allow-poor-precision")
+    assert main(["export", FAMILY.name, *seed, *both, "--out", str(first)]) == 0
+    assert f"verified: {first} (interactive; fp32, int8;" in capsys.readouterr().out
     loaded = ("--checkpoint", str(checkpoint), "--precision", "fp32")
     assert main(["export", FAMILY.name, *loaded, "--out", str(again)]) == 0
     made, read = Bundle.open(first), Bundle.open(again)

@@ -20,6 +20,7 @@ from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.recorded_answers import RecordedAnswers, answer_all
 from sam3_ros.export.precision import (
+    CLOSE_TO_ANSWERS,
     LEAST_MASK_IOU,
     EndToEndFigures,
     PrecisionFigures,
@@ -359,13 +360,13 @@ def test_a_product_of_outliers_stays_in_float32(tmp_path: Path) -> None:
     assert (report.int8_products, report.uneven_products) == (1, 1)
 
 
-def test_int8_weights_cannot_saturate_sums_of_16_bits(tmp_path: Path) -> None:
+def test_int8_weights_are_unsigned_so_that_no_cpu_saturates(tmp_path: Path) -> None:
     target = tmp_path / "int8.onnx"
     convert_to_int8(FP32["fusion"], target, [])
 
-    weights = [t for t in onnx.load(target).graph.initializer if t.data_type == TensorProto.INT8]
-    largest = max(int(np.abs(numpy_helper.to_array(t).astype(int)).max()) for t in weights)
-    assert 2 * 255 * largest <= np.iinfo(np.int16).max
+    assert {tuple(types[:2]) for types in inputs_of(target, "MatMulInteger")} == {
+        (TensorProto.UINT8, TensorProto.UINT8)
+    }
 
 
 @pytest.mark.parametrize("stage", ["detector_neck", "image_trunk", "prompt_encoder"])
@@ -409,6 +410,21 @@ def test_weights_beside_the_model_are_read_and_written(tmp_path: Path) -> None:
     )
     np.testing.assert_allclose(on_gpu(tmp_path / "half.onnx", feeds), expected, atol=0.01)
     np.testing.assert_allclose(answer(tmp_path / "int8.onnx", feeds), expected, atol=0.3)
+
+
+def test_the_chain_in_int8_gives_nearly_the_same_masks(
+    fed: Mapping[str, list[Feeds]], tmp_path: Path
+) -> None:
+    files = dict(FP32)
+    for name in set(FP32) - CLOSE_TO_ANSWERS:
+        target = tmp_path / f"{name}.onnx"
+        if convert_to_int8(FP32[name], target, fed[name]).written:
+            files[name] = target
+
+    figures = judge(chain_figures("int8", files, tmp_path))
+
+    assert {name for name in FP32 if files[name] != FP32[name]} == {"text", "fusion", "decoder"}
+    assert 0.99 < figures.end_to_end.mask_iou < 1
 
 
 # --- judgement -----------------------------------------------------------------------------------

@@ -8,8 +8,9 @@
     figures = judge(PrecisionFigures("fp16", stages, chain), allow_poor=False)
     verification["precisions"]["fp16"] = figures.as_dict()
 
-`feeds` are inputs by name, a list of them: fed_in_use gives those of real questions, Stage.examples
-plausible ones for stages that no question reaches. `recorded` holds the answers in float32.
+In int8 the stages CLOSE_TO_ANSWERS are best left in float32. `feeds` are inputs by name, a list of
+them: fed_in_use gives those of real questions, Stage.examples plausible ones for stages that no
+question reaches. `recorded` holds the answers in float32.
 """
 
 from sam3_ros.core.precision_limits import LEAST_MASK_IOU
@@ -21,10 +22,11 @@ from sam3_ros.export.precision.figures import (
 )
 from sam3_ros.export.precision.fp16 import Fp16Report, convert_to_fp16
 from sam3_ros.export.precision.graphs import fed_in_use, measured_graph
-from sam3_ros.export.precision.int8 import Int8Report, convert_to_int8
+from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, Int8Report, convert_to_int8
 from sam3_ros.export.precision.judgement import judge
 
 __all__ = [
+    "CLOSE_TO_ANSWERS",
     "LEAST_MASK_IOU",
     "EndToEndFigures",
     "Fp16Report",

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.manifest import Preprocessing
 from sam3_ros.export import fills
-from sam3_ros.export.family import Component, ModelSettings, Shapes, Unneeded
+from sam3_ros.export.family import (
+    NO_NOTES,
+    Component,
+    ModelSettings,
+    Notes,
+    Shapes,
+    Unneeded,
+)
 from sam3_ros.export.network import PARTS, Network
 from sam3_ros.export.stage import Stage, TensorInput
 from sam3_ros.export.weights.names import SAME_NAMES, NameRules
@@ -114,7 +121,7 @@ class SmallFamily:
         Unneeded(r"text\.end_token", "answers with every token"),
     )
 
-    def recognise(self, shapes: Shapes) -> SmallArchitecture:
+    def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> SmallArchitecture:  # noqa: ARG002
         if "image.norm.weight" not in shapes:
             raise CheckpointError("no image.norm.weight: this is no Small checkpoint")
         return SmallArchitecture(shapes["image.norm.weight"][0])

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from sam3_ros.core.manifest import InteractiveSettings, Preprocessing
 from sam3_ros.export.network import Network, Part
 
 Shapes = Mapping[str, tuple[int, ...]]
+#: What a checkpoint says beside its tensors (checkpoint.contents.Checkpoint.notes).
+Notes = Mapping[str, int | float | str]
+#: The note that says how many tokens of text a model reads.
+CONTEXT_NOTE = "text_context_length"
+NO_NOTES: Notes = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,11 @@ class Family(Protocol):
     components: tuple[Component, ...]
     unneeded: tuple[Unneeded, ...]
 
-    def recognise(self, shapes: Shapes) -> Architecture:
-        """Every size from the checkpoint's own tensors. Raises CheckpointError (another family's
-        file, or tensors that no known variant has)."""
+    def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> Architecture:
+        """Every size from the checkpoint's own tensors, what they do not show from its notes.
+
+        Raises CheckpointError: another family's file, or tensors that no known variant has.
+        """
 
     def architecture(self, variant: str) -> Architecture:
         """The real sizes of a variant. Raises ExportError for a name that is not in `variants`."""

@@ -27,7 +27,7 @@ class FilledNetwork:
 def from_checkpoint(family: Family, path: Path, input_size: int | None) -> FilledNetwork:
     """input_size: None for what the model was trained at. Raises CheckpointError, ExportError."""
     checkpoint = open_checkpoint(path)
-    architecture = family.recognise(checkpoint.shapes)
+    architecture = family.recognise(checkpoint.shapes, checkpoint.notes)
     size = input_size or family.default_input_size(architecture)
     network = family.build(architecture, size)
     load_strictly(network, checkpoint, family)

@@ -82,6 +82,24 @@ def test_what_lies_beside_the_model_is_listed_with_its_bytes(tmp_path: Path) -> 
     assert found == {"optimizer": 400, "epoch": 0, "args": 0}
 
 
+def test_plain_values_beside_the_model_are_its_notes(tmp_path: Path) -> None:
+    meta = {"text_context_length": 16, "student": {"name": "s0"}, "flags": [1, 2]}
+    document = {"model": tensors(), "epoch": 3, "meta": meta, "optimizer": {"0": tensors()}}
+
+    assert open_checkpoint(saved(tmp_path, document, "some_ctx16.pt")).notes == {
+        "epoch": 3,
+        "meta.text_context_length": 16,
+        "meta.student.name": "s0",
+        "file": "some_ctx16.pt",
+    }
+
+
+def test_what_a_student_is_wrapped_in_is_taken_out_of_names(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"model": {"trunk.student_trunk.model.weight": torch.ones(2)}})
+
+    assert list(open_checkpoint(path).shapes) == ["trunk.model.weight"]
+
+
 def test_sizes_bytes_and_sha256(tmp_path: Path) -> None:
     path = saved(tmp_path, tensors())
     checkpoint = open_checkpoint(path)

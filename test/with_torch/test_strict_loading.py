@@ -291,7 +291,7 @@ def test_a_damaged_tensor_that_shows_a_size_is_the_one_that_is_named(name: str) 
         ({**shapes, name: shapes[name][::-1]}, "1 mis-shaped"),
         ({key: shape for key, shape in shapes.items() if key != name}, "1 missing"),
     ):
-        checkpoint = Checkpoint(Path("damaged.pth"), damaged, dtypes, (), unread)
+        checkpoint = Checkpoint(Path("damaged.pth"), damaged, dtypes, (), {}, unread)
         recognised = EFFICIENTSAM3.recognise(checkpoint.shapes)
         with torch.device("meta"):
             network = EFFICIENTSAM3.build(recognised, 112)

@@ -14,6 +14,7 @@ from torch import Tensor
 from sam3_ros.core.bundle_files import sha256_of
 
 Shape = tuple[int, ...]
+Note = int | float | str
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Leftover:
 class Checkpoint:
     """The model of a file. Made by file.open_checkpoint.
 
-    shapes, dtypes: by the original's tensor names, in the order of the file. The tensors stay in
+    shapes, dtypes: by the original's tensor names, in the order of the file. notes: plain values
+    beside the model, such as meta.text_context_length, and `file`, its name. The tensors stay in
     the file, mapped into memory: do not write to them, nor change the file while they are in use.
     """
 
@@ -39,6 +41,7 @@ class Checkpoint:
     shapes: Mapping[str, Shape]
     dtypes: Mapping[str, torch.dtype]
     leftovers: tuple[Leftover, ...]
+    notes: Mapping[str, Note]
     read: Callable[[str], Tensor] = field(repr=False)
 
     def tensor(self, name: str) -> Tensor:

@@ -133,7 +133,7 @@ def _try_all(
 
 def _try(checkpoint: Checkpoint, family: Family) -> Recognised | CheckpointError:
     try:
-        return Recognised(family, family.recognise(checkpoint.shapes))
+        return Recognised(family, family.recognise(checkpoint.shapes, checkpoint.notes))
     except CheckpointError as error:
         return error
 

@@ -10,12 +10,28 @@ import torch
 from torch import Tensor
 
 from sam3_ros.core.errors import CheckpointError
-from sam3_ros.export.checkpoint.contents import Leftover
+from sam3_ros.export.checkpoint.contents import Leftover, Note
 
 #: What training scripts call the entry that holds the model.
 MODEL_KEYS = ("model", "state_dict", "model_state_dict")
 #: What PyTorch's wrappers for several devices and for compiling put before every name.
 WRAPPERS = ("module.", "_orig_mod.")
+#: What EfficientSAM3's training puts within names, and its own loader takes out again.
+STUDENT_WRAPPER = "student_trunk."
+
+
+def notes_of(document: Any, prefix: str = "") -> dict[str, Note]:
+    """Numbers and words beside the model, by dotted name."""
+    found: dict[str, Note] = {}
+    if not isinstance(document, Mapping):
+        return found
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            found[name] = value
+        elif isinstance(value, Mapping) and not any(isinstance(v, Tensor) for v in value.values()):
+            found |= notes_of(value, f"{name}.")
+    return found
 
 
 def split_off_model(document: Any) -> tuple[dict[str, Tensor], tuple[Leftover, ...]]:
@@ -86,7 +102,7 @@ def _dense(value: Any) -> bool:
 def _bare(name: str) -> str:
     while prefix := next((wrapper for wrapper in WRAPPERS if name.startswith(wrapper)), ""):
         name = name.removeprefix(prefix)
-    return name
+    return name.replace(STUDENT_WRAPPER, "")
 
 
 def _refuse_overlaps(tensors: Mapping[str, Tensor]) -> None:

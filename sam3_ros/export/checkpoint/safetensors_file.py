@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint, Shape
-from sam3_ros.export.checkpoint.nesting import unwrapped
+from sam3_ros.export.checkpoint.nesting import notes_of, unwrapped
 
 DTYPES = {
     "F64": torch.float64,
@@ -61,6 +61,7 @@ def read_safetensors(path: Path) -> Checkpoint:
         {name: tuple(header[original]["shape"]) for name, original in originals.items()},
         {name: _dtype(path, header[original]) for name, original in originals.items()},
         (),
+        {**notes_of(header.get("__metadata__", {})), "file": path.name},
         lambda name: file.get_tensor(originals[name]),
     )
 

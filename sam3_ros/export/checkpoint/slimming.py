@@ -14,7 +14,7 @@ from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.checkpoint.inspection import Recognised
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
 from sam3_ros.export.checkpoint.writing import SAFETENSORS, atomic_file
-from sam3_ros.export.family import Family
+from sam3_ros.export.family import CONTEXT_NOTE, Family
 from sam3_ros.export.weights.fitting import component_of
 from sam3_ros.export.weights.loading import is_finite
 
@@ -71,6 +71,10 @@ def slim(
         for name, (_, new) in contents.items()
     )
     metadata = {"family": family.name, "variant": recognised.architecture.variant}
+    size = family.default_input_size(recognised.architecture)
+    context_length = family.settings(recognised.architecture, size).context_length
+    if context_length is not None:  # which the tensors alone need not show
+        metadata[CONTEXT_NOTE] = str(context_length)
     before_bytes = checkpoint.path.stat().st_size
     with atomic_file(target, replace_existing) as unfinished:
         write_safetensors(

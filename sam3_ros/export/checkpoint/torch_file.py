@@ -11,7 +11,7 @@ import torch
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint
-from sam3_ros.export.checkpoint.nesting import split_off_model
+from sam3_ros.export.checkpoint.nesting import notes_of, split_off_model
 
 
 def is_archive(path: Path) -> bool:
@@ -24,7 +24,8 @@ def read_torch_file(path: Path) -> Checkpoint:
     """The model of the archive, mapped into memory. Raises CheckpointError, see open_checkpoint."""
     _check_archive(path)
     try:
-        model, leftovers = split_off_model(_load(path))
+        document = _load(path)
+        model, leftovers = split_off_model(document)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Checkpoint(
@@ -32,6 +33,7 @@ def read_torch_file(path: Path) -> Checkpoint:
         {name: tuple(tensor.shape) for name, tensor in model.items()},
         {name: tensor.dtype for name, tensor in model.items()},
         leftovers,
+        {**notes_of(document), "file": path.name},
         lambda name: model[name].detach(),
     )
 

@@ -14,7 +14,7 @@ import torch
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
 from sam3_ros.export.families.nearest_variant import nearest_variant
-from sam3_ros.export.family import Component, ModelSettings, Shapes, Unneeded
+from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Shapes, Unneeded
 from sam3_ros.export.models.points.sam_decoder import (
     MASK_SCALE,
     PROMPT_SPACE,
@@ -76,7 +76,7 @@ class PointFamily:
         """Names of the architectures."""
         return tuple(architecture.variant for architecture in self.architectures)
 
-    def recognise(self, shapes: Shapes) -> PointArchitecture:
+    def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> PointArchitecture:  # noqa: ARG002
         """The variant whose tensors the checkpoint has. Raises CheckpointError."""
         with torch.device("meta"):
             networks = {a.variant: self.build(a, a.input_size) for a in self.architectures}

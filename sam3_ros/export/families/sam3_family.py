@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.export.families.sam3_components import COMPONENTS
@@ -13,7 +14,15 @@ from sam3_ros.export.families.sam3_network import (
     build_network,
     model_settings,
 )
-from sam3_ros.export.family import Component, ModelSettings, Shapes, Unneeded
+from sam3_ros.export.family import (
+    CONTEXT_NOTE,
+    NO_NOTES,
+    Component,
+    ModelSettings,
+    Notes,
+    Shapes,
+    Unneeded,
+)
 from sam3_ros.export.models.text.architecture import text_architecture
 from sam3_ros.export.models.trunks.head import STUDENT
 from sam3_ros.export.models.trunks.recognise import (
@@ -66,8 +75,11 @@ class Sam3Family:
             for trunk in self.trunks
         )
 
-    def recognise(self, shapes: Shapes) -> Sam3Architecture:
-        """Every size from the tensors. Raises CheckpointError for another family's checkpoint."""
+    def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> Sam3Architecture:
+        """Every size from the tensors, a shorter context from the notes.
+
+        Raises CheckpointError for another family's checkpoint.
+        """
         student = any(name.startswith(STUDENT) for name in shapes)
         if student is not self.has_student:
             came, other = ("tensors", "efficientsam3") if student else ("no tensor", "sam3")
@@ -76,7 +88,10 @@ class Sam3Family:
                 f"try the family {other}"
             )
         trunk = recognise_trunk(shapes, self.trunks)
-        return Sam3Architecture(trunk, CommonSizes.from_shapes(shapes))
+        common = CommonSizes.from_shapes(shapes)
+        if (told := context_told(notes)) is not None:
+            common = replace(common, text=common.text.reading(told))
+        return Sam3Architecture(trunk, common)
 
     def architecture(self, variant: str) -> Sam3Architecture:
         """The real sizes. Raises ExportError for a name that is not in `variants`."""
@@ -106,3 +121,16 @@ class Sam3Family:
     def settings(self, architecture: Sam3Architecture, input_size: int) -> ModelSettings:
         """How the original prepares images and chooses among masks."""
         return model_settings(architecture.common, input_size)
+
+
+def context_told(notes: Notes) -> int | None:
+    """How many tokens the text encoder reads, where a checkpoint says so beside its tensors.
+
+    Some were trained with 16 and hold a table of 77 rows, which the original's code cuts to what it
+    is told. They say it in their metadata, or as their authors do in the name: ..._ctx16.pt.
+    """
+    for name in (CONTEXT_NOTE, f"meta.{CONTEXT_NOTE}"):
+        if str(notes.get(name, "")).isdecimal():
+            return int(notes[name])
+    named = re.search(r"ctx(\d+)(?!\d)", str(notes.get("file", "")))
+    return int(named[1]) if named else None

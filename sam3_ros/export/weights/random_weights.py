@@ -13,9 +13,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from sam3_ros.export.network import Network
+from sam3_ros.export.weights.batch_norms import BatchNorm
 from sam3_ros.export.weights.joining import Shape, joined, original_shapes, split
 
 _CONVOLUTIONS_BACKWARDS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+#: At 1, a hundred layers of untrained branches amplify a rounding error by thousands (RepViT-M2.3),
+#: and no two engines agree; much lower, and the features no longer depend on the image.
+BATCH_NORM_SCALE = 0.8
 #: What a branch of a residual network is multiplied by, in the names of several originals.
 _BRANCH_SCALES = ("gamma", "layer_scale", "lambda1", "lambda2")
 
@@ -23,9 +27,9 @@ _BRANCH_SCALES = ("gamma", "layer_scale", "lambda1", "lambda2")
 def fill_randomly(network: Network, seed: int) -> None:
     """Fill every parameter and buffer; other integers than a batch norm's count stay as built.
 
-    Matrices and kernels keep the variance of what goes through, norms scale by about 1, learned
-    tokens and embeddings are unit normal, scales of residual branches about 0.1. Batch norms need
-    calibrate_batch_norms after this.
+    Matrices and kernels keep the variance of what goes through, norms scale by about 1, batch norms
+    by BATCH_NORM_SCALE, learned tokens and embeddings are unit normal, scales of residual branches
+    about 0.1. Batch norms need calibrate_batch_norms after this.
     """
     own = network.state_dict(keep_vars=True)
     owners = dict(network.named_modules())
@@ -77,6 +81,8 @@ def _scale(module: nn.Module, leaf: str, name: str, shape: Shape) -> tuple[float
         return 0.0, 0.02
     if isinstance(module, nn.Embedding) or not leaf.endswith("weight"):
         return 0.0, 1.0
+    if isinstance(module, BatchNorm):
+        return BATCH_NORM_SCALE, 0.05
     if len(shape) < 2:
         return 1.0, 0.05
     return 0.0, 1 / math.sqrt(_inputs_of_an_output(module, shape))

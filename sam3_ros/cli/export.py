@@ -107,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         precisions=options.precision,
         allow_poor_precision=options.allow_poor_precision,
         replace_existing=options.force,
-        use_up_network=True,
+        refill=lambda: _filled(family, options).network,
     )
     if options.save_checkpoint is not None:
         write_checkpoint(filled.network, options.save_checkpoint, options.force)

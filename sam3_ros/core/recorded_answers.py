@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ from sam3_ros.core.stage_graph import StageGraph
 
 _INDEX = "index"
 
+#: An image's name and a question's.
+Key = tuple[str, str]
+
 
 @dataclass(frozen=True, eq=False)
 class QuestionedImage:
@@ -38,14 +42,17 @@ class QuestionedImage:
 
 @dataclass(frozen=True, eq=False)
 class RecordedAnswers:
-    """Images with their questions, and an answer by (image name, question name)."""
+    """Images with their questions, and an answer by (image name, question name).
+
+    rounding: of questions where the model amplifies float32's rounding beyond the usual limits, how
+    far the answer itself is from the one in float64. Nobody can be asked to come closer to it.
+    """
 
     images: tuple[QuestionedImage, ...]
-    answers: Mapping[tuple[str, str], RawAnswer]
+    answers: Mapping[Key, RawAnswer]
+    rounding: Mapping[Key, AnswerDifference] = field(default_factory=dict)
 
-    def differences(
-        self, graph: StageGraph, manifest: Manifest
-    ) -> dict[tuple[str, str], AnswerDifference]:
+    def differences(self, graph: StageGraph, manifest: Manifest) -> dict[Key, AnswerDifference]:
         """How far the stages of `graph` are from the recorded answers, question by question."""
         queries = {key: answer.queries for key, answer in self.answers.items()}
         found = answer_all(graph, manifest, self.images, queries)
@@ -56,8 +63,8 @@ def answer_all(
     graph: StageGraph,
     manifest: Manifest,
     images: Iterable[QuestionedImage],
-    queries: Mapping[tuple[str, str], Sequence[int]] | None = None,
-) -> Iterator[tuple[tuple[str, str], RawAnswer]]:
+    queries: Mapping[Key, Sequence[int]] | None = None,
+) -> Iterator[tuple[Key, RawAnswer]]:
     """Ask every question. queries: whose masks to compute, None for the best of each answer.
 
     Raises InferenceError when a stage fails.
@@ -85,7 +92,10 @@ def save_recorded_answers(path: Path, recorded: RecordedAnswers) -> None:
             arrays |= {f"{group}/feeds/{name}": array for name, array in question.feeds.items()}
             arrays |= {f"{group}/tensors/{name}": array for name, array in answer.tensors.items()}
             arrays[f"{group}/masks"] = answer.masks
-            entries.append({"name": question.name, "queries": list(answer.queries)})
+            entry: dict[str, Any] = {"name": question.name, "queries": list(answer.queries)}
+            if (image.name, question.name) in recorded.rounding:
+                entry["rounding"] = asdict(recorded.rounding[image.name, question.name])
+            entries.append(entry)
         index.append({"name": image.name, "questions": entries})
     arrays[_INDEX] = np.array(json.dumps(index))
     with path.open("wb") as stream:
@@ -103,7 +113,8 @@ def load_recorded_answers(path: Path) -> RecordedAnswers:
 
 def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
     images = []
-    answers: dict[tuple[str, str], RawAnswer] = {}
+    answers: dict[Key, RawAnswer] = {}
+    rounding: dict[Key, AnswerDifference] = {}
     for i, image in enumerate(json.loads(str(arrays[_INDEX]))):
         questions = []
         for k, entry in enumerate(image["questions"]):
@@ -113,9 +124,12 @@ def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
             answers[image["name"], entry["name"]] = RawAnswer(
                 tensors, arrays[f"{group}/masks"], tuple(entry["queries"])
             )
+            if "rounding" in entry:
+                figures = {**entry["rounding"], "mask_ious": tuple(entry["rounding"]["mask_ious"])}
+                rounding[image["name"], entry["name"]] = AnswerDifference(**figures)
         pixels = arrays[f"{i}/pixels"]
         images.append(QuestionedImage(image["name"], pixels, tuple(questions)))
-    return RecordedAnswers(tuple(images), answers)
+    return RecordedAnswers(tuple(images), answers, rounding)
 
 
 def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

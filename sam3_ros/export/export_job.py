@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,8 +26,8 @@ class ExportJob:
     """A filled network of a family, and the bundle that is wanted of it.
 
     source: where the weights come from, for the manifest (a checkpoint's name and sha256, or a
-    seed; the command). parts and precisions: without repetition, in any order. use_up_network: free
-    its weights once they have answered; saves their size in memory, but nobody can use it again.
+    seed; the command). parts and precisions: without repetition, in any order. refill: makes the
+    network again; if given, its weights are freed once they have answered, to save their memory.
     Raises ExportError for parts that the network lacks, and for unknown precisions.
     """
 
@@ -41,7 +41,7 @@ class ExportJob:
     precisions: tuple[str, ...] = ("fp32",)
     allow_poor_precision: bool = False
     replace_existing: bool = False
-    use_up_network: bool = False
+    refill: Callable[[], Network] | None = None
 
     def __post_init__(self) -> None:
         _require_known("part", self.parts, self.network.parts, self.family.title)

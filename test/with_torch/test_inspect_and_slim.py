@@ -204,7 +204,12 @@ def test_other_readers_understand_the_file(checkpoint_path: Path) -> None:
     read = safetensors.torch.load_file(out)
     assert torch.equal(read["text.words.weight"], published()["text.words.weight"])
     with safetensors.safe_open(out, framework="pt") as file:
-        assert file.metadata() == {"format": "pt", "family": "small", "variant": "width-8"}
+        assert file.metadata() == {
+            "format": "pt",
+            "family": "small",
+            "variant": "width-8",
+            "text_context_length": "7",
+        }
 
 
 @pytest.mark.parametrize(

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
-from sam3_ros.core.answer_difference import AnswerDifference, worst
+from sam3_ros.core.answer_difference import AnswerDifference, difference, worst
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.manifest import Manifest
-from sam3_ros.core.precision_limits import FP32_MASKS_EQUAL, FP32_NUMBERS
-from sam3_ros.core.recorded_answers import QuestionedImage, RecordedAnswers, answer_all
+from sam3_ros.core.precision_limits import Fp32Limits
+from sam3_ros.core.recorded_answers import Key, QuestionedImage, RecordedAnswers, answer_all
 from sam3_ros.export.network import Network
 from sam3_ros.export.verification.torch_graph import torch_graph
 
-Differences = Mapping[tuple[str, str], AnswerDifference]
-
-
-@dataclass(frozen=True)
-class EndToEndLimits:
-    """What a chain in fp32 may differ by; the fields mean what they mean in AnswerDifference."""
-
-    logits: float = FP32_NUMBERS
-    boxes: float = FP32_NUMBERS
-    masks_equal: float = FP32_MASKS_EQUAL
-
-    def broken_by(self, found: AnswerDifference) -> str | None:
-        """The first figure past its limit, in words."""
-        if not found.logits <= self.logits:
-            return f"logits differ by {found.logits:.2g}, at most {self.logits:.0e} is allowed"
-        if not found.boxes <= self.boxes:
-            return f"boxes differ by {found.boxes:.2g}, at most {self.boxes:.0e} is allowed"
-        if not found.masks_equal >= self.masks_equal:
-            return (
-                f"{found.masks_equal:.6f} of the mask pixels are equal, at least "
-                f"{self.masks_equal} must be"
-            )
-        return None
+Differences = Mapping[Key, AnswerDifference]
 
 
 def original_answers(
@@ -46,13 +24,42 @@ def original_answers(
     return RecordedAnswers(asked, dict(answer_all(torch_graph(network), manifest, asked)))
 
 
-def require_equal(differences: Differences, limits: EndToEndLimits | None = None) -> None:
-    """Raise VerificationError for the first question whose answer is not the original's."""
-    limits = limits or EndToEndLimits()
-    for (image, question), found in differences.items():
-        if reason := limits.broken_by(found):
+def rounding(
+    network: Network, manifest: Manifest, recorded: RecordedAnswers, keys: Collection[Key]
+) -> dict[Key, AnswerDifference]:
+    """How far the recorded answers to some questions are from those in float64.
+
+    A deep network can amplify the last bit of a number, and untrained ones do. Then two correct
+    computations in float32 differ by more than FP32_NUMBERS, and only float64 can tell.
+    """
+    images = tuple(
+        replace(image, questions=asked)
+        for image in recorded.images
+        if (asked := tuple(q for q in image.questions if (image.name, q.name) in keys))
+    )
+    queries = {key: answer.queries for key, answer in recorded.answers.items()}
+    network.double()
+    try:
+        exact = answer_all(torch_graph(network), manifest, images, queries)
+        return {key: difference(answer, recorded.answers[key]) for key, answer in exact}
+    finally:
+        network.float()
+
+
+def beyond_limits(differences: Differences) -> tuple[Key, ...]:
+    """The questions whose answers differ by more than is usual."""
+    return tuple(key for key, found in differences.items() if Fp32Limits().broken_by(found))
+
+
+def require_equal(differences: Differences, known: Differences) -> None:
+    """Raise VerificationError for the first question whose answer is not the original's.
+
+    known: the rounding of the questions that are beyond_limits.
+    """
+    for key, found in differences.items():
+        if reason := Fp32Limits.given(known.get(key)).broken_by(found):
             raise VerificationError(
-                f"end to end, {question!r} asked of image {image!r}: {reason}; the bundle does "
+                f"end to end, {key[1]!r} asked of image {key[0]!r}: {reason}; the bundle does "
                 f"not compute what the original model computes"
             )
 

@@ -16,7 +16,7 @@ from sam3_ros.export.stage import Stage
 
 
 class TorchSession:
-    """One stage, run by PyTorch in fp32 on the CPU."""
+    """One stage, run by PyTorch on the CPU in the precision of its weights."""
 
     provider = "PyTorch"
 
@@ -38,9 +38,10 @@ class TorchSession:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """As Session.run: every input by its name in, every output by its name out."""
-        arrays = (np.ascontiguousarray(feeds[name]) for name in self.inputs)
+        tensors = (torch.from_numpy(np.array(feeds[name])) for name in self.inputs)
+        numbers = next(self._stage.parameters()).dtype
         with torch.inference_mode():
-            results = self._stage(*(torch.from_numpy(array.copy()) for array in arrays))
+            results = self._stage(*(t.to(numbers) if t.is_floating_point() else t for t in tensors))
         return {
             name: tensor.numpy() for name, tensor in zip(self._stage.outputs, results, strict=True)
         }

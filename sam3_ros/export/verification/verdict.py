@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.bundle_files import resolve_inside
 from sam3_ros.core.bundle_writer import record_verification
 from sam3_ros.core.errors import ExportError, VerificationError
-from sam3_ros.core.precision_limits import FP32_MASKS_EQUAL, FP32_NUMBERS, LEAST_MASK_IOU
-from sam3_ros.core.recorded_answers import RecordedAnswers, load_recorded_answers
+from sam3_ros.core.precision_limits import LEAST_MASK_IOU, Fp32Limits
+from sam3_ros.core.recorded_answers import Key, RecordedAnswers, load_recorded_answers
 from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
 from sam3_ros.export.verification.reference import reference_figures
 
@@ -111,14 +111,13 @@ def _against_pytorch(
     bundle: Bundle, checkpoint: Path | None, images: tuple[Path, ...], progress: Progress
 ) -> Iterator[Figure]:
     from sam3_ros.export.rebuild import rebuilt_network
-    from sam3_ros.export.verification.end_to_end import original_answers
-    from sam3_ros.export.verification.questions import standard_images
-    from sam3_ros.export.verification.stages import (
-        LIMIT,
-        MASK_LIMIT,
-        MASK_OUTPUTS,
-        verify_stage,
+    from sam3_ros.export.verification.end_to_end import (
+        beyond_limits,
+        original_answers,
+        rounding,
     )
+    from sam3_ros.export.verification.questions import standard_images
+    from sam3_ros.export.verification.stages import LIMIT, verify_stage
 
     progress("building the model in PyTorch")
     network = rebuilt_network(bundle.manifest, checkpoint)
@@ -134,12 +133,15 @@ def _against_pytorch(
             yield Figure("stage, fp32", name, math.inf, LIMIT)
             continue
         for output, one in figures.outputs.items():
-            limit = MASK_LIMIT if output in MASK_OUTPUTS else LIMIT
-            yield Figure("stage, fp32", f"{name}: {output}", one.of_scale, limit)
+            yield Figure("stage, fp32", f"{name}: {output}", one.of_scale, one.limit)
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
     asked = standard_images(bundle.manifest, tokenizer, images)
     progress("end to end in PyTorch")
     recorded = original_answers(network, bundle.manifest, asked)
+    if doubtful := beyond_limits(bundle_differences(bundle, "fp32", recorded)):
+        progress(f"{len(doubtful)} answers are beyond the usual limits: asking float64")
+        known = rounding(network, bundle.manifest, recorded, doubtful)
+        recorded = replace(recorded, rounding=known)
     yield from _against_recorded(bundle, recorded, "PyTorch", progress)
 
 
@@ -159,27 +161,29 @@ def _against_recorded(
         progress(f"end to end in {precision}")
         differences = bundle_differences(bundle, precision, recorded)
         if precision == "fp32":
-            yield from _fp32_figures(f"{check}, fp32", differences)
+            yield from _fp32_figures(f"{check}, fp32", differences, recorded.rounding)
         else:
             yield _mask_iou(f"{check}, {precision}", bundle, precision, differences)
 
 
 def _fp32_figures(
-    check: str, differences: Mapping[tuple[str, str], AnswerDifference]
+    check: str,
+    differences: Mapping[Key, AnswerDifference],
+    rounding: Mapping[Key, AnswerDifference],
 ) -> Iterator[Figure]:
-    for (image, question), found in differences.items():
-        what = f"{question} of {image}"
-        yield Figure(check, f"{what}: logits", found.logits, FP32_NUMBERS)
+    for key, found in differences.items():
+        what, limits = f"{key[1]} of {key[0]}", Fp32Limits.given(rounding.get(key))
+        yield Figure(check, f"{what}: logits", found.logits, limits.logits)
         if found.boxes:
-            yield Figure(check, f"{what}: boxes", found.boxes, FP32_NUMBERS)
-        yield Figure(check, f"{what}: masks equal", found.masks_equal, FP32_MASKS_EQUAL, True)
+            yield Figure(check, f"{what}: boxes", found.boxes, limits.boxes)
+        yield Figure(check, f"{what}: masks equal", found.masks_equal, limits.masks_equal, True)
 
 
 def _mask_iou(
     check: str,
     bundle: Bundle,
     precision: str,
-    differences: Mapping[tuple[str, str], AnswerDifference],
+    differences: Mapping[Key, AnswerDifference],
 ) -> Figure:
     table = bundle.manifest.verification.get("precisions", {}).get(precision, {})
     # One that is known to be poor was asked for as it is.

@@ -1,0 +1,132 @@
+"""A model that amplifies rounding is judged by float64; a bundle that is wrong is not excused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_clicker import FAMILY
+from small_stages import change_weights
+
+from sam3_ros.core.answer_difference import AnswerDifference
+from sam3_ros.core.errors import VerificationError
+from sam3_ros.core.precision_limits import FP32_NUMBERS, ROUNDING_ALLOWED, Fp32Limits
+from sam3_ros.core.recorded_answers import (
+    RecordedAnswers,
+    load_recorded_answers,
+    save_recorded_answers,
+)
+from sam3_ros.export.export_job import ExportJob
+from sam3_ros.export.exporter import export_bundle
+from sam3_ros.export.filled_network import FilledNetwork, from_seed
+from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.verification import stages as stage_verification
+from sam3_ros.export.verification.end_to_end import (
+    beyond_limits,
+    original_answers,
+    require_equal,
+    rounding,
+)
+from sam3_ros.export.verification.questions import standard_images
+from sam3_ros.export.verification.stages import verify_stage
+
+
+@pytest.fixture(scope="module")
+def filled() -> FilledNetwork:
+    return from_seed(FAMILY, 1, None, None)
+
+
+@pytest.fixture(scope="module")
+def manifest(filled: FilledNetwork, tmp_path_factory: pytest.TempPathFactory) -> object:
+    job = ExportJob(
+        family=FAMILY,
+        architecture=filled.architecture,
+        network=filled.network,
+        input_size=filled.input_size,
+        target=tmp_path_factory.mktemp("exported") / "bundle",
+        source=filled.source,
+        parts=("interactive",),
+    )
+    return export_bundle(job, lambda _: None).manifest
+
+
+@pytest.fixture(scope="module")
+def recorded(filled: FilledNetwork, manifest: object) -> RecordedAnswers:
+    return original_answers(filled.network, manifest, standard_images(manifest, None))
+
+
+def test_pytorchs_rounding_is_its_distance_to_float64(
+    filled: FilledNetwork, manifest: object, recorded: RecordedAnswers
+) -> None:
+    before = {name: tensor.clone() for name, tensor in filled.network.state_dict().items()}
+    asked = tuple(recorded.answers)[:3]
+
+    found = rounding(filled.network, manifest, recorded, asked)
+
+    assert set(found) == set(asked)
+    assert all(0 < one.logits < 1e-5 for one in found.values())
+    for name, tensor in filled.network.state_dict().items():
+        assert tensor.dtype == before[name].dtype
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_limits_are_the_usual_ones_unless_rounding_is_beyond_them() -> None:
+    assert Fp32Limits.given(None) == Fp32Limits.given(AnswerDifference(logits=1e-7)) == Fp32Limits()
+
+    wide = Fp32Limits.given(AnswerDifference(logits=1e-4, masks_equal=0.999))
+
+    assert wide.logits == pytest.approx(ROUNDING_ALLOWED * 1e-4)
+    assert wide.boxes == FP32_NUMBERS
+    assert wide.masks_equal == pytest.approx(1 - ROUNDING_ALLOWED * 1e-3)
+
+
+def test_what_is_beyond_is_refused_unless_float64_excuses_it() -> None:
+    key = ("table", "click")
+    found = {key: AnswerDifference(logits=5e-5)}
+
+    assert beyond_limits(found) == (key,)
+    with pytest.raises(VerificationError, match="'click' asked of image 'table': logits differ by"):
+        require_equal(found, {})
+    with pytest.raises(VerificationError, match="at most 3e-05 is allowed"):
+        require_equal(found, {key: AnswerDifference(logits=1e-5)})
+    require_equal(found, {key: AnswerDifference(logits=2e-5)})
+
+
+def test_nan_is_beyond_every_limit() -> None:
+    found = {("table", "click"): AnswerDifference(logits=float("nan"))}
+
+    assert beyond_limits(found)
+    with pytest.raises(VerificationError):
+        require_equal(found, {("table", "click"): AnswerDifference(logits=1.0)})
+
+
+def test_the_rounding_is_kept_with_the_answers(recorded: RecordedAnswers, tmp_path: Path) -> None:
+    key = next(iter(recorded.answers))
+    known = {key: AnswerDifference(logits=1e-4, mask_ious=(1.0, 0.5))}
+    save_recorded_answers(tmp_path / "answers.npz", replace(recorded, rounding=known))
+
+    assert load_recorded_answers(tmp_path / "answers.npz").rounding == known
+
+
+def test_a_stage_is_excused_by_its_own_rounding_alone(
+    filled: FilledNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, stage = "mask_decoder", filled.network.stages()["mask_decoder"]
+    file = write_onnx(stage, tmp_path / "stage.onnx")
+    monkeypatch.setattr(stage_verification, "LIMIT", 1e-12)
+    monkeypatch.setattr(stage_verification, "MASK_LIMIT", 1e-12)
+    monkeypatch.setattr(stage_verification, "ROUNDING_ALLOWED", 1000)
+
+    figures = verify_stage(name, stage, file.path)
+
+    limits = [one.limit for one in figures.outputs.values()]
+    assert all(1e-12 < limit < 1e-2 for limit in limits), limits
+    change_weights(file.path, by=0.01)
+    monkeypatch.setattr(stage_verification, "ROUNDING_ALLOWED", ROUNDING_ALLOWED)
+    with pytest.raises(VerificationError, match="the export changed the stage"):
+        verify_stage(name, stage, file.path)
+    assert next(stage.parameters()).dtype == torch.float32
+    assert np.isfinite(figures.largest)

@@ -1,4 +1,6 @@
-"""Arrows between the tiers point one way: cli -> ros -> core <- export <- training (docs/architecture.md)."""
+"""Arrows between the tiers point one way (docs/architecture.md):
+cli -> ros -> core <- export <- training.
+"""
 
 from __future__ import annotations
 

@@ -290,6 +290,18 @@ def test_the_cpu_hides_an_overflow_of_half_and_the_measurement_does_not(tmp_path
     assert np.isinf(on_gpu(path, feeds)).all()
 
 
+def test_a_quotient_that_half_cannot_hold_is_refused(tmp_path: Path) -> None:
+    graph = OnnxGraph("quotient")
+    x = graph.input("x", np.float32, [1, 2])
+    same = graph.op("MatMul", x, graph.constant(np.eye(2)))
+    graph.output(graph.op("Div", same, same), "y", np.float32, [1, 2])
+    source = graph.save(tmp_path / "a.onnx")
+
+    with pytest.raises(VerificationError, match="y is not finite in fp16"):
+        convert_to_fp16(source, tmp_path / "b.onnx", [{"x": np.array([[1, 1e-9]], np.float32)}])
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_feeds_that_show_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="at least one example"):
         convert_to_fp16(FP32["text"], tmp_path / "half.onnx", [])

@@ -108,15 +108,19 @@ def compare_stage(stage: str, fp32: Path, lower: Path, feeds: Sequence[Feeds]) -
     bytes_fp32 = onnx_file(fp32).bytes
     if lower == fp32:
         return StageFigures(stage, bytes_fp32, bytes_fp32, reused=True)
+    expected = _outputs(fp32, feeds)
     with TemporaryDirectory(dir=lower.parent) as folder:
-        expecting = open_engine(fp32)
-        finding = open_engine(rounded_as_on_gpu(lower, Path(folder)))
-        figures = StageFigures(stage, onnx_file(lower).bytes, bytes_fp32)
-        for feed in feeds:
-            pairs = zip(expecting.run(None, dict(feed)), finding.run(None, dict(feed)), strict=True)
-            for expected, found in pairs:
-                figures = _with_output(figures, expected, found)
+        found = _outputs(rounded_as_on_gpu(lower, Path(folder)), feeds)
+    figures = StageFigures(stage, onnx_file(lower).bytes, bytes_fp32)
+    for pair in zip(expected, found, strict=True):
+        figures = _with_output(figures, *pair)
     return figures
+
+
+def _outputs(path: Path, feeds: Sequence[Feeds]) -> list[Array]:
+    """All outputs on all feeds; the engine is gone before the next one comes."""
+    engine = open_engine(path)
+    return [output for feed in feeds for output in engine.run(None, dict(feed))]
 
 
 def _with_output(figures: StageFigures, expected: Array, found: Array) -> StageFigures:

@@ -137,7 +137,7 @@ def _kept_by_measurement(
         smallest = min((m for m in reached if m > 0), default=1.0)
         if max(reached, default=0.0) > LARGEST:
             kept[index] = f"values above {LARGEST:g}"
-        elif node.op_type in PRODUCTS and smallest < SMALLEST:
+        elif smallest < SMALLEST:
             kept[index] = f"values all below {SMALLEST:.1g}"
         elif node.op_type in PRODUCTS and not holdable.issuperset(values.stored(node)):
             kept[index] = "weights that half cannot hold"

@@ -60,18 +60,24 @@ class SessionOptions:
 
     threads: intra-op threads, None for the engine's own choice. spinning: let idle threads
     busy-wait for work, a little faster and a whole core dearer; off because a robot's other
-    processes need that core. device_id: index of the accelerator.
+    processes need that core. device_id: index of the accelerator. keep_memory: a session holds on
+    to the working memory of its last run, which can make the next one faster.
     """
 
     threads: int | None = None
     spinning: bool = False
     device_id: int = 0
+    keep_memory: bool = True
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, or None to leave it, not {self.threads}")
         if self.device_id < 0:
             raise ValueError(f"device_id must be 0 or more, not {self.device_id}")
+
+
+#: For a few runs of each of many stages: what they keep would together exceed the weights.
+BRIEF_USE = SessionOptions(keep_memory=False)
 
 
 class OpenSession(Protocol):

@@ -13,7 +13,7 @@ from onnx_graph import OnnxGraph
 from sam3_ros.core.backends import BACKENDS, open_session
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError, InferenceError
-from sam3_ros.core.session import SessionOptions
+from sam3_ros.core.session import BRIEF_USE, SessionOptions
 
 
 @pytest.fixture
@@ -42,6 +42,15 @@ def test_a_session_answers_by_name(doubler: Path) -> None:
     assert list(results) == ["out", "positive"]
     np.testing.assert_array_equal(results["out"], 2 * value)
     np.testing.assert_array_equal(results["positive"], value > 0)
+
+
+def test_a_session_that_keeps_no_memory_answers_the_same(doubler: Path) -> None:
+    kept = open_session(doubler)
+    brief = open_session(doubler, options=BRIEF_USE)
+    feeds = {"in": np.ones((1, 2, 3), np.float32)}
+
+    for name, expected in kept.run(feeds).items():
+        np.testing.assert_array_equal(brief.run(feeds)[name], expected)
 
 
 def test_a_closed_session_says_so(doubler: Path) -> None:

@@ -51,7 +51,8 @@ def test_efficientsam3_in_every_precision_and_there_and_back() -> None:
         "efficientsam3",
         "efficientsam3",
         *("--random-weights", "1", "--precision", "fp32,fp16,int8"),
-        *("--save-checkpoint", checkpoint),
+        # Masks of random weights hang on so little that int8 moves them.
+        *("--allow-poor-precision", "--save-checkpoint", checkpoint),
     )
 
     assert peak_gigabytes(made) < 6

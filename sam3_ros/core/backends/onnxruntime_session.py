@@ -95,6 +95,7 @@ def _engine_options(ort: Any, options: SessionOptions) -> Any:
     engine.log_severity_level = ONLY_ERRORS
     if options.threads is not None:
         engine.intra_op_num_threads = options.threads
+    engine.enable_cpu_mem_arena = options.keep_memory
     spinning = "1" if options.spinning else "0"
     engine.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     engine.add_session_config_entry("session.inter_op.allow_spinning", spinning)

@@ -19,6 +19,7 @@ def open_engine(path: Path, optimised: bool = True) -> Any:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
+    options.enable_cpu_mem_arena = False  # a few runs each: memory matters more than speed
     if not optimised:
         level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.graph_optimization_level = level

@@ -10,7 +10,7 @@ from typing import Any
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.manifest import Manifest
 from sam3_ros.core.recorded_answers import QuestionedImage, answer_all
-from sam3_ros.core.session import Array, Session
+from sam3_ros.core.session import BRIEF_USE, Array, Session
 from sam3_ros.core.stage_graph import StageGraph
 from sam3_ros.core.stage_order import Stage
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
@@ -23,7 +23,10 @@ def measured_graph(stages: Iterable[Stage], files: Mapping[str, Path], scratch: 
     must outlive the graph.
     """
     return StageGraph(
-        stages, lambda stage: open_session(rounded_as_on_gpu(files[stage.name], scratch))
+        stages,
+        lambda stage: open_session(
+            rounded_as_on_gpu(files[stage.name], scratch), options=BRIEF_USE
+        ),
     )
 
 
@@ -39,7 +42,8 @@ def fed_in_use(
     fed: dict[str, list[dict[str, Array]]] = defaultdict(list)
 
     def open_listening(stage: Stage) -> Session:
-        return _Listening(open_session(files[stage.name]), fed[stage.name], at_most)
+        session = open_session(files[stage.name], options=BRIEF_USE)
+        return _Listening(session, fed[stage.name], at_most)
 
     graph = StageGraph(manifest.stages.values(), open_listening)
     try:

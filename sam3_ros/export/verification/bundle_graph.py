@@ -6,16 +6,15 @@ from sam3_ros.core.answer_difference import AnswerDifference
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.recorded_answers import RecordedAnswers
-from sam3_ros.core.session import SessionOptions
+from sam3_ros.core.session import BRIEF_USE
 from sam3_ros.core.stage_graph import StageGraph
 
 
 def bundle_graph(bundle: Bundle, precision: str, backend: str = "cpu") -> StageGraph:
     """The bundle's stages, each session opened at its first use."""
-    options = SessionOptions()
     return StageGraph(
         bundle.manifest.stages.values(),
-        lambda stage: open_session(bundle.stage_file(stage.name, precision), backend, options),
+        lambda stage: open_session(bundle.stage_file(stage.name, precision), backend, BRIEF_USE),
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.errors import Sam3RosError, VerificationError
 from sam3_ros.core.precision_limits import ROUNDING_ALLOWED
-from sam3_ros.core.session import Array, Session
+from sam3_ros.core.session import BRIEF_USE, Array, Session
 from sam3_ros.export.stage import Stage
 
 #: Absolute, on inputs of unit scale; of an output that reaches beyond 1, as a part of its largest.
@@ -127,7 +127,7 @@ def verify_stage(
     stage, output, figure, limit and lengths.
     """
     exact = ExactStage(refilled or (lambda: stage))
-    session = open_session(model) if isinstance(model, Path) else model
+    session = open_session(model, options=BRIEF_USE) if isinstance(model, Path) else model
     figures = dict.fromkeys(stage.outputs, OutputFigures())
     tried = []
     try:

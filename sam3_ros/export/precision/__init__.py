@@ -9,8 +9,7 @@
     verification["precisions"]["fp16"] = figures.as_dict()
 
 In int8 the stages CLOSE_TO_ANSWERS are best left in float32. `feeds` are inputs by name, a list of
-them: fed_in_use gives those of real questions, Stage.examples plausible ones for stages that no
-question reaches. `recorded` holds the answers in float32.
+them, as the stage meets them in use. `recorded` holds the answers in float32.
 """
 
 from sam3_ros.core.precision_limits import LEAST_MASK_IOU
@@ -21,7 +20,7 @@ from sam3_ros.export.precision.figures import (
     compare_stage,
 )
 from sam3_ros.export.precision.fp16 import Fp16Report, convert_to_fp16
-from sam3_ros.export.precision.graphs import fed_in_use, measured_graph
+from sam3_ros.export.precision.graphs import measured_graph
 from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, Int8Report, convert_to_int8
 from sam3_ros.export.precision.judgement import judge
 
@@ -36,7 +35,6 @@ __all__ = [
     "compare_stage",
     "convert_to_fp16",
     "convert_to_int8",
-    "fed_in_use",
     "judge",
     "measured_graph",
 ]

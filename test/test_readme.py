@@ -183,9 +183,9 @@ def test_every_relative_link_leads_somewhere(page: Path, target: str) -> None:
 
 
 def test_every_make_target_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    named = set(re.findall(r"(?:`|^\s*)make ([a-z]+)", pages, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^\s*)make ([a-z-]+)", pages, re.MULTILINE))
 
     assert {"demo", "test", "check", "tabletop"} <= named
     assert named <= targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from sam3_ros.export.stage import Fill
 from sam3_ros.export.weights.natural_images import natural_images
 
 
@@ -57,7 +58,7 @@ def click_labels(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return torch.randint(-1, 4, shape, generator=generator)
 
 
-def points_within(height: float, width: float):  # type: ignore[no-untyped-def]
+def points_within(height: float, width: float) -> Fill:
     """A fill: float32 [..., 2] as x, y in pixels inside a frame of that size."""
 
     def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
@@ -71,7 +72,7 @@ def flags(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return torch.randint(0, 2, shape, generator=generator).float()
 
 
-def phrases(vocabulary: int):  # type: ignore[no-untyped-def]
+def phrases(vocabulary: int) -> Fill:
     """A fill: int64 [P, L], as CLIP writes phrases: start, words, end, then padding (0)."""
     start, end = vocabulary - 2, vocabulary - 1
 
@@ -86,7 +87,7 @@ def phrases(vocabulary: int):  # type: ignore[no-untyped-def]
     return fill
 
 
-def frame_ages(oldest: int):  # type: ignore[no-untyped-def]
+def frame_ages(oldest: int) -> Fill:
     """A fill: int64, 0 to `oldest` frames."""
 
     def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:

@@ -30,13 +30,14 @@ def register(commands: Commands) -> None:
         _verify,
     )
     parser.add_argument("bundle", help="a bundle's folder, or the name of an embedded one")
-    parser.add_argument(
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument(
         "--checkpoint",
         type=Path,
         help="rebuild the model in PyTorch from this file and compare stage by stage and end to end"
-        " (needs the extra [export]; a bundle of random weights is rebuilt from its seed instead)",
+        " (needs the extra [export])",
     )
-    parser.add_argument(
+    model.add_argument(
         "--rebuild",
         action="store_true",
         help="the same for a bundle of random weights, from the seed in its manifest",

@@ -82,8 +82,13 @@ def verify_bundle(
     """Run the checks that were asked for; without any, those against the bundle's own answers.
 
     record: write the verdict into the manifest. Raises ExportError where there is nothing to hold
-    the bundle against.
+    the bundle against, or images are given and no model to ask.
     """
+    if images and checkpoint is None and not rebuild:
+        raise ExportError(
+            f"{images[0]}: an image can be asked only where the model is built again; give "
+            f"--checkpoint FILE, or --rebuild for random weights"
+        )
     found: list[Figure] = []
     if reference is not None:
         found += _against_reference(bundle, reference, progress)

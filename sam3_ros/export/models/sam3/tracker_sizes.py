@@ -19,7 +19,6 @@ PATCH = 14  # input pixels on a side of a grid cell
 MASK_SCALE = 4  # mask pixels on a side of a grid cell
 MEMORY_MASK_SCALE = 16  # pixels of the mask that the memory encoder takes, on a side of a cell
 MASKS = 4  # the single mask and the three that an ambiguous prompt may mean
-FOURIER_PARTS = 2  # sine and cosine
 
 
 @dataclass(frozen=True)

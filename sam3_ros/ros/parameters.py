@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import PromptError, Sam3RosError
 from sam3_ros.core.prompts import ConceptPrompt
+from sam3_ros.ros.cameras import CameraNameError, Cameras
 
 
 class ParameterError(Sam3RosError, ValueError):
@@ -34,7 +35,11 @@ class Changes(Enum):
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One parameter. choices: the strings it may be; limits: the least and the greatest number."""
+    """One parameter.
+
+    choices: the strings it, or each of its strings, may be. limits: the least and the greatest
+    number.
+    """
 
     name: str
     default: bool | int | float | str | tuple[str, ...]
@@ -49,10 +54,12 @@ class ParameterSpec:
             raise ParameterError(
                 f"parameter '{self.name}' expects {type(self.default).__name__}, got {value!r}"
             )
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f"parameter '{self.name}' is one of {', '.join(self.choices)}; got {value!r}"
-            )
+        for each in value if isinstance(value, tuple) else (value,):
+            is_blank = isinstance(value, tuple) and not each  # what an empty list comes as
+            if self.choices and each not in self.choices and not is_blank:
+                raise ParameterError(
+                    f"parameter '{self.name}' is {self._of_choices()}; got {each!r}"
+                )
         if isinstance(value, (int, float)) and self.limits is not None:
             low, high = self.limits
             if not (math.isfinite(value) and low <= value <= high):
@@ -80,10 +87,18 @@ class ParameterSpec:
 
     def constraints(self) -> str:
         """What a descriptor has no field for."""
-        choices = f"one of {', '.join(self.choices)}; " if self.choices else ""
+        choices = f"{self._of_choices()}; " if self.choices else ""
         return f"{choices}may change {self.changes.value}"
 
+    def _of_choices(self) -> str:
+        number = "some" if isinstance(self.default, tuple) else "one"
+        return f"{number} of {', '.join(self.choices)}"
 
+
+OUTPUTS = (
+    "mask", "confidence", "label_info", "detections", "scores", "segments", "overlay",
+    "debug/timing",
+)  # fmt: skip
 SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "bundle", "tabletop", "The model: the name of an embedded bundle, or a bundle's folder."
@@ -98,6 +113,19 @@ SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "threads", 0, "Threads of the model on the CPU; 0 leaves it to ONNX Runtime.",
         limits=(0, 256),
+    ),
+    ParameterSpec(
+        "device_id", 0, "Which GPU, where there are several.",
+        limits=(0, 63),
+    ),
+    ParameterSpec(
+        "engine_cache", "",
+        "Folder for engines that a backend builds; empty is the user's cache folder, none keeps "
+        "nothing.",
+    ),
+    ParameterSpec(
+        "cameras", ("",),
+        "Names of several cameras; each has its own topics, such as front/image and ~/front/mask.",
     ),
     ParameterSpec(
         "image_transport", "raw", "Subscribe to image (raw) or to image/compressed (compressed).",
@@ -127,7 +155,67 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0, 1_000_000),
     ),
     ParameterSpec(
+        "sticky_clicks", False,
+        "Follow what a click or box from ~/prompt/point or ~/prompt/box has marked, frame by "
+        "frame.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
+        "sticky_least_score", 0.5,
+        "A followed object whose score falls below is lost, and its prompt dropped.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "outputs", OUTPUTS, "The topics that are worked for, while they have a subscriber.",
+        Changes.ANY_TIME, choices=OUTPUTS,
+    ),
+    ParameterSpec(
+        "max_rate", 0.0, "Most frames of a camera that are answered in a second; 0 sets no limit.",
+        Changes.ANY_TIME, limits=(0.0, 1000.0),
+    ),
+    ParameterSpec(
+        "frame_memory", 8,
+        "Frames of each camera that are kept, so that a click can name one by its stamp.",
+        Changes.ANY_TIME, limits=(1, 1000),
+    ),
+    ParameterSpec(
+        "frame_memory_mb", 1024,
+        "MiB that the kept frames may take together; the newest of each camera always stays.",
+        Changes.ANY_TIME, limits=(0, 1_000_000),
+    ),
+    ParameterSpec(
+        "latency_warn_ms", 0.0, "p95 camera to mask above which /diagnostics warns; 0 never does.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "latency_error_ms", 0.0, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "silence_warn_s", 2.0,
+        "Seconds without an image of a camera after which /diagnostics warns; 0 never does.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "silence_error_s", 10.0, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "failed_warn", 0.0,
+        "Share of the frames since the last message that could not be answered, above which "
+        "/diagnostics warns.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "failed_error", 0.5, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
         "autostart", True, "Configure and activate at the start, without a lifecycle manager.",
+        Changes.AT_START,
+    ),
+    ParameterSpec(
+        "build_only", False, "Load the model, building what its backend builds, and end.",
         Changes.AT_START,
     ),
     ParameterSpec(
@@ -137,6 +225,7 @@ SPECS: tuple[ParameterSpec, ...] = (
 )  # fmt: skip
 _SPEC_OF = {spec.name: spec for spec in SPECS}
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
+_LISTS = tuple(spec.name for spec in SPECS if isinstance(spec.default, tuple))
 
 
 @dataclass(frozen=True)
@@ -147,13 +236,29 @@ class NodeConfiguration:
     backend: str
     precision: str
     threads: int
+    device_id: int
+    engine_cache: str
+    cameras: tuple[str, ...]
     image_transport: str
     image_reliability: str
     prompts: tuple[str, ...]
     score_threshold: float
     mask_encoding: str
     click_frames: int
+    sticky_clicks: bool
+    sticky_least_score: float
+    outputs: tuple[str, ...]
+    max_rate: float
+    frame_memory: int
+    frame_memory_mb: int
+    latency_warn_ms: float
+    latency_error_ms: float
+    silence_warn_s: float
+    silence_error_s: float
+    failed_warn: float
+    failed_error: float
     autostart: bool
+    build_only: bool
     diagnostics_period: float
 
     def __post_init__(self) -> None:
@@ -163,6 +268,14 @@ class NodeConfiguration:
             self.concept_prompts()
         except PromptError as error:
             raise ParameterError(f"parameter 'prompts': {error}") from error
+        try:
+            self.camera_set()
+        except CameraNameError as error:
+            raise ParameterError(f"parameter 'cameras': {error}") from error
+
+    def camera_set(self) -> Cameras:
+        """The cameras of `cameras`: one without a name if it has none."""
+        return Cameras.named(self.cameras)
 
     def concept_prompts(self) -> tuple[ConceptPrompt, ...]:
         """The texts of `prompts`; blank ones count for nothing."""
@@ -196,7 +309,8 @@ def read_configuration(node: Node) -> NodeConfiguration:
 def configuration(values: Mapping[str, Any]) -> NodeConfiguration:
     """Of the values by name, with the default for each that is absent. Raises ParameterError."""
     checked = {**DEFAULTS, **values}
-    checked["prompts"] = tuple(checked["prompts"] or ("",))
+    for name in _LISTS:
+        checked[name] = tuple(checked[name] or ("",))
     return NodeConfiguration(**checked)
 
 
@@ -206,7 +320,8 @@ def updated_configuration(
     """What a configured node's parameters become. Raises ParameterError, for the whole update."""
     values = {name: getattr(present, name) for name in DEFAULTS}
     for name, value in known_values(updates).items():
-        if _SPEC_OF[name].changes is Changes.UNCONFIGURED and value != values[name]:
+        as_kept = tuple(value or ("",)) if name in _LISTS else value
+        if _SPEC_OF[name].changes is Changes.UNCONFIGURED and as_kept != values[name]:
             raise ParameterError(
                 f"parameter '{name}' may change {Changes.UNCONFIGURED.value}: clean up first "
                 "(transitions deactivate, cleanup), set it, then configure and activate again"

@@ -14,6 +14,7 @@ from sam3_ros.core.errors import PromptError, Sam3RosError
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
 from sam3_ros.ros.activity import Activity
+from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.cv_bridge_conversion import choose_converter
 from sam3_ros.ros.frame_answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frame_ledger import FrameLedger
@@ -48,7 +49,7 @@ class Pipeline:
             undo.callback(segmenter.close)
             converter = self._chosen_converter()
             self.converter_name = converter.name
-            outputs = Outputs(node)
+            outputs = Outputs(node, Camera(), configuration)
             undo.callback(outputs.destroy)
             answerer = FrameAnswerer(
                 FrameTools(

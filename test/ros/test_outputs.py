@@ -17,7 +17,9 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.segments import Segment
+from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.outputs import Answer, Outputs
+from sam3_ros.ros.parameters import NodeConfiguration, configuration
 
 
 @pytest.fixture
@@ -31,6 +33,10 @@ def node():
         context.try_shutdown()
 
 
+def configuration_of(**values: object) -> NodeConfiguration:
+    return configuration(values)
+
+
 def wait_for(done) -> None:
     end = time.monotonic() + 10
     while not done():
@@ -39,15 +45,15 @@ def wait_for(done) -> None:
 
 
 def test_a_topic_is_wanted_while_somebody_listens(node):
-    outputs = Outputs(node)
+    outputs = Outputs(node, Camera(), configuration_of)
     assert outputs.listened_to() == ()
     reliable = QoSProfile(depth=1)
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     one = node.create_subscription(Image, "outputs/mask", print, best_effort)
     node.create_subscription(SegmentScores, "outputs/scores", print, reliable)
-    wait_for(lambda: outputs.listened_to() == ("~/mask", "~/scores"))
+    wait_for(lambda: outputs.listened_to() == ("mask", "scores"))
     node.destroy_subscription(one)
-    wait_for(lambda: outputs.listened_to() == ("~/scores",))
+    wait_for(lambda: outputs.listened_to() == ("scores",))
     outputs.destroy()
     assert node.count_publishers("outputs/mask") == 0
 
@@ -62,7 +68,7 @@ def test_only_what_is_wanted_is_made(node):
         label_values={"mug": 5},
         mask_encoding="mono8",
     )
-    messages = Outputs(node).messages(answer, ("~/mask",))
-    assert list(messages) == ["~/mask"]
-    labels = np.frombuffer(messages["~/mask"].data, np.uint8).reshape(4, 6)
+    messages = Outputs(node, Camera(), configuration_of).messages(answer, ("mask",))
+    assert list(messages) == ["mask"]
+    labels = np.frombuffer(messages["mask"].data, np.uint8).reshape(4, 6)
     np.testing.assert_array_equal(labels, mask * 5)

@@ -9,7 +9,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam3_ros.ros.image_messages import image_message
-from sam3_ros.ros.replay.answered_frame import answered_frame
+from sam3_ros.ros.replay.answered_frame import labels_of
 from sam3_ros.ros.replay.frame_log import FrameLog
 from sam3_ros.ros.replay.message_header import MessageHeader
 
@@ -59,6 +59,26 @@ def test_a_mask_counts_as_answered_without_its_scores(log):
     assert (log.mask_count, log.missing_scores) == (1, 1)
 
 
+def test_an_image_that_was_clicked_on_may_be_answered_again(log):
+    log.expect_repeats(1)
+    first = log.mask(mask(1), now=11.0) or log.scores(scores(1))
+    again = log.scores(scores(1)) or log.mask(mask(1), now=12.0)
+    log.mask(mask(1), now=13.0)
+    assert [(a.repeat, a.latency) for a in (first, again)] == [(False, 1.0), (True, 2.0)]
+    assert (log.mask_count, log.click_answers, log.stray_masks) == (1, 1, 1)
+
+
+def test_a_stamp_that_is_sent_again_is_the_later_image(log):
+    first = log.mask(mask(1), now=10.5) or log.scores(scores(1))
+    log.sent(MessageHeader(SECOND, "camera"), 1, now=30.0, loop=1)
+    second = log.mask(mask(1), now=30.5) or log.scores(scores(1))
+    assert [(a.loop, a.repeat, a.sent_at) for a in (first, second)] == [
+        (0, False, 10.0),
+        (1, False, 30.0),
+    ]
+    assert (log.sent_count, log.mask_count, log.stray_masks) == (3, 2, 0)
+
+
 def test_strange_and_doubled_masks_are_told(log):
     log.mask(mask(7), now=11.0)
     log.mask(mask(1), now=11.0)
@@ -71,9 +91,9 @@ def test_a_wrong_frame_id_is_told(log):
     assert log.wrong_frame_ids == 1
 
 
-def test_values_mean_prompts_in_mono8_and_segments_in_mono16():
-    by_prompt = answered_frame(1, 0.0, mask(1), scores(1))
-    by_segment = answered_frame(1, 0.0, mask(1, dtype=np.uint16), scores(1))
+def test_values_mean_prompts_in_mono8_and_segments_in_mono16(log):
+    by_prompt = log.mask(mask(1), now=11.0) or log.scores(scores(1))
+    by_segment = log.mask(mask(2, dtype=np.uint16), now=21.0) or log.scores(scores(2))
     np.testing.assert_array_equal(by_prompt.mask_of("red"), [[False, False], [True, True]])
     np.testing.assert_array_equal(by_segment.mask_of("red"), [[False, True], [False, False]])
     assert by_prompt.holds("blue")
@@ -84,4 +104,4 @@ def test_a_mask_of_another_encoding_is_refused():
     strange = mask(1)
     strange.encoding = "rgb8"
     with pytest.raises(ValueError, match="mono8 or mono16"):
-        answered_frame(1, 0.0, strange, scores(1))
+        labels_of(strange)

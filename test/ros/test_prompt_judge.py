@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,10 @@ def answer(at: float, labels: object = LABELS, **values: int) -> AnsweredFrame:
 def asked_text(judge: PromptJudge, text: str, now: float = 0.0) -> None:
     judge.published(TextCue(now, text), STAMP)
     judge.told(text, accepted=True, reason="", now=now)
+
+
+def judge_answer(judge: PromptJudge, frame: AnsweredFrame) -> None:
+    judge.answered(replace(frame, certain=judge.is_certain(frame.sent_at)))
 
 
 def test_a_text_is_judged_by_the_objects_it_names():
@@ -69,10 +75,10 @@ def test_around_a_change_of_text_nothing_is_judged():
     asked_text(judge, "red cube", now=0)
     judge.answered(answer(1, red_cube=1))
     judge.published(TextCue(2, "blue ball"), STAMP)
-    judge.answered(answer(1.9, red_cube=1))  # its answer came while the change was under way
+    judge_answer(judge, answer(1.9, red_cube=1))  # its answer came while the change was under way
     judge.told("blue ball", accepted=True, reason="", now=2.5)
-    judge.answered(answer(2.4))  # sent before the node had the new text
-    judge.answered(answer(2.6, blue_ball=2))
+    judge_answer(judge, answer(2.4))  # sent before the node had the new text
+    judge_answer(judge, answer(2.6, blue_ball=2))
     assert [(r.asked, r.frames, r.iou) for r in judge.reports()] == [
         ("red cube", 1, 1.0),
         ("blue ball", 1, 1.0),

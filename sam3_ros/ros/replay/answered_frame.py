@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
 
-from sam3_ros.msg import SegmentScores
+from sam3_ros.msg import SegmentScore, SegmentScores
 
 Mask = npt.NDArray[np.bool_]
 _DTYPES = {"mono8": np.uint8, "mono16": np.uint16}
@@ -17,20 +17,42 @@ _DTYPES = {"mono8": np.uint8, "mono16": np.uint16}
 
 @dataclass(frozen=True)
 class FoundSegment:
-    """value: of its pixels in the label image."""
+    """One of ~/scores.
+
+    value: of its pixels in the label image. id: its number in the image, from 1. box: x_min,
+    y_min, x_max, y_max, px.
+    """
 
     prompt_id: str
     value: int
+    id: int = 0
+    label: str = ""
+    score: float = 0.0
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class AnsweredFrame:
-    """labels: integers [H, W]. bag_stamp_ns: of the image in the bag. sent_at: s, monotonic."""
+    """One answer to one image.
+
+    bag_stamp_ns: of the image in the bag. sent_at: s, monotonic. labels: integers [H, W], uint8
+    unless the node's mask_encoding is mono16. segments: best score first. camera: empty for the
+    only one without a name. loop: 0 for the first time that the bag is played. latency: s, from
+    publishing the image to this mask. has_its_header: stamp and frame_id are the image's.
+    repeat: the image has been answered before; this answer came for a click on it.
+    certain: it is known which prompts the node was asked when it answered.
+    """
 
     bag_stamp_ns: int
     sent_at: float
     labels: npt.NDArray[np.integer]
     segments: Sequence[FoundSegment]
+    camera: str = ""
+    loop: int = 0
+    latency: float = 0.0
+    has_its_header: bool = True
+    repeat: bool = False
+    certain: bool = True
 
     def holds(self, prompt_id: str) -> bool:
         return any(segment.prompt_id == prompt_id for segment in self.segments)
@@ -41,19 +63,29 @@ class AnsweredFrame:
         return np.isin(self.labels, values)
 
 
-def answered_frame(
-    bag_stamp_ns: int, sent_at: float, mask: Image, scores: SegmentScores
-) -> AnsweredFrame:
-    """Of the two messages; a mono8 mask has a value per prompt, a mono16 one per segment.
+def labels_of(mask: Image) -> npt.NDArray[np.integer]:
+    """The label image [H, W]: in mono8 a value per prompt, in mono16 one per segment.
 
     Raises ValueError for another encoding or a size that does not fit the data.
     """
     if mask.encoding not in _DTYPES:
         raise ValueError(f"expected a mask in mono8 or mono16, got {mask.encoding!r}")
-    labels = np.frombuffer(mask.data, _DTYPES[mask.encoding]).reshape(mask.height, mask.width)
+    return np.frombuffer(mask.data, _DTYPES[mask.encoding]).reshape(mask.height, mask.width)
+
+
+def segments_of(mask: Image, scores: SegmentScores) -> tuple[FoundSegment, ...]:
+    """The segments of a mask."""
     by_segment = mask.encoding == "mono16"
-    segments = [
-        FoundSegment(score.prompt_id, score.id if by_segment else score.label_value)
-        for score in scores.segments
-    ]
-    return AnsweredFrame(bag_stamp_ns, sent_at, labels, segments)
+    return tuple(_segment(score, by_segment) for score in scores.segments)
+
+
+def _segment(score: SegmentScore, by_segment: bool) -> FoundSegment:
+    box = score.box
+    return FoundSegment(
+        prompt_id=score.prompt_id,
+        value=score.id if by_segment else score.label_value,
+        id=score.id,
+        label=score.label,
+        score=score.score,
+        box=(box.x_min, box.y_min, box.x_max, box.y_max),
+    )

@@ -1,62 +1,91 @@
-"""Every image that was sent, and what came back for it."""
+"""Every image of a camera that was sent, and what came back for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam3_ros.msg import SegmentScores
-from sam3_ros.ros.replay.answered_frame import AnsweredFrame, answered_frame
+from sam3_ros.ros.replay.answered_frame import AnsweredFrame, labels_of, segments_of
 from sam3_ros.ros.replay.message_header import NANOSECONDS, MessageHeader
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class _CameMask:
+    message: Image
+    latency: float
+
+
+@dataclass(eq=False)
 class _SentFrame:
+    """Masks and scores wait for each other: each topic keeps its order."""
+
     bag_stamp_ns: int
     frame_id: str
+    loop: int
     at: float
     answered_after: float | None = None
-    mask: Image | None = None  # kept until its scores have come
-    scores: SegmentScores | None = None
+    whole_answers: int = 0
+    masks: deque[_CameMask] = field(default_factory=deque)
+    scores: deque[SegmentScores] = field(default_factory=deque)
 
 
 class FrameLog:
-    """Keyed by stamp. Times are seconds of one monotonic clock."""
+    """Keyed by stamp; a stamp that is sent again means the later image from then on.
 
-    def __init__(self) -> None:
-        self._frames: dict[int, _SentFrame] = {}
-        self.stray_masks = 0
+    Times are seconds of one monotonic clock.
+    """
+
+    def __init__(self, camera: str = "") -> None:
+        self.camera = camera
+        self._frames: list[_SentFrame] = []
+        self._by_stamp: dict[int, _SentFrame] = {}
+        self._repeats_expected = 0
+        self._unknown_masks = 0
+        self._repeats = 0
         self.wrong_frame_ids = 0
 
-    def sent(self, header: MessageHeader, bag_stamp_ns: int, now: float) -> None:
+    def sent(self, header: MessageHeader, bag_stamp_ns: int, now: float, loop: int = 0) -> None:
         """An image is about to go out."""
-        self._frames[header.stamp_ns] = _SentFrame(bag_stamp_ns, header.frame_id, now)
+        frame = _SentFrame(bag_stamp_ns, header.frame_id, loop, now)
+        self._frames.append(frame)
+        self._by_stamp[header.stamp_ns] = frame
+
+    def expect_repeats(self, count: int) -> None:
+        """So many clicks go out: each may have an image answered once more."""
+        self._repeats_expected += count
 
     def mask(self, message: Image, now: float) -> AnsweredFrame | None:
         """A mask has come; the answer, if it is whole with it."""
-        frame = self._frames.get(stamp_of(message.header))
-        if frame is None or frame.answered_after is not None:
-            self.stray_masks += 1
+        frame = self._by_stamp.get(stamp_of(message.header))
+        if frame is None:
+            self._unknown_masks += 1
             return None
+        latency = now - frame.at
+        if frame.answered_after is None:
+            frame.answered_after = latency
+        else:
+            self._repeats += 1
         self.wrong_frame_ids += message.header.frame_id != frame.frame_id
-        frame.answered_after = now - frame.at
-        frame.mask = message
-        return _whole(frame)
+        frame.masks.append(_CameMask(message, latency))
+        return self._whole(frame)
 
     def scores(self, message: SegmentScores) -> AnsweredFrame | None:
         """Scores have come; the answer, if it is whole with them."""
-        frame = self._frames.get(stamp_of(message.header))
-        if frame is None or frame.scores is not None:
+        frame = self._by_stamp.get(stamp_of(message.header))
+        if frame is None:
             return None
-        frame.scores = message
-        return _whole(frame)
+        frame.scores.append(message)
+        return self._whole(frame)
 
     def sent_stamp(self, header: Header) -> int | None:
         """The stamp, ns, of the image that a message answers; None if none was sent with it."""
         stamp_ns = stamp_of(header)
-        return stamp_ns if stamp_ns in self._frames else None
+        return stamp_ns if stamp_ns in self._by_stamp else None
 
     @property
     def sent_count(self) -> int:
@@ -64,26 +93,49 @@ class FrameLog:
 
     @property
     def mask_count(self) -> int:
-        return len(self.latencies)
+        """Images that were answered."""
+        return sum(1 for _ in self._delays())
+
+    @property
+    def click_answers(self) -> int:
+        """Masks that came for an answered image again, because of a click on it."""
+        return min(self._repeats, self._repeats_expected)
+
+    @property
+    def stray_masks(self) -> int:
+        """Masks that answer no image, or one that is answered and was not clicked on."""
+        return self._unknown_masks + self._repeats - self.click_answers
 
     @property
     def latencies(self) -> list[float]:
-        """Seconds from image to mask, of the answered."""
-        delays = (frame.answered_after for frame in self._frames.values())
-        return [delay for delay in delays if delay is not None]
+        """Seconds from image to its first mask, of the answered."""
+        return list(self._delays())
 
     @property
     def missing_scores(self) -> int:
-        return sum(frame.mask is not None for frame in self._frames.values())
+        return sum(len(frame.masks) for frame in self._frames)
+
+    def _delays(self) -> Iterator[float]:
+        return (f.answered_after for f in self._frames if f.answered_after is not None)
+
+    def _whole(self, frame: _SentFrame) -> AnsweredFrame | None:
+        if not (frame.masks and frame.scores):
+            return None
+        mask, scores = frame.masks.popleft(), frame.scores.popleft()
+        frame.whole_answers += 1
+        return AnsweredFrame(
+            bag_stamp_ns=frame.bag_stamp_ns,
+            sent_at=frame.at,
+            labels=labels_of(mask.message),
+            segments=segments_of(mask.message, scores),
+            camera=self.camera,
+            loop=frame.loop,
+            latency=mask.latency,
+            has_its_header=mask.message.header.frame_id == frame.frame_id,
+            repeat=frame.whole_answers > 1,
+        )
 
 
 def stamp_of(header: Header) -> int:
     """Nanoseconds."""
     return int(header.stamp.sec) * NANOSECONDS + int(header.stamp.nanosec)
-
-
-def _whole(frame: _SentFrame) -> AnsweredFrame | None:
-    if frame.mask is None or frame.scores is None:
-        return None
-    mask, frame.mask = frame.mask, None
-    return answered_frame(frame.bag_stamp_ns, frame.at, mask, frame.scores)

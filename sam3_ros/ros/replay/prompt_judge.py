@@ -70,13 +70,17 @@ class PromptJudge:
                 self._tally("text", phrase).refused = reason
         self._coming, self._phrases_since = None, now
 
+    def is_certain(self, sent_at: float) -> bool:
+        """Whether an answer that comes now, to an image sent then, is to the texts known here."""
+        return self._coming is None and sent_at >= self._phrases_since
+
     def answered(self, frame: AnsweredFrame) -> None:
         for prompt_id, click in self._clicks.items():
             if click.is_open and frame.holds(prompt_id):
                 click.is_open = False
                 click.tally.found += 1
                 self._judge(click.tally, frame, prompt_id, click.true_number)
-        if self._coming is not None or frame.sent_at < self._phrases_since:
+        if not frame.certain:
             return
         for phrase in self._phrases:
             tally = self._tally("text", phrase)

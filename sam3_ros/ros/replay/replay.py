@@ -20,7 +20,7 @@ from sam3_ros.ros.replay.overlay_album import OverlayAlbum
 from sam3_ros.ros.replay.playback import Playback, Progress
 from sam3_ros.ros.replay.prompt_cues import asked_at
 from sam3_ros.ros.replay.prompt_judge import PromptJudge
-from sam3_ros.ros.replay.replay_client import ReplayClient
+from sam3_ros.ros.replay.replay_client import OnAnswer, ReplayClient
 from sam3_ros.ros.replay.replay_plan import ReplayPlan, read_plan
 from sam3_ros.ros.replay.replay_waits import wait_until, wait_until_active, wait_until_settled
 from sam3_ros.ros.replay.report import ReplayReport, account_frames, latency_of
@@ -39,9 +39,12 @@ _OVERLAY_SECONDS = 0.3
 OnProgress = Callable[[Progress], None]
 
 
-def replay(settings: ReplaySettings, progress: OnProgress) -> ReplayReport:
+def replay(
+    settings: ReplaySettings, progress: OnProgress, on_answer: OnAnswer | None = None
+) -> ReplayReport:
     """Play the bag and report. progress is told of each message and prompt that went out.
 
+    on_answer gets every answer, in another thread, one at a time; what it raises ends the replay.
     Sets the process's environment for Fast DDS. Raises BagError, NodeFailedError, ReplayError.
     """
     use_image_profile(os.environ)
@@ -52,7 +55,7 @@ def replay(settings: ReplaySettings, progress: OnProgress) -> ReplayReport:
         album = _album(plan)
         judge = PromptJudge(plan.truth)
         began = time.monotonic()
-        stage = _Stage(plan, judge, album, stack.enter_context(ExitStack()))
+        stage = _Stage(plan, judge, album, on_answer, stack.enter_context(ExitStack()))
         before = stage.raise_curtain()
         playback = stage.play(progress)
         account = stage.settle(before)
@@ -83,7 +86,12 @@ class _Stage:
     """Our ROS node and, if it is ours to start, the segmentation node; closed with the stack."""
 
     def __init__(
-        self, plan: ReplayPlan, judge: PromptJudge, album: OverlayAlbum | None, stack: ExitStack
+        self,
+        plan: ReplayPlan,
+        judge: PromptJudge,
+        album: OverlayAlbum | None,
+        on_answer: OnAnswer | None,
+        stack: ExitStack,
     ) -> None:
         self._plan = plan
         self._stack = stack
@@ -95,6 +103,7 @@ class _Stage:
             plan.settings.node.name,
             judge,
             None if album is None else lambda image, stamp_ns: album.add(image, plan.at(stamp_ns)),
+            on_answer,
         )
         self._publishers = BagPublishers(
             node,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -12,6 +13,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from sam3_ros.msg import PromptStatus, SegmentScores
+from sam3_ros.ros.replay.answered_frame import AnsweredFrame
 from sam3_ros.ros.replay.frame_log import FrameLog
 from sam3_ros.ros.replay.message_header import MessageHeader
 from sam3_ros.ros.replay.node_account import NodeAccount, read_account
@@ -23,13 +25,14 @@ from sam3_ros.ros.replay.prompt_publishers import PromptPublishers
 _QOS = QoSProfile(depth=100)
 
 OnOverlay = Callable[[Image, int], None]
+OnAnswer = Callable[[AnsweredFrame], None]
 
 
 class ReplayClient:
     """Its callbacks run in the executor's thread, its other methods in the caller's.
 
     on_overlay gets each overlay with the stamp of its image, ns; without it ~/overlay is not
-    subscribed to, and the node does no work for it.
+    subscribed to, and the node does no work for it. on_answer gets each answer once it is whole.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class ReplayClient:
         node_name: str,
         judge: PromptJudge,
         on_overlay: OnOverlay | None,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         self._node_name = node_name
         self._lock = threading.Lock()
         self._log = FrameLog()
         self._judge = judge
         self._on_overlay = on_overlay
+        self._on_answer = on_answer
         self._prompts = PromptPublishers(node, node_name)
         self._account: NodeAccount | None = None
         subscriptions = [
@@ -94,15 +99,24 @@ class ReplayClient:
     def _mask_came(self, message: Image) -> None:
         now = time.monotonic()
         with self._lock:
-            answer = self._log.mask(message, now)
-            if answer is not None:
-                self._judge.answered(answer)
+            answer = self._certain(self._log.mask(message, now))
+        self._tell(answer)
 
     def _scores_came(self, message: SegmentScores) -> None:
         with self._lock:
-            answer = self._log.scores(message)
-            if answer is not None:
-                self._judge.answered(answer)
+            answer = self._certain(self._log.scores(message))
+        self._tell(answer)
+
+    def _certain(self, answer: AnsweredFrame | None) -> AnsweredFrame | None:
+        if answer is None:
+            return None
+        answer = replace(answer, certain=self._judge.is_certain(answer.sent_at))
+        self._judge.answered(answer)
+        return answer
+
+    def _tell(self, answer: AnsweredFrame | None) -> None:
+        if answer is not None and self._on_answer is not None:
+            self._on_answer(answer)
 
     def _status_came(self, message: PromptStatus) -> None:
         with self._lock:

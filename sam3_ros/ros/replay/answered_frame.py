@@ -40,7 +40,7 @@ class AnsweredFrame:
     only one without a name. loop: 0 for the first time that the bag is played. latency: s, from
     publishing the image to this mask. has_its_header: stamp and frame_id are the image's.
     repeat: the image has been answered before; this answer came for a click on it.
-    certain: it is known which prompts the node was asked when it answered.
+    certain: it is known which prompts the node was asked when it answered. frame_id: of the mask.
     """
 
     bag_stamp_ns: int
@@ -53,6 +53,7 @@ class AnsweredFrame:
     has_its_header: bool = True
     repeat: bool = False
     certain: bool = True
+    frame_id: str = ""
 
     def holds(self, prompt_id: str) -> bool:
         return any(segment.prompt_id == prompt_id for segment in self.segments)

@@ -133,6 +133,7 @@ class FrameLog:
             latency=mask.latency,
             has_its_header=mask.message.header.frame_id == frame.frame_id,
             repeat=frame.whole_answers > 1,
+            frame_id=mask.message.header.frame_id,
         )
 
 

@@ -84,3 +84,12 @@ def mask_bounds(mask: np.ndarray) -> Box | None:
     if width == 0 or height == 0:
         return None
     return Box(x, y, x + width, y + height)
+
+
+def inmost_point(mask: np.ndarray) -> Point:
+    """The middle of the pixel that lies deepest inside a bool mask [H, W] with any True."""
+    # The border counts as outside, so that a mask cut by it is pointed at well within the image.
+    framed = np.pad(mask, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return Point(float(column) + 0.5, float(row) + 0.5)

@@ -32,6 +32,12 @@ class ImageEmbedding:
         """Of the source image."""
         return self.transform.source
 
+    @property
+    def nbytes(self) -> int:
+        """Held now: pixel values and the features computed so far; may be asked by any thread."""
+        held = (*self._values.values(), *(self._without_exemplars or {}).values())
+        return sum({id(buffer): buffer.nbytes for buffer in map(_buffer, held)}.values())
+
     def provides(self, name: str) -> bool:
         """Does any stage of the model compute the tensor of this canonical name?"""
         return self.graph.provides(name)
@@ -57,3 +63,10 @@ class ImageEmbedding:
             "features": computed["geometry_features"],
             "mask": computed["geometry_mask"].astype(np.bool_),
         }
+
+
+def _buffer(array: Array) -> Array:
+    """The array that owns the memory; stages may answer with views of each other's tensors."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

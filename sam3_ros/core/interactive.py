@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.finite import require_finite
 from sam3_ros.core.image_transform import ImageTransform
-from sam3_ros.core.manifest import InteractiveSettings, SingleMask
+from sam3_ros.core.manifest import InteractiveSettings, SingleMask, Size
 from sam3_ros.core.prompt_checks import clipped_box
 from sam3_ros.core.prompts import InteractivePrompt
 from sam3_ros.core.tensor_names import INTERACTIVE_OUTPUTS, OBJECT_SCORE
@@ -20,11 +21,15 @@ PADDING, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 2, 3
 
 
 def prompt_feeds(
-    prompt: InteractivePrompt, transform: ImageTransform, settings: InteractiveSettings
+    prompt: InteractivePrompt,
+    transform: ImageTransform,
+    settings: InteractiveSettings,
+    mask_logits: Array | None = None,
 ) -> dict[str, Array]:
-    """point_coords f32[1,N,2] in prompt space, point_labels int64[1,N], and no mask prompt.
+    """point_coords f32[1,N,2] in prompt space, point_labels int64[1,N], and the mask prompt.
 
-    The box comes first, as its two corners. Raises PromptError for a box outside the image.
+    The box comes first, as its two corners. mask_logits: f32[h, w] of an earlier answer, over the
+    same frame; only for a model that takes a mask. Raises PromptError for a box outside the image.
     """
     points: list[tuple[float, float]] = []
     labels: list[int] = []
@@ -42,10 +47,20 @@ def prompt_feeds(
         "point_labels": np.array([labels], np.int64),
     }
     if settings.mask_input is not None:
-        shape = (1, 1, settings.mask_input.height, settings.mask_input.width)
-        feeds["mask_input"] = np.zeros(shape, np.float32)
-        feeds["has_mask"] = np.zeros(1, np.float32)
+        feeds |= mask_feeds(mask_logits, settings.mask_input)
     return feeds
+
+
+def mask_feeds(mask_logits: Array | None, size: Size) -> dict[str, Array]:
+    """mask_input f32[1,1,h,w] and has_mask f32[1], which says whether the model is to look."""
+    if mask_logits is None:
+        empty = np.zeros((1, 1, size.height, size.width), np.float32)
+        return {"mask_input": empty, "has_mask": np.zeros(1, np.float32)}
+    fitted = mask_logits.astype(np.float32, copy=False)
+    if fitted.shape != (size.height, size.width):
+        wanted = (size.width, size.height)
+        fitted = np.asarray(cv2.resize(fitted, wanted, interpolation=cv2.INTER_LINEAR), np.float32)
+    return {"mask_input": fitted[None, None], "has_mask": np.ones(1, np.float32)}
 
 
 def wanted_tensors(settings: InteractiveSettings) -> tuple[str, ...]:

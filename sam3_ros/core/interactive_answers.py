@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sam3_ros.core.finite import require_finite
 from sam3_ros.core.geometry import mask_bounds
 from sam3_ros.core.image_embedding import ImageEmbedding
@@ -19,33 +21,62 @@ from sam3_ros.core.session import Array
 from sam3_ros.core.timings import Timings
 
 
+@dataclass(frozen=True, eq=False)
+class InteractiveAnswer:
+    """segment: None where there is nothing; `nothing` then says why, for people.
+
+    mask_logits: f32[h, w] over the model's frame, of the mask that answered; None where the model
+    saw no object.
+    """
+
+    segment: Segment | None
+    mask_logits: Array | None
+    nothing: str = ""
+
+
 class InteractiveAnswers:
     """Answers interactive prompts with the stages of one bundle."""
 
     def __init__(self, settings: InteractiveSettings, timings: Timings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._timings = timings
 
     def ask(self, image: ImageEmbedding, prompt: InteractivePrompt) -> list[Segment]:
         """One segment, or none where the model sees no object or its mask is empty."""
-        feeds = prompt_feeds(prompt, image.transform, self._settings)
-        computed = image.compute(wanted_tensors(self._settings), feeds)
-        with self._timings.measure("postprocess"):
-            if shows_no_object(computed, self._settings):
-                return []
-            return self._segments(image, prompt, computed["sam_masks"][0], computed["sam_iou"][0])
+        answer = self.answer(image, prompt)
+        return [] if answer.segment is None else [answer.segment]
 
-    def _segments(
-        self, image: ImageEmbedding, prompt: InteractivePrompt, masks: Array, iou: Array
-    ) -> list[Segment]:
+    def answer(
+        self, image: ImageEmbedding, prompt: InteractivePrompt, mask_logits: Array | None = None
+    ) -> InteractiveAnswer:
+        """mask_logits: the mask prompt, of an earlier answer; only for a model that takes one."""
+        feeds = prompt_feeds(prompt, image.transform, self.settings, mask_logits)
+        computed = image.compute(wanted_tensors(self.settings), feeds)
+        with self._timings.measure("postprocess"):
+            if shows_no_object(computed, self.settings):
+                return InteractiveAnswer(None, None, "the model sees no object there")
+            return self._best(
+                image, prompt, computed["sam_masks"][0], computed["sam_iou"][0], mask_logits is None
+            )
+
+    def _best(
+        self,
+        image: ImageEmbedding,
+        prompt: InteractivePrompt,
+        masks: Array,
+        iou: Array,
+        may_be_ambiguous: bool,
+    ) -> InteractiveAnswer:
         require_finite("masks", masks)
         require_finite("mask scores", iou)
-        settings = self._settings
-        chosen = choose_mask(masks, iou, is_ambiguous(prompt, settings), settings.single_mask)
+        settings = self.settings
+        ambiguous = may_be_ambiguous and is_ambiguous(prompt, settings)
+        chosen = choose_mask(masks, iou, ambiguous, settings.single_mask)
         mask = image.transform.mask_to_source(
             masks[chosen], settings.mask_threshold, settings.mask_fit
         )
         bounds = mask_bounds(mask)
         if bounds is None:
-            return []
-        return [Segment(prompt.id, prompt.label, float(iou[chosen]), bounds, mask)]
+            return InteractiveAnswer(None, masks[chosen], "the model's mask is empty")
+        segment = Segment(prompt.id, prompt.label, float(iou[chosen]), bounds, mask)
+        return InteractiveAnswer(segment, masks[chosen])

@@ -19,17 +19,18 @@ from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.concept_answers import ConceptAnswers
 from sam3_ros.core.errors import PromptError
+from sam3_ros.core.following import Followed, Follower, FollowsByReprompting
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.image_transform import ImageTransform
 from sam3_ros.core.interactive_answers import InteractiveAnswers
 from sam3_ros.core.pixel_values import require_rgb
 from sam3_ros.core.prompt_checks import require_capability, require_inside
-from sam3_ros.core.prompts import ConceptPrompt, Prompt
+from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segments import Segment
 from sam3_ros.core.session import OpenSession, SessionOptions
 from sam3_ros.core.stage_graph import OpenStage, StageGraph
-from sam3_ros.core.text_encoder import TextEmbedding, TextEncoder
+from sam3_ros.core.text_encoder import KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tokenizer import ClipTokenizer
 
@@ -46,12 +47,14 @@ class Segmenter:
         self._texts: TextEncoder | None = None
         self._concept: ConceptAnswers | None = None
         self._interactive: InteractiveAnswers | None = None
+        self._follower: Follower | None = None
         if manifest.concept is not None:
             tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
             self._texts = TextEncoder(tokenizer, self._graph, self._timings)
             self._concept = ConceptAnswers(manifest.concept, self._texts, self._timings)
         if manifest.interactive is not None:
             self._interactive = InteractiveAnswers(manifest.interactive, self._timings)
+            self._follower = FollowsByReprompting(self._interactive)
 
     @classmethod
     def load(
@@ -131,6 +134,40 @@ class Segmenter:
         self._timings.clear()
         return self._ask(embedding, prompts, score_threshold)
 
+    def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
+        """Answer a click or box, and take note of its object, to `follow` it in later images.
+
+        Nothing there to follow is an answer too (`lost` says why). Raises as `ask` does.
+        """
+        self._timings.clear()
+        self._require_askable(embedding, prompt)
+        assert self._follower is not None  # a bundle that takes the prompt has one
+        return self._follower.start(embedding, prompt)
+
+    def follow(
+        self,
+        embedding: ImageEmbedding,
+        prompt: InteractivePrompt,
+        last: Followed,
+        least_score: float,
+    ) -> Followed:
+        """Find the object of `last`, the answer to the image before, in this image.
+
+        The prompt gives id and label alone: its points and box were those of the first image. The
+        object counts as lost where the score falls below least_score, or by what following.py
+        says. Raises ValueError for a `last` that is lost already, InferenceError.
+        """
+        self._timings.clear()
+        self._require_own(embedding)
+        require_capability(prompt, self.bundle.manifest)
+        assert self._follower is not None
+        return self._follower.follow(embedding, prompt, last, least_score)
+
+    @property
+    def kept_texts(self) -> KeptTexts:
+        """Phrases kept encoded, and their bytes; none for a bundle that takes no text."""
+        return self._texts.kept if self._texts is not None else KeptTexts(0, 0)
+
     def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> list[Segment]:
         """encode_image and ask in one call; a str is a ConceptPrompt of that text."""
         wanted = [ConceptPrompt(p) if isinstance(p, str) else p for p in prompts]
@@ -163,17 +200,24 @@ class Segmenter:
     def _ask(
         self, embedding: ImageEmbedding, prompts: Sequence[Prompt], score_threshold: float | None
     ) -> list[Segment]:
-        if embedding.graph is not self._graph:
-            raise ValueError("this embedding was made by another segmenter: encode the image here")
+        self._require_own(embedding)
         if score_threshold is not None and not 0 <= score_threshold <= 1:
             raise PromptError(f"a score threshold must be in 0..1, got {score_threshold:g}")
         for prompt in prompts:
-            require_capability(prompt, self.bundle.manifest)
-            require_inside(prompt, embedding.size)
+            self._require_askable(embedding, prompt)
         segments: list[Segment] = []
         for prompt in prompts:
             segments += self._answer(embedding, prompt, score_threshold)
         return segments
+
+    def _require_askable(self, embedding: ImageEmbedding, prompt: Prompt) -> None:
+        self._require_own(embedding)
+        require_capability(prompt, self.bundle.manifest)
+        require_inside(prompt, embedding.size)
+
+    def _require_own(self, embedding: ImageEmbedding) -> None:
+        if embedding.graph is not self._graph:
+            raise ValueError("this embedding was made by another segmenter: encode the image here")
 
     def _answer(
         self, embedding: ImageEmbedding, prompt: Prompt, score_threshold: float | None

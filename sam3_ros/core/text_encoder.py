@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,13 @@ class TextEmbedding:
 
     features: Array
     mask: npt.NDArray[np.bool_]
+
+
+class KeptTexts(NamedTuple):
+    """How many phrases are kept encoded, and their bytes."""
+
+    texts: int
+    nbytes: int
 
 
 class TextEncoder:
@@ -44,6 +52,14 @@ class TextEncoder:
         if len(self._kept) > PHRASES_KEPT:
             self._kept.popitem(last=False)
         return embedding
+
+    @property
+    def kept(self) -> KeptTexts:
+        """What is kept now; may be asked by any thread."""
+        embeddings = tuple(self._kept.values())
+        return KeptTexts(
+            len(embeddings), sum(e.features.nbytes + e.mask.nbytes for e in embeddings)
+        )
 
     def _encode(self, phrase: str) -> TextEmbedding:
         with self._timings.measure("tokenize"):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from bags import IMAGES, write_bag
 
+from sam3_ros.core.geometry import inmost_point
 from sam3_ros.ros.replay.bag import open_bag
-from sam3_ros.ros.replay.demo_script import demo_script, inmost_point
+from sam3_ros.ros.replay.demo_script import demo_script
 from sam3_ros.ros.replay.prompt_cues import BoxCue, PointCue, TextCue
 from sam3_ros.ros.replay.schedule import ImageTimes, read_image_times
 from sam3_ros.ros.replay.settings import ReplayError

@@ -13,6 +13,7 @@ from itertools import product
 import cv2
 import numpy as np
 
+from sam3_ros.core.geometry import inmost_point
 from sam3_ros.core.tabletop_vocabulary import COLOURS, IRREGULAR_PLURALS, SHAPES
 from sam3_ros.ros.replay.prompt_cues import BoxCue, PointCue, PromptCue, TextCue
 from sam3_ros.ros.replay.schedule import ImageTimes
@@ -57,15 +58,6 @@ def demo_script(truth: Truth, times: ImageTimes) -> tuple[PromptCue, ...]:
         for at, mask in _in_view(truth, number, part):
             cues.append(cue_on(max(at - _LEAD_SECONDS, 0.0), mask))
     return tuple(sorted(cues, key=lambda cue: cue.at))
-
-
-def inmost_point(mask: Mask) -> tuple[float, float]:
-    """The middle of the pixel that lies deepest inside a mask, bool [H, W] with a True, px."""
-    # The border counts as outside, so that a mask cut by it is clicked well within the image.
-    framed = np.pad(mask, 1).astype(np.uint8)
-    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-    return float(column) + 0.5, float(row) + 0.5
 
 
 def _click(at: float, mask: Mask) -> PointCue:

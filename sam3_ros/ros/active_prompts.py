@@ -1,118 +1,267 @@
-"""The prompts that every frame is asked, and the values they have in the label image."""
+"""The prompts that frames are asked, and the values they have in the label image."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.prompts import Prompt
+from sam3_ros.ros.prompt_refusals import PromptRefusedError, shortened
+from sam3_ros.ros.prompt_requests import PromptRequest, Source
 
 # 0 is "nothing"; 255 is left free, for it commonly means "unknown" in label images.
 LABEL_VALUES = range(1, 255)
-
-
-class Source(Enum):
-    """Which topic a prompt came by; a message replaces what came by its own."""
-
-    TEXT = "~/prompt/text"
-    POINT = "~/prompt/point"
-    BOX = "~/prompt/box"
-    SET = "~/prompts"
+# Camera (None: every one) and id: what tells a prompt from another.
+Key: TypeAlias = tuple[str | None, str]
 
 
 @dataclass(frozen=True, eq=False)
 class ActivePrompt:
-    """A prompt in use; label_value 1..254 stays the same as long as its id is in use."""
+    """A prompt in use.
+
+    label_value: 1..254, that of its id at every camera as long as the id is in use. camera,
+    sticky, frames: as in PromptRequest.
+    """
 
     prompt: Prompt
     source: Source
     label_value: int
+    camera: str | None = None
+    sticky: bool = False
+    frames: int = 0
+
+    @property
+    def key(self) -> Key:
+        return self.camera, self.prompt.id
 
 
 Snapshot: TypeAlias = tuple[ActivePrompt, ...]
 
 
+@dataclass
+class _Turn:
+    """Of one prompt at one camera. frames_left: 0 for no end. pinned_ns: see PromptRequest.pins."""
+
+    frames_left: int
+    pinned_ns: int | None
+
+
 class ActivePrompts:
-    """Written by the topics' callbacks, read by the inference thread."""
+    """Written by the topics' callbacks and the inference thread, read by any."""
 
-    def __init__(self) -> None:
+    def __init__(self, cameras: Sequence[str] = ("",)) -> None:
         self._lock = threading.Lock()
-        self._by_id: dict[str, ActivePrompt] = {}
-        self._frames_left: dict[ActivePrompt, int] = {}
+        self._cameras = tuple(cameras)
+        self._by_key: dict[Key, ActivePrompt] = {}
+        self._turns: dict[ActivePrompt, dict[str, _Turn]] = {}
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
-    def snapshot(self) -> Snapshot:
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call it whenever all() has changed: after that, and in the thread that changed it."""
+        self._listeners = (*self._listeners, listener)
+
+    def all(self) -> Snapshot:
+        """Every prompt of every camera."""
         with self._lock:
-            return tuple(self._by_id.values())
+            return tuple(self._by_key.values())
 
-    def replace_all(self, prompts: Sequence[Prompt]) -> None:
-        """Ask these and nothing else. Raises PromptError, and changes nothing, if too many."""
-        with self._lock:
-            self._install({}, prompts, Source.SET, 0)
+    def snapshot(self, camera: str, stamp_ns: int | None = None) -> Snapshot:
+        """What a camera is asked; its own prompt hides the one of that id for every camera.
 
-    def replace(self, source: Source, prompts: Sequence[Prompt], frames: int = 0) -> Snapshot:
-        """Put these in place of what came by the source; one of the same id gives way too.
-
-        frames: how many answered frames they last, 0 = until replaced. Returns those that gave way
-        though they came by another source. Errors as replace_all.
+        stamp_ns: of a frame; prompts that wait for another one are left out then.
         """
         with self._lock:
-            new_ids = {prompt.id for prompt in prompts}
-            others = {k: active for k, active in self._by_id.items() if active.source is not source}
-            displaced = tuple(active for k, active in others.items() if k in new_ids)
-            kept = {k: active for k, active in others.items() if k not in new_ids}
-            self._install(kept, prompts, source, frames)
-            return displaced
+            return tuple(
+                active
+                for active in self._by_key.values()
+                if self._is_asked(active, camera) and self._may_answer(active, camera, stamp_ns)
+            )
 
-    def remove(self, active: ActivePrompt) -> None:
-        """Stop asking it, unless another has taken its place already."""
+    def pinned_ns(self, active: ActivePrompt, camera: str) -> int | None:
+        """The stamp of the frame that it still waits for at this camera."""
         with self._lock:
-            self._forget(active)
+            turn = self._turns.get(active, {}).get(camera)
+            return turn.pinned_ns if turn is not None else None
 
-    def answered(self, snapshot: Snapshot) -> None:
+    def has_value(self, active: ActivePrompt) -> bool:
+        """Its label value still means its id, though another may have taken its place."""
+        with self._lock:
+            return self._values().get(active.prompt.id) == active.label_value
+
+    def replace_all(self, requests: Sequence[PromptRequest]) -> Snapshot:
+        """Ask these and nothing else; how they are asked.
+
+        Raises PromptError, and changes nothing, if there are too many or ids of a camera repeat.
+        """
+        with self._changing():
+            return self._install({}, requests, Source.SET)
+
+    def put(self, requests: Sequence[PromptRequest]) -> Snapshot:
+        """Ask these too; one of the same id and camera gives way. Else as replace_all."""
+        with self._changing():
+            return self._install(self._by_key, requests, Source.SET)
+
+    def replace(
+        self, source: Source, camera: str | None, requests: Sequence[PromptRequest]
+    ) -> tuple[Snapshot, Snapshot]:
+        """Put these in place of what came for the camera by the source.
+
+        How they are asked, and which gave way though they came by another source. Errors as
+        replace_all.
+        """
+        with self._changing():
+            others = {
+                key: active
+                for key, active in self._by_key.items()
+                if (active.source, active.camera) != (source, camera)
+            }
+            keys = [(request.camera, request.prompt.id) for request in requests]
+            displaced = tuple(others[key] for key in keys if key in others)
+            return self._install(others, requests, source), displaced
+
+    def remove_named(self, names: Sequence[Key]) -> None:
+        """Stop asking these; camera None means wherever that id is asked.
+
+        Raises PromptRefusedError, and changes nothing, for one that is not asked.
+        """
+        with self._changing():
+            for active in [each for name in names for each in self._named(name)]:
+                self._forget(active)
+
+    def remove(self, active: ActivePrompt, camera: str | None = None) -> None:
+        """Stop asking it, at one camera or at all; a successor of its id stays."""
+        with self._changing():
+            for each in (camera,) if camera is not None else self._cameras:
+                self._end(active, each)
+
+    def answered(self, camera: str, snapshot: Snapshot) -> None:
         """A frame was answered with these: those whose frames are used up go."""
-        with self._lock:
+        with self._changing():
             for active in snapshot:
-                if active in self._frames_left:
-                    self._frames_left[active] -= 1
-                    if self._frames_left[active] == 0:
-                        self._forget(active)
+                turn = self._turns.get(active, {}).get(camera)
+                if turn is None:
+                    continue
+                turn.pinned_ns = None
+                if turn.frames_left == 1:
+                    self._end(active, camera)
+                elif turn.frames_left:
+                    turn.frames_left -= 1
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock:
+            before = list(self._by_key.values())
+            yield
+            has_changed = before != list(self._by_key.values())
+        if has_changed:
+            for listener in self._listeners:
+                listener()
+
+    def _is_asked(self, active: ActivePrompt, camera: str) -> bool:
+        is_hidden = active.camera is None and (camera, active.prompt.id) in self._by_key
+        return camera in self._turns[active] and not is_hidden
+
+    def _may_answer(self, active: ActivePrompt, camera: str, stamp_ns: int | None) -> bool:
+        return stamp_ns is None or self._turns[active][camera].pinned_ns in (None, stamp_ns)
+
+    def _named(self, name: Key) -> list[ActivePrompt]:
+        camera, prompt_id = name
+        alike = [active for active in self._by_key.values() if active.prompt.id == prompt_id]
+        found = [active for active in alike if camera is None or active.camera == camera]
+        if not found:
+            raise _unknown(name, is_asked_elsewhere=bool(alike))
+        return found
 
     def _install(
-        self,
-        kept: Mapping[str, ActivePrompt],
-        prompts: Sequence[Prompt],
-        source: Source,
-        frames: int,
-    ) -> None:
-        values = self._values_for(kept.values(), prompts)
-        new = [ActivePrompt(p, source, value) for p, value in zip(prompts, values, strict=True)]
-        self._by_id = {**kept, **{active.prompt.id: active for active in new}}
-        self._frames_left = {
-            active: left
-            for active, left in self._frames_left.items()
-            if self._by_id.get(active.prompt.id) is active
+        self, kept: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest], source: Source
+    ) -> Snapshot:
+        values = self._values_with(kept, requests)
+        new: dict[Key, ActivePrompt] = {}
+        for request in requests:
+            active = ActivePrompt(
+                request.prompt,
+                source,
+                values[request.prompt.id],
+                request.camera,
+                request.sticky,
+                request.frames,
+            )
+            if active.key in new:
+                raise _repeated(request)
+            new[active.key] = active
+        self._by_key = {**kept, **new}
+        self._turns = {
+            active: turns
+            for active, turns in self._turns.items()
+            if self._by_key.get(active.key) is active
         }
-        if frames:
-            self._frames_left.update(dict.fromkeys(new, frames))
+        for active, request in zip(new.values(), requests, strict=True):
+            self._turns[active] = self._turns_of(request)
+        return tuple(new.values())
 
-    def _values_for(self, kept: Iterable[ActivePrompt], prompts: Sequence[Prompt]) -> list[int]:
-        """The value an id has had, else the least that is free."""
-        before = {p.id: self._by_id[p.id].label_value for p in prompts if p.id in self._by_id}
-        taken = {active.label_value for active in kept} | set(before.values())
-        free = (value for value in LABEL_VALUES if value not in taken)
-        values = [before.get(prompt.id) or next(free, 0) for prompt in prompts]
-        if 0 in values:
+    def _turns_of(self, request: PromptRequest) -> dict[str, _Turn]:
+        cameras = self._cameras if request.camera is None else (request.camera,)
+        turns = {camera: _Turn(request.frames, request.pins.get(camera)) for camera in cameras}
+        if request.camera is None:
+            for camera in cameras:
+                if (camera, request.prompt.id) in self._by_key:  # hidden there: nothing to wait for
+                    turns[camera].pinned_ns = None
+        return turns
+
+    def _values(self) -> dict[str, int]:
+        return {active.prompt.id: active.label_value for active in self._by_key.values()}
+
+    def _values_with(
+        self, kept: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest]
+    ) -> dict[str, int]:
+        """By id: the value that the id has had, else the least that is free."""
+        before = self._values()
+        wanted = dict.fromkeys(
+            [active.prompt.id for active in kept.values()]
+            + [request.prompt.id for request in requests]
+        )
+        if len(wanted) > len(LABEL_VALUES):
             raise PromptError(
                 f"expected at most {len(LABEL_VALUES)} prompts at a time, as many as a label image "
-                f"has values; got {len(taken) + values.count(0)} or more: clear some first"
+                f"has values; got {len(wanted)}: clear some first"
             )
-        return values
+        taken = {before[prompt_id] for prompt_id in wanted if prompt_id in before}
+        free = (value for value in LABEL_VALUES if value not in taken)
+        return {each: before[each] if each in before else next(free) for each in wanted}
+
+    def _end(self, active: ActivePrompt, camera: str) -> None:
+        turns = self._turns.get(active, {})
+        turns.pop(camera, None)
+        if not turns:
+            self._forget(active)
 
     def _forget(self, active: ActivePrompt) -> None:
-        self._frames_left.pop(active, None)
-        if self._by_id.get(active.prompt.id) is active:
-            del self._by_id[active.prompt.id]
+        self._turns.pop(active, None)
+        if self._by_key.get(active.key) is active:
+            del self._by_key[active.key]
+
+
+def _repeated(request: PromptRequest) -> PromptRefusedError:
+    where = f" at the camera {request.camera!r}" if request.camera else ""
+    return PromptRefusedError(
+        request.prompt.id,
+        f"expected ids that differ{where}, got {shortened(request.prompt.id)!r} more than once",
+        request.camera or "",
+    )
+
+
+def _unknown(name: Key, is_asked_elsewhere: bool) -> PromptRefusedError:
+    camera, prompt_id = name
+    where = f" of the camera {camera!r}" if camera is not None else ""
+    advice = "~/active_prompts lists them"
+    if is_asked_elsewhere:
+        advice = "it is asked of others, so leave the camera empty or name theirs"
+    return PromptRefusedError(
+        prompt_id,
+        f"expected the id of a prompt that is asked{where}, got {shortened(prompt_id)!r}: {advice}",
+        camera or "",
+    )

@@ -56,7 +56,7 @@ class FrameAnswerer:
         if not topics:
             raise FrameDroppedError(DropReason.NOBODY_LISTENS)
         image_rgb = self._decoded(frame.message)
-        asked = tools.prompts.snapshot()
+        asked = tools.prompts.snapshot("")
         answer = Answer(
             header=frame.header,
             image_rgb=image_rgb,
@@ -67,7 +67,7 @@ class FrameAnswerer:
         messages = tools.outputs.messages(answer, topics)
         with tools.activity.publishing(frame.received):
             tools.outputs.publish(messages)
-        tools.prompts.answered(asked)
+        tools.prompts.answered("", asked)
 
     def _decoded(self, message: CameraMessage) -> Pixels:
         if isinstance(message, CompressedImage):

@@ -19,14 +19,13 @@ from sam3_ros.core.prompts import Prompt
 from sam3_ros.msg import Prompts, PromptStatus
 from sam3_ros.ros.active_prompts import ActivePrompts, Source
 from sam3_ros.ros.prompt_messages import (
-    PromptRefusedError,
     prompt_from_box,
     prompt_from_point,
     prompts_from_set,
     prompts_from_text,
-    refusing,
-    shortened,
 )
+from sam3_ros.ros.prompt_refusals import PromptRefusedError, refusing, shortened
+from sam3_ros.ros.prompt_requests import PromptRequest
 
 PROMPT_QOS = QoSProfile(depth=10)
 # A set of the most prompts there can be is answered by as many messages at once.
@@ -63,7 +62,7 @@ class PromptInbox:
         self._rules = rules
         self._status = node.create_publisher(PromptStatus, "~/prompt/status", STATUS_QOS)
         self._subscriptions = [
-            node.create_subscription(kind, source.value, callback, PROMPT_QOS)
+            node.create_subscription(kind, source.topic(), callback, PROMPT_QOS)
             for kind, source, callback in (
                 (String, Source.TEXT, self._on_text),
                 (PointStamped, Source.POINT, self._on_point),
@@ -113,14 +112,16 @@ class PromptInbox:
     def _install(self, source: Source, prompts: Sequence[Prompt]) -> None:
         self._rules.check(prompts)
         if source is Source.SET:
-            self._prompts.replace_all(prompts)
+            self._prompts.replace_all([PromptRequest(prompt) for prompt in prompts])
             return
         is_click = source in (Source.POINT, Source.BOX)
         frames = self._rules.click_frames() if is_click else 0
-        for active in self._prompts.replace(source, prompts, frames):
+        requests = [PromptRequest(prompt, frames=frames) for prompt in prompts]
+        _, displaced = self._prompts.replace(source, None, requests)
+        for active in displaced:
             reason = (
                 f"no longer asked: the prompt {shortened(active.prompt.id)!r} of "
-                f"{active.source.value} gave way to one of the same id from {source.value}"
+                f"{active.source.topic()} gave way to one of the same id from {source.topic()}"
             )
             self.refuse(self._header_of_now(), active.prompt.id, reason)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from geometry_msgs.msg import Point as PointMessage
 from geometry_msgs.msg import PointStamped
@@ -14,7 +12,6 @@ from std_msgs.msg import String
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
 from sam3_ros.core.prompts import (
-    MAX_TEXT_CHARACTERS,
     ConceptPrompt,
     InteractivePrompt,
     Prompt,
@@ -22,31 +19,9 @@ from sam3_ros.core.prompts import (
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
+from sam3_ros.ros.prompt_refusals import PromptRefusedError, refusing, shortened
 
 TEXT_SEPARATOR = ";"
-LONGEST_NAME = 60
-
-
-class PromptRefusedError(PromptError):
-    """A prompt that is not asked. prompt_id: its id, shortened if no text may be that long."""
-
-    def __init__(self, prompt_id: str, reason: str) -> None:
-        super().__init__(reason)
-        fits = len(prompt_id) <= MAX_TEXT_CHARACTERS
-        self.prompt_id = prompt_id if fits else shortened(prompt_id)
-
-
-@contextmanager
-def refusing(prompt_id: str) -> Iterator[None]:
-    """Turn a PromptError of the body into one that names the prompt."""
-    try:
-        yield
-    except PromptError as error:
-        raise PromptRefusedError(prompt_id, str(error)) from error
-
-
-def shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def prompts_from_text(message: String) -> tuple[ConceptPrompt, ...]:

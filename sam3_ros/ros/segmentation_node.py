@@ -171,7 +171,7 @@ class SegmentationNode(LifecycleNode):
             self._ledger.report(),
             providers=pipeline.providers,
             converter=pipeline.converter_name,
-            prompts=tuple(active.prompt.id for active in pipeline.prompts.snapshot()),
+            prompts=tuple(active.prompt.id for active in pipeline.prompts.all()),
         )
 
 

@@ -1,31 +1,47 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import pytest
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
-from sam3_ros.ros.active_prompts import ActivePrompts, Source
+from sam3_ros.ros.active_prompts import ActivePrompts, Snapshot
+from sam3_ros.ros.prompt_refusals import PromptRefusedError
+from sam3_ros.ros.prompt_requests import PromptRequest, Source
+
+TWO = ("front", "left")
 
 
-def texts(*words: str) -> list[ConceptPrompt]:
-    return [ConceptPrompt(word) for word in words]
+def texts(*words: str, camera: str | None = None) -> list[PromptRequest]:
+    return [PromptRequest(ConceptPrompt(word), camera) for word in words]
 
 
-def click(x: float = 1.0, prompt_id: str = "point") -> InteractivePrompt:
-    return InteractivePrompt(points=((x, 1.0),), id=prompt_id)
+def click(
+    x: float = 1.0,
+    prompt_id: str = "point",
+    camera: str | None = None,
+    frames: int = 0,
+    pins: Mapping[str, int] | None = None,
+) -> PromptRequest:
+    prompt = InteractivePrompt(points=((x, 1.0),), id=prompt_id)
+    return PromptRequest(prompt, camera, frames=frames, pins=pins or {})
 
 
 def values(active: ActivePrompts) -> dict[str, int]:
-    return {entry.prompt.id: entry.label_value for entry in active.snapshot()}
+    return {entry.prompt.id: entry.label_value for entry in active.all()}
+
+
+def ids(snapshot: Snapshot) -> list[str]:
+    return [entry.prompt.id for entry in snapshot]
 
 
 def test_a_value_is_the_least_free_and_lives_as_long_as_its_id():
     active = ActivePrompts()
-    active.replace(Source.TEXT, texts("a", "b", "c"))
+    active.replace(Source.TEXT, None, texts("a", "b", "c"))
     assert values(active) == {"a": 1, "b": 2, "c": 3}
-    active.replace(Source.TEXT, texts("d", "c"))
+    active.replace(Source.TEXT, None, texts("d", "c"))
     assert values(active) == {"d": 1, "c": 3}
     active.replace_all(texts("c", "e", "f"))
     assert values(active) == {"c": 3, "e": 1, "f": 2}
@@ -33,57 +49,188 @@ def test_a_value_is_the_least_free_and_lives_as_long_as_its_id():
 
 def test_a_source_replaces_only_what_came_by_it():
     active = ActivePrompts()
-    active.replace(Source.TEXT, texts("a"))
-    active.replace(Source.POINT, [click()])
-    active.replace(Source.BOX, [click(prompt_id="box")])
-    active.replace(Source.TEXT, [])
-    assert list(values(active)) == ["point", "box"]
+    active.replace(Source.TEXT, None, texts("a"))
+    active.replace(Source.POINT, None, [click()])
+    active.replace(Source.BOX, None, [click(prompt_id="box")])
+    active.replace(Source.TEXT, None, [])
+    assert ids(active.all()) == ["point", "box"]
     active.replace_all([])
-    assert values(active) == {}
+    assert active.all() == ()
 
 
-def test_a_set_is_not_touched_by_a_text_save_of_the_same_id():
+def test_a_source_replaces_only_what_came_for_its_camera():
+    active = ActivePrompts(TWO)
+    active.replace(Source.TEXT, None, texts("a"))
+    active.replace(Source.TEXT, "front", texts("b", camera="front"))
+    active.replace(Source.TEXT, "left", texts("c", camera="left"))
+    active.replace(Source.TEXT, "front", [])
+    active.replace(Source.TEXT, None, texts("d"))
+    assert ids(active.snapshot("front")) == ["d"]
+    assert ids(active.snapshot("left")) == ["c", "d"]
+
+
+def test_a_prompt_that_gives_way_to_another_source_is_told():
     active = ActivePrompts()
     active.replace_all(texts("a", "b"))
-    (displaced,) = active.replace(Source.TEXT, texts("b", "c"))
+    new, (displaced,) = active.replace(Source.TEXT, None, texts("b", "c"))
+    assert ids(new) == ["b", "c"]
     assert (displaced.prompt.id, displaced.source) == ("b", Source.SET)
-    assert active.replace(Source.TEXT, texts("b", "c")) == ()
+    assert active.replace(Source.TEXT, None, texts("b", "c"))[1] == ()
     assert values(active) == {"a": 1, "b": 2, "c": 3}
-    active.replace(Source.TEXT, [])
+    active.replace(Source.TEXT, None, [])
     assert values(active) == {"a": 1}
+
+
+def test_one_by_one():
+    active = ActivePrompts()
+    active.replace(Source.TEXT, None, texts("a"))
+    active.put([*texts("b"), click()])
+    active.put([click(2.0)])
+    assert values(active) == {"a": 1, "b": 2, "point": 3}
+    assert active.all()[-1].prompt == click(2.0).prompt
+    active.remove_named([(None, "a"), (None, "point")])
+    assert values(active) == {"b": 2}
+
+
+def test_removing_what_is_not_asked_changes_nothing():
+    active = ActivePrompts(TWO)
+    active.put([*texts("a"), *texts("b", camera="front")])
+    with pytest.raises(PromptRefusedError, match="a prompt that is asked, got 'c'") as caught:
+        active.remove_named([(None, "a"), (None, "c")])
+    assert caught.value.prompt_id == "c"
+    with pytest.raises(PromptRefusedError, match="of the camera 'left', got 'b': it is asked of"):
+        active.remove_named([("left", "b")])
+    assert ids(active.all()) == ["a", "b"]
+    active.remove_named([(None, "b")])
+    assert ids(active.all()) == ["a"]
+
+
+def test_a_cameras_own_prompt_hides_the_one_of_every_camera():
+    active = ActivePrompts(TWO)
+    everywhere, own, other = active.put(
+        [click(), click(2.0, camera="front"), click(3.0, "other", camera="left")]
+    )
+    assert active.snapshot("front") == (own,)
+    assert active.snapshot("left") == (everywhere, other)
+    assert (everywhere.label_value, own.label_value, other.label_value) == (1, 1, 2)
+    active.remove_named([("front", "point")])
+    assert active.snapshot("front") == (everywhere,)
+
+
+def test_ids_of_a_camera_must_differ():
+    active = ActivePrompts(TWO)
+    active.put([click(), click(camera="front"), click(camera="left")])
+    before = active.all()
+    with pytest.raises(PromptRefusedError, match="ids that differ at the camera 'left'") as caught:
+        active.replace_all([click(camera="left"), click(camera="left")])
+    assert (caught.value.prompt_id, caught.value.camera) == ("point", "left")
+    assert active.all() == before
 
 
 def test_frames_are_counted_only_for_the_prompt_that_was_asked():
     active = ActivePrompts()
-    active.replace(Source.TEXT, texts("a"))
-    active.replace(Source.POINT, [click(1.0)], frames=2)
-    active.answered(active.snapshot())
-    asked = active.snapshot()
-    active.replace(Source.POINT, [click(2.0)], frames=1)  # while that frame is in work
-    active.answered(asked)
-    assert list(values(active)) == ["a", "point"]
-    active.answered(active.snapshot())
-    assert list(values(active)) == ["a"]
+    active.replace(Source.TEXT, None, texts("a"))
+    active.replace(Source.POINT, None, [click(1.0, frames=2)])
+    active.answered("", active.snapshot(""))
+    asked = active.snapshot("")
+    active.replace(Source.POINT, None, [click(2.0, frames=1)])  # while that frame is in work
+    active.answered("", asked)
+    assert ids(active.all()) == ["a", "point"]
+    active.answered("", active.snapshot(""))
+    assert ids(active.all()) == ["a"]
+
+
+def test_frames_are_counted_for_each_camera():
+    active = ActivePrompts(TWO)
+    active.put([click(frames=1)])
+    active.answered("front", active.snapshot("front"))
+    assert active.snapshot("front") == ()
+    assert ids(active.all()) == ids(active.snapshot("left")) == ["point"]
+    active.answered("left", active.snapshot("left"))
+    assert active.all() == ()
+
+
+def test_a_pinned_prompt_waits_for_its_frame_and_is_free_after_it():
+    active = ActivePrompts(TWO)
+    (one,) = active.put([click(frames=2, pins={"front": 500})])
+    assert active.pinned_ns(one, "front") == 500
+    assert active.pinned_ns(one, "left") is None
+    assert active.snapshot("front", 600) == ()
+    assert active.snapshot("front", 500) == active.snapshot("front") == (one,)
+    assert active.snapshot("left", 600) == (one,)
+    active.answered("front", (one,))
+    assert active.pinned_ns(one, "front") is None
+    assert active.snapshot("front", 600) == (one,)
+    active.answered("front", (one,))
+    assert active.snapshot("front") == ()
+    assert active.snapshot("left") == (one,)
+
+
+def test_where_it_is_hidden_a_prompt_waits_for_no_frame():
+    active = ActivePrompts(TWO)
+    _, everywhere = active.put([click(camera="front"), click(pins={"front": 500, "left": 500})])
+    assert active.pinned_ns(everywhere, "front") is None
+    assert active.pinned_ns(everywhere, "left") == 500
+
+
+def test_a_value_is_an_ids_own_while_the_id_is_in_use():
+    active = ActivePrompts()
+    (old,) = active.put([click(1.0)])
+    active.put([click(2.0)])
+    assert active.has_value(old)
+    active.replace_all(texts("a"))
+    assert not active.has_value(old)
 
 
 def test_removing_spares_a_successor():
     active = ActivePrompts()
-    active.replace(Source.POINT, [click(1.0)])
-    (old,) = active.snapshot()
-    active.replace(Source.POINT, [click(2.0)])
+    active.replace(Source.POINT, None, [click(1.0)])
+    (old,) = active.all()
+    active.replace(Source.POINT, None, [click(2.0)])
     active.remove(old)
-    assert list(values(active)) == ["point"]
-    active.remove(*active.snapshot())
-    assert values(active) == {}
+    assert ids(active.all()) == ["point"]
+    active.remove(*active.all())
+    assert active.all() == ()
+
+
+def test_removing_at_one_camera_leaves_the_others():
+    active = ActivePrompts(TWO)
+    (one,) = active.put([click()])
+    active.remove(one, "front")
+    assert active.snapshot("front") == ()
+    assert active.snapshot("left") == active.all() == (one,)
+    active.remove(one, "left")
+    assert active.all() == ()
 
 
 def test_there_are_254_values_and_too_many_prompts_change_nothing():
     active = ActivePrompts()
     active.replace_all(texts(*(f"thing {n}" for n in range(254))))
     assert set(values(active).values()) == set(range(1, 255))
-    with pytest.raises(PromptError, match="at most 254 prompts"):
-        active.replace(Source.POINT, [click()])
+    with pytest.raises(PromptError, match=r"at most 254 prompts at a time.*got 255"):
+        active.replace(Source.POINT, None, [click()])
     assert len(values(active)) == 254
+
+
+def test_a_concept_is_not_sticky():
+    with pytest.raises(PromptError, match="prompt 'mug' is sticky: expected points or a box"):
+        PromptRequest(ConceptPrompt("mug"), sticky=True)
+
+
+def test_every_change_is_told_and_nothing_else():
+    active, seen = ActivePrompts(), list[list[str]]()
+    active.on_change(lambda: seen.append(ids(active.all())))
+    active.replace(Source.TEXT, None, texts("a"))
+    active.put([click(frames=2)])
+    active.answered("", active.snapshot(""))
+    with pytest.raises(PromptError):
+        active.remove_named([(None, "b")])
+    assert seen == [["a"], ["a", "point"]]
+    active.answered("", active.snapshot(""))
+    assert seen[2:] == [["a"]]
+    active.remove(*active.all())
+    active.replace_all([])
+    assert seen[3:] == [[]]
 
 
 def test_threads_see_whole_sets():
@@ -92,12 +239,18 @@ def test_threads_see_whole_sets():
 
     def write() -> None:
         for _ in range(300):
-            active.replace(Source.TEXT, texts("a", "b"))
-            active.replace(Source.TEXT, texts("c", "d", "e"))
+            active.replace(Source.TEXT, None, texts("a", "b"))
+            active.replace(Source.TEXT, None, texts("c", "d", "e"))
         stop.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     while not stop.is_set():
-        assert set(values(active)) in ({"a", "b"}, {"c", "d", "e"}, set())
+        assert set(ids(active.snapshot(""))) in ({"a", "b"}, {"c", "d", "e"}, set())
     writer.join()
+
+
+def test_a_source_names_its_topic():
+    assert Source.TEXT.topic() == "~/prompt/text"
+    assert Source.POINT.topic("front") == "~/front/prompt/point"
+    assert Source.SET.topic("front") == "~/prompts"

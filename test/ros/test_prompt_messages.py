@@ -10,14 +10,13 @@ from std_msgs.msg import String
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.ros.prompt_messages import (
-    PromptRefusedError,
     prompt_from_box,
     prompt_from_message,
     prompt_from_point,
     prompts_from_set,
     prompts_from_text,
-    shortened,
 )
+from sam3_ros.ros.prompt_refusals import PromptRefusedError, shortened
 
 LEFT = BoxMessage(x_min=1.5, y_min=2.0, x_max=30.0, y_max=40.25)
 RIGHT = BoxMessage(x_min=50.0, y_min=2.0, x_max=80.0, y_max=40.0)

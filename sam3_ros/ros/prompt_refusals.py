@@ -1,0 +1,42 @@
+"""Why a prompt is not asked, and which one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.core.prompts import MAX_TEXT_CHARACTERS
+
+LONGEST_NAME = 60
+
+
+class PromptRefusedError(PromptError):
+    """A prompt that is not asked.
+
+    prompt_id: its id, shortened if no text may be that long. camera: as it was asked, empty for
+    every camera. The reason names the prompt, if it has a name.
+    """
+
+    def __init__(self, prompt_id: str, reason: str, camera: str = "") -> None:
+        name = repr(shortened(prompt_id))
+        is_named = not prompt_id or name in reason or repr(prompt_id) in reason
+        super().__init__(reason if is_named else f"prompt {name}: {reason}")
+        fits = len(prompt_id) <= MAX_TEXT_CHARACTERS
+        self.prompt_id = prompt_id if fits else shortened(prompt_id)
+        self.camera = shortened(camera)
+
+
+@contextmanager
+def refusing(prompt_id: str, camera: str = "") -> Iterator[None]:
+    """Turn a PromptError of the body into one that names the prompt."""
+    try:
+        yield
+    except PromptRefusedError:
+        raise
+    except PromptError as error:
+        raise PromptRefusedError(prompt_id, str(error), camera) from error
+
+
+def shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

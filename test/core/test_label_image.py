@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.label_image import instance_image, label_image
+from sam3_ros.core.label_image import PaintedSegments, label_image
 from sam3_ros.core.segments import Segment
 
 SIZE = (6, 8)
@@ -38,7 +38,7 @@ def test_of_equal_scores_the_earlier_shows() -> None:
 def test_instances_of_a_prompt_share_its_value_but_not_their_own() -> None:
     segments = [segment("a", 0.9, slice(0, 2)), segment("a", 0.8, slice(4, 6))]
     assert label_image(segments, {"a": 7}, SIZE)[0].tolist() == [7, 7, 0, 0, 7, 7, 0, 0]
-    instances = instance_image(segments, SIZE)
+    instances = PaintedSegments(segments, SIZE).instances()
     assert instances.dtype == np.uint16
     assert instances[0].tolist() == [1, 1, 0, 0, 2, 2, 0, 0]
 
@@ -60,3 +60,42 @@ def test_what_cannot_be_painted_is_refused() -> None:
         label_image(segments, {"a": 1}, (5, 5))
     with pytest.raises(ValueError, match="unsigned"):
         label_image(segments, {"a": 1}, SIZE, np.float32)
+
+
+def test_labels_instances_and_confidences_show_the_same_segment() -> None:
+    segments = [
+        segment("a", 0.6, slice(0, 5)),
+        segment("b", 0.9, slice(3, 7)),
+        segment("a", 0.2, slice(4, 6)),
+    ]
+    painted = PaintedSegments(segments, SIZE)
+    assert painted.instances()[0].tolist() == [1, 1, 1, 2, 2, 2, 2, 0]
+    assert painted.labels({"a": 10, "b": 20})[0].tolist() == [10, 10, 10, 20, 20, 20, 20, 0]
+    confidences = painted.confidences()
+    assert confidences.dtype == np.uint8
+    assert confidences[0].tolist() == [153, 153, 153, 230, 230, 230, 230, 0]
+
+
+def test_confidences_are_cut_to_what_they_can_say() -> None:
+    # A click's score is the model's estimate of an IoU, which may be more than 1.
+    segments = [segment("a", 1.07, slice(0, 1)), segment("b", -0.02, slice(1, 2))]
+    assert PaintedSegments(segments, SIZE).confidences()[0, :3].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("count", [255, 256, 300])
+def test_many_segments_of_a_random_picture(count: int) -> None:
+    """Every picture against the plain rule, pixel by pixel; numbers of 8 bits and of 16."""
+    numbers = np.random.default_rng(count)
+    scores = numbers.integers(1, 100, count) / 100  # with many that are equal
+    masks = numbers.random((count, *SIZE)) < 0.05
+    segments = [
+        Segment(f"p{n % 40}", "", float(scores[n]), Box(0, 0, 1, 1), masks[n]) for n in range(count)
+    ]
+    values = {f"p{n}": n + 1 for n in range(40)}
+    painted = PaintedSegments(segments, SIZE)
+    for row, column in np.ndindex(SIZE):
+        here = [n for n in range(count) if masks[n, row, column]]
+        best = max(here, key=lambda n: (scores[n], -n))
+        assert painted.instances()[row, column] == best + 1
+        assert painted.labels(values)[row, column] == best % 40 + 1
+        assert painted.confidences()[row, column] == round(scores[best] * 255)

@@ -4,98 +4,83 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
-from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.label_image import instance_image, label_image
-from sam3_ros.core.overlay import draw_overlay
-from sam3_ros.core.segments import Segment
-from sam3_ros.msg import Segments, SegmentScores
+from sam3_ros.msg import FrameTiming
+from sam3_ros.ros.active_prompts import Snapshot
+from sam3_ros.ros.answer import Answer
+from sam3_ros.ros.answer_messages import answer_messages
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.image_messages import image_message
+from sam3_ros.ros.label_info import LabelInfoTopic
 from sam3_ros.ros.parameters import NodeConfiguration
-from sam3_ros.ros.pixel_rows import Pixels
-from sam3_ros.ros.segment_messages import scores_message, segments_message
+from sam3_ros.ros.timing_message import timing_message
+from sam3_ros.ros.vision_messages import find_vision_messages
+
+__all__ = ["Answer", "MadeMessages", "Outputs"]
 
 # Reliable, so that subscribers of either kind match; a few deep, so that one that is late by a
 # frame or two still gets them all.
 OUTPUT_QOS = QoSProfile(depth=5)
+LABEL_INFO = "label_info"
+TIMING = "debug/timing"
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What is known of a frame. segments: best first. label_values: prompt id to value.
+class MadeMessages:
+    """The messages of an answer, ready to be published.
 
-    received: time.monotonic() when what is answered came, s. waited: from then until the work on
-    it began, s. stages: seconds by step.
+    by_output: without the timing, which tells of publishing too. seconds: to make them.
     """
 
-    header: Header
-    image_rgb: Pixels
-    segments: Sequence[Segment]
-    label_values: Mapping[str, int]
-    mask_encoding: str
-    received: float = field(default_factory=time.monotonic)
-    waited: float = 0.0
-    stages: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def size(self) -> ImageSize:
-        return ImageSize(*self.image_rgb.shape[:2])
-
-
-def mask_message(answer: Answer) -> Image:
-    if answer.mask_encoding == "mono16":
-        return image_message(instance_image(answer.segments, answer.size), "mono16", answer.header)
-    labels = label_image(answer.segments, answer.label_values, answer.size, np.uint8)
-    return image_message(labels, "mono8", answer.header)
-
-
-def overlay_message(answer: Answer) -> Image:
-    overlay = draw_overlay(answer.image_rgb, answer.segments)
-    return image_message(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR), "bgr8", answer.header)
-
-
-def _scores(answer: Answer) -> SegmentScores:
-    return scores_message(answer.segments, answer.label_values, answer.header)
-
-
-def _segments(answer: Answer) -> Segments:
-    return segments_message(answer.segments, answer.label_values, answer.size, answer.header)
-
-
-_OUTPUTS: Mapping[str, tuple[type, Callable[[Answer], Any]]] = {
-    "mask": (Image, mask_message),
-    "scores": (SegmentScores, _scores),
-    "segments": (Segments, _segments),
-    "overlay": (Image, overlay_message),
-}
+    answer: Answer
+    by_output: Mapping[str, Any]
+    with_timing: bool
+    seconds: float
 
 
 class Outputs:
-    """The publishers of a camera. settings: the configuration as it is now."""
+    """The publishers of a camera.
+
+    settings: the configuration as it is now. bundle_threshold: the score threshold where the
+    configuration leaves it to the bundle.
+    """
 
     def __init__(
-        self, node: Node, camera: Camera, settings: Callable[[], NodeConfiguration]
+        self,
+        node: Node,
+        camera: Camera,
+        settings: Callable[[], NodeConfiguration],
+        bundle_threshold: float = 0.0,
     ) -> None:
         self._node = node
         self._settings = settings
+        self._bundle_threshold = bundle_threshold
+        self._names: dict[int, str] = {}
+        vision = find_vision_messages()
+        if vision.missing:
+            node.get_logger().info(vision.missing, once=True)
+        self._messages = answer_messages(vision.detections)
+        classes = {output: each.message_class for output, each in self._messages.items()}
         self._publishers: dict[str, Publisher] = {
             output: node.create_publisher(kind, camera.topic(output), OUTPUT_QOS)
-            for output, (kind, _) in _OUTPUTS.items()
+            for output, kind in {**classes, TIMING: FrameTiming}.items()
         }
+        self._label_info = (
+            LabelInfoTopic(node, camera.topic(LABEL_INFO), vision.label_info)
+            if vision.label_info is not None
+            else None
+        )
 
     def listened_to(self) -> tuple[str, ...]:
-        """The outputs that are wanted and have a subscriber now, such as `mask`."""
+        """The outputs that are wanted and have a subscriber now, such as `mask`.
+
+        Without those that are not of a frame: label info is told when it changes.
+        """
         wanted = self._settings().outputs
         return tuple(
             output
@@ -103,15 +88,38 @@ class Outputs:
             if output in wanted and publisher.get_subscription_count() > 0
         )
 
-    def messages(self, answer: Answer, outputs: Sequence[str]) -> dict[str, Any]:
+    def messages(self, answer: Answer, outputs: Sequence[str]) -> MadeMessages:
         """The messages of these outputs; the dear part."""
-        return {output: _OUTPUTS[output][1](answer) for output in outputs}
+        begun = time.perf_counter()
+        made = {
+            output: each.make(answer)
+            for output, each in self._messages.items()
+            if output in outputs
+        }
+        return MadeMessages(answer, made, TIMING in outputs, time.perf_counter() - begun)
 
-    def publish(self, messages: Mapping[str, Any]) -> None:
-        for output, message in messages.items():
+    def publish(self, made: MadeMessages) -> None:
+        begun = time.perf_counter()
+        for output, message in made.by_output.items():
             self._publishers[output].publish(message)
+        if made.with_timing:
+            steps = {"messages": made.seconds, "publish": time.perf_counter() - begun}
+            self._publishers[TIMING].publish(timing_message(made.answer, steps))
+
+    def labels_changed(self, active: Snapshot) -> None:
+        """Tell what the values of the label image mean from now on: these prompts."""
+        self._names = {each.label_value: each.prompt.label for each in active}
+        self.settings_changed()
+
+    def settings_changed(self) -> None:
+        """The configuration is another: the threshold may be, or the wanted outputs."""
+        settings = self._settings()
+        if self._label_info is not None and LABEL_INFO in settings.outputs:
+            self._label_info.tell(self._names, settings.score_threshold or self._bundle_threshold)
 
     def destroy(self) -> None:
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         self._publishers.clear()
+        if self._label_info is not None:
+            self._label_info.destroy()

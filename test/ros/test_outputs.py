@@ -68,7 +68,7 @@ def test_only_what_is_wanted_is_made(node):
         label_values={"mug": 5},
         mask_encoding="mono8",
     )
-    messages = Outputs(node, Camera(), configuration_of).messages(answer, ("mask",))
+    messages = Outputs(node, Camera(), configuration_of).messages(answer, ("mask",)).by_output
     assert list(messages) == ["mask"]
     labels = np.frombuffer(messages["mask"].data, np.uint8).reshape(4, 6)
     np.testing.assert_array_equal(labels, mask * 5)

@@ -59,15 +59,16 @@ class FrameQueue:
             self._changed.notify()
             return superseded
 
-    def put_click(self, active: ActivePrompt, camera: str, stamp_ns: int) -> None:
-        """Have it answered on the frame of that stamp. Raises PromptError if too many wait."""
+    def require_room(self, count: int) -> None:
+        """Raise PromptError if so many more calls of put_clicks would be too many."""
         with self._changed:
-            waiting = sum(len(clicks.prompts) for clicks in self._clicks)
-            if waiting >= MOST_CLICKS or self._closed:
-                raise PromptError(
-                    f"{waiting} clicks wait for their answers already: send them more slowly"
-                )
-            self._clicks.append(Clicks(camera, stamp_ns, (active,), time.monotonic()))
+            self._require_room(count)
+
+    def put_clicks(self, prompts: tuple[ActivePrompt, ...], camera: str, stamp_ns: int) -> None:
+        """Have them answered on the frame of that stamp. Raises PromptError if too many wait."""
+        with self._changed:
+            self._require_room(1)
+            self._clicks.append(Clicks(camera, stamp_ns, prompts, time.monotonic()))
             frame = self._newest.get(camera)
             if frame is not None and frame.stamp_ns == stamp_ns:
                 self._awaited.append(self._newest.pop(camera))
@@ -112,6 +113,13 @@ class FrameQueue:
         with self._changed:
             count = sum(len(clicks.prompts) for clicks in self._clicks)
             return count, min((clicks.received for clicks in self._clicks), default=None)
+
+    def _require_room(self, count: int) -> None:
+        waiting = len(self._clicks)
+        if waiting + count > MOST_CLICKS or self._closed:
+            raise PromptError(
+                f"{waiting} clicks wait for their answers already: send them more slowly"
+            )
 
     def _frames(self) -> Iterator[Frame]:
         if isinstance(self._in_work, Frame):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
+from sam3_ros.ros.active_prompts import ActivePrompts, Snapshot
 from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.frame_memory import FrameMemory
 from sam3_ros.ros.frame_queue import FrameQueue
@@ -74,14 +74,19 @@ class FramesSeen:
             f"{self._cameras.cameras[0].topic('prompt/point')}"
         )
 
-    def answer_now(self, active: ActivePrompt, camera: str) -> None:
-        """Have a prompt answered on the frame that it is pinned to, before any other.
+    def require_room(self, jobs: int) -> None:
+        """Raise PromptError if so many calls of answer_now would be too many."""
+        self._queue.require_room(jobs)
+
+    def answer_now(self, clicks: Snapshot, camera: str, stamp_ns: int) -> None:
+        """Have prompts answered on the frame that they are pinned to, before any other.
 
         Raises PromptError if too many wait.
         """
-        pinned_ns = self._prompts.pinned_ns(active, camera)
-        if pinned_ns is not None:  # else that frame, which was in work, has answered it already
-            self._queue.put_click(active, camera, pinned_ns)
+        # Those that a frame in work has answered meanwhile are no longer pinned.
+        waiting = tuple(c for c in clicks if self._prompts.pinned_ns(c, camera) == stamp_ns)
+        if waiting:
+            self._queue.put_clicks(waiting, camera, stamp_ns)
 
     def _has(self, camera: str, stamp_ns: int) -> bool:
         return stamp_ns in self._queue.stamps(camera) or stamp_ns in self._memory.stamps(camera)

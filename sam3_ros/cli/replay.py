@@ -113,7 +113,7 @@ def _settings(options: argparse.Namespace) -> ReplaySettings:
 
 
 def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
-    from sam3_ros.ros.replay.prompt_cues import box_cue, point_cue, text_cue
+    from sam3_ros.ros.replay.cue_arguments import box_cue, point_cue, text_cue
     from sam3_ros.ros.replay.prompt_file import read_prompt_file
 
     cues: list[PromptCue] = [text_cue(text) for text in options.text]

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from sam3_ros.core.errors import PromptError
+from sam3_ros.ros.cameras import Camera
+
+# As the node names what comes by its simple topics.
+POINT_ID, BOX_ID = "point", "box"
+FOLLOWED_ID = "followed"
+
+
+class On(Enum):
+    """Which image a click is answered on.
+
+    IMAGE: the one that it was placed on, the newest of its time, named by its stamp; the first
+    image if none was published yet. NEWEST: whichever is the newest when it reaches the node.
+    """
+
+    IMAGE = "image"
+    NEWEST = "newest"
 
 
 @dataclass(frozen=True)
 class TextCue:
-    """at: seconds since the bag's first message. text: phrases between ";", empty clears them."""
+    """at: seconds since the bag's first message. text: phrases between ";", empty clears them.
+
+    camera: empty for every one. id: empty for ~/prompt/text, whose phrases replace each other;
+    else one phrase that is asked beside the others.
+    """
 
     at: float
     text: str
+    camera: str = ""
+    id: str = ""
 
     def __post_init__(self) -> None:
         _check_time(self.at)
+        Camera(self.camera)
+        if self.id and len(self.phrases) != 1:
+            raise PromptError(f"a text with an id is one phrase, got {self.text!r}")
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -30,82 +55,101 @@ class TextCue:
 
 @dataclass(frozen=True)
 class PointCue:
-    """A click at x, y, image px."""
+    """A click at x, y, image px.
+
+    camera: empty for the only one. sticky: the object is followed until it is lost. id: to remove
+    it by; with one it is asked until then. Empty: the node's own, and it lasts one answer.
+    """
 
     at: float
     x: float
     y: float
+    camera: str = ""
+    on: On = On.IMAGE
+    sticky: bool = False
+    id: str = ""
 
     def __post_init__(self) -> None:
         _check_time(self.at)
+        Camera(self.camera)
         if not (math.isfinite(self.x) and math.isfinite(self.y)):
             raise PromptError(f"a click needs finite coordinates, got {self.x}, {self.y}")
+
+    @property
+    def prompt_id(self) -> str:
+        return self.id or (FOLLOWED_ID if self.sticky else POINT_ID)
 
 
 @dataclass(frozen=True)
 class BoxCue:
-    """A box, whole image px: its top left corner and its size."""
+    """A box, whole image px: its top left corner and its size. The others as in PointCue."""
 
     at: float
     x: int
     y: int
     width: int
     height: int
+    camera: str = ""
+    on: On = On.NEWEST
+    sticky: bool = False
+    id: str = ""
 
     def __post_init__(self) -> None:
         _check_time(self.at)
+        Camera(self.camera)
         if min(self.x, self.y) < 0 or min(self.width, self.height) < 1:
             raise PromptError(
                 "a box needs x and y of 0 or more, width and height of 1 or more, got "
                 f"{self.x}, {self.y}, {self.width}, {self.height}"
             )
 
-
-PromptCue: TypeAlias = TextCue | PointCue | BoxCue
-
-
-def text_cue(argument: str) -> TextCue:
-    """Read "TEXT", asked from the start, or "T:TEXT". Raises PromptError."""
-    timed = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*:(.*)", argument, re.DOTALL)
-    return TextCue(float(timed[1]), timed[2].strip()) if timed else TextCue(0.0, argument)
+    @property
+    def prompt_id(self) -> str:
+        return self.id or (FOLLOWED_ID if self.sticky else BOX_ID)
 
 
-def point_cue(argument: str) -> PointCue:
-    """Read "T:X,Y". Raises PromptError."""
-    at, (x, y) = _timed_numbers(argument, "T:X,Y, such as 2.5:320,240", 2)
-    return PointCue(at, x, y)
+@dataclass(frozen=True)
+class RemoveCue:
+    """The prompt of this id is asked no longer."""
+
+    at: float
+    id: str
+    camera: str = ""
+
+    def __post_init__(self) -> None:
+        _check_time(self.at)
+        Camera(self.camera)
+        if not self.id:
+            raise PromptError("expected the id of a prompt to remove, got an empty one")
 
 
-def box_cue(argument: str) -> BoxCue:
-    """Read "T:X,Y,WIDTH,HEIGHT". Raises PromptError."""
-    at, numbers = _timed_numbers(argument, "T:X,Y,WIDTH,HEIGHT, such as 2.5:100,80,60,60", 4)
-    x, y, width, height = (round(number) for number in numbers)
-    return BoxCue(at, x, y, width, height)
+ClickCue: TypeAlias = PointCue | BoxCue
+PromptCue: TypeAlias = TextCue | PointCue | BoxCue | RemoveCue
 
 
-def in_order(cues: Sequence[PromptCue]) -> tuple[PromptCue, ...]:
-    return tuple(sorted(cues, key=lambda cue: cue.at))
-
-
-def asked_at(cues: Sequence[PromptCue], at: float, click_seconds: float) -> str:
-    """What is in use at a time, in words; clicks and boxes count for click_seconds."""
-    texts = [cue.text for cue in cues if isinstance(cue, TextCue) and cue.at <= at]
-    fresh = [cue for cue in cues if at - click_seconds < cue.at <= at]
-    words = [texts[-1]] if texts and texts[-1].strip() else []
-    words += ["click"] if any(isinstance(cue, PointCue) for cue in fresh) else []
-    words += ["box"] if any(isinstance(cue, BoxCue) for cue in fresh) else []
+def asked_at(cues: Sequence[PromptCue], at: float, click_seconds: float, camera: str = "") -> str:
+    """What a camera is asked at a time, in words; clicks and boxes count for click_seconds."""
+    past = [c for c in cues if c.at <= at and c.camera in ("", camera)]
+    texts = {c.camera: c.text for c in past if isinstance(c, TextCue) and not c.id}
+    words = [text for text in texts.values() if text.strip()]
+    words += [f"{name} {kind}" if name else kind for name, kind in _lasting(past).items()]
+    fresh = [c for c in past if at - click_seconds < c.at]
+    words += ["click"] if any(isinstance(c, PointCue) and not c.id for c in fresh) else []
+    words += ["box"] if any(isinstance(c, BoxCue) and not c.id for c in fresh) else []
     return " + ".join(words) or "nothing asked"
 
 
-def _timed_numbers(argument: str, form: str, count: int) -> tuple[float, list[float]]:
-    time, _, rest = argument.partition(":")
-    try:
-        at, numbers = float(time), [float(part) for part in rest.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
-        raise PromptError(f"expected {form}, got {argument!r}")
-    return at, numbers
+def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
+    """What was asked by an id and not removed since."""
+    found: dict[str, str] = {}
+    for cue in past:
+        if isinstance(cue, RemoveCue):
+            found.pop(cue.id, None)
+        elif isinstance(cue, TextCue):
+            found |= {cue.id: cue.text} if cue.id else {}
+        elif cue.sticky or cue.id:
+            found[cue.prompt_id] = "sticky" if cue.sticky else "click"
+    return found
 
 
 def _check_time(at: float) -> None:

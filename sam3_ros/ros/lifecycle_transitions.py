@@ -12,12 +12,15 @@ from functools import wraps
 from typing import Any, Protocol, TypeAlias
 
 from lifecycle_msgs.srv import ChangeState
+from rclpy.callback_groups import CallbackGroup
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 
 class ReportsFailure(Protocol):
     """What a node with such transitions has."""
+
+    def transition_begins(self, transition: str) -> None: ...
 
     def transition_failed(self, transition: str, error: Exception) -> None: ...
 
@@ -33,6 +36,7 @@ def told(transition: Callable[[Any], None]) -> Transition:
     @wraps(transition)
     def run(node: ReportsFailure, _state: LifecycleState) -> TransitionCallbackReturn:
         name = transition.__name__.removeprefix("on_")
+        node.transition_begins(name)
         try:
             transition(node)
         except Exception as error:
@@ -64,3 +68,14 @@ def survive_impossible_transitions(node: LifecycleNode) -> None:
             return response
 
     service.callback = checked
+
+
+def run_transitions_in(group: CallbackGroup, node: LifecycleNode) -> None:
+    """Let change_state be called in this group, so that the node's other callbacks go on meanwhile.
+
+    LifecycleNode passes no group on (rclpy 7 and 9), and its mixin has one for all its services:
+    then nobody could ask for the state of a node that configures.
+    """
+    service = node._service_change_state
+    service.callback_group = group
+    group.add_entity(service)

@@ -9,17 +9,36 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 MEBIBYTE = 2**20
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # Together less than the two seconds in which the process must be gone.
-_EXECUTOR_SECONDS, _JOIN_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
+_JOIN_SECONDS, _CALLBACK_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
+# Transitions beside the other callbacks.
+_CALLBACK_THREADS = 2
+
+
+class ProcessEnd:
+    """Called with an exit code from any thread or signal handler: the process ends with it."""
+
+    def __init__(self) -> None:
+        # An Event could deadlock with a handler that comes while it is waited for.
+        self._codes: SimpleQueue[int] = SimpleQueue()
+
+    def __call__(self, code: int = 0) -> None:
+        """The first call counts."""
+        self._codes.put(code)
+
+    def wait(self) -> int:
+        """The exit code, once it is called."""
+        return self._codes.get()
 
 
 def keep_image_memory() -> None:
@@ -33,58 +52,67 @@ def keep_image_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 256 * MEBIBYTE)
 
 
-def run_node(make_node: Callable[[], Any], arguments: Sequence[str]) -> int:
-    """Spin the node until SIGINT or SIGTERM. Exit code: 0 then, 1 if it could not be made or broke.
+def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -> int:
+    """Spin the node until SIGINT or SIGTERM, or until it calls the end that it was made with.
 
-    The node has release(timeout) -> bool, which frees what it holds; where that or a callback
-    takes too long, the process ends without it.
+    Exit code: 0 after a signal, what the node called the end with, 1 if it could not be made or
+    broke. The node has release(timeout) -> bool, which frees what it holds; where that or a
+    callback takes too long, the process ends without it.
     """
-    stop = threading.Event()
+    end = ProcessEnd()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: end())
     keep_image_memory()
     # Our own handlers: rclpy's would end the executor under a callback that is at work.
     rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = make_node()
+        node = make_node(end)
     except Exception as error:
         print(f"the node cannot start: {type(error).__name__}: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
-    return _spin(node, stop)
+    return _spin(node, end)
 
 
-def _spin(node: Any, stop: threading.Event) -> int:
-    executor = SingleThreadedExecutor()
+def _spin(node: Any, end: ProcessEnd) -> int:
+    executor = MultiThreadedExecutor(num_threads=_CALLBACK_THREADS)
     executor.add_node(node)
-    broke: list[BaseException] = []
 
     def spin() -> None:
         try:
             executor.spin()
         except BaseException as error:
-            broke.append(error)
-        finally:
-            stop.set()
+            traceback.print_exception(error)
+            end(1)
 
     thread = threading.Thread(target=spin, name="executor", daemon=True)
     thread.start()
-    stop.wait()
-    if broke:
-        traceback.print_exception(broke[0])
+    code = end.wait()
     # In this order: to end while a thread spins, or with the node alive, sometimes aborts.
-    executor.shutdown(timeout_sec=_EXECUTOR_SECONDS)
+    Executor.shutdown(executor, 0.0)
     thread.join(_JOIN_SECONDS)
-    if thread.is_alive() or not node.release(_RELEASE_SECONDS):
-        _end_at_once(node)
+    idle = not thread.is_alive() and _callbacks_end(executor)
+    if not idle or not node.release(_RELEASE_SECONDS):
+        _end_at_once(node, code)
     node.destroy_node()
     rclpy.try_shutdown()
-    return 1 if broke else 0
+    return code
 
 
-def _end_at_once(node: Any) -> None:
+def _callbacks_end(executor: MultiThreadedExecutor) -> bool:
+    """Wait a while for what the executor's own threads do.
+
+    Its own shutdown waits without end (rclpy 9) or not at all (rclpy 7).
+    """
+    waiting = threading.Thread(target=executor._executor.shutdown, daemon=True)
+    waiting.start()
+    waiting.join(_CALLBACK_SECONDS)
+    return not waiting.is_alive()
+
+
+def _end_at_once(node: Any, code: int) -> None:
     """The model is at work in a thread that cannot be interrupted: leave it to the system."""
     node.get_logger().warning("ending in the middle of a frame or of loading a bundle")
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)

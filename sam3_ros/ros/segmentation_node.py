@@ -10,11 +10,13 @@ configured again.
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -26,8 +28,12 @@ from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros.diagnostics import Diagnostics, NodeStatus
 from sam3_ros.ros.frame_ledger import FrameLedger
 from sam3_ros.ros.inference_worker import described
-from sam3_ros.ros.lifecycle_transitions import survive_impossible_transitions, told
-from sam3_ros.ros.node_process import run_node
+from sam3_ros.ros.lifecycle_transitions import (
+    run_transitions_in,
+    survive_impossible_transitions,
+    told,
+)
+from sam3_ros.ros.node_process import ProcessEnd, run_node
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
     configuration,
@@ -37,9 +43,18 @@ from sam3_ros.ros.parameters import (
     updated_configuration,
 )
 from sam3_ros.ros.pipeline import Pipeline
+from sam3_ros.ros.pipeline_seat import PipelineSeat
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
+_STATE_IN = {
+    "configure": "configuring",
+    "activate": "activating",
+    "deactivate": "deactivating",
+    "cleanup": "cleaningup",
+    "shutdown": "shuttingdown",
+    "error": "errorprocessing",
+}
 _STATE_AFTER = {
     "configure": "inactive",
     "activate": "active",
@@ -51,15 +66,25 @@ _STATE_AFTER = {
 
 
 class SegmentationNode(LifecycleNode):
-    """Lifecycle, parameters and diagnostics; the work is the pipeline's."""
+    """Lifecycle, parameters and diagnostics; the work is the pipeline's.
 
-    def __init__(self) -> None:
+    Transitions run in a thread of their own where the executor has two: nothing else waits while
+    a model is loaded.
+    """
+
+    def __init__(self, end: ProcessEnd | None = None) -> None:
+        """end: called once there is nothing left to do; with build_only there is."""
+        # Of the configuration and the pipeline; held for moments, never while loading.
+        self._turn = threading.RLock()
         super().__init__("segmentation_node")
+        self._end = end or ProcessEnd()
+        transitions = MutuallyExclusiveCallbackGroup()
         survive_impossible_transitions(self)
+        run_transitions_in(transitions, self)
         declare_parameters(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._ledger = FrameLedger()
-        self._pipeline: Pipeline | None = None
+        self._seat = PipelineSeat(self._turn)
         self._configuration: NodeConfiguration | None = None
         self._state, self._failure = "unconfigured", ""
         self._diagnostics = Diagnostics()
@@ -70,24 +95,34 @@ class SegmentationNode(LifecycleNode):
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         period = self.get_parameter("diagnostics_period").value
         self.create_timer(period, self._publish_diagnostics, clock=clock)
-        self._autostart = self.create_timer(0.0, self._start, clock=clock)
+        self._autostart = self.create_timer(0.0, self._start, transitions, clock)
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """As any node's; none is accepted by one configuration and set in the next."""
+        with self._turn:
+            return super().set_parameters_atomically(parameter_list)
 
     @told
     def on_configure(self) -> None:
-        self._configuration = settings = read_configuration(self)
+        with self._turn:
+            self._configuration = settings = read_configuration(self)
         self.get_logger().info(f"loading the bundle {settings.bundle!r} on {settings.backend}")
         segmenter = Segmenter.load(
             settings.bundle, settings.backend, settings.precision, settings.threads or None
         )
-        self._pipeline = Pipeline(self, self._ledger, segmenter, self._settings)
+        self._seat.install(
+            self, lambda node: Pipeline(node, self._ledger, segmenter, self._settings)
+        )
 
     @told
     def on_activate(self) -> None:
-        self._opened().activate()
+        with self._seat.use_configured() as pipeline:
+            pipeline.activate()
 
     @told
     def on_deactivate(self) -> None:
-        self._opened().deactivate()
+        with self._seat.use_configured() as pipeline:
+            pipeline.deactivate()
 
     @told
     def on_cleanup(self) -> None:
@@ -101,11 +136,16 @@ class SegmentationNode(LifecycleNode):
     def on_error(self) -> None:
         self._free()
 
+    def transition_begins(self, transition: str) -> None:
+        with self._turn:
+            self._state_before, self._state = self._state, _STATE_IN[transition]
+
     def transition_succeeded(self, transition: str) -> None:
         self._state, self._failure = _STATE_AFTER[transition], ""
         self.get_logger().info(self._state)
 
     def transition_failed(self, transition: str, error: Exception) -> None:
+        self._state = self._state_before
         self._failure = f"{transition} failed: {described(error)}"
         self.get_logger().error(self._failure)
         if not isinstance(error, Sam3RosError):
@@ -113,27 +153,24 @@ class SegmentationNode(LifecycleNode):
 
     def release(self, timeout: float) -> bool:
         """Free the model before the process ends. False if a frame is still in work by then."""
-        if self._pipeline is not None:
-            if not self._pipeline.close(timeout):
-                return False
-            self._pipeline = None
-        return True
+        return self._seat.free(timeout)
 
     def _start(self) -> None:
         # In the executor's thread, so that the node is there to be asked and to be stopped.
         self._autostart.cancel()
-        if not self.get_parameter("autostart").value or self._state != "unconfigured":
+        build_only = self.get_parameter("build_only").value
+        autostart = self.get_parameter("autostart").value or build_only
+        if not autostart or self._state != "unconfigured":
             return  # a lifecycle manager may have been faster
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        if build_only:
+            self._end(0 if configured else 1)
+        elif configured:
             self.trigger_activate()
 
     def _free(self) -> None:
         if not self.release(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
-
-    def _opened(self) -> Pipeline:
-        assert self._pipeline is not None, "the lifecycle allows this only when configured"
-        return self._pipeline
 
     def _settings(self) -> NodeConfiguration:
         assert self._configuration is not None, "read before the pipeline is made"
@@ -141,19 +178,21 @@ class SegmentationNode(LifecycleNode):
 
     def _on_parameters(self, updates: Sequence[Parameter]) -> SetParametersResult:
         try:
-            if self._pipeline is None:
+            if self._state in ("unconfigured", "finalized"):
                 configuration(known_values(updates))  # the others may still have to be set right
             else:
-                self._update(self._pipeline, updates)
+                self._update(updates)
         except Sam3RosError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _update(self, pipeline: Pipeline, updates: Sequence[Parameter]) -> None:
+    def _update(self, updates: Sequence[Parameter]) -> None:
+        """While it is configured, or configures: a pipeline that is to come reads them then."""
         updated = updated_configuration(self._settings(), updates)
-        if "prompts" in known_values(updates):
-            pipeline.inbox.ask_texts(updated.concept_prompts())
-        self._configuration = updated
+        with self._seat.use() as pipeline:
+            if pipeline is not None and "prompts" in known_values(updates):
+                pipeline.inbox.ask_texts(updated.concept_prompts())
+            self._configuration = updated
 
     def _publish_diagnostics(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg())
@@ -162,17 +201,17 @@ class SegmentationNode(LifecycleNode):
     def _status(self) -> NodeStatus:
         names = ("bundle", "backend", "precision")
         model = {name: str(self.get_parameter(name).value) for name in names}
-        pipeline = self._pipeline
         common = (self.get_fully_qualified_name(), self._state, self._failure, model)
-        if pipeline is None:
-            return NodeStatus(*common, self._ledger.report())
-        return NodeStatus(
-            *common,
-            self._ledger.report(),
-            providers=pipeline.providers,
-            converter=pipeline.converter_name,
-            prompts=tuple(active.prompt.id for active in pipeline.prompts.all()),
-        )
+        with self._seat.use() as pipeline:
+            if pipeline is None:
+                return NodeStatus(*common, self._ledger.report())
+            return NodeStatus(
+                *common,
+                self._ledger.report(),
+                providers=pipeline.providers,
+                converter=pipeline.converter_name,
+                prompts=tuple(active.prompt.id for active in pipeline.prompts.all()),
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

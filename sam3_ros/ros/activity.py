@@ -21,6 +21,11 @@ class Activity:
     def is_active(self) -> bool:
         return self._active_since is not None
 
+    def is_current(self, received: float) -> bool:
+        """The node has been active since then, time.monotonic() seconds."""
+        since = self._active_since
+        return since is not None and received >= since
+
     def switch(self, active: bool) -> None:
         with self._lock:
             self._active_since = time.monotonic() if active else None
@@ -32,6 +37,6 @@ class Activity:
         Raises FrameDroppedError if the node became inactive since, even if it is active again.
         """
         with self._lock:
-            if self._active_since is None or received < self._active_since:
+            if not self.is_current(received):
                 raise FrameDroppedError(DropReason.NOT_ACTIVE)
             yield

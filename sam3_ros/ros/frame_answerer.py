@@ -1,98 +1,246 @@
-"""One frame's way: decode, ask the prompts in use, publish to whoever listens."""
+"""A frame's way, and a click's on a frame seen before: decode, ask, publish to whoever listens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 
-from sam3_ros.core.errors import PromptError
+from sam3_ros.core.errors import ImageError, PromptError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.segments import Segment
-from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts, Snapshot
+from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
 from sam3_ros.ros.activity import Activity
+from sam3_ros.ros.answer import Answer
 from sam3_ros.ros.compressed_image import decode_compressed
 from sam3_ros.ros.frame_ledger import DropReason, FrameDroppedError
-from sam3_ros.ros.frame_slot import CameraMessage, Frame
+from sam3_ros.ros.frame_memory import FrameMemory, SeenFrame
+from sam3_ros.ros.frame_queue import Clicks
+from sam3_ros.ros.frames import CameraMessage, Frame
 from sam3_ros.ros.image_conversion import ImageConverter
-from sam3_ros.ros.outputs import Answer, Outputs
+from sam3_ros.ros.outputs import Outputs
 from sam3_ros.ros.parameters import NodeConfiguration
 from sam3_ros.ros.pixel_rows import Pixels
+from sam3_ros.ros.seen_frames import not_kept_any_more
 from sam3_ros.ros.segment_messages import best_first
+from sam3_ros.ros.step_times import StepLatencies, StepTimes
+from sam3_ros.ros.sticky_objects import StickyObjects
+
+# A bag that loops every second must not fill the log.
+SECONDS_BETWEEN_LOGS = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class FrameTools:
-    """What answering a frame takes.
+    """What answering takes.
 
-    configuration: what the parameters are now. refuse: tell the world that a prompt was refused
-    at a frame, and why.
+    outputs: by camera. configuration: what the parameters are now. refuse: tell the world, with a
+    frame's header and its camera, that a prompt is no longer asked, and why.
     """
 
     segmenter: Segmenter
     converter: ImageConverter
     prompts: ActivePrompts
-    outputs: Outputs
+    memory: FrameMemory
+    outputs: Mapping[str, Outputs]
     activity: Activity
     configuration: Callable[[], NodeConfiguration]
-    refuse: Callable[[Frame, ActivePrompt, PromptError], None]
+    refuse: Callable[[Header, str, ActivePrompt, str], None]
+    logger: Any
+
+
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """The work on one answer. received: when what is answered came; both time.monotonic() s."""
+
+    seen: SeenFrame
+    received: float
+    began: float = field(default_factory=time.monotonic)
+    steps: StepTimes = field(default_factory=StepTimes)
 
 
 class FrameAnswerer:
-    """Runs in the inference thread. image_size: of the last frame, None before the first."""
+    """Runs in the inference thread. image_sizes: of the last image of each camera."""
 
     def __init__(self, tools: FrameTools) -> None:
         self._tools = tools
-        self.image_size: ImageSize | None = None
+        self._sticky = StickyObjects(
+            tools.segmenter, lambda: tools.configuration().sticky_least_score
+        )
+        self.image_sizes: dict[str, ImageSize] = {}
+        self.latencies = StepLatencies()
 
     def answer(self, frame: Frame) -> None:
         """Raises FrameDroppedError, ImageError for the image, and whatever the segmenter does."""
-        tools = self._tools
-        topics = tools.outputs.listened_to()
+        seen = SeenFrame.of(frame)
+        if not self._tools.memory.add(seen):
+            self._tools.logger.warning(
+                f"the stamps of {frame.camera or 'the camera'} jumped back to "
+                f"{frame.header.stamp.sec} s: its frames before are forgotten",
+                throttle_duration_sec=SECONDS_BETWEEN_LOGS,
+            )
+        try:
+            self._answer(_Turn(seen, frame.received))
+        except ImageError:
+            self._tools.memory.forget(seen)
+            raise
+        finally:
+            self._settle(seen, frame.received)
+
+    def answer_clicks(self, clicks: Clicks) -> int:
+        """Answer those that the frame has not answered by itself; how many. Raises as answer.
+
+        Raises PromptError if the frame is no longer kept.
+        """
+        seen = self._tools.memory.find(clicks.camera, clicks.stamp_ns)
+        wanted = self._still_wanted(clicks, seen)
+        if not wanted:
+            return 0
+        if seen is None:
+            raise PromptError(not_kept_any_more(clicks.stamp_ns))
+        try:
+            return self._answer_on(_Turn(seen, clicks.received), wanted)
+        except ImageError:
+            self._tools.memory.forget(seen)
+            raise
+        finally:
+            self._settle(seen, clicks.received)
+
+    def give_up(self, clicks: Clicks, reason: str) -> None:
+        """Stop asking those that are not answered, and say why; from any thread."""
+        seen = self._tools.memory.find(clicks.camera, clicks.stamp_ns)
+        seconds, rest = divmod(clicks.stamp_ns, 1_000_000_000)
+        header = seen.header if seen else Header(stamp=Time(sec=seconds, nanosec=rest))
+        for active in self._still_wanted(clicks, seen):
+            self._drop(header, clicks.camera, active, reason)
+
+    def make_room(self) -> None:
+        """Forget every frame, for memory ran out."""
+        self._tools.memory.clear()
+
+    def _answer(self, turn: _Turn) -> None:
+        tools, seen = self._tools, turn.seen
+        topics = tools.outputs[seen.camera].listened_to()
         if not topics:
             raise FrameDroppedError(DropReason.NOBODY_LISTENS)
-        image_rgb = self._decoded(frame.message)
-        asked = tools.prompts.snapshot("")
-        answer = Answer(
-            header=frame.header,
-            image_rgb=image_rgb,
-            segments=best_first(self._segments(frame, image_rgb, asked)),
-            label_values={active.prompt.id: active.label_value for active in asked},
-            mask_encoding=tools.configuration().mask_encoding,
-        )
-        messages = tools.outputs.messages(answer, topics)
-        with tools.activity.publishing(frame.received):
-            tools.outputs.publish(messages)
-        tools.prompts.answered("", asked)
+        image_rgb = self._decoded(turn)
+        asked = tools.prompts.snapshot(seen.camera, seen.stamp_ns)
+        self._sticky.keep_only(tools.prompts.all())
+        told = self._ask(turn, asked)
+        self._publish(turn, image_rgb, told, topics)
+        tools.prompts.answered(seen.camera, asked)
 
-    def _decoded(self, message: CameraMessage) -> Pixels:
+    def _answer_on(self, turn: _Turn, wanted: Sequence[ActivePrompt]) -> int:
+        """Beside what the frame was answered with, if that still means the same."""
+        tools, seen = self._tools, turn.seen
+        topics = tools.outputs[seen.camera].listened_to()
+        if not topics:
+            return self._unheard(seen, wanted)
+        image_rgb = self._decoded(turn)
+        earlier = [active for active in seen.answers if tools.prompts.has_value(active)]
+        told = self._ask(turn, wanted)
+        if told:
+            by_id = {active.prompt.id: active for active in (*earlier, *told)}
+            self._publish(turn, image_rgb, tuple(by_id.values()), topics)
+            tools.prompts.answered(seen.camera, told)
+        return len(told)
+
+    def _unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
+        """What has no end goes on with the next frames; the answer of the others would be lost."""
+        for active in wanted:
+            if active.frames == 0 and not active.sticky:
+                self._tools.prompts.answered(seen.camera, (active,))
+            else:
+                reason = "nobody listens to the answers: subscribe to one, then ask again"
+                self._drop(seen.header, seen.camera, active, reason)
+        return 0
+
+    def _still_wanted(self, clicks: Clicks, seen: SeenFrame | None) -> tuple[ActivePrompt, ...]:
+        """Without those that the frame has answered, that are cleared, or that gave way here."""
+        has_value = self._tools.prompts.has_value
+        answered = seen.answers if seen is not None else {}
+        wanted = (a for a in clicks.prompts if a not in answered and has_value(a))
+        return tuple({active.key: active for active in wanted}.values())
+
+    def _decoded(self, turn: _Turn) -> Pixels:
+        seen = turn.seen
+        if seen.image_rgb is None:
+            assert seen.message is not None
+            with turn.steps.measure("convert"):
+                seen.image_rgb = self._read(seen.message)
+            seen.message = None
+            self.image_sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])
+        return seen.image_rgb
+
+    def _read(self, message: CameraMessage) -> Pixels:
         if isinstance(message, CompressedImage):
-            image_rgb = decode_compressed(message)
-        else:
-            image_rgb = self._tools.converter.to_rgb(message)
-        self.image_size = ImageSize(*image_rgb.shape[:2])
-        return image_rgb
+            return decode_compressed(message)
+        return self._tools.converter.to_rgb(message)
 
-    def _segments(self, frame: Frame, image_rgb: Pixels, asked: Snapshot) -> list[Segment]:
-        if not asked:
-            return []  # the image need not be encoded to answer with nothing
-        embedding = self._tools.segmenter.encode_image(image_rgb)
-        # One by one, so that a prompt that does not fit this image falls alone; what they share
-        # is computed once all the same, by the embedding.
-        answers = (self._answers_to(active, embedding, frame) for active in asked)
-        return list(chain.from_iterable(answers))
+    def _ask(self, turn: _Turn, asked: Iterable[ActivePrompt]) -> tuple[ActivePrompt, ...]:
+        """Those that could be answered."""
+        return tuple(active for active in asked if self._is_answered(turn, active))
 
-    def _answers_to(
-        self, active: ActivePrompt, embedding: ImageEmbedding, frame: Frame
-    ) -> list[Segment]:
+    def _is_answered(self, turn: _Turn, active: ActivePrompt) -> bool:
+        """One by one, so that a prompt that does not fit this image falls alone."""
+        seen = turn.seen
+        try:
+            seen.answers[active] = self._segments(turn, active)
+        except PromptError as error:
+            self._drop(seen.header, seen.camera, active, str(error))
+            return False
+        return True
+
+    def _segments(self, turn: _Turn, active: ActivePrompt) -> tuple[Segment, ...]:
+        seen, segmenter = turn.seen, self._tools.segmenter
+        if seen.embedding is None:  # with no prompt the image need not be encoded
+            assert seen.image_rgb is not None
+            seen.embedding = segmenter.encode_image(seen.image_rgb)
+            turn.steps.absorb(segmenter.timings)
         threshold = self._tools.configuration().score_threshold or None
         try:
-            return self._tools.segmenter.ask(embedding, [active.prompt], threshold)
-        except PromptError as error:
-            self._tools.prompts.remove(active)
-            self._tools.refuse(frame, active, error)
-            return []
+            if active.sticky:
+                return (self._sticky.find(active, seen.camera, seen.embedding),)
+            return tuple(segmenter.ask(seen.embedding, [active.prompt], threshold))
+        finally:
+            turn.steps.absorb(segmenter.timings)
+
+    def _publish(
+        self, turn: _Turn, image_rgb: Pixels, told: Sequence[ActivePrompt], topics: Sequence[str]
+    ) -> None:
+        tools, seen = self._tools, turn.seen
+        found = chain.from_iterable(seen.answers[active] for active in told)
+        answer = Answer(
+            header=seen.header,
+            image_rgb=image_rgb,
+            segments=best_first(list(found)),
+            label_values={active.prompt.id: active.label_value for active in told},
+            mask_encoding=tools.configuration().mask_encoding,
+            received=turn.received,
+            waited=turn.began - turn.received,
+            stages=turn.steps.as_dict(),
+        )
+        outputs = tools.outputs[seen.camera]
+        with turn.steps.measure("messages"):
+            messages = outputs.messages(answer, topics)
+        with tools.activity.publishing(turn.received), turn.steps.measure("publish"):
+            outputs.publish(messages)
+        self.latencies.add(turn.steps.as_dict())
+
+    def _drop(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
+        self._tools.prompts.remove(active, camera)
+        self._tools.refuse(header, camera, active, reason)
+
+    def _settle(self, seen: SeenFrame, received: float) -> None:
+        """What it holds has changed; nothing is kept from before the node was last activated."""
+        if self._tools.activity.is_current(received):
+            self._tools.memory.trim()
+        else:
+            self._tools.memory.forget(seen)

@@ -21,7 +21,9 @@ class DropReason(Enum):
     UNDECODABLE = "undecodable"  # no image could be read of it
     NOT_ACTIVE = "not active"  # the node is, or became, inactive
     NOBODY_LISTENS = "nobody listens"  # no topic of the answer has a subscriber
+    RATE_LIMIT = "rate limit"  # it came sooner than max_rate allows
     INFERENCE_FAILED = "inference failed"  # the segmenter raised an error
+    OUT_OF_MEMORY = "out of memory"  # there was not enough for this frame
 
 
 class FrameDroppedError(Exception):

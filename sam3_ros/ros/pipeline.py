@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from sam3_ros.core.errors import PromptError, Sam3RosError
+from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
 from sam3_ros.ros.activity import Activity
-from sam3_ros.ros.cameras import Camera
+from sam3_ros.ros.camera_subscriptions import CameraSubscriptions
 from sam3_ros.ros.cv_bridge_conversion import choose_converter
 from sam3_ros.ros.frame_answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frame_ledger import FrameLedger
-from sam3_ros.ros.frame_slot import CameraMessage, Frame
+from sam3_ros.ros.frame_memory import FrameMemory, MemoryLimits
+from sam3_ros.ros.frame_queue import FrameQueue
+from sam3_ros.ros.frames import CameraMessage
 from sam3_ros.ros.image_conversion import ImageConverter
 from sam3_ros.ros.inference_worker import InferenceWorker
 from sam3_ros.ros.outputs import Outputs
 from sam3_ros.ros.parameters import NodeConfiguration
-from sam3_ros.ros.prompt_inbox import PromptInbox, PromptRules
+from sam3_ros.ros.pipeline_report import CameraReport, PipelineReport
+from sam3_ros.ros.prompt_inbox import PromptInbox
+from sam3_ros.ros.prompt_rules import PromptRules
+from sam3_ros.ros.seen_frames import FramesSeen
+
+MEBIBYTE = 2**20
 
 
 class HalfClosedError(Sam3RosError):
@@ -36,50 +42,35 @@ class Pipeline:
     def __init__(
         self,
         node: Node,
-        ledger: FrameLedger,
+        ledgers: Mapping[str, FrameLedger],
         segmenter: Segmenter,
         configuration: Callable[[], NodeConfiguration],
     ) -> None:
-        """Owns the segmenter from now on. Raises PromptError for prompts it cannot ask."""
-        self._node = node
-        self._activity = Activity()
-        self.prompts = ActivePrompts()
-        self.providers = segmenter.providers
+        """Owns the segmenter from now on. ledgers: of each camera in the configuration.
+
+        Raises PromptError for prompts it cannot ask.
+        """
+        self._node, self._segmenter, self._configuration = node, segmenter, configuration
+        self._cameras = configuration().camera_set()
+        self._ledgers = {name: ledgers[name] for name in self._cameras.names}
+        self._activity, self._is_left = Activity(), False
+        self._memory, self._queue = FrameMemory(self._memory_limits), FrameQueue()
+        self.prompts = ActivePrompts(self._cameras.names)
         with ExitStack() as undo:
             undo.callback(segmenter.close)
-            converter = self._chosen_converter()
-            self.converter_name = converter.name
-            outputs = Outputs(node, Camera(), configuration)
-            undo.callback(outputs.destroy)
-            answerer = FrameAnswerer(
-                FrameTools(
-                    segmenter=segmenter,
-                    converter=converter,
-                    prompts=self.prompts,
-                    outputs=outputs,
-                    activity=self._activity,
-                    configuration=configuration,
-                    refuse=self._refuse,
-                )
+            self._outputs = self._make_outputs(undo)
+            self._answerer = self._make_answerer()
+            self._frames = FramesSeen(
+                self._cameras, self._memory, self._queue, self.prompts, self._answerer.image_sizes
             )
-            rules = PromptRules(
-                manifest=segmenter.bundle.manifest,
-                image_size=lambda: answerer.image_size,
-                click_frames=lambda: configuration().click_frames,
-            )
-            self.inbox = PromptInbox(node, self.prompts, rules)
-            undo.callback(self.inbox.destroy)
-            self.inbox.ask_texts(configuration().concept_prompts())
-            self._worker = InferenceWorker(
-                answerer.answer, ledger, self._activity, node.get_logger()
-            )
-            undo.callback(self._worker.stop, 0.0)  # idle, unless close() has waited for it
-            self._subscription: Subscription | None = self._subscribe(configuration())
+            self.inbox = self._make_inbox(undo)
+            self._worker = self._make_worker(undo)
+            self._subscriptions = CameraSubscriptions(node, configuration(), self._on_image)
             self._closing = undo.pop_all()
 
     def activate(self) -> None:
         """Raises HalfClosedError once close() was called: nothing would be answered."""
-        if self._subscription is None:
+        if self._is_left:
             raise HalfClosedError("the node was being cleaned up: clean up again, then configure")
         self._activity.switch(True)
 
@@ -87,15 +78,103 @@ class Pipeline:
         """From now on no answer is published; a frame that is in work ends as dropped."""
         self._activity.switch(False)
         self._worker.discard()
+        self._memory.clear()
+
+    def settings_changed(self) -> None:
+        """The configuration is another."""
+        for outputs in self._outputs.values():
+            outputs.settings_changed()
 
     def close(self, timeout: float) -> bool:
         """Free everything, topics first. False, and the model kept, if the thread does not end."""
+        self._is_left = True
         self.deactivate()
-        self._unsubscribe()
+        self._subscriptions.destroy()
         if not self._worker.stop(timeout):
             return False
         self._closing.close()
         return True
+
+    def report(self) -> PipelineReport:
+        """How things are now; from any thread."""
+        now = time.monotonic()
+        clicks_waiting, oldest_click = self._queue.clicks()
+        kept_frames, kept_frame_bytes = self._memory.size()
+        texts = self._segmenter.kept_texts
+        return PipelineReport(
+            providers=self._segmenter.providers,
+            converter=self._converter.name,
+            prompts=tuple(dict.fromkeys(active.prompt.id for active in self.prompts.all())),
+            cameras={name: self._camera_report(name, now) for name in self._cameras.names},
+            clicks_waiting=clicks_waiting,
+            oldest_click_s=None if oldest_click is None else now - oldest_click,
+            clicks_at_once=self._worker.clicks_at_once,
+            kept_frames=kept_frames,
+            kept_frame_bytes=kept_frame_bytes,
+            kept_texts=texts.texts,
+            kept_text_bytes=texts.nbytes,
+            stages=self._answerer.latencies.report(),
+            last_error=self._worker.last_error,
+        )
+
+    def _camera_report(self, name: str, now: float) -> CameraReport:
+        waiting_since = self._queue.waiting_since(name)
+        return CameraReport(
+            frames=self._ledgers[name].report(),
+            waiting_s=None if waiting_since is None else now - waiting_since,
+            silent_s=self._worker.silent_for(name),
+        )
+
+    def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:
+        concept = self._segmenter.bundle.manifest.concept
+        threshold = concept.score_threshold if concept is not None else 0.0
+        made = {}
+        for camera in self._cameras:
+            made[camera.name] = Outputs(self._node, camera, self._configuration, threshold)
+            undo.callback(made[camera.name].destroy)
+        return made
+
+    def _make_answerer(self) -> FrameAnswerer:
+        self._converter = self._chosen_converter()
+        return FrameAnswerer(
+            FrameTools(
+                segmenter=self._segmenter,
+                converter=self._converter,
+                prompts=self.prompts,
+                memory=self._memory,
+                outputs=self._outputs,
+                activity=self._activity,
+                configuration=self._configuration,
+                refuse=self._refuse,
+                logger=self._node.get_logger(),
+            )
+        )
+
+    def _make_inbox(self, undo: ExitStack) -> PromptInbox:
+        rules = PromptRules(
+            manifest=self._segmenter.bundle.manifest,
+            cameras=self._cameras,
+            frames=self._frames,
+            configuration=self._configuration,
+        )
+        inbox = PromptInbox(self._node, self.prompts, rules)
+        undo.callback(inbox.destroy)
+        inbox.ask_texts(self._configuration().concept_prompts())
+        self._labels_changed()
+        self.prompts.on_change(self._labels_changed)
+        return inbox
+
+    def _make_worker(self, undo: ExitStack) -> InferenceWorker:
+        worker = InferenceWorker(
+            self._answerer,
+            self._queue,
+            self._ledgers,
+            self._activity,
+            self._node.get_logger(),
+            lambda: self._configuration().max_rate,
+        )
+        undo.callback(worker.stop, 0.0)  # idle, unless close() has waited for it
+        return worker
 
     def _chosen_converter(self) -> ImageConverter:
         choice = choose_converter()
@@ -105,30 +184,17 @@ class Pipeline:
             )
         return choice.converter
 
-    def _subscribe(self, configuration: NodeConfiguration) -> Subscription:
-        """The newest image only: an old one is of no use to a robot."""
-        reliable = configuration.image_reliability == "reliable"
-        qos = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        )
-        # Resolved first, so that remapping `image` carries the compressed topic along.
-        topic, kind = self._node.resolve_topic_name("image"), Image
-        if configuration.image_transport == "compressed":
-            topic, kind = f"{topic}/compressed", CompressedImage
-        subscription = self._node.create_subscription(kind, topic, self._on_image, qos)
-        self._node.get_logger().info(
-            f"images come from {subscription.topic_name} ({configuration.image_reliability})"
-        )
-        return subscription
+    def _memory_limits(self) -> MemoryLimits:
+        settings = self._configuration()
+        return MemoryLimits(settings.frame_memory, settings.frame_memory_mb * MEBIBYTE)
 
-    def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+    def _on_image(self, camera: str, message: CameraMessage) -> None:
+        self._frames.note(camera, message.header.frame_id)
+        self._worker.receive(message, camera)
 
-    def _on_image(self, message: CameraMessage) -> None:
-        self._worker.receive(message)
+    def _labels_changed(self) -> None:
+        for camera, outputs in self._outputs.items():
+            outputs.labels_changed(self.prompts.snapshot(camera))
 
-    def _refuse(self, frame: Frame, active: ActivePrompt, error: PromptError) -> None:
-        self.inbox.refuse(frame.header, active.prompt.id, str(error))
+    def _refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
+        self.inbox.refuse(header, active.prompt.id, reason, camera or active.camera or "")

@@ -12,7 +12,8 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
@@ -83,7 +84,7 @@ class SegmentationNode(LifecycleNode):
         run_transitions_in(transitions, self)
         declare_parameters(self)
         self.add_on_set_parameters_callback(self._on_parameters)
-        self._ledger = FrameLedger()
+        self._ledgers: defaultdict[str, FrameLedger] = defaultdict(FrameLedger)
         self._seat = PipelineSeat(self._turn)
         self._configuration: NodeConfiguration | None = None
         self._state, self._failure = "unconfigured", ""
@@ -111,7 +112,7 @@ class SegmentationNode(LifecycleNode):
             settings.bundle, settings.backend, settings.precision, settings.threads or None
         )
         self._seat.install(
-            self, lambda node: Pipeline(node, self._ledger, segmenter, self._settings)
+            self, lambda node: Pipeline(node, self._ledgers_of(settings), segmenter, self._settings)
         )
 
     @told
@@ -202,16 +203,22 @@ class SegmentationNode(LifecycleNode):
         names = ("bundle", "backend", "precision")
         model = {name: str(self.get_parameter(name).value) for name in names}
         common = (self.get_fully_qualified_name(), self._state, self._failure, model)
+        frames = next(iter(self._ledgers.values()), FrameLedger()).report()
         with self._seat.use() as pipeline:
             if pipeline is None:
-                return NodeStatus(*common, self._ledger.report())
+                return NodeStatus(*common, frames)
+            report = pipeline.report()
             return NodeStatus(
                 *common,
-                self._ledger.report(),
-                providers=pipeline.providers,
-                converter=pipeline.converter_name,
-                prompts=tuple(active.prompt.id for active in pipeline.prompts.all()),
+                frames,
+                providers=report.providers,
+                converter=report.converter,
+                prompts=report.prompts,
             )
+
+    def _ledgers_of(self, settings: NodeConfiguration) -> Mapping[str, FrameLedger]:
+        """Of each camera, kept as long as the node lives."""
+        return {name: self._ledgers[name] for name in settings.camera_set().names}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sam3_ros.cli.replay_progress import ProgressLine
 
@@ -15,35 +15,47 @@ if TYPE_CHECKING:
     from sam3_ros.ros.replay.playback import Progress
     from sam3_ros.ros.replay.report import ReplayReport
 
+    OnProgress = Callable[[Progress], None]
+
+Outcome = TypeVar("Outcome")
+
 INCOMPLETE, NODE_FAILED = 1, 2
 TERMINATED = 128 + signal.SIGTERM
 
 
-def run_and_tell(run: Callable[[Callable[[Progress], None]], ReplayReport], as_json: bool) -> int:
+def run_and_tell(run: Callable[[OnProgress], ReplayReport], as_json: bool) -> int:
     """The exit code: 0; 1 if a frame's fate is unknown or an answer has a wrong header; 2 if the
     node failed. Other errors go through.
     """
-    from sam3_ros.ros.replay.node_child import NodeFailedError
     from sam3_ros.ros.replay.report_table import report_table
 
-    progress = ProgressLine()
-    progress.say("reading the bag and waiting for the node")
-    try:
-        with _ended_by_sigterm():
-            report = run(progress)
-    except NodeFailedError as error:
-        # Its words stay on lines of their own.
-        progress.close()
-        print(f"sam3-ros: error: {error}", file=sys.stderr)
+    report = run_watched(run)
+    if report is None:
         return NODE_FAILED
-    finally:
-        progress.close()
     print(json.dumps(report.document(), indent=2) if as_json else report_table(report))
     if report.frames.answered * 2 < report.frames.sent:
         print("sam3-ros: most frames came too fast for this machine: try --rate", file=sys.stderr)
     if not report.complete:
         print("sam3-ros: not every frame is accounted for", file=sys.stderr)
     return 0 if report.complete else INCOMPLETE
+
+
+def run_watched(run: Callable[[OnProgress], Outcome]) -> Outcome | None:
+    """What `run` returns, with its progress shown; None if the node failed, which is told."""
+    from sam3_ros.ros.replay.node_child import NodeFailedError
+
+    progress = ProgressLine()
+    progress.say("reading the bag and waiting for the node")
+    try:
+        with _ended_by_sigterm():
+            return run(progress)
+    except NodeFailedError as error:
+        # Its words stay on lines of their own.
+        progress.close()
+        print(f"sam3-ros: error: {error}", file=sys.stderr)
+        return None
+    finally:
+        progress.close()
 
 
 @contextmanager

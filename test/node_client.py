@@ -162,6 +162,33 @@ class NodeClient:
         point.point.x, point.point.y = x, y
         return self.prompt("point", point)
 
+    def publish(self, topic: str, message: Any) -> None:
+        """On any topic, once somebody hears it."""
+        publisher = self._prompts.get(topic)
+        if publisher is None:
+            publisher = self.node.create_publisher(type(message), topic, QoSProfile(depth=500))
+            self._prompts[topic] = publisher
+        self.spin_until(publisher.get_subscription_count, f"a subscription of {topic}")
+        publisher.publish(message)
+
+    def collect(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> list[Any]:
+        """A list that grows by what is published on the topic from now on."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        self.spin_until(lambda: self.node.count_publishers(topic), topic)
+        return messages
+
+    def answer_to(self, prompt_id: str, begin: int = 0) -> Segments:
+        """The first message on `segments`, from that number on, that answers the prompt."""
+
+        def found() -> Segments | None:
+            for message in self.outputs["segments"][begin:]:
+                if any(segment.score.prompt_id == prompt_id for segment in message.segments):
+                    return message
+            return None
+
+        return self.spin_until(found, f"an answer to {prompt_id!r}")
+
     def call(self, kind: type, service: str, request: Any) -> Any:
         client = self._clients.setdefault(service, self.node.create_client(kind, service))
         self.spin_until(client.service_is_ready, service)

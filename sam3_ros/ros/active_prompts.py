@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sam3_ros.core.errors import PromptError
 from sam3_ros.core.prompts import Prompt
+from sam3_ros.ros.label_values import label_values
 from sam3_ros.ros.prompt_refusals import PromptRefusedError, shortened
 from sam3_ros.ros.prompt_requests import PromptRequest, Source
 
-# 0 is "nothing"; 255 is left free, for it commonly means "unknown" in label images.
-LABEL_VALUES = range(1, 255)
 # Camera (None: every one) and id: what tells a prompt from another.
 Key: TypeAlias = tuple[str | None, str]
 
@@ -179,7 +177,9 @@ class ActivePrompts:
     def _install(
         self, kept: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest], source: Source
     ) -> Snapshot:
-        values = self._values_with(kept, requests)
+        ids = [active.prompt.id for active in kept.values()]
+        ids += [request.prompt.id for request in requests]
+        values = label_values(self._values(), ids)
         new: dict[Key, ActivePrompt] = {}
         for request in requests:
             active = ActivePrompt(
@@ -214,24 +214,6 @@ class ActivePrompts:
 
     def _values(self) -> dict[str, int]:
         return {active.prompt.id: active.label_value for active in self._by_key.values()}
-
-    def _values_with(
-        self, kept: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest]
-    ) -> dict[str, int]:
-        """By id: the value that the id has had, else the least that is free."""
-        before = self._values()
-        wanted = dict.fromkeys(
-            [active.prompt.id for active in kept.values()]
-            + [request.prompt.id for request in requests]
-        )
-        if len(wanted) > len(LABEL_VALUES):
-            raise PromptError(
-                f"expected at most {len(LABEL_VALUES)} prompts at a time, as many as a label image "
-                f"has values; got {len(wanted)}: clear some first"
-            )
-        taken = {before[prompt_id] for prompt_id in wanted if prompt_id in before}
-        free = (value for value in LABEL_VALUES if value not in taken)
-        return {each: before[each] if each in before else next(free) for each in wanted}
 
     def _end(self, active: ActivePrompt, camera: str) -> None:
         turns = self._turns.get(active, {})

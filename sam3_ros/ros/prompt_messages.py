@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from geometry_msgs.msg import Point as PointMessage
 from geometry_msgs.msg import PointStamped
 from sensor_msgs.msg import RegionOfInterest
@@ -19,7 +17,10 @@ from sam3_ros.core.prompts import (
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
-from sam3_ros.ros.prompt_refusals import PromptRefusedError, refusing, shortened
+from sam3_ros.ros.active_prompts import Key
+from sam3_ros.ros.cameras import CameraNameError, Cameras
+from sam3_ros.ros.prompt_refusals import refusing
+from sam3_ros.ros.prompt_requests import PromptRequest
 
 TEXT_SEPARATOR = ";"
 
@@ -45,16 +46,44 @@ def prompt_from_box(message: RegionOfInterest) -> InteractivePrompt:
         )
 
 
-def prompts_from_set(message: Prompts) -> tuple[Prompt, ...]:
-    """The whole set; ids that came empty are filled in, and must differ."""
-    prompts = tuple(prompt_from_message(prompt) for prompt in message.prompts)
-    for prompt_id, count in Counter(prompt.id for prompt in prompts).items():
-        if count > 1:
-            raise PromptRefusedError(
-                prompt_id,
-                f"expected ids that differ, got {shortened(prompt_id)!r} {count} times",
-            )
-    return prompts
+def requests_from_set(message: Prompts, cameras: Cameras) -> tuple[PromptRequest, ...]:
+    """Every prompt of it; ids that came empty are filled in."""
+    count = len(message.prompts)
+    requests = []
+    for number, prompt in enumerate(message.prompts, start=1):
+        called = f"prompt number {number} of {count}"
+        with refusing(prompt.id or prompt.text, prompt.camera, called):
+            requests.append(_request(prompt, cameras))
+    return tuple(requests)
+
+
+def keys_from_set(message: Prompts, cameras: Cameras) -> tuple[Key, ...]:
+    """What a REMOVE names: cameras and ids; the camera is None where it came empty."""
+    keys = []
+    for number, prompt in enumerate(message.prompts, start=1):
+        with refusing(prompt.id, prompt.camera, f"prompt number {number}"):
+            if not prompt.id:
+                raise PromptError("expected the id of the prompt to remove, got an empty one")
+            keys.append((_camera(prompt, cameras), prompt.id))
+    return tuple(keys)
+
+
+def _request(message: PromptMessage, cameras: Cameras) -> PromptRequest:
+    return PromptRequest(
+        prompt_from_message(message),
+        camera=_camera(message, cameras),
+        sticky=message.sticky,
+        frames=message.frames,
+    )
+
+
+def _camera(message: PromptMessage, cameras: Cameras) -> str | None:
+    if not message.camera:
+        return None
+    try:
+        return cameras.find(message.camera).name
+    except CameraNameError as error:
+        raise PromptError(f"{error}; leave the camera empty to ask every camera") from error
 
 
 def prompt_from_message(message: PromptMessage) -> Prompt:

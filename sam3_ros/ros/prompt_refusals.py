@@ -15,27 +15,28 @@ class PromptRefusedError(PromptError):
     """A prompt that is not asked.
 
     prompt_id: its id, shortened if no text may be that long. camera: as it was asked, empty for
-    every camera. The reason names the prompt, if it has a name.
+    every camera. The reason names the prompt by its id, or else by the name `called`.
     """
 
-    def __init__(self, prompt_id: str, reason: str, camera: str = "") -> None:
-        name = repr(shortened(prompt_id))
-        is_named = not prompt_id or name in reason or repr(prompt_id) in reason
-        super().__init__(reason if is_named else f"prompt {name}: {reason}")
+    def __init__(self, prompt_id: str, reason: str, camera: str = "", called: str = "") -> None:
+        name = repr(shortened(prompt_id)) if prompt_id else called
+        is_named = not name or name in reason or repr(prompt_id) in reason
+        kind = "prompt " if prompt_id else ""
+        super().__init__(reason if is_named else f"{kind}{name}: {reason}")
         fits = len(prompt_id) <= MAX_TEXT_CHARACTERS
         self.prompt_id = prompt_id if fits else shortened(prompt_id)
         self.camera = shortened(camera)
 
 
 @contextmanager
-def refusing(prompt_id: str, camera: str = "") -> Iterator[None]:
+def refusing(prompt_id: str, camera: str = "", called: str = "") -> Iterator[None]:
     """Turn a PromptError of the body into one that names the prompt."""
     try:
         yield
     except PromptRefusedError:
         raise
     except PromptError as error:
-        raise PromptRefusedError(prompt_id, str(error), camera) from error
+        raise PromptRefusedError(prompt_id, str(error), camera, called) from error
 
 
 def shortened(name: str) -> str:

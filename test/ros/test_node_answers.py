@@ -123,13 +123,18 @@ def test_text_replaces_text_and_a_label_value_lives_as_long_as_its_prompt(client
     assert not pixels(client.answer(SCENE, "mask")["mask"]).any()
 
 
-def test_a_click_lasts_one_answered_frame(client):
-    client.answer(SCENE, "mask", "scores")  # so that both are listened to when that frame comes
+def test_a_click_is_answered_on_the_image_seen_last_and_lasts_one(client):
+    client.ask("blue")
+    seen = client.answer(SCENE, "segments")["segments"].header
+    begin = len(client.outputs["segments"])
     assert [(s.prompt_id, s.accepted) for s in client.click(25.5, 25.5)] == [("point", True)]
-    answer = client.answer(SCENE, "mask", "scores")
-    assert iou(pixels(answer["mask"]) > 0, truth(RED)) > GOOD
-    assert [s.prompt_id for s in answer["scores"].segments] == ["point"]
-    assert not pixels(client.answer(SCENE, "mask")["mask"]).any()
+    answer = client.answer_to("point", begin)
+    assert answer.header == seen
+    by_id = {s.score.prompt_id: s for s in answer.segments}
+    assert set(by_id) == {"blue", "point"}
+    assert iou(mask_of(by_id["point"], ImageSize(HEIGHT, WIDTH)), truth(RED)) > GOOD
+    later = client.answer(SCENE, "segments")["segments"]
+    assert {s.score.prompt_id for s in later.segments} == {"blue"}
 
 
 def test_a_click_may_be_kept(client):
@@ -142,12 +147,12 @@ def test_a_click_may_be_kept(client):
 
 
 def test_a_box(client):
-    client.answer(SCENE, "mask", "scores")  # so that both are listened to when its frame comes
+    client.answer(SCENE, "segments")
+    begin = len(client.outputs["segments"])
     roi = RegionOfInterest(x_offset=76, y_offset=12, width=44, height=52)
     assert [(s.prompt_id, s.accepted) for s in client.prompt("box", roi)] == [("box", True)]
-    answer = client.answer(SCENE, "mask", "scores")
-    assert iou(pixels(answer["mask"]) > 0, truth(BLUE)) > GOOD
-    assert answer["scores"].segments[0].prompt_id == "box"
+    (segment,) = client.answer_to("box", begin).segments
+    assert iou(mask_of(segment, ImageSize(HEIGHT, WIDTH)), truth(BLUE)) > GOOD
 
 
 def test_a_status_has_the_id_that_the_answers_have(client):

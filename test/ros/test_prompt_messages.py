@@ -9,14 +9,19 @@ from std_msgs.msg import String
 
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.ros.active_prompts import ActivePrompt
+from sam3_ros.ros.active_prompts_topic import active_message, prompt_message
+from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.prompt_messages import (
+    keys_from_set,
     prompt_from_box,
     prompt_from_message,
     prompt_from_point,
-    prompts_from_set,
     prompts_from_text,
+    requests_from_set,
 )
 from sam3_ros.ros.prompt_refusals import PromptRefusedError, shortened
+from sam3_ros.ros.prompt_requests import Source
 
 LEFT = BoxMessage(x_min=1.5, y_min=2.0, x_max=30.0, y_max=40.25)
 RIGHT = BoxMessage(x_min=50.0, y_min=2.0, x_max=80.0, y_max=40.0)
@@ -101,7 +106,58 @@ def test_a_refusal_names_a_prompt_as_its_sender_knows_it():
     assert caught.value.prompt_id == long_id
 
 
-def test_ids_of_a_set_must_differ():
-    two_clicks = Prompts(prompts=[Prompt(positive_points=[Point()])] * 2)
-    with pytest.raises(PromptRefusedError, match="ids that differ, got 'point' 2 times"):
-        prompts_from_set(two_clicks)
+def test_a_request_has_its_camera_and_how_long_it_lasts():
+    clicks = Prompt(positive_points=[Point(x=1.0)], camera="left", sticky=True, frames=7)
+    front, everywhere = Cameras.named(["front", "left"]), Prompt(text="mug")
+    one, other = requests_from_set(Prompts(prompts=[clicks, everywhere]), front)
+    assert (one.prompt.id, one.camera, one.sticky, one.frames) == ("point", "left", True, 7)
+    assert (other.prompt.id, other.camera, other.sticky, other.frames) == ("mug", None, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (Prompt(id="a", text="mug", camera="right"), r"^prompt 'a': there is no camera 'right'"),
+        (Prompt(id="a", text="mug", sticky=True), r"^prompt 'a' is sticky: expected points"),
+        (Prompt(camera="left"), r"^prompt number 2 of 2: .* a box or at least one positive point"),
+    ],
+)
+def test_a_set_with_nonsense_is_refused_by_name(message, reason):
+    prompts = Prompts(prompts=[Prompt(text="cup"), message])
+    with pytest.raises(PromptRefusedError, match=reason) as caught:
+        requests_from_set(prompts, Cameras.named(["front", "left"]))
+    assert (caught.value.prompt_id, caught.value.camera) == (message.id, message.camera)
+
+
+def test_a_removal_names_ids_and_cameras():
+    cameras = Cameras.named(["front", "left"])
+    named = Prompts(prompts=[Prompt(id="a"), Prompt(id="b", camera="left")])
+    assert keys_from_set(named, cameras) == ((None, "a"), ("left", "b"))
+    with pytest.raises(PromptRefusedError, match="number 1: expected the id of the prompt"):
+        keys_from_set(Prompts(prompts=[Prompt(text="mug")]), cameras)
+    with pytest.raises(PromptRefusedError, match="'b': there is no camera 'right'"):
+        keys_from_set(Prompts(prompts=[Prompt(id="b", camera="right")]), cameras)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Prompt(id="1", label="cup", text="mug", boxes=[LEFT], negative_boxes=[RIGHT]),
+        Prompt(text="mug", positive_points=[Point(x=1.0)], negative_points=[Point(y=2.0)]),
+        Prompt(id="like", boxes=[LEFT, RIGHT]),
+        Prompt(id="not", boxes=[LEFT], negative_boxes=[RIGHT]),
+        Prompt(boxes=[LEFT], positive_points=[Point(x=9.0, y=8.0)], negative_points=[Point()]),
+    ],
+)
+def test_what_is_listed_is_what_was_asked(message):
+    prompt = prompt_from_message(message)
+    assert prompt_from_message(prompt_message(prompt)) == prompt
+
+
+def test_a_listed_prompt_has_all_that_was_asked():
+    prompt = InteractivePrompt(points=((3.5, 4.0),), id="a", label="mug")
+    listed = active_message(ActivePrompt(prompt, Source.POINT, 7, "front", sticky=True, frames=2))
+    assert (listed.source, listed.label_value) == ("~/front/prompt/point", 7)
+    (point,) = listed.prompt.positive_points
+    assert (point.x, point.y, listed.prompt.id, listed.prompt.label) == (3.5, 4.0, "a", "mug")
+    assert (listed.prompt.camera, listed.prompt.sticky, listed.prompt.frames) == ("front", True, 2)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
@@ -20,27 +21,41 @@ LATCHED_QOS = QoSProfile(
 )
 
 
-class LabelInfoTopic:
-    """Told what holds now, by any thread; publishes it if it differs from what it said last."""
+@dataclass(frozen=True)
+class Labels:
+    """names: label value to name. threshold: least score of an answer, 0..1."""
 
-    def __init__(self, node: Node, topic: str, label_info_class: type[Any]) -> None:
+    names: Mapping[int, str]
+    threshold: float
+
+
+class LabelInfoTopic:
+    """Publishes what labels() says whenever it is told to, if that differs from what it said last.
+
+    Any thread may tell it; labels is then asked under a lock, so that of two threads the later one
+    says what holds.
+    """
+
+    def __init__(
+        self, node: Node, topic: str, label_info_class: type[Any], labels: Callable[[], Labels]
+    ) -> None:
         """Raises MessageTypeError."""
         self._node = node
         self._message_class = label_info_class
         self._entry_class = vision_class("VisionClass")
+        self._labels = labels
         self._lock = threading.Lock()
-        self._said: tuple[dict[int, str], float] | None = None
+        self._said: Labels | None = None
         self._publisher: Publisher | None = node.create_publisher(
             label_info_class, topic, LATCHED_QOS
         )
 
-    def tell(self, names: Mapping[int, str], threshold: float) -> None:
-        """names: label value to name. threshold: least score of an answer, 0..1."""
+    def tell(self) -> None:
         with self._lock:
-            if self._publisher is None or self._said == (names, threshold):
-                return
-            self._said = (dict(names), threshold)
-            self._publisher.publish(self._message(names, threshold))
+            labels = self._labels()
+            if self._publisher is not None and self._said != labels:
+                self._said = labels
+                self._publisher.publish(self._message(labels))
 
     def destroy(self) -> None:
         with self._lock:
@@ -48,11 +63,11 @@ class LabelInfoTopic:
                 self._node.destroy_publisher(self._publisher)
                 self._publisher = None
 
-    def _message(self, names: Mapping[int, str], threshold: float) -> Any:
-        message = self._message_class(threshold=float(threshold))
+    def _message(self, labels: Labels) -> Any:
+        message = self._message_class(threshold=labels.threshold)
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.class_map = [
             self._entry_class(class_id=value, class_name=name)
-            for value, name in sorted(names.items())
+            for value, name in sorted(labels.names.items())
         ]
         return message

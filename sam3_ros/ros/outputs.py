@@ -16,7 +16,7 @@ from sam3_ros.ros.active_prompts import Snapshot
 from sam3_ros.ros.answer import Answer
 from sam3_ros.ros.answer_messages import answer_messages
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.label_info import LabelInfoTopic
+from sam3_ros.ros.label_info import LabelInfoTopic, Labels
 from sam3_ros.ros.parameters import NodeConfiguration
 from sam3_ros.ros.timing_message import timing_message
 from sam3_ros.ros.vision_messages import find_vision_messages
@@ -46,8 +46,8 @@ class MadeMessages:
 class Outputs:
     """The publishers of a camera.
 
-    settings: the configuration as it is now. bundle_threshold: the score threshold where the
-    configuration leaves it to the bundle.
+    settings: the configuration as it is now. asked: the camera's prompts as they are now.
+    bundle_threshold: the score threshold where the configuration leaves it to the bundle.
     """
 
     def __init__(
@@ -55,12 +55,13 @@ class Outputs:
         node: Node,
         camera: Camera,
         settings: Callable[[], NodeConfiguration],
-        bundle_threshold: float = 0.0,
+        asked: Callable[[], Snapshot],
+        bundle_threshold: float,
     ) -> None:
         self._node = node
         self._settings = settings
+        self._asked = asked
         self._bundle_threshold = bundle_threshold
-        self._names: dict[int, str] = {}
         vision = find_vision_messages()
         if vision.missing:
             node.get_logger().info(vision.missing, once=True)
@@ -71,7 +72,7 @@ class Outputs:
             for output, kind in {**classes, TIMING: FrameTiming}.items()
         }
         self._label_info = (
-            LabelInfoTopic(node, camera.topic(LABEL_INFO), vision.label_info)
+            LabelInfoTopic(node, camera.topic(LABEL_INFO), vision.label_info, self._labels)
             if vision.label_info is not None
             else None
         )
@@ -106,16 +107,10 @@ class Outputs:
             steps = {"messages": made.seconds, "publish": time.perf_counter() - begun}
             self._publishers[TIMING].publish(timing_message(made.answer, steps))
 
-    def labels_changed(self, active: Snapshot) -> None:
-        """Tell what the values of the label image mean from now on: these prompts."""
-        self._names = {each.label_value: each.prompt.label for each in active}
-        self.settings_changed()
-
-    def settings_changed(self) -> None:
-        """The configuration is another: the threshold may be, or the wanted outputs."""
-        settings = self._settings()
-        if self._label_info is not None and LABEL_INFO in settings.outputs:
-            self._label_info.tell(self._names, settings.score_threshold or self._bundle_threshold)
+    def tell_labels(self) -> None:
+        """To be called when prompts or settings have changed: what label values mean, if anew."""
+        if self._label_info is not None and LABEL_INFO in self._settings().outputs:
+            self._label_info.tell()
 
     def destroy(self) -> None:
         for publisher in self._publishers.values():
@@ -123,3 +118,9 @@ class Outputs:
         self._publishers.clear()
         if self._label_info is not None:
             self._label_info.destroy()
+
+    def _labels(self) -> Labels:
+        return Labels(
+            {each.label_value: each.prompt.label for each in self._asked()},
+            float(self._settings().score_threshold or self._bundle_threshold),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from rclpy.node import Node
 from std_msgs.msg import Header
@@ -82,8 +83,7 @@ class Pipeline:
 
     def settings_changed(self) -> None:
         """The configuration is another."""
-        for outputs in self._outputs.values():
-            outputs.settings_changed()
+        self._tell_labels()
 
     def close(self, timeout: float) -> bool:
         """Free everything, topics first. False, and the model kept, if the thread does not end."""
@@ -130,7 +130,8 @@ class Pipeline:
         threshold = concept.score_threshold if concept is not None else 0.0
         made = {}
         for camera in self._cameras:
-            made[camera.name] = Outputs(self._node, camera, self._configuration, threshold)
+            asked = partial(self.prompts.snapshot, camera.name)
+            made[camera.name] = Outputs(self._node, camera, self._configuration, asked, threshold)
             undo.callback(made[camera.name].destroy)
         return made
 
@@ -160,8 +161,8 @@ class Pipeline:
         inbox = PromptInbox(self._node, self.prompts, rules)
         undo.callback(inbox.destroy)
         inbox.ask_texts(self._configuration().concept_prompts())
-        self._labels_changed()
-        self.prompts.on_change(self._labels_changed)
+        self._tell_labels()
+        self.prompts.on_change(self._tell_labels)
         return inbox
 
     def _make_worker(self, undo: ExitStack) -> InferenceWorker:
@@ -192,9 +193,9 @@ class Pipeline:
         self._frames.note(camera, message.header.frame_id)
         self._worker.receive(message, camera)
 
-    def _labels_changed(self) -> None:
-        for camera, outputs in self._outputs.items():
-            outputs.labels_changed(self.prompts.snapshot(camera))
+    def _tell_labels(self) -> None:
+        for outputs in self._outputs.values():
+            outputs.tell_labels()
 
     def _refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
         self.inbox.refuse(header, active.prompt.id, reason, camera or active.camera or "")

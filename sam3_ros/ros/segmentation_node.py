@@ -194,6 +194,8 @@ class SegmentationNode(LifecycleNode):
             if pipeline is not None and "prompts" in known_values(updates):
                 pipeline.inbox.ask_texts(updated.concept_prompts())
             self._configuration = updated
+            if pipeline is not None:
+                pipeline.settings_changed()
 
     def _publish_diagnostics(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg())

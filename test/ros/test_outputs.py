@@ -19,7 +19,7 @@ from sam3_ros.core.geometry import Box
 from sam3_ros.core.segments import Segment
 from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.outputs import Answer, Outputs
-from sam3_ros.ros.parameters import NodeConfiguration, configuration
+from sam3_ros.ros.parameters import configuration
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def node():
         context.try_shutdown()
 
 
-def configuration_of(**values: object) -> NodeConfiguration:
-    return configuration(values)
+def outputs_of(node: Node, camera: str = "", **values: object) -> Outputs:
+    return Outputs(node, Camera(camera), lambda: configuration(values), lambda: (), 0.5)
 
 
 def wait_for(done) -> None:
@@ -45,7 +45,7 @@ def wait_for(done) -> None:
 
 
 def test_a_topic_is_wanted_while_somebody_listens(node):
-    outputs = Outputs(node, Camera(), configuration_of)
+    outputs = outputs_of(node)
     assert outputs.listened_to() == ()
     reliable = QoSProfile(depth=1)
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -68,7 +68,7 @@ def test_only_what_is_wanted_is_made(node):
         label_values={"mug": 5},
         mask_encoding="mono8",
     )
-    messages = Outputs(node, Camera(), configuration_of).messages(answer, ("mask",)).by_output
+    messages = outputs_of(node).messages(answer, ("mask",)).by_output
     assert list(messages) == ["mask"]
     labels = np.frombuffer(messages["mask"].data, np.uint8).reshape(4, 6)
     np.testing.assert_array_equal(labels, mask * 5)

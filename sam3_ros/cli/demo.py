@@ -54,5 +54,5 @@ def _run(options: argparse.Namespace) -> int:
     parameters = node_parameters(options)
     return run_and_tell(
         lambda progress: demo(bag, options.out, parameters, domain, options.rate, progress),
-        options.json,
+        "-" if options.json else None,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
+from sam3_ros.cli.replay_judging import add_judging_options, is_judged, run_judged
 from sam3_ros.cli.replay_outcome import run_and_tell
 from sam3_ros.cli.ros_needed import require
 
@@ -26,6 +27,8 @@ def register(commands: Commands) -> None:
         sam3-ros replay my_bag --text "red cube" --out out/replay
         sam3-ros replay my_bag --text "0:red cube" --text "4:balls" --point 2.5:320,240
         sam3-ros replay my_bag --prompts prompts.yaml --rate 0.5 --loop 3 --json
+        sam3-ros replay my_bag --expect my_test.yaml --junit out/junit.xml --out out/replay
+        sam3-ros replay my_bag --text "red cube" --against precision=fp16
         sam3-ros replay my_bag --no-node --node /camera/segmentation_node
         """,
         _run,
@@ -38,7 +41,14 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="leave overlay video, contact sheet and node's log"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="JSON, for a program to read, into a file or in place of the table",
+    )
+    add_judging_options(parser)
 
 
 def _add_prompts(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +98,8 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.ros.replay.replay import replay
 
     settings = _settings(options)
+    if is_judged(options):
+        return run_judged(options, settings)
     return run_and_tell(lambda progress: replay(settings, progress), options.json)
 
 

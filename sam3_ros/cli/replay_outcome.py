@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sam3_ros.cli.replay_progress import ProgressLine
 
@@ -23,16 +24,16 @@ INCOMPLETE, NODE_FAILED = 1, 2
 TERMINATED = 128 + signal.SIGTERM
 
 
-def run_and_tell(run: Callable[[OnProgress], ReplayReport], as_json: bool) -> int:
-    """The exit code: 0; 1 if a frame's fate is unknown or an answer has a wrong header; 2 if the
-    node failed. Other errors go through.
+def run_and_tell(run: Callable[[OnProgress], ReplayReport], json_to: str | None) -> int:
+    """json_to: as in `tell`. The exit code: 0; 1 if a frame's fate is unknown or an answer has a
+    wrong header; 2 if the node failed. Other errors go through.
     """
     from sam3_ros.ros.replay.report_table import report_table
 
     report = run_watched(run)
     if report is None:
         return NODE_FAILED
-    print(json.dumps(report.document(), indent=2) if as_json else report_table(report))
+    tell(report_table(report), report.document(), json_to)
     if report.frames.answered * 2 < report.frames.sent:
         print("sam3-ros: most frames came too fast for this machine: try --rate", file=sys.stderr)
     if not report.complete:
@@ -56,6 +57,14 @@ def run_watched(run: Callable[[OnProgress], Outcome]) -> Outcome | None:
         return None
     finally:
         progress.close()
+
+
+def tell(table: str, document: Mapping[str, Any], json_to: str | None) -> None:
+    """Print the table. json_to: a file that gets the document, or "-" to print it instead."""
+    text = json.dumps(document, indent=2)
+    print(text if json_to == "-" else table)
+    if json_to not in (None, "-"):
+        Path(str(json_to)).write_text(f"{text}\n", encoding="utf-8")
 
 
 @contextmanager

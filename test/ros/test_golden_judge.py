@@ -36,7 +36,7 @@ def judged(kept, *answers, judging=AS_IT_IS, selected=of_all, worst=3):
 
 
 def verdicts(kept, *answers, **settings):
-    return judged(kept, *answers, **settings).verdicts((), ("",))
+    return judged(kept, *answers, **settings).verdicts({})
 
 
 def checks(judge, limits=WITHOUT_LIMITS, **others):
@@ -48,7 +48,7 @@ def checks(judge, limits=WITHOUT_LIMITS, **others):
 
 def test_the_same_answers_pass(kept):
     judge = judged(kept, answer(RED, BLUE), answer(RED, BLUE, number=1))
-    found = judge.verdicts(("red", "blue", "green"), ("",))
+    found = judge.verdicts({"": ("red", "blue", "green")})
     assert [(v.prompt_id, v.frames, v.mean_iou) for v in found] == [
         ("red", 2, 1.0),
         ("blue", 2, 1.0),
@@ -60,7 +60,7 @@ def test_the_same_answers_pass(kept):
 def test_a_shifted_mask_fails_with_its_iou(kept):
     shifted = answer(("red", 4, 2, 1), BLUE)
     judge = judged(kept, shifted, answer(RED, BLUE, number=1))
-    wrong = failures(judge.verdicts((), ("",)))
+    wrong = failures(judge.verdicts({}))
     assert list(wrong) == ["red"]
     # 2 of 20 columns move; the corner that blue covers is golden's and got's alike.
     assert "IoU 0.8" in wrong["red"]
@@ -141,7 +141,7 @@ def test_frames_that_are_not_selected_are_not_judged(kept):
         answer(BLUE, number=2),
         selected=lambda _camera, stamp_ns: stamp_ns % 10 != 2,
     )
-    assert failures((*judge.verdicts((), ("",)), *checks(judge))) == {}
+    assert failures((*judge.verdicts({}), *checks(judge))) == {}
     assert judge.frames.judged == 2
 
 

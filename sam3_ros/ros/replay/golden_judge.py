@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sam3_ros.ros.replay.answered_frame import AnsweredFrame
@@ -15,7 +15,6 @@ from sam3_ros.ros.replay.judgement import PromptVerdict
 from sam3_ros.ros.replay.prompt_verdict import PromptRecord
 
 Selected = Callable[[str, int], bool]
-CLICKS = ("point", "box")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +98,13 @@ class GoldenJudge:
         """Golden frames that did not come."""
         return tuple(sorted(self._missing))
 
-    def verdicts(
-        self, asked: tuple[str, ...], cameras: tuple[str, ...]
-    ) -> tuple[PromptVerdict, ...]:
+    def verdicts(self, asked: Mapping[str, Iterable[str]]) -> tuple[PromptVerdict, ...]:
         """By camera, then in the order in which they came up.
 
-        asked: prompt ids that get a row though nothing was found for them anywhere.
+        asked: by camera, prompt ids that get a row though nothing was found for them anywhere.
         """
-        for camera in cameras:
-            for prompt_id in asked:
+        for camera, prompt_ids in asked.items():
+            for prompt_id in prompt_ids:
                 self._record(camera, prompt_id)
         order = sorted(self._records, key=lambda place: place[0])
         return tuple(self._records[place].verdict() for place in order)

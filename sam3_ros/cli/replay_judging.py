@@ -1,0 +1,230 @@
+"""The judging part of `sam3-ros replay`: --expect, --update and --against."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam3_ros.cli.node_options import node_parameters
+from sam3_ros.cli.replay_outcome import NODE_FAILED, run_watched, tell
+from sam3_ros.core.errors import Sam3RosError
+
+if TYPE_CHECKING:
+    from sam3_ros.ros.replay.expectation import Expectation, Judging
+    from sam3_ros.ros.replay.judged_replay import JudgedReplay, Update
+    from sam3_ros.ros.replay.settings import NodeSettings, ReplaySettings
+
+WRONG = 1
+_WORST = 5
+_PARAMS_FILE = "params_file"
+# What may stand beside --expect; how the bag is played is said in its file.
+_BESIDE_EXPECT = frozenset(
+    {
+        *("bag", "expect", "update", "against", "junit", "json", "worst", "out", "run"),
+        *("no_node", "node", "patience", "params_file", "player", "default_of"),
+        *("bundle", "backend", "precision", "threads", "param"),
+    }
+)
+
+
+def add_judging_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("judging")
+    group.add_argument(
+        "--expect", type=Path, metavar="FILE", help="a YAML file: what to play, and golden frames"
+    )
+    group.add_argument("--update", action="store_true", help="write the golden frames anew instead")
+    group.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        type=_change,
+        metavar="NAME=VALUE",
+        help="replay twice and compare: the second time with this parameter, such as "
+        "precision=fp16 or bundle=PATH; may be repeated",
+    )
+    group.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, for CI")
+    group.add_argument(
+        "--worst",
+        type=_count,
+        default=_WORST,
+        metavar="N",
+        help="pictures of the N worst frames into --out (default: %(default)s)",
+    )
+    parser.set_defaults(default_of=parser.get_default)
+
+
+def is_judged(options: argparse.Namespace) -> bool:
+    """Whether to judge the replay. Raises Sam3RosError for options that do not go together."""
+    if options.update and options.against:
+        raise Sam3RosError("--update writes golden frames and --against needs none: give one")
+    for name in ("update", "junit"):
+        if getattr(options, name) and not (options.expect or options.against):
+            raise Sam3RosError(f"--{name} needs --expect FILE")
+    return bool(options.expect or options.against)
+
+
+def run_judged(options: argparse.Namespace, played: ReplaySettings) -> int:
+    """The exit code: 0 if all is as expected, 1 if not, 2 if it could not be found out.
+
+    played: what the other options ask for; used where no --expect says what to play.
+    """
+    from sam3_ros.ros.replay.expectation import Judging
+    from sam3_ros.ros.replay.expectation_file import read_expectation
+
+    if options.junit is not None:
+        options.junit.unlink(missing_ok=True)  # an old one would pass for this run's
+    if options.expect is None:
+        settings = replace(played, rate=None)
+        return _compare(options, settings, Judging())
+    _require_only_beside(options)
+    expectation = read_expectation(options.expect)
+    settings = _settings(expectation, options, played)
+    if options.update:
+        return _update(settings, expectation)
+    if options.against:
+        return _compare(options, settings, expectation.judging)
+    return _judge(options, settings, expectation)
+
+
+def _judge(options: argparse.Namespace, settings: ReplaySettings, expectation: Expectation) -> int:
+    from sam3_ros.ros.replay.golden_frames import GoldenFrames
+    from sam3_ros.ros.replay.judged_replay import judge_replay
+
+    golden = GoldenFrames(expectation.golden)
+    judged = run_watched(
+        lambda progress: judge_replay(
+            settings,
+            golden,
+            expectation.judging,
+            progress,
+            against=str(expectation.path),
+            worst=options.worst,
+        )
+    )
+    return _tell(options, judged)
+
+
+def _compare(options: argparse.Namespace, settings: ReplaySettings, judging: Judging) -> int:
+    from sam3_ros.ros.replay.judged_replay import replay_against
+
+    other = _changed(settings.node, dict(options.against))
+    words = ", ".join(f"{name}={value}" for name, value in options.against)
+    judged = run_watched(
+        lambda progress: replay_against(
+            settings,
+            other,
+            judging,
+            progress,
+            against=f"itself without {words}",
+            worst=options.worst,
+        )
+    )
+    return _tell(options, judged)
+
+
+def _update(settings: ReplaySettings, expectation: Expectation) -> int:
+    from sam3_ros.ros.replay.judged_replay import update_golden
+    from sam3_ros.ros.replay.judgement_table import judgement_table
+
+    update = run_watched(
+        lambda progress: update_golden(settings, expectation.golden, expectation.judging, progress)
+    )
+    if update is None:
+        return NODE_FAILED
+    if update.before is not None:
+        print(judgement_table(update.before))
+        print()
+    print(_what_changed(update))
+    return 0
+
+
+def _what_changed(update: Update) -> str:
+    prompts = () if update.before is None else update.before.prompts
+    ious = [prompt.least_iou for prompt in prompts if prompt.least_iou is not None]
+    worst = f", worst IoU against the old {min(ious):.3f}" if ious else ""
+    return (
+        f"{update.frames} golden frames in {update.folder}: {update.added} new, "
+        f"{update.removed} gone{worst}"
+    )
+
+
+def _tell(options: argparse.Namespace, judged: JudgedReplay | None) -> int:
+    from sam3_ros.ros.replay.judgement_table import judgement_table
+    from sam3_ros.ros.replay.junit import write_junit
+
+    if judged is None:
+        return NODE_FAILED
+    judgement = judged.judgement
+    document = {**judgement.document(), "replay": judged.report.document()}
+    tell(judgement_table(judgement), document, options.json)
+    if options.junit is not None:
+        write_junit(judgement, options.junit)
+    return 0 if judgement.passed else WRONG
+
+
+def _settings(
+    expectation: Expectation, options: argparse.Namespace, played: ReplaySettings
+) -> ReplaySettings:
+    from sam3_ros.ros.replay.settings import CameraSource, ReplaySettings
+
+    play = expectation.play
+    cameras = tuple(CameraSource(name, topic) for name, topic in play.cameras.items())
+    node = replace(
+        played.node,
+        parameters=(*play.parameters, *node_parameters(options)),
+        params_file=options.params_file or play.params_file,
+    )
+    return ReplaySettings(
+        bag=options.bag,
+        cues=play.cues,
+        rate=play.rate,
+        loops=play.loops,
+        cameras=cameras or (CameraSource(),),
+        clock=play.clock,
+        repeat_stamps=play.repeat_stamps,
+        only_every=play.only_every,
+        player=played.player,
+        node=node,
+        out=options.out,
+    )
+
+
+def _require_only_beside(options: argparse.Namespace) -> None:
+    for name, value in vars(options).items():
+        if name not in _BESIDE_EXPECT and value != options.default_of(name):
+            raise Sam3RosError(
+                f"--{name.replace('_', '-')} does not go with --expect: the file says what is "
+                "played, so that one file is one test"
+            )
+
+
+def _changed(node: NodeSettings, changes: dict[str, str]) -> NodeSettings:
+    """The node of the second replay. Raises Sam3RosError for what is no parameter of it."""
+    from sam3_ros.ros.parameters import SPECS
+
+    known = {spec.name for spec in SPECS}
+    # A node takes any parameter and says nothing of one that it does not know.
+    for name in changes.keys() - known - {_PARAMS_FILE}:
+        raise Sam3RosError(
+            f"--against {name}: the node has no such parameter; it has {_PARAMS_FILE} and "
+            f"{', '.join(sorted(known))}"
+        )
+    parameters = {**dict(node.parameters), **changes}
+    file = parameters.pop(_PARAMS_FILE, node.params_file)
+    return replace(node, parameters=tuple(parameters.items()), params_file=file and Path(file))
+
+
+def _change(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    name = name.strip().removesuffix(":")  # as -p has it
+    if not (separator and name):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number of pictures, got {text!r}")
+    return int(text)

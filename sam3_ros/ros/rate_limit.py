@@ -20,9 +20,9 @@ class RateLimit:
         """
         rate = self._rate()
         if rate <= 0:
-            self._next = now
             return True
         if now < self._next:
             return False
-        self._next = max(self._next + 1 / rate, now)
+        in_time = now < self._next + 1 / rate
+        self._next = (self._next if in_time else now) + 1 / rate
         return True

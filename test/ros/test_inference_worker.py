@@ -1,4 +1,4 @@
-"""The slot, the thread and the account, without a model."""
+"""The thread, what waits for it, and the account, without a model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import time
 import pytest
 from sensor_msgs.msg import Image
 
-from sam3_ros.core.errors import ImageError, InferenceError
+from sam3_ros.core.errors import ImageError, InferenceError, PromptError
 from sam3_ros.ros.activity import Activity
 from sam3_ros.ros.frame_ledger import DropReason, FrameDroppedError, FrameLedger
-from sam3_ros.ros.frame_slot import Frame, NewestFrameSlot
+from sam3_ros.ros.frame_queue import Clicks, FrameQueue
+from sam3_ros.ros.frames import Frame
 from sam3_ros.ros.inference_worker import InferenceWorker, described
+from sam3_ros.ros.rate_limit import RateLimit
 
 
 class Log:
@@ -29,37 +31,71 @@ class Bench:
     """A worker whose answers wait for a signal and may raise."""
 
     def __init__(self) -> None:
-        self.ledger, self.activity, self.log = FrameLedger(), Activity(), Log()
+        self.ledgers = {"": FrameLedger(), "left": FrameLedger()}
+        self.ledger, self.activity, self.log = self.ledgers[""], Activity(), Log()
         self.activity.switch(True)
         self.go, self.at_work = threading.Semaphore(0), threading.Semaphore(0)
         self.answered: list[int] = []
+        self.given_up: list[str] = []
         self.error: Exception | None = None
-        self.worker = InferenceWorker(self.answer, self.ledger, self.activity, self.log)
+        self.has_room = self.max_rate = 0
+        self.queue = FrameQueue()
+        self.worker = InferenceWorker(
+            self, self.queue, self.ledgers, self.activity, self.log, lambda: self.max_rate
+        )
 
     def answer(self, frame: Frame) -> None:
+        self._wait_and_maybe_raise()
+        with self.activity.publishing(frame.received):
+            self.answered.append(frame.message.width)
+
+    def answer_clicks(self, clicks: Clicks) -> int:
+        self._wait_and_maybe_raise()
+        with self.activity.publishing(clicks.received):
+            self.answered.append(-clicks.stamp_ns)
+        return len(clicks.prompts)
+
+    def give_up(self, clicks: Clicks, reason: str) -> None:
+        self.given_up += [reason] * len(clicks.prompts)
+
+    def make_room(self) -> None:
+        self.has_room += 1
+
+    def _wait_and_maybe_raise(self) -> None:
         self.at_work.release()
         assert self.go.acquire(timeout=10)
         if self.error is not None:
             raise self.error
-        with self.activity.publishing(frame.received):
-            self.answered.append(frame.message.width)
 
-    def send(self, number: int) -> None:
-        self.worker.receive(Image(width=number))
+    def send(self, number: int, camera: str = "") -> None:
+        """A frame of that stamp, in ns."""
+        image = Image(width=number)
+        image.header.stamp.nanosec = number
+        self.worker.receive(image, camera)
+
+    def click(self, number: int, camera: str = "") -> None:
+        self.queue.put_clicks((object(),), camera, number)
 
     def settled(self) -> dict[str, int]:
         end = time.monotonic() + 10
-        while self.ledger.report().in_work:
+        while any(ledger.report().in_work for ledger in self.ledgers.values()):
             assert time.monotonic() < end
             time.sleep(0.002)
         return {k.value: n for k, n in self.ledger.report().dropped.items() if n}
+
+    def wait_until(self, done) -> None:
+        end = time.monotonic() + 10
+        while not done():
+            assert time.monotonic() < end
+            time.sleep(0.002)
 
 
 @pytest.fixture
 def bench():
     bench = Bench()
     yield bench
-    for _ in range(10):
+    bench.error = None
+    for _ in range(100):
         bench.go.release()
     assert bench.worker.stop(10)
 
@@ -81,7 +117,8 @@ def test_the_newest_frame_wins_and_receiving_never_waits(bench):
     [
         (ImageError("cut"), "undecodable"),
         (InferenceError("stage decoder failed"), "inference failed"),
-        (MemoryError(), "inference failed"),
+        (MemoryError(), "out of memory"),
+        (InferenceError("Failed to allocate memory for requested buffer"), "out of memory"),
         (FrameDroppedError(DropReason.NOBODY_LISTENS), "nobody listens"),
     ],
 )
@@ -90,6 +127,7 @@ def test_an_error_costs_one_frame(bench, error, reason):
     bench.go.release()
     bench.send(1)
     assert bench.settled() == {reason: 1}
+    assert bench.has_room == (reason == "out of memory")
     bench.error = None
     bench.go.release()
     bench.send(2)
@@ -97,6 +135,8 @@ def test_an_error_costs_one_frame(bench, error, reason):
     assert bench.answered == [2]
     told = isinstance(error, FrameDroppedError) or type(error).__name__ in " ".join(bench.log.lines)
     assert told or str(error) in bench.log.lines[0]
+    last_error = bench.worker.last_error
+    assert (bench.log.lines[0] in last_error) if bench.log.lines else not last_error
 
 
 def test_a_frame_in_work_when_the_node_is_deactivated_is_not_published(bench):
@@ -136,13 +176,128 @@ def test_stopping_waits_for_the_frame_in_work_but_not_for_ever(bench):
     assert bench.answered == [1]
 
 
-def test_a_closed_slot_gives_nothing():
-    slot = NewestFrameSlot()
+def test_a_closed_queue_gives_nothing():
+    queue = FrameQueue()
     frame = Frame(Image())
-    assert slot.put(frame) is None
-    assert slot.close() is frame
-    assert slot.take() is None
-    assert slot.put(frame) is frame
+    assert queue.put(frame) is None
+    assert queue.close() == (frame,)
+    assert queue.take() is None
+    assert queue.put(frame) is frame
+    with pytest.raises(PromptError):
+        queue.put_clicks((object(),), "", 1)
+
+
+def test_a_camera_that_floods_does_not_starve_the_other(bench):
+    bench.send(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.send(2)
+    bench.send(101, "left")
+    for number in (3, 4):  # newer, and it came to wait earlier
+        bench.send(number)
+    for number in (5, 6):
+        bench.go.release()
+        assert bench.at_work.acquire(timeout=10)
+        bench.send(number)
+    for _ in range(3):
+        bench.go.release()
+    bench.settled()
+    assert bench.answered[:3] == [1, 101, 4] or bench.answered[:3] == [1, 101, 5]
+    assert bench.answered[-1] == 6
+    assert bench.ledgers["left"].report().answered == 1
+
+
+def test_clicks_go_first_and_those_on_one_frame_together(bench):
+    bench.send(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.send(2)
+    for stamp in (11, 12, 11):
+        bench.click(stamp)
+    for _ in range(4):
+        bench.go.release()
+    bench.settled()
+    assert bench.answered == [1, -11, -12, 2]
+    assert bench.worker.clicks_at_once == 3
+
+
+def test_a_frame_that_a_click_names_is_not_replaced_by_a_newer_one(bench):
+    bench.send(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.send(2)
+    bench.click(2)
+    assert bench.queue.stamps("") == [1, 2]
+    bench.send(3)
+    for _ in range(4):
+        bench.go.release()
+    assert bench.settled() == {}
+    bench.wait_until(lambda: len(bench.answered) == 4)
+    assert bench.answered == [1, 2, -2, 3]
+
+
+def test_a_flood_of_clicks_is_refused_and_leaves_turns_to_the_frames(bench):
+    bench.send(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.send(2)
+    for stamp in range(100, 164):
+        bench.click(stamp)
+    with pytest.raises(PromptError, match="64 clicks wait"):
+        bench.click(164)
+    for _ in range(66):
+        bench.go.release()
+    bench.wait_until(lambda: len(bench.answered) == 66)
+    assert bench.answered.index(2) == 9
+
+
+@pytest.mark.parametrize("error", [InferenceError("stage failed"), PromptError("too old")])
+def test_a_click_that_fails_is_told(bench, error):
+    bench.error = error
+    bench.click(1)
+    bench.go.release()
+    bench.wait_until(lambda: bench.given_up)
+    assert str(error) in bench.given_up[0]
+    bench.error = None
+    bench.go.release()
+    bench.send(2)
+    bench.settled()
+    assert bench.answered == [2]
+
+
+def test_clicks_that_wait_when_the_node_is_deactivated_are_told(bench):
+    bench.click(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.click(2)
+    bench.activity.switch(False)
+    bench.worker.discard()
+    bench.go.release()
+    bench.wait_until(lambda: len(bench.given_up) == 2)
+    assert all("became inactive" in reason for reason in bench.given_up)
+    assert bench.answered == []
+
+
+def test_the_thread_survives_even_an_account_that_fails(bench, monkeypatch):
+    monkeypatch.setattr(bench.ledger, "count_answered", lambda _: 1 / 0)
+    bench.go.release()
+    bench.send(1)
+    bench.wait_until(lambda: "ZeroDivisionError" in bench.worker.last_error)
+    monkeypatch.undo()
+    bench.go.release()
+    bench.send(2)
+    bench.wait_until(lambda: bench.answered == [1, 2])
+
+
+def test_a_rate_limit_keeps_to_its_rate():
+    limit = RateLimit(lambda: 20.0)
+    admitted = [limit.admits(number / 30) for number in range(300)]
+    assert sum(admitted) == pytest.approx(200, abs=2)
+    assert [RateLimit(lambda: 0.0).admits(0.0) for _ in range(3)] == [True] * 3
+
+
+def test_frames_beyond_the_rate_are_counted(bench):
+    bench.max_rate = 0.01
+    for number in range(4):
+        bench.go.release()
+        bench.send(number)
+    assert bench.settled() == {"rate limit": 3}
+    assert bench.answered == [0]
 
 
 def test_latencies():

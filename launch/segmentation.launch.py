@@ -1,60 +1,56 @@
 """Starts segmentation_node; `ros2 launch sam3_ros segmentation.launch.py --show-args` lists it all.
 
-An argument left empty leaves the parameter to the params file.
+Every parameter of the node is an argument. What is given on the command line wins over params_file,
+that over preset, and that over the defaults in config/segmentation.yaml. A wrong argument ends the
+launch before anything has started.
 """
+
+import os
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.substitutions import FindPackageShare
 
-# Of Kilted and later, and of Jazzy and earlier.
-PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+from sam3_ros.ros.dds_environment import fastdds_profile, profile_in_use, profile_variable
+from sam3_ros.ros.launch_arguments import (
+    ARGUMENTS,
+    BOOLEANS,
+    PRESETS,
+    given_parameters,
+    params_file,
+    seconds,
+    starts_again,
+)
+from sam3_ros.ros.launch_cameras import IMAGE, camera_topics
+from sam3_ros.ros.shared_files import shared_file
+
+LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
 
 
-def in_share(*parts: str) -> PathJoinSubstitution:
-    return PathJoinSubstitution([FindPackageShare("sam3_ros"), *parts])
-
-
-ARGUMENTS = [
-    DeclareLaunchArgument(
-        "bundle",
-        default_value="",
-        description="Model bundle: the name of a shipped one (tabletop) or the path of a folder.",
-    ),
-    DeclareLaunchArgument(
-        "backend",
-        default_value="",
-        choices=["", "cpu", "cuda", "tensorrt", "openvino"],
-        description="What runs the model; one that is not available is an error.",
-    ),
-    DeclareLaunchArgument(
-        "precision",
-        default_value="",
-        description="Which of the bundle's model files to run, as `sam3-ros bundle inspect` "
-        "lists them (fp32, ...).",
-    ),
+OTHER_ARGUMENTS = [
     DeclareLaunchArgument(
         "image",
-        default_value="/camera/image_raw",
-        description="Topic of the raw images; compressed ones are read from <image>/compressed.",
+        default_value=IMAGE,
+        description="Topic of the raw images of a camera without a name; compressed ones are read "
+        "from <image>/compressed.",
     ),
     DeclareLaunchArgument(
-        "transport",
+        "cameras",
         default_value="",
-        choices=["", "raw", "compressed"],
-        description="Read sensor_msgs/Image (raw) or sensor_msgs/CompressedImage (compressed).",
+        description="Names of several cameras and the topics of their raw images, as in "
+        '"front=/front/image_raw left=/left/image_raw"; a name alone listens to <name>/image.',
     ),
     DeclareLaunchArgument(
-        "prompts",
+        "preset",
         default_value="",
-        description='What to find from the start, separated by ";", as in "red cube; ball".',
+        choices=["", *PRESETS],
+        description="Parameters for a kind of machine, config/presets/<preset>.yaml.",
     ),
     DeclareLaunchArgument(
         "params_file",
-        default_value=in_share("config", "segmentation.yaml"),
-        description="Parameters of the node; the arguments above win over it.",
+        default_value="",
+        description="Your parameters; they win over the preset, and the arguments over them.",
     ),
     DeclareLaunchArgument(
         "namespace",
@@ -62,46 +58,86 @@ ARGUMENTS = [
         description="Namespace of the node and its topics.",
     ),
     DeclareLaunchArgument(
+        "name",
+        default_value="segmentation_node",
+        description="Name of the node, the ~ of its topics.",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="",
+        choices=["", *BOOLEANS],
+        description="Take the time from /clock, as in simulation.",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=LOG_LEVELS,
+        description="Least severity of what the node logs.",
+    ),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        choices=list(BOOLEANS),
+        description="Start the node again if its process ends.",
+    ),
+    DeclareLaunchArgument(
+        "respawn_delay",
+        default_value="2.0",
+        description="Seconds before it is started again.",
+    ),
+    DeclareLaunchArgument(
         "fastdds_profile",
-        default_value=EnvironmentVariable(
-            PROFILE_VARIABLES[0], default_value=in_share("config", "fastdds.xml")
-        ),
+        default_value=profile_in_use(os.environ) or str(fastdds_profile()),
         description="Fast DDS profile for large images, the environment's or the one in config/; "
         "empty to name none. The camera driver needs it too.",
     ),
 ]
+# launch takes no choices for any value, but no empty list of them.
+PARAMETER_ARGUMENTS = [
+    DeclareLaunchArgument(
+        argument.name,
+        default_value="",
+        choices=list(argument.choices) or None,
+        description=argument.description,
+    )
+    for argument in ARGUMENTS
+]
 
-PARAMETER_OF_ARGUMENT = {
-    "bundle": "bundle",
-    "backend": "backend",
-    "precision": "precision",
-    "transport": "image_transport",
-}
+
+def parameter_files(texts: dict[str, str]) -> list[str]:
+    """The later wins."""
+    preset = texts["preset"]
+    shipped = str(shared_file(f"config/presets/{preset}.yaml")) if preset else ""
+    return [path for path in (shipped, params_file(texts)) if path]
 
 
-def given_parameters(context: LaunchContext) -> dict[str, str | list[str]]:
-    arguments = context.launch_configurations
-    given: dict[str, str | list[str]] = {
-        parameter: arguments[argument]
-        for argument, parameter in PARAMETER_OF_ARGUMENT.items()
-        if arguments[argument]
-    }
-    prompts = [text.strip() for text in arguments["prompts"].split(";") if text.strip()]
-    return given | ({"prompts": prompts} if prompts else {})
+def fail_if_it_failed(event, _context):
+    """The exit code of a build is that of the launch."""
+    if event.returncode != 0:
+        raise RuntimeError(f"the build failed: segmentation_node ended with {event.returncode}")
 
 
 def segmentation_node(context: LaunchContext) -> list[Node]:
-    image = LaunchConfiguration("image")
-    profile = context.launch_configurations["fastdds_profile"]
+    texts = context.launch_configurations
+    given = given_parameters(texts)
+    cameras = camera_topics(texts["image"], texts["cameras"])
+    other = {"cameras": cameras.names} if cameras.names else {}
+    if texts["use_sim_time"]:
+        other["use_sim_time"] = BOOLEANS[texts["use_sim_time"]]
+    profile = texts["fastdds_profile"]
     return [
         Node(
             package="sam3_ros",
             executable="segmentation_node",
-            name="segmentation_node",
+            name=LaunchConfiguration("name"),
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given_parameters(context)],
-            remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
-            additional_env=dict.fromkeys(PROFILE_VARIABLES, profile) if profile else {},
+            parameters=[*parameter_files(texts), {**other, **given}],
+            remappings=cameras.remappings,
+            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+            additional_env={profile_variable(os.environ): profile} if profile else {},
+            respawn=starts_again(texts, given),
+            respawn_delay=seconds(texts, "respawn_delay"),
+            on_exit=fail_if_it_failed if given.get("build_only") else None,
             output="screen",
             emulate_tty=True,
         )
@@ -109,4 +145,6 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=segmentation_node)])
+    return LaunchDescription(
+        [*PARAMETER_ARGUMENTS, *OTHER_ARGUMENTS, OpaqueFunction(function=segmentation_node)]
+    )

@@ -1,175 +1,244 @@
-"""The launch file and the Fast DDS profile.
+"""What launch/segmentation.launch.py declares and would start, and the Fast DDS profile.
 
-The launch packages come with a ROS install, not with the wheels, so what the file declares is
-recorded by stand-ins; with a ROS install the last test starts it for real.
+test_launch_for_real.py starts it, where the launch packages are.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from launch_stand_ins import LaunchFile, shown
 from ros_domains import own_domain
 
 from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.ros.dds_environment import PROFILE_VARIABLES
+from sam3_ros.ros.launch_arguments import LaunchArgumentError
+from sam3_ros.ros.parameters import SPECS
 
 ROOT = Path(__file__).parents[1]
-LAUNCH_FILE = ROOT / "launch" / "segmentation.launch.py"
 FAST_DDS_PROFILE = ROOT / "config" / "fastdds.xml"
 PARAMS_FILE = ROOT / "config" / "segmentation.yaml"
 FULL_HD_BYTES = 1920 * 1080 * 3
 
-RECORDED = {
-    "launch": ["LaunchContext", "LaunchDescription"],
-    "launch.actions": ["DeclareLaunchArgument", "OpaqueFunction"],
-    "launch.substitutions": [
-        *("EnvironmentVariable", "LaunchConfiguration", "PathJoinSubstitution"),
-    ],
-    "launch_ros": [],
-    "launch_ros.actions": ["Node"],
-    "launch_ros.substitutions": ["FindPackageShare"],
-}
-
-
-class Recorded:
-    """Keeps what it was made with."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.args = args
-        self.kwargs = kwargs
+NodeOf = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    for name, classes in RECORDED.items():
-        module = ModuleType(name)
-        vars(module).update({each: type(each, (Recorded,), {}) for each in classes})
-        monkeypatch.setitem(sys.modules, name, module)
-    spec = importlib.util.spec_from_file_location("segmentation_launch", LAUNCH_FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def launch_file(monkeypatch: pytest.MonkeyPatch) -> LaunchFile:
+    return LaunchFile("segmentation.launch.py", monkeypatch)
 
 
 @pytest.fixture
-def arguments(launch_file: ModuleType) -> dict[str, dict[str, Any]]:
+def arguments(launch_file: LaunchFile) -> dict[str, dict[str, Any]]:
     """Name of an argument -> what it is declared with."""
-    (actions,) = launch_file.generate_launch_description().args
-    return {action.args[0]: action.kwargs for action in actions if action.args}
+    return launch_file.arguments
 
 
 @pytest.fixture
-def node_of(
-    launch_file: ModuleType, arguments: dict[str, dict[str, Any]]
-) -> Callable[..., dict[str, Any]]:
+def node_of(launch_file: LaunchFile) -> NodeOf:
     """Builds what the node is started with, given some arguments."""
 
     def build(**given: str) -> dict[str, Any]:
-        defaults = {name: str(declared["default_value"]) for name, declared in arguments.items()}
-        assert given.keys() <= defaults.keys()
-        context = SimpleNamespace(launch_configurations=defaults | given)
-        (node,) = launch_file.segmentation_node(context)
+        (node,) = launch_file.module.segmentation_node(launch_file.context(**given))
         return node.kwargs
 
     return build
 
 
 def test_every_argument_says_what_it_is(arguments: dict[str, dict[str, Any]]) -> None:
-    assert set(arguments) == {
-        *("bundle", "backend", "precision", "image", "transport", "prompts"),
-        *("params_file", "namespace", "fastdds_profile"),
-    }
     for name, declared in arguments.items():
         assert declared["description"].endswith("."), name
+
+
+def test_every_parameter_is_an_argument(arguments: dict[str, dict[str, Any]]) -> None:
+    shorter = {"image_transport": "transport", "image_reliability": "reliability"}
+    parameters = {shorter.get(spec.name, spec.name) for spec in SPECS}
+
+    assert set(arguments) - parameters == {
+        *("image", "preset", "params_file", "namespace", "name", "use_sim_time", "log_level"),
+        *("respawn", "respawn_delay", "fastdds_profile"),
+    }
+    assert parameters <= set(arguments)
 
 
 def test_the_choices_are_those_of_the_core_and_the_node(
     arguments: dict[str, dict[str, Any]],
 ) -> None:
-    from sam3_ros.ros.parameters import SPECS
-
     choices_of = {spec.name: spec.choices for spec in SPECS}
     assert arguments["backend"]["choices"] == ["", *PROVIDERS]
     assert arguments["transport"]["choices"] == ["", *choices_of["image_transport"]]
+    assert arguments["bundle"]["choices"] is None
 
 
-def test_an_argument_sets_a_parameter_that_the_node_has(launch_file: ModuleType) -> None:
-    from sam3_ros.ros.parameters import DEFAULTS
+def test_every_default_is_among_its_choices(arguments: dict[str, dict[str, Any]]) -> None:
+    for name, declared in arguments.items():
+        if declared.get("choices"):
+            assert declared["default_value"] in declared["choices"], name
 
-    assert {*launch_file.PARAMETER_OF_ARGUMENT.values(), "prompts"} <= set(DEFAULTS)
 
-
-def test_without_arguments_the_params_file_decides(
-    node_of: Callable[..., dict[str, Any]],
+def test_the_presets_to_choose_from_are_those_that_are_shipped(
+    arguments: dict[str, dict[str, Any]],
 ) -> None:
-    params_file, overrides = node_of()["parameters"]
+    files = sorted(path.stem for path in (ROOT / "config" / "presets").iterdir())
 
-    assert params_file.args == ("params_file",)
-    assert overrides == {}
+    assert arguments["preset"]["choices"] == ["", *files]
 
 
-def test_arguments_override_the_params_file(node_of: Callable[..., dict[str, Any]]) -> None:
-    node = node_of(bundle="/models/mine", transport="compressed", prompts=" red cube;; ball ")
+def test_without_arguments_the_nodes_own_defaults_decide(node_of: NodeOf) -> None:
+    node = node_of()
 
-    assert node["parameters"][1] == {
+    assert node["parameters"] == [{}]
+    assert node["respawn"] is False
+    assert node["on_exit"] is None
+
+
+def test_arguments_win_over_the_params_file_and_that_over_the_preset(
+    node_of: NodeOf, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.touch()
+    node = node_of(
+        bundle="/models/mine",
+        transport="compressed",
+        prompts=" red cube;; ball ",
+        use_sim_time="true",
+        preset="jetson_orin",
+        params_file=str(mine),
+    )
+
+    preset, params_file, given = node["parameters"]
+    assert preset == str(ROOT / "config" / "presets" / "jetson_orin.yaml")
+    assert params_file == str(mine)
+    assert given == {
         "bundle": "/models/mine",
         "image_transport": "compressed",
         "prompts": ["red cube", "ball"],
+        "use_sim_time": True,
     }
 
 
-def test_images_come_from_the_topic_that_was_asked_for(
-    node_of: Callable[..., dict[str, Any]],
+def test_images_come_from_the_topic_that_was_asked_for(node_of: NodeOf) -> None:
+    assert node_of()["remappings"] == [
+        ("image", "/camera/image_raw"),
+        ("image/compressed", "/camera/image_raw/compressed"),
+    ]
+    assert dict(node_of(image="/eye")["remappings"])["image"] == "/eye"
+
+
+def test_several_cameras_are_named_to_the_node_and_remapped(node_of: NodeOf) -> None:
+    node = node_of(cameras="front=/front/image_raw left=/left/image_raw")
+
+    assert node["parameters"] == [{"cameras": ["front", "left"]}]
+    assert node["remappings"] == [
+        ("front/image", "/front/image_raw"),
+        ("front/image/compressed", "/front/image_raw/compressed"),
+        ("left/image", "/left/image_raw"),
+        ("left/image/compressed", "/left/image_raw/compressed"),
+    ]
+
+
+def test_name_namespace_and_log_level_reach_the_node(node_of: NodeOf) -> None:
+    node = node_of()
+
+    assert shown(node["name"]) == "<LaunchConfiguration name>"
+    assert shown(node["namespace"]) == "<LaunchConfiguration namespace>"
+    assert list(map(shown, node["ros_arguments"])) == [
+        "--log-level",
+        "<LaunchConfiguration log_level>",
+    ]
+
+
+def test_a_node_that_ended_is_started_again_if_that_was_asked_for(node_of: NodeOf) -> None:
+    node = node_of(respawn="true", respawn_delay="0.5")
+
+    assert (node["respawn"], node["respawn_delay"]) == (True, 0.5)
+
+
+def test_a_build_that_fails_fails_the_launch(node_of: NodeOf) -> None:
+    class Exited:
+        returncode = 0
+
+    ended = node_of(build_only="true")["on_exit"]
+    assert ended(Exited, None) is None
+
+    Exited.returncode = 1
+    with pytest.raises(RuntimeError, match="the build failed"):
+        ended(Exited, None)
+
+
+def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
+    with pytest.raises(LaunchArgumentError, match="give one of them"):
+        node_of(build_only="true", respawn="true")
+
+    builds = tmp_path / "builds.yaml"
+    builds.write_text("/arm:\n  node:\n    ros__parameters: {build_only: true}\n")
+    with pytest.raises(LaunchArgumentError, match="give one of them"):
+        node_of(params_file=str(builds), respawn="true")
+    assert node_of(params_file=str(builds), respawn="true", build_only="false")["respawn"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"threads": "four"}, "'threads' expects a whole number; got 'four'"),
+        ({"threads": "300"}, "'threads' lies in 0..256; got 300"),
+        ({"max_rate": "fast"}, "'max_rate' expects a number; got 'fast'"),
+        ({"max_rate": "nan"}, "'max_rate' lies in 0..1000; got nan"),
+        ({"sticky_clicks": "yes"}, "'sticky_clicks' is true or false; got 'yes'"),
+        ({"outputs": "mask, musk"}, "'outputs' is some of mask, .*; got 'musk'"),
+        ({"prompts": "x" * 1001}, "'prompts': .*1000"),
+        ({"respawn_delay": "-1"}, "'respawn_delay' expects seconds; got '-1'"),
+        ({"params_file": "nowhere.yaml"}, "there is no file nowhere.yaml"),
+        ({"cameras": "front= left=/left"}, "'cameras' expects a topic such as"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_starts(
+    node_of: NodeOf, given: dict[str, str], told: str
 ) -> None:
-    remappings = dict(node_of()["remappings"])
-
-    assert remappings["image"].args == ("image",)
-    raw, suffix = remappings["image/compressed"]
-    assert (raw.args, suffix) == (("image",), "/compressed")
+    with pytest.raises(Exception, match=told):
+        node_of(**given)
 
 
-def test_the_profile_goes_by_the_names_of_both_distributions(
-    node_of: Callable[..., dict[str, Any]],
+def test_the_profile_goes_by_the_name_that_the_distribution_knows(
+    node_of: NodeOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sam3_ros.ros.dds_environment import PROFILE_VARIABLES
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
 
     environment = node_of(fastdds_profile="/etc/fastdds.xml")["additional_env"]
 
-    assert environment == dict.fromkeys(PROFILE_VARIABLES, "/etc/fastdds.xml")
+    assert environment == {"FASTRTPS_DEFAULT_PROFILES_FILE": "/etc/fastdds.xml"}
 
 
-def test_no_profile_is_named_where_none_is_wanted(node_of: Callable[..., dict[str, Any]]) -> None:
+def test_no_profile_is_named_where_none_is_wanted(node_of: NodeOf) -> None:
     assert node_of(fastdds_profile="")["additional_env"] == {}
 
 
+@pytest.mark.parametrize("variable", PROFILE_VARIABLES)
 def test_a_profile_that_the_user_has_stays_the_default(
-    arguments: dict[str, dict[str, Any]],
+    variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    default = arguments["fastdds_profile"]["default_value"]
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    shipped = LaunchFile("segmentation.launch.py", monkeypatch).arguments["fastdds_profile"]
+    monkeypatch.setenv(variable, "/mine.xml")
+    mine = LaunchFile("segmentation.launch.py", monkeypatch).arguments["fastdds_profile"]
 
-    assert default.args == ("FASTDDS_DEFAULT_PROFILES_FILE",)
-    shipped = default.kwargs["default_value"].args[0]
-    assert (shipped[0].args, *shipped[1:]) == (("sam3_ros",), "config", "fastdds.xml")
+    assert shipped["default_value"] == str(FAST_DDS_PROFILE)
+    assert mine["default_value"] == "/mine.xml"
 
 
-def test_the_params_file_is_for_the_node_that_is_started(
-    node_of: Callable[..., dict[str, Any]],
-) -> None:
-    named = set(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8")))
-
-    assert named & {"/**", node_of()["name"]}
+def test_the_params_file_is_for_any_name_of_the_node() -> None:
+    assert set(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))) == {"/**"}
 
 
 def test_a_full_hd_image_fits_into_the_shared_memory() -> None:
@@ -231,45 +300,3 @@ def test_full_hd_images_arrive_with_the_profile(domain: str) -> None:
     finally:
         camera.kill()
         camera.wait()
-
-
-def test_ros2_launch_brings_the_node_up(domain: str) -> None:
-    reason = "the launch packages come with a ROS install, not with the wheels"
-    pytest.importorskip("launch", reason=reason)
-    pytest.importorskip("launch_ros", reason=reason)
-    script = f"""
-import sys
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
-source = PythonLaunchDescriptionSource({str(LAUNCH_FILE)!r})
-service = LaunchService()
-service.include_launch_description(LaunchDescription([
-    IncludeLaunchDescription(source, launch_arguments=[("namespace", "launched")])]))
-sys.exit(service.run())
-"""
-    environment = os.environ | {"ROS_DOMAIN_ID": domain}
-    launched = subprocess.Popen([sys.executable, "-c", script], env=environment)
-    try:
-        assert "/launched/segmentation_node" in node_names_until_found(environment, launched)
-    finally:
-        launched.send_signal(signal.SIGINT)
-        assert launched.wait(timeout=60) == 0
-
-
-def node_names_until_found(environment: dict[str, str], process: subprocess.Popen[bytes]) -> str:
-    script = """
-import rclpy, time
-rclpy.init()
-node = rclpy.create_node("observer")
-time.sleep(2)
-print([f"{namespace}/{name}" for name, namespace in node.get_node_names_and_namespaces()])
-"""
-    for _ in range(15):
-        assert process.poll() is None, "launch ended by itself"
-        command = [sys.executable, "-c", script]
-        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        if "segmentation_node" in shown.stdout:
-            return shown.stdout
-        time.sleep(1)
-    return ""

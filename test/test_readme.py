@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launch_stand_ins import LaunchFile
 from node_under_test import running_node
 from rclpy.node import Node
 
@@ -213,15 +214,20 @@ def test_every_sub_command_is_in_the_readme() -> None:
     assert shown == set(cli.COMMANDS)
 
 
-def test_the_launch_arguments_of_the_readme_are_declared() -> None:
-    declared = re.findall(
-        r'DeclareLaunchArgument\(\s*"(\w+)"', text_of("launch/segmentation.launch.py")
-    )
-    launched = [found for found in commands_named("ros2") if found[0] == "launch"]
+def launches(page: Path) -> list[list[str]]:
+    """Each `ros2 launch sam3_ros` in the page's shell blocks, as what follows."""
+    blocks = "\n".join(code_blocks(page.read_text(encoding="utf-8"), "sh")).replace("\\\n", " ")
+    words = [shlex.split(line, comments=True) for line in blocks.splitlines()]
+    return [found[3:] for found in words if found[:3] == ["ros2", "launch", "sam3_ros"]]
 
-    assert launched
-    for given in launched:
-        assert {word.split(":=")[0] for word in given if ":=" in word} <= set(declared)
+
+def test_the_launch_arguments_that_are_shown_are_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [found for page in PAGES for found in launches(page)]
+
+    assert shown
+    for file, *given in shown:
+        names = {word.split(":=")[0] for word in given if ":=" in word}
+        assert names <= set(LaunchFile(file, monkeypatch).arguments), file
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.ros.shared_files import shared_file
 
 # Kilted and later, Jazzy and earlier.
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 _RCLPY_OF_KILTED = 9
-_PROFILE = Path("config", "fastdds.xml")
 
 
 def use_image_profile(environment: MutableMapping[str, str]) -> None:
@@ -21,10 +18,20 @@ def use_image_profile(environment: MutableMapping[str, str]) -> None:
 
     Children inherit it. Raises Sam3RosError if the package is not whole.
     """
-    if any(environment.get(name) for name in PROFILE_VARIABLES):
-        return
-    old = is_before_kilted(environment.get("ROS_DISTRO", ""))
-    environment[PROFILE_VARIABLES[old]] = str(fastdds_profile())
+    if profile_in_use(environment) is None:
+        environment[profile_variable(environment)] = str(fastdds_profile())
+
+
+def profile_in_use(environment: Mapping[str, str]) -> str | None:
+    """The path of a profile that the user has named, by either variable."""
+    return next(filter(None, map(environment.get, PROFILE_VARIABLES)), None)
+
+
+def profile_variable(environment: Mapping[str, str]) -> str:
+    """The one that this Fast DDS knows. It takes a profile that both name for two of one name."""
+    in_use = (name for name in PROFILE_VARIABLES if environment.get(name))
+    by_distribution = PROFILE_VARIABLES[is_before_kilted(environment.get("ROS_DISTRO", ""))]
+    return next(in_use, by_distribution)
 
 
 def is_before_kilted(distribution: str) -> bool:
@@ -46,19 +53,5 @@ def keep_to_this_machine(environment: MutableMapping[str, str]) -> None:
 
 
 def fastdds_profile() -> Path:
-    """config/fastdds.xml, of the source tree or as it was installed. Raises Sam3RosError."""
-    looked_at = list(_candidates())
-    for path in looked_at:
-        if path.is_file():
-            return path
-    raise Sam3RosError(
-        f"expected the Fast DDS profile of this package at {' or '.join(map(str, looked_at))}: "
-        "install the package anew, or name a profile by FASTDDS_DEFAULT_PROFILES_FILE"
-    )
-
-
-def _candidates() -> Iterator[Path]:
-    yield Path(__file__).parents[2] / _PROFILE
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    for prefix in dict.fromkeys([*filter(None, prefixes), sys.prefix]):
-        yield Path(prefix) / "share" / "sam3_ros" / _PROFILE
+    """Raises Sam3RosError if the package is not whole."""
+    return shared_file("config/fastdds.xml")

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.ros import dds_environment
-from sam3_ros.ros.dds_environment import PROFILE_VARIABLES, fastdds_profile, use_image_profile
+from sam3_ros.ros.dds_environment import (
+    PROFILE_VARIABLES,
+    fastdds_profile,
+    profile_variable,
+    use_image_profile,
+)
 
 KILTED, JAZZY = PROFILE_VARIABLES
 
@@ -27,18 +30,11 @@ def test_a_profile_of_the_users_own_wins():
     assert environment == {JAZZY: "mine.xml"}
 
 
-def test_an_installed_profile_is_found(tmp_path, monkeypatch):
-    installed = tmp_path / "share" / "sam3_ros" / "config" / "fastdds.xml"
-    installed.parent.mkdir(parents=True)
-    installed.touch()
-    monkeypatch.setattr(dds_environment, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
-    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
-    assert fastdds_profile() == installed
+def test_the_variable_that_the_user_has_names_the_profile():
+    assert profile_variable({"ROS_DISTRO": "kilted", JAZZY: "mine.xml"}) == JAZZY
+    assert profile_variable({"ROS_DISTRO": "jazzy"}) == JAZZY
+    assert profile_variable({"ROS_DISTRO": "kilted"}) == KILTED
 
 
-def test_a_package_without_its_profile_is_not_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(dds_environment, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
-    monkeypatch.setattr("sys.prefix", str(tmp_path))
-    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
-    with pytest.raises(Sam3RosError, match="install the package anew"):
-        fastdds_profile()
+def test_the_profile_comes_with_the_package():
+    assert fastdds_profile().name == "fastdds.xml"

@@ -18,7 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from sam3_ros.msg import Prompts, PromptStatus, Segments, SegmentScores
+from sam3_ros.msg import FrameTiming, Prompts, PromptStatus, Segments, SegmentScores
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header, String
 
@@ -27,9 +27,11 @@ from sam3_ros.ros.image_messages import image_message
 NODE = "/segmentation_node"
 OUTPUTS = {
     "mask": (Image, f"{NODE}/mask"),
+    "confidence": (Image, f"{NODE}/confidence"),
     "scores": (SegmentScores, f"{NODE}/scores"),
     "segments": (Segments, f"{NODE}/segments"),
     "overlay": (Image, f"{NODE}/overlay"),
+    "timing": (FrameTiming, f"{NODE}/debug/timing"),
 }
 PROMPT_TOPICS = {
     "text": (String, f"{NODE}/prompt/text"),

@@ -1,0 +1,101 @@
+"""What every output says of one answer, and which are worked for; one node for this file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from node_under_test import running_node
+from sam3_ros.msg import Prompts
+from scenes import colour_scene
+from sensor_msgs.msg import Image
+
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.ros.parameters import OUTPUTS
+from sam3_ros.ros.segment_messages import mask_of
+
+SCENE = colour_scene(
+    96, 128, {"red": (10, 10, 40, 40), "blue": (80, 16, 116, 60), "green": (12, 56, 44, 88)}
+)
+SIZE = ImageSize(96, 128)
+
+
+def pixels(image: Image) -> np.ndarray:
+    dtype = {"mono8": np.uint8, "mono16": np.uint16}[image.encoding]
+    return np.frombuffer(image.data, dtype).reshape(image.height, image.width)
+
+
+@pytest.fixture(scope="module")
+def client_of_one_node(tmp_path_factory, sam3_bundle_path):
+    folder = tmp_path_factory.mktemp("node")
+    with running_node(folder, bundle=sam3_bundle_path) as (_, client):
+        yield client.connected()
+
+
+@pytest.fixture
+def client(client_of_one_node):
+    client_of_one_node.prompt("set", Prompts())
+    yield client_of_one_node
+    client_of_one_node.set_parameters(mask_encoding="mono8", outputs=list(OUTPUTS))
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "mono16"])
+def test_mask_and_confidence_show_the_same_segment_at_every_pixel(client, encoding):
+    client.set_parameters(mask_encoding=encoding)
+    client.ask("red; green; object")  # the objects overlap the red and the green one
+    answer = client.answer(SCENE, "mask", "confidence", "segments")
+    segments = answer["segments"].segments
+    parts = [mask_of(segment, SIZE) for segment in segments]
+    assert (np.sum(parts, axis=0) > 1).any(), "nothing overlaps"
+
+    mask, confidence = np.zeros(SIZE, np.uint16), np.zeros(SIZE, np.uint8)
+    for part, segment in reversed(list(zip(parts, segments, strict=True))):  # the best on top
+        score = segment.score
+        mask[part] = score.label_value if encoding == "mono8" else score.id
+        confidence[part] = round(score.score * 255)
+    np.testing.assert_array_equal(pixels(answer["mask"]), mask)
+    np.testing.assert_array_equal(pixels(answer["confidence"]), confidence)
+    assert answer["confidence"].encoding == "mono8"
+    assert answer["confidence"].header == answer["mask"].header == answer["segments"].header
+    assert len({segment.score.score for segment in segments}) > 1
+
+
+def test_without_prompts_confidence_is_nothing(client):
+    assert not pixels(client.answer(SCENE, "confidence")["confidence"]).any()
+
+
+def test_an_output_that_is_taken_out_is_not_worked_for(client):
+    client.ask("red")
+    client.answer(SCENE, "mask", "scores")
+    assert client.set_parameters(outputs=["scores"]).successful
+    client.answer(SCENE, "scores")  # one that was in work before
+    client.listen("mask", "scores")
+    before = len(client.outputs["mask"])
+    stamp = client.answer(SCENE, "scores")["scores"].header.stamp
+    assert len(client.outputs["mask"]) == before
+
+    client.set_parameters(outputs=["mask", "scores"])
+    again = client.answer(SCENE, "mask", "scores")["mask"].header.stamp
+    assert (again.sec, again.nanosec) > (stamp.sec, stamp.nanosec)
+    client.listen("mask")
+    assert client.set_parameters(outputs=[""]).successful  # an empty list has no type in ROS
+    counts = client.frames_settled()
+
+    def seen(values, _):
+        client.send(SCENE)
+        reason = "dropped, nobody listens"
+        return int(values[f"frames {reason}"]) > counts[reason]
+
+    client.diagnosed(seen)
+
+
+def test_the_timing_of_an_answer(client):
+    client.ask("red")
+    answer = client.answer(SCENE, "mask", "timing")
+    timing = answer["timing"]
+    assert timing.header == answer["mask"].header
+    stages = {each.stage: each.milliseconds for each in timing.stages}
+    assert {"convert", "preprocess", "decoder", "postprocess", "messages", "publish"} <= set(stages)
+    assert all(milliseconds >= 0 for milliseconds in stages.values())
+    assert len(stages) == len(timing.stages)
+    assert timing.waited_milliseconds >= 0
+    assert 0 < sum(stages.values()) + timing.waited_milliseconds <= timing.total_milliseconds + 1e-2

@@ -68,9 +68,9 @@ def judge_replay(
     worst: how many pictures go to the folder `out`, if it is given. Raises as replay() does, and
     GoldenError for damaged golden frames.
     """
-    judge = GoldenJudge(golden, judging, _selected(settings, judging.every), worst)
+    judge = GoldenJudge(golden, judging, judged_images(settings, judging.every), worst)
     report = replay(settings, progress, judge.answered)
-    judgement = _judgement(settings, report, judge, judging, against)
+    judgement = judgement_of(settings, report, judge, judging, against)
     if settings.out is not None:
         judgement = judgement.with_pictures(_pictures(settings, judge.worst))
     return JudgedReplay(report, judgement)
@@ -84,7 +84,7 @@ def update_golden(
     The old golden frames stay until the new ones are whole.
     """
     old = _old_golden(folder)
-    selected = _selected(settings, judging.every)
+    selected = judged_images(settings, judging.every)
     judge = None if old is None else GoldenJudge(old, judging, selected)
     with GoldenWriter(folder) as writer:
         recorder = _Recorder(writer, selected, judge)
@@ -92,7 +92,7 @@ def update_golden(
         _require_fit(report, recorder.uncertain)
         before = None
         if judge is not None:
-            before = _judgement(settings, report, judge, judging, "the old golden frames")
+            before = judgement_of(settings, report, judge, judging, "the old golden frames")
         new = writer.finish()
     known = frozenset() if old is None else old.keys
     return Update(
@@ -166,7 +166,7 @@ def _require_fit(report: ReplayReport, uncertain: int) -> None:
         )
 
 
-def _selected(settings: ReplaySettings, every: int) -> Callable[[str, int], bool]:
+def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], bool]:
     """Of each camera's images that are sent, each so manieth."""
     with open_bag(settings.bag) as bag:
         stamps = {
@@ -180,7 +180,7 @@ def _selected(settings: ReplaySettings, every: int) -> Callable[[str, int], bool
     return lambda camera, stamp_ns: stamp_ns in stamps[camera]
 
 
-def _judgement(
+def judgement_of(
     settings: ReplaySettings,
     report: ReplayReport,
     judge: GoldenJudge,

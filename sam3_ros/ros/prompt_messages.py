@@ -70,7 +70,7 @@ def keys_from_set(message: Prompts, cameras: Cameras) -> tuple[Key, ...]:
 
 def _request(message: PromptMessage, cameras: Cameras) -> PromptRequest:
     return PromptRequest(
-        prompt_from_message(message),
+        _prompt(message),
         camera=_camera(message, cameras),
         sticky=message.sticky,
         frames=message.frames,
@@ -88,12 +88,16 @@ def _camera(message: PromptMessage, cameras: Cameras) -> str | None:
 
 def prompt_from_message(message: PromptMessage) -> Prompt:
     """A concept if it has text, negative boxes, or several boxes and no points; else one object."""
+    with refusing(message.id or message.text, message.camera):
+        return _prompt(message)
+
+
+def _prompt(message: PromptMessage) -> Prompt:
     has_points = bool(message.positive_points or message.negative_points)
     several_boxes = len(message.boxes) > 1 and not has_points
-    with refusing(message.id or message.text):
-        if message.text or message.negative_boxes or several_boxes:
-            return _concept(message)
-        return _one_object(message)
+    if message.text or message.negative_boxes or several_boxes:
+        return _concept(message)
+    return _one_object(message)
 
 
 def _text_prompt(phrase: str) -> ConceptPrompt:

@@ -84,7 +84,8 @@ class PromptPlacement:
         why_not = {name: self._why_not(name, stamp_ns) for name in names}
         found = [name for name, reason in why_not.items() if not reason]
         if not found:
-            told = (f"{name}: {reason}" if name else reason for name, reason in why_not.items())
+            several = len(names) > 1
+            told = (f"{name}: {why}" if several else why for name, why in why_not.items())
             raise PromptError("; ".join(told))
         if len(found) > 1:
             raise PromptError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sam3_ros.core.errors import Sam3RosError
@@ -142,3 +145,13 @@ def test_a_mistake_is_told_with_its_place(tmp_path, text, reason):
 def test_an_absent_file_is_told(tmp_path):
     with pytest.raises(Sam3RosError, match="there is no expectation"):
         read_expectation(tmp_path / "absent.yaml")
+
+
+def test_the_example_of_the_documentation_can_be_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(format: 1\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "prompts.yaml").write_text("- {at: 0, text: red cube}\n")
+    found = read(tmp_path, example)
+    assert found.play.cues == (TextCue(0.0, "red cube"),)
+    assert found.golden == tmp_path / "my_test_golden"
+    assert found.judging.tolerance == Tolerance(), "the example shows the defaults"

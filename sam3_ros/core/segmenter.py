@@ -24,12 +24,14 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.image_transform import ImageTransform
 from sam3_ros.core.interactive_answers import InteractiveAnswers
+from sam3_ros.core.load_progress import OnProgress
 from sam3_ros.core.pixel_values import require_rgb
 from sam3_ros.core.prompt_checks import require_capability, require_inside
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segments import Segment
 from sam3_ros.core.session import OpenSession, SessionOptions
 from sam3_ros.core.stage_graph import OpenStage, StageGraph
+from sam3_ros.core.stage_loading import StageLoading
 from sam3_ros.core.text_encoder import KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tokenizer import ClipTokenizer
@@ -64,20 +66,27 @@ class Segmenter:
         precision: str = "fp32",
         threads: int | None = None,
         open_session: OpenSession = open_with_onnxruntime,
+        device_id: int = 0,
+        engine_cache: Path | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Segmenter:
         """Open a bundle (by name, folder, or already open) and sessions for the stages in use.
+
+        device_id: index of the GPU. engine_cache: folder for the engines that a backend builds,
+        for it to build them once. on_progress is told of each stage before it is loaded.
 
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
         BackendError where the backend is not available, PrecisionError for a precision it lacks.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-        options = SessionOptions(threads=threads)
-        segmenter = cls(
-            opened,
-            lambda stage: open_session(opened.stage_file(stage.name, precision), backend, options),
-        )
+        options = SessionOptions(threads=threads, device_id=device_id)
+        loading = StageLoading(opened, backend, precision, options, open_session, engine_cache)
+        segmenter = cls(opened, loading.open)
         try:
-            segmenter._graph.load(opened.manifest.stages_in_use)
+            for progress in loading.steps():
+                if on_progress is not None:
+                    on_progress(progress)
+                segmenter._graph.load([progress.stage])
         except BaseException:
             segmenter.close()
             raise

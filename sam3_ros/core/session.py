@@ -55,6 +55,20 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True)
+class EngineFolder:
+    """Where a backend keeps the engine that it builds of a model file, and finds it again.
+
+    path: of this engine alone, because TensorRT's own names for its files leave the weights out
+    (github.com/LeelaChessZero/lc0, pull request 2214). prefix: for those names. timings: what
+    TensorRT measured of this device while it built, for the next one.
+    """
+
+    path: Path
+    prefix: str
+    timings: Path
+
+
+@dataclass(frozen=True)
 class SessionOptions:
     """How sessions may use the machine.
 
@@ -68,6 +82,7 @@ class SessionOptions:
     spinning: bool = False
     device_id: int = 0
     keep_memory: bool = True
+    engines: EngineFolder | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

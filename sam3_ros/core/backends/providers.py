@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sam3_ros.core.backends.machine import cpu_name, gpu_name
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import SessionOptions
 
@@ -17,7 +18,8 @@ class Provider:
     """A backend as ONNX Runtime's execution provider.
 
     package: the wheel that holds it. needs: what the machine must have besides. request: the
-    providers to ask for, best first.
+    providers to ask for, best first. engines_for: the device that it builds engines for, by its
+    index; None where it builds none. keeps_timings: it also keeps what it measured while it built.
     """
 
     backend: str
@@ -25,6 +27,8 @@ class Provider:
     package: str
     needs: str
     request: Callable[[SessionOptions], list[Request]]
+    engines_for: Callable[[int], str] | None = None
+    keeps_timings: bool = False
 
     def require_available(self, available: Sequence[str]) -> None:
         """Raise BackendError unless the installed ONNX Runtime was built with this provider."""
@@ -58,14 +62,25 @@ def _cuda(options: SessionOptions) -> list[Request]:
 
 
 def _tensorrt(options: SessionOptions) -> list[Request]:
-    # TensorRT leaves the operators it does not know to CUDA; without it they would go to the CPU.
+    """onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html has the options."""
     device = {"device_id": str(options.device_id)}
-    return [("TensorrtExecutionProvider", device), ("CUDAExecutionProvider", device)]
+    kept = {}
+    if options.engines is not None:
+        kept = {
+            "trt_engine_cache_enable": "True",
+            "trt_engine_cache_path": str(options.engines.path),
+            "trt_engine_cache_prefix": options.engines.prefix,
+            "trt_timing_cache_enable": "True",
+            "trt_timing_cache_path": str(options.engines.timings),
+        }
+    # TensorRT leaves the operators it does not know to CUDA; without it they would go to the CPU.
+    return [("TensorrtExecutionProvider", {**device, **kept}), ("CUDAExecutionProvider", device)]
 
 
 def _openvino(options: SessionOptions) -> list[Request]:
     threads = {} if options.threads is None else {"num_of_threads": str(options.threads)}
-    return [("OpenVINOExecutionProvider", {"device_type": "CPU", **threads})]
+    kept = {} if options.engines is None else {"cache_dir": str(options.engines.path)}
+    return [("OpenVINOExecutionProvider", {"device_type": "CPU", **threads, **kept})]
 
 
 _CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxruntime-gpu 1.31)"
@@ -81,6 +96,8 @@ PROVIDERS = {
             "onnxruntime-gpu",
             f"{_CUDA_NEEDS}, and the TensorRT 10 libraries (pip install tensorrt)",
             _tensorrt,
+            engines_for=gpu_name,
+            keeps_timings=True,
         ),
         Provider(
             "openvino",
@@ -88,6 +105,7 @@ PROVIDERS = {
             "onnxruntime-openvino",
             "an x86-64 CPU; the wheel brings OpenVINO along",
             _openvino,
+            engines_for=lambda _: cpu_name(),
         ),
     )
 }

@@ -1,0 +1,57 @@
+"""What an engine that was built here depends on: the libraries' versions and the device."""
+
+from __future__ import annotations
+
+import platform
+import re
+from functools import cache
+from importlib import import_module, metadata
+from pathlib import Path
+
+UNKNOWN = "unknown"
+# As wheels, where they are; on a Jetson TensorRT comes with the system, and only ONNX Runtime's
+# version, built for it, tells them apart.
+_PACKAGES = {
+    "tensorrt": {"onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "tensorrt-cu13"},
+    "openvino": {"onnxruntime-openvino", "openvino"},
+}
+
+
+def engine_versions(backend: str) -> dict[str, str]:
+    """Of the packages that build engines for a backend, as far as they are installed."""
+    installed = {each.name.lower(): each.version for each in metadata.distributions()}
+    return {name: installed[name] for name in sorted(_PACKAGES[backend]) if name in installed}
+
+
+@cache
+def cpu_name() -> str:
+    """The model, and a mark of its instruction sets, which compiled code depends on."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine() or UNKNOWN
+    fields = dict(re.findall(r"^([\w ]+?)\s*:\s*(.*)$", text, re.MULTILINE))
+    flags = fields.get("flags") or fields.get("Features") or ""
+    model = fields.get("model name") or fields.get("CPU part") or platform.machine()
+    return f"{model} ({' '.join(sorted(flags.split()))})"
+
+
+def gpu_name(device_id: int) -> str:
+    """Name and compute capability, by NVML where it can be asked, else as the driver tells it."""
+    try:
+        nvml = import_module("pynvml")
+        nvml.nvmlInit()
+        handle = nvml.nvmlDeviceGetHandleByIndex(device_id)
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+        return f"{nvml.nvmlDeviceGetName(handle)}, compute capability {major}.{minor}"
+    except Exception:  # no such library, no driver, a board without NVML
+        return _gpu_in_proc(device_id)
+
+
+def _gpu_in_proc(device_id: int) -> str:
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    if device_id < len(cards):
+        model = re.search(r"Model:\s*(.+)", cards[device_id].read_text(errors="replace"))
+        return model[1].strip() if model else UNKNOWN
+    board = Path("/proc/device-tree/model")  # a Jetson
+    return board.read_text(errors="replace").strip("\0\n ") if board.is_file() else UNKNOWN

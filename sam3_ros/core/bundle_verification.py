@@ -1,0 +1,60 @@
+"""What a manifest says was verified, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+NOT_VERIFIED = "not verified"
+
+
+def described_verification(verification: Mapping[str, Any]) -> str:
+    """Of Manifest.verification as `sam3-ros export` and `sam3-ros verify` write it.
+
+    What stands there in another form is named, not explained. The manifest does not say when.
+    """
+    return "; ".join(_described(verification)) or NOT_VERIFIED
+
+
+def _described(verification: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in verification.items():
+        if not isinstance(found, Mapping) or not found:
+            continue
+        if name == "onnx_against_pytorch":
+            yield _stages(found)
+        elif name == "end_to_end":
+            yield from (f"{each} end to end" for each in found)
+        elif name == "precisions":
+            yield from (_precision(each, table) for each, table in found.items())
+        elif name == "verified":
+            yield from (_check(check, entry) for check, entry in found.items())
+        elif name != "not_written":
+            yield name.replace("_", " ")
+
+
+def _stages(found: Mapping[str, Any]) -> str:
+    limits = [
+        output["limit"]
+        for stage in found.values()
+        if isinstance(stage, Mapping) and isinstance(stage.get("outputs"), Mapping)
+        for output in stage["outputs"].values()
+        if isinstance(output, Mapping) and "limit" in output
+    ]
+    if not limits:
+        return "stages against PyTorch"
+    low, high = min(limits), max(limits)
+    tolerance = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{len(found)} stages against PyTorch, tolerance {tolerance}"
+
+
+def _precision(name: str, table: Any) -> str:
+    end_to_end = table.get("end_to_end") if isinstance(table, Mapping) else None
+    iou = end_to_end.get("mean_mask_iou") if isinstance(end_to_end, Mapping) else None
+    return f"{name} against fp32" + (f", mean mask IoU {iou:.3f}" if iou is not None else "")
+
+
+def _check(check: str, entry: Any) -> str:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("figures"), int):
+        return str(check)
+    failed = len(entry.get("failed", ()))
+    return f"{check}: {entry['figures'] - failed} of {entry['figures']} figures in tolerance"

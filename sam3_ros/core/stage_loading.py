@@ -1,0 +1,67 @@
+"""How the stages of a bundle get their sessions, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sam3_ros.core.backends.engine_cache import EngineCache, StageModel
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.load_progress import LoadProgress
+from sam3_ros.core.manifest import StageFile
+from sam3_ros.core.session import OpenSession, Session, SessionOptions
+from sam3_ros.core.stage_order import Stage
+
+
+class StageLoading:
+    """engine_cache: folder for the engines that a backend builds, None to keep none."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: str,
+        precision: str,
+        options: SessionOptions,
+        open_session: OpenSession,
+        engine_cache: Path | None,
+    ) -> None:
+        self._bundle = bundle
+        self._backend = backend
+        self._precision = precision
+        self._options = options
+        self._open_session = open_session
+        self._cache = None if engine_cache is None else EngineCache(engine_cache, open_session)
+
+    def steps(self) -> Iterator[LoadProgress]:
+        """What is to be loaded, in the manifest's order."""
+        names = self._bundle.manifest.stages_in_use
+        for number, name in enumerate(names, start=1):
+            yield LoadProgress(name, number, len(names), self._bytes(name))
+
+    def open(self, stage: Stage) -> Session:
+        """Raises BackendError, PrecisionError for a stage that has no file of the precision."""
+        path = self._bundle.stage_file(stage.name, self._precision)
+        if self._cache is None:
+            return self._open_session(path, self._backend, self._options)
+        return self._cache.open(self._model(stage.name, path), self._backend, self._options)
+
+    def _model(self, name: str, path: Path) -> StageModel:
+        manifest = self._bundle.manifest
+        file = manifest.stages[name].files[self._precision]
+        return StageModel(
+            path=path,
+            bundle=manifest.name,
+            stage=name,
+            precision=self._precision,
+            sha256=(file.sha256, *(each.sha256 for each in file.data)),
+            bytes=_bytes_of(file),
+            input_size=(manifest.preprocessing.height, manifest.preprocessing.width),
+        )
+
+    def _bytes(self, name: str) -> int:
+        file = self._bundle.manifest.stages[name].files.get(self._precision)
+        return 0 if file is None else _bytes_of(file)
+
+
+def _bytes_of(file: StageFile) -> int:
+    return file.bytes + sum(each.bytes for each in file.data)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
 
+# Of a text, an id and a label.
 MAX_TEXT_CHARACTERS = 1000
 VISUAL = "visual"
 
@@ -49,6 +50,7 @@ class ConceptPrompt:
         name = " ".join(self.text.split()) if self.text is not None else ""
         _set(self, "id", self.id or name or VISUAL)
         _set(self, "label", self.label or name or self.id)
+        _check_names(self)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class InteractivePrompt:
         kinds = ("point" if self.points else "", "box" if self.box else "")
         _set(self, "id", self.id or "+".join(kind for kind in kinds if kind))
         _set(self, "label", self.label or self.id)
+        _check_names(self)
 
 
 Prompt = ConceptPrompt | InteractivePrompt
@@ -85,6 +88,15 @@ Prompt = ConceptPrompt | InteractivePrompt
 
 def _set(prompt: Prompt, field: str, value: object) -> None:
     object.__setattr__(prompt, field, value)  # the one way to normalise a frozen dataclass
+
+
+def _check_names(prompt: Prompt) -> None:
+    for what, name in (("id", prompt.id), ("label", prompt.label)):
+        if len(name) > MAX_TEXT_CHARACTERS:
+            raise PromptError(
+                f"the {what} of a prompt has at most {MAX_TEXT_CHARACTERS} characters, "
+                f"got {len(name)}"
+            )
 
 
 def _check_text(text: str) -> None:

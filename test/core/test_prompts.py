@@ -60,6 +60,15 @@ def test_a_text_that_is_too_long_is_refused_and_the_longest_is_not() -> None:
         ConceptPrompt("x" * 10_000)
 
 
+def test_an_id_or_label_that_is_too_long_is_refused_and_the_longest_is_not() -> None:
+    long = "x" * MAX_TEXT_CHARACTERS
+    ConceptPrompt("mug", id=long, label=long)
+    with pytest.raises(PromptError, match=r"the id of a prompt has at most 1000 .*, got 1001"):
+        ConceptPrompt("mug", id=f"{long}x")
+    with pytest.raises(PromptError, match=r"the label of a prompt has at most 1000 .*, got 1001"):
+        InteractivePrompt(points=((1, 1),), label=f"{long}x")
+
+
 def test_a_text_that_is_no_text_is_refused() -> None:
     with pytest.raises(PromptError, match="must be a str, got int"):
         ConceptPrompt(7)  # type: ignore[arg-type]

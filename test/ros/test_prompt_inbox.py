@@ -20,7 +20,7 @@ from std_msgs.msg import String
 
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.prompts import ConceptPrompt
-from sam3_ros.ros.active_prompts import ActivePrompts
+from sam3_ros.ros.active_prompts import ActivePrompts, Snapshot
 from sam3_ros.ros.active_prompts_topic import TOPIC, ActivePromptsTopic
 from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.frame_memory import FrameMemory, MemoryLimits, SeenFrame
@@ -138,28 +138,50 @@ def test_before_the_first_image_a_click_waits_for_it(node: Node, sam3_bundle_pat
     assert rig.queue.clicks() == (0, None)
 
 
+class PausingPrompts(ActivePrompts):
+    """Whoever asks first, once armed, gets the list of now only later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed, self.read, self.go_on = False, threading.Event(), threading.Event()
+
+    def all(self) -> Snapshot:
+        listed = super().all()
+        if self.armed:
+            self.armed = False
+            self.read.set()
+            self.go_on.wait()
+        return listed
+
+
 def test_of_two_threads_none_leaves_an_old_list_on_the_topic(node: Node) -> None:
-    prompts = ActivePrompts()
+    prompts = PausingPrompts()
     topic = ActivePromptsTopic(node, prompts)
 
-    def change(name: str) -> None:
-        for number in range(200):
-            prompts.replace_all([PromptRequest(ConceptPrompt(f"{name} {number}"))])
-
-    threads = [threading.Thread(target=change, args=(name,)) for name in ("red", "blue", "green")]
-    for thread in threads:
+    def ask(word: str) -> threading.Thread:
+        request = PromptRequest(ConceptPrompt(word))
+        thread = threading.Thread(target=prompts.replace_all, args=([request],))
         thread.start()
-    for thread in threads:
-        thread.join()
+        return thread
+
+    prompts.armed = True
+    first = ask("red")
+    prompts.read.wait()
+    second = ask("blue")
+    second.join(0.5)  # it would get ahead if it could
+    prompts.go_on.set()
+    first.join()
+    second.join()
+    assert latched_list(node) == ["blue"]
+    topic.destroy()
+    prompts.replace_all([])  # nobody is told any more, and nothing breaks
+
+
+def latched_list(node: Node) -> list[str]:
     seen: list[ActivePromptsMessage] = []
     node.create_subscription(ActivePromptsMessage, TOPIC, seen.append, LATCHED)
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
-    for _ in range(3000):
-        executor.spin_once(timeout_sec=0.01)
-        if seen:
-            break
-    (only,) = seen[-1].prompts
-    assert only.prompt.id == prompts.all()[0].prompt.id
-    topic.destroy()
-    prompts.replace_all([])  # nobody is told any more, and nothing breaks
+    while not seen:
+        executor.spin_once(timeout_sec=0.1)
+    return [active.prompt.id for active in seen[-1].prompts]

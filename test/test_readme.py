@@ -217,8 +217,8 @@ def test_every_sub_command_is_in_the_readme() -> None:
 def launches(page: Path) -> list[list[str]]:
     """Each `ros2 launch sam3_ros` in the page's shell blocks, as what follows."""
     blocks = "\n".join(code_blocks(page.read_text(encoding="utf-8"), "sh")).replace("\\\n", " ")
-    words = [shlex.split(line, comments=True) for line in blocks.splitlines()]
-    return [found[3:] for found in words if found[:3] == ["ros2", "launch", "sam3_ros"]]
+    lines = [line for line in blocks.splitlines() if line.startswith("ros2 launch sam3_ros ")]
+    return [shlex.split(line, comments=True)[3:] for line in lines]
 
 
 def test_the_launch_arguments_that_are_shown_are_declared(monkeypatch: pytest.MonkeyPatch) -> None:

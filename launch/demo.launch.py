@@ -1,0 +1,121 @@
+"""The shipped bag through segmentation_node, in RViz.
+
+`ros2 launch sam3_ros demo.launch.py --show-args` lists the arguments; those of
+segmentation.launch.py are among them.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node
+
+from sam3_ros.ros.demo_player import IMAGE, PLAYERS, player_command, require_package
+from sam3_ros.ros.launch_arguments import BOOLEANS
+from sam3_ros.ros.replay.demo import demo_bag
+from sam3_ros.ros.shared_files import shared_file
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "rviz",
+        default_value="true",
+        choices=list(BOOLEANS),
+        description="Show camera, overlay, mask and confidence in RViz.",
+    ),
+    DeclareLaunchArgument(
+        "player",
+        default_value="",
+        choices=["", *PLAYERS],
+        description="What plays the bag; empty is `ros2 bag play` where it is installed.",
+    ),
+    DeclareLaunchArgument(
+        "rate",
+        default_value="1.0",
+        description="2 plays twice as fast.",
+    ),
+    DeclareLaunchArgument(
+        "loop",
+        default_value="true",
+        choices=list(BOOLEANS),
+        description="Play again and again; otherwise all ends with the bag.",
+    ),
+]
+# Arguments of segmentation.launch.py with other defaults or descriptions.
+NODE_ARGUMENTS = [
+    DeclareLaunchArgument(
+        "prompts",
+        default_value="red cube; ball; ring",
+        description='What to find from the start, separated by ";".',
+    ),
+    DeclareLaunchArgument(
+        "sticky_clicks",
+        default_value="true",
+        choices=list(BOOLEANS),
+        description="Follow what a click has marked.",
+    ),
+    DeclareLaunchArgument(
+        "namespace",
+        default_value="",
+        description="Namespace of the node and its topics; RViz shows those without one.",
+    ),
+    DeclareLaunchArgument(
+        "name",
+        default_value="segmentation_node",
+        description="Name of the node; RViz shows the topics of this one.",
+    ),
+    DeclareLaunchArgument(
+        "mask_encoding",
+        default_value="mono16",
+        choices=["mono8", "mono16"],
+        description="RViz spreads the few values of mono16 over its greys; those of mono8 it shows "
+        "as they are, nearly black.",
+    ),
+]
+BAG = demo_bag()
+
+
+def check(context: LaunchContext) -> list[Node]:
+    """Before anything has started."""
+    texts = context.launch_configurations
+    player_command(texts, BAG)
+    if BOOLEANS[texts["rviz"]]:
+        require_package("rviz2", "rviz:=false")
+    return []
+
+
+def player(context: LaunchContext) -> list[ExecuteProcess]:
+    texts = context.launch_configurations
+    ends_all = [] if BOOLEANS[texts["loop"]] else [Shutdown(reason="the bag has been played")]
+    command = player_command(texts, BAG)
+    return [ExecuteProcess(cmd=command, name="player", output="screen", on_exit=ends_all)]
+
+
+def rviz(context: LaunchContext) -> list[Node]:
+    if not BOOLEANS[context.launch_configurations["rviz"]]:
+        return []
+    layout = str(shared_file("config/segmentation.rviz"))
+    return [Node(package="rviz2", executable="rviz2", arguments=["-d", layout], output="log")]
+
+
+def generate_launch_description() -> LaunchDescription:
+    segmentation = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(Path(__file__).with_name("segmentation.launch.py"))),
+        launch_arguments=[("image", IMAGE), ("transport", "compressed")],
+    )
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            *NODE_ARGUMENTS,
+            OpaqueFunction(function=check),
+            segmentation,
+            OpaqueFunction(function=player),
+            OpaqueFunction(function=rviz),
+        ]
+    )

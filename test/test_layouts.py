@@ -1,0 +1,121 @@
+"""config/segmentation.rviz and config/foxglove_layout.json name topics that the node has.
+
+The README's tables of topics are compared with the running node, so they stand for it here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sam3_ros.ros.demo_player import TOPICS
+from sam3_ros.ros.message_types import message_class
+
+ROOT = Path(__file__).parents[1]
+RVIZ = ROOT / "config" / "segmentation.rviz"
+FOXGLOVE = ROOT / "config" / "foxglove_layout.json"
+IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+ROW = re.compile(r"^\| `([~/][\w/]*)` \| `(\w+/msg/\w+)`", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def type_of() -> dict[str, str]:
+    """Topic -> type, of the node under its default name and of the demo's camera."""
+    rows = ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert ("~/mask", IMAGE) in rows
+    of_the_node = {topic.replace("~", "/segmentation_node"): kind for topic, kind in rows}
+    return {**of_the_node, TOPICS[0]: COMPRESSED}
+
+
+@pytest.fixture(scope="module")
+def displays() -> dict[str, dict[str, Any]]:
+    """Of RViz, by name."""
+    config = yaml.safe_load(RVIZ.read_text(encoding="utf-8"))
+    return {each["Name"]: each for each in config["Visualization Manager"]["Displays"]}
+
+
+@pytest.fixture(scope="module")
+def foxglove() -> dict[str, Any]:
+    return json.loads(FOXGLOVE.read_text(encoding="utf-8"))
+
+
+def panels(foxglove: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [config for key, config in foxglove["configById"].items() if key.split("!")[0] == kind]
+
+
+def leaves(layout: Any) -> Iterator[str]:
+    if isinstance(layout, str):
+        yield layout
+    else:
+        assert layout["direction"] in ("row", "column")
+        yield from leaves(layout["first"])
+        yield from leaves(layout["second"])
+
+
+def test_rviz_shows_camera_overlay_mask_and_confidence(
+    displays: dict[str, dict[str, Any]], type_of: dict[str, str]
+) -> None:
+    assert set(displays) == {"Overlay", "Camera", "Mask", "Confidence"}
+    for display in displays.values():
+        assert display["Class"] == "rviz_default_plugins/Image"
+        assert display["Enabled"] is True
+        assert type_of[display["Topic"]["Value"]] in (IMAGE, COMPRESSED)
+
+
+def test_rviz_takes_images_as_they_come(displays: dict[str, dict[str, Any]]) -> None:
+    # A best effort subscription matches every publisher, a reliable one only reliable ones.
+    assert {each["Topic"]["Reliability Policy"] for each in displays.values()} == {"Best Effort"}
+
+
+def test_foxglove_lays_out_every_panel_once(foxglove: dict[str, Any]) -> None:
+    assert sorted(leaves(foxglove["layout"])) == sorted(foxglove["configById"])
+
+
+def test_foxglove_shows_camera_overlay_mask_and_confidence(
+    foxglove: dict[str, Any], type_of: dict[str, str]
+) -> None:
+    topics = [panel["imageMode"]["imageTopic"] for panel in panels(foxglove, "Image")]
+
+    assert {topic.rsplit("/", 1)[-1] for topic in topics} == {
+        *("overlay", "mask", "confidence", "compressed"),
+    }
+    assert {type_of[topic] for topic in topics} == {IMAGE, COMPRESSED}
+
+
+def test_foxglove_asks_by_messages_that_the_node_takes(
+    foxglove: dict[str, Any], type_of: dict[str, str]
+) -> None:
+    asked = panels(foxglove, "Publish")
+
+    assert len(asked) == 2
+    for panel in asked:
+        assert type_of[panel["topicName"]] == panel["datatype"]
+        message = message_class(panel["datatype"])
+        fields = set(message.get_fields_and_field_types())
+        assert set(json.loads(panel["value"])) == fields
+
+
+def test_a_click_from_foxglove_asks_the_newest_image(foxglove: dict[str, Any]) -> None:
+    (click,) = (each for each in panels(foxglove, "Publish") if "Point" in each["datatype"])
+
+    assert json.loads(click["value"])["header"]["stamp"] == {"sec": 0, "nanosec": 0}
+
+
+def test_foxglove_shows_what_became_of_a_prompt_and_the_diagnostics(
+    foxglove: dict[str, Any], type_of: dict[str, str]
+) -> None:
+    raw = {
+        panel["topicPath"]: type_of[panel["topicPath"]] for panel in panels(foxglove, "RawMessages")
+    }
+    health = [*panels(foxglove, "DiagnosticSummary"), *panels(foxglove, "DiagnosticStatusPanel")]
+
+    assert set(raw.values()) == {"sam3_ros/msg/PromptStatus", "sam3_ros/msg/ActivePrompts"}
+    assert [type_of[panel["topicToRender"]] for panel in health] == [
+        "diagnostic_msgs/msg/DiagnosticArray",
+    ] * 2

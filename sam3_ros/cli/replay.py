@@ -15,7 +15,7 @@ from sam3_ros.cli.ros_needed import require
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.ros.replay.prompt_cues import PromptCue
-    from sam3_ros.ros.replay.settings import ReplaySettings
+    from sam3_ros.ros.replay.settings import CameraSource, ReplaySettings
 
 
 def register(commands: Commands) -> None:
@@ -69,10 +69,43 @@ def _add_prompts(parser: argparse.ArgumentParser) -> None:
 
 def _add_playing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("playing")
-    group.add_argument("--rate", type=float, default=1.0, help="2 is twice as fast (default: 1)")
+    group.add_argument(
+        "--rate",
+        type=_rate,
+        default=1.0,
+        metavar="R|answered",
+        help="2 is twice as fast (default: 1); answered sends an image when the one before is back",
+    )
     group.add_argument("--loop", type=int, default=1, metavar="N", help="play N times (default: 1)")
-    group.add_argument("--image-topic", metavar="TOPIC", help="where the bag has several cameras")
-    group.add_argument("--publish-as", metavar="TOPIC", help="topic that the images go out on")
+    group.add_argument(
+        "--loop-clock", action="store_true", help="each loop with the recorded stamps: time jumps"
+    )
+    group.add_argument(
+        "--clock", action="store_true", help="publish /clock; a node started here goes by it"
+    )
+    group.add_argument("--image-topic", metavar="TOPIC", help="which of the bag's cameras")
+    group.add_argument(
+        "--camera",
+        action="append",
+        default=[],
+        type=_named_topic,
+        metavar="NAME=TOPIC",
+        help="a camera of the node and its topic in the bag; repeatable",
+    )
+    group.add_argument(
+        "--publish-as",
+        action="append",
+        default=[],
+        type=_perhaps_named_topic,
+        metavar="[NAME=]TOPIC",
+        help="topic that the images go out on (default: as in the bag)",
+    )
+    group.add_argument(
+        "--player",
+        choices=("own", "ros2"),
+        default="own",
+        help="ros2: a child `ros2 bag play` publishes the bag (default: %(default)s)",
+    )
 
 
 def _add_node(parser: argparse.ArgumentParser) -> None:
@@ -104,15 +137,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> ReplaySettings:
-    from sam3_ros.ros.replay.settings import NodeSettings, ReplaySettings
+    from sam3_ros.ros.replay.settings import NodeSettings, Player, ReplaySettings
 
     return ReplaySettings(
         bag=options.bag,
         cues=_cues(options),
         rate=options.rate,
         loops=options.loop,
-        image_topic=options.image_topic,
-        publish_as=options.publish_as,
+        cameras=_cameras(options),
+        clock=options.clock,
+        repeat_stamps=options.loop_clock,
+        player=Player(options.player),
         node=NodeSettings(
             name=options.node,
             starts_here=not options.no_node,
@@ -122,6 +157,20 @@ def _settings(options: argparse.Namespace) -> ReplaySettings:
         ),
         out=options.out,
     )
+
+
+def _cameras(options: argparse.Namespace) -> tuple[CameraSource, ...]:
+    from sam3_ros.ros.replay.settings import CameraSource, ReplayError
+
+    topics = dict(options.camera) or {"": options.image_topic}
+    published_as = dict(options.publish_as)
+    if options.camera and options.image_topic:
+        raise ReplayError("give --image-topic or --camera, not both")
+    if len(dict(options.camera)) < len(options.camera):
+        raise ReplayError("two --camera have one name")
+    if set(published_as) - set(topics):
+        raise ReplayError("--publish-as is NAME=TOPIC of a --camera, or a TOPIC without any")
+    return tuple(CameraSource(n, topic, published_as.get(n)) for n, topic in topics.items())
 
 
 def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
@@ -134,3 +183,19 @@ def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
     if options.prompts is not None:
         cues += read_prompt_file(options.prompts)
     return tuple(cues)
+
+
+def _rate(text: str) -> float | None:
+    """None for `answered`."""
+    return None if text == "answered" else float(text)
+
+
+def _named_topic(text: str) -> tuple[str, str]:
+    name, separator, topic = text.partition("=")
+    if not (separator and name.strip() and topic.strip()):
+        raise argparse.ArgumentTypeError(f"expected NAME=TOPIC, got {text!r}")
+    return name.strip(), topic.strip()
+
+
+def _perhaps_named_topic(text: str) -> tuple[str, str]:
+    return _named_topic(text) if "=" in text else ("", text)

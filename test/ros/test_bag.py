@@ -57,12 +57,15 @@ def test_the_camera_is_found_and_the_truth_is_none(bag_path, tmp_path):
         assert bag.image_topic().name == RAW_IMAGES
 
 
-def test_image_times_tell_which_image_is_near(bag_path):
+def test_image_times_tell_which_image_is_the_newest(bag_path):
     with open_bag(bag_path) as bag:
         times = read_image_times(bag, IMAGES)
     assert times.period == pytest.approx(1 / 15)
-    near = [times.stamp_near(at) for at in (-1.0, 0.0, 1 / 15 - 0.02, 0.1 / 15, 99.0)]
-    assert near == [stamp_ns(n) for n in (0, 0, 1, 0, 5)]
+    newest = [times.stamp_at(at) for at in (-1.0, 0.0, 0.9 / 15, 1.1 / 15, 99.0)]
+    assert newest == [stamp_ns(n) for n in (0, 0, 0, 1, 5)]
+    with open_bag(bag_path) as bag:
+        every_other = read_image_times(bag, IMAGES, only_every=2)
+    assert every_other.stamps_ns == times.stamps_ns[::2]
 
 
 def test_images_that_share_a_stamp_are_refused(tmp_path):

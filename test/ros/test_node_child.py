@@ -52,7 +52,7 @@ def test_a_node_is_stopped_at_the_end_of_the_block(tmp_path):
 
 
 def test_a_node_that_hangs_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("sam3_ros.ros.replay.node_child.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("sam3_ros.ros.replay.child_process.GRACE_SECONDS", 0.2)
     with own_domain() as domain:
         with NodeChild([], tmp_path / "log", environment(domain)):
             (pid,) = children_of(os.getpid())

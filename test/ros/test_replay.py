@@ -19,7 +19,7 @@ from sam3_ros.ros.replay.node_child import NodeFailedError
 from sam3_ros.ros.replay.prompt_cues import BoxCue, PointCue, TextCue
 from sam3_ros.ros.replay.replay import replay
 from sam3_ros.ros.replay.report import ReplayReport
-from sam3_ros.ros.replay.settings import NodeSettings, ReplayError, ReplaySettings
+from sam3_ros.ros.replay.settings import CameraSource, NodeSettings, ReplayError, ReplaySettings
 
 GOOD = 0.8
 
@@ -110,7 +110,7 @@ def test_a_node_that_runs_already_is_used(sam3_bundle_path, tmp_path):
                 **common,
                 cues=(TextCue(0.0, "green"),),
                 node=NodeSettings(starts_here=False),
-                publish_as="/image/compressed",
+                cameras=(CameraSource(publish_as="/image/compressed"),),
             ),
             lambda _: None,
         )
@@ -155,7 +155,7 @@ def test_a_bag_without_images_is_refused_before_any_node_starts(tmp_path):
 def test_images_on_a_topic_that_the_node_cannot_hear_are_refused(sam3_bundle_path, tmp_path):
     bag = write_bag(tmp_path / "bag", frames=2)
     with pytest.raises(ReplayError, match="end in /compressed"):
-        replayed(bag, publish_as="/jpeg", node=node_of(sam3_bundle_path))
+        replayed(bag, cameras=(CameraSource(publish_as="/jpeg"),), node=node_of(sam3_bundle_path))
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0.0}, {"rate": float("nan")}, {"loops": 0}], ids=str)

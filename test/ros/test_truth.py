@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bags import HEIGHT, WIDTH, frame, stamp_ns, write_bag
+from bags import HEIGHT, IMAGES, WIDTH, frame, stamp_ns, write_bag
 
 from sam3_ros.core.geometry import Box
 from sam3_ros.ros.replay.bag import BagError, open_bag
@@ -15,7 +15,7 @@ from sam3_ros.ros.replay.truth import TrueObject, Truth, read_truth
 def truth(tmp_path_factory) -> Truth:
     path: Path = write_bag(tmp_path_factory.mktemp("bags") / "bag", frames=3)
     with open_bag(path) as bag:
-        found = read_truth(bag)
+        found = read_truth(bag, IMAGES)
     assert found is not None
     return found
 
@@ -50,11 +50,11 @@ def test_a_click_and_a_box_are_on_an_object(truth):
 
 def test_a_bag_without_truth_has_none(tmp_path):
     with open_bag(write_bag(tmp_path / "bag", frames=1, truth=False)) as bag:
-        assert read_truth(bag) is None
+        assert read_truth(bag, IMAGES) is None
 
 
 def test_objects_that_are_malformed_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("bags.objects_json", lambda: '{"1": {"colour": "red"}}')
     with open_bag(write_bag(tmp_path / "bag", frames=1)) as bag:  # noqa: SIM117
         with pytest.raises(BagError, match="/truth/objects"):
-            read_truth(bag)
+            read_truth(bag, IMAGES)

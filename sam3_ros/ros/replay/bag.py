@@ -45,6 +45,7 @@ class Bag:
         self.path = path
         self._reader = reader
         self.duration = max(reader.duration, 0) / 1e9
+        self.start_ns = reader.start_time  # of the first message, by the recorder's clock
         self.topics = {
             name: BagTopic(name, info.msgtype or "", info.msgcount)
             for name, info in sorted(reader.topics.items())
@@ -73,13 +74,19 @@ class Bag:
             if asked in images:
                 return images[asked]
             raise BagError(f"{self.path} has no images on {asked}; it has {_listed(images)}")
-        cameras = {n: t for n, t in images.items() if not n.startswith("/truth/")}
+        cameras = self.camera_topics
         if len(cameras) != 1:
             raise BagError(
                 f"expected one topic of images in {self.path}, found {_listed(cameras)}: "
-                "say which with --image-topic"
+                "say which with --image-topic, or name several with --camera"
             )
-        return next(iter(cameras.values()))
+        return images[cameras[0]]
+
+    @property
+    def camera_topics(self) -> list[str]:
+        """The topics of images that are no truth of the bag."""
+        images = (t.name for t in self.topics.values() if t.type_name in IMAGE_TYPES)
+        return [name for name in images if "/truth/" not in name]
 
 
 @contextmanager

@@ -23,10 +23,10 @@ class BagPublishers:
         self,
         node: Node,
         topics: Collection[BagTopic],
-        needed: str,
+        needed: Collection[str],
         renamed: Mapping[str, str],
     ) -> None:
-        """needed: the topic to go without which is an error. renamed: topic in the bag to new."""
+        """needed: topics to go without which is an error. renamed: topic in the bag to new."""
         self._publishers: dict[str, Publisher] = {}
         self._stamped: set[str] = set()
         self.skipped: list[str] = []
@@ -34,7 +34,7 @@ class BagPublishers:
             try:
                 kind = message_class(topic.type_name)
             except MessageTypeError:
-                if topic.name == needed:
+                if topic.name in needed:
                     raise
                 self.skipped.append(topic.name)
                 continue

@@ -39,10 +39,11 @@ def demo(
 ) -> ReplayReport:
     """Replay a bag that has a truth and leave the pictures in a folder. Errors as of replay()."""
     with open_bag(bag_path) as bag:
-        truth = read_truth(bag)
+        images = bag.image_topic().name
+        truth = read_truth(bag, images)
         if truth is None:
             raise ReplayError(f"{bag_path} has no truth to place clicks by: use sam3-ros replay")
-        cues = demo_script(truth, read_image_times(bag, bag.image_topic().name))
+        cues = demo_script(truth, read_image_times(bag, images))
     keep_to_this_machine(os.environ)
     settings = ReplaySettings(
         bag_path,

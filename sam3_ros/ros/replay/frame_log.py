@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,10 @@ class _CameMask:
 
 
 @dataclass(eq=False)
-class _SentFrame:
-    """Masks and scores wait for each other: each topic keeps its order."""
+class SentFrame:
+    """Masks and scores wait for each other: each topic keeps its order. at: NaN if not known."""
 
+    stamp_ns: int
     bag_stamp_ns: int
     frame_id: str
     loop: int
@@ -42,16 +44,17 @@ class FrameLog:
 
     def __init__(self, camera: str = "") -> None:
         self.camera = camera
-        self._frames: list[_SentFrame] = []
-        self._by_stamp: dict[int, _SentFrame] = {}
+        self._frames: list[SentFrame] = []
+        self._by_stamp: dict[int, SentFrame] = {}
         self._repeats_expected = 0
         self._unknown_masks = 0
+        self.loop = 0
         self._repeats = 0
         self.wrong_frame_ids = 0
 
     def sent(self, header: MessageHeader, bag_stamp_ns: int, now: float, loop: int = 0) -> None:
-        """An image is about to go out."""
-        frame = _SentFrame(bag_stamp_ns, header.frame_id, loop, now)
+        """An image is about to go out. now: NaN if that was not seen."""
+        frame = SentFrame(header.stamp_ns, bag_stamp_ns, header.frame_id, loop, now)
         self._frames.append(frame)
         self._by_stamp[header.stamp_ns] = frame
 
@@ -87,6 +90,30 @@ class FrameLog:
         stamp_ns = stamp_of(header)
         return stamp_ns if stamp_ns in self._by_stamp else None
 
+    def lacks(self, header: Header, expected: frozenset[int]) -> bool:
+        """A message answers an image that was to come and has not been seen in this loop."""
+        stamp_ns = stamp_of(header)
+        frame = self._by_stamp.get(stamp_ns)
+        return stamp_ns in expected and (frame is None or frame.loop < self.loop)
+
+    def unheard(self, header: Header) -> None:
+        """An image that somebody else published was not heard, but it was answered."""
+        stamp_ns = stamp_of(header)
+        self.sent(MessageHeader(stamp_ns, header.frame_id), stamp_ns, math.nan, self.loop)
+
+    @property
+    def newest(self) -> SentFrame | None:
+        """The image that was sent last."""
+        return self._frames[-1] if self._frames else None
+
+    @property
+    def is_quiet(self) -> bool:
+        """The newest image is answered whole; earlier ones then are, or were dropped."""
+        if not self._frames:
+            return True
+        newest = self._frames[-1]
+        return newest.answered_after is not None and not newest.masks
+
     @property
     def sent_count(self) -> int:
         return len(self._frames)
@@ -108,8 +135,8 @@ class FrameLog:
 
     @property
     def latencies(self) -> list[float]:
-        """Seconds from image to its first mask, of the answered."""
-        return list(self._delays())
+        """Seconds from image to its first mask, of the answered, where they are known."""
+        return [delay for delay in self._delays() if not math.isnan(delay)]
 
     @property
     def missing_scores(self) -> int:
@@ -118,7 +145,7 @@ class FrameLog:
     def _delays(self) -> Iterator[float]:
         return (f.answered_after for f in self._frames if f.answered_after is not None)
 
-    def _whole(self, frame: _SentFrame) -> AnsweredFrame | None:
+    def _whole(self, frame: SentFrame) -> AnsweredFrame | None:
         if not (frame.masks and frame.scores):
             return None
         mask, scores = frame.masks.popleft(), frame.scores.popleft()

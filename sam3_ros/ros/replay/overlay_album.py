@@ -17,7 +17,10 @@ SHEET_TILES, SHEET_COLUMNS = 12, 3
 
 
 class OverlayAlbum:
-    """Files overlay.mp4 (or .avi) and contact_sheet.png in a folder that is made if need be."""
+    """Files overlay.mp4 (or .avi) and contact_sheet.png in a folder that is made if need be.
+
+    Of a camera with a name: overlay_front.mp4 and contact_sheet_front.png.
+    """
 
     def __init__(
         self,
@@ -25,11 +28,13 @@ class OverlayAlbum:
         seconds: float,
         frames_per_second: float,
         caption: Callable[[float], str],
+        camera: str = "",
     ) -> None:
         """seconds: of the whole replay. caption: of a picture, by its time."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._video = OverlayVideo(folder / "overlay", frames_per_second)
+        of_camera = f"_{camera}" if camera else ""
+        self._sheet = folder / f"contact_sheet{of_camera}.png"
+        self._video = OverlayVideo(folder / f"overlay{of_camera}", frames_per_second)
         self._caption = caption
         self._tiles: list[Tile] = []
         # In the middle of each part, so that neither the first nor the last moment is all there is.
@@ -58,7 +63,7 @@ class OverlayAlbum:
         return tuple(written)
 
     def _write_sheet(self) -> Path:
-        path = self._folder / "contact_sheet.png"
+        path = self._sheet
         sheet = cv2.cvtColor(contact_sheet(self._tiles, SHEET_COLUMNS), cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(path), sheet):
             raise Sam3RosError(f"cannot write {path}")

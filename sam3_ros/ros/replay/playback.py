@@ -1,19 +1,17 @@
-"""Messages and prompts out at their times."""
+"""Messages and prompts out, each in its turn."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sam3_ros.ros.replay.bag import BagMessage
 from sam3_ros.ros.replay.bag_publishers import BagPublishers
 from sam3_ros.ros.replay.message_header import read_header
+from sam3_ros.ros.replay.paces import OnTime, Pace
 from sam3_ros.ros.replay.replay_client import ReplayClient
-from sam3_ros.ros.replay.schedule import ImageTimes, Scheduled
-
-# How long a node that has ended may go unnoticed in a pause of the bag.
-_LONGEST_SLEEP = 0.1
+from sam3_ros.ros.replay.replay_plan import ReplayPlan
+from sam3_ros.ros.replay.schedule import Scheduled
 
 
 @dataclass(frozen=True)
@@ -26,53 +24,67 @@ class Progress:
     answered: int
 
 
+OnProgress = Callable[[Progress], None]
+
+
 class Playback:
-    """lateness: the worst delay of a message against its time so far, s."""
+    """on_time is told the bag's time before each message, ns."""
 
     def __init__(
         self,
+        plan: ReplayPlan,
         client: ReplayClient,
         publishers: BagPublishers,
-        image_topic: str,
-        times: ImageTimes,
-        rate: float,
+        pace: Pace,
+        on_time: OnTime,
     ) -> None:
+        self._plan = plan
         self._client = client
         self._publishers = publishers
-        self._image_topic = image_topic
-        self._times = times
-        self._rate = rate
-        self.lateness = 0.0
+        self._pace = pace
+        self._on_time = on_time
+        self._cameras = {camera.images.name: camera for camera in plan.cameras}
+        self._sent_stamps = {
+            camera.images.name: frozenset(camera.times.stamps_ns) for camera in plan.cameras
+        }
 
     def play(
-        self,
-        items: Iterable[Scheduled],
-        seconds: float,
-        check: Callable[[], None],
-        progress: Callable[[Progress], None],
+        self, items: Iterable[Scheduled], progress: OnProgress, settle: Callable[[], object]
     ) -> None:
-        """Until all has gone out. check raises to end it early; progress is told of each image."""
-        begin = time.monotonic()
-        for scheduled in items:
-            self._wait_for(begin + scheduled.at / self._rate, check)
-            if isinstance(scheduled.item, BagMessage):
-                self._publish(scheduled.item, scheduled.shift_ns)
-            else:
-                cue = scheduled.item
-                self._client.ask(cue, self._times.stamp_near(cue.at))
-            log = self._client.log
-            progress(Progress(scheduled.at, seconds, log.sent_count, log.mask_count))
+        """Until all has gone out. progress is told of each message.
 
-    def _publish(self, message: BagMessage, shift_ns: int) -> None:
-        cdr = self._publishers.bytes_of(message, shift_ns)
-        if message.topic == self._image_topic:
-            header = read_header(cdr)
-            self._client.image_leaves(header, header.stamp_ns - shift_ns)
+        settle is called before stamps repeat, so that no answer is taken for another loop's.
+        """
+        loop = 0
+        for scheduled in items:
+            if scheduled.loop > loop:
+                loop = scheduled.loop
+                if self._plan.settings.repeat_stamps:
+                    settle()
+                    self._pace.resume(scheduled.at)
+            if isinstance(scheduled.item, BagMessage):
+                self._publish(scheduled, scheduled.item)
+            else:
+                self._pace.wait_for(scheduled, None)
+                self._pace.asked(self._client.ask(scheduled.item))
+            progress(self._progress(scheduled.at))
+
+    def _publish(self, scheduled: Scheduled, message: BagMessage) -> None:
+        cdr = self._publishers.bytes_of(message, scheduled.shift_ns)
+        camera = self._cameras.get(message.topic)
+        if camera is None:
+            self._pace.wait_for(scheduled, None)
+            self._on_time(scheduled.bag_ns)
+            self._publishers.publish(message.topic, cdr)
+            return
+        header = read_header(cdr)
+        bag_stamp_ns = header.stamp_ns - scheduled.shift_ns
+        if bag_stamp_ns not in self._sent_stamps[message.topic]:  # only each so manieth is sent
+            return
+        self._pace.wait_for(scheduled, camera.name)
+        self._on_time(scheduled.bag_ns)
+        self._client.image_leaves(camera.name, header, bag_stamp_ns, scheduled.loop)
         self._publishers.publish(message.topic, cdr)
 
-    def _wait_for(self, due: float, check: Callable[[], None]) -> None:
-        check()
-        while (left := due - time.monotonic()) > 0:
-            time.sleep(min(left, _LONGEST_SLEEP))
-            check()
-        self.lateness = max(self.lateness, -left)
+    def _progress(self, at: float) -> Progress:
+        return Progress(at, self._plan.seconds, self._client.sent_count, self._client.mask_count)

@@ -18,12 +18,15 @@ class PromptTally:
 
     kind: str
     asked: str
+    camera: str = ""
     frames: int = 0
     found: int = 0
     rightly_nothing: int = 0
     wrongly_something: int = 0
     refused: str = ""
+    lost: str = ""
     ious: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)  # s, from a click to its first answer
 
     def judge(self, found: Mask, true: Mask) -> None:
         """Two masks bool [H, W]."""
@@ -45,6 +48,9 @@ class PromptTally:
             rightly_nothing=self.rightly_nothing,
             wrongly_something=self.wrongly_something,
             refused=self.refused,
+            camera=self.camera,
+            lost=self.lost,
+            delay_ms=float(np.median(self.delays)) * 1000 if self.delays else None,
         )
 
 

@@ -7,35 +7,63 @@ from dataclasses import dataclass
 from sam3_ros.ros.replay.bag import Bag, BagTopic
 from sam3_ros.ros.replay.message_header import NANOSECONDS
 from sam3_ros.ros.replay.schedule import ImageTimes, read_image_times
-from sam3_ros.ros.replay.settings import ReplaySettings
+from sam3_ros.ros.replay.settings import CameraSource, ReplaySettings
 from sam3_ros.ros.replay.truth import Truth, read_truth
 
 
 @dataclass(frozen=True, eq=False)
-class ReplayPlan:
-    """images: the camera's topic. truth: None where the bag has none."""
+class CameraPlan:
+    """name: empty for the only one. images: its topic in the bag. truth: None if there is none."""
 
-    settings: ReplaySettings
-    bag: Bag
+    name: str
     images: BagTopic
+    published_as: str
     times: ImageTimes
     truth: Truth | None
-
-    @property
-    def published_as(self) -> str:
-        return self.settings.publish_as or self.images.name
-
-    @property
-    def seconds(self) -> float:
-        """Of all loops, at rate 1."""
-        return self.settings.loops * (self.bag.duration + self.times.period)
 
     def at(self, stamp_ns: int) -> float:
         """Seconds since the replay began, at rate 1, of a published image's stamp."""
         return self.times.at[0] + (stamp_ns - self.times.stamps_ns[0]) / NANOSECONDS
 
 
+@dataclass(frozen=True, eq=False)
+class ReplayPlan:
+    """cameras: one or more."""
+
+    settings: ReplaySettings
+    bag: Bag
+    cameras: tuple[CameraPlan, ...]
+
+    @property
+    def period(self) -> float:
+        """Seconds from the last message of one loop to the first of the next."""
+        return max(camera.times.period for camera in self.cameras)
+
+    @property
+    def seconds(self) -> float:
+        """Of all loops, at rate 1."""
+        return self.settings.loops * (self.bag.duration + self.period)
+
+    @property
+    def has_truth(self) -> bool:
+        return any(camera.truth is not None for camera in self.cameras)
+
+
 def read_plan(bag: Bag, settings: ReplaySettings) -> ReplayPlan:
     """Raises BagError."""
-    images = bag.image_topic(settings.image_topic)
-    return ReplayPlan(settings, bag, images, read_image_times(bag, images.name), read_truth(bag))
+    topics = [bag.image_topic(source.topic) for source in settings.cameras]
+    cameras = tuple(
+        _camera(bag, source, topic, settings.only_every)
+        for source, topic in zip(settings.cameras, topics, strict=True)
+    )
+    return ReplayPlan(settings, bag, cameras)
+
+
+def _camera(bag: Bag, source: CameraSource, images: BagTopic, only_every: int) -> CameraPlan:
+    return CameraPlan(
+        name=source.name,
+        images=images,
+        published_as=source.publish_as or images.name,
+        times=read_image_times(bag, images.name, only_every),
+        truth=read_truth(bag, images.name),
+    )

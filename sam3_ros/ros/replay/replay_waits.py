@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sam3_ros.ros.replay.node_account import NodeAccount
+from sam3_ros.ros.replay.node_account import FrameCounts, NodeAccount
 from sam3_ros.ros.replay.node_child import NodeChild, NodeFailedError
 from sam3_ros.ros.replay.replay_client import ReplayClient
 
@@ -48,8 +48,8 @@ def wait_until(
 
 def wait_until_settled(
     client: ReplayClient, before: NodeAccount, check: Check, patience: float
-) -> NodeAccount:
-    """The node's account since `before`, once all is answered or nothing comes any more.
+) -> dict[str, FrameCounts]:
+    """The node's counts since `before`, once all is answered or nothing comes any more.
 
     Ends at the latest after patience, s: what is still in work then is unaccounted.
     """
@@ -59,17 +59,29 @@ def wait_until_settled(
         check()
         account = client.account
         assert account is not None, "the replay begins with an account"
-        counts, masks = account.since(before), client.log.mask_count
+        counts = account.since(before, tuple(client.cameras))
+        clicks = client.click_answers
         now = time.monotonic()
-        if (account, masks) != last:
-            last, changed = (account, masks), now
-        all_is_back = counts.received == client.log.sent_count and counts.answered == masks
+        if (account, client.mask_count, clicks) != last:
+            last, changed = (account, client.mask_count, clicks), now
         is_quiet = now - changed > _QUIET_SECONDS
-        if counts.in_work == 0 and (all_is_back or is_quiet):
+        is_idle = all(each.in_work == 0 for each in counts.values())
+        if is_idle and (is_quiet or _is_all_back(client, counts)):
             return counts
         if now - begin > patience:
             return counts
         time.sleep(_POLL)
+
+
+def _is_all_back(client: ReplayClient, counts: Mapping[str, FrameCounts]) -> bool:
+    """Every image was received, every answer has come, and no prompt is under way."""
+    if client.has_prompts_under_way:
+        return False
+    logs = {name: camera.log for name, camera in client.cameras.items()}
+    return all(
+        counts[name].received == log.sent_count and counts[name].answered == log.mask_count
+        for name, log in logs.items()
+    )
 
 
 def _failed(child: NodeChild | None, what: str) -> NodeFailedError:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
+from sam3_ros.ros.replay.node_account import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,15 @@ class FrameAccount:
         return self.unaccounted == 0 and min(parts) >= 0 and total == self.sent
 
 
-def account_frames(
-    sent: int, masks: int, received: int, answered: int, dropped: Mapping[str, int]
-) -> FrameAccount:
-    """Of our own counts (sent, masks) and the node's (received, answered, dropped)."""
+def account_frames(sent: int, masks: int, node: FrameCounts) -> FrameAccount:
+    """Of our own counts (sent, masks) and the node's."""
     return FrameAccount(
         sent=sent,
         answered=masks,
-        dropped={reason: n for reason, n in dropped.items() if n},
-        lost_to_node=sent - received,
-        lost_from_node=answered - masks,
-        unaccounted=received - answered - sum(dropped.values()),
+        dropped={reason: n for reason, n in node.dropped.items() if n},
+        lost_to_node=sent - node.received,
+        lost_from_node=node.answered - masks,
+        unaccounted=node.in_work,
     )
 
 
@@ -64,13 +65,37 @@ def latency_of(seconds: Sequence[float]) -> Latency | None:
 
 
 @dataclass(frozen=True)
-class PromptReport:
-    """kind: text, click or box. asked: the phrase, or the number of clicks as words.
+class CameraReport:
+    """What came of one camera's frames.
 
-    frames: answered while it was in use (text), or clicks made. found: of these with a segment.
-    judged: of these compared with the truth. iou: mean of the judged with something to find,
-    None without. rightly_nothing, wrongly_something: judged frames that hold nothing of the kind.
-    refused: why the node refused it, empty if it did not.
+    name: empty for the only one. click_answers: masks that came for an answered image again,
+    because of a click on it. stray_masks: that answer no image, or one again without a click;
+    wrong_frame_ids: of the masks. missing_scores: masks whose ~/scores did not come.
+    """
+
+    name: str
+    frames: FrameAccount
+    latency: Latency | None
+    click_answers: int = 0
+    stray_masks: int = 0
+    wrong_frame_ids: int = 0
+    missing_scores: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Every frame answered or counted, every answer with its image's header."""
+        return self.frames.balances and self.stray_masks == 0 and self.wrong_frame_ids == 0
+
+
+@dataclass(frozen=True)
+class PromptReport:
+    """kind: text, click, box or followed. asked: the phrase, or the object or place of clicks.
+
+    frames: answered while it was in use (text, followed), or clicks made. found: of these with a
+    segment. judged: of these compared with the truth. iou: mean of the judged with something to
+    find, None without. rightly_nothing, wrongly_something: judged frames that hold nothing of the
+    kind. refused: why the node refused it, empty if it did not. camera: whose answers these are.
+    lost: why it is followed no longer. delay_ms: median from a click to its first answer.
     """
 
     kind: str
@@ -82,34 +107,68 @@ class PromptReport:
     rightly_nothing: int = 0
     wrongly_something: int = 0
     refused: str = ""
+    camera: str = ""
+    lost: str = ""
+    delay_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """stray_masks: that answer no image of ours, or a second time; wrong_frame_ids: of the masks.
-
-    missing_scores: masks whose ~/scores did not come. publish_lateness_ms: the worst of a message
-    against its time in the bag. seconds: of the whole, the node's start included.
+    """cameras: one or more. publish_lateness_ms: the worst of a message against its time in the
+    bag. seconds: of the whole, the node's start included. latency: of all cameras.
     """
 
     bag: str
     node: str
     seconds: float
-    frames: FrameAccount
+    cameras: tuple[CameraReport, ...]
     latency: Latency | None
     prompts: tuple[PromptReport, ...]
     has_truth: bool
-    stray_masks: int = 0
-    wrong_frame_ids: int = 0
-    missing_scores: int = 0
     publish_lateness_ms: float = 0.0
     files: tuple[str, ...] = ()
 
     @property
+    def frames(self) -> FrameAccount:
+        """Of all cameras."""
+        return sum_of([camera.frames for camera in self.cameras])
+
+    @property
+    def stray_masks(self) -> int:
+        return sum(camera.stray_masks for camera in self.cameras)
+
+    @property
+    def wrong_frame_ids(self) -> int:
+        return sum(camera.wrong_frame_ids for camera in self.cameras)
+
+    @property
+    def missing_scores(self) -> int:
+        return sum(camera.missing_scores for camera in self.cameras)
+
+    @property
     def complete(self) -> bool:
-        """Every frame answered or counted, every answer with its image's header."""
-        return self.frames.balances and self.stray_masks == 0 and self.wrong_frame_ids == 0
+        return all(camera.complete for camera in self.cameras)
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "complete": self.complete}
+        totals = ("stray_masks", "wrong_frame_ids", "missing_scores", "complete")
+        return {
+            **asdict(self),
+            "frames": asdict(self.frames),
+            **{name: getattr(self, name) for name in totals},
+        }
+
+
+def sum_of(accounts: Sequence[FrameAccount]) -> FrameAccount:
+    """Of several cameras."""
+    dropped: Counter[str] = Counter()
+    for account in accounts:
+        dropped.update(account.dropped)
+    return FrameAccount(
+        sent=sum(a.sent for a in accounts),
+        answered=sum(a.answered for a in accounts),
+        dropped=dict(dropped),
+        lost_to_node=sum(a.lost_to_node for a in accounts),
+        lost_from_node=sum(a.lost_from_node for a in accounts),
+        unaccounted=sum(a.unaccounted for a in accounts),
+    )

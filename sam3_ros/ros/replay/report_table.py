@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from sam3_ros.ros.replay.report import PromptReport, ReplayReport
+from sam3_ros.ros.replay.report import CameraReport, Latency, PromptReport, ReplayReport
 
-_LABEL = 34
+_LABEL, _COLUMN, _WIDEST = 34, 10, 56
 
 
 def report_table(report: ReplayReport) -> str:
@@ -15,35 +15,50 @@ def report_table(report: ReplayReport) -> str:
 
 
 def _frame_lines(report: ReplayReport) -> Iterator[str]:
-    frames = report.frames
+    """A column for each camera."""
+    cameras = report.cameras
     yield f"{report.bag} through {report.node}, {report.seconds:.1f} s"
-    yield _row("frames in", frames.sent)
-    yield _row("  answered", frames.answered)
-    yield _row("  dropped by the node", sum(frames.dropped.values()))
-    for reason, count in frames.dropped.items():
-        yield _row(f"    {reason}", count)
-    yield _row("  lost on the way to the node", frames.lost_to_node)
-    yield _row("  lost on the way back", frames.lost_from_node)
-    yield _row("  unaccounted", frames.unaccounted)
-    if report.latency is None:
-        yield _row("latency, camera to mask", "no answer")
-    else:
-        yield _row("latency, camera to mask, median", f"{report.latency.median_ms:.1f} ms")
-        yield _row("latency, camera to mask, p95", f"{report.latency.p95_ms:.1f} ms")
+    if len(cameras) > 1:
+        yield _row("", [camera.name for camera in cameras])
     for label, count in (
-        ("masks that answer no image", report.stray_masks),
-        ("masks with a wrong frame_id", report.wrong_frame_ids),
-        ("masks without their scores", report.missing_scores),
+        ("frames in", lambda c: c.frames.sent),
+        ("  answered", lambda c: c.frames.answered),
+        ("  dropped by the node", lambda c: sum(c.frames.dropped.values())),
+        *_drop_rows(report),
+        ("  lost on the way to the node", lambda c: c.frames.lost_to_node),
+        ("  lost on the way back", lambda c: c.frames.lost_from_node),
+        ("  unaccounted", lambda c: c.frames.unaccounted),
     ):
-        if count:
-            yield _row(label, count)
+        yield _row(label, [count(camera) for camera in cameras])
+    yield from _latency_lines(cameras)
+    for label, count in (
+        ("answered again, for a click", lambda c: c.click_answers),
+        ("masks that answer no image", lambda c: c.stray_masks),
+        ("masks with a wrong frame_id", lambda c: c.wrong_frame_ids),
+        ("masks without their scores", lambda c: c.missing_scores),
+    ):
+        if any(count(camera) for camera in cameras):
+            yield _row(label, [count(camera) for camera in cameras])
+
+
+def _drop_rows(report: ReplayReport) -> Iterator[tuple[str, Callable[[CameraReport], int]]]:
+    for reason in report.frames.dropped:
+        yield f"    {reason}", lambda c, reason=reason: c.frames.dropped.get(reason, 0)
+
+
+def _latency_lines(cameras: Sequence[CameraReport]) -> Iterator[str]:
+    label = "latency, camera to mask"
+    if all(camera.latency is None for camera in cameras):
+        yield _row(label, ["no answer"])
+        return
+    yield _row(f"{label}, median", [_ms(c.latency, lambda found: found.median_ms) for c in cameras])
+    yield _row(f"{label}, p95", [_ms(c.latency, lambda found: found.p95_ms) for c in cameras])
 
 
 def _prompt_lines(report: ReplayReport) -> Iterator[str]:
     if not report.prompts:
         return
-    width = max(20, *(len(_asked(prompt)) for prompt in report.prompts))
-    width = min(width, 48)
+    width = min(max(20, *(len(_asked(prompt)) for prompt in report.prompts)), _WIDEST)
     truth = f"{'judged':>8}{'mean IoU':>10}" if report.has_truth else ""
     yield ""
     yield f"{'prompt':<{width}}{'frames':>8}{'found in':>10}{truth}"
@@ -61,7 +76,11 @@ def _file_lines(report: ReplayReport) -> Iterator[str]:
 
 
 def _asked(prompt: PromptReport) -> str:
-    return f'text "{prompt.asked}"' if prompt.kind == "text" else f"{prompt.kind} {prompt.asked}"
+    where = f"{prompt.camera}: " if prompt.camera else ""
+    if prompt.kind == "text":
+        return f'{where}text "{prompt.asked}"'
+    between = ": " if prompt.kind == "followed" else " "
+    return f"{where}{prompt.kind}{between}{prompt.asked}"
 
 
 def _iou(prompt: PromptReport) -> str:
@@ -71,9 +90,15 @@ def _iou(prompt: PromptReport) -> str:
 def _remark(prompt: PromptReport) -> str:
     absent = prompt.rightly_nothing + prompt.wrongly_something
     remarks = [f"rightly nothing in {prompt.rightly_nothing} of {absent}"] if absent else []
+    remarks += [f"answered after {prompt.delay_ms:.0f} ms"] if prompt.delay_ms is not None else []
+    remarks += [f"lost: {prompt.lost}"] if prompt.lost else []
     remarks += [f"refused: {prompt.refused}"] if prompt.refused else []
     return f"  {'; '.join(remarks)}" if remarks else ""
 
 
-def _row(label: str, value: object) -> str:
-    return f"{label:<{_LABEL}}{value:>10}"
+def _ms(latency: Latency | None, part: Callable[[Latency], float]) -> str:
+    return "-" if latency is None else f"{part(latency):.1f} ms"
+
+
+def _row(label: str, values: Sequence[object]) -> str:
+    return f"{label:<{_LABEL}}" + "".join(f"{value!s:>{_COLUMN}}" for value in values)

@@ -1,7 +1,8 @@
 """What a bag knows to be true: which object each pixel shows, and what the objects are.
 
 /truth/labels: sensor_msgs/Image, mono8, an object's number per pixel (0: none), with the stamp of
-its camera image. /truth/objects: std_msgs/String, JSON, {"1": {"colour": "red", "shape": "cube"}}.
+its camera image; of further cameras such as /side/image it is /side/truth/labels. /truth/objects,
+of all cameras: std_msgs/String, JSON, {"1": {"colour": "red", "shape": "cube"}}.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sam3_ros.ros.replay.bag import Bag, BagError
 from sam3_ros.ros.replay.message_header import read_header
 
 LABELS_TOPIC, OBJECTS_TOPIC = "/truth/labels", "/truth/objects"
+FIRST_CAMERA = "/camera"
 
 Labels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -72,10 +74,14 @@ class Truth:
         return mask_bounds(self.labels[stamp_ns] == number)
 
 
-def read_truth(bag: Bag) -> Truth | None:
-    """None if the bag has no truth. Raises BagError for one that is incomplete or malformed."""
-    present = {LABELS_TOPIC, OBJECTS_TOPIC} & set(bag.topics)
-    if not present:
+def read_truth(bag: Bag, images: str) -> Truth | None:
+    """Of the camera whose images have this topic; None if the bag has none of it.
+
+    Raises BagError for one that is incomplete or malformed.
+    """
+    labels_topic = truth_topic(bag, images)
+    present = {labels_topic, OBJECTS_TOPIC} & set(bag.topics)
+    if labels_topic is None:
         return None
     if len(present) == 1:
         raise BagError(f"{bag.path} has {next(iter(present))}: a truth needs labels and objects")
@@ -88,6 +94,20 @@ def read_truth(bag: Bag) -> Truth | None:
         else:
             labels[read_header(message.cdr).stamp_ns] = _label_image(bag, content)
     return Truth(labels, objects)
+
+
+def truth_topic(bag: Bag, images: str) -> str | None:
+    """Where the labels of a camera's images are: beside them, or on /truth/labels.
+
+    The latter is of /camera or of the bag's only camera. None if there are none.
+    """
+    folder = images.removesuffix("/compressed").rpartition("/")[0]
+    own = f"{folder}{LABELS_TOPIC}"
+    if own in bag.topics:
+        return own
+    is_first = folder == FIRST_CAMERA or bag.camera_topics == [images]
+    has_some = {LABELS_TOPIC, OBJECTS_TOPIC} & set(bag.topics)
+    return LABELS_TOPIC if is_first and has_some else None
 
 
 def _overlap(one: Box, other: Box) -> float:

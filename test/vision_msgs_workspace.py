@@ -12,8 +12,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 MESSAGES = {
     "Point2D": "float64 x\nfloat64 y\n",
@@ -73,7 +77,7 @@ ament_package()
 
 @dataclass(frozen=True)
 class Workspace:
-    """Its install folder, which environment() sources."""
+    """Its install folder."""
 
     install: Path
 
@@ -95,8 +99,20 @@ class Workspace:
             for name, path in added.items()
         }
 
-    def load_libraries(self) -> None:
-        """Into this process: its loader read LD_LIBRARY_PATH when it started, and never again."""
+    @contextmanager
+    def sourced(self) -> Iterator[None]:
+        """Source it, for this process and for those that it starts meanwhile."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment().items():
+                patch.setenv(name, value)
+            patch.syspath_prepend(str(self.python))
+            self._load_libraries()
+            yield
+        for name in [each for each in sys.modules if each.split(".")[0] == "vision_msgs"]:
+            del sys.modules[name]
+
+    def _load_libraries(self) -> None:
+        # The loader of a process reads LD_LIBRARY_PATH when it starts, and never again.
         waiting = sorted((self.install / "lib").glob("lib*.so"))
         while waiting:
             missing = [path for path in waiting if not _loads(path)]

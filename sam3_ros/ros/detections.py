@@ -27,7 +27,7 @@ def detections_maker(array_class: type[Any]) -> Callable[[Answer], Any]:
         # By the message's convention in 0..1, which a click's score may lie outside of.
         result.hypothesis.score = min(max(float(segment.score), 0.0), 1.0)
         message = detection_class(header=header, results=[result], id=str(number))
-        _set_box(message.bbox, segment.box)
+        set_box(message.bbox, segment.box)
         return message
 
     def detections(answer: Answer) -> Any:
@@ -42,7 +42,7 @@ def detections_maker(array_class: type[Any]) -> Callable[[Answer], Any]:
     return detections
 
 
-def _set_box(message: Any, box: Box) -> None:
+def set_box(message: Any, box: Box) -> None:
     # The centre is vision_msgs/Pose2D, with a position, since 4.0; before, geometry_msgs/Pose2D.
     centre = getattr(message.center, "position", message.center)
     centre.x = (box.x_min + box.x_max) / 2

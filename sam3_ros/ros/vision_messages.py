@@ -26,8 +26,8 @@ class VisionMessages:
 def find_vision_messages() -> VisionMessages:
     label_info, why_no_label_info = _find("LabelInfo")
     detections, why_no_detections = _find("Detection2DArray")
-    reasons = {"label info": why_no_label_info, "detections": why_no_detections}
-    missing = [f"no {topic} ({reason})" for topic, reason in reasons.items() if reason]
+    reasons = {"~/label_info": why_no_label_info, "~/detections": why_no_detections}
+    missing = [f"no {what} ({reason})" for what, reason in reasons.items() if reason]
     return VisionMessages(label_info, detections, "; ".join(missing))
 
 
@@ -45,5 +45,8 @@ def _find(name: str) -> tuple[type[Any] | None, str]:
     try:
         check_for_type_support(found)
     except Exception as error:  # the generated code loads libraries, which fails in many ways
-        return None, f"the library of vision_msgs/msg/{name} cannot be loaded: {error!r}"
+        return None, (
+            f"the library of vision_msgs/msg/{name} cannot be loaded: source the workspace that "
+            f"has it; {error!r}"
+        )
     return found, ""

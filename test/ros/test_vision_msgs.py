@@ -1,0 +1,181 @@
+"""Label info and detections, with the messages of vision_msgs built for the test, and without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from geometry_msgs.msg import Pose2D
+from node_client import NODE, NodeClient
+from node_under_test import NodeProcess, running_node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sam3_ros.msg import Prompt, Prompts
+from scenes import colour_scene
+from std_msgs.msg import String
+from test_readme import listed_topics, settled_topics
+from vision_msgs_workspace import Workspace, build_vision_msgs
+
+from sam3_ros.core.geometry import Box
+from sam3_ros.ros.detections import set_box
+from sam3_ros.ros.parameters import OUTPUTS
+from sam3_ros.ros.vision_messages import vision_class
+
+SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40), "blue": (80, 16, 116, 60)})
+# What Nav2's semantic segmentation layer subscribes with.
+LATCHED = QoSProfile(
+    depth=5,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return build_vision_msgs(tmp_path_factory.mktemp("vision_msgs"))
+
+
+@pytest.fixture(scope="module")
+def client_of_one_node(
+    tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path, workspace: Workspace
+) -> Iterator[NodeClient]:
+    parameters = {"bundle": sam3_bundle_path, "prompts": "['red', 'blue']"}
+    folder = tmp_path_factory.mktemp("node")
+    with workspace.sourced(), running_node(folder, **parameters) as (_, client):
+        yield client.connected()
+
+
+@pytest.fixture
+def client(client_of_one_node: NodeClient) -> Iterator[NodeClient]:
+    yield client_of_one_node
+    client_of_one_node.set_parameters(
+        prompts=["red", "blue"], score_threshold=0.0, outputs=list(OUTPUTS)
+    )
+
+
+def heard(client: NodeClient, message: str, topic: str, qos: QoSProfile) -> list[Any]:
+    """What comes from now on, as it comes."""
+    messages: list[Any] = []
+    client.node.create_subscription(vision_class(message), f"{NODE}/{topic}", messages.append, qos)
+    return messages
+
+
+def names(label_info: Any) -> dict[int, str]:
+    return {entry.class_id: entry.class_name for entry in label_info.class_map}
+
+
+def test_with_vision_msgs_the_node_has_every_topic_of_the_readme(client: NodeClient) -> None:
+    client.diagnosed(lambda values, _: values["state"] == "active")
+
+    assert listed_topics("topics out") == settled_topics(client.node).published
+
+
+def test_who_comes_late_is_told_what_the_labels_mean(client: NodeClient) -> None:
+    client.diagnosed(lambda values, _: values["state"] == "active")
+    infos = heard(client, "LabelInfo", "label_info", LATCHED)
+    client.spin_until(lambda: infos, "label info")
+
+    assert names(infos[-1]) == {1: "red", 2: "blue"}
+    assert infos[-1].threshold == 0.5  # the bundle's own
+    assert infos[-1].header.stamp.sec > 0
+
+
+def test_label_info_follows_the_prompts_and_the_threshold(client: NodeClient) -> None:
+    infos = heard(client, "LabelInfo", "label_info", LATCHED)
+    client.prompt("text", String(data="green; blue"))
+    client.spin_until(lambda: infos and names(infos[-1]) == {1: "green", 2: "blue"}, "green")
+    client.set_parameters(score_threshold=0.25)
+    client.spin_until(lambda: infos[-1].threshold == 0.25, "the threshold")
+    client.prompt("set", Prompts(prompts=[Prompt(id="sea", label="water", text="blue")]))
+    client.spin_until(lambda: list(names(infos[-1]).values()) == ["water"], "a label of its own")
+    client.prompt("set", Prompts())
+    client.spin_until(lambda: names(infos[-1]) == {}, "no labels")
+    said = [(names(each), each.threshold) for each in infos]
+    assert all(before != after for before, after in pairwise(said))
+
+
+def test_label_info_is_silent_while_it_is_not_wanted(client: NodeClient) -> None:
+    infos = heard(client, "LabelInfo", "label_info", LATCHED)
+    client.spin_until(lambda: infos, "label info")
+    client.set_parameters(outputs=["mask"])
+    client.prompt("text", String(data="green"))
+    client.prompt("text", String(data="object"))
+    client.set_parameters(outputs=["mask", "label_info"])
+    client.spin_until(lambda: list(names(infos[-1]).values()) == ["object"], "the newest")
+    assert ["green"] not in [list(names(info).values()) for info in infos]
+
+
+def test_detections_say_what_the_scores_say(client: NodeClient) -> None:
+    found = heard(client, "Detection2DArray", "detections", QoSProfile(depth=50))
+
+    def of_one_image() -> Any:
+        scores = client.answer(SCENE, "scores")["scores"]
+        return next(((each, scores) for each in found if each.header == scores.header), None)
+
+    detections, scores = client.spin_until(of_one_image, "detections and scores of one image")
+    assert len(scores.segments) == 2
+    for detection, segment in zip(detections.detections, scores.segments, strict=True):
+        assert detection.header == scores.header
+        assert detection.id == str(segment.id)
+        (result,) = detection.results
+        assert result.hypothesis.class_id == segment.label
+        assert result.hypothesis.score == pytest.approx(segment.score)
+        box, centre = segment.box, detection.bbox.center.position
+        assert (centre.x - detection.bbox.size_x / 2) == pytest.approx(box.x_min)
+        assert (centre.y + detection.bbox.size_y / 2) == pytest.approx(box.y_max)
+        assert detection.bbox.size_x == pytest.approx(box.x_max - box.x_min)
+        assert detection.bbox.size_y == pytest.approx(box.y_max - box.y_min)
+
+
+def test_a_box_of_vision_msgs_before_4_0() -> None:
+    # There the centre was geometry_msgs/Pose2D, which has no position inside.
+    message = SimpleNamespace(center=Pose2D(), size_x=0.0, size_y=0.0)
+    set_box(message, Box(10, 20, 40, 30))
+
+    assert (message.center.x, message.center.y) == (25, 25)
+    assert (message.size_x, message.size_y) == (30, 10)
+
+
+@pytest.fixture(params=["not installed", "without its libraries"])
+def lacking(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """vision_msgs hidden from the processes that are started, or half there."""
+    package = tmp_path / "vision_msgs"
+    if request.param == "not installed":
+        package.mkdir()
+        (package / "__init__.py").write_text("raise ImportError('hidden by the test')\n")
+    else:
+        shutil.copytree(
+            workspace.python / "vision_msgs", package, ignore=shutil.ignore_patterns("*.so")
+        )
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    return str(request.param)
+
+
+def test_a_node_without_vision_msgs_runs_and_says_once_what_is_missing(
+    lacking: str, tmp_path: Path, sam3_bundle_path: Path
+) -> None:
+    cameras = {"cameras": "['front', 'left']", "prompts": "['red']"}
+    with running_node(tmp_path, bundle=sam3_bundle_path, **cameras) as (process, client):
+        client.diagnosed(lambda values, _: values["state"] == "active")
+        published = {kind for _, kind in settled_topics(client.node).published}
+    assert not [kind for kind in published if kind.startswith("vision_msgs")]
+    assert "sam3_ros/msg/SegmentScores" in published
+    (line,) = [line for line in log_of(process) if "no ~/label_info" in line]
+    assert "no ~/detections" in line
+    reason = "are not installed here" if lacking == "not installed" else "cannot be loaded"
+    assert line.count(reason) == 2
+
+
+def log_of(process: NodeProcess) -> list[str]:
+    return process.log.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from geometry_msgs.msg import Pose2D
 from node_client import NODE, NodeClient
 from node_under_test import NodeProcess, running_node
@@ -73,6 +75,20 @@ def test_with_vision_msgs_the_node_has_every_topic_of_the_readme(client: NodeCli
     client.diagnosed(lambda values, _: values["state"] == "active")
 
     assert listed_topics("topics out") == settled_topics(client.node).published
+
+
+def test_the_topics_that_the_nav2_page_names_are_the_nodes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "nav2.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+_topic)` \| `(\S+)` \| `(\S+)` \|", page, re.MULTILINE)
+    named = {parameter: (topic, kind) for parameter, topic, kind in rows}
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    costmap = yaml.safe_load(text)["local_costmap"]["local_costmap"]["ros__parameters"]
+    camera = costmap["semantic_layer"]["camera"]
+
+    assert set(named.values()) <= listed_topics("topics out")
+    assert set(named) == {"segmentation_topic", "confidence_topic", "labels_topic"}
+    for parameter, (topic, _) in named.items():
+        assert camera[parameter] == topic.replace("~", NODE)
 
 
 def test_who_comes_late_is_told_what_the_labels_mean(client: NodeClient) -> None:

@@ -13,7 +13,7 @@ from sam3_ros.ros.replay.frame_comparison import box_iou, compare_frames
 from sam3_ros.ros.replay.golden_frames import GoldenError
 from sam3_ros.ros.replay.golden_judge import GoldenJudge
 from sam3_ros.ros.replay.replay_checks import check_replay
-from sam3_ros.ros.replay.report import FrameAccount, Latency, ReplayReport
+from sam3_ros.ros.replay.report import CameraReport, FrameAccount, Latency, ReplayReport
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def kept(tmp_path):
 
 
 AS_IT_IS, WITHOUT_LIMITS = Judging(), Limits()
+LATENCY = Latency(20.0, 40.0)
 
 
 def of_all(_camera, _stamp_ns):
@@ -39,10 +40,9 @@ def verdicts(kept, *answers, **settings):
     return judged(kept, *answers, **settings).verdicts({})
 
 
-def checks(judge, limits=WITHOUT_LIMITS, **others):
-    account = FrameAccount(2, 2, {}, 0, 0, 0)
-    settings = {"frames": account, "latency": Latency(20.0, 40.0), **others}
-    report = ReplayReport("bag", "/node", 1.0, prompts=(), has_truth=False, **settings)
+def checks(judge, limits=WITHOUT_LIMITS, frames=None, latency=LATENCY, **others):
+    camera = CameraReport("", frames or FrameAccount(2, 2, {}, 0, 0, 0), latency, **others)
+    report = ReplayReport("bag", "/node", 1.0, (camera,), latency, prompts=(), has_truth=False)
     return check_replay(report, judge.frames, judge.missing, limits)
 
 

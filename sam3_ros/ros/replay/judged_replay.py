@@ -89,7 +89,7 @@ def update_golden(
     with GoldenWriter(folder) as writer:
         recorder = _Recorder(writer, selected, judge)
         report = replay(settings, progress, recorder.answered)
-        _require_fit(report, recorder.uncertain)
+        require_fit(report, recorder.uncertain)
         before = None
         if judge is not None:
             before = judgement_of(settings, report, judge, judging, "the old golden frames")
@@ -146,14 +146,19 @@ class _Recorder:
             self._judge.answered(answer)
 
 
-def _require_fit(report: ReplayReport, uncertain: int) -> None:
+def require_fit(report: ReplayReport, uncertain: int) -> None:
+    """Raise UnfitForGoldenError for what cannot be held against another run.
+
+    uncertain: answers of which it is not sure what was asked.
+    """
     frames = report.frames
     dropped = {reason: n for reason, n in frames.dropped.items() if n and reason not in _HARMLESS}
+    cameras = report.cameras
     wrong = (
-        (not frames.balances, "the account of frames does not balance"),
-        (report.stray_masks > 0, f"{report.stray_masks} masks have a stamp that no image had"),
-        (report.wrong_frame_ids > 0, f"{report.wrong_frame_ids} masks have a wrong frame_id"),
-        (report.missing_scores > 0, f"{report.missing_scores} masks came without scores"),
+        (not all(c.frames.balances for c in cameras), "the account of frames does not balance"),
+        (any(c.stray_masks for c in cameras), "masks have a stamp that no image had"),
+        (any(c.wrong_frame_ids for c in cameras), "masks have a wrong frame_id"),
+        (any(c.missing_scores for c in cameras), "masks came without their scores"),
         (bool(dropped), f"frames were dropped: {dropped}"),
         (frames.lost_to_node + frames.lost_from_node > 0, "frames were lost on their way"),
         (uncertain > 0, f"of {uncertain} answers it is not sure what they were asked"),

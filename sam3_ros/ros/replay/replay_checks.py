@@ -44,13 +44,14 @@ def _too_many(what: str, keys: Sequence[FrameKey], most: int) -> Iterator[str]:
 def _stamps(report: ReplayReport, frames: FrameRecord) -> CheckVerdict:
     failures = list(dict.fromkeys(frames.wrong_headers))
     shown = failures[:3] + ([f"and {len(failures) - 3} more"] if len(failures) > 3 else [])
+    stray = sum(camera.stray_masks for camera in report.cameras)
     counted = (
-        (report.stray_masks, "masks with a stamp that no image had"),
-        (report.wrong_frame_ids, "masks with a frame_id that is not their image's"),
-        (report.missing_scores, "masks without their scores"),
+        (stray, "masks with a stamp that no image had"),
+        (sum(c.wrong_frame_ids for c in report.cameras), "masks whose frame_id is not the image's"),
+        (sum(c.missing_scores for c in report.cameras), "masks without their scores"),
     )
     shown += [f"{count} {what}" for count, what in counted if count]
-    figures = f"{len(failures) + report.stray_masks} wrong stamps or frame_ids"
+    figures = f"{len(failures) + stray} wrong stamps or frame_ids"
     return CheckVerdict("stamps", figures, tuple(shown))
 
 
@@ -62,7 +63,7 @@ def _account(report: ReplayReport, limits: Limits) -> CheckVerdict:
         f"+ {lost} lost + {frames.unaccounted} unaccounted"
     )
     failures = []
-    if not frames.balances:
+    if not all(camera.frames.balances for camera in report.cameras):
         failures.append(f"the account does not balance: {figures}")
     if limits.lost is not None and lost > limits.lost:
         failures.append(f"{lost} frames were lost on their way, expected {limits.lost} or fewer")

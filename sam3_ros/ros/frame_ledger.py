@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -77,13 +77,28 @@ class FrameLedger:
             self._dropped[reason] += 1
 
     def report(self) -> FrameReport:
+        return joint_report([self])
+
+    def _counts(self) -> tuple[int, int, Counter[DropReason], list[float]]:
         with self._lock:
-            dropped = {reason: self._dropped[reason] for reason in DropReason}
-            received, answered = self._received, self._answered
-            latencies = list(self._latencies)
-        return FrameReport(
-            received, answered, dropped, _percentile(latencies, 50), _percentile(latencies, 95)
-        )
+            return self._received, self._answered, Counter(self._dropped), list(self._latencies)
+
+
+def joint_report(ledgers: Iterable[FrameLedger]) -> FrameReport:
+    """One account of several cameras."""
+    received, answered, dropped, latencies = 0, 0, Counter[DropReason](), list[float]()
+    for ledger in ledgers:
+        counts = ledger._counts()
+        received, answered = received + counts[0], answered + counts[1]
+        dropped.update(counts[2])
+        latencies += counts[3]
+    return FrameReport(
+        received,
+        answered,
+        {reason: dropped[reason] for reason in DropReason},
+        _percentile(latencies, 50),
+        _percentile(latencies, 95),
+    )
 
 
 def _percentile(values: Sequence[float], percent: float) -> float | None:

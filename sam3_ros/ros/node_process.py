@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,6 +20,8 @@ from rclpy.signals import SignalHandlerOptions
 MEBIBYTE = 2**20
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+# More than the C libraries' struct sigaction (glibc: 152).
+_SIGACTION_BYTES = 512
 # Together less than the two seconds in which the process must be gone.
 _JOIN_SECONDS, _CALLBACK_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
 # Transitions beside the other callbacks.
@@ -72,6 +75,25 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
         rclpy.try_shutdown()
         return 1
     return _spin(node, end)
+
+
+@contextmanager
+def signals_end_at_once() -> Iterator[None]:
+    """SIGINT and SIGTERM end the process as they do without a handler, in whatever it is.
+
+    For work in which no Python runs, and so no handler of ours.
+    """
+    libc = ctypes.CDLL(None)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [ctypes.create_string_buffer(_SIGACTION_BYTES) for _ in numbers]
+    by_default = ctypes.create_string_buffer(_SIGACTION_BYTES)  # all zero: SIG_DFL
+    for number, handler in zip(numbers, handlers, strict=True):
+        libc.sigaction(int(number), by_default, handler)
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            libc.sigaction(int(number), handler, None)
 
 
 def _spin(node: Any, end: ProcessEnd) -> int:

@@ -11,32 +11,42 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from std_msgs.msg import Header
 
+from sam3_ros.core.backends.engine_cache import default_engine_folder
+from sam3_ros.core.backends.onnxruntime_session import loading_stops_python
+from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
+from sam3_ros.core.bundle_verification import described_verification
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.ros.diagnostics import Diagnostics, NodeStatus
-from sam3_ros.ros.frame_ledger import FrameLedger
+from sam3_ros.ros.core_log import core_log_in
+from sam3_ros.ros.diagnostics import NodeStatus
+from sam3_ros.ros.diagnostics_topic import DiagnosticsTopic
+from sam3_ros.ros.frame_ledger import FrameLedger, joint_report
+from sam3_ros.ros.health import Thresholds
 from sam3_ros.ros.inference_worker import described
 from sam3_ros.ros.lifecycle_transitions import (
     run_transitions_in,
     survive_impossible_transitions,
     told,
 )
-from sam3_ros.ros.node_process import ProcessEnd, run_node
+from sam3_ros.ros.load_watch import LoadWatch
+from sam3_ros.ros.memory_use import memory_use
+from sam3_ros.ros.node_process import ProcessEnd, run_node, signals_end_at_once
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
+    ParameterError,
     configuration,
     declare_parameters,
     known_values,
@@ -88,14 +98,11 @@ class SegmentationNode(LifecycleNode):
         self._seat = PipelineSeat(self._turn)
         self._configuration: NodeConfiguration | None = None
         self._state, self._failure = "unconfigured", ""
-        self._diagnostics = Diagnostics()
-        self._diagnostics_publisher = self.create_publisher(
-            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
-        )
-        # Not the node's clock, which stands still in simulation until /clock comes.
+        self._active_since: float | None = None
+        self._loading = LoadWatch()
+        self._bundle_told: Mapping[str, str] = {}
+        DiagnosticsTopic(self, self._status)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        period = self.get_parameter("diagnostics_period").value
-        self.create_timer(period, self._publish_diagnostics, clock=clock)
         self._autostart = self.create_timer(0.0, self._start, transitions, clock)
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
@@ -108,9 +115,15 @@ class SegmentationNode(LifecycleNode):
         with self._turn:
             self._configuration = settings = read_configuration(self)
         self.get_logger().info(f"loading the bundle {settings.bundle!r} on {settings.backend}")
-        segmenter = Segmenter.load(
-            settings.bundle, settings.backend, settings.precision, settings.threads or None
-        )
+        try:
+            segmenter = self._load(settings)
+        finally:
+            self._loading.end()
+        manifest = segmenter.bundle.manifest
+        self._bundle_told = {
+            "bundle name": manifest.name,
+            "verification": described_verification(manifest.verification),
+        }
         self._seat.install(
             self, lambda node: Pipeline(node, self._ledgers_of(settings), segmenter, self._settings)
         )
@@ -119,9 +132,11 @@ class SegmentationNode(LifecycleNode):
     def on_activate(self) -> None:
         with self._seat.use_configured() as pipeline:
             pipeline.activate()
+        self._active_since = time.monotonic()
 
     @told
     def on_deactivate(self) -> None:
+        self._active_since = None
         with self._seat.use_configured() as pipeline:
             pipeline.deactivate()
 
@@ -152,6 +167,23 @@ class SegmentationNode(LifecycleNode):
         if not isinstance(error, Sam3RosError):
             self.get_logger().error("".join(traceback.format_exception(error)))
 
+    def _load(self, settings: NodeConfiguration) -> Segmenter:
+        self._loading.begin("the bundle's files")
+        stops_python = loading_stops_python()
+        with (
+            core_log_in(self.get_logger()),
+            signals_end_at_once() if stops_python else nullcontext(),
+        ):
+            return Segmenter.load(
+                settings.bundle,
+                settings.backend,
+                settings.precision,
+                settings.threads or None,
+                device_id=settings.device_id,
+                engine_cache=_engine_folder(settings.engine_cache),
+                on_progress=self._loading.step,
+            )
+
     def release(self, timeout: float) -> bool:
         """Free the model before the process ends. False if a frame is still in work by then."""
         return self._seat.free(timeout)
@@ -170,6 +202,7 @@ class SegmentationNode(LifecycleNode):
             self.trigger_activate()
 
     def _free(self) -> None:
+        self._active_since, self._bundle_told = None, {}
         if not self.release(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
 
@@ -197,30 +230,42 @@ class SegmentationNode(LifecycleNode):
             if pipeline is not None:
                 pipeline.settings_changed()
 
-    def _publish_diagnostics(self) -> None:
-        header = Header(stamp=self.get_clock().now().to_msg())
-        self._diagnostics_publisher.publish(self._diagnostics.message(self._status(), header))
-
     def _status(self) -> NodeStatus:
         names = ("bundle", "backend", "precision")
         model = {name: str(self.get_parameter(name).value) for name in names}
-        common = (self.get_fully_qualified_name(), self._state, self._failure, model)
-        frames = next(iter(self._ledgers.values()), FrameLedger()).report()
+        uses_gpu = model["backend"] in BACKENDS_ON_GPU
+        since = self._active_since
         with self._seat.use() as pipeline:
-            if pipeline is None:
-                return NodeStatus(*common, frames)
-            report = pipeline.report()
+            report = None if pipeline is None else pipeline.report()
             return NodeStatus(
-                *common,
-                frames,
-                providers=report.providers,
-                converter=report.converter,
-                prompts=report.prompts,
+                node_name=self.get_fully_qualified_name(),
+                state=self._state,
+                failure=self._failure,
+                model={**model, **self._bundle_told},
+                frames=joint_report(self._ledgers.values()),
+                loading=self._loading.told(),
+                active_s=None if since is None else time.monotonic() - since,
+                report=report,
+                thresholds=None if report is None else Thresholds.of(self._settings()),
+                memory=memory_use(uses_gpu),
+                uses_gpu=uses_gpu,
             )
 
     def _ledgers_of(self, settings: NodeConfiguration) -> Mapping[str, FrameLedger]:
         """Of each camera, kept as long as the node lives."""
         return {name: self._ledgers[name] for name in settings.camera_set().names}
+
+
+def _engine_folder(parameter: str) -> Path | None:
+    """Raises ParameterError where there is no user's cache folder to take."""
+    if parameter == "none":
+        return None
+    try:
+        return Path(parameter).expanduser() if parameter else default_engine_folder()
+    except RuntimeError as error:
+        raise ParameterError(
+            f"parameter 'engine_cache': no home folder ({error}); give a folder, or none"
+        ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -109,3 +109,4 @@ PROVIDERS = {
         ),
     )
 }
+BACKENDS_ON_GPU = ("cuda", "tensorrt")

@@ -1,0 +1,67 @@
+"""How much memory this process has."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes; None where the system does not tell. gpu: of this process on all GPUs."""
+
+    resident: int | None
+    resident_peak: int | None
+    gpu: int | None
+
+
+def memory_use(ask_gpu: bool) -> MemoryUse:
+    """Now. The GPU is asked only where a backend runs on it."""
+    try:
+        status = _STATUS.read_text(encoding="ascii", errors="replace")
+    except OSError:  # not Linux
+        status = ""
+    gpu = _gpu_bytes() if ask_gpu else None
+    return MemoryUse(_bytes_of("VmRSS", status), _bytes_of("VmHWM", status), gpu)
+
+
+def _bytes_of(field: str, status: str) -> int | None:
+    found = re.search(rf"^{field}:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+@cache
+def _nvml() -> Any:
+    """NVIDIA's library that tells of GPUs, None without it (`pip install nvidia-ml-py`)."""
+    try:
+        library = import_module("pynvml")
+        library.nvmlInit()
+    except Exception:  # not installed, no driver, a board without it
+        return None
+    return library
+
+
+def _gpu_bytes() -> int | None:
+    nvml = _nvml()
+    if nvml is None:
+        return None
+    try:
+        used = [
+            process.usedGpuMemory
+            for index in range(nvml.nvmlDeviceGetCount())
+            for process in nvml.nvmlDeviceGetComputeRunningProcesses(
+                nvml.nvmlDeviceGetHandleByIndex(index)
+            )
+            if process.pid == os.getpid()
+        ]
+    except nvml.NVMLError:
+        return None
+    # In a container the process has another number there, and on some systems no figure.
+    return sum(used) if used and None not in used else None

@@ -18,6 +18,9 @@ FRAME_ID = "camera_optical_frame"
 IMAGES, CAMERA_INFO = "/camera/image/compressed", "/camera/camera_info"
 RAW_IMAGES = "/camera/image"
 LABELS, OBJECTS = "/truth/labels", "/truth/objects"
+# A second camera that sees the mirror image, a little later.
+SIDE_IMAGES, SIDE_LABELS = "/side/image/compressed", "/side/truth/labels"
+SIDE_FRAME_ID, SIDE_LATER_NS = "side_optical_frame", 10_000_000
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 GREY = 128
 
@@ -67,13 +70,19 @@ def write_bag(
     truth: bool = True,
     broken: frozenset[int] = frozenset(),
     stamps: bool = True,
+    side: bool = False,
 ) -> Path:
-    """A rosbag2 folder. broken: frames whose JPEG is cut in half. stamps: else all are zero."""
+    """A rosbag2 folder. broken: frames whose JPEG is cut in half. stamps: else all are zero.
+
+    side: with a second camera.
+    """
     with Writer(folder, version=9, storage_plugin=storage) as writer:
         kind = "sensor_msgs/msg/Image" if raw else "sensor_msgs/msg/CompressedImage"
         topics = {RAW_IMAGES if raw else IMAGES: kind, CAMERA_INFO: "sensor_msgs/msg/CameraInfo"}
         if truth:
             topics |= {LABELS: "sensor_msgs/msg/Image", OBJECTS: "std_msgs/msg/String"}
+        if side:
+            topics |= {SIDE_IMAGES: kind, SIDE_LABELS: "sensor_msgs/msg/Image"}
         connections = {
             topic: writer.add_connection(topic, kind, typestore=STORE)
             for topic, kind in topics.items()
@@ -96,6 +105,11 @@ def write_bag(
             write(CAMERA_INFO, _camera_info(header), time)
             if truth:
                 write(LABELS, _image(header, labels, "mono8"), time)
+            if side:
+                time += SIDE_LATER_NS
+                header = _header(time, SIDE_FRAME_ID)
+                write(SIDE_IMAGES, _jpeg(header, image[:, ::-1], broken=False), time)
+                write(SIDE_LABELS, _image(header, labels[:, ::-1], "mono8"), time)
     return folder
 
 
@@ -114,9 +128,9 @@ def _mask(thing: Thing, top: int) -> npt.NDArray[np.bool_]:
     return mask.view(np.bool_)
 
 
-def _header(stamp: int) -> object:
+def _header(stamp: int, frame_id: str = FRAME_ID) -> object:
     time = STORE.types["builtin_interfaces/msg/Time"](*divmod(stamp, 1_000_000_000))
-    return STORE.types["std_msgs/msg/Header"](time, FRAME_ID)
+    return STORE.types["std_msgs/msg/Header"](time, frame_id)
 
 
 def _jpeg(header: object, rgb: npt.NDArray[np.uint8], broken: bool) -> object:
@@ -130,7 +144,7 @@ def _image(header: object, pixels: npt.NDArray[np.uint8], encoding: str) -> obje
     height, width = pixels.shape[:2]
     step = pixels.size // height
     kind = STORE.types["sensor_msgs/msg/Image"]
-    return kind(header, height, width, encoding, 0, step, pixels.ravel())
+    return kind(header, height, width, encoding, 0, step, np.ascontiguousarray(pixels).ravel())
 
 
 def _camera_info(header: object) -> object:

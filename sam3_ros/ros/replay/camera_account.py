@@ -8,7 +8,7 @@ from sensor_msgs.msg import Image
 
 from sam3_ros.msg import PromptStatus, SegmentScores
 from sam3_ros.ros.replay.answered_frame import AnsweredFrame
-from sam3_ros.ros.replay.frame_log import FrameLog
+from sam3_ros.ros.replay.frame_log import FrameLog, stamp_of
 from sam3_ros.ros.replay.prompt_cues import PromptCue
 from sam3_ros.ros.replay.prompt_judge import PromptJudge
 from sam3_ros.ros.replay.prompt_tickets import NO_LONGER, PromptTickets, Ticket
@@ -65,7 +65,8 @@ class CameraAccount:
 
     def mask_came(self, message: Image, now: float) -> AnsweredFrame | None:
         """The answer, if it is whole with this."""
-        if self.log.lacks(message.header, self._expected):
+        stamp_ns = stamp_of(message.header)
+        if stamp_ns in self._expected and not self.log.is_known(stamp_ns):
             self.log.unheard(message.header)
         return self._whole(self.log.mask(message, now))
 

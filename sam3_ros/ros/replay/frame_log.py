@@ -48,7 +48,7 @@ class FrameLog:
         self._by_stamp: dict[int, SentFrame] = {}
         self._repeats_expected = 0
         self._unknown_masks = 0
-        self.loop = 0
+        self.loop = 0  # for those who do not say it with each image
         self._repeats = 0
         self.wrong_frame_ids = 0
 
@@ -90,11 +90,10 @@ class FrameLog:
         stamp_ns = stamp_of(header)
         return stamp_ns if stamp_ns in self._by_stamp else None
 
-    def lacks(self, header: Header, expected: frozenset[int]) -> bool:
-        """A message answers an image that was to come and has not been seen in this loop."""
-        stamp_ns = stamp_of(header)
+    def is_known(self, stamp_ns: int) -> bool:
+        """Whether an image of this stamp was sent in this loop."""
         frame = self._by_stamp.get(stamp_ns)
-        return stamp_ns in expected and (frame is None or frame.loop < self.loop)
+        return frame is not None and frame.loop == self.loop
 
     def unheard(self, header: Header) -> None:
         """An image that somebody else published was not heard, but it was answered."""

@@ -18,6 +18,7 @@ from sam3_ros.ros.replay.prompt_cues import asked_at
 from sam3_ros.ros.replay.replay_client import OnAnswer
 from sam3_ros.ros.replay.replay_plan import ReplayPlan, read_plan
 from sam3_ros.ros.replay.report import CameraReport, ReplayReport, account_frames, latency_of
+from sam3_ros.ros.replay.ros2_player import ros2_command
 from sam3_ros.ros.replay.settings import Player, ReplaySettings
 from sam3_ros.ros.replay.stage import Stage
 
@@ -33,6 +34,8 @@ def replay(
 
     Sets the process's environment for Fast DDS. Raises BagError, NodeFailedError, ReplayError.
     """
+    if settings.player is Player.ROS2:
+        ros2_command()
     use_image_profile(os.environ)
     keep_image_memory()
     with ExitStack() as stack:

@@ -110,11 +110,17 @@ class ReplayClient:
         return lambda: any(is_under_way() for is_under_way in waits)
 
     def image_leaves(
-        self, camera: str, header: MessageHeader, bag_stamp_ns: int, loop: int
+        self,
+        camera: str,
+        header: MessageHeader,
+        bag_stamp_ns: int,
+        loop: int,
+        at: float | None = None,
     ) -> None:
-        """To be called right before an image is published."""
+        """To be called right before an image is published. at: None for now, NaN if not known."""
         with self._news:
-            self.cameras[camera].log.sent(header, bag_stamp_ns, time.monotonic(), loop)
+            now = time.monotonic() if at is None else at
+            self.cameras[camera].log.sent(header, bag_stamp_ns, now, loop)
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Whether done() became true in this time; looked at whenever something comes."""

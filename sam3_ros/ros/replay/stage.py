@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sensor_msgs.msg import Image
 
-from sam3_ros.ros.replay.bag_clock import CLOCK_TOPIC, BagClock
-from sam3_ros.ros.replay.bag_publishers import BagPublishers
 from sam3_ros.ros.replay.camera_account import CameraAccount
 from sam3_ros.ros.replay.node_account import FrameCounts, NodeAccount
 from sam3_ros.ros.replay.node_child import NodeChild
 from sam3_ros.ros.replay.node_command import node_arguments
 from sam3_ros.ros.replay.overlay_album import OverlayAlbum
-from sam3_ros.ros.replay.paces import AnsweredPace, Pace, RecordedPace
-from sam3_ros.ros.replay.playback import OnProgress, Playback
+from sam3_ros.ros.replay.own_player import OwnPlayer
+from sam3_ros.ros.replay.playback import OnProgress
 from sam3_ros.ros.replay.replay_client import OnAnswer, ReplayClient
 from sam3_ros.ros.replay.replay_plan import ReplayPlan
 from sam3_ros.ros.replay.replay_waits import wait_until, wait_until_active, wait_until_settled
-from sam3_ros.ros.replay.schedule import Loops, schedule
-from sam3_ros.ros.replay.settings import ReplayError
+from sam3_ros.ros.replay.ros2_player import Ros2Player
+from sam3_ros.ros.replay.settings import Player, ReplayError
 from sam3_ros.ros.spinning_node import SpinningNode
 
 NODE_NAME = "sam3_ros_replay"
@@ -56,13 +54,12 @@ class Stage:
         node = self._spinning.node
         on_overlay = self._keep_overlay if albums else None
         self._client = ReplayClient(node, plan.settings.node.name, cameras, on_overlay, on_answer)
-        self._clock = BagClock(node) if plan.settings.clock else None
-        self._publishers = BagPublishers(
-            node,
-            [t for n, t in plan.bag.topics.items() if n != CLOCK_TOPIC or self._clock is None],
-            needed=[camera.images.name for camera in plan.cameras],
-            renamed={camera.images.name: camera.published_as for camera in plan.cameras},
-        )
+        self._folder = plan.settings.out or Path(stack.enter_context(TemporaryDirectory()))
+        self._player: OwnPlayer | Ros2Player
+        if plan.settings.player is Player.ROS2:
+            self._player = Ros2Player(plan, self._client, node, self._folder, self._check)
+        else:
+            self._player = OwnPlayer(plan, self._client, node, self._check)
         stack.enter_context(self._spinning)
         self.close = stack.close
 
@@ -72,11 +69,11 @@ class Stage:
         if settings.starts_here:
             time.sleep(_LOOK_AROUND_SECONDS)
             self._refuse_more_nodes_than(0)
-            self._child = self._stack.enter_context(_start_node(self._plan, self._stack))
+            self._child = self._stack.enter_context(self._start_node())
         self._before = wait_until_active(self._client, self._child, self._check, settings.patience)
         topics = ", ".join(camera.published_as for camera in self._plan.cameras)
         wait_until(
-            self._is_connected,
+            lambda: self._client.is_connected and self._player.is_heard,
             self._check,
             settings.patience,
             self._child,
@@ -87,13 +84,8 @@ class Stage:
 
     def play(self, progress: OnProgress) -> float:
         """Everything that is scheduled; the worst delay of a message, s."""
-        plan, settings = self._plan, self._plan.settings
-        pace = self._pace()
-        playback = Playback(plan, self._client, self._publishers, pace, self._tell_time)
-        loops = Loops(settings.loops, plan.period, settings.repeat_stamps)
-        items = schedule(plan.bag, self._publishers.topics, settings.cues, loops)
-        playback.play(items, progress, self._wait_until_settled)
-        return pace.lateness
+        assert self._before is not None, "the curtain is up"
+        return self._player.play(self._before, progress, self._wait_until_settled)
 
     def settle(self) -> dict[str, FrameCounts]:
         """Wait for the last answers; the node's counts of this replay, by camera."""
@@ -104,26 +96,10 @@ class Stage:
         self._refuse_more_nodes_than(1)
         return counts
 
-    def _pace(self) -> Pace:
-        rate, patience = self._plan.settings.rate, self._plan.settings.node.patience
-        if rate is not None:
-            return RecordedPace(rate, self._check, self._tell_time)
-        assert self._before is not None
-        return AnsweredPace(self._client, self._before, self._check, patience)
-
-    def _is_connected(self) -> bool:
-        images = (camera.images.name for camera in self._plan.cameras)
-        are_heard = all(self._publishers.subscriber_count(topic) > 0 for topic in images)
-        return self._client.is_connected and are_heard
-
     def _wait_until_settled(self) -> dict[str, FrameCounts]:
         assert self._before is not None, "the curtain is up"
         patience = self._plan.settings.node.patience
         return wait_until_settled(self._client, self._before, self._check, patience)
-
-    def _tell_time(self, bag_ns: int) -> None:
-        if self._clock is not None:
-            self._clock.tell(bag_ns)
 
     def _keep_overlay(self, camera: str, overlay: Image, stamp_ns: int) -> None:
         plan = self._client.cameras[camera].plan
@@ -141,11 +117,10 @@ class Stage:
                 "--no-node, stop it, or choose another domain by ROS_DOMAIN_ID"
             )
 
-
-def _start_node(plan: ReplayPlan, stack: ExitStack) -> NodeChild:
-    settings = plan.settings
-    folder = settings.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    environment = dict(os.environ)
-    if settings.domain_id is not None:
-        environment["ROS_DOMAIN_ID"] = str(settings.domain_id)
-    return NodeChild(node_arguments(settings, plan.cameras), folder / "node.log", environment)
+    def _start_node(self) -> NodeChild:
+        settings = self._plan.settings
+        environment = dict(os.environ)
+        if settings.domain_id is not None:
+            environment["ROS_DOMAIN_ID"] = str(settings.domain_id)
+        arguments = node_arguments(settings, self._plan.cameras)
+        return NodeChild(arguments, self._folder / "node.log", environment)

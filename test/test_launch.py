@@ -6,6 +6,7 @@ test_launch_for_real.py starts it, where the launch packages are.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -67,6 +68,22 @@ def test_every_parameter_is_an_argument(arguments: dict[str, dict[str, Any]]) ->
         *("respawn", "respawn_delay", "fastdds_profile"),
     }
     assert parameters <= set(arguments)
+
+
+def test_the_docs_list_the_arguments_that_are_no_parameters(
+    arguments: dict[str, dict[str, Any]],
+) -> None:
+    page = (ROOT / "docs" / "launch.md").read_text(encoding="utf-8")
+    table = page.split("<!-- arguments", 1)[1].split("\n\n", 1)[0]
+    listed = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", table, re.MULTILINE))
+    parameters = {spec.name for spec in SPECS} - {"cameras"} | {"transport", "reliability"}
+    expected = {
+        name: declared["default_value"].replace(f"{ROOT}/", "")
+        for name, declared in arguments.items()
+        if name not in parameters
+    }
+
+    assert listed == expected
 
 
 def test_the_choices_are_those_of_the_core_and_the_node(

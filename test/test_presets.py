@@ -54,3 +54,11 @@ def test_the_presets_are_three_kinds_of_machine() -> None:
     backends = [parameters_of(preset).get("backend", "cpu") for preset in PRESETS]
 
     assert backends == ["cpu", "cuda", "tensorrt"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_docs_say_what_differs(preset: str) -> None:
+    page = (FOLDER.parents[1] / "docs" / "launch.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{preset}` \| ([^|]*) \|", page, re.MULTILINE)
+
+    assert set(re.findall(r"`(\w+)`", row)) == set(parameters_of(preset))

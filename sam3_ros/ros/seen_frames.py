@@ -110,8 +110,9 @@ def _not_kept(stamp_ns: int, known: list[int]) -> str:
             "leave the stamp 0 to mean the newest, or raise the parameters frame_memory and "
             "frame_memory_mb"
         )
+    # One that came, but was dropped for a newer one, is not known either.
     return (
-        f"an image of {asked} was never seen; those kept are of {_seconds(known[0])} to "
+        f"an image of {asked} was never seen here; those kept are of {_seconds(known[0])} to "
         f"{_seconds(known[-1])}: copy the stamp of an answer, or leave it 0 to mean the newest"
     )
 

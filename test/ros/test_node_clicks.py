@@ -118,6 +118,28 @@ def test_frames_from_before_the_clock_jumped_back_are_forgotten(rig):
     assert len(rig.answers(rig.scores, 31, 2)[1].segments) == 1
 
 
+def test_what_is_asked_no_longer_is_not_told_again_with_a_click(rig):
+    rig.client.ask("blue")
+    rig.show(651, scene(0))
+    rig.client.ask("")
+    assert rig.click(14.0, 12.0, stamp=651).accepted
+    (first, again) = rig.answers(rig.masks, 651, 2)
+    assert iou(mask_of_label(first, 1), patch_mask(HEIGHT, WIDTH, BLUE)) > GOOD
+    assert iou(mask_of_label(again, 1), patch_mask(HEIGHT, WIDTH, red(0))) > GOOD
+
+
+def test_nothing_is_kept_from_before_the_node_was_inactive(rig):
+    rig.show(671, scene(0))
+    assert rig.client.transition("deactivate")
+    assert rig.client.transition("activate")
+    status = rig.click(14.0, 12.0, stamp=671)
+    assert not status.accepted
+    assert "no image was seen yet" in status.reason
+    assert rig.click(14.0, 12.0).accepted  # waits for the next one
+    rig.show(672, scene(0))
+    assert len(rig.answers(rig.scores, 672, 1)[0].segments) == 1
+
+
 def test_a_click_outside_the_image_is_refused_alone(rig):
     rig.show(701, scene(0))
     assert "outside the image" in rig.click(500.0, 12.0, stamp=701).reason
@@ -138,3 +160,30 @@ def test_frames_beyond_the_rate_are_counted_and_the_others_answered(rig):
     rig.client.diagnosed(limited)
     assert rig.client.set_parameters(max_rate=0.0).successful
     rig.show(803, scene(0))
+
+
+def test_a_frame_that_nobody_listened_to_is_remembered_as_it_came(tmp_path, sam3_bundle_path):
+    with running_node(tmp_path, bundle=sam3_bundle_path) as (_, client):
+        client.connected()
+
+        def unheard(values, _) -> bool:
+            client.send(scene(0))
+            return int(values["frames dropped, nobody listens"]) > 0
+
+        client.diagnosed(unheard)
+        client.frames_settled()
+        client.click(14.0, 12.0)
+        client.spin_until(lambda: not client.statuses[-1].accepted, "a refusal")
+        assert "nobody listens to the answers: subscribe" in client.statuses[-1].reason
+
+        client.listen("scores", "mask")
+        sent = client.frames_sent
+
+        def heard() -> bool:  # it may take a moment until the node knows its listener
+            client.click(14.0, 12.0)
+            return bool(client.outputs["scores"] and client.outputs["mask"])
+
+        client.spin_until(heard, "the answer to a click on a frame that was not decoded")
+        assert client.frames_sent == sent
+        assert [each.prompt_id for each in client.outputs["scores"][-1].segments] == ["point"]
+        assert client.frames_settled()["answered"] == 0

@@ -123,7 +123,7 @@ def test_a_frame_that_waits_or_is_in_work_counts_as_seen():
     ("stamp", "reason"),
     [
         (1, r"the image of 1.0+ s is too old, the oldest one kept is of 3.0+ s: leave the stamp 0"),
-        (9, r"an image of 9.0+ s was never seen; those kept are of 3.0+ s to 5.0+ s"),
+        (9, r"an image of 9.0+ s was never seen here; those kept are of 3.0+ s to 5.0+ s"),
     ],
 )
 def test_a_stamp_that_is_not_kept_is_refused(stamp, reason):

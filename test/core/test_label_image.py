@@ -99,3 +99,10 @@ def test_many_segments_of_a_random_picture(count: int) -> None:
         assert painted.instances()[row, column] == best + 1
         assert painted.labels(values)[row, column] == best % 40 + 1
         assert painted.confidences()[row, column] == round(scores[best] * 255)
+
+
+def test_masks_that_are_views_of_others() -> None:
+    whole = np.random.default_rng(2).random((12, 16)) < 0.5
+    for mask in (whole[::-1], whole[:, ::-1], whole[::2, ::2], whole.T, np.asfortranarray(whole)):
+        painted = PaintedSegments([Segment("a", "a", 0.5, Box(0, 0, 1, 1), mask)], mask.shape)
+        np.testing.assert_array_equal(painted.instances(), mask)

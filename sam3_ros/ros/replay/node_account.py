@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
-# Such as "frames received", or of a camera with a name "front: frames dropped, superseded".
-_COUNT = re.compile(r"(?:(\w+): )?frames (received|answered|dropped, (.+))")
+_DROPPED = "frames dropped, "
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,9 @@ class FrameCounts:
 
 @dataclass(frozen=True)
 class NodeAccount:
-    """failure: in its own words, empty if well. cameras: counts by name, empty for the only one."""
+    """failure: in its own words, empty if well. cameras: counts by name, empty for the only one or
+    for all together.
+    """
 
     state: str
     failure: str
@@ -52,34 +52,31 @@ class NodeAccount:
 
 def read_account(message: DiagnosticArray, node_name: str) -> NodeAccount | None:
     """Of the node with this full name, such as /segmentation_node; None if it is another's."""
-    for status in message.status:
-        if status.name == f"{node_name}: segmentation":
-            return _account(status)
-    return None
-
-
-def _account(status: DiagnosticStatus) -> NodeAccount:
-    values = {entry.key: entry.value for entry in status.values}
+    by_name = {status.name: status for status in message.status}
+    whole = by_name.get(f"{node_name}: segmentation")
+    if whole is None:
+        return None
+    prefix = f"{node_name}: camera "
+    named = {n.removeprefix(prefix): s for n, s in by_name.items() if n.startswith(prefix)}
     return NodeAccount(
-        state=values["state"],
-        failure=status.message if status.level == DiagnosticStatus.ERROR else "",
-        cameras=_cameras(values),
+        state=_values(whole)["state"],
+        failure=whole.message if whole.level == DiagnosticStatus.ERROR else "",
+        cameras={name: _counts(status) for name, status in ({"": whole} | named).items()},
     )
 
 
-def _cameras(values: Mapping[str, str]) -> dict[str, FrameCounts]:
-    counts: dict[str, dict[str, int]] = {}
-    dropped: dict[str, dict[str, int]] = {}
-    for key, value in values.items():
-        found = _COUNT.fullmatch(key)
-        if found is None:
-            continue
-        camera, what, reason = found.groups(default="")
-        if reason:
-            dropped.setdefault(camera, {})[reason] = int(value)
-        else:
-            counts.setdefault(camera, {})[what] = int(value)
-    return {
-        camera: FrameCounts(c.get("received", 0), c.get("answered", 0), dropped.get(camera, {}))
-        for camera, c in counts.items()
-    }
+def _counts(status: DiagnosticStatus) -> FrameCounts:
+    values = _values(status)
+    return FrameCounts(
+        received=int(values["frames received"]),
+        answered=int(values["frames answered"]),
+        dropped={
+            key.removeprefix(_DROPPED): int(value)
+            for key, value in values.items()
+            if key.startswith(_DROPPED)
+        },
+    )
+
+
+def _values(status: DiagnosticStatus) -> dict[str, str]:
+    return {entry.key: entry.value for entry in status.values}

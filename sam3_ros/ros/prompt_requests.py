@@ -10,6 +10,10 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.core.prompt_checks import boxes_of
 from sam3_ros.core.prompts import InteractivePrompt, Prompt
 from sam3_ros.ros.cameras import Camera
+from sam3_ros.ros.prompt_refusals import shortened
+
+# A model compares them all with each other: some thousands keep it busy for seconds a frame.
+MOST_POSITIONS = 256
 
 
 class Source(Enum):
@@ -27,7 +31,9 @@ class Source(Enum):
 
 @dataclass(frozen=True, eq=False)
 class PromptRequest:
-    """A prompt as it was asked for. Raises PromptError for one that cannot be followed.
+    """A prompt as it was asked for.
+
+    Raises PromptError for one with too many points and boxes, or that cannot be followed.
 
     camera: None for every camera. sticky: follow the object. frames: how many answered frames of
     each camera it lasts, 0 = until replaced, removed or lost. pins: by camera, the stamp in ns of
@@ -43,9 +49,15 @@ class PromptRequest:
     def __post_init__(self) -> None:
         if self.frames < 0:
             raise PromptError(f"a prompt lasts 0 frames (without end) or more, got {self.frames}")
+        count = len(self.prompt.points) + len(boxes_of(self.prompt))
+        if count > MOST_POSITIONS:
+            raise PromptError(
+                f"prompt {shortened(self.prompt.id)!r}: expected at most {MOST_POSITIONS} points "
+                f"and boxes, got {count}"
+            )
         if self.sticky and not isinstance(self.prompt, InteractivePrompt):
             raise PromptError(
-                f"prompt {self.prompt.id!r} is sticky: expected points or a box that mark a single "
+                f"prompt {shortened(self.prompt.id)!r} is sticky: expected points or a box that mark a single "
                 "object to follow, got a concept; leave sticky false, for a concept is looked for "
                 "in every image anyway"
             )

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 import pytest
 
 from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import Box
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.ros.active_prompts import ActivePrompts, Snapshot
 from sam3_ros.ros.prompt_refusals import PromptRefusedError
-from sam3_ros.ros.prompt_requests import PromptRequest, Source
+from sam3_ros.ros.prompt_requests import MOST_POSITIONS, PromptRequest, Source
 
 TWO = ("front", "left")
 
@@ -215,6 +216,13 @@ def test_there_are_254_values_and_too_many_prompts_change_nothing():
 def test_a_concept_is_not_sticky():
     with pytest.raises(PromptError, match="prompt 'mug' is sticky: expected points or a box"):
         PromptRequest(ConceptPrompt("mug"), sticky=True)
+
+
+def test_so_many_points_that_they_would_keep_the_model_busy_are_refused():
+    points = ((1.0, 1.0),) * MOST_POSITIONS
+    PromptRequest(InteractivePrompt(points=points))
+    with pytest.raises(PromptError, match="at most 256 points and boxes, got 257"):
+        PromptRequest(InteractivePrompt(points=points, box=Box(1, 1, 2, 2)))
 
 
 def test_every_change_is_told_and_nothing_else():

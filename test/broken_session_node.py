@@ -1,4 +1,5 @@
-"""The node with a decoder session that misbehaves: `hang` for good, or `fail` three times."""
+"""The node with a decoder session that misbehaves: `hang` for good, `fail` three times, or `starve`
+of memory twice."""
 
 from __future__ import annotations
 
@@ -13,6 +14,11 @@ from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros import segmentation_node
 
 FAILURES = 3
+# As Python has it, and in ONNX Runtime's words.
+SHORTAGES = (
+    MemoryError(),
+    RuntimeError("BFCArena: Failed to allocate memory for requested buffer"),
+)
 _runs = count(1)
 
 
@@ -27,8 +33,17 @@ def fail(outputs: Outputs) -> Outputs:
     return outputs
 
 
+def starve(outputs: Outputs) -> Outputs:
+    run = next(_runs)
+    if run <= len(SHORTAGES):
+        raise SHORTAGES[run - 1]
+    return outputs
+
+
 if __name__ == "__main__":
-    recorder = Recorder({"decoder": {"hang": hang, "fail": fail}[sys.argv.pop(1)]})
+    recorder = Recorder(
+        {"decoder": {"hang": hang, "fail": fail, "starve": starve}[sys.argv.pop(1)]}
+    )
     Segmenter.load = partial(Segmenter.load, open_session=recorder)
     segmentation_node.CLEANUP_TIMEOUT = 1.0
     sys.exit(segmentation_node.main())

@@ -7,8 +7,9 @@ from setuptools import setup
 
 def shared(*folders: str) -> list[tuple[str, list[str]]]:
     """Each folder, and those in it, to where colcon installs them too."""
-    files = (path for folder in folders for path in sorted(Path(folder).rglob("*.*")))
-    return [(f"share/sam3_ros/{path.parent}", [str(path)]) for path in files if path.is_file()]
+    found = (path for folder in folders for path in sorted(Path(folder).rglob("*.*")))
+    files = [path for path in found if path.is_file() and path.suffix != ".pyc"]
+    return [(f"share/sam3_ros/{path.parent}", [str(path)]) for path in files]
 
 
 # Saying where the packages lie lets an editable install be one plain path entry, beside which

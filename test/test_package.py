@@ -130,3 +130,28 @@ for path in (*embedded_bundles().values(), demo_bag(), fastdds_profile()):
     environment = {k: v for k, v in os.environ.items() if k != "AMENT_PREFIX_PATH"}
 
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environment)
+
+
+def test_wheel_and_cmake_install_config_and_launch() -> None:
+    script = """
+from distutils.core import run_setup
+for folder, files in run_setup("setup.py", stop_after="init").data_files:
+    print(folder, *files)
+"""
+    listed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"import setuptools{script}"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    files = {
+        str(path.relative_to(ROOT))
+        for folder in ("config", "launch")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+    folder_of = {name: folder for folder, name in map(str.split, listed.stdout.splitlines())}
+    assert folder_of == {name: f"share/sam3_ros/{Path(name).parent}" for name in files}
+    assert re.search(r"install\(DIRECTORY config launch DESTINATION share/\$", CMAKE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import cv2
@@ -97,6 +98,10 @@ def test_only_the_worst_are_kept_the_worst_first(tmp_path):
     assert [frame.comparison.key.stamp_ns % 10 for frame in worst] == [4, 3]
 
 
+def test_what_agrees_pixel_by_pixel_needs_no_picture(tmp_path):
+    assert worst_of(tmp_path, (answer(RED), answer(RED))) == []
+
+
 def test_a_picture_shows_what_is_missing_and_what_is_extra(tmp_path):
     (worst,) = worst_of(tmp_path, (answer(RED), answer(("red", 12, 2, 1))))
     sheet = worst_picture(worst, np.full((40, 40, 3), 90, np.uint8)).astype(int)
@@ -117,7 +122,7 @@ def test_pictures_lie_over_the_cameras_image_and_replace_older_ones(tmp_path):
     mask[50:80, 14:40] = 1
     one = answer(RED)
     sized = type(one)(START_NS, 0.0, mask, one.segments, frame_id="x")
-    (worst,) = worst_of(tmp_path, (sized, sized))
+    (worst,) = worst_of(tmp_path, (sized, replace(sized, labels=np.zeros_like(mask))))
     out = tmp_path / "out"
     out.mkdir()
     (out / "worst_7_old.png").write_bytes(b"old")

@@ -122,6 +122,8 @@ class GoldenJudge:
             self._keep(WorstFrame(comparison, golden, got, is_right))
 
     def _keep(self, frame: WorstFrame) -> None:
+        if frame.is_right and frame.comparison.iou == 1.0:
+            return  # there is nothing to see
         self.worst.append(frame)
         self.worst.sort(key=lambda worst: worst.rank)
         del self.worst[self._kept :]

@@ -57,9 +57,9 @@ class PromptRequest:
             )
         if self.sticky and not isinstance(self.prompt, InteractivePrompt):
             raise PromptError(
-                f"prompt {shortened(self.prompt.id)!r} is sticky: expected points or a box that mark a single "
-                "object to follow, got a concept; leave sticky false, for a concept is looked for "
-                "in every image anyway"
+                f"prompt {shortened(self.prompt.id)!r} is sticky: expected points or a box that "
+                "mark a single object to follow, got a concept; leave sticky false, for a concept "
+                "is looked for in every image anyway"
             )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,8 @@ class NodeClient:
         self.frames_sent = 0
         self.outputs: dict[str, list[Any]] = {name: [] for name in OUTPUTS}
         self.statuses: list[PromptStatus] = []
-        self.diagnostics: list[DiagnosticStatus] = []
+        self.diagnostics: list[DiagnosticStatus] = []  # of the node as a whole
+        self.camera_diagnostics: dict[str, list[DiagnosticStatus]] = defaultdict(list)
         deep = QoSProfile(depth=500)
         self._listening: dict[str, Any] = {}
         self.node.create_subscription(
@@ -245,7 +247,9 @@ class NodeClient:
         self.context.try_shutdown()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.diagnostics += message.status
+        for status in message.status:
+            _, camera, name = status.name.partition(": camera ")
+            (self.camera_diagnostics[name] if camera else self.diagnostics).append(status)
 
 
 def counts_of(values: dict[str, str]) -> dict[str, int]:

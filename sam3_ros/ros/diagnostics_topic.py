@@ -37,7 +37,10 @@ class DiagnosticsTopic:
         status = self._status()
         header = Header(stamp=self._node.get_clock().now().to_msg())
         message = self._diagnostics.message(status, header)
+        self._log_levels(status, message)
         self._publisher.publish(message)
+
+    def _log_levels(self, status: NodeStatus, message: DiagnosticArray) -> None:
         if status.active_s is None:
             self._levels.forget()
             return

@@ -1,0 +1,191 @@
+"""What is asked of a frame, and what is computed for it, with a real model and real topics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from recording_sessions import Recorder
+from ros_domains import own_domain
+from sam3_ros.msg import SegmentScores
+from scenes import colour_scene
+from std_msgs.msg import Header
+
+from sam3_ros.core.errors import ImageError, PromptError
+from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
+from sam3_ros.ros.activity import Activity
+from sam3_ros.ros.cameras import Camera
+from sam3_ros.ros.cv_bridge_conversion import choose_converter
+from sam3_ros.ros.frame_answerer import FrameAnswerer, FrameTools
+from sam3_ros.ros.frame_ledger import DropReason, FrameDroppedError
+from sam3_ros.ros.frame_memory import FrameMemory, MemoryLimits
+from sam3_ros.ros.frame_queue import Clicks
+from sam3_ros.ros.frames import Frame
+from sam3_ros.ros.image_messages import image_message
+from sam3_ros.ros.outputs import Outputs
+from sam3_ros.ros.parameters import configuration
+from sam3_ros.ros.prompt_requests import PromptRequest, Source
+
+SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
+SECOND = 1_000_000_000
+ON_RED, ELSEWHERE = ((20.0, 20.0),), ((500.0, 20.0),)
+
+
+def frame(stamp: int) -> Frame:
+    header = Header(frame_id="camera")
+    header.stamp.sec = stamp
+    return Frame(image_message(SCENE, "rgb8", header))
+
+
+def wait_for(done) -> None:
+    end = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+class Bench:
+    """An answerer that is told by hand what to do."""
+
+    def __init__(self, node: Node, recorder: Recorder, segmenter: Segmenter) -> None:
+        self.recorder = recorder
+        self.prompts, self.activity = ActivePrompts(), Activity()
+        self.activity.switch(True)
+        self.memory = FrameMemory(lambda: MemoryLimits(3, 10**9))
+        self.refused: list[tuple[Header, str, str]] = []
+        settings = configuration({})
+        self.outputs = Outputs(node, Camera(), lambda: settings, self.prompts.all, 0.5)
+        self.answerer = FrameAnswerer(
+            FrameTools(
+                segmenter=segmenter,
+                converter=choose_converter().converter,
+                prompts=self.prompts,
+                memory=self.memory,
+                outputs={"": self.outputs},
+                activity=self.activity,
+                configuration=lambda: settings,
+                refuse=self.refuse,
+                logger=node.get_logger(),
+            )
+        )
+
+    def refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
+        assert camera == ""
+        self.refused.append((header, active.prompt.id, reason))
+
+    def pinned(self, stamp: int, points=ON_RED, frames: int = 1, prompt_id: str = "point"):
+        prompt = InteractivePrompt(points=points, id=prompt_id)
+        request = PromptRequest(prompt, frames=frames, pins={"": stamp * SECOND})
+        (active,), _ = self.prompts.replace(Source.POINT, None, [request])
+        return Clicks("", stamp * SECOND, (active,), time.monotonic())
+
+    def told(self, stamp: int) -> list[str]:
+        """Ids of what the frame was asked."""
+        return [active.prompt.id for active in self.memory.find("", stamp * SECOND).answers]
+
+    def stages(self) -> list[str]:
+        """Those that ran since this was called last."""
+        ran = self.recorder.stages
+        self.recorder.runs.clear()
+        return ran
+
+
+@pytest.fixture
+def bench(sam3_bundle_path) -> Iterator[Bench]:
+    recorder, context = Recorder(), Context()
+    with (
+        own_domain() as domain,
+        Segmenter.load(sam3_bundle_path, open_session=recorder) as segmenter,
+    ):
+        rclpy.init(context=context, domain_id=domain)
+        node = Node("bench", context=context)
+        node.create_subscription(SegmentScores, "~/scores", print, 1)
+        bench = Bench(node, recorder, segmenter)
+        wait_for(bench.outputs.listened_to)
+        yield bench
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def test_a_click_is_not_asked_of_another_frame_than_the_one_it_was_placed_on(bench):
+    bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
+    bench.answerer.answer(frame(1))
+    clicks = bench.pinned(1)
+    bench.answerer.answer(frame(2))
+    assert bench.told(2) == ["red"]
+    assert bench.answerer.answer_clicks(clicks) == 1
+    assert bench.told(1) == ["red", "point"]
+    bench.answerer.answer(frame(3))
+    assert bench.told(3) == ["red"]
+
+
+def test_an_image_is_encoded_once(bench):
+    bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
+    bench.answerer.answer(frame(1))
+    assert {"image_trunk", "detector_neck"} <= set(bench.stages())
+    decoded = ["prompt_encoder", "mask_decoder"]
+    for expected in (["tracker_neck", *decoded], decoded):
+        assert bench.answerer.answer_clicks(bench.pinned(1)) == 1
+        assert sorted(bench.stages()) == sorted(expected)
+
+
+def test_a_click_that_its_frame_has_answered_by_itself_is_done(bench):
+    clicks = bench.pinned(1, frames=2)
+    bench.answerer.answer(frame(1))
+    assert bench.told(1) == ["point"]
+    bench.stages()
+    assert bench.answerer.answer_clicks(clicks) == 0
+    assert bench.stages() == []
+    assert not bench.refused
+
+
+def test_a_click_that_cannot_be_answered_falls_alone(bench):
+    bench.answerer.answer(frame(1))
+    bad = bench.pinned(1, ELSEWHERE, prompt_id="bad")
+    request = PromptRequest(InteractivePrompt(points=ON_RED, id="good"), pins={"": SECOND})
+    good = bench.prompts.put([request])
+    clicks = Clicks("", SECOND, (*bad.prompts, *good), time.monotonic())
+    assert bench.answerer.answer_clicks(clicks) == 1
+    ((header, prompt_id, reason),) = bench.refused
+    assert (header.stamp.sec, header.frame_id, prompt_id) == (1, "camera", "bad")
+    assert "outside the image" in reason
+    assert bench.told(1) == ["good"]
+    assert bench.prompts.all() == good
+
+
+def test_a_click_whose_frame_is_gone_is_given_up_with_its_stamp(bench):
+    clicks = bench.pinned(7)
+    with pytest.raises(PromptError, match=r"7.000000000 s is no longer kept"):
+        bench.answerer.answer_clicks(clicks)
+    bench.answerer.give_up(clicks, "no longer kept")
+    assert [(h.stamp.sec, prompt_id) for h, prompt_id, _ in bench.refused] == [(7, "point")]
+    assert bench.prompts.all() == ()
+    bench.answerer.give_up(clicks, "again")  # it is asked no longer
+    assert len(bench.refused) == 1
+
+
+def test_what_became_of_a_frame_decides_what_is_kept_of_it(bench):
+    broken = image_message(SCENE, "rgb8", frame(1).header)
+    broken.encoding = "32FC1"
+    with pytest.raises(ImageError):
+        bench.answerer.answer(Frame(broken))
+    assert bench.memory.size() == (0, 0)
+
+    late = frame(2)
+    bench.activity.switch(False)
+    bench.activity.switch(True)
+    with pytest.raises(FrameDroppedError, match=DropReason.NOT_ACTIVE.value):
+        bench.answerer.answer(late)
+    assert bench.memory.size() == (0, 0)
+
+    bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
+    bench.answerer.answer(frame(3))
+    assert bench.memory.size()[0] == 1
+    bench.answerer.make_room()
+    assert bench.memory.size() == (0, 0)

@@ -58,9 +58,8 @@ def answer_messages(detections_class: type[Any] | None) -> dict[str, AnswerMessa
         "confidence": AnswerMessage(Image, confidence_message),
         "scores": AnswerMessage(SegmentScores, _scores),
         "segments": AnswerMessage(Segments, _segments),
-        "overlay": AnswerMessage(Image, overlay_message),
     }
     if detections_class is not None:
         make = detections_maker(detections_class)
         messages["detections"] = AnswerMessage(detections_class, make)
-    return messages
+    return {**messages, "overlay": AnswerMessage(Image, overlay_message)}

@@ -28,6 +28,8 @@ from sam3_ros.ros.detections import set_box
 from sam3_ros.ros.parameters import OUTPUTS
 from sam3_ros.ros.vision_messages import vision_class
 
+# The build takes a quarter of a minute, and several on a machine that has other things to do.
+pytestmark = pytest.mark.timeout(900)
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40), "blue": (80, 16, 116, 60)})
 # What Nav2's semantic segmentation layer subscribes with.
 LATCHED = QoSProfile(

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from sam3_ros.core.prompts import Prompt
 from sam3_ros.ros.label_values import label_values
-from sam3_ros.ros.prompt_refusals import PromptRefusedError, shortened
+from sam3_ros.ros.prompt_refusals import repeated_id, unknown_id
 from sam3_ros.ros.prompt_requests import PromptRequest, Source
 
 # Camera (None: every one) and id: what tells a prompt from another.
@@ -86,7 +86,7 @@ class ActivePrompts:
             return turn.pinned_ns if turn is not None else None
 
     def has_value(self, active: ActivePrompt) -> bool:
-        """Its label value still means its id, though another may have taken its place."""
+        """Its label value still means its id, whoever has it now."""
         with self._lock:
             return self._values().get(active.prompt.id) == active.label_value
 
@@ -98,10 +98,10 @@ class ActivePrompts:
         with self._changing():
             return self._install({}, requests, Source.SET)
 
-    def put(self, requests: Sequence[PromptRequest]) -> Snapshot:
-        """Ask these too; one of the same id and camera gives way. Else as replace_all."""
+    def put(self, requests: Sequence[PromptRequest]) -> tuple[Snapshot, Snapshot]:
+        """Ask these too; one of the same id and camera gives way. Returns and raises as replace."""
         with self._changing():
-            return self._install(self._by_key, requests, Source.SET)
+            return self._put_beside(self._by_key, requests, Source.SET)
 
     def replace(
         self, source: Source, camera: str | None, requests: Sequence[PromptRequest]
@@ -117,9 +117,7 @@ class ActivePrompts:
                 for key, active in self._by_key.items()
                 if (active.source, active.camera) != (source, camera)
             }
-            keys = [(request.camera, request.prompt.id) for request in requests]
-            displaced = tuple(others[key] for key in keys if key in others)
-            return self._install(others, requests, source), displaced
+            return self._put_beside(others, requests, source)
 
     def remove_named(self, names: Sequence[Key]) -> None:
         """Stop asking these; camera None means wherever that id is asked.
@@ -171,8 +169,16 @@ class ActivePrompts:
         alike = [active for active in self._by_key.values() if active.prompt.id == prompt_id]
         found = [active for active in alike if camera is None or active.camera == camera]
         if not found:
-            raise _unknown(name, is_asked_elsewhere=bool(alike))
+            raise unknown_id(camera, prompt_id, is_asked_elsewhere=bool(alike))
         return found
+
+    def _put_beside(
+        self, others: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest], source: Source
+    ) -> tuple[Snapshot, Snapshot]:
+        keys = [(request.camera, request.prompt.id) for request in requests]
+        alike = [others[key] for key in keys if key in others]
+        displaced = tuple(active for active in alike if active.source is not source)
+        return self._install(others, requests, source), displaced
 
     def _install(
         self, kept: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest], source: Source
@@ -182,16 +188,9 @@ class ActivePrompts:
         values = label_values(self._values(), ids)
         new: dict[Key, ActivePrompt] = {}
         for request in requests:
-            active = ActivePrompt(
-                request.prompt,
-                source,
-                values[request.prompt.id],
-                request.camera,
-                request.sticky,
-                request.frames,
-            )
+            active = _active(request, source, values[request.prompt.id])
             if active.key in new:
-                raise _repeated(request)
+                raise repeated_id(request.camera, request.prompt.id)
             new[active.key] = active
         self._by_key = {**kept, **new}
         self._turns = {
@@ -204,12 +203,11 @@ class ActivePrompts:
         return tuple(new.values())
 
     def _turns_of(self, request: PromptRequest) -> dict[str, _Turn]:
-        cameras = self._cameras if request.camera is None else (request.camera,)
-        turns = {camera: _Turn(request.frames, request.pins.get(camera)) for camera in cameras}
-        if request.camera is None:
-            for camera in cameras:
-                if (camera, request.prompt.id) in self._by_key:  # hidden there: nothing to wait for
-                    turns[camera].pinned_ns = None
+        turns = {}
+        for camera in self._cameras if request.camera is None else (request.camera,):
+            is_hidden = request.camera is None and (camera, request.prompt.id) in self._by_key
+            pin = None if is_hidden else request.pins.get(camera)
+            turns[camera] = _Turn(request.frames, pin)
         return turns
 
     def _values(self) -> dict[str, int]:
@@ -227,23 +225,6 @@ class ActivePrompts:
             del self._by_key[active.key]
 
 
-def _repeated(request: PromptRequest) -> PromptRefusedError:
-    where = f" at the camera {request.camera!r}" if request.camera else ""
-    return PromptRefusedError(
-        request.prompt.id,
-        f"expected ids that differ{where}, got {shortened(request.prompt.id)!r} more than once",
-        request.camera or "",
-    )
-
-
-def _unknown(name: Key, is_asked_elsewhere: bool) -> PromptRefusedError:
-    camera, prompt_id = name
-    where = f" of the camera {camera!r}" if camera is not None else ""
-    advice = "~/active_prompts lists them"
-    if is_asked_elsewhere:
-        advice = "it is asked of others, so leave the camera empty or name theirs"
-    return PromptRefusedError(
-        prompt_id,
-        f"expected the id of a prompt that is asked{where}, got {shortened(prompt_id)!r}: {advice}",
-        camera or "",
-    )
+def _active(request: PromptRequest, source: Source, label_value: int) -> ActivePrompt:
+    of, sticky, frames = request.camera, request.sticky, request.frames
+    return ActivePrompt(request.prompt, source, label_value, of, sticky, frames)

@@ -32,6 +32,7 @@ class ActivePromptsTopic:
         self._node = node
         self._prompts = prompts
         self._lock = threading.Lock()
+        self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # made once for each
         self._publisher: Publisher | None = node.create_publisher(
             ActivePromptsMessage, TOPIC, LATCHED
         )
@@ -49,8 +50,10 @@ class ActivePromptsTopic:
         # last, so that an older list never stays on the topic.
         with self._lock:
             if self._publisher is not None:
+                made = self._messages
+                self._messages = {a: made.get(a) or active_message(a) for a in self._prompts.all()}
                 header = Header(stamp=self._node.get_clock().now().to_msg())
-                listed = [active_message(active) for active in self._prompts.all()]
+                listed = list(self._messages.values())
                 self._publisher.publish(ActivePromptsMessage(header=header, prompts=listed))
 
 

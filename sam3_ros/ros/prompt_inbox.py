@@ -145,9 +145,9 @@ class PromptInbox:
             )
         requests = requests_from_set(message, cameras)
         accepted = self._rules.accepted(requests, nanoseconds(message.header.stamp))
-        is_put = message.action == Prompts.PUT
-        asked = self._prompts.put(accepted) if is_put else self._prompts.replace_all(accepted)
-        return _Taken([active.key for active in asked], asked)
+        if message.action == Prompts.PUT:
+            return _taken(*self._prompts.put(accepted))
+        return _taken(self._prompts.replace_all(accepted))
 
     def _replace(
         self,
@@ -157,8 +157,7 @@ class PromptInbox:
         stamp_ns: int = 0,
     ) -> _Taken:
         accepted = self._rules.accepted(requests, stamp_ns)
-        asked, displaced = self._prompts.replace(source, camera, accepted)
-        return _Taken([active.key for active in asked], asked, displaced)
+        return _taken(*self._prompts.replace(source, camera, accepted))
 
     def _take(self, header: Header, camera: str | None, take: Callable[[], _Taken]) -> None:
         try:
@@ -214,6 +213,10 @@ class PromptInbox:
 
     def _header_of_now(self) -> Header:
         return Header(stamp=self._node.get_clock().now().to_msg())
+
+
+def _taken(asked: Snapshot, displaced: Snapshot = ()) -> _Taken:
+    return _Taken([active.key for active in asked], asked, displaced)
 
 
 def _topic(active: ActivePrompt) -> str:

@@ -41,3 +41,20 @@ def refusing(prompt_id: str, camera: str = "", called: str = "") -> Iterator[Non
 
 def shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def repeated_id(camera: str | None, prompt_id: str) -> PromptRefusedError:
+    """camera: None for every camera, as below."""
+    where = f" at the camera {camera!r}" if camera else ""
+    reason = f"expected ids that differ{where}, got {shortened(prompt_id)!r} more than once"
+    return PromptRefusedError(prompt_id, reason, camera or "")
+
+
+def unknown_id(camera: str | None, prompt_id: str, is_asked_elsewhere: bool) -> PromptRefusedError:
+    where = f" of the camera {camera!r}" if camera else ""
+    advice = "~/active_prompts lists them"
+    if is_asked_elsewhere:
+        advice = "it is asked of others, so leave the camera empty or name theirs"
+    got = f"got {shortened(prompt_id)!r}: {advice}"
+    reason = f"expected the id of a prompt that is asked{where}, {got}"
+    return PromptRefusedError(prompt_id, reason, camera or "")

@@ -86,9 +86,10 @@ def test_one_by_one():
     active = ActivePrompts()
     active.replace(Source.TEXT, None, texts("a"))
     active.put([*texts("b"), click()])
-    active.put([click(2.0)])
+    _, displaced = active.put([click(2.0), *texts("a")])
+    assert [(each.prompt.id, each.source) for each in displaced] == [("a", Source.TEXT)]
     assert values(active) == {"a": 1, "b": 2, "point": 3}
-    assert active.all()[-1].prompt == click(2.0).prompt
+    assert click(2.0).prompt in [each.prompt for each in active.all()]
     active.remove_named([(None, "a"), (None, "point")])
     assert values(active) == {"b": 2}
 
@@ -108,7 +109,7 @@ def test_removing_what_is_not_asked_changes_nothing():
 
 def test_a_cameras_own_prompt_hides_the_one_of_every_camera():
     active = ActivePrompts(TWO)
-    everywhere, own, other = active.put(
+    (everywhere, own, other), _ = active.put(
         [click(), click(2.0, camera="front"), click(3.0, "other", camera="left")]
     )
     assert active.snapshot("front") == (own,)
@@ -153,7 +154,7 @@ def test_frames_are_counted_for_each_camera():
 
 def test_a_pinned_prompt_waits_for_its_frame_and_is_free_after_it():
     active = ActivePrompts(TWO)
-    (one,) = active.put([click(frames=2, pins={"front": 500})])
+    (one,), _ = active.put([click(frames=2, pins={"front": 500})])
     assert active.pinned_ns(one, "front") == 500
     assert active.pinned_ns(one, "left") is None
     assert active.snapshot("front", 600) == ()
@@ -169,14 +170,16 @@ def test_a_pinned_prompt_waits_for_its_frame_and_is_free_after_it():
 
 def test_where_it_is_hidden_a_prompt_waits_for_no_frame():
     active = ActivePrompts(TWO)
-    _, everywhere = active.put([click(camera="front"), click(pins={"front": 500, "left": 500})])
+    (_, everywhere), _ = active.put(
+        [click(camera="front"), click(pins={"front": 500, "left": 500})]
+    )
     assert active.pinned_ns(everywhere, "front") is None
     assert active.pinned_ns(everywhere, "left") == 500
 
 
 def test_a_value_is_an_ids_own_while_the_id_is_in_use():
     active = ActivePrompts()
-    (old,) = active.put([click(1.0)])
+    (old,), _ = active.put([click(1.0)])
     active.put([click(2.0)])
     assert active.has_value(old)
     active.replace_all(texts("a"))
@@ -196,7 +199,7 @@ def test_removing_spares_a_successor():
 
 def test_removing_at_one_camera_leaves_the_others():
     active = ActivePrompts(TWO)
-    (one,) = active.put([click()])
+    (one,), _ = active.put([click()])
     active.remove(one, "front")
     assert active.snapshot("front") == ()
     assert active.snapshot("left") == active.all() == (one,)

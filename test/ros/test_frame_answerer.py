@@ -149,7 +149,7 @@ def test_a_click_that_cannot_be_answered_falls_alone(bench):
     bench.answerer.answer(frame(1))
     bad = bench.pinned(1, ELSEWHERE, prompt_id="bad")
     request = PromptRequest(InteractivePrompt(points=ON_RED, id="good"), pins={"": SECOND})
-    good = bench.prompts.put([request])
+    good, _ = bench.prompts.put([request])
     clicks = Clicks("", SECOND, (*bad.prompts, *good), time.monotonic())
     assert bench.answerer.answer_clicks(clicks) == 1
     ((header, prompt_id, reason),) = bench.refused

@@ -217,6 +217,15 @@ def test_a_text_of_one_camera_beside_those_of_all(both):
     assert answered_ids(both.see("front")) == {"red"}
 
 
+def test_a_text_that_gives_way_to_a_set_is_told(both):
+    both.say("prompt/text", String(data="red; blue"))
+    statuses = both.set(Prompt(id="red", text="object"))
+    assert told(statuses) == [("red", "", False), ("red", "", True)]
+    assert "'red' of ~/prompt/text gave way" in statuses[0].reason
+    assert "from ~/prompts" in statuses[0].reason
+    both.listed("red", "blue")
+
+
 def test_a_cameras_own_prompt_hides_that_of_every_camera(both):
     both.set(Prompt(id="it", text="red"), Prompt(id="it", text="blue", camera="front"))
     assert overlap(both.see("front"), "it", BLUE) > GOOD

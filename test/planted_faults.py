@@ -41,6 +41,9 @@ def planted(
         before_text = json.dumps(document["frames"])
         document["frames"] = index(document["frames"])
         assert json.dumps(document["frames"]) != before_text, "the change changes nothing"
+        for entry in document["frames"]:
+            if not (place / entry["file"]).exists():  # a frame that never was
+                shutil.copy(place / document["frames"][0]["file"], place / entry["file"])
     path.write_text(json.dumps(document))
     return GoldenFrames(place)
 

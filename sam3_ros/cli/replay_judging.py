@@ -72,6 +72,7 @@ def run_judged(options: argparse.Namespace, played: ReplaySettings) -> int:
     """
     from sam3_ros.ros.replay.expectation import Judging
     from sam3_ros.ros.replay.expectation_file import read_expectation
+    from sam3_ros.ros.replay.settings import Player
 
     if options.junit is not None:
         options.junit.unlink(missing_ok=True)  # an old one would pass for this run's
@@ -80,11 +81,13 @@ def run_judged(options: argparse.Namespace, played: ReplaySettings) -> int:
         return _compare(options, settings, Judging())
     _require_only_beside(options)
     expectation = read_expectation(options.expect)
+    if played.player is Player.ROS2:
+        expectation = _for_ros2_player(expectation)
     settings = _settings(expectation, options, played)
     if options.update:
         return _update(settings, expectation)
     if options.against:
-        return _compare(options, settings, expectation.judging)
+        return _compare(options, replace(settings, rate=None), expectation.judging)
     return _judge(options, settings, expectation)
 
 
@@ -188,6 +191,16 @@ def _settings(
         player=played.player,
         node=node,
         out=options.out,
+    )
+
+
+def _for_ros2_player(expectation: Expectation) -> Expectation:
+    """It plays every message at its time; the same images are judged as else are sent."""
+    play, judging = expectation.play, expectation.judging
+    return replace(
+        expectation,
+        play=replace(play, rate=play.rate or 1.0, only_every=1),
+        judging=replace(judging, every=judging.every * play.only_every),
     )
 
 

@@ -21,7 +21,7 @@ from ros_domains import own_domain
 from two_views import write_two_views
 
 from sam3_ros.cli.main import main
-from sam3_ros.ros.replay.demo import demo_bag
+from sam3_ros.ros.shared_files import demo_bag
 
 EXPECTATION = Path(__file__).parents[1] / "replay" / "tabletop.yaml"
 GOLDEN = EXPECTATION.with_name("tabletop_golden")
@@ -106,6 +106,16 @@ def test_what_cannot_be_judged_is_one_line(arguments, reason, capsys, monkeypatc
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("sam3-ros: error: ")
     assert reason in error
+
+
+def test_ros2_bag_play_may_be_asked_for_what_is_paced_by_answers(
+    two_views, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "unused.xml")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    asked = ["replay", str(two_views), "--expect", str(EXPECTATION), "--player", "ros2"]
+    assert main(asked) == 2
+    assert "there is no ros2 command on PATH" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [["--against", "fp16"], ["--worst", "-1"]], ids=str)

@@ -94,6 +94,14 @@ def test_a_damaged_index_is_told(tmp_path, change, reason):
         GoldenFrames(tmp_path)
 
 
+def test_a_picture_that_is_not_there_is_told_at_once(tmp_path):
+    golden(tmp_path, answer(RED), answer(RED, number=1))
+    (_, last) = sorted(tmp_path.glob("*.png"))
+    last.unlink()
+    with pytest.raises(GoldenError, match=f"lacks 1 pictures of golden.json, first {last.name}"):
+        GoldenFrames(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", cv2.imencode(".png", np.zeros((4, 4, 3)))[1].tobytes()])
 def test_a_damaged_picture_is_told_by_its_name(tmp_path, content):
     kept = golden(tmp_path, answer(RED))

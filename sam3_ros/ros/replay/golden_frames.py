@@ -37,6 +37,12 @@ class GoldenFrames:
         """Raises GoldenError."""
         self.folder = folder
         self._entries = _read_index(folder / INDEX_NAME)
+        absent = [key.file_name for key in self._entries if not (folder / key.file_name).is_file()]
+        if absent:
+            raise GoldenError(
+                f"{folder} lacks {len(absent)} pictures of {INDEX_NAME}, first {absent[0]}: get "
+                "them back, or write them anew by --update"
+            )
 
     @property
     def keys(self) -> frozenset[FrameKey]:
@@ -108,7 +114,12 @@ class GoldenWriter:
         retired = self._staging.with_name(f"{self._staging.name}-old")
         if self._target.exists():
             self._target.rename(retired)
-        self._staging.rename(self._target)
+        try:
+            self._staging.rename(self._target)
+        except OSError:
+            if retired.exists():
+                retired.rename(self._target)
+            raise
         shutil.rmtree(retired, ignore_errors=True)
         return GoldenFrames(self._target)
 

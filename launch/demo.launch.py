@@ -19,8 +19,7 @@ from launch_ros.actions import Node
 
 from sam3_ros.ros.demo_player import IMAGE, PLAYERS, player_command, require_package
 from sam3_ros.ros.launch_arguments import BOOLEANS
-from sam3_ros.ros.replay.demo import demo_bag
-from sam3_ros.ros.shared_files import shared_file
+from sam3_ros.ros.shared_files import demo_bag, shared_file
 
 ARGUMENTS = [
     DeclareLaunchArgument(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from sam3_ros.ros import demo_player
 from sam3_ros.ros.demo_player import TOPICS
 from sam3_ros.ros.launch_arguments import LaunchArgumentError
 from sam3_ros.ros.replay.bag import open_bag
-from sam3_ros.ros.replay.demo import demo_bag
+from sam3_ros.ros.shared_files import demo_bag
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,6 +82,16 @@ def test_the_node_listens_to_what_the_bag_has(demo: LaunchFile) -> None:
     assert image == {"image": "/camera/image", "transport": "compressed"}
     with open_bag(demo_bag()) as bag:
         assert set(TOPICS) <= set(bag.topics)
+
+
+def test_the_launch_files_do_without_rosbags() -> None:
+    # A ROS install has `ros2 bag` instead.
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "launch").glob("*.py")]
+    ours = {name for text in sources for name in re.findall(r"^from (sam3_ros\S*)", text, re.M)}
+    script = f"import sys; sys.modules['rosbags'] = None; import {', '.join(sorted(ours))}"
+
+    assert len(ours) >= 4
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_ros2_plays_the_bag_where_it_can(demo: LaunchFile, installed: set[str]) -> None:

@@ -60,9 +60,8 @@ def test_every_ros_package_that_is_imported_is_declared() -> None:
         for folder in ("sam3_ros", "launch")
         for path in (ROOT / folder).rglob("*.py")
     )
-    pattern = (
-        r"^\s*(?:from|import) (rclpy|launch_ros|launch|cv_bridge|\w+_(?:msgs|srvs|interfaces))\b"
-    )
+    packages = r"rclpy|launch_ros|launch|ament_index_python|cv_bridge|\w+_(?:msgs|srvs|interfaces)"
+    pattern = rf"^\s*(?:from|import) ({packages})\b"
     imported = set(re.findall(pattern, source, re.MULTILINE))
 
     assert imported <= declared("depend", "exec_depend")
@@ -122,7 +121,7 @@ def test_what_comes_with_the_package_is_found_from_any_folder(tmp_path: Path) ->
     script = """
 from sam3_ros.core.bundle import embedded_bundles
 from sam3_ros.ros.dds_environment import fastdds_profile
-from sam3_ros.ros.replay.demo import demo_bag
+from sam3_ros.ros.shared_files import demo_bag
 
 for path in (*embedded_bundles().values(), demo_bag(), fastdds_profile()):
     assert path.exists(), path

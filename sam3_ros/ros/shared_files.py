@@ -1,4 +1,4 @@
-"""Where config/ lies: in the source tree, or as it was installed."""
+"""Where config/ lies, in the source tree or as it was installed, and the demo's bag."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def shared_file(name: str) -> Path:
         f"expected a file of this package at {' or '.join(map(str, looked_at))}: install the "
         "package anew"
     )
+
+
+def demo_bag() -> Path:
+    """The bag that comes with the package."""
+    # Not by sam3_ros.__file__: beside the messages of a developer install lies no data.
+    return Path(__file__).parents[1] / "demo_data" / "tabletop_bag"
 
 
 def _folders() -> Iterator[Path]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from std_msgs.msg import Header
 
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.segments import Segment
 from sam3_ros.ros.active_prompts import ActivePrompt
@@ -35,6 +36,11 @@ class SeenFrame:
     @classmethod
     def of(cls, frame: Frame) -> SeenFrame:
         return cls(frame.camera, frame.header, frame.stamp_ns, frame.message)
+
+    @property
+    def size(self) -> ImageSize | None:
+        """None before it is decoded."""
+        return ImageSize(*self.image_rgb.shape[:2]) if self.image_rgb is not None else None
 
     @property
     def nbytes(self) -> int:

@@ -15,8 +15,8 @@ from sam3_ros.ros.prompt_requests import PromptRequest, Source
 class FramesSeen(Protocol):
     """The frames that a click can be answered on at once. Stamps in ns."""
 
-    def image_size(self, camera: str) -> ImageSize | None:
-        """Of the camera's newest frame; None before the first."""
+    def image_size(self, camera: str, stamp_ns: int | None = None) -> ImageSize | None:
+        """Of the camera's newest frame, or that of the stamp; None while it is not known."""
 
     def locate(self, camera: str, stamp_ns: int) -> int | None:
         """The stamp of the frame meant, seen or on its way; 0 means the newest seen.

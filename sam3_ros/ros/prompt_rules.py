@@ -60,7 +60,7 @@ class PromptRules:
 
     def _require_inside(self, request: PromptRequest) -> None:
         for name in self.cameras.names if request.camera is None else (request.camera,):
-            size = self.frames.image_size(name)
+            size = self.frames.image_size(name, request.pins.get(name))
             if size is None:
                 continue
             try:

@@ -34,9 +34,12 @@ class FramesSeen:
         self._image_sizes = image_sizes
         self._frame_ids: dict[str, str] = {}
 
-    def image_size(self, camera: str) -> ImageSize | None:
-        """Of its last image, None before the first."""
-        return self._image_sizes.get(camera)
+    def image_size(self, camera: str, stamp_ns: int | None = None) -> ImageSize | None:
+        """Of its last image, or of that of the stamp; None while it is not known."""
+        if stamp_ns is None:
+            return self._image_sizes.get(camera)
+        seen = self._memory.find(camera, stamp_ns)
+        return seen.size if seen is not None else None
 
     def note(self, camera: str, frame_id: str) -> None:
         """An image came, with this frame_id."""

@@ -147,6 +147,14 @@ def test_a_click_outside_the_image_is_refused_alone(rig):
     assert len(rig.answers(rig.scores, 701, 2)[1].segments) == 1
 
 
+def test_a_click_is_held_against_the_image_it_was_placed_on(rig):
+    rig.show(721, colour_scene(200, 300, {"red": (200, 150, 280, 190)}))
+    rig.show(722, scene(0))
+    assert "outside the image of 128x96 px" in rig.click(240.0, 170.0).reason
+    assert rig.click(240.0, 170.0, stamp=721).accepted
+    assert len(rig.answers(rig.scores, 721, 2)[1].segments) == 1
+
+
 def test_frames_beyond_the_rate_are_counted_and_the_others_answered(rig):
     assert rig.client.set_parameters(max_rate=0.05).successful
     before = rig.client.frames_settled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scenes import colour_scene
 from sensor_msgs.msg import Image
@@ -154,8 +155,14 @@ def test_the_camera_of_a_click():
     assert Desk().seen.camera_of("anything", 0) == ""
 
 
-def test_the_size_of_the_last_image():
+def test_the_size_of_the_last_image_and_of_one_before():
     desk = Desk()
+    for stamp in (1, 2):
+        desk.see(stamp)
+    desk.memory.find("", SECOND).image_rgb = np.zeros((10, 20, 3), np.uint8)
+    assert desk.seen.image_size("", SECOND) == ImageSize(10, 20)
+    assert desk.seen.image_size("", 2 * SECOND) is None  # not decoded
+    assert desk.seen.image_size("", 3 * SECOND) is None
     assert desk.seen.image_size("") is None
     desk.sizes[""] = ImageSize(96, 128)
     assert desk.seen.image_size("") == ImageSize(96, 128)

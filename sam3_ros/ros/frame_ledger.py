@@ -36,7 +36,7 @@ class FrameDroppedError(Exception):
 
 @dataclass(frozen=True)
 class FrameReport:
-    """Counts since the node started; received = answered + all dropped + those in work (0..2).
+    """Counts since the node started; received = answered + all dropped + those in work or waiting.
 
     Latency, seconds from the subscription to the published answer, is of the last 300 answered
     frames; None before the first.

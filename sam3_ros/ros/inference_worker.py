@@ -150,8 +150,11 @@ class InferenceWorker:
 
     def _note(self, what: str, error: Exception) -> None:
         self._failure = f"{what}: {described(error)}", time.monotonic()
-        log = self._logger.warning if isinstance(error, ImageError) else self._logger.error
-        log(self._failure[0], throttle_duration_sec=SECONDS_BETWEEN_LOGS)
+        # Each from a line of its own: rclpy keeps one severity per line of code.
+        if isinstance(error, ImageError):
+            self._logger.warning(self._failure[0], throttle_duration_sec=SECONDS_BETWEEN_LOGS)
+        else:
+            self._logger.error(self._failure[0], throttle_duration_sec=SECONDS_BETWEEN_LOGS)
 
 
 def described(error: BaseException) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from rclpy.logging import get_logger
 from sensor_msgs.msg import Image
 
 from sam3_ros.core.errors import ImageError, InferenceError, PromptError
@@ -30,7 +33,7 @@ class Log:
 class Bench:
     """A worker whose answers wait for a signal and may raise."""
 
-    def __init__(self) -> None:
+    def __init__(self, logger: object = None) -> None:
         self.ledgers = {"": FrameLedger(), "left": FrameLedger()}
         self.ledger, self.activity, self.log = self.ledgers[""], Activity(), Log()
         self.activity.switch(True)
@@ -41,7 +44,12 @@ class Bench:
         self.has_room = self.max_rate = 0
         self.queue = FrameQueue()
         self.worker = InferenceWorker(
-            self, self.queue, self.ledgers, self.activity, self.log, lambda: self.max_rate
+            self,
+            self.queue,
+            self.ledgers,
+            self.activity,
+            logger or self.log,
+            lambda: self.max_rate,
         )
 
     def answer(self, frame: Frame) -> None:
@@ -90,14 +98,20 @@ class Bench:
             time.sleep(0.002)
 
 
-@pytest.fixture
-def bench():
-    bench = Bench()
+@contextmanager
+def bench_of(logger: object = None) -> Iterator[Bench]:
+    bench = Bench(logger)
     yield bench
     bench.error = None
     for _ in range(100):
         bench.go.release()
     assert bench.worker.stop(10)
+
+
+@pytest.fixture
+def bench():
+    with bench_of() as bench:
+        yield bench
 
 
 def test_the_newest_frame_wins_and_receiving_never_waits(bench):
@@ -137,6 +151,24 @@ def test_an_error_costs_one_frame(bench, error, reason):
     assert told or str(error) in bench.log.lines[0]
     last_error = bench.worker.last_error
     assert (bench.log.lines[0] in last_error) if bench.log.lines else not last_error
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_errors_of_both_severities_are_logged(order):
+    """rclpy's own logger raises where one line of code logs with two."""
+    errors = [ImageError("cut"), InferenceError("stage decoder failed")]
+    with bench_of(get_logger("test_inference_worker")) as bench:
+        for number, error in enumerate(errors[::order]):
+            bench.error = error
+            bench.go.release()
+            bench.send(number)
+            bench.settled()
+            bench.wait_until(lambda text=str(error): text in bench.worker.last_error)
+        bench.error = None
+        bench.go.release()
+        bench.send(3)
+        bench.settled()
+        assert bench.answered == [3]
 
 
 def test_a_frame_in_work_when_the_node_is_deactivated_is_not_published(bench):

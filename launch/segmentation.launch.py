@@ -92,7 +92,7 @@ OTHER_ARGUMENTS = [
         "empty to name none. The camera driver needs it too.",
     ),
 ]
-# launch takes no choices for any value, but no empty list of them.
+# To launch, an empty list of choices allows nothing, and None everything.
 PARAMETER_ARGUMENTS = [
     DeclareLaunchArgument(
         argument.name,

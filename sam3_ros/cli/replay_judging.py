@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,6 +165,8 @@ def _tell(options: argparse.Namespace, judged: JudgedReplay | None) -> int:
     tell(judgement_table(judgement), document, options.json)
     if options.junit is not None:
         write_junit(judgement, options.junit)
+    if not judgement.passed and options.out is None:
+        print("sam3-ros: --out DIR leaves pictures of the worst frames", file=sys.stderr)
     return 0 if judgement.passed else WRONG
 
 

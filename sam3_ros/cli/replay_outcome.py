@@ -63,8 +63,10 @@ def tell(table: str, document: Mapping[str, Any], json_to: str | None) -> None:
     """Print the table. json_to: a file that gets the document, or "-" to print it instead."""
     text = json.dumps(document, indent=2)
     print(text if json_to == "-" else table)
-    if json_to not in (None, "-"):
-        Path(str(json_to)).write_text(f"{text}\n", encoding="utf-8")
+    if json_to is not None and json_to != "-":
+        path = Path(json_to)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
 
 
 @contextmanager

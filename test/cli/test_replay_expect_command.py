@@ -44,7 +44,7 @@ def two_views(tmp_path_factory) -> Path:
 
 
 def test_the_shipped_bag_is_answered_as_expected(two_views, tmp_path):
-    junit, figures = tmp_path / "junit.xml", tmp_path / "figures.json"
+    junit, figures = tmp_path / "reports" / "junit.xml", tmp_path / "figures" / "all.json"
     outputs = ("--junit", junit, "--json", figures)
     command = replayed(two_views, "--expect", EXPECTATION, *outputs)
     print(command.stdout)

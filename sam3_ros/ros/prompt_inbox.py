@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from geometry_msgs.msg import PointStamped
+from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -63,6 +63,7 @@ class PromptInbox:
                 self._subscribe(
                     PointStamped, Source.POINT, camera, partial(self._on_point, camera)
                 ),
+                self._subscribe(Point, Source.CLICK, camera, partial(self._on_click, camera)),
                 self._subscribe(
                     RegionOfInterest, Source.BOX, camera, partial(self._on_box, camera)
                 ),
@@ -105,6 +106,13 @@ class PromptInbox:
         self._take(self._header_of_now(), camera, take)
 
     def _on_point(self, camera: str | None, message: PointStamped) -> None:
+        self._take_point(camera, message, message.header)
+
+    def _on_click(self, camera: str | None, message: Point) -> None:
+        """What rqt_image_view sends; as a point without a stamp."""
+        self._take_point(camera, PointStamped(point=message), self._header_of_now())
+
+    def _take_point(self, camera: str | None, message: PointStamped, header: Header) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
 
         def take() -> _Taken:
@@ -114,7 +122,7 @@ class PromptInbox:
                 of = camera or place.camera_of_point(message.header.frame_id, stamp_ns)
             return self._replace(Source.POINT, of, [self._rules.click(prompt, of)], stamp_ns)
 
-        self._take(message.header, camera, take)
+        self._take(header, camera, take)
 
     def _on_box(self, camera: str | None, message: RegionOfInterest) -> None:
         def take() -> _Taken:

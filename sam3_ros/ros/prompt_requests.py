@@ -17,10 +17,14 @@ MOST_POSITIONS = 256
 
 
 class Source(Enum):
-    """The kind of topic that a prompt came by. Its value: the name within node and camera."""
+    """The kind of topic that a prompt came by. Its value: the name within node and camera.
+
+    What comes by CLICK counts as having come by POINT.
+    """
 
     TEXT = "prompt/text"
     POINT = "prompt/point"
+    CLICK = "prompt/click"
     BOX = "prompt/box"
     SET = "prompts"
 

@@ -137,6 +137,20 @@ def test_a_click_is_answered_on_the_image_seen_last_and_lasts_one(client):
     assert {s.score.prompt_id for s in later.segments} == {"blue"}
 
 
+def test_a_click_without_a_header(client):
+    """As rqt_image_view sends it: on the newest image, in place of the click before."""
+    client.set_parameters(click_frames=0)
+    client.click(25.0, 25.0)
+    client.answer(SCENE, "segments")
+    begin = len(client.outputs["segments"])
+    (status,) = client.prompt("click", Point(x=98.0, y=38.0))
+    assert (status.prompt_id, status.accepted) == ("point", True)
+    assert status.header.stamp.sec > 0
+    (segment,) = client.answer_to("point", begin).segments
+    size = ImageSize(HEIGHT, WIDTH)
+    assert iou(mask_of(segment, size), truth(BLUE)) > GOOD
+
+
 def test_a_click_may_be_kept(client):
     client.set_parameters(click_frames=0)
     client.click(25.5, 25.5)

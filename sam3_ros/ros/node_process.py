@@ -17,6 +17,8 @@ import rclpy
 from rclpy.executors import Executor, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from sam3_ros.ros.callback_threads import CallbackThreads
+
 MEBIBYTE = 2**20
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -24,8 +26,6 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _SIGACTION_BYTES = 512
 # Together less than the two seconds in which the process must be gone.
 _JOIN_SECONDS, _CALLBACK_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
-# Transitions beside the other callbacks.
-_CALLBACK_THREADS = 2
 
 
 class ProcessEnd:
@@ -97,7 +97,7 @@ def signals_end_at_once() -> Iterator[None]:
 
 
 def _spin(node: Any, end: ProcessEnd) -> int:
-    executor = MultiThreadedExecutor(num_threads=_CALLBACK_THREADS)
+    executor = CallbackThreads()
     executor.add_node(node)
 
     def spin() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
+from sam3_ros.cli.replay import rate
 from sam3_ros.cli.replay_outcome import run_and_tell
 from sam3_ros.cli.ros_needed import require
 
@@ -35,7 +36,11 @@ def register(commands: Commands) -> None:
         help="for the overlay video, the contact sheet and the node's log (default: %(default)s)",
     )
     parser.add_argument(
-        "--rate", type=float, default=1.0, help="0.5 for a slow machine (default: 1)"
+        "--rate",
+        type=rate,
+        default=1.0,
+        metavar="R|answered",
+        help="0.5 for a slow machine (default: 1); answered waits for each answer",
     )
     parser.add_argument("--bag", type=Path, help="another bag that has a truth")
     parser.add_argument(
@@ -47,7 +52,8 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require("rclpy", "sam3_ros.msg", "rosbags")
-    from sam3_ros.ros.replay.demo import demo, demo_bag, private_domain
+    from sam3_ros.ros.replay.demo import demo, private_domain
+    from sam3_ros.ros.shared_files import demo_bag
 
     bag = options.bag or demo_bag()
     domain = private_domain() if options.domain is None else options.domain

@@ -27,6 +27,7 @@ def register(commands: Commands) -> None:
         sam3-ros replay my_bag --text "red cube" --out out/replay
         sam3-ros replay my_bag --text "0:red cube" --text "4:balls" --point 2.5:320,240
         sam3-ros replay my_bag --prompts prompts.yaml --rate 0.5 --loop 3 --json
+        sam3-ros replay my_bag --camera front=/front/image --camera side=/side/image --rate answered
         sam3-ros replay my_bag --expect my_test.yaml --junit out/junit.xml --out out/replay
         sam3-ros replay my_bag --text "red cube" --against precision=fp16
         sam3-ros replay my_bag --no-node --node /camera/segmentation_node
@@ -55,15 +56,17 @@ def _add_prompts(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("prompts, at T seconds into the bag")
     for name, form, what in (
         ("text", "[T:]TEXT", "phrases between ';'; empty clears them"),
-        ("point", "T:X,Y", "a click, image px"),
-        ("box", "T:X,Y,W,H", "a box by its top left corner and size, image px"),
+        ("point", "T:[NAME:]X,Y", "a click, image px; NAME: the camera where there are several"),
+        ("sticky-point", "T:[NAME:]X,Y", "a click on an object that is followed from there on"),
+        ("box", "T:[NAME:]X,Y,W,H", "a box by its top left corner and size, image px"),
     ):
         group.add_argument(f"--{name}", action="append", default=[], metavar=form, help=what)
     group.add_argument(
         "--prompts",
         type=Path,
         metavar="FILE",
-        help="a YAML list of {at: 2.5, text: red cube}, point: [x, y] or box: [x, y, w, h]",
+        help="a YAML list of {at: 2.5, text: red cube}, point: [x, y], box: [x, y, w, h] or "
+        "remove: id, with camera, id, sticky",
     )
 
 
@@ -71,7 +74,7 @@ def _add_playing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("playing")
     group.add_argument(
         "--rate",
-        type=_rate,
+        type=rate,
         default=1.0,
         metavar="R|answered",
         help="2 is twice as fast (default: 1); answered sends an image when the one before is back",
@@ -179,13 +182,14 @@ def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
 
     cues: list[PromptCue] = [text_cue(text) for text in options.text]
     cues += [point_cue(text) for text in options.point]
+    cues += [point_cue(text, sticky=True) for text in options.sticky_point]
     cues += [box_cue(text) for text in options.box]
     if options.prompts is not None:
         cues += read_prompt_file(options.prompts)
     return tuple(cues)
 
 
-def _rate(text: str) -> float | None:
+def rate(text: str) -> float | None:
     """None for `answered`."""
     return None if text == "answered" else float(text)
 

@@ -26,18 +26,38 @@ def demo(*arguments: object) -> int:
         return main(["demo", *map(str, arguments), "--domain", str(domain)])
 
 
-def test_a_table_and_pictures_are_left(sam3_bundle_path, tmp_path, capsys):
-    bag, out = write_bag(tmp_path / "bag", frames=45), tmp_path / "out"
-    assert demo("--bag", bag, "--bundle", sam3_bundle_path, "--out", out) == 0
-    table = capsys.readouterr().out
-    assert "latency, camera to mask, median" in table
-    assert "unaccounted                              0" in table
-    rows = {line[:30].strip(): line for line in table.splitlines()}
-    clicks = next(row for name, row in rows.items() if name.startswith("click on the"))
-    assert float(clicks.split()[-1]) > 0.8
-    for name in table.split()[-2:]:
-        assert Path(name).parent == out
-        assert Path(name).stat().st_size > 1000
+def test_two_cameras_and_a_followed_object_are_told_and_shown(sam3_bundle_path, tmp_path, capsys):
+    bag, out = write_bag(tmp_path / "bag", frames=45, side=True), tmp_path / "out"
+    arguments = ("--bag", bag, "--bundle", sam3_bundle_path, "--out", out, "--rate", "answered")
+    assert demo(*arguments) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert "camera      side" in table[1]
+    assert any(line.split() == ["unaccounted", "0", "0"] for line in table)
+    rows = {line[:32].strip(): line[32:].split()[:4] for line in table}
+    frames, found, judged, iou = rows["camera: followed: green ball"]
+    assert int(frames) == int(found) == int(judged) > 30
+    assert float(iou) > 0.7
+    for name in ("camera: click on the yellow cube", "side: click on the red cube"):
+        frames, found, judged, iou = rows[name]
+        assert int(frames) == int(found) == int(judged) > 3
+        assert float(iou) > 0.8
+    pictures = [Path(line) for line in table[-4:]]
+    assert [picture.stem for picture in pictures] == [
+        "overlay_camera",
+        "contact_sheet_camera",
+        "overlay_side",
+        "contact_sheet_side",
+    ]
+    assert all(p.parent == out and p.stat().st_size > 1000 for p in pictures)
+
+
+def test_one_camera_alone_has_no_name(sam3_bundle_path, tmp_path, capsys):
+    bag, out = write_bag(tmp_path / "bag", frames=20), tmp_path / "out"
+    arguments = ("--bag", bag, "--bundle", sam3_bundle_path, "--out", out, "--rate", "answered")
+    assert demo(*arguments, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [camera["name"] for camera in document["cameras"]] == [""]
+    assert {prompt["camera"] for prompt in document["prompts"]} == {""}
 
 
 def test_it_fails_if_the_node_does(tmp_path, capsys):
@@ -53,12 +73,17 @@ def test_a_bag_without_truth_is_refused(tmp_path, capsys):
 
 
 def test_the_shipped_bundle_is_right_about_the_shipped_bag(tmp_path, capsys):
-    assert demo("--out", tmp_path, "--json", "--rate", "0.5") == 0
+    assert demo("--out", tmp_path, "--json", "--rate", "answered") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["complete"]
-    assert document["frames"]["answered"] > 0
-    asked = {prompt["asked"]: prompt for prompt in document["prompts"]}
+    assert document["frames"]["answered"] == document["frames"]["sent"] > 0
+    asked = {(p["camera"], p["kind"], p["asked"]): p for p in document["prompts"]}
     wrong = {name: prompt for name, prompt in asked.items() if (prompt["iou"] or 1.0) < 0.7}
     assert wrong == {}
-    assert {prompt["kind"] for prompt in document["prompts"]} == {"text", "click", "box"}
+    assert {prompt["kind"] for prompt in document["prompts"]} == {
+        "text",
+        "click",
+        "box",
+        "followed",
+    }
     assert sum(prompt["rightly_nothing"] for prompt in asked.values()) > 0

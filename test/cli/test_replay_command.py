@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from bags import write_bag
+from bags import IMAGES, SIDE_IMAGES, write_bag
 from node_client import PATIENCE
 from node_under_test import ENVIRONMENT
 from processes import children_of, is_running
@@ -63,6 +63,29 @@ def test_prompts_of_the_command_line_and_of_a_file_are_asked(sam3_bundle_path, t
     assert "frames in" in progress
 
 
+def test_two_cameras_with_the_clock_as_fast_as_answered(sam3_bundle_path, tmp_path):
+    bag = write_bag(tmp_path / "bag", frames=8, side=True)
+    with own_domain() as domain:
+        command = run(
+            *(bag, "--bundle", sam3_bundle_path, "--rate", "answered", "--clock", "--json"),
+            *("--camera", f"front={IMAGES}", "--camera", f"side={SIDE_IMAGES}"),
+            *("--publish-as", "side=/other/compressed", "--loop", "2", "--loop-clock"),
+            *("--text", "red", "--sticky-point", "0.2:side:98.5,70.5"),
+            domain=domain,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        output, progress = command.communicate(timeout=4 * PATIENCE)
+    assert command.returncode == 0, progress
+    document = json.loads(output)
+    assert [camera["frames"]["answered"] for camera in document["cameras"]] == [16, 16]
+    assert [(p["camera"], p["kind"], p["asked"]) for p in document["prompts"]] == [
+        ("front", "text", "red"),
+        ("side", "text", "red"),
+        ("side", "followed", "green ball"),
+    ]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_node_too(sam3_bundle_path, tmp_path, number):
     bag = write_bag(tmp_path / "bag", frames=15)
@@ -87,6 +110,14 @@ def test_a_signal_ends_the_node_too(sam3_bundle_path, tmp_path, number):
         (["bag", "--box", "1:2,3"], "expected T:X,Y,WIDTH,HEIGHT"),
         (["bag", "--prompts", "absent.yaml"], "cannot read the prompts"),
         (["bag", "--no-node", "--bundle", "x"], "has its parameters"),
+        (["bag", "--camera", "a=/x", "--camera", "a=/y"], "two --camera have one name"),
+        (["bag", "--camera", "1st=/x"], "a camera's name"),
+        (["bag", "--camera", "a=/x", "--image-topic", "/y"], "not both"),
+        (["bag", "--camera", "a=/x", "--publish-as", "/y"], "NAME=TOPIC of a --camera"),
+        (["bag", "--camera", "a=/x", "--point", "1:b:5,5"], "there is a"),
+        (["bag", "--camera", "a=/x", "--camera", "b=/y", "--point", "1:5,5"], "which camera"),
+        (["bag", "--player", "ros2", "--rate", "answered"], "keeps the recorded pace"),
+        (["bag", "--player", "ros2", "--loop", "2"], "--loop-clock"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, reason, capsys, monkeypatch):
@@ -95,6 +126,15 @@ def test_what_cannot_be_done_is_one_line(arguments, reason, capsys, monkeypatch)
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("sam3-ros: error: ")
     assert reason in error
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--camera", "front"], ["--camera", "=/x"], ["--rate", "soon"]], ids=str
+)
+def test_options_of_a_wrong_form_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        main(["replay", "bag", *arguments])
+    assert arguments[0] in capsys.readouterr().err
 
 
 def test_a_parameter_needs_a_name_and_a_value(capsys):

@@ -44,6 +44,13 @@ def test_a_dropped_frame_shows_the_one_before(tmp_path):
     assert levels(video.close()) == pytest.approx([40, 40, 40, 200], abs=6)
 
 
+def test_a_frame_that_comes_again_is_replaced_and_an_earlier_one_left_out(tmp_path):
+    video = OverlayVideo(tmp_path / "overlay", 10)
+    for level, at in ((40, 0.0), (120, 0.1), (160, 0.1), (80, 0.0), (200, 0.2)):
+        video.add(grey(level), at)
+    assert levels(video.close()) == pytest.approx([40, 160, 200], abs=6)
+
+
 def test_a_long_pause_is_cut_short(tmp_path):
     video = OverlayVideo(tmp_path / "overlay", 10)
     video.add(grey(40), 0.0)
@@ -83,6 +90,17 @@ def test_an_album_leaves_a_video_and_a_sheet(tmp_path):
     assert cv2.imread(str(sheet)) is not None
     assert len(asked) == SHEET_TILES
     assert asked == sorted(asked)
+
+
+def test_the_sheet_shows_a_picture_that_came_again_and_its_camera(tmp_path):
+    album = OverlayAlbum(tmp_path, 1.0, 15, caption=str, camera="front")
+    for level in (40, 200):
+        album.add(image_message(grey(level), "bgr8"), 0.5)
+    video, sheet = album.close()
+    assert (video.stem, sheet.name) == ("overlay_front", "contact_sheet_front.png")
+    pixels = cv2.imread(str(sheet))
+    assert (pixels == 200).any()
+    assert not (pixels == 40).all(axis=2).any()
 
 
 def test_an_album_refuses_another_encoding(tmp_path):

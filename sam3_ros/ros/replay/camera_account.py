@@ -39,9 +39,9 @@ class CameraAccount:
         """To be called right before a prompt leaves; None if it is none of this camera's."""
         if cue.camera not in ("", self.plan.name):
             return None
-        newest = self.log.newest
-        placed_ns = self.plan.times.stamps_ns[0] if newest is None else newest.bag_stamp_ns
-        named = newest if is_on_image(cue) else None
+        named = self.log.newest_answered if is_on_image(cue) else None
+        seen = named or self.log.newest
+        placed_ns = self.plan.times.stamps_ns[0] if seen is None else seen.bag_stamp_ns
         ticket = self.tickets.published(
             cue, None if named is None else named.bag_stamp_ns, self.log.is_quiet
         )

@@ -85,10 +85,9 @@ class FrameLog:
         frame.scores.append(message)
         return self._whole(frame)
 
-    def sent_stamp(self, header: Header) -> int | None:
-        """The stamp, ns, of the image that a message answers; None if none was sent with it."""
-        stamp_ns = stamp_of(header)
-        return stamp_ns if stamp_ns in self._by_stamp else None
+    def sent_frame(self, header: Header) -> SentFrame | None:
+        """The image that a message answers; None if none was sent with its stamp."""
+        return self._by_stamp.get(stamp_of(header))
 
     def is_known(self, stamp_ns: int) -> bool:
         """Whether an image of this stamp was sent in this loop."""
@@ -104,6 +103,12 @@ class FrameLog:
     def newest(self) -> SentFrame | None:
         """The image that was sent last."""
         return self._frames[-1] if self._frames else None
+
+    @property
+    def newest_answered(self) -> SentFrame | None:
+        """The newest image that was answered."""
+        answered = (f for f in reversed(self._frames) if f.answered_after is not None)
+        return next(answered, None)
 
     @property
     def is_quiet(self) -> bool:

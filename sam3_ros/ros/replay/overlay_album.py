@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from sensor_msgs.msg import Image
 
 from sam3_ros.core.contact_sheet import Tile, contact_sheet
@@ -40,6 +41,7 @@ class OverlayAlbum:
         # In the middle of each part, so that neither the first nor the last moment is all there is.
         self._tile_seconds = max(seconds, 1e-3) / SHEET_TILES
         self._next_tile = 0.5 * self._tile_seconds
+        self._last_tile = -1.0
 
     def add(self, overlay: Image, at: float) -> None:
         """An overlay, bgr8, of the image at a time of the replay, s."""
@@ -48,11 +50,17 @@ class OverlayAlbum:
         rows = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step)
         pixels = rows[:, : overlay.width * 3].reshape(overlay.height, overlay.width, 3)
         self._video.add(pixels, at)
-        if at >= self._next_tile:
-            rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-            self._tiles.append(Tile(rgb, f"{at:.1f} s  {self._caption(at)}"))
+        if at == self._last_tile:  # again, with a click
+            self._tiles[-1] = self._tile(pixels, at)
+        elif at >= self._next_tile:
+            self._tiles.append(self._tile(pixels, at))
+            self._last_tile = at
             while self._next_tile <= at:
                 self._next_tile += self._tile_seconds
+
+    def _tile(self, pixels: npt.NDArray[np.uint8], at: float) -> Tile:
+        rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        return Tile(rgb, f"{at:.1f} s  {self._caption(at)}")
 
     def close(self) -> tuple[Path, ...]:
         """Finish the files; those that were written."""

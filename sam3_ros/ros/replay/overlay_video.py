@@ -30,26 +30,33 @@ class OverlayVideo:
         self._rate = frames_per_second
         self._writer: cv2.VideoWriter | None = None
         self._written = 0
-        self._begin: float | None = None
-        self._last: Pixels | None = None
+        self._begin = 0.0
+        self._last: Pixels | None = None  # not written yet
+        self._last_at = 0.0
         self.path: Path | None = None
 
     def add(self, overlay_bgr: Pixels, at: float) -> None:
-        """A frame, uint8 [H, W, 3] BGR, shown from a time on, s. Raises VideoError."""
-        if self._writer is None or self._last is None or self._begin is None:
+        """A frame, uint8 [H, W, 3] BGR, shown from a time on, s; another of that time replaces it.
+
+        One of an earlier time is left out. Raises VideoError.
+        """
+        if self._last is None:
             self._open(overlay_bgr)
             self._begin = at
         elif overlay_bgr.shape != self._last.shape:
             raise VideoError(
                 f"expected overlays of one size, got {overlay_bgr.shape} after {self._last.shape}"
             )
-        else:
-            self._fill_until(at)
-        self._write(overlay_bgr)
+        elif at < self._last_at:
+            return
+        elif at > self._last_at:
+            self._write_until(at)
+        self._last, self._last_at = overlay_bgr, at
 
     def close(self) -> Path | None:
         """Finish the file; its path, None if there was no frame."""
-        if self._writer is not None:
+        if self._writer is not None and self._last is not None:
+            self._writer.write(self._last)
             self._writer.release()
             self._writer = None
         return self.path
@@ -68,17 +75,14 @@ class OverlayVideo:
             "check that the folder can be written to, and install opencv-python-headless"
         )
 
-    def _fill_until(self, at: float) -> None:
-        assert self._begin is not None and self._last is not None
-        hole = round((at - self._begin) * self._rate) - self._written
-        longest = round(_LONGEST_HOLE_SECONDS * self._rate)
-        if hole > longest:
-            self._begin += (hole - longest) / self._rate
-        for _ in range(min(hole, longest)):
-            self._write(self._last)
-
-    def _write(self, frame: Pixels) -> None:
-        assert self._writer is not None
-        self._writer.write(frame)
-        self._written += 1
-        self._last = frame
+    def _write_until(self, at: float) -> None:
+        """The last frame, as often as it is shown until a time, s; once at least."""
+        assert self._writer is not None and self._last is not None
+        due = round((at - self._begin) * self._rate) - self._written
+        longest = round(_LONGEST_HOLE_SECONDS * self._rate) + 1
+        if due > longest:
+            self._begin += (due - longest) / self._rate
+        times = max(1, min(due, longest))
+        for _ in range(times):
+            self._writer.write(self._last)
+        self._written += times

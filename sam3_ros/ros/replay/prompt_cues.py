@@ -19,8 +19,9 @@ FOLLOWED_ID = "followed"
 class On(Enum):
     """Which image a click is answered on.
 
-    IMAGE: the one that it was placed on, the newest of its time, named by its stamp; the first
-    image if none was published yet. NEWEST: whichever is the newest when it reaches the node.
+    IMAGE: the one that it was placed on, named by its stamp: the newest that was answered, as for
+    somebody who clicks on the overlay; the next image if none was. NEWEST: whichever is the newest
+    when it reaches the node.
     """
 
     IMAGE = "image"

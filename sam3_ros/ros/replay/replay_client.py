@@ -16,6 +16,7 @@ from sam3_ros.msg import PromptStatus, SegmentScores
 from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.replay.answered_frame import AnsweredFrame
 from sam3_ros.ros.replay.camera_account import CameraAccount
+from sam3_ros.ros.replay.frame_log import SentFrame
 from sam3_ros.ros.replay.message_header import MessageHeader
 from sam3_ros.ros.replay.node_account import NodeAccount, read_account
 from sam3_ros.ros.replay.prompt_cues import PromptCue
@@ -24,14 +25,14 @@ from sam3_ros.ros.replay.prompt_publishers import PromptPublishers
 # Deep: what has come and waits for Python must not be lost here.
 _QOS = QoSProfile(depth=100)
 
-OnOverlay = Callable[[str, Image, int], None]
+OnOverlay = Callable[[str, Image, SentFrame], None]
 OnAnswer = Callable[[AnsweredFrame], None]
 
 
 class ReplayClient:
     """Its callbacks run in the executor's thread, its other methods in the caller's.
 
-    on_overlay gets each overlay with its camera and the stamp of its image, ns; without it
+    on_overlay gets each overlay with its camera and its image; without it
     ~/overlay is not subscribed to, and the node does no work for it. on_answer gets each answer
     once it is whole.
     """
@@ -165,9 +166,9 @@ class ReplayClient:
 
     def _overlay_came(self, camera: CameraAccount, message: Image) -> None:
         assert self._on_overlay is not None
-        stamp_ns = camera.log.sent_stamp(message.header)
-        if stamp_ns is not None:
-            self._on_overlay(camera.plan.name, message, stamp_ns)
+        frame = camera.log.sent_frame(message.header)
+        if frame is not None:
+            self._on_overlay(camera.plan.name, message, frame)
 
     def _diagnostics_came(self, message: DiagnosticArray) -> None:
         account = read_account(message, self._node_name)

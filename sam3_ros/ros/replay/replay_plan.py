@@ -22,7 +22,7 @@ class CameraPlan:
     truth: Truth | None
 
     def at(self, stamp_ns: int) -> float:
-        """Seconds since the replay began, at rate 1, of a published image's stamp."""
+        """Seconds since the bag began, of an image's stamp in the bag."""
         return self.times.at[0] + (stamp_ns - self.times.stamps_ns[0]) / NANOSECONDS
 
 
@@ -42,7 +42,12 @@ class ReplayPlan:
     @property
     def seconds(self) -> float:
         """Of all loops, at rate 1."""
-        return self.settings.loops * (self.bag.duration + self.period)
+        return self.settings.loops * self.loop_seconds
+
+    @property
+    def loop_seconds(self) -> float:
+        """From the begin of one loop to that of the next."""
+        return self.bag.duration + self.period
 
     @property
     def has_truth(self) -> bool:

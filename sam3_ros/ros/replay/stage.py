@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from sensor_msgs.msg import Image
 
 from sam3_ros.ros.replay.camera_account import CameraAccount
+from sam3_ros.ros.replay.frame_log import SentFrame
 from sam3_ros.ros.replay.node_account import FrameCounts, NodeAccount
 from sam3_ros.ros.replay.node_child import NodeChild
 from sam3_ros.ros.replay.node_command import node_arguments
@@ -101,9 +102,9 @@ class Stage:
         patience = self._plan.settings.node.patience
         return wait_until_settled(self._client, self._before, self._check, patience)
 
-    def _keep_overlay(self, camera: str, overlay: Image, stamp_ns: int) -> None:
-        plan = self._client.cameras[camera].plan
-        self._albums[camera].add(overlay, plan.at(stamp_ns))
+    def _keep_overlay(self, camera: str, overlay: Image, frame: SentFrame) -> None:
+        at = self._client.cameras[camera].plan.at(frame.bag_stamp_ns)
+        self._albums[camera].add(overlay, at + frame.loop * self._plan.loop_seconds)
 
     def _check(self) -> None:
         self._spinning.check()

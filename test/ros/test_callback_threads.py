@@ -65,7 +65,7 @@ class EndsTopics(Waitable):
     def add_to_wait_set(self, wait_set: object) -> None:
         pass
 
-    def is_ready(self, wait_set: object) -> bool:
+    def is_ready(self, *_: object) -> bool:
         return False
 
 

@@ -112,7 +112,8 @@ def test_our_own_replay_plays_it_elsewhere(demo: LaunchFile, installed: set[str]
 
     assert command[:5] == [sys.executable, "-m", "sam3_ros.cli.main", "replay", str(demo_bag())]
     assert command[5:] == [
-        *("--no-node", "--node", "/arm/segmentation_node"),
+        *("--no-node", "--image-topic", "/camera/image/compressed"),
+        *("--node", "/arm/segmentation_node"),
         *("--rate", "1.0", "--loop", "1"),
     ]
 

@@ -26,6 +26,7 @@ def player_command(texts: Mapping[str, str], bag: Path) -> list[str]:
         loops = ["--loop"] if loop else []
         return ["ros2", "bag", "play", str(bag), "--rate", rate, *loops, "--topics", *TOPICS]
     replay = [sys.executable, "-m", "sam3_ros.cli.main", "replay", str(bag), "--no-node"]
+    replay += ["--image-topic", TOPICS[0]]  # the bag has another camera
     namespace, name = texts["namespace"].strip("/"), texts["name"]
     node = f"/{namespace}/{name}" if namespace else f"/{name}"
     return [*replay, "--node", node, "--rate", rate, "--loop", str(_MANY_LOOPS if loop else 1)]

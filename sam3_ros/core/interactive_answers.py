@@ -23,14 +23,11 @@ from sam3_ros.core.timings import Timings
 
 @dataclass(frozen=True, eq=False)
 class InteractiveAnswer:
-    """segment: None where there is nothing; `nothing` then says why, for people.
-
-    mask_logits: f32[h, w] over the model's frame, of the mask that answered; None where the model
-    saw no object.
-    """
+    """segment: None where there is nothing; `nothing` then says why, for people. mask_logits:
+    f32[h, w] over the model's frame, of the mask that answered, also where it is not believed."""
 
     segment: Segment | None
-    mask_logits: Array | None
+    mask_logits: Array
     nothing: str = ""
 
 
@@ -53,11 +50,10 @@ class InteractiveAnswers:
         feeds = prompt_feeds(prompt, image.transform, self.settings, mask_logits)
         computed = image.compute(wanted_tensors(self.settings), feeds)
         with self._timings.measure("postprocess"):
+            masks, iou = computed["sam_masks"][0], computed["sam_iou"][0]
             if shows_no_object(computed, self.settings):
-                return InteractiveAnswer(None, None, "the model sees no object there")
-            return self._best(
-                image, prompt, computed["sam_masks"][0], computed["sam_iou"][0], mask_logits is None
-            )
+                return InteractiveAnswer(None, masks[0], "the model sees no object there")
+            return self._best(image, prompt, masks, iou, mask_logits is None)
 
     def _best(
         self,

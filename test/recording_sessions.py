@@ -46,7 +46,7 @@ class RecordingSession:
         self._stage = stage
         self._real = real
         self._recorder = recorder
-        self._change = change
+        self.change = change
         self.closed = False
 
     @property
@@ -63,7 +63,7 @@ class RecordingSession:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> Outputs:
         self._recorder.runs.append((self._stage, dict(feeds)))
-        return self._change(self._real.run(feeds))
+        return self.change(self._real.run(feeds))
 
     def close(self) -> None:
         self.closed = True

@@ -21,7 +21,7 @@ from sam3_ros.ros.activity import Activity
 from sam3_ros.ros.answer import Answer
 from sam3_ros.ros.compressed_image import decode_compressed
 from sam3_ros.ros.frame_ledger import DropReason, FrameDroppedError
-from sam3_ros.ros.frame_memory import FrameMemory, SeenFrame
+from sam3_ros.ros.frame_memory import Answers, FrameMemory, SeenFrame
 from sam3_ros.ros.frame_queue import Clicks
 from sam3_ros.ros.frames import CameraMessage, Frame
 from sam3_ros.ros.image_conversion import ImageConverter
@@ -132,9 +132,7 @@ class FrameAnswerer:
             raise FrameDroppedError(DropReason.NOBODY_LISTENS)
         image_rgb = self._decoded(turn)
         asked = tools.prompts.snapshot(seen.camera, seen.stamp_ns)
-        self._sticky.keep_only(tools.prompts.all())
-        told = self._ask(turn, asked)
-        self._publish(turn, image_rgb, told, topics)
+        self._publish(turn, image_rgb, self._ask(turn, asked), topics)
         tools.prompts.answered(seen.camera, asked)
 
     def _answer_on(self, turn: _Turn, wanted: Sequence[ActivePrompt]) -> int:
@@ -144,13 +142,15 @@ class FrameAnswerer:
         if not topics:
             return self._unheard(seen, wanted)
         image_rgb = self._decoded(turn)
-        earlier = [active for active in seen.answers if tools.prompts.has_value(active)]
-        told = self._ask(turn, wanted)
-        if told:
-            by_id = {active.prompt.id: active for active in (*earlier, *told)}
-            self._publish(turn, image_rgb, tuple(by_id.values()), topics)
-            tools.prompts.answered(seen.camera, told)
-        return len(told)
+        earlier = {a: found for a, found in seen.answers.items() if tools.prompts.has_value(a)}
+        new = self._ask(turn, wanted)
+        if new:
+            by_id = {active.prompt.id: active for active in (*earlier, *new)}
+            answers = {**earlier, **new}
+            told = {active: answers[active] for active in by_id.values()}
+            self._publish(turn, image_rgb, told, topics)
+            tools.prompts.answered(seen.camera, tuple(new))
+        return len(new)
 
     def _unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
         """What has no end goes on with the next frames; the answer of the others would be lost."""
@@ -184,19 +184,19 @@ class FrameAnswerer:
             return decode_compressed(message)
         return self._tools.converter.to_rgb(message)
 
-    def _ask(self, turn: _Turn, asked: Iterable[ActivePrompt]) -> tuple[ActivePrompt, ...]:
-        """Those that could be answered."""
-        return tuple(active for active in asked if self._is_answered(turn, active))
+    def _ask(self, turn: _Turn, asked: Iterable[ActivePrompt]) -> Answers:
+        """Of those that could be answered."""
+        self._sticky.keep_only(self._tools.prompts.all())
+        answers = ((active, self._found(turn, active)) for active in asked)
+        return {active: found for active, found in answers if found is not None}
 
-    def _is_answered(self, turn: _Turn, active: ActivePrompt) -> bool:
-        """One by one, so that a prompt that does not fit this image falls alone."""
-        seen = turn.seen
+    def _found(self, turn: _Turn, active: ActivePrompt) -> tuple[Segment, ...] | None:
+        """One by one, so that a prompt that does not fit this image falls alone: None."""
         try:
-            seen.answers[active] = self._segments(turn, active)
+            return self._segments(turn, active)
         except PromptError as error:
-            self._drop(seen.header, seen.camera, active, str(error))
-            return False
-        return True
+            self._drop(turn.seen.header, turn.seen.camera, active, str(error))
+            return None
 
     def _segments(self, turn: _Turn, active: ActivePrompt) -> tuple[Segment, ...]:
         seen, segmenter = turn.seen, self._tools.segmenter
@@ -213,10 +213,10 @@ class FrameAnswerer:
             turn.steps.absorb(segmenter.timings)
 
     def _publish(
-        self, turn: _Turn, image_rgb: Pixels, told: Sequence[ActivePrompt], topics: Sequence[str]
+        self, turn: _Turn, image_rgb: Pixels, told: Answers, topics: Sequence[str]
     ) -> None:
         tools, seen = self._tools, turn.seen
-        found = chain.from_iterable(seen.answers[active] for active in told)
+        found = chain.from_iterable(told.values())
         answer = Answer(
             header=seen.header,
             image_rgb=image_rgb,
@@ -232,6 +232,7 @@ class FrameAnswerer:
             messages = outputs.messages(answer, topics)
         with tools.activity.publishing(turn.received), turn.steps.measure("publish"):
             outputs.publish(messages)
+            seen.answers = told  # not before: a click that nobody was told of is still waited for
         self.latencies.add(turn.steps.as_dict())
 
     def _drop(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:

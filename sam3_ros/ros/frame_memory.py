@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from std_msgs.msg import Header
 
@@ -16,13 +17,15 @@ from sam3_ros.ros.active_prompts import ActivePrompt
 from sam3_ros.ros.frames import CameraMessage, Frame
 from sam3_ros.ros.pixel_rows import Pixels
 
+Answers: TypeAlias = dict[ActivePrompt, tuple[Segment, ...]]
+
 
 @dataclass(eq=False)
 class SeenFrame:
     """A frame that the inference thread has taken; that thread alone changes it.
 
     message: until it is decoded. image_rgb, embedding: once a prompt or an output needed them.
-    answers: the prompts that were asked, each with its segments.
+    answers: the last that was told of it: prompts, each with its segments.
     """
 
     camera: str
@@ -31,7 +34,7 @@ class SeenFrame:
     message: CameraMessage | None
     image_rgb: Pixels | None = None
     embedding: ImageEmbedding | None = None
-    answers: dict[ActivePrompt, tuple[Segment, ...]] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
 
     @classmethod
     def of(cls, frame: Frame) -> SeenFrame:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from recording_sessions import Recorder
+from recording_sessions import Change, Recorder
 from ros_domains import own_domain
 from sam3_ros.msg import SegmentScores
 from scenes import colour_scene
 from std_msgs.msg import Header
 
-from sam3_ros.core.errors import ImageError, PromptError
+from sam3_ros.core.errors import ImageError, InferenceError, PromptError
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
@@ -157,6 +158,55 @@ def test_a_click_that_cannot_be_answered_falls_alone(bench):
     assert "outside the image" in reason
     assert bench.told(1) == ["good"]
     assert bench.prompts.all() == good
+
+
+def fails_from(run: int) -> Change:
+    """A stage that raises in that run, from 0, and all later ones."""
+    runs = count()
+
+    def change(outputs: dict) -> dict:
+        if next(runs) >= run:
+            raise InferenceError("out of order")
+        return outputs
+
+    return change
+
+
+def test_a_click_on_a_frame_that_then_fails_is_still_waited_for(bench):
+    clicks = bench.pinned(1)
+    bench.prompts.put([PromptRequest(ConceptPrompt("red"))])
+    bench.recorder.opened["text"].change = fails_from(0)
+    with pytest.raises(InferenceError):
+        bench.answerer.answer(frame(1))
+    assert "mask_decoder" in bench.stages()
+    assert bench.answerer.answer_clicks(clicks) == 1
+    assert bench.told(1) == ["point"]
+
+
+def test_clicks_whose_answer_fails_are_all_given_up(bench):
+    bench.answerer.answer(frame(1))
+    one = bench.pinned(1, prompt_id="one")
+    request = PromptRequest(InteractivePrompt(points=ON_RED, id="two"), pins={"": SECOND})
+    two, _ = bench.prompts.put([request])
+    clicks = Clicks("", SECOND, (*one.prompts, *two), time.monotonic())
+    bench.recorder.opened["mask_decoder"].change = fails_from(1)
+    with pytest.raises(InferenceError):
+        bench.answerer.answer_clicks(clicks)
+    bench.answerer.give_up(clicks, "it could not be answered")
+    assert [prompt_id for _, prompt_id, _ in bench.refused] == ["one", "two"]
+    assert bench.prompts.all() == ()
+
+
+def test_clicks_on_one_frame_do_not_pile_up(bench):
+    """As on the last image of a camera that stands still: each answer has a mask of its own."""
+    bench.prompts.put([PromptRequest(ConceptPrompt("red"))])
+    bench.answerer.answer(frame(1))
+    for number in range(4):
+        assert bench.answerer.answer_clicks(bench.pinned(1, frames=number % 2)) == 1
+        assert bench.told(1) == ["red", "point"]
+    for number in range(4):
+        assert bench.answerer.answer_clicks(bench.pinned(1, prompt_id=f"click {number}")) == 1
+        assert bench.told(1) == ["red", f"click {number}"]
 
 
 def test_a_click_whose_frame_is_gone_is_given_up_with_its_stamp(bench):

@@ -59,7 +59,10 @@ class ActivePrompts:
         self._listeners: tuple[Callable[[], None], ...] = ()
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call it whenever all() has changed: after that, and in the thread that changed it."""
+        """Call it whenever all(), or what a camera is asked, has changed.
+
+        After that, and in the thread that changed it.
+        """
         self._listeners = (*self._listeners, listener)
 
     def all(self) -> Snapshot:
@@ -150,12 +153,15 @@ class ActivePrompts:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         with self._lock:
-            before = list(self._by_key.values())
+            before = self._asked_where()
             yield
-            has_changed = before != list(self._by_key.values())
+            has_changed = before != self._asked_where()
         if has_changed:
             for listener in self._listeners:
                 listener()
+
+    def _asked_where(self) -> list[tuple[ActivePrompt, tuple[str, ...]]]:
+        return [(active, tuple(self._turns[active])) for active in self._by_key.values()]
 
     def _is_asked(self, active: ActivePrompt, camera: str) -> bool:
         is_hidden = active.camera is None and (camera, active.prompt.id) in self._by_key

@@ -17,7 +17,7 @@ from sam3_ros.msg import ActivePrompt as ActivePromptMessage
 from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
-from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts
+from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts, Snapshot
 
 TOPIC = "~/active_prompts"
 LATCHED = QoSProfile(
@@ -33,6 +33,7 @@ class ActivePromptsTopic:
         self._prompts = prompts
         self._lock = threading.Lock()
         self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # made once for each
+        self._listed: Snapshot | None = None
         self._publisher: Publisher | None = node.create_publisher(
             ActivePromptsMessage, TOPIC, LATCHED
         )
@@ -49,9 +50,10 @@ class ActivePromptsTopic:
         # The list is read inside the lock: of two threads, the one that publishes last has read
         # last, so that an older list never stays on the topic.
         with self._lock:
-            if self._publisher is not None:
-                made = self._messages
-                self._messages = {a: made.get(a) or active_message(a) for a in self._prompts.all()}
+            prompts = self._prompts.all()
+            if self._publisher is not None and prompts != self._listed:
+                made, self._listed = self._messages, prompts
+                self._messages = {a: made.get(a) or active_message(a) for a in prompts}
                 header = Header(stamp=self._node.get_clock().now().to_msg())
                 listed = list(self._messages.values())
                 self._publisher.publish(ActivePromptsMessage(header=header, prompts=listed))

@@ -228,6 +228,19 @@ def test_so_many_points_that_they_would_keep_the_model_busy_are_refused():
         PromptRequest(InteractivePrompt(points=points, box=Box(1, 1, 2, 2)))
 
 
+def test_the_end_of_a_prompt_at_one_of_its_cameras_is_told():
+    active, asked = ActivePrompts(TWO), list[list[str]]()
+    active.on_change(lambda: asked.append(ids(active.snapshot("front"))))
+    active.put([*texts("a"), click(frames=1)])
+    active.answered("front", active.snapshot("front"))
+    assert asked == [["a", "point"], ["a"]]
+    active.remove(active.snapshot("front")[0], "front")
+    assert asked[2:] == [[]]
+    assert ids(active.snapshot("left")) == ["a", "point"]
+    active.answered("front", active.snapshot("left"))
+    assert len(asked) == 3
+
+
 def test_every_change_is_told_and_nothing_else():
     active, seen = ActivePrompts(), list[list[str]]()
     active.on_change(lambda: seen.append(ids(active.all())))

@@ -35,8 +35,8 @@ Work: TypeAlias = Frame | Clicks
 class FrameQueue:
     """One frame of a camera at most; a newer one takes its place. Neither side waits.
 
-    Clicks go before frames, then the camera that was served least recently. A frame that a click
-    names is no longer replaced.
+    Clicks, and frames that they name, go before the others; some in a row, then the camera that
+    was served least recently. A frame that a click names is no longer replaced.
     """
 
     def __init__(self) -> None:
@@ -128,13 +128,17 @@ class FrameQueue:
         yield from self._newest.values()
 
     def _next(self) -> Work:
-        if self._awaited:
-            return self._served(self._awaited.popleft())
-        if self._clicks and (self._clicks_in_a_row < CLICKS_IN_A_ROW or not self._newest):
+        # A frame that is awaited goes before a later one of its camera and before its clicks.
+        awaited = {frame.camera for frame in self._awaited}
+        waiting = [camera for camera in self._newest if camera not in awaited]
+        has_turn = self._clicks_in_a_row < CLICKS_IN_A_ROW or not waiting
+        if has_turn and (self._awaited or self._clicks):
             self._clicks_in_a_row += 1
-            return self._clicks_of_one_frame()
+            frames = self._awaited
+            return self._served(frames.popleft()) if frames else self._clicks_of_one_frame()
+        self._clicks_in_a_row = 0
         turns = self._turns
-        camera = min(self._newest, key=lambda c: (turns.get(c, 0), self._newest[c].received))
+        camera = min(waiting, key=lambda c: (turns.get(c, 0), self._newest[c].received))
         return self._served(self._newest.pop(camera))
 
     def _clicks_of_one_frame(self) -> Clicks:
@@ -149,7 +153,6 @@ class FrameQueue:
     def _served(self, frame: Frame) -> Frame:
         self._turn += 1
         self._turns[frame.camera] = self._turn
-        self._clicks_in_a_row = 0
         return frame
 
     def _emptied(self) -> tuple[Work, ...]:

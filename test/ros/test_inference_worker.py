@@ -279,6 +279,23 @@ def test_a_flood_of_clicks_is_refused_and_leaves_turns_to_the_frames(bench):
     assert bench.answered.index(2) == 9
 
 
+def test_clicks_on_each_frame_of_a_camera_leave_turns_to_the_other(bench):
+    """As of a detector that boxes every image at the camera's own rate."""
+    bench.send(1)
+    assert bench.at_work.acquire(timeout=10)
+    bench.send(1001, "left")
+    for number in range(2, 32):
+        bench.send(number)
+        bench.click(number)
+    bench.send(32)
+    for _ in range(63):
+        bench.go.release()
+    assert bench.settled() == {}
+    bench.wait_until(lambda: len(bench.answered) == 63)
+    assert bench.answered.index(1001) == 9
+    assert [each for each in bench.answered if 0 < each < 1001] == list(range(1, 33))
+
+
 @pytest.mark.parametrize("error", [InferenceError("stage failed"), PromptError("too old")])
 def test_a_click_that_fails_is_told(bench, error):
     bench.error = error

@@ -24,7 +24,7 @@ def register(commands: Commands) -> None:
         """
         sam3-ros demo
         sam3-ros demo --out /tmp/demo --json
-        sam3-ros demo --bundle ./my_bundle --rate 0.5
+        sam3-ros demo --bundle ./my_bundle --rate 1
         """,
         _run,
     )
@@ -38,9 +38,10 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--rate",
         type=rate,
-        default=1.0,
+        default=None,
         metavar="R|answered",
-        help="0.5 for a slow machine (default: 1); answered waits for each answer",
+        help="1 for the camera's pace, at which frames may be dropped (default: answered, which "
+        "waits for each answer)",
     )
     parser.add_argument("--bag", type=Path, help="another bag that has a truth")
     parser.add_argument(

@@ -151,8 +151,9 @@ def test_a_click_on_the_table_is_counted_and_not_judged():
 
 def test_a_refused_click_says_why():
     judge = PromptJudge(TRUTH)
-    judge.published(PointCue(0, 99, 99), STAMP)
-    judge.refused(PointCue(0, 99, 99), "outside the image")
+    click = PointCue(0, 99, 99)
+    judge.published(click, STAMP)
+    judge.refused(click, "outside the image")
     answered(judge, answer(1, point=1))
     (report,) = judge.reports()
     assert (report.found, report.refused) == (0, "outside the image")
@@ -167,6 +168,28 @@ def test_without_truth_answers_are_counted():
         ("red cube", 1, 0),
         ("at 5,6", 1, 0),
     ]
+
+
+def test_clicks_that_name_their_images_wait_for_them_each():
+    judge = PromptJudge(TRUTH)
+    for _ in range(2):
+        judge.published(PointCue(0, 0.5, 0.5), STAMP, is_named=True)
+    answered(judge, replace(answer(1, point=1), bag_stamp_ns=STAMP + 1))
+    for at in (2, 3):
+        answered(judge, replace(answer(at, point=1), repeat=True))
+    (report,) = judge.reports()
+    assert (report.frames, report.found, report.judged) == (2, 2, 2)
+
+
+def test_a_click_that_could_not_be_answered_after_all_says_why():
+    judge = PromptJudge(TRUTH)
+    click = PointCue(0, 0.5, 0.5)
+    judge.published(click, STAMP)
+    judge.taken(click)
+    judge.dropped("point", "inference failed")
+    answered(judge, answer(1, point=1))
+    (report,) = judge.reports()
+    assert (report.found, report.refused) == (0, "inference failed")
 
 
 def followed_from(number: int) -> PromptJudge:

@@ -45,7 +45,7 @@ class CameraAccount:
         ticket = self.tickets.published(
             cue, None if named is None else named.bag_stamp_ns, self.log.is_quiet
         )
-        self.judge.published(cue, placed_ns, now)
+        self.judge.published(cue, placed_ns, now, is_named=named is not None)
         self.log.expect_repeats(ticket.is_click)
         return AskedPrompt(ticket, 0 if named is None else named.stamp_ns)
 

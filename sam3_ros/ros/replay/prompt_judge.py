@@ -19,12 +19,16 @@ from sam3_ros.ros.replay.truth import Truth
 
 @dataclass
 class _Click:
-    """true_number: of the object it was placed on, None if that is not known."""
+    """true_number: of the object it was placed on, None if that is not known.
 
+    placed_ns: stamp in the bag of the image that it names, None if it names none.
+    """
+
+    cue: ClickCue
     tally: PromptTally
     true_number: int | None
+    placed_ns: int | None
     at: float
-    is_open: bool = True
 
 
 @dataclass
@@ -45,11 +49,15 @@ class PromptJudge:
         self._tallies: dict[tuple[str, str], PromptTally] = {}
         self._phrases: dict[str, tuple[str, ...]] = {}  # by what the texts were asked of
         self._named: dict[str, str] = {}  # phrases by their ids
-        self._clicks: dict[str, _Click] = {}
+        self._clicks: list[_Click] = []  # to be answered yet
         self._followed: dict[str, _Followed] = {}
 
-    def published(self, cue: PromptCue, bag_stamp_ns: int, now: float = 0.0) -> None:
-        """A prompt goes out. bag_stamp_ns: of the image that a click was placed on."""
+    def published(
+        self, cue: PromptCue, bag_stamp_ns: int, now: float = 0.0, *, is_named: bool = False
+    ) -> None:
+        """A prompt goes out. bag_stamp_ns: of the image that a click was placed on; is_named:
+        the click says so, and is answered on no other.
+        """
         if isinstance(cue, TextCue):
             for phrase in cue.phrases:
                 self._tally("text", phrase)
@@ -57,7 +65,10 @@ class PromptJudge:
             number = self._number_of(cue, bag_stamp_ns)
             tally = self._tally(_kind(cue), self._described(cue, number))
             tally.frames += not cue.sticky
-            self._clicks[cue.prompt_id] = _Click(tally, number, now)
+            placed_ns = bag_stamp_ns if is_named else None
+            if not is_named:  # it takes the place of one that still waits
+                self._clicks = [c for c in self._clicks if c.cue.prompt_id != cue.prompt_id]
+            self._clicks.append(_Click(cue, tally, number, placed_ns, now))
 
     def taken(self, cue: PromptCue) -> None:
         """The node asks it from now on."""
@@ -75,14 +86,15 @@ class PromptJudge:
         if isinstance(cue, TextCue):
             for phrase in cue.phrases:
                 self._tally("text", phrase).refused = reason
-        elif isinstance(cue, (PointCue, BoxCue)):
-            self.dropped(cue.prompt_id, reason)
+        for click in [c for c in self._clicks if c.cue is cue]:
+            click.tally.refused = reason
+            self._clicks.remove(click)
 
     def dropped(self, prompt_id: str, reason: str) -> None:
         """The node asks one no longer that it had taken."""
-        click = self._clicks.get(prompt_id)
-        if click is not None and click.is_open:
-            click.tally.refused, click.is_open = reason, False
+        for click in [c for c in self._clicks if c.cue.prompt_id == prompt_id][:1]:
+            click.tally.refused = reason
+            self._clicks.remove(click)
         followed = self._followed.pop(prompt_id, None)
         if followed is not None:
             followed.tally.lost = reason
@@ -92,8 +104,13 @@ class PromptJudge:
         for prompt_id, followed in self._followed.items():
             if not frame.repeat:
                 self._judge_followed(frame, prompt_id, followed)
-        for prompt_id, click in self._clicks.items():
-            if click.is_open and frame.holds(prompt_id):
+        answered: set[str] = set()
+        for click in list(self._clicks):
+            prompt_id = click.cue.prompt_id
+            is_its_image = click.placed_ns in (None, frame.bag_stamp_ns)
+            if prompt_id not in answered and is_its_image and frame.holds(prompt_id):
+                answered.add(prompt_id)  # another click on the image has an answer of its own
+                self._clicks.remove(click)
                 self._judge_click(frame, prompt_id, click)
         if texts_are_certain and not frame.repeat:
             self._judge_texts(frame)
@@ -114,7 +131,6 @@ class PromptJudge:
             self._judge(tally, frame, prompt_id, numbers)
 
     def _judge_click(self, frame: AnsweredFrame, prompt_id: str, click: _Click) -> None:
-        click.is_open = False
         click.tally.delays.append(frame.sent_at + frame.latency - click.at)
         if click.tally.kind == "followed":
             self._followed[prompt_id] = _Followed(click.tally, click.true_number)

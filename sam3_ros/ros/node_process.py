@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import Executor, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
@@ -53,6 +55,17 @@ def keep_image_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 32 * MEBIBYTE)
         mallopt(_M_TRIM_THRESHOLD, 256 * MEBIBYTE)
+
+
+def return_memory() -> None:
+    """Give what was freed back to the system, which glibc does not do by itself.
+
+    It would keep what a model took: in as many pieces as threads have used it one after the other.
+    """
+    gc.collect()
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -> int:
@@ -102,7 +115,7 @@ def _spin(node: Any, end: ProcessEnd) -> int:
 
     def spin() -> None:
         try:
-            executor.spin()
+            spin_on(executor)
         except BaseException as error:
             traceback.print_exception(error)
             end(1)
@@ -119,6 +132,20 @@ def _spin(node: Any, end: ProcessEnd) -> int:
     node.destroy_node()
     rclpy.try_shutdown()
     return code
+
+
+def spin_on(executor: Executor) -> None:
+    """Until it is shut down.
+
+    rclpy 7 and 9 raise InvalidHandle where one thread destroys a topic that the other is about to
+    wait for; by then it is gone from the node, and the next look is a good one.
+    """
+    while True:
+        try:
+            executor.spin()
+        except InvalidHandle:
+            continue
+        return
 
 
 def _callbacks_end(executor: MultiThreadedExecutor) -> bool:

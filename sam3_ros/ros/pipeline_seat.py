@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
@@ -54,6 +55,12 @@ class PipelineSeat:
         with self._turn:
             self._pipeline = None
         return True
+
+
+def forget_destroyed(group: CallbackGroup) -> None:
+    """rclpy 7 and 9 keep a weak reference to everything that was ever in a group."""
+    dead = [reference for reference in list(group.entities) if reference() is None]
+    group.entities.difference_update(dead)
 
 
 class _CalledInTurn:

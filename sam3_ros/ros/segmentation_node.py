@@ -43,7 +43,12 @@ from sam3_ros.ros.lifecycle_transitions import (
 )
 from sam3_ros.ros.load_watch import LoadWatch
 from sam3_ros.ros.memory_use import memory_use
-from sam3_ros.ros.node_process import ProcessEnd, run_node, signals_end_at_once
+from sam3_ros.ros.node_process import (
+    ProcessEnd,
+    return_memory,
+    run_node,
+    signals_end_at_once,
+)
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
     ParameterError,
@@ -54,7 +59,7 @@ from sam3_ros.ros.parameters import (
     updated_configuration,
 )
 from sam3_ros.ros.pipeline import Pipeline
-from sam3_ros.ros.pipeline_seat import PipelineSeat
+from sam3_ros.ros.pipeline_seat import PipelineSeat, forget_destroyed
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
@@ -205,6 +210,8 @@ class SegmentationNode(LifecycleNode):
         self._active_since, self._bundle_told = None, {}
         if not self.release(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
+        forget_destroyed(self.default_callback_group)
+        return_memory()
 
     def _settings(self) -> NodeConfiguration:
         assert self._configuration is not None, "read before the pipeline is made"

@@ -89,9 +89,13 @@ class ActivePrompts:
             return turn.pinned_ns if turn is not None else None
 
     def has_value(self, active: ActivePrompt) -> bool:
-        """Its label value still means its id, whoever has it now."""
+        """Its label value still means its id and label, whoever has them now."""
+        meaning = (active.label_value, active.prompt.id, active.prompt.label)
         with self._lock:
-            return self._values().get(active.prompt.id) == active.label_value
+            return any(
+                meaning == (each.label_value, each.prompt.id, each.prompt.label)
+                for each in self._by_key.values()
+            )
 
     def replace_all(self, requests: Sequence[PromptRequest]) -> Snapshot:
         """Ask these and nothing else; how they are asked.

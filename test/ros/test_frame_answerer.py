@@ -126,6 +126,17 @@ def test_a_click_is_not_asked_of_another_frame_than_the_one_it_was_placed_on(ben
     assert bench.told(3) == ["red"]
 
 
+def test_a_click_is_not_told_beside_what_its_frame_was_asked_by_another_label(bench):
+    bench.prompts.put([PromptRequest(ConceptPrompt("red", id="target"))])
+    bench.answerer.answer(frame(1))
+    bench.prompts.put([PromptRequest(ConceptPrompt("red", id="target"))])
+    bench.answerer.answer_clicks(bench.pinned(1))
+    assert bench.told(1) == ["target", "point"]
+    bench.prompts.put([PromptRequest(ConceptPrompt("blue", id="target"))])
+    bench.answerer.answer_clicks(bench.pinned(1))
+    assert bench.told(1) == ["point"]
+
+
 def test_an_image_is_encoded_once(bench):
     bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
     bench.answerer.answer(frame(1))

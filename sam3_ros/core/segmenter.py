@@ -149,6 +149,8 @@ class Segmenter:
         Nothing there to follow is an answer too (`lost` says why). Raises as `ask` does.
         """
         self._timings.clear()
+        if not isinstance(prompt, InteractivePrompt):
+            raise PromptError(f"an object to follow needs points or a box, got {prompt!r}")
         self._require_askable(embedding, prompt)
         assert self._follower is not None  # a bundle that takes the prompt has one
         return self._follower.start(embedding, prompt)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize, inmost_point, mask_bounds
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,12 @@ def test_the_bounds_of_a_mask_that_is_a_part_of_another_array() -> None:
 def test_a_corner_that_is_no_number_is_refused(corner: object) -> None:
     with pytest.raises(PromptError, match="a box needs numbers, got x_min="):
         Box(corner, 1, 2, 3)  # type: ignore[arg-type]
+
+
+def test_the_inmost_point_is_inside_and_away_from_the_edge_of_the_image() -> None:
+    ring = np.zeros((40, 40), bool)
+    ring[5:35, 5:35] = True
+    ring[12:28, 12:28] = False
+    point = inmost_point(ring)
+    assert ring[int(point.y), int(point.x)]
+    assert inmost_point(np.ones((11, 21), bool)).y == 5.5

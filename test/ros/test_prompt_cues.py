@@ -80,8 +80,8 @@ def test_what_lasts_is_told_until_it_is_removed():
     said = [asked_at(cues, at, 0.1, "front") for at in (0.5, 1.5, 2.5)]
     assert said == [
         "red + cup blue cup",
-        "red + cup blue cup + followed sticky",
-        "red + followed sticky",
+        "red + cup blue cup + followed",
+        "red + followed",
     ]
     assert asked_at(cues, 2.5, 0.1, "side") == "nothing asked"
 

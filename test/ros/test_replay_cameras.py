@@ -79,6 +79,13 @@ def test_as_fast_as_answered_every_image_is_answered_and_certain(one_camera, sam
     assert min(prompt.iou for prompt in found.values()) > GOOD
 
 
+def test_as_fast_as_answered_does_not_wait_for_what_was_dropped(sam3_bundle_path, tmp_path):
+    bag = write_bag(tmp_path / "bag", frames=6, broken=frozenset({2, 5}))
+    report, answers = replayed(bag, sam3_bundle_path, cues=(TextCue(0.0, "red"),))
+    assert (report.frames.answered, report.frames.dropped) == (4, {"undecodable": 2})
+    assert all(answer.certain for answer in answers)
+
+
 def test_two_cameras_have_an_account_and_answers_of_their_own(
     two_cameras, sam3_bundle_path, tmp_path
 ):

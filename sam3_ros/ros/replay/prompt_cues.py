@@ -149,7 +149,7 @@ def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
         elif isinstance(cue, TextCue):
             found |= {cue.id: cue.text} if cue.id else {}
         elif cue.sticky or cue.id:
-            found[cue.prompt_id] = "sticky" if cue.sticky else "click"
+            found[cue.id] = "followed" if cue.sticky else "click"
     return found
 
 

@@ -166,7 +166,8 @@ class SegmentationNode(LifecycleNode):
         self.get_logger().info(self._state)
 
     def transition_failed(self, transition: str, error: Exception) -> None:
-        self._state = self._state_before
+        # A shutdown that fails ends there all the same (rcl_lifecycle's default state machine).
+        self._state = "finalized" if transition == "shutdown" else self._state_before
         self._failure = f"{transition} failed: {described(error)}"
         self.get_logger().error(self._failure)
         if not isinstance(error, Sam3RosError):
@@ -219,7 +220,7 @@ class SegmentationNode(LifecycleNode):
 
     def _on_parameters(self, updates: Sequence[Parameter]) -> SetParametersResult:
         try:
-            if self._state in ("unconfigured", "finalized"):
+            if self._state in ("unconfigured", "finalized") or self._configuration is None:
                 configuration(known_values(updates))  # the others may still have to be set right
             else:
                 self._update(updates)

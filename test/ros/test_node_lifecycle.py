@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_under_test import running_node
+from rclpy.parameter import Parameter
+from ros_domains import own_domain
 from scenes import colour_scene
+
+from sam3_ros.ros.segmentation_node import SegmentationNode
 
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
@@ -81,6 +86,18 @@ def test_cycles(tmp_path, sam3_bundle_path):
         assert client.transition("activate")
         assert client.transition("shutdown")
         assert client.state == "finalized"
+
+
+def test_a_parameter_that_is_set_just_as_the_first_configuring_begins():
+    with own_domain() as domain:
+        rclpy.init(domain_id=domain)
+        node = SegmentationNode()
+        node.transition_begins("configure")
+        set_now = [Parameter("score_threshold", value=0.25)]
+        assert node.set_parameters_atomically(set_now).successful
+        assert not node.set_parameters_atomically([Parameter("backend", value="tpu")]).successful
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 def test_a_transition_that_the_state_does_not_allow(tmp_path):

@@ -55,6 +55,11 @@ def test_a_node_that_is_half_cleaned_up_cannot_be_activated(tmp_path, sam3_bundl
         assert client.state == "inactive"
         assert not client.transition("activate")
         client.diagnosed(lambda _, status: "clean up again" in status.message)
+        # From here ROS knows no way back, whether it went well or not.
+        assert not client.transition("shutdown")
+        assert client.state == "finalized"
+        values = client.diagnosed(lambda _, status: "shutdown failed" in status.message)
+        assert values["state"] == "finalized"
 
 
 def test_the_node_lives_when_inference_fails(tmp_path, sam3_bundle_path):

@@ -15,15 +15,16 @@ import time
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from sam3_ros.msg import SegmentScores
 from scenes import colour_scene
 from sensor_msgs.msg import Image
 
+from sam3_ros.ros.callback_threads import CallbackThreads
 from sam3_ros.ros.image_messages import image_message
-from sam3_ros.ros.node_process import keep_image_memory, spin_on
+from sam3_ros.ros.node_process import keep_image_memory
 from sam3_ros.ros.segmentation_node import SegmentationNode
 
 PATIENCE = 60.0
@@ -75,11 +76,11 @@ def main(bundle: str, cycles: int) -> None:
     words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     rclpy.init(args=["--ros-args", "--log-level", "error", *words])
     node, camera = SegmentationNode(), Camera()
-    executors = [MultiThreadedExecutor(num_threads=2), SingleThreadedExecutor()]
+    executors = [CallbackThreads(), SingleThreadedExecutor()]
     threads = []
     for executor, each in zip(executors, (node, camera), strict=True):
         executor.add_node(each)
-        threads.append(threading.Thread(target=spin_on, args=(executor,), daemon=True))
+        threads.append(threading.Thread(target=executor.spin, daemon=True))
         threads[-1].start()
     for _ in range(cycles):
         cycle(node, camera)

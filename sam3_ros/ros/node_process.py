@@ -15,7 +15,6 @@ from queue import SimpleQueue
 from typing import Any
 
 import rclpy
-from rclpy.exceptions import InvalidHandle
 from rclpy.executors import Executor, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
@@ -115,7 +114,7 @@ def _spin(node: Any, end: ProcessEnd) -> int:
 
     def spin() -> None:
         try:
-            spin_on(executor)
+            executor.spin()
         except BaseException as error:
             traceback.print_exception(error)
             end(1)
@@ -132,20 +131,6 @@ def _spin(node: Any, end: ProcessEnd) -> int:
     node.destroy_node()
     rclpy.try_shutdown()
     return code
-
-
-def spin_on(executor: Executor) -> None:
-    """Until it is shut down.
-
-    rclpy 7 and 9 raise InvalidHandle where one thread destroys a topic that the other is about to
-    wait for; by then it is gone from the node, and the next look is a good one.
-    """
-    while True:
-        try:
-            executor.spin()
-        except InvalidHandle:
-            continue
-        return
 
 
 def _callbacks_end(executor: MultiThreadedExecutor) -> bool:

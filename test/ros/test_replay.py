@@ -158,7 +158,18 @@ def test_images_on_a_topic_that_the_node_cannot_hear_are_refused(sam3_bundle_pat
         replayed(bag, cameras=(CameraSource(publish_as="/jpeg"),), node=node_of(sam3_bundle_path))
 
 
-@pytest.mark.parametrize("wrong", [{"rate": 0.0}, {"rate": float("nan")}, {"loops": 0}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"loops": 0},
+        {"only_every": 0},
+        {"cameras": ()},
+        {"cameras": (CameraSource("a"), CameraSource())},
+    ],
+    ids=str,
+)
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ReplayError, match="expected"):
         ReplaySettings(Path("bag"), **wrong)

@@ -96,10 +96,9 @@ class ReplaySettings:
 
     def _check_cameras(self) -> None:
         names = [camera.name for camera in self.cameras]
-        if "" in names and len(names) > 1:
-            raise ReplayError("expected a name for each of several cameras")
-        if Cameras.named(names).names != (tuple(names) or ("",)) or not names:
-            raise ReplayError(f"expected one camera or more, got {names}")
+        if not names or ("" in names and len(names) > 1):
+            raise ReplayError(f"expected one camera, or several with names, got {names}")
+        Cameras.named(names)
         for cue in self.cues:
             if cue.camera and cue.camera not in names:
                 known = ", ".join(names) if names != [""] else "one without a name only"

@@ -15,6 +15,7 @@ from node_under_test import ENVIRONMENT
 from processes import children_of, is_running
 from ros_domains import own_domain
 
+from sam3_ros.ros.replay import child_process
 from sam3_ros.ros.replay.node_child import NodeChild, NodeFailedError
 
 
@@ -58,6 +59,21 @@ def test_a_node_that_hangs_is_killed(tmp_path, monkeypatch):
             (pid,) = children_of(os.getpid())
             os.kill(pid, signal.SIGSTOP)
         assert not is_running(pid)
+
+
+def test_a_signal_while_the_node_is_being_started_stops_it(tmp_path, monkeypatch):
+    """The signal comes right after the fork, in the middle of Popen."""
+    begin = child_process._started
+
+    def interrupted(*arguments):
+        process = begin(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(child_process, "_started", interrupted)
+    with own_domain() as domain, pytest.raises(KeyboardInterrupt):
+        NodeChild([], tmp_path / "log", environment(domain))
+    assert children_of(os.getpid()) == []
 
 
 @pytest.mark.parametrize("is_up", [False, True], ids=["starting", "up"])

@@ -25,7 +25,7 @@ class EngineEntry:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._sealed: Mapping[str, Any] = {}
+        self._sealed: Mapping[str, Any] | None = None
 
     @property
     def engine(self) -> Path:
@@ -56,31 +56,38 @@ class EngineEntry:
             return f"it was built for another {', '.join(changed) or 'key'}"
         if self._contents() != contents:
             return "its files are damaged"
-        self._sealed = contents
+        self._sealed = self._marks()
         return ""
 
     def begin(self, key: Key) -> None:
         """Empty it, for an engine that is to be built."""
         self.remove()
+        self._sealed = None
         self.engine.mkdir(parents=True)
         (self._folder / _KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
 
     def seal(self) -> None:
         """What is in it now is to be trusted."""
-        contents = self._contents()
-        if contents != self._sealed:
+        marks = self._marks()
+        if marks != self._sealed:
             beside = self._folder / f"{_CONTENTS}.new"
-            beside.write_text(json.dumps(contents, indent=1), encoding="utf-8")
+            beside.write_text(json.dumps(self._contents(), indent=1), encoding="utf-8")
             beside.replace(self._folder / _CONTENTS)
-            self._sealed = contents
+            self._sealed = marks
 
     def remove(self) -> None:
         if self._folder.exists():
             shutil.rmtree(self._folder)
 
     def _contents(self) -> dict[str, Any]:
-        files = sorted(path for path in self.engine.rglob("*") if path.is_file())
         return {
             path.relative_to(self.engine).as_posix(): [path.stat().st_size, sha256_of(path)]
-            for path in files
+            for path in self._files()
         }
+
+    def _marks(self) -> dict[str, Any]:
+        """Whether anything changed in this process, for less than a sum over all."""
+        return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in self._files()}
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.engine.rglob("*") if path.is_file())

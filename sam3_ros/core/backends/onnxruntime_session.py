@@ -85,7 +85,7 @@ class OnnxRuntimeSession:
 def loading_stops_python() -> bool:
     """Whether no other thread of Python runs while a session is made.
 
-    So it is before 1.31 (github.com/microsoft/onnxruntime, issue 27063; measured with 1.24 to 1.31).
+    So it is before 1.31 (github.com/microsoft/onnxruntime, issue 27063; measured from 1.24 on).
     """
     numbers = _import_onnxruntime().__version__.split(".")
     return (int(numbers[0]), int(numbers[1])) < (1, 31)

@@ -86,9 +86,16 @@ def test_publishers_that_end_while_it_lists_them(spinning):
 
 
 def test_an_event_of_a_publisher_that_is_gone_is_nothing_to_do(spinning):
-    executor, node, _ = spinning
+    executor, node, errors = spinning
     publisher = node.create_publisher(String, "topic", 1)
     event = publisher.event_handlers[0]
     event._ready_to_take_data = True  # as after a wait that found it
     node.destroy_publisher(publisher)
-    assert executor._take_waitable(event) is None
+    handler = executor._make_handler(event, node, executor._take_waitable)
+    executor.wake()
+    ticks = threading.Semaphore(0)
+    while not handler.done() and not errors:
+        threading.Event().wait(0.01)
+    node.create_timer(0.01, ticks.release)  # of the same group
+    assert ticks.acquire(timeout=10), errors
+    assert not errors

@@ -19,6 +19,7 @@ from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
 from sam3_ros.ros.active_prompts import Key
 from sam3_ros.ros.cameras import CameraNameError, Cameras
+from sam3_ros.ros.label_values import require_values_for
 from sam3_ros.ros.prompt_refusals import refusing
 from sam3_ros.ros.prompt_requests import PromptRequest
 
@@ -27,8 +28,13 @@ TEXT_SEPARATOR = ";"
 
 def prompts_from_text(message: String) -> tuple[ConceptPrompt, ...]:
     """One prompt a phrase between semicolons; a phrase said twice counts once, a blank one not."""
-    phrases = dict.fromkeys(" ".join(part.split()) for part in message.data.split(TEXT_SEPARATOR))
-    return tuple(_text_prompt(phrase) for phrase in phrases if phrase)
+    parts = message.data.split(TEXT_SEPARATOR)
+    phrases = [
+        phrase for phrase in dict.fromkeys(" ".join(part.split()) for part in parts) if phrase
+    ]
+    with refusing(""):  # before each of some megabytes of phrases is looked at, for seconds
+        require_values_for(len(phrases))
+    return tuple(map(_text_prompt, phrases))
 
 
 def prompt_from_point(message: PointStamped) -> InteractivePrompt:

@@ -41,6 +41,12 @@ def test_text(text, phrases):
     assert prompts_from_text(String(data=text)) == tuple(ConceptPrompt(p) for p in phrases)
 
 
+def test_more_phrases_than_there_are_label_values_are_refused_together():
+    assert len(prompts_from_text(String(data=";".join(map(str, range(254)))))) == 254
+    with pytest.raises(PromptRefusedError, match="at most 254 prompts at a time.*; got 255"):
+        prompts_from_text(String(data=";".join(map(str, range(255)))))
+
+
 def test_a_long_text_is_refused_with_a_short_name():
     with pytest.raises(PromptRefusedError, match="at most 1000 characters") as caught:
         prompts_from_text(String(data="red; " + "y" * 1001))

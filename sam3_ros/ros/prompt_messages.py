@@ -28,10 +28,8 @@ TEXT_SEPARATOR = ";"
 
 def prompts_from_text(message: String) -> tuple[ConceptPrompt, ...]:
     """One prompt a phrase between semicolons; a phrase said twice counts once, a blank one not."""
-    parts = message.data.split(TEXT_SEPARATOR)
-    phrases = [
-        phrase for phrase in dict.fromkeys(" ".join(part.split()) for part in parts) if phrase
-    ]
+    parts = dict.fromkeys(" ".join(part.split()) for part in message.data.split(TEXT_SEPARATOR))
+    phrases = tuple(filter(None, parts))
     with refusing(""):  # before each of some megabytes of phrases is looked at, for seconds
         require_values_for(len(phrases))
     return tuple(map(_text_prompt, phrases))

@@ -43,7 +43,7 @@ def test_text(text, phrases):
 
 def test_more_phrases_than_there_are_label_values_are_refused_together():
     assert len(prompts_from_text(String(data=";".join(map(str, range(254)))))) == 254
-    with pytest.raises(PromptRefusedError, match="at most 254 prompts at a time.*; got 255"):
+    with pytest.raises(PromptRefusedError, match=r"at most 254 prompts at a time.*; got 255"):
         prompts_from_text(String(data=";".join(map(str, range(255)))))
 
 

@@ -102,6 +102,7 @@ def test_a_parameter_that_is_set_just_as_the_first_configuring_begins():
 
 def test_a_transition_that_the_state_does_not_allow(tmp_path):
     with running_node(tmp_path, autostart="false") as (process, client):
+        client.diagnosed(lambda values, _: values["state"] == "unconfigured")
         for number in (Transition.TRANSITION_ACTIVATE, 250):
             request = ChangeState.Request(transition=Transition(id=number))
             service = "/segmentation_node/change_state"

@@ -1,9 +1,11 @@
-"""The demo's bag: a camera that moves around a table, with the true label image of every frame."""
+"""The demo's bag: two cameras at a table, one that moves, with the true labels of every frame."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,7 +18,6 @@ from sam3_ros.training.tabletop.world import Scene, World
 
 FRAMES, RATE = 150, 15
 WIDTH, HEIGHT, FOVY = 640, 480, 45.0
-FRAME_ID = "camera_optical_frame"
 SEED = 7_000
 TRIES = 2000
 NOISE = 1.5
@@ -24,47 +25,126 @@ START_NS = 1_700_000_000_000_000_000
 JPEG_QUALITY = 80
 STILL = "table.jpg"
 STORE = get_typestore(Stores.ROS2_HUMBLE)
+STRING = "std_msgs/msg/String"
+TARGET = np.array([0.0, 0.0, 0.02])
+
+
+View = tuple[float, float, float, np.ndarray, float]  # as World.place_camera takes it
+
+
+@dataclass(frozen=True)
+class BagCamera:
+    """images, camera_info, labels: topics. every, after_ns: which of the bag's frames it takes,
+    and how long after. view: of the time in [0, 1]. noise_seed: of its own pixels."""
+
+    images: str
+    camera_info: str
+    labels: str
+    frame_id: str
+    noise_seed: int
+    view: Callable[[float], View]
+    every: int = 1
+    after_ns: int = 0
+
+
+def _moving_view(time: float) -> View:
+    """Half a turn's quarter around the table, rising and coming closer; time in [0,1]."""
+    ease = 0.5 - 0.5 * np.cos(np.pi * time)
+    azimuth = -0.9 + 1.3 * ease
+    elevation = np.radians(38 + 16 * np.sin(np.pi * time))
+    distance = 0.98 - 0.12 * np.sin(np.pi * time)
+    return azimuth, float(elevation), float(distance), TARGET, FOVY
+
+
+def _side_view(time: float) -> View:  # noqa: ARG001
+    """From the other side, high on a mast that stands still."""
+    return 2.4, float(np.radians(65)), 0.95, TARGET, FOVY
+
+
+CAMERAS = (
+    BagCamera(
+        "/camera/image/compressed",
+        "/camera/camera_info",
+        "/truth/labels",
+        "camera_optical_frame",
+        SEED,
+        _moving_view,
+    ),
+    BagCamera(
+        "/side/image/compressed",
+        "/side/camera_info",
+        "/side/truth/labels",
+        "side_optical_frame",
+        SEED + 1,
+        _side_view,
+        every=2,
+        after_ns=1_000_000_000 // RATE // 2,
+    ),
+)
 
 
 def write_demo_bag(folder: Path) -> None:
     """Write the rosbag2 folder (mcap), replacing one that is there.
 
-    Topics: /camera/image/compressed (JPEG), /camera/camera_info, /truth/labels (mono8: 0 nothing,
-    else the object's number), /truth/objects (JSON: number -> colour and shape; once). A frame
-    from the middle is left beside the folder as STILL.
+    Topics of each of CAMERAS: JPEG images, camera_info, true labels (mono8: 0 nothing, else the
+    object's number); of both /truth/objects (JSON: number -> colour and shape; once). A frame from
+    the middle of the first is left beside the folder as STILL.
     """
     shutil.rmtree(folder, ignore_errors=True)
     world, objects = _table()
-    rng = np.random.default_rng(SEED)
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
     with world, writer:
-        topics = {
+        recording = _Recording(writer)
+        recording.write("/truth/objects", STORE.types[STRING](json.dumps(objects)), START_NS)
+        noises = [np.random.default_rng(camera.noise_seed) for camera in CAMERAS]
+        for number in range(FRAMES):
+            for camera, noise in zip(CAMERAS, noises, strict=True):
+                if number % camera.every == 0:
+                    image = recording.take(world, camera, number, noise)
+                    if number == FRAMES // 2 and camera is CAMERAS[0]:
+                        (folder.parent / STILL).write_bytes(_jpeg_bytes(image))
+
+
+class _Recording:
+    """A bag that is being written."""
+
+    def __init__(self, writer: Writer) -> None:
+        kinds = {"/truth/objects": STRING}
+        for camera in CAMERAS:
+            kinds |= _kinds(camera)
+        self._writer = writer
+        self._connections = {
             topic: writer.add_connection(topic, kind, typestore=STORE)
-            for topic, kind in (
-                ("/camera/image/compressed", "sensor_msgs/msg/CompressedImage"),
-                ("/camera/camera_info", "sensor_msgs/msg/CameraInfo"),
-                ("/truth/labels", "sensor_msgs/msg/Image"),
-                ("/truth/objects", "std_msgs/msg/String"),
-            )
+            for topic, kind in kinds.items()
         }
 
-        def write(topic: str, message: object, stamp: int) -> None:
-            connection = topics[topic]
-            writer.write(connection, stamp, STORE.serialize_cdr(message, connection.msgtype))
+    def write(self, topic: str, message: object, stamp: int) -> None:
+        connection = self._connections[topic]
+        self._writer.write(connection, stamp, STORE.serialize_cdr(message, connection.msgtype))
 
-        write("/truth/objects", STORE.types["std_msgs/msg/String"](json.dumps(objects)), START_NS)
-        for number in range(FRAMES):
-            stamp = START_NS + number * 1_000_000_000 // RATE
-            world.place_camera(*_view(number / (FRAMES - 1)))
-            scene = world.look(keep_all=True)
-            noise = rng.normal(0.0, NOISE, scene.image.shape)
-            image = np.clip(scene.image + noise, 0, 255).astype(np.uint8)
-            if number == FRAMES // 2:
-                (folder.parent / STILL).write_bytes(_jpeg_bytes(image))
-            write("/camera/image/compressed", _jpeg(image, stamp), stamp)
-            write("/camera/camera_info", _camera_info(stamp), stamp)
-            write("/truth/labels", _labels(scene, stamp), stamp)
+    def take(
+        self, world: World, camera: BagCamera, number: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Write what a camera sees in one of the bag's frames; the image is returned."""
+        stamp = START_NS + number * 1_000_000_000 // RATE + camera.after_ns
+        world.place_camera(*camera.view(number / (FRAMES - 1)))
+        scene = world.look(keep_all=True)
+        noise = rng.normal(0.0, NOISE, scene.image.shape)
+        image = np.clip(scene.image + noise, 0, 255).astype(np.uint8)
+        header = _header(stamp, camera.frame_id)
+        self.write(camera.images, _jpeg(image, header), stamp)
+        self.write(camera.camera_info, _camera_info(header), stamp)
+        self.write(camera.labels, _labels(scene, header), stamp)
+        return image
+
+
+def _kinds(camera: BagCamera) -> dict[str, str]:
+    return {
+        camera.images: "sensor_msgs/msg/CompressedImage",
+        camera.camera_info: "sensor_msgs/msg/CameraInfo",
+        camera.labels: "sensor_msgs/msg/Image",
+    }
 
 
 def _table() -> tuple[World, dict[str, dict[str, str]]]:
@@ -73,7 +153,7 @@ def _table() -> tuple[World, dict[str, dict[str, str]]]:
     for _ in range(TRIES):
         world.next_stage()
         world.arrange()
-        world.place_camera(*_view(0.5))
+        world.place_camera(*_moving_view(0.5))
         scene = world.look()
         kinds = [(COLOUR_NAMES[o.colour], SHAPE_NAMES[o.shape]) for o in scene.objects]
         if ("red", "cube") in kinds and _is_rich(kinds) and _is_well_lit(scene.image):
@@ -93,19 +173,10 @@ def _is_well_lit(rgb: np.ndarray) -> bool:
     return bool(100 < rgb.mean() < 150)
 
 
-def _view(time: float) -> tuple[float, float, float, np.ndarray, float]:
-    """Half a turn's quarter around the table, rising and coming closer; time in [0,1]."""
-    ease = 0.5 - 0.5 * np.cos(np.pi * time)
-    azimuth = -0.9 + 1.3 * ease
-    elevation = np.radians(38 + 16 * np.sin(np.pi * time))
-    distance = 0.98 - 0.12 * np.sin(np.pi * time)
-    return azimuth, float(elevation), float(distance), np.array([0.0, 0.0, 0.02]), FOVY
-
-
-def _header(stamp: int) -> object:
+def _header(stamp: int, frame_id: str) -> object:
     seconds, nanoseconds = divmod(stamp, 1_000_000_000)
     time = STORE.types["builtin_interfaces/msg/Time"](seconds, nanoseconds)
-    return STORE.types["std_msgs/msg/Header"](time, FRAME_ID)
+    return STORE.types["std_msgs/msg/Header"](time, frame_id)
 
 
 def _jpeg_bytes(rgb: np.ndarray) -> bytes:
@@ -113,25 +184,23 @@ def _jpeg_bytes(rgb: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
-def _jpeg(rgb: np.ndarray, stamp: int) -> object:
+def _jpeg(rgb: np.ndarray, header: object) -> object:
     data = np.frombuffer(_jpeg_bytes(rgb), np.uint8)
     kind = STORE.types["sensor_msgs/msg/CompressedImage"]
-    return kind(_header(stamp), "bgr8; jpeg compressed bgr8", data)
+    return kind(header, "bgr8; jpeg compressed bgr8", data)
 
 
-def _labels(scene: Scene, stamp: int) -> object:
+def _labels(scene: Scene, header: object) -> object:
     objects = np.where(scene.labels <= len(scene.objects), scene.labels, 0).astype(np.uint8)
     kind = STORE.types["sensor_msgs/msg/Image"]
-    return kind(_header(stamp), HEIGHT, WIDTH, "mono8", 0, WIDTH, objects.ravel())
+    return kind(header, HEIGHT, WIDTH, "mono8", 0, WIDTH, objects.ravel())
 
 
-def _camera_info(stamp: int) -> object:
+def _camera_info(header: object) -> object:
     focal = HEIGHT / 2 / np.tan(np.radians(FOVY) / 2)
     k = np.array([focal, 0, WIDTH / 2, 0, focal, HEIGHT / 2, 0, 0, 1.0])
     p = np.array([focal, 0, WIDTH / 2, 0, 0, focal, HEIGHT / 2, 0, 0, 0, 1.0, 0])
     region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
     kind = STORE.types["sensor_msgs/msg/CameraInfo"]
     distortion, straight = np.zeros(5), np.eye(3).ravel()
-    return kind(
-        _header(stamp), HEIGHT, WIDTH, "plumb_bob", distortion, k, straight, p, 0, 0, region
-    )
+    return kind(header, HEIGHT, WIDTH, "plumb_bob", distortion, k, straight, p, 0, 0, region)

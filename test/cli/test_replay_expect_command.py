@@ -18,7 +18,6 @@ from node_client import PATIENCE
 from node_under_test import ENVIRONMENT
 from planted_faults import planted, value_of
 from ros_domains import own_domain
-from two_views import write_two_views
 
 from sam3_ros.cli.main import main
 from sam3_ros.ros.shared_files import demo_bag
@@ -38,15 +37,10 @@ def replayed(*arguments: object) -> subprocess.CompletedProcess[str]:
         )
 
 
-@pytest.fixture(scope="module")
-def two_views(tmp_path_factory) -> Path:
-    return write_two_views(demo_bag(), tmp_path_factory.mktemp("views") / "bag")
-
-
-def test_the_shipped_bag_is_answered_as_expected(two_views, tmp_path):
+def test_the_shipped_bag_is_answered_as_expected(tmp_path):
     junit, figures = tmp_path / "reports" / "junit.xml", tmp_path / "figures" / "all.json"
     outputs = ("--junit", junit, "--json", figures)
-    command = replayed(two_views, "--expect", EXPECTATION, *outputs)
+    command = replayed(demo_bag(), "--expect", EXPECTATION, *outputs)
     print(command.stdout)
     assert command.returncode == 0, command.stdout + command.stderr
     assert "pass, " in command.stdout
@@ -62,7 +56,7 @@ def test_the_shipped_bag_is_answered_as_expected(two_views, tmp_path):
     assert int(suite.get("tests", "0")) == len(found) + 5
 
 
-def test_a_wrong_mask_fails(two_views, tmp_path):
+def test_a_wrong_mask_fails(tmp_path):
     value = value_of(GOLDEN, "purple ball")
     planted(
         GOLDEN,
@@ -77,7 +71,7 @@ def test_a_wrong_mask_fails(two_views, tmp_path):
     file = tmp_path / "test.yaml"
     file.write_text(yaml.safe_dump(expectation))
     junit, out = tmp_path / "junit.xml", tmp_path / "out"
-    command = replayed(two_views, "--expect", file, "--junit", junit, "--out", out, "--worst", 1)
+    command = replayed(demo_bag(), "--expect", file, "--junit", junit, "--out", out, "--worst", 1)
     assert command.returncode == 1, command.stdout + command.stderr
     assert "FAIL, 1 of" in command.stdout
     (failure,) = ElementTree.parse(junit).getroot().iter("failure")
@@ -108,12 +102,10 @@ def test_what_cannot_be_judged_is_one_line(arguments, reason, capsys, monkeypatc
     assert reason in error
 
 
-def test_ros2_bag_play_may_be_asked_for_what_is_paced_by_answers(
-    two_views, tmp_path, capsys, monkeypatch
-):
+def test_ros2_bag_play_may_be_asked_for_what_is_paced_by_answers(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "unused.xml")
     monkeypatch.setenv("PATH", str(tmp_path))
-    asked = ["replay", str(two_views), "--expect", str(EXPECTATION), "--player", "ros2"]
+    asked = ["replay", str(demo_bag()), "--expect", str(EXPECTATION), "--player", "ros2"]
     assert main(asked) == 2
     assert "there is no ros2 command on PATH" in capsys.readouterr().err
 

@@ -120,8 +120,8 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "engine_cache", "",
-        "Folder for engines that a backend builds; empty is the user's cache folder, none keeps "
-        "nothing.",
+        "Folder for engines that a backend builds; empty is the user's cache folder for tensorrt "
+        "and none for openvino, none keeps nothing.",
     ),
     ParameterSpec(
         "cameras", ("",),

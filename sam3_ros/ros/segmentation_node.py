@@ -186,7 +186,7 @@ class SegmentationNode(LifecycleNode):
                 settings.precision,
                 settings.threads or None,
                 device_id=settings.device_id,
-                engine_cache=_engine_folder(settings.engine_cache),
+                engine_cache=_engine_folder(settings),
                 on_progress=self._loading.step,
             )
 
@@ -264,9 +264,11 @@ class SegmentationNode(LifecycleNode):
         return {name: self._ledgers[name] for name in settings.camera_set().names}
 
 
-def _engine_folder(parameter: str) -> Path | None:
+def _engine_folder(settings: NodeConfiguration) -> Path | None:
     """Raises ParameterError where there is no user's cache folder to take."""
-    if parameter == "none":
+    parameter = settings.engine_cache
+    # To keep OpenVINO's takes longer than to build them (docs/health.md).
+    if parameter == "none" or (not parameter and settings.backend == "openvino"):
         return None
     try:
         return Path(parameter).expanduser() if parameter else default_engine_folder()

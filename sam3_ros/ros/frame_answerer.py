@@ -32,9 +32,7 @@ from sam3_ros.ros.seen_frames import not_kept_any_more
 from sam3_ros.ros.segment_messages import best_first
 from sam3_ros.ros.step_times import StepLatencies, StepTimes
 from sam3_ros.ros.sticky_objects import StickyObjects
-
-# A bag that loops every second must not fill the log.
-SECONDS_BETWEEN_LOGS = 5.0
+from sam3_ros.ros.throttled_log import THROTTLED
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +82,7 @@ class FrameAnswerer:
             self._tools.logger.warning(
                 f"the stamps of {frame.camera or 'the camera'} jumped back to "
                 f"{frame.header.stamp.sec} s: its frames before are forgotten",
-                throttle_duration_sec=SECONDS_BETWEEN_LOGS,
+                **THROTTLED,
             )
         try:
             self._answer(_Turn(seen, frame.received))

@@ -14,9 +14,8 @@ from sam3_ros.ros.frame_queue import Clicks, FrameQueue, Work
 from sam3_ros.ros.frames import CameraMessage, Frame
 from sam3_ros.ros.out_of_memory import is_out_of_memory
 from sam3_ros.ros.rate_limit import RateLimit
+from sam3_ros.ros.throttled_log import THROTTLED
 
-# A camera that sends damaged frames at 30 Hz must not fill the log.
-SECONDS_BETWEEN_LOGS = 5.0
 _INACTIVE = "the node became inactive before it was answered: ask again once it is active"
 
 
@@ -152,9 +151,9 @@ class InferenceWorker:
         self._failure = f"{what}: {described(error)}", time.monotonic()
         # Each from a line of its own: rclpy keeps one severity per line of code.
         if isinstance(error, ImageError):
-            self._logger.warning(self._failure[0], throttle_duration_sec=SECONDS_BETWEEN_LOGS)
+            self._logger.warning(self._failure[0], **THROTTLED)
         else:
-            self._logger.error(self._failure[0], throttle_duration_sec=SECONDS_BETWEEN_LOGS)
+            self._logger.error(self._failure[0], **THROTTLED)
 
 
 def described(error: BaseException) -> str:

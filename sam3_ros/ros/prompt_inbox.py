@@ -30,12 +30,11 @@ from sam3_ros.ros.prompt_messages import (
 from sam3_ros.ros.prompt_refusals import PromptRefusedError, refusing, shortened
 from sam3_ros.ros.prompt_requests import PromptRequest, Source
 from sam3_ros.ros.prompt_rules import PromptRules
+from sam3_ros.ros.throttled_log import THROTTLED
 
 PROMPT_QOS = QoSProfile(depth=10)
 # A set of the most prompts there can be is answered by as many messages at once.
 STATUS_QOS = QoSProfile(depth=300)
-# A flood of bad prompts must not fill the log; each still has its status.
-SECONDS_BETWEEN_LOGS = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +78,7 @@ class PromptInbox:
 
         camera: where it is not asked, empty for every camera.
         """
-        self._node.get_logger().warning(
-            f"prompt not asked: {reason}", throttle_duration_sec=SECONDS_BETWEEN_LOGS
-        )
+        self._node.get_logger().warning(f"prompt not asked: {reason}", **THROTTLED)
         self._say(header, prompt_id, reason, camera)
 
     def destroy(self) -> None:

@@ -1,0 +1,85 @@
+"""Exported models take the last mask as their prompt, at the size that their bundle says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_clicker
+import small_sam3
+from recording_sessions import Outputs, Recorder
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.prompts import InteractivePrompt
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.export.export_job import ExportJob
+from sam3_ros.export.exporter import export_bundle
+from sam3_ros.export.family import Family
+from sam3_ros.export.filled_network import from_seed
+from sam3_ros.export.network import Network
+
+CLICK = InteractivePrompt(points=((30, 20),))
+HEIGHT, WIDTH = 48, 64
+
+
+def exported(family: Family, architecture: object, network: Network, size: int, to: Path) -> Bundle:
+    job = ExportJob(
+        family=family,
+        architecture=architecture,
+        network=network,
+        input_size=size,
+        target=to,
+        source={"origin": "made by the tests"},
+        parts=("interactive",),
+    )
+    return export_bundle(job, lambda _: None)
+
+
+def sees_something(outputs: Outputs) -> Outputs:
+    """Weights at random may see nothing; what is asked next shows what was made of the answer."""
+    masks = outputs["sam_masks"]
+    rows, columns = masks.shape[-2:]
+    masks[...] = -30
+    masks[..., rows // 4 : rows // 2, columns // 4 : columns // 2] = 30
+    sure = (
+        {"object_score": np.full_like(outputs["object_score"], 5)}
+        if ("object_score" in outputs)
+        else {}
+    )
+    return {**outputs, **sure, "sam_masks": masks, "sam_iou": np.full_like(outputs["sam_iou"], 0.9)}
+
+
+@pytest.fixture(params=["clicker", "sam3"])
+def bundle(request: pytest.FixtureRequest, tmp_path: Path) -> Bundle:
+    target = tmp_path / "bundle"
+    if request.param == "clicker":
+        filled = from_seed(small_clicker.FAMILY, 1, None, None)
+        made = (small_clicker.FAMILY, filled.architecture, filled.network, filled.input_size)
+    else:
+        network = small_sam3.small_sam3()
+        made = (small_sam3.FAMILY, small_sam3.ARCHITECTURE, network, small_sam3.INPUT_SIZE)
+    return exported(*made, target)
+
+
+def test_the_last_mask_reaches_the_prompt_encoder(bundle: Bundle) -> None:
+    recorder = Recorder({"mask_decoder": sees_something})
+    image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    with Segmenter.load(bundle, threads=2, open_session=recorder) as segmenter:
+        embedding = segmenter.encode_image(image)
+        first = segmenter.start_following(embedding, CLICK)
+        unprompted = recorder.fed("mask_decoder")["dense"]
+        encoded = [stage for stage in recorder.stages if stage.startswith(("image", "tracker"))]
+        segmenter.follow(embedding, CLICK, first, 0.5)
+    settings = bundle.manifest.interactive
+    assert settings is not None
+    assert settings.mask_input is not None
+    fed = recorder.fed("prompt_encoder")
+    size = (settings.mask_input.height, settings.mask_input.width)
+    assert fed["mask_input"].shape == (1, 1, *size)
+    assert fed["has_mask"].tolist() == [1]
+    assert fed["mask_input"].max() == 4
+    assert fed["mask_input"].min() == -4
+    assert np.abs(recorder.fed("mask_decoder")["dense"] - unprompted).max() > 1e-3
+    again = [stage for stage in recorder.stages if stage.startswith(("image", "tracker"))]
+    assert again == encoded

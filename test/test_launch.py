@@ -212,6 +212,7 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
         ({"sticky_clicks": "yes"}, "'sticky_clicks' is true or false; got 'yes'"),
         ({"outputs": "mask, musk"}, "'outputs' is some of mask, .*; got 'musk'"),
         ({"prompts": "x" * 1001}, "'prompts': .*1000"),
+        ({"prompts": "mug; {point: [3, 4]}"}, "goes into the file that params_file names"),
         ({"respawn_delay": "-1"}, "'respawn_delay' expects seconds; got '-1'"),
         ({"params_file": "nowhere.yaml"}, "there is no file nowhere.yaml"),
         ({"cameras": "front= left=/left"}, "'cameras' expects a topic such as"),

@@ -38,6 +38,7 @@ class ActivePrompt:
 
 
 Snapshot: TypeAlias = tuple[ActivePrompt, ...]
+_Asked: TypeAlias = tuple[Source, PromptRequest]
 
 
 @dataclass
@@ -103,12 +104,12 @@ class ActivePrompts:
         Raises PromptError, and changes nothing, if there are too many or ids of a camera repeat.
         """
         with self._changing():
-            return self._install({}, requests, Source.SET)
+            return self._install({}, _by(Source.SET, requests))
 
     def put(self, requests: Sequence[PromptRequest]) -> tuple[Snapshot, Snapshot]:
         """Ask these too; one of the same id and camera gives way. Returns and raises as replace."""
         with self._changing():
-            return self._put_beside(self._by_key, requests, Source.SET)
+            return self._put_beside(self._by_key, _by(Source.SET, requests))
 
     def replace(
         self, source: Source, camera: str | None, requests: Sequence[PromptRequest]
@@ -119,12 +120,19 @@ class ActivePrompts:
         replace_all.
         """
         with self._changing():
-            others = {
-                key: active
-                for key, active in self._by_key.items()
-                if (active.source, active.camera) != (source, camera)
-            }
-            return self._put_beside(others, requests, source)
+            others = self._without(lambda each: (each.source, each.camera) == (source, camera))
+            return self._put_beside(others, _by(source, requests))
+
+    def replace_parameter(
+        self, texts: Sequence[PromptRequest], others: Sequence[PromptRequest]
+    ) -> tuple[Snapshot, Snapshot]:
+        """Put these in place of the parameter's, and of the texts for every camera.
+
+        Returns and raises as replace.
+        """
+        asked = [*_by(Source.TEXT, texts), *_by(Source.PARAMETER, others)]
+        with self._changing():
+            return self._put_beside(self._without(_is_of_parameter), asked)
 
     def remove_named(self, names: Sequence[Key]) -> None:
         """Stop asking these; camera None means wherever that id is asked.
@@ -182,22 +190,25 @@ class ActivePrompts:
             raise unknown_id(camera, prompt_id, is_asked_elsewhere=bool(alike))
         return found
 
-    def _put_beside(
-        self, others: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest], source: Source
-    ) -> tuple[Snapshot, Snapshot]:
-        keys = [(request.camera, request.prompt.id) for request in requests]
-        alike = [others[key] for key in keys if key in others]
-        displaced = tuple(active for active in alike if active.source is not source)
-        return self._install(others, requests, source), displaced
+    def _without(self, is_replaced: Callable[[ActivePrompt], bool]) -> dict[Key, ActivePrompt]:
+        return {key: each for key, each in self._by_key.items() if not is_replaced(each)}
 
-    def _install(
-        self, kept: Mapping[Key, ActivePrompt], requests: Sequence[PromptRequest], source: Source
-    ) -> Snapshot:
+    def _put_beside(
+        self, others: Mapping[Key, ActivePrompt], asked: Sequence[_Asked]
+    ) -> tuple[Snapshot, Snapshot]:
+        alike = [
+            (others.get((request.camera, request.prompt.id)), source) for source, request in asked
+        ]
+        displaced = tuple(a for a, source in alike if a is not None and a.source is not source)
+        return self._install(others, asked), displaced
+
+    def _install(self, kept: Mapping[Key, ActivePrompt], asked: Sequence[_Asked]) -> Snapshot:
+        requests = [request for _, request in asked]
         ids = [active.prompt.id for active in kept.values()]
         ids += [request.prompt.id for request in requests]
         values = label_values(self._values(), ids)
         new: dict[Key, ActivePrompt] = {}
-        for request in requests:
+        for source, request in asked:
             active = _active(request, source, values[request.prompt.id])
             if active.key in new:
                 raise repeated_id(request.camera, request.prompt.id)
@@ -233,6 +244,15 @@ class ActivePrompts:
         self._turns.pop(active, None)
         if self._by_key.get(active.key) is active:
             del self._by_key[active.key]
+
+
+def _is_of_parameter(active: ActivePrompt) -> bool:
+    is_text = (active.source, active.camera) == (Source.TEXT, None)
+    return is_text or active.source is Source.PARAMETER
+
+
+def _by(source: Source, requests: Sequence[PromptRequest]) -> list[_Asked]:
+    return [(source, request) for request in requests]
 
 
 def _active(request: PromptRequest, source: Source, label_value: int) -> ActivePrompt:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from sam3_ros.ros.parameters import SPECS, ParameterError, ParameterSpec, configuration
+from sam3_ros.ros.prompt_entries import is_yaml
 
 # Files of config/presets.
 PRESETS = ("desktop_cpu", "desktop_gpu", "jetson_orin")
@@ -75,7 +76,7 @@ class LaunchArgument:
 
     def _texts(self, text: str) -> list[str]:
         if self.spec.name == "prompts":
-            return [part.strip() for part in text.split(_PROMPT_SEPARATOR) if part.strip()]
+            return _prompts(text)
         return text.replace(",", " ").split()
 
     def _form(self) -> str:
@@ -83,10 +84,20 @@ class LaunchArgument:
         if self.spec.limits is not None:
             return "From {:,.15g} to {:,.15g}.".format(*self.spec.limits)
         if self.spec.name == "prompts":
-            return 'Separated by ";", as in "red cube; ball".'
+            return 'Here texts only, separated by ";", as in "red cube; ball".'
         if isinstance(self.spec.default, tuple):
             return f"Some of {' '.join(self.spec.choices)}."
         return ""
+
+
+def _prompts(text: str) -> list[str]:
+    # launch reads each string of a list as YAML, and ends at one that is not a plain value.
+    if any(map(is_yaml, text.split(_PROMPT_SEPARATOR))):
+        raise LaunchArgumentError(
+            f"argument 'prompts' expects texts, such as \"red cube; ball\"; got {text!r}: a prompt "
+            "in YAML goes into the file that params_file names"
+        )
+    return [part.strip() for part in text.split(_PROMPT_SEPARATOR) if part.strip()]
 
 
 # The cameras bring topics along: launch_cameras.py.

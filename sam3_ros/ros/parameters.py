@@ -17,8 +17,8 @@ from rclpy.parameter import Parameter
 
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import PromptError, Sam3RosError
-from sam3_ros.core.prompts import ConceptPrompt
 from sam3_ros.ros.cameras import CameraNameError, Cameras
+from sam3_ros.ros.prompt_entries import PromptEntries, read_prompt_entries
 
 
 class ParameterError(Sam3RosError, ValueError):
@@ -137,7 +137,9 @@ SPECS: tuple[ParameterSpec, ...] = (
         choices=("best_effort", "reliable"),
     ),
     ParameterSpec(
-        "prompts", ("",), "Texts to ask from the start; setting them replaces the texts in use.",
+        "prompts", ("",),
+        "Texts and prompts in YAML, such as {point: [320, 240], sticky: true}, to ask from the "
+        "start; setting it replaces them and the texts in use.",
         Changes.ANY_TIME,
     ),
     ParameterSpec(
@@ -265,7 +267,7 @@ class NodeConfiguration:
         for field in fields(self):
             _SPEC_OF[field.name].check(getattr(self, field.name))
         try:
-            self.concept_prompts()
+            self.prompt_entries()
         except PromptError as error:
             raise ParameterError(f"parameter 'prompts': {error}") from error
         try:
@@ -277,10 +279,9 @@ class NodeConfiguration:
         """The cameras of `cameras`: one without a name if it has none."""
         return Cameras.named(self.cameras)
 
-    def concept_prompts(self) -> tuple[ConceptPrompt, ...]:
-        """The texts of `prompts`; blank ones count for nothing."""
-        texts = dict.fromkeys(" ".join(text.split()) for text in self.prompts)
-        return tuple(ConceptPrompt(text) for text in texts if text)
+    def prompt_entries(self) -> PromptEntries:
+        """What `prompts` asks; blank entries count for nothing."""
+        return read_prompt_entries(self.prompts)
 
 
 def declare_parameters(node: Node) -> None:

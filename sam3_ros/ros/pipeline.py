@@ -160,7 +160,7 @@ class Pipeline:
         )
         inbox = PromptInbox(self._node, self.prompts, rules)
         undo.callback(inbox.destroy)
-        inbox.ask_texts(self._configuration().concept_prompts())
+        inbox.ask_parameter(self._configuration().prompt_entries())
         self._tell_labels()
         self.prompts.on_change(self._tell_labels)
         return inbox

@@ -15,11 +15,12 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.prompts import ConceptPrompt
 from sam3_ros.msg import Prompts, PromptStatus
 from sam3_ros.ros.active_prompts import ActivePrompt, ActivePrompts, Key, Snapshot
 from sam3_ros.ros.active_prompts_topic import ActivePromptsTopic
+from sam3_ros.ros.cameras import CameraNameError
 from sam3_ros.ros.frames import nanoseconds
+from sam3_ros.ros.prompt_entries import PromptEntries
 from sam3_ros.ros.prompt_messages import (
     keys_from_set,
     prompt_from_box,
@@ -68,10 +69,18 @@ class PromptInbox:
                 ),
             ]
 
-    def ask_texts(self, prompts: Sequence[ConceptPrompt]) -> None:
-        """Put these in place of the texts in use for every camera. Raises PromptError."""
-        taken = self._replace(Source.TEXT, None, [PromptRequest(prompt) for prompt in prompts])
+    def ask_parameter(self, entries: PromptEntries) -> None:
+        """Put these in place of those before, and of the texts in use for every camera.
+
+        Positions are those of the newest image. Raises PromptError, and changes nothing.
+        """
+        for request in entries.others:
+            self._require_camera(request)
+        count = len(entries.texts)
+        accepted = self._rules.accepted([*entries.texts, *entries.others])
+        taken = _taken(*self._prompts.replace_parameter(accepted[:count], accepted[count:]))
         self._tell_displaced(taken)
+        self._answer_now(self._header_of_now(), taken.asked)
 
     def refuse(self, header: Header, prompt_id: str, reason: str, camera: str = "") -> None:
         """Say that a prompt is not, or no longer, asked; from any thread.
@@ -163,6 +172,14 @@ class PromptInbox:
     ) -> _Taken:
         accepted = self._rules.accepted(requests, stamp_ns)
         return _taken(*self._prompts.replace(source, camera, accepted))
+
+    def _require_camera(self, request: PromptRequest) -> None:
+        if request.camera is not None:
+            with refusing(request.prompt.id, request.camera):
+                try:
+                    self._rules.cameras.find(request.camera)
+                except CameraNameError as error:
+                    raise PromptError(str(error)) from error
 
     def _take(self, header: Header, camera: str | None, take: Callable[[], _Taken]) -> None:
         try:

@@ -19,7 +19,7 @@ MOST_POSITIONS = 256
 class Source(Enum):
     """The kind of topic that a prompt came by. Its value: the name within node and camera.
 
-    What comes by CLICK counts as having come by POINT.
+    What comes by CLICK counts as having come by POINT, and a text of the parameter as by TEXT.
     """
 
     TEXT = "prompt/text"
@@ -27,9 +27,12 @@ class Source(Enum):
     CLICK = "prompt/click"
     BOX = "prompt/box"
     SET = "prompts"
+    PARAMETER = "parameter prompts"
 
     def topic(self, camera: str | None = None) -> str:
-        """`~/prompt/text`, or `~/front/prompt/text`; there is one ~/prompts for all cameras."""
+        """`~/prompt/text`, or `~/front/prompt/text`; those for all cameras have one name."""
+        if self is Source.PARAMETER:
+            return self.value
         return Camera("" if self is Source.SET else camera or "").topic(self.value)
 
 

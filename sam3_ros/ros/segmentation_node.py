@@ -233,7 +233,7 @@ class SegmentationNode(LifecycleNode):
         updated = updated_configuration(self._settings(), updates)
         with self._seat.use() as pipeline:
             if pipeline is not None and "prompts" in known_values(updates):
-                pipeline.inbox.ask_texts(updated.concept_prompts())
+                pipeline.inbox.ask_parameter(updated.prompt_entries())
             self._configuration = updated
             if pipeline is not None:
                 pipeline.settings_changed()

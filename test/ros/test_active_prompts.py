@@ -59,6 +59,25 @@ def test_a_source_replaces_only_what_came_by_it():
     assert active.all() == ()
 
 
+def test_the_parameter_replaces_its_own_and_the_texts_for_every_camera():
+    active = ActivePrompts(TWO)
+    active.replace(Source.TEXT, "front", texts("a", camera="front"))
+    active.put(texts("b", "c"))
+    active.replace_parameter(texts("d"), [click(prompt_id="it")])
+    assert values(active) == {"a": 1, "b": 2, "c": 3, "d": 4, "it": 5}
+    active.replace(Source.TEXT, None, texts("e"))
+    assert ids(active.all()) == ["a", "b", "c", "it", "e"]
+    _, displaced = active.replace_parameter([], [*texts("b"), click(prompt_id="it")])
+    assert ids(displaced) == ["b"]
+    assert values(active) == {"a": 1, "c": 3, "b": 2, "it": 5}
+    before = active.all()
+    with pytest.raises(PromptError, match="ids that differ"):
+        active.replace_parameter(texts("f"), texts("f"))
+    assert active.all() == before
+    active.replace_parameter([], [])
+    assert ids(active.all()) == ["a", "c"]
+
+
 def test_a_source_replaces_only_what_came_for_its_camera():
     active = ActivePrompts(TWO)
     active.replace(Source.TEXT, None, texts("a"))
@@ -278,3 +297,4 @@ def test_a_source_names_its_topic():
     assert Source.TEXT.topic() == "~/prompt/text"
     assert Source.POINT.topic("front") == "~/front/prompt/point"
     assert Source.SET.topic("front") == "~/prompts"
+    assert Source.PARAMETER.topic("front") == "parameter prompts"

@@ -52,7 +52,7 @@ def test_the_file_in_config_has_a_comment_for_every_parameter():
 def test_the_configuration_has_every_parameter_and_the_defaults_are_good():
     assert [field.name for field in fields(NodeConfiguration)] == list(DEFAULTS)
     assert configuration({}).bundle == "tabletop"
-    assert configuration({}).concept_prompts() == ()
+    assert configuration({}).prompt_entries().texts == ()
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -75,6 +75,7 @@ def test_descriptors(spec):
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
         ({"bundle": None}, r"'bundle' expects str, got None"),
         ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
+        ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}': .*; got \[1\]"),
     ],
 )
 def test_bad_values_are_refused_with_the_reason(values, reason):
@@ -83,8 +84,9 @@ def test_bad_values_are_refused_with_the_reason(values, reason):
 
 
 def test_texts_are_tidied():
-    texts = configuration({"prompts": [" red  cube", "", "mug", "red cube"]}).concept_prompts()
-    assert [prompt.text for prompt in texts] == ["red cube", "mug"]
+    values = {"prompts": [" red  cube", "", "mug", "red cube"]}
+    texts = configuration(values).prompt_entries().texts
+    assert [request.prompt.text for request in texts] == ["red cube", "mug"]
 
 
 @contextmanager
@@ -119,8 +121,16 @@ def written(folder: Path, line: str) -> Path:
 def test_an_empty_list_of_texts_in_a_file_asks_nothing(tmp_path):
     with node_with(written(tmp_path, "prompts: []")) as node:
         declare_parameters(node)
-        assert read_configuration(node).concept_prompts() == ()
+        assert read_configuration(node).prompt_entries().texts == ()
         assert node.get_parameter("prompts").value == [""]
+
+
+def test_a_prompt_in_yaml_goes_through_a_file(tmp_path):
+    line = """prompts: [red, "{point: [3, 4], id: it}"]"""
+    with node_with(written(tmp_path, line)) as node:
+        declare_parameters(node)
+        (it,) = read_configuration(node).prompt_entries().others
+        assert (it.prompt.id, it.prompt.points) == ("it", ((3.0, 4.0),))
 
 
 @pytest.mark.parametrize(

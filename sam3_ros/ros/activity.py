@@ -21,6 +21,11 @@ class Activity:
     def is_active(self) -> bool:
         return self._active_since is not None
 
+    @property
+    def active_since(self) -> float | None:
+        """time.monotonic() seconds, None while it is not active."""
+        return self._active_since
+
     def is_current(self, received: float) -> bool:
         """The node has been active since then, time.monotonic() seconds."""
         since = self._active_since

@@ -78,12 +78,13 @@ class FrameAnswerer:
     def answer(self, frame: Frame) -> None:
         """Raises FrameDroppedError, ImageError for the image, and whatever the segmenter does."""
         seen = SeenFrame.of(frame)
-        if not self._tools.memory.add(seen):
+        if not (went_on := self._tools.memory.add(seen)):
             self._tools.logger.warning(
                 f"the stamps of {frame.camera or 'the camera'} jumped back to "
                 f"{frame.header.stamp.sec} s: its frames before are forgotten",
                 **THROTTLED,
             )
+        self._drop_cut_off(seen, went_on)
         try:
             self._answer(_Turn(seen, frame.received))
         except ImageError:
@@ -205,7 +206,7 @@ class FrameAnswerer:
         threshold = self._tools.configuration().score_threshold or None
         try:
             if active.sticky:
-                return (self._sticky.find(active, seen.camera, seen.embedding),)
+                return (self._sticky.find(active, seen.camera, seen.embedding, turn.received),)
             return tuple(segmenter.ask(seen.embedding, [active.prompt], threshold))
         finally:
             turn.steps.absorb(segmenter.timings)
@@ -232,6 +233,13 @@ class FrameAnswerer:
             outputs.publish(messages)
             seen.answers = told  # not before: a click that nobody was told of is still waited for
         self.latencies.add(turn.steps.as_dict())
+
+    def _drop_cut_off(self, seen: SeenFrame, clock_went_on: bool) -> None:
+        """What would be followed across a gap in which anything may have happened."""
+        self._sticky.keep_only(self._tools.prompts.all())
+        since = self._tools.activity.active_since
+        for active, reason in self._sticky.cut_off(seen.camera, since, clock_went_on).items():
+            self._drop(seen.header, seen.camera, active, reason)
 
     def _drop(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
         self._tools.prompts.remove(active, camera)

@@ -231,6 +231,64 @@ def test_a_click_whose_frame_is_gone_is_given_up_with_its_stamp(bench):
     assert len(bench.refused) == 1
 
 
+def sticky(bench: Bench, prompt_id: str = "it") -> ActivePrompt:
+    request = PromptRequest(InteractivePrompt(points=ON_RED, id=prompt_id), sticky=True)
+    (active,), _ = bench.prompts.put([request])
+    return active
+
+
+def test_nothing_is_followed_to_where_the_clock_jumped_back(bench):
+    it = sticky(bench)
+    bench.answerer.answer(frame(8))
+    bench.answerer.answer(frame(9))
+    assert bench.told(9) == ["it"]
+    waiting = sticky(bench, "waiting")
+    bench.answerer.answer(frame(2))
+    ((header, prompt_id, reason),) = bench.refused
+    assert (header.stamp.sec, prompt_id) == (2, "it")
+    assert reason == "no longer followed: the clock jumped back in between: click again"
+    assert it not in bench.prompts.all()
+    assert bench.told(2) == [waiting.prompt.id]  # it had not been found before
+
+
+def test_nothing_is_followed_from_before_the_node_was_inactive(bench):
+    sticky(bench)
+    bench.answerer.answer(frame(1))
+    bench.activity.switch(False)
+    bench.memory.clear()
+    bench.activity.switch(True)
+    bench.answerer.answer(frame(2))
+    ((header, prompt_id, reason),) = bench.refused
+    assert (header.stamp.sec, prompt_id) == (2, "it")
+    assert reason == "no longer followed: the node was inactive in between: click again"
+    assert bench.prompts.all() == ()
+    sticky(bench)
+    for stamp in (3, 4):
+        bench.answerer.answer(frame(stamp))
+        assert bench.told(stamp) == ["it"]
+
+
+def test_a_frame_of_before_the_node_was_inactive_is_not_followed_on(bench):
+    late = frame(1)
+    bench.activity.switch(False)
+    sticky(bench)
+    bench.activity.switch(True)
+    with pytest.raises(FrameDroppedError):
+        bench.answerer.answer(late)
+    bench.answerer.answer(frame(2))
+    assert [reason for _, _, reason in bench.refused] == [
+        "no longer followed: the node was inactive in between: click again"
+    ]
+
+
+def test_what_was_cleared_before_the_gap_is_not_told(bench):
+    sticky(bench)
+    bench.answerer.answer(frame(5))
+    bench.prompts.replace_all([])
+    bench.answerer.answer(frame(1))
+    assert bench.refused == []
+
+
 def test_what_became_of_a_frame_decides_what_is_kept_of_it(bench):
     broken = image_message(SCENE, "rgb8", frame(1).header)
     broken.encoding = "32FC1"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from camera_rig import CameraRig, mask_of_label
 from geometry_msgs.msg import Point
+from node_client import NODE
 from node_under_test import running_node
-from sam3_ros.msg import Prompt, Prompts
+from sam3_ros.msg import ActivePrompts, Prompt, Prompts
 from scenes import colour_scene, iou, patch_mask
+
+from sam3_ros.ros.active_prompts_topic import LATCHED
 
 HEIGHT, WIDTH = 96, 128
 GOOD = 0.75
@@ -90,6 +93,36 @@ def test_a_click_on_nothing_is_not_followed(rig):
     rig.client.spin_until(lambda: len(rig.client.statuses) > before + 1, "word of the loss")
     assert not rig.client.statuses[-1].accepted
     assert "no longer followed" in rig.client.statuses[-1].reason
+
+
+def test_what_is_cut_off_is_dropped_with_the_reason(rig):
+    lists = rig.client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED)
+    assert rig.client.set_parameters(sticky_clicks=True).successful
+
+    def followed(stamp: int) -> int:
+        rig.show(stamp, scene(0))
+        assert rig.click(20.5, 10.5, stamp=stamp).accepted
+        assert len(rig.answers(rig.scores, stamp, 2)[1].segments) == 1
+        rig.client.spin_until(lambda: lists and lists[-1].prompts, "the list")
+        return len(rig.client.statuses)
+
+    def dropped(begin: int, why: str, stamp: int) -> None:
+        assert not rig.answers(rig.scores, stamp, 1)[0].segments
+        rig.client.spin_until(lambda: rig.client.statuses[begin:], "word of it")
+        (status,) = rig.client.statuses[begin:]
+        assert (status.prompt_id, status.accepted) == ("point", False)
+        assert status.reason == f"no longer followed: {why} in between: click again"
+        assert status.header == rig.header(stamp)
+        rig.client.spin_until(lambda: not lists[-1].prompts, "the empty list")
+
+    before = followed(401)
+    assert rig.client.transition("deactivate")
+    assert rig.client.transition("activate")
+    rig.show(402, scene(0))
+    dropped(before, "the node was inactive", 402)
+    before = followed(403)
+    rig.show(50, scene(0))
+    dropped(before, "the clock jumped back", 50)
 
 
 def test_a_concept_cannot_be_sticky(rig):

@@ -127,6 +127,8 @@ def _frame_values(frames: FrameReport) -> dict[str, str]:
         **{f"frames dropped, {reason.value}": str(n) for reason, n in frames.dropped.items()},
         "latency median ms": _milliseconds(frames.latency_median),
         "latency p95 ms": _milliseconds(frames.latency_p95),
+        "stamp to mask median ms": _milliseconds(frames.since_stamp_median),
+        "stamp to mask p95 ms": _milliseconds(frames.since_stamp_p95),
     }
 
 

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 
 import numpy as np
 
@@ -39,7 +40,8 @@ class FrameReport:
     """Counts since the node started; received = answered + all dropped + those in work or waiting.
 
     Latency, seconds from the subscription to the published answer, is of the last 300 answered
-    frames; None before the first.
+    frames; None before the first. since_stamp: likewise from the image's stamp, of those whose
+    stamp tells.
     """
 
     received: int
@@ -47,10 +49,23 @@ class FrameReport:
     dropped: Mapping[DropReason, int]
     latency_median: float | None
     latency_p95: float | None
+    since_stamp_median: float | None
+    since_stamp_p95: float | None
 
     @property
     def in_work(self) -> int:
         return self.received - self.answered - sum(self.dropped.values())
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Of one ledger at one moment; see FrameReport."""
+
+    received: int
+    answered: int
+    dropped: Counter[DropReason]
+    latencies: list[float]
+    since_stamps: list[float]
 
 
 class FrameLedger:
@@ -62,15 +77,18 @@ class FrameLedger:
         self._answered = 0
         self._dropped: Counter[DropReason] = Counter()
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self._since_stamps: deque[float | None] = deque(maxlen=LATENCIES_KEPT)
 
     def count_received(self) -> None:
         with self._lock:
             self._received += 1
 
-    def count_answered(self, latency: float) -> None:
+    def count_answered(self, latency: float, since_stamp: float | None = None) -> None:
+        """Both in seconds; since_stamp None where it is not known."""
         with self._lock:
             self._answered += 1
             self._latencies.append(latency)
+            self._since_stamps.append(since_stamp)
 
     def count_dropped(self, reason: DropReason) -> None:
         with self._lock:
@@ -79,25 +97,31 @@ class FrameLedger:
     def report(self) -> FrameReport:
         return joint_report([self])
 
-    def _counts(self) -> tuple[int, int, Counter[DropReason], list[float]]:
+    def _counts(self) -> _Counts:
         with self._lock:
-            return self._received, self._answered, Counter(self._dropped), list(self._latencies)
+            return _Counts(
+                self._received,
+                self._answered,
+                Counter(self._dropped),
+                list(self._latencies),
+                [seconds for seconds in self._since_stamps if seconds is not None],
+            )
 
 
 def joint_report(ledgers: Iterable[FrameLedger]) -> FrameReport:
     """One account of several cameras."""
-    received, answered, dropped, latencies = 0, 0, Counter[DropReason](), list[float]()
-    for ledger in ledgers:
-        counts = ledger._counts()
-        received, answered = received + counts[0], answered + counts[1]
-        dropped.update(counts[2])
-        latencies += counts[3]
+    counts = [ledger._counts() for ledger in ledgers]
+    dropped = sum((each.dropped for each in counts), Counter[DropReason]())
+    latencies = list(chain.from_iterable(each.latencies for each in counts))
+    since_stamps = list(chain.from_iterable(each.since_stamps for each in counts))
     return FrameReport(
-        received,
-        answered,
+        sum(each.received for each in counts),
+        sum(each.answered for each in counts),
         {reason: dropped[reason] for reason in DropReason},
         _percentile(latencies, 50),
         _percentile(latencies, 95),
+        _percentile(since_stamps, 50),
+        _percentile(since_stamps, 95),
     )
 
 

@@ -47,12 +47,13 @@ class SeenFrame:
 
     @property
     def nbytes(self) -> int:
-        """What it holds: pixels, features and masks."""
-        message = len(self.message.data) if self.message is not None else 0
-        pixels = self.image_rgb.nbytes if self.image_rgb is not None else 0
-        features = self.embedding.nbytes if self.embedding is not None else 0
+        """What it holds: pixels, features and masks; may be asked by any thread."""
+        message, image_rgb, embedding = self.message, self.image_rgb, self.embedding
+        size = len(message.data) if message is not None else 0
+        size += image_rgb.nbytes if image_rgb is not None else 0
+        size += embedding.nbytes if embedding is not None else 0
         segments = (segment for found in self.answers.values() for segment in found)
-        return message + pixels + features + sum(segment.mask.nbytes for segment in segments)
+        return size + sum(segment.mask.nbytes for segment in segments)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class MemoryLimits:
 
 
 class FrameMemory:
-    """Written by the inference thread and by the lifecycle, read by the topics' callbacks."""
+    """Written by the inference thread, the lifecycle and new limits; read by topics' callbacks."""
 
     def __init__(self, limits: Callable[[], MemoryLimits]) -> None:
         self._limits = limits

@@ -12,10 +12,22 @@ from std_msgs.msg import Header
 
 CameraMessage: TypeAlias = Image | CompressedImage
 
+OLDEST_STAMP_S = 60.0
+
 
 def nanoseconds(stamp: Time) -> int:
     """A header's stamp as one number; 0 where nobody set it."""
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def seconds_since(stamp_ns: int, now_ns: int) -> float | None:
+    """From a header's stamp to now, by the clock that both are of.
+
+    None where it tells nothing: without a stamp, with one of the future, and with one so old that
+    it must be of another clock, as a bag's is that is played without its own.
+    """
+    seconds = (now_ns - stamp_ns) / 1e9
+    return seconds if stamp_ns and 0.0 <= seconds <= OLDEST_STAMP_S else None
 
 
 @dataclass(frozen=True, eq=False)

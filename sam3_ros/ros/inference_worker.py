@@ -11,7 +11,7 @@ from sam3_ros.core.errors import ImageError, PromptError, Sam3RosError
 from sam3_ros.ros.activity import Activity
 from sam3_ros.ros.frame_ledger import DropReason, FrameDroppedError, FrameLedger
 from sam3_ros.ros.frame_queue import Clicks, FrameQueue, Work
-from sam3_ros.ros.frames import CameraMessage, Frame
+from sam3_ros.ros.frames import CameraMessage, Frame, seconds_since
 from sam3_ros.ros.out_of_memory import is_out_of_memory
 from sam3_ros.ros.rate_limit import RateLimit
 from sam3_ros.ros.throttled_log import THROTTLED
@@ -34,7 +34,8 @@ class Answerer(Protocol):
 class InferenceWorker:
     """Frames in by receive(), never waiting; answers from its thread, newest frame first.
 
-    ledgers: by camera. max_rate: as the parameter is now. clicks_at_once: how many were answered.
+    ledgers: by camera. max_rate: as the parameter is now. now_ns: of the clock that the images'
+    stamps are of. clicks_at_once: how many were answered.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class InferenceWorker:
         activity: Activity,
         logger: Any,
         max_rate: Callable[[], float] = lambda: 0.0,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._answerer = answerer
         self._queue = queue
@@ -52,6 +54,7 @@ class InferenceWorker:
         self._activity = activity
         self._logger = logger
         self._limits = {camera: RateLimit(max_rate) for camera in ledgers}
+        self._now_ns = now_ns
         self._received: dict[str, float] = {}
         self._failure: tuple[str, float] | None = None
         self.clicks_at_once = 0
@@ -127,7 +130,8 @@ class InferenceWorker:
             ledger.count_dropped(self._failed(error))
             self._note("frame dropped, inference failed", error)
         else:
-            ledger.count_answered(time.monotonic() - frame.received)
+            since_stamp = seconds_since(frame.stamp_ns, self._now_ns())
+            ledger.count_answered(time.monotonic() - frame.received, since_stamp)
 
     def _process_clicks(self, clicks: Clicks) -> None:
         try:
@@ -160,4 +164,5 @@ def described(error: BaseException) -> str:
     """The error and what caused it, in one line; our own messages need no class name."""
     text = str(error) if isinstance(error, Sam3RosError) else f"{type(error).__name__}: {error}"
     cause = error.__cause__
-    return f"{text} (caused by {described(cause)})" if cause is not None else text
+    is_said = cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text)
+    return text if is_said else f"{text} (caused by {described(cause)})"

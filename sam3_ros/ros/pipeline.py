@@ -83,6 +83,7 @@ class Pipeline:
 
     def settings_changed(self) -> None:
         """The configuration is another."""
+        self._memory.trim()
         self._tell_labels()
 
     def close(self, timeout: float) -> bool:
@@ -173,6 +174,7 @@ class Pipeline:
             self._activity,
             self._node.get_logger(),
             lambda: self._configuration().max_rate,
+            lambda: self._node.get_clock().now().nanoseconds,
         )
         undo.callback(worker.stop, 0.0)  # idle, unless close() has waited for it
         return worker

@@ -182,7 +182,7 @@ def test_a_status_for_each_camera_that_has_a_name():
 def test_every_figure_has_a_value():
     told = Told()
     told.ledgers[""].count_received()
-    told.ledgers[""].count_answered(0.0123)
+    told.ledgers[""].count_answered(0.0123, 0.0456)
     memory = MemoryUse(100 * 2**20, 200 * 2**20, None)
     values = values_of(told(memory=memory))
     assert {f"frames dropped, {reason.value}" for reason in DropReason} <= set(values)
@@ -197,6 +197,8 @@ def test_every_figure_has_a_value():
             "frames answered": "1",
             "latency median ms": "12.3",
             "latency p95 ms": "12.3",
+            "stamp to mask median ms": "45.6",
+            "stamp to mask p95 ms": "45.6",
             "step image median ms": "12.3",
             "step image p95 ms": "20.0",
             "since the last image s": "0.10",
@@ -213,6 +215,8 @@ def test_every_figure_has_a_value():
             "last error": "",
         }.items()
     )
+    never = values_of(Told()())
+    assert never["latency p95 ms"] == never["stamp to mask median ms"] == ""
     assert "GPU memory MiB" not in values
     assert values_of(told(memory=memory, uses_gpu=True))["GPU memory MiB"] == "unknown"
 
@@ -226,6 +230,9 @@ def test_one_account_of_several_cameras():
     assert (both.received, both.answered, both.in_work) == (4, 3, 0)
     assert both.dropped[DropReason.INFERENCE_FAILED] == 1
     assert both.latency_median == pytest.approx(0.05)
+    assert both.since_stamp_p95 is None
+    left.count_answered(0.25, 0.75)
+    assert joint_report([front, left]).since_stamp_p95 == pytest.approx(0.75)
     assert joint_report([]).latency_p95 is None
 
 
@@ -274,3 +281,13 @@ def test_a_level_that_changes_is_logged_once(monkeypatch):
     log.forget()
     log.tell(status(WARN, "slow"))
     assert lines.lines[4:] == [("warning", "slow")]
+
+
+def test_the_log_says_which_camera():
+    lines = Lines()
+    log = LevelLog(lines)
+    for camera in ("front", "left"):
+        log.tell(status(WARN, "active, but slow", f"/node: camera {camera}"))
+    log.tell(status(WARN, "active, but slow", "/node: segmentation"))
+    told = [f"camera {camera}: active, but slow" for camera in ("front", "left")]
+    assert [words for _, words in lines.lines] == [*told, "active, but slow"]

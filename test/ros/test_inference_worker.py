@@ -21,6 +21,8 @@ from sam3_ros.ros.frames import Frame
 from sam3_ros.ros.inference_worker import InferenceWorker, described
 from sam3_ros.ros.rate_limit import RateLimit
 
+MILLISECOND = 1_000_000
+
 
 class Log:
     def __init__(self) -> None:
@@ -45,7 +47,7 @@ class Bench:
         self.answered: list[int] = []
         self.given_up: list[str] = []
         self.error: Exception | None = None
-        self.has_room = self.max_rate = 0
+        self.has_room = self.max_rate = self.now_ns = 0
         self.queue = FrameQueue()
         self.worker = InferenceWorker(
             self,
@@ -54,6 +56,7 @@ class Bench:
             self.activity,
             logger or self.log,
             lambda: self.max_rate,
+            lambda: self.now_ns,
         )
 
     def answer(self, frame: Frame) -> None:
@@ -327,7 +330,7 @@ def test_clicks_that_wait_when_the_node_is_deactivated_are_told(bench):
 
 
 def test_the_thread_survives_even_an_account_that_fails(bench, monkeypatch):
-    monkeypatch.setattr(bench.ledger, "count_answered", lambda _: 1 / 0)
+    monkeypatch.setattr(bench.ledger, "count_answered", lambda *_: 1 / 0)
     bench.go.release()
     bench.send(1)
     bench.wait_until(lambda: "ZeroDivisionError" in bench.worker.last_error)
@@ -353,6 +356,28 @@ def test_frames_beyond_the_rate_are_counted(bench):
     assert bench.answered == [0]
 
 
+def test_the_latency_since_the_stamp_is_of_those_whose_stamp_tells(bench):
+    def answer(number: int, now_ns: int) -> None:
+        bench.now_ns = now_ns
+        bench.go.release()
+        bench.send(number)
+        bench.settled()
+
+    answer(0, 5 * MILLISECOND)  # without a stamp
+    answer(2 * MILLISECOND, MILLISECOND)  # of the future
+    answer(1, 60_000 * MILLISECOND + 2)  # of another clock
+    assert bench.ledger.report().since_stamp_median is None
+    answer(MILLISECOND, 41 * MILLISECOND)
+    assert bench.ledger.report().since_stamp_median == pytest.approx(0.04)
+    answer(1, 60_000 * MILLISECOND + 1)
+    answer(MILLISECOND, MILLISECOND)
+    report = bench.ledger.report()
+    assert report.since_stamp_median == pytest.approx(0.04)
+    assert report.since_stamp_p95 == pytest.approx(54.004)
+    assert report.answered == 6
+    assert report.latency_p95 < 10
+
+
 def test_latencies():
     ledger = FrameLedger()
     assert ledger.report().latency_median is None
@@ -370,3 +395,10 @@ def test_an_error_is_described_with_its_cause():
     except InferenceError as error:
         text = described(error)
     assert text == "stage decoder failed (caused by RuntimeError: out of memory)"
+
+
+def test_a_cause_that_the_error_tells_is_not_told_twice():
+    try:
+        raise InferenceError("camera front: no image") from ImageError("no image")
+    except InferenceError as error:
+        assert described(error) == "camera front: no image"

@@ -34,7 +34,9 @@ def rig(rig_of_one_node):
     """After a clock that went on: stamps of a test never come again in the next."""
     rig_of_one_node.client.prompt("set", Prompts())
     yield rig_of_one_node
-    rig_of_one_node.client.set_parameters(frame_memory=4, click_frames=1, max_rate=0.0)
+    rig_of_one_node.client.set_parameters(
+        frame_memory=4, frame_memory_mb=1024, click_frames=1, max_rate=0.0
+    )
 
 
 def test_a_click_on_an_earlier_frame_is_answered_on_it_without_another_image(rig):
@@ -104,10 +106,13 @@ def test_a_click_on_a_frame_that_is_no_longer_kept_or_never_came_is_refused(rig)
 def test_fewer_frames_are_kept_as_soon_as_the_parameter_says_so(rig):
     for number in range(3):
         rig.show(500 + number, scene(0))
-    assert rig.client.set_parameters(frame_memory=1).successful
-    rig.show(503, scene(0))
-    assert "too old" in rig.click(14.0, 12.0, stamp=502).reason
-    assert rig.click(14.0, 12.0, stamp=503).accepted
+    assert rig.client.set_parameters(frame_memory=2).successful
+    assert "too old" in rig.click(14.0, 12.0, stamp=500).reason
+    assert rig.click(14.0, 12.0, stamp=501).accepted
+    rig.answers(rig.scores, 501, 2)
+    assert rig.client.set_parameters(frame_memory_mb=0).successful
+    assert "too old" in rig.click(14.0, 12.0, stamp=501).reason
+    assert rig.click(14.0, 12.0, stamp=502).accepted
 
 
 def test_frames_from_before_the_clock_jumped_back_are_forgotten(rig):

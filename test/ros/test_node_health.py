@@ -229,6 +229,36 @@ def test_a_clock_that_jumps_back(tmp_path, sam3_bundle_path):
             assert header.stamp.sec < 2000  # the image's own, not the clock's
 
 
+def test_the_latency_since_the_stamp_is_by_the_nodes_clock(tmp_path, sam3_bundle_path):
+    key = "stamp to mask median ms"
+    parameters = {"bundle": sam3_bundle_path, "prompts": "[red]", "use_sim_time": "true"}
+    with running_node(tmp_path, **parameters) as (_, client):
+        stamps: list[Time] = []
+        client.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda m: stamps.append(m.header.stamp), 10
+        )
+        clock = client.node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
+
+        def it_is(second: int) -> None:
+            def told_then() -> bool:
+                clock.publish(Clock(clock=Time(sec=second)))
+                return any(stamp.sec == second for stamp in stamps[-1:])
+
+            client.spin_until(told_then, f"diagnostics of second {second}")
+
+        it_is(5000)
+        client.connected().answer(SCENE, "scores")
+        values = client.diagnosed(lambda values, _: values["frames answered"] != "0")
+        assert values[key] == ""  # the image is of second 1001: of another clock
+        assert float(values["latency median ms"]) > 0
+        client.frames_settled()
+        it_is(1050)
+        header = client.answer(SCENE, "scores")["scores"].header
+        values = client.diagnosed(lambda values, _: values[key])
+        stamp = header.stamp.sec * 1e3 + header.stamp.nanosec / 1e6
+        assert 1_050_000 - stamp - 0.1 < float(values[key]) < 50_000
+
+
 def test_prompts_and_parameters_while_transitions_come_and_go(tmp_path, sam3_bundle_path):
     parameters = {"bundle": sam3_bundle_path, "prompts": "[red]"}
     with running_node(tmp_path, **parameters) as (process, client):

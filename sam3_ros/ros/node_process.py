@@ -78,9 +78,9 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end())
     keep_image_memory()
-    # Our own handlers: rclpy's would end the executor under a callback that is at work.
-    rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     try:
+        # Our own handlers: rclpy's would end the executor under a callback that is at work.
+        rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = make_node(end)
     except Exception as error:
         print(f"the node cannot start: {type(error).__name__}: {error}", file=sys.stderr)

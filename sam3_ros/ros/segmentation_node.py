@@ -60,6 +60,7 @@ from sam3_ros.ros.parameters import (
 )
 from sam3_ros.ros.pipeline import Pipeline
 from sam3_ros.ros.pipeline_seat import PipelineSeat, forget_destroyed
+from sam3_ros.ros.unknown_parameters import unknown_parameters
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
@@ -98,6 +99,8 @@ class SegmentationNode(LifecycleNode):
         survive_impossible_transitions(self)
         run_transitions_in(transitions, self)
         declare_parameters(self)
+        for words in unknown_parameters(self):
+            self.get_logger().warning(words)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._ledgers: defaultdict[str, FrameLedger] = defaultdict(FrameLedger)
         self._seat = PipelineSeat(self._turn)

@@ -10,6 +10,8 @@ from node_client import NodeClient
 from node_under_test import running_node
 from scenes import colour_scene
 
+from sam3_ros.ros.node_process import run_node
+
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
 
@@ -78,3 +80,18 @@ def test_a_signal_ends_it_unconfigured(tmp_path):
         client.diagnosed(lambda values, _: values["state"] == "unconfigured")
         assert process.stop(signal.SIGTERM) == 0
         assert "Traceback" not in process.log
+
+
+def test_what_is_misspelt_at_its_start_is_told(tmp_path):
+    parameters = {"autostart": "false", "score_treshold": "0.5"}
+    with running_node(tmp_path, **parameters) as (process, client):
+        client.diagnosed(lambda values, _: values["state"] == "unconfigured")
+        assert "did you mean 'score_threshold'?" in process.log
+
+
+def test_arguments_that_ros_cannot_read_are_told_in_a_line(capfd):
+    arguments = ["node", "--ros-args", "--params-file", "absent.yaml"]
+    assert run_node(lambda _: pytest.fail("there is no node to make"), arguments) == 1
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("the node cannot start: ")
+    assert "absent.yaml" in last

@@ -26,6 +26,7 @@ from sam3_ros.ros.parameters import (
     read_configuration,
     updated_configuration,
 )
+from sam3_ros.ros.unknown_parameters import unknown_parameters
 
 CONFIG = Path(__file__).parents[2] / "config" / "segmentation.yaml"
 
@@ -144,6 +145,23 @@ def test_a_prompt_in_yaml_goes_through_a_file(tmp_path):
 def test_a_wrong_type_in_a_file_is_refused(tmp_path, line, reason):
     with node_with(written(tmp_path, line)) as node, pytest.raises(Exception, match=reason):
         declare_parameters(node)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("score_treshold: 0.5", ["no parameter 'score_treshold', so it is ignored; did you mean "]),
+        ("zzz: [1]", ["no parameter 'zzz', so it is ignored"]),
+        ("score_threshold: 0.5", []),
+        ("use_sim_time: true", []),
+        ("qos_overrides./image.subscription.depth: 5", []),
+    ],
+)
+def test_a_parameter_that_nobody_reads_is_told(tmp_path, line, told):
+    with node_with(written(tmp_path, line)) as node:
+        declare_parameters(node)
+        words = unknown_parameters(node)
+        assert [each[: len(told[0])] for each in words] == told
 
 
 def test_an_update_is_taken_whole():

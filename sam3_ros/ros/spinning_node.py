@@ -22,6 +22,7 @@ class SpinningNode:
     def __init__(self, name: str, domain_id: int | None = None) -> None:
         self._context = Context()
         rclpy.init(
+            args=[],  # the program's own are not for ROS
             context=self._context,
             domain_id=domain_id,
             signal_handler_options=SignalHandlerOptions.NO,

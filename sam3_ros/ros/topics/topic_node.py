@@ -15,7 +15,12 @@ from rclpy.signals import SignalHandlerOptions
 def topic_node(domain_id: int | None = None) -> Iterator[tuple[Node, Context]]:
     """domain_id: None for that of the environment. Ctrl-C stays Python's KeyboardInterrupt."""
     context = Context()
-    rclpy.init(context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(
+        args=[],  # the program's own are not for ROS
+        context=context,
+        domain_id=domain_id,
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
     node = Node("sam3_ros_topic", context=context, start_parameter_services=False)
     try:
         yield node, context

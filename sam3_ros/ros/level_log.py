@@ -24,14 +24,21 @@ class LevelLog:
         if status.level == level or now - when < SECONDS_BETWEEN_LOGS:
             return
         self._logged[status.name] = (status.level, now)
+        words = _words(status)
         # Each from a line of its own: rclpy keeps one severity per line of code.
         if status.level == DiagnosticStatus.ERROR:
-            self._logger.error(status.message)
+            self._logger.error(words)
         elif status.level == DiagnosticStatus.WARN:
-            self._logger.warning(status.message)
+            self._logger.warning(words)
         else:
-            self._logger.info(status.message)
+            self._logger.info(words)
 
     def forget(self) -> None:
         """The node is not active any more, which is told elsewhere."""
         self._logged.clear()
+
+
+def _words(status: DiagnosticStatus) -> str:
+    """The logger names the node; the camera is told where there is one."""
+    of = status.name.rpartition(": ")[2]
+    return f"{of}: {status.message}" if of.startswith("camera ") else status.message

@@ -5,6 +5,7 @@ prompts: ["red cube", "{point: [320, 240], id: it, sticky: true}", "{text: mug, 
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,9 +76,9 @@ def _loaded(entry: str) -> dict[Any, Any]:
     if len(entry) > MOST_CHARACTERS:
         raise PromptError(f"expected at most {MOST_CHARACTERS} characters, got {len(entry)}")
     try:
-        loaded = yaml.safe_load(entry)
-    # Of a date that cannot be, and of brackets without end.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # All that is no list or mapping stays a string: `text: yes` is a word, `id: 007` an id.
+        loaded = yaml.load(entry, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
         words = " ".join(str(error).split())
         raise PromptError(
             f"expected YAML such as {_FORM}; got what YAML cannot read: {words}"
@@ -121,9 +122,9 @@ def _points(entry: dict[Any, Any], prompt_id: str, label: str) -> Prompt:
         for point in _list("points", entry["points"], "[[x, y], ...]")
     ]
     labels = _list("labels", entry.get("labels", []), "[1, 0, ...]")
-    if any(type(each) is not int for each in labels):
+    if any(each not in ("0", "1") for each in labels):
         raise PromptError(f"labels: expected 1 or 0 for each point; got {_shown(labels)}")
-    return InteractivePrompt(tuple(points), tuple(labels), id=prompt_id, label=label)
+    return InteractivePrompt(tuple(points), tuple(map(int, labels)), id=prompt_id, label=label)
 
 
 def _box(entry: dict[Any, Any], prompt_id: str, label: str) -> Prompt:
@@ -138,38 +139,45 @@ def _list(name: str, value: object, form: str) -> list[Any]:
 
 
 def _numbers(name: str, value: object, count: int, form: str) -> list[float]:
-    values = _list(name, value, form)
-    if len(values) != count or not all(map(_is_pixel, values)):
+    values = [_pixel(each) for each in _list(name, value, form)]
+    numbers = [each for each in values if each is not None]
+    if not len(numbers) == len(values) == count:
         raise PromptError(f"{name}: expected {form} in pixels; got {_shown(value)}")
-    return list(map(float, values))
+    return numbers
 
 
-def _is_pixel(value: object) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and -_FARTHEST_PIXEL <= value <= _FARTHEST_PIXEL  # type: ignore[operator]
+def _pixel(value: object) -> float | None:
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        return None
+    return number if abs(number) <= _FARTHEST_PIXEL else None
 
 
 def _word(name: str, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise PromptError(
-            f"{name}: expected words, in quotes where YAML needs them; got {_shown(value)}"
-        )
-    return str(value)
+    if not isinstance(value, str):
+        raise PromptError(f"{name}: expected words; got {_shown(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair, by an escape in quotes
+        raise PromptError(f"{name}: expected valid Unicode; got {_shown(value)}") from error
+    return value
 
 
 def _yes_or_no(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
+    if value not in ("true", "false"):
         raise PromptError(f"{name}: expected true or false; got {_shown(value)}")
-    return value
+    return value == "true"
 
 
 def _frames(name: str, value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _MOST_FRAMES:
-        raise PromptError(
-            f"{name}: expected a whole number, 0 (without end) to {_MOST_FRAMES}; got "
-            f"{_shown(value)}"
-        )
-    return value
+    if isinstance(value, str) and value.isdecimal() and len(value) <= len(str(_MOST_FRAMES)):
+        frames = int(value)
+        if frames <= _MOST_FRAMES:
+            return frames
+    raise PromptError(
+        f"{name}: expected a whole number, 0 (without end) to {_MOST_FRAMES}; got {_shown(value)}"
+    )
 
 
 def _shown(value: object) -> str:

@@ -76,7 +76,7 @@ def test_descriptors(spec):
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
         ({"bundle": None}, r"'bundle' expects str, got None"),
         ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
-        ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}': .*; got \[1\]"),
+        ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}': .*; got \['1'\]"),
     ],
 )
 def test_bad_values_are_refused_with_the_reason(values, reason):

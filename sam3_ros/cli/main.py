@@ -50,8 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except (Sam3RosError, OSError) as error:
-        print(f"sam3-ros: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"sam3-ros: error: {' '.join(_told(error).split())}", file=sys.stderr)
         return FAILED
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+
+from sam3_ros.core.errors import Sam3RosError
+
+_OF_EVERY_NODE = "use_sim_time"
 
 
 def add_node_model_options(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +28,27 @@ def add_node_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def node_parameters(options: argparse.Namespace) -> tuple[tuple[str, str], ...]:
-    """Name and value, those by an option of their own first."""
+    """Name and value, those by an option of their own first.
+
+    Raises Sam3RosError for what is no parameter of the node.
+    """
+    require_parameters("-p", (name for name, _ in options.param))
     own = ((name, getattr(options, name)) for name in ("bundle", "backend", "precision", "threads"))
     return (*((name, value) for name, value in own if value is not None), *options.param)
+
+
+def require_parameters(option: str, names: Iterable[str], others: tuple[str, ...] = ()) -> None:
+    """Raise Sam3RosError for a name that is no parameter of the node, nor one of the others.
+
+    A node takes any, and says of one that it does not know in its log alone.
+    """
+    from sam3_ros.ros.parameters import SPECS
+
+    known = (*others, *sorted(spec.name for spec in SPECS))
+    for name in set(names) - {*known, _OF_EVERY_NODE}:
+        raise Sam3RosError(
+            f"{option} {name}: the node has no such parameter; it has {', '.join(known)}"
+        )
 
 
 def _parameter(text: str) -> tuple[str, str]:

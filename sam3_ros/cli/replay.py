@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
 from sam3_ros.cli.replay_judging import add_judging_options, is_judged, run_judged
-from sam3_ros.cli.replay_outcome import run_and_tell
+from sam3_ros.cli.replay_outcome import make_way_for, run_and_tell
 from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:
@@ -134,7 +134,10 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.ros.replay.replay import replay
 
     settings = _settings(options)
-    if is_judged(options):
+    judged = is_judged(options)
+    for file in (options.json, options.junit):
+        make_way_for(file)
+    if judged:
         return run_judged(options, settings)
     return run_and_tell(lambda progress: replay(settings, progress), options.json)
 

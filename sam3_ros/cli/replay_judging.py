@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.node_options import node_parameters
-from sam3_ros.cli.replay_outcome import NODE_FAILED, run_watched, tell
+from sam3_ros.cli.node_options import node_parameters, require_parameters
+from sam3_ros.cli.replay_outcome import NODE_FAILED, run_watched, tell, tell_unanswered
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def _update(settings: ReplaySettings, expectation: Expectation) -> int:
     if update.before is not None:
         print(judgement_table(update.before))
         print()
+    tell_unanswered(update.report)
     print(_what_changed(update))
     return 0
 
@@ -163,6 +164,7 @@ def _tell(options: argparse.Namespace, judged: JudgedReplay | None) -> int:
     judgement = judged.judgement
     document = {**judgement.document(), "replay": judged.report.document()}
     tell(judgement_table(judgement), document, options.json)
+    tell_unanswered(judged.report)
     if options.junit is not None:
         write_junit(judgement, options.junit)
     if not judgement.passed and options.out is None:
@@ -218,15 +220,7 @@ def _require_only_beside(options: argparse.Namespace) -> None:
 
 def _changed(node: NodeSettings, changes: dict[str, str]) -> NodeSettings:
     """The node of the second replay. Raises Sam3RosError for what is no parameter of it."""
-    from sam3_ros.ros.parameters import SPECS
-
-    known = {spec.name for spec in SPECS}
-    # A node takes any parameter and says nothing of one that it does not know.
-    for name in changes.keys() - known - {_PARAMS_FILE}:
-        raise Sam3RosError(
-            f"--against {name}: the node has no such parameter; it has {_PARAMS_FILE} and "
-            f"{', '.join(sorted(known))}"
-        )
+    require_parameters("--against", changes, (_PARAMS_FILE,))
     parameters = {**dict(node.parameters), **changes}
     file = parameters.pop(_PARAMS_FILE, node.params_file)
     return replace(node, parameters=tuple(parameters.items()), params_file=file and Path(file))

@@ -118,6 +118,8 @@ def test_a_signal_ends_the_node_too(sam3_bundle_path, tmp_path, number):
         (["bag", "--camera", "a=/x", "--camera", "b=/y", "--point", "1:5,5"], "which camera"),
         (["bag", "--player", "ros2", "--rate", "answered"], "keeps the recorded pace"),
         (["bag", "--player", "ros2", "--loop", "2"], "--loop-clock"),
+        (["bag", "-p", "score_treshold:=0.5"], "-p score_treshold: the node has no such parameter"),
+        (["bag", "--json", "/proc/none/x.json"], "cannot use /proc/none: No such file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, reason, capsys, monkeypatch):

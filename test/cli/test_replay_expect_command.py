@@ -92,6 +92,7 @@ def test_a_wrong_mask_fails(tmp_path):
         (["bag", "--expect", "x", "--rate", "3"], "--rate does not go with --expect"),
         (["bag", "--against", "precison=fp16"], "the node has no such parameter; it has params"),
         (["absent", "--against", "precision=fp16"], "there is no bag absent"),
+        (["bag", "--against", "threads=1", "--junit", "/proc/x.xml"], "cannot use /proc/x.xml: "),
     ],
 )
 def test_what_cannot_be_judged_is_one_line(arguments, reason, capsys, monkeypatch):
@@ -149,6 +150,20 @@ def test_an_update_says_what_changed(sam3_bundle_path, bag, tmp_path):
     told = command.stdout.splitlines()[-1]
     assert told == f"3 golden frames in {kept}: 2 new, 1 gone, worst IoU against the old 0.000"
     assert len(list(kept.glob("*.png"))) == 3
+
+
+def test_prompts_that_are_not_asked_are_told(sam3_bundle_path, bag, tmp_path):
+    file = tmp_path / "test.yaml"
+    prompts = "[{at: 0, text: red}, {at: 0.1, point: [9000, 5]}, {at: 9, text: blue}]"
+    file.write_text(f"format: 1\nplay: {{prompts: {prompts}}}\n")
+    for asked in (["--update"], []):
+        command = replayed(bag, "--expect", file, "--bundle", sam3_bundle_path, *asked)
+        assert command.returncode == 0, command.stderr
+        told = [line for line in command.stderr.splitlines() if line.startswith("sam3-ros: ")]
+        assert len(told) == 2
+        assert "click at 9000,5: refused: " in told[0]
+        assert "(9000, 5) lies outside the image" in told[0]
+        assert told[1] == 'sam3-ros: text "blue": no image was certainly asked for it'
 
 
 def test_without_golden_frames_it_says_how_to_write_them(bag, tmp_path, capsys):

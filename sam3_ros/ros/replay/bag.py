@@ -78,7 +78,8 @@ class Bag:
         if len(cameras) != 1:
             raise BagError(
                 f"expected one topic of images in {self.path}, found {_listed(cameras)}: "
-                "say which with --image-topic, or name several with --camera"
+                "say which with --image-topic, or name them with --camera; with --expect, by "
+                "cameras under play in its file"
             )
         return images[cameras[0]]
 

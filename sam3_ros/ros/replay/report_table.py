@@ -14,6 +14,16 @@ def report_table(report: ReplayReport) -> str:
     return "\n".join(lines)
 
 
+def unasked_prompts(report: ReplayReport) -> Iterator[str]:
+    """A line for each prompt that was refused or lost, or that came after the last image."""
+    for prompt in report.prompts:
+        remarks = _why_unasked(prompt)
+        if not remarks and prompt.kind == "text" and not prompt.frames:
+            remarks = ["no image was certainly asked for it"]
+        if remarks:
+            yield f"{_asked(prompt)}: {'; '.join(remarks)}"
+
+
 def _frame_lines(report: ReplayReport) -> Iterator[str]:
     """A column for each camera."""
     cameras = report.cameras
@@ -91,9 +101,13 @@ def _remark(prompt: PromptReport) -> str:
     absent = prompt.rightly_nothing + prompt.wrongly_something
     remarks = [f"rightly nothing in {prompt.rightly_nothing} of {absent}"] if absent else []
     remarks += [f"answered after {prompt.delay_ms:.0f} ms"] if prompt.delay_ms is not None else []
-    remarks += [f"lost: {prompt.lost}"] if prompt.lost else []
-    remarks += [f"refused: {prompt.refused}"] if prompt.refused else []
+    remarks += _why_unasked(prompt)
     return f"  {'; '.join(remarks)}" if remarks else ""
+
+
+def _why_unasked(prompt: PromptReport) -> list[str]:
+    lost = [f"lost: {prompt.lost}"] if prompt.lost else []
+    return [*lost, f"refused: {prompt.refused}"] if prompt.refused else lost
 
 
 def _ms(latency: Latency | None, part: Callable[[Latency], float]) -> str:

@@ -23,9 +23,7 @@ from rclpy.node import Node
 
 from sam3_ros.cli import main as cli
 from sam3_ros.core.bundle import embedded_bundles
-from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.manifest_yaml import parse_manifest
-from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.tensor_names import RANKS
 from sam3_ros.ros.frame_ledger import DropReason
 from sam3_ros.ros.parameters import SPECS, ParameterSpec
@@ -33,7 +31,6 @@ from sam3_ros.ros.vision_messages import find_vision_messages
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-PICTURE = ROOT / "sam3_ros" / "demo_data" / "table.jpg"
 NODE = "/segmentation_node"
 # What every ROS node or lifecycle node has.
 COMMON_TOPICS = {"/parameter_events", "/rosout", "/clock", f"{NODE}/transition_event"}
@@ -260,10 +257,12 @@ def test_the_library_example_finds_the_red_cube_in_five_lines() -> None:
     assert printed.endswith("(480, 640)\n")
 
 
-def test_the_second_library_example_finds_what_it_asks_for() -> None:
-    with Segmenter.load("tabletop") as segmenter:
-        names = {"segmenter": segmenter, "image_rgb": read_rgb(PICTURE)}
-        run_example(1, names)
+@pytest.mark.usefixtures("at_root")
+def test_the_second_library_example_goes_on_from_the_first() -> None:
+    names: dict[str, Any] = {}
+    run_example(0, names)
+    run_example(1, names)
+    names["segmenter"].close()
 
     assert [ball.label for ball in names["balls"]] == ["ball", "ball"]
     assert [segment.label for segment in names["this"]] == ["point"]

@@ -28,7 +28,7 @@ from sam3_ros.ros.prompt_messages import (
     prompts_from_text,
     requests_from_set,
 )
-from sam3_ros.ros.prompt_refusals import PromptRefusedError, refusing, shortened
+from sam3_ros.ros.prompt_refusals import PromptRefusedError, naming, refusing, shortened
 from sam3_ros.ros.prompt_requests import PromptRequest, Source
 from sam3_ros.ros.prompt_rules import PromptRules
 from sam3_ros.ros.throttled_log import THROTTLED
@@ -87,7 +87,8 @@ class PromptInbox:
 
         camera: where it is not asked, empty for every camera.
         """
-        self._node.get_logger().warning(f"prompt not asked: {reason}", **THROTTLED)
+        logger = self._node.get_logger()
+        logger.warning(f"prompt not asked: {naming(prompt_id, reason)}", **THROTTLED)
         self._say(header, prompt_id, reason, camera)
 
     def destroy(self) -> None:

@@ -39,6 +39,12 @@ def refusing(prompt_id: str, camera: str = "", called: str = "") -> Iterator[Non
         raise PromptRefusedError(prompt_id, str(error), camera, called) from error
 
 
+def naming(prompt_id: str, reason: str) -> str:
+    """The reason with the prompt it is of, unless it names it."""
+    name = repr(shortened(prompt_id))
+    return f"prompt {name}: {reason}" if prompt_id and name not in reason else reason
+
+
 def shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 

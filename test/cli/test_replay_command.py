@@ -115,7 +115,7 @@ def test_a_signal_ends_the_node_too(sam3_bundle_path, tmp_path, number):
         (["bag", "--camera", "a=/x", "--image-topic", "/y"], "not both"),
         (["bag", "--camera", "a=/x", "--publish-as", "/y"], "NAME=TOPIC of a --camera"),
         (["bag", "--camera", "a=/x", "--point", "1:b:5,5"], "there is a"),
-        (["bag", "--camera", "a=/x", "--camera", "b=/y", "--point", "1:5,5"], "which camera"),
+        (["bag", "--camera", "a=/x", "--camera", "b=/y", "--point", "1:5,5"], "the click at 1 s"),
         (["bag", "--player", "ros2", "--rate", "answered"], "keeps the recorded pace"),
         (["bag", "--player", "ros2", "--loop", "2"], "--loop-clock"),
         (["bag", "-p", "score_treshold:=0.5"], "-p score_treshold: the node has no such parameter"),

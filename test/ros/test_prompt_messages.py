@@ -20,7 +20,7 @@ from sam3_ros.ros.prompt_messages import (
     prompts_from_text,
     requests_from_set,
 )
-from sam3_ros.ros.prompt_refusals import PromptRefusedError, shortened
+from sam3_ros.ros.prompt_refusals import PromptRefusedError, naming, shortened
 from sam3_ros.ros.prompt_requests import Source
 
 LEFT = BoxMessage(x_min=1.5, y_min=2.0, x_max=30.0, y_max=40.25)
@@ -103,6 +103,12 @@ def test_nonsense_is_refused_by_name(message, reason):
     with pytest.raises(PromptRefusedError, match=reason) as caught:
         prompt_from_message(message)
     assert caught.value.prompt_id == "a"
+
+
+def test_the_log_names_each_prompt_once():
+    assert naming("cup", "no longer followed") == "prompt 'cup': no longer followed"
+    assert naming("cup", "prompt 'cup': outside") == "prompt 'cup': outside"
+    assert naming("", "expected an action") == "expected an action"
 
 
 def test_a_refusal_names_a_prompt_as_its_sender_knows_it():

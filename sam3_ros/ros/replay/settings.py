@@ -102,10 +102,14 @@ class ReplaySettings:
         for cue in self.cues:
             if cue.camera and cue.camera not in names:
                 known = ", ".join(names) if names != [""] else "one without a name only"
-                raise ReplayError(f"a prompt is for the camera {cue.camera!r}; there is {known}")
+                raise ReplayError(
+                    f"the prompt at {cue.at:g} s is for the camera {cue.camera!r}; there is {known}"
+                )
             is_click = not isinstance(cue, (TextCue, RemoveCue))
             if is_click and not cue.camera and len(names) > 1:
-                raise ReplayError(f"say which camera a click is for, one of {', '.join(names)}")
+                raise ReplayError(
+                    f"say which camera the click at {cue.at:g} s is for, one of {', '.join(names)}"
+                )
 
     def _check_ros2_player(self) -> None:
         if self.rate is None or self.only_every > 1:

@@ -114,6 +114,15 @@ def test_a_picture_shows_what_is_missing_and_what_is_extra(tmp_path):
     assert columns.mean() < np.nonzero(bluish[:, third:])[1].mean(), "missing is left of extra"
 
 
+def test_the_difference_does_not_take_a_red_object_for_something_missing(tmp_path):
+    (worst,) = worst_of(tmp_path, (answer(RED), answer(("red", 12, 2, 1))))
+    image = np.full((40, 40, 3), (230, 40, 40), np.uint8)
+    sheet = worst_picture(worst, image).astype(int)
+    difference = sheet[:, sheet.shape[1] * 2 // 3 :]
+    reddish = difference[..., 0] > difference[..., 2] + 60
+    assert 500 < reddish.sum() < reddish.size / 4
+
+
 def test_pictures_lie_over_the_cameras_image_and_replace_older_ones(tmp_path):
     bag = write_bag(tmp_path / "bag", frames=2, truth=False)
     image, _ = frame(0)

@@ -66,7 +66,10 @@ def worst_picture(frame: WorstFrame, image: Pixels | None) -> Pixels:
 def _difference(image: Pixels | None, golden: Mask, got: Mask) -> Pixels:
     if golden.shape != got.shape:
         return _tinted(None, {_MISSING: golden})
-    return _tinted(image, {_BOTH: golden & got, _MISSING: golden & ~got, _EXTRA: got & ~golden})
+    # Without its colours, or a red object would look like something missing.
+    dim = None if image is None else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] // 2
+    grey = None if dim is None else np.repeat(dim, 3, axis=2)
+    return _tinted(grey, {_BOTH: golden & got, _MISSING: golden & ~got, _EXTRA: got & ~golden})
 
 
 def _tinted(image: Pixels | None, masks: Mapping[tuple[int, int, int], Mask]) -> Pixels:

@@ -23,6 +23,10 @@ from sam3_ros.ros.outputs import Answer, Outputs
 from sam3_ros.ros.parameters import configuration
 
 
+def unheeded(_message: object) -> None:
+    """A callback whose signature rclpy can read, as it cannot read print's before Python 3.11."""
+
+
 @pytest.fixture
 def node():
     with own_domain() as domain:
@@ -50,8 +54,8 @@ def test_a_topic_is_wanted_while_somebody_listens(node):
     assert outputs.listened_to() == ()
     reliable = QoSProfile(depth=1)
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    one = node.create_subscription(Image, "outputs/mask", print, best_effort)
-    node.create_subscription(SegmentScores, "outputs/scores", print, reliable)
+    one = node.create_subscription(Image, "outputs/mask", unheeded, best_effort)
+    node.create_subscription(SegmentScores, "outputs/scores", unheeded, reliable)
     wait_for(lambda: outputs.listened_to() == ("mask", "scores"))
     node.destroy_subscription(one)
     wait_for(lambda: outputs.listened_to() == ("scores",))
@@ -61,8 +65,8 @@ def test_a_topic_is_wanted_while_somebody_listens(node):
 
 def test_a_named_camera_has_topics_of_its_own(node):
     outputs = outputs_of(node, "front")
-    node.create_subscription(Image, "outputs/front/confidence", print, 1)
-    node.create_subscription(FrameTiming, "outputs/front/debug/timing", print, 1)
+    node.create_subscription(Image, "outputs/front/confidence", unheeded, 1)
+    node.create_subscription(FrameTiming, "outputs/front/debug/timing", unheeded, 1)
     wait_for(lambda: outputs.listened_to() == ("confidence", "debug/timing"))
     assert node.count_publishers("outputs/mask") == 0
     outputs.destroy()
@@ -73,8 +77,8 @@ def test_a_topic_that_is_not_wanted_counts_for_nothing(node):
     wanted = {"outputs": ["scores"]}
     outputs = Outputs(node, Camera(), lambda: configuration(wanted), lambda: (), 0.5)
     for topic in ("mask", "confidence"):
-        node.create_subscription(Image, f"outputs/{topic}", print, 1)
-    node.create_subscription(SegmentScores, "outputs/scores", print, 1)
+        node.create_subscription(Image, f"outputs/{topic}", unheeded, 1)
+    node.create_subscription(SegmentScores, "outputs/scores", unheeded, 1)
     wait_for(lambda: outputs.listened_to() == ("scores",))
     wanted["outputs"] = ["scores", "confidence"]
     wait_for(lambda: outputs.listened_to() == ("confidence", "scores"))

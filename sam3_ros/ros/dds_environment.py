@@ -49,7 +49,10 @@ def is_before_kilted(distribution: str) -> bool:
 
 def keep_to_this_machine(environment: MutableMapping[str, str]) -> None:
     """Neither hear other machines nor be heard by them."""
-    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    if environment.get("ROS_DISTRO") == "humble":  # which does not know the other variable
+        environment["ROS_LOCALHOST_ONLY"] = "1"
+    else:
+        environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
 def fastdds_profile() -> Path:

@@ -7,6 +7,7 @@ import pytest
 from sam3_ros.ros.dds_environment import (
     PROFILE_VARIABLES,
     fastdds_profile,
+    keep_to_this_machine,
     profile_variable,
     use_image_profile,
 )
@@ -38,3 +39,16 @@ def test_the_variable_that_the_user_has_names_the_profile():
 
 def test_the_profile_comes_with_the_package():
     assert fastdds_profile().name == "fastdds.xml"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "expected"),
+    [
+        ("humble", {"ROS_LOCALHOST_ONLY": "1"}),
+        ("jazzy", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
+    ],
+)
+def test_a_demo_stays_on_this_machine(distribution, expected):
+    environment = {"ROS_DISTRO": distribution}
+    keep_to_this_machine(environment)
+    assert environment == {"ROS_DISTRO": distribution, **expected}

@@ -10,8 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from queue import SimpleQueue
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import rclpy
@@ -33,16 +32,29 @@ class ProcessEnd:
     """Called with an exit code from any thread or signal handler: the process ends with it."""
 
     def __init__(self) -> None:
-        # An Event could deadlock with a handler that comes while it is waited for.
-        self._codes: SimpleQueue[int] = SimpleQueue()
+        self._codes: list[int] = []
+        # The system may hand a signal to any thread, and Python's handler runs in the main one,
+        # which no lock lets go for that; a pipe that every signal writes to does.
+        self._heard, self._said = os.pipe()
+        os.set_blocking(self._said, False)
 
     def __call__(self, code: int = 0) -> None:
         """The first call counts."""
-        self._codes.put(code)
+        self._codes.append(code)
+        with suppress(BlockingIOError):  # full of what nobody has read yet
+            os.write(self._said, b"\0")
+
+    def by_signals(self, *numbers: signal.Signals) -> None:
+        """Let these end the process, with exit code 0. For the main thread."""
+        signal.set_wakeup_fd(self._said, warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda *_: self())
 
     def wait(self) -> int:
-        """The exit code, once it is called."""
-        return self._codes.get()
+        """The exit code, once it is called. For the main thread."""
+        while not self._codes:
+            os.read(self._heard, 1)
+        return self._codes[0]
 
 
 def keep_image_memory() -> None:
@@ -75,8 +87,7 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
     callback takes too long, the process ends without it.
     """
     end = ProcessEnd()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: end())
+    end.by_signals(signal.SIGINT, signal.SIGTERM)
     keep_image_memory()
     try:
         # Our own handlers: rclpy's would end the executor under a callback that is at work.

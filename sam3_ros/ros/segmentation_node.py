@@ -94,7 +94,7 @@ class SegmentationNode(LifecycleNode):
         # Of the configuration and the pipeline; held for moments, never while loading.
         self._turn = threading.RLock()
         super().__init__("segmentation_node")
-        self._end = end or ProcessEnd()
+        self._end = end
         transitions = MutuallyExclusiveCallbackGroup()
         survive_impossible_transitions(self)
         run_transitions_in(transitions, self)
@@ -206,7 +206,8 @@ class SegmentationNode(LifecycleNode):
             return  # a lifecycle manager may have been faster
         configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
         if build_only:
-            self._end(0 if configured else 1)
+            if self._end is not None:
+                self._end(0 if configured else 1)
         elif configured:
             self.trigger_activate()
 

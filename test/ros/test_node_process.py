@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,29 @@ def test_the_node_lives_when_inference_fails(tmp_path, sam3_bundle_path):
         assert counts["dropped, inference failed"] == 3
         assert "frame dropped, inference failed: " in process.log
         assert "RuntimeError: CUDA error 700" in process.log
+
+
+TAKEN_BY_ANOTHER_THREAD = """
+import signal, threading, time
+from sam3_ros.ros.node_process import ProcessEnd
+
+end = ProcessEnd()
+end.by_signals(signal.SIGTERM)
+
+def take():
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    time.sleep(60)
+
+threading.Thread(target=take, daemon=True).start()
+raise SystemExit(end.wait())
+"""
+
+
+def test_a_signal_that_another_thread_takes_ends_the_wait_too():
+    """As the system may hand it to any thread, of which only the main one runs handlers."""
+    command = [sys.executable, "-c", TAKEN_BY_ANOTHER_THREAD]
+    assert subprocess.run(command, timeout=20, check=False).returncode == 0
 
 
 def test_a_signal_ends_it_unconfigured(tmp_path):

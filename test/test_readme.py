@@ -26,7 +26,8 @@ from sam3_ros.core.bundle import embedded_bundles
 from sam3_ros.core.manifest_yaml import parse_manifest
 from sam3_ros.core.tensor_names import RANKS
 from sam3_ros.ros.frame_ledger import DropReason
-from sam3_ros.ros.parameters import SPECS, ParameterSpec
+from sam3_ros.ros.parameter_spec import ParameterSpec
+from sam3_ros.ros.parameters import SPECS
 from sam3_ros.ros.vision_messages import find_vision_messages
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from sam3_ros.ros.parameters import SPECS, ParameterError, ParameterSpec, configuration
+from sam3_ros.ros.parameter_spec import ParameterError, ParameterSpec
+from sam3_ros.ros.parameters import SPECS, configuration
 from sam3_ros.ros.prompt_entries import is_yaml
 
 # Files of config/presets.

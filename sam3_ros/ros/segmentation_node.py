@@ -49,9 +49,9 @@ from sam3_ros.ros.node_process import (
     run_node,
     signals_end_at_once,
 )
+from sam3_ros.ros.parameter_spec import ParameterError
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
-    ParameterError,
     configuration,
     declare_parameters,
     known_values,

@@ -14,12 +14,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_domains import own_domain
 
+from sam3_ros.ros.parameter_spec import Changes, ParameterError
 from sam3_ros.ros.parameters import (
     DEFAULTS,
     SPECS,
-    Changes,
     NodeConfiguration,
-    ParameterError,
     configuration,
     declare_parameters,
     known_values,

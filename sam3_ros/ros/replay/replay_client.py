@@ -118,7 +118,7 @@ class ReplayClient:
         loop: int,
         at: float | None = None,
     ) -> None:
-        """To be called right before an image is published. at: None for now, NaN if not known."""
+        """To be called right before an image is published. at: None is the present, NaN unknown."""
         with self._news:
             now = time.monotonic() if at is None else at
             self.cameras[camera].log.sent(header, bag_stamp_ns, now, loop)

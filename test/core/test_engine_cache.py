@@ -235,6 +235,7 @@ def test_a_disk_that_is_full_when_the_engine_is_sealed(
     with monkeypatch.context() as patched:
         patched.setattr(engine_cache.EngineEntry, "seal", no_room)
         opened(builder, tmp_path, model)
+    assert not list(tmp_path.rglob("*.engine"))
     opened(builder, tmp_path, model)
     assert builder.built == [STAGE, STAGE]
 

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,9 +109,13 @@ class EngineCache:
             self._require_room(model.bytes)
             if PROVIDERS[backend].keeps_timings:
                 engines.timings.mkdir(exist_ok=True)
-            entry.begin(key)
             try:
+                entry.begin(key)
                 return self._kept(model.path, backend, with_engines, entry)
+            except OSError:
+                with suppress(OSError):  # half an engine must not be what fills the disk
+                    entry.remove()
+                raise
             except BackendError as error:
                 entry.remove()
                 session = self._open_session(model.path, backend, options)

@@ -32,6 +32,7 @@ from sam3_ros.core.segments import Segment
 from sam3_ros.core.session import OpenSession, SessionOptions
 from sam3_ros.core.stage_graph import OpenStage, StageGraph
 from sam3_ros.core.stage_loading import StageLoading
+from sam3_ros.core.stage_plan import StageChoice, StagePlan
 from sam3_ros.core.text_encoder import KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tokenizer import ClipTokenizer
@@ -69,18 +70,21 @@ class Segmenter:
         device_id: int = 0,
         engine_cache: Path | None = None,
         on_progress: OnProgress | None = None,
+        plan: StagePlan | None = None,
     ) -> Segmenter:
         """Open a bundle (by name, folder, or already open) and sessions for the stages in use.
 
         device_id: index of the GPU. engine_cache: folder for the engines that a backend builds,
-        for it to build them once. on_progress is told of each stage before it is loaded.
+        for it to build them once. on_progress is told of each stage before it is loaded. plan: what
+        runs each stage, in place of one backend and precision for all.
 
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
         BackendError where the backend is not available, PrecisionError for a precision it lacks.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         options = SessionOptions(threads=threads, device_id=device_id)
-        loading = StageLoading(opened, backend, precision, options, open_session, engine_cache)
+        plan = plan or StagePlan(StageChoice(backend, precision))
+        loading = StageLoading(opened, plan, options, open_session, engine_cache)
         segmenter = cls(opened, loading.open)
         try:
             for progress in loading.steps():

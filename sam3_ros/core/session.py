@@ -75,7 +75,8 @@ class SessionOptions:
     threads: intra-op threads, None for the engine's own choice. spinning: let idle threads
     busy-wait for work, a little faster and a whole core dearer; off because a robot's other
     processes need that core. device_id: index of the accelerator. keep_memory: a session holds on
-    to the working memory of its last run, which can make the next one faster.
+    to the working memory of its last run, which can make the next one faster. compute: "stored" as
+    the file says, or a precision of its own to compute with, which a backend that has none refuses.
     """
 
     threads: int | None = None
@@ -83,6 +84,7 @@ class SessionOptions:
     device_id: int = 0
     keep_memory: bool = True
     engines: EngineFolder | None = None
+    compute: str = "stored"
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sam3_ros.core.backends.engine_cache import EngineCache, StageModel
@@ -11,6 +12,7 @@ from sam3_ros.core.load_progress import LoadProgress
 from sam3_ros.core.manifest import StageFile
 from sam3_ros.core.session import OpenSession, Session, SessionOptions
 from sam3_ros.core.stage_order import Stage
+from sam3_ros.core.stage_plan import StagePlan
 
 
 class StageLoading:
@@ -19,15 +21,13 @@ class StageLoading:
     def __init__(
         self,
         bundle: Bundle,
-        backend: str,
-        precision: str,
+        plan: StagePlan,
         options: SessionOptions,
         open_session: OpenSession,
         engine_cache: Path | None,
     ) -> None:
         self._bundle = bundle
-        self._backend = backend
-        self._precision = precision
+        self._plan = plan
         self._options = options
         self._open_session = open_session
         self._cache = None if engine_cache is None else EngineCache(engine_cache, open_session)
@@ -40,26 +40,31 @@ class StageLoading:
 
     def open(self, stage: Stage) -> Session:
         """Raises BackendError, PrecisionError for a stage that has no file of the precision."""
-        path = self._bundle.stage_file(stage.name, self._precision)
+        choice = self._plan.of(stage.name)
+        path = self._bundle.stage_file(stage.name, choice.file_precision)
+        compute = "stored" if choice.precision == choice.file_precision else choice.precision
+        options = replace(self._options, compute=compute)
         if self._cache is None:
-            return self._open_session(path, self._backend, self._options)
-        return self._cache.open(self._model(stage.name, path), self._backend, self._options)
+            return self._open_session(path, choice.backend, options)
+        return self._cache.open(self._model(stage.name, path), choice.backend, options)
 
     def _model(self, name: str, path: Path) -> StageModel:
         manifest = self._bundle.manifest
-        file = manifest.stages[name].files[self._precision]
+        choice = self._plan.of(name)
+        file = manifest.stages[name].files[choice.file_precision]
         return StageModel(
             path=path,
             bundle=manifest.name,
             stage=name,
-            precision=self._precision,
+            precision=choice.precision,
             sha256=(file.sha256, *(each.sha256 for each in file.data)),
             bytes=_bytes_of(file),
             input_size=(manifest.preprocessing.height, manifest.preprocessing.width),
         )
 
     def _bytes(self, name: str) -> int:
-        file = self._bundle.manifest.stages[name].files.get(self._precision)
+        precision = self._plan.of(name).file_precision
+        file = self._bundle.manifest.stages[name].files.get(precision)
         return 0 if file is None else _bytes_of(file)
 
 

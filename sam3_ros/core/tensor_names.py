@@ -72,6 +72,7 @@ RANKS = {
     "fpn0": 4,
     "fpn1": 4,
     "fpn2": 4,
+    "places": 3,  # f32[1,g*g,D]: what the fusion makes of fpn2 before it reads a prompt
     "sam_s0": 4,
     "sam_s1": 4,
     "sam_embed": 4,

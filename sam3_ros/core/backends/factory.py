@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sam3_ros.core.backends.providers import PROVIDERS
-from sam3_ros.core.errors import BackendError
+from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.session import Session, SessionOptions
 
 BACKENDS: tuple[str, ...] = tuple(PROVIDERS)
@@ -17,10 +17,13 @@ def open_session(
     """Load a model file on one of BACKENDS.
 
     The session runs on the backend that was asked for or is not made at all: BackendError names
-    what is missing and how to get it.
+    what is missing and how to get it. PrecisionError where it cannot compute as it is asked to.
     """
+    options = options or SessionOptions()
     if backend not in PROVIDERS:
         raise BackendError(f"no backend {backend!r}; there are {', '.join(BACKENDS)}")
+    if options.compute != "stored":
+        raise PrecisionError(f"backend {backend!r} cannot compute in {options.compute}")
     from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
 
-    return OnnxRuntimeSession(path, PROVIDERS[backend], options or SessionOptions())
+    return OnnxRuntimeSession(path, PROVIDERS[backend], options)

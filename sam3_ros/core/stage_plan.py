@@ -1,0 +1,52 @@
+"""What runs each stage of a bundle: a backend and a precision, one for all or one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+#: Precisions that are no files of a bundle but a way to compute with those of another precision.
+COMPUTED_FROM: Mapping[str, str] = MappingProxyType({"bf16": "fp32"})
+
+
+@dataclass(frozen=True)
+class StageChoice:
+    """precision: one that the bundle holds files of, or one of COMPUTED_FROM."""
+
+    backend: str = "cpu"
+    precision: str = "fp32"
+
+    @property
+    def file_precision(self) -> str:
+        """The precision of the file to load."""
+        return COMPUTED_FROM.get(self.precision, self.precision)
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.precision}"
+
+
+#: What the other choices are judged by.
+REFERENCE = StageChoice()
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """A choice for every stage: that of `stages` where it is named there, else `default`."""
+
+    default: StageChoice = REFERENCE
+    stages: Mapping[str, StageChoice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", MappingProxyType(dict(self.stages)))
+
+    def of(self, stage: str) -> StageChoice:
+        return self.stages.get(stage, self.default)
+
+    def changed(self, stages: Iterable[str], choice: StageChoice) -> StagePlan:
+        """The same with another choice for these stages."""
+        return StagePlan(self.default, {**self.stages, **dict.fromkeys(stages, choice)})
+
+    def is_reference(self, stages: Iterable[str]) -> bool:
+        """Does it run all these stages in fp32 on the CPU?"""
+        return all(self.of(stage) == REFERENCE for stage in stages)

@@ -1,0 +1,45 @@
+"""One backend and precision for all stages, or one for each."""
+
+from __future__ import annotations
+
+import pytest
+
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.errors import PrecisionError
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.session import SessionOptions
+from sam3_ros.core.stage_plan import StageChoice, StagePlan
+
+
+def test_a_stage_that_is_not_named_takes_the_default() -> None:
+    plan = StagePlan(StageChoice("cuda", "fp16")).changed(["text"], StageChoice())
+
+    assert plan.of("text") == StageChoice("cpu", "fp32")
+    assert plan.of("fusion") == StageChoice("cuda", "fp16")
+    assert plan.is_reference(["text"])
+    assert not plan.is_reference(["text", "fusion"])
+
+
+def test_bf16_is_computed_from_the_fp32_files() -> None:
+    assert StageChoice("openvino", "bf16").file_precision == "fp32"
+    assert StageChoice("cpu", "int8").file_precision == "int8"
+
+
+def test_a_backend_that_cannot_compute_so_refuses() -> None:
+    with pytest.raises(PrecisionError, match="'cpu' cannot compute in bf16"):
+        Segmenter.load("tabletop", precision="bf16")
+
+
+def test_the_options_reach_the_stage_that_they_are_for() -> None:
+    asked: dict[str, tuple[str, str]] = {}
+
+    def spy(path, backend, options):  # type: ignore[no-untyped-def]
+        asked[path.stem] = (backend, options.compute)
+        return open_session(path, "cpu", SessionOptions())
+
+    plan = StagePlan().changed(["text"], StageChoice("openvino", "bf16"))
+    with Segmenter.load("tabletop", open_session=spy, plan=plan):
+        pass
+
+    assert asked["text"] == ("openvino", "bf16")
+    assert asked["image_trunk"] == ("cpu", "stored")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli import bench_growth, bench_node
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.model_options import add_model_options, load_segmenter, whole_number
 
@@ -48,9 +49,22 @@ def register(commands: Commands) -> None:
     )
     add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    another = parser.add_mutually_exclusive_group()
+    another.add_argument(
+        "--growth", action="store_true", help="cost against prompts, cameras, points and image size"
+    )
+    another.add_argument(
+        "--node", action="store_true", help="camera to mask over DDS, with a node of its own"
+    )
+    bench_growth.add_options(parser.add_argument_group("with --growth"))
+    bench_node.add_options(parser.add_argument_group("with --node"))
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.growth:
+        return bench_growth.run(options)
+    if options.node:
+        return bench_node.run(options)
     image = _picture(options.image, options.size)
     with load_segmenter(options) as segmenter:
         measurements = list(_measurements(segmenter, image, options))

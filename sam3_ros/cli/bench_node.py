@@ -1,0 +1,15 @@
+"""`sam3-ros bench --node`: camera to mask over DDS."""
+
+from __future__ import annotations
+
+import argparse
+
+from sam3_ros.core.errors import Sam3RosError
+
+
+def add_options(group: argparse._ArgumentGroup) -> None:
+    """Declare what only this measurement takes."""
+
+
+def run(options: argparse.Namespace) -> int:
+    raise Sam3RosError(f"--node does not run yet on {options.bundle}")

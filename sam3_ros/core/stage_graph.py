@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 
 import numpy as np
@@ -14,6 +15,8 @@ from sam3_ros.core.stage_tensors import check_tensors
 
 OpenStage = Callable[[Stage], Session]
 Observer = Callable[[str, float], None]
+#: Told of a stage's outputs by their canonical names.
+Watcher = Callable[[str, Mapping[str, Array]], None]
 
 
 class StageGraph:
@@ -32,6 +35,7 @@ class StageGraph:
         self._stages = {stage.name: stage for stage in stages}
         self._open_stage = open_stage
         self._observer = observer
+        self._watcher: Watcher | None = None
         self._sessions: dict[str, Session] = {}
         self._closed = False
 
@@ -80,6 +84,22 @@ class StageGraph:
             computed.update({name: results[name] for name in results if name not in values})
         return {**computed, **{name: values[name] for name in wanted if name in values}}
 
+    @contextmanager
+    def watched_by(self, watcher: Watcher) -> Iterator[None]:
+        """Within the block the watcher is shown the outputs of every stage that runs."""
+        self._watcher = watcher
+        try:
+            yield
+        finally:
+            self._watcher = None
+
+    def reopen(self, names: Iterable[str]) -> None:
+        """Close the sessions of these stages and open them anew, as open_stage does it now."""
+        for name in names:
+            if name in self._sessions:
+                self._sessions.pop(name).close()
+            self._session(self._stages[name])
+
     def close(self) -> None:
         """Close every session; a stage that is wanted afterwards is an InferenceError."""
         self._closed = True
@@ -114,7 +134,10 @@ class StageGraph:
             raise InferenceError(_failure(stage, feeds, error)) from error
         if self._observer is not None:
             self._observer(stage.name, perf_counter() - start)
-        return {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}
+        outputs = {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}
+        if self._watcher is not None:
+            self._watcher(stage.name, outputs)
+        return outputs
 
 
 def _widened(value: Array) -> Array:

@@ -18,6 +18,7 @@ from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.manifest import Manifest
 from sam3_ros.core.recorded_answers import Key, RecordedAnswers, save_recorded_answers
+from sam3_ros.core.standard_questions import standard_images
 from sam3_ros.export.export_job import ExportJob, describe
 from sam3_ros.export.interruption import tidied_when_stopped
 from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision
@@ -35,7 +36,6 @@ from sam3_ros.export.verification.end_to_end import (
 )
 from sam3_ros.export.verification.end_to_end import figures as figures_of
 from sam3_ros.export.verification.observation import observing
-from sam3_ros.export.verification.questions import standard_images
 from sam3_ros.export.verification.stages import StageCase, StageFigures, verify_stage
 
 log = logging.getLogger(__name__)

@@ -22,6 +22,7 @@ from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.recorded_answers import RecordedAnswers, answer_all
 from sam3_ros.core.session import Session
 from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.standard_questions import standard_images
 from sam3_ros.export.precision import (
     CLOSE_TO_ANSWERS,
     LEAST_MASK_IOU,
@@ -36,7 +37,6 @@ from sam3_ros.export.precision import (
 )
 from sam3_ros.export.precision.model_file import load_flat, save
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
-from sam3_ros.export.verification.questions import standard_images
 
 TABLETOP = Bundle.open("tabletop")
 FP32 = {name: TABLETOP.stage_file(name, "fp32") for name in TABLETOP.manifest.stages}

@@ -19,6 +19,7 @@ from sam3_ros.core.recorded_answers import (
     load_recorded_answers,
     save_recorded_answers,
 )
+from sam3_ros.core.standard_questions import standard_images
 from sam3_ros.export.export_job import ExportJob
 from sam3_ros.export.exporter import export_bundle
 from sam3_ros.export.filled_network import FilledNetwork, from_seed
@@ -30,7 +31,6 @@ from sam3_ros.export.verification.end_to_end import (
     require_equal,
     rounding,
 )
-from sam3_ros.export.verification.questions import standard_images
 from sam3_ros.export.verification.stages import verify_stage
 
 

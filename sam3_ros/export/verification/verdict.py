@@ -115,13 +115,13 @@ def _against_reference(bundle: Bundle, folder: Path, progress: Progress) -> Iter
 def _against_pytorch(
     bundle: Bundle, checkpoint: Path | None, images: tuple[Path, ...], progress: Progress
 ) -> Iterator[Figure]:
+    from sam3_ros.core.standard_questions import standard_images
     from sam3_ros.export.rebuild import rebuilt_network
     from sam3_ros.export.verification.end_to_end import (
         beyond_limits,
         original_answers,
         rounding,
     )
-    from sam3_ros.export.verification.questions import standard_images
     from sam3_ros.export.verification.stages import LIMIT, verify_stage
 
     progress("building the model in PyTorch")

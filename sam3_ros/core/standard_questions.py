@@ -1,4 +1,4 @@
-"""What a model is asked when a bundle is verified: several images, prompts of every kind."""
+"""What a model is asked to see whether it answers right: several images, prompts of every kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sam3_ros.core.raw_answers import Question
 from sam3_ros.core.recorded_answers import QuestionedImage
 from sam3_ros.core.tokenizer import ClipTokenizer
 
-TABLE = Path(__file__).resolve().parents[2] / "demo_data" / "table.jpg"
+TABLE = Path(__file__).resolve().parents[1] / "demo_data" / "table.jpg"
 NO_BOXES = np.zeros((1, 0, 4), np.float32)
 # One that is wanted and one that is not: cxcywh as parts of the image.
 TWO_BOXES = np.array([[[0.5, 0.5, 0.3, 0.4], [0.2, 0.3, 0.1, 0.2]]], np.float32)

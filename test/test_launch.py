@@ -19,7 +19,7 @@ import yaml
 from launch_stand_ins import LaunchFile, shown
 from ros_domains import own_domain
 
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends import BACKENDS
 from sam3_ros.ros.dds_environment import PROFILE_VARIABLES
 from sam3_ros.ros.launch_arguments import LaunchArgumentError
 from sam3_ros.ros.parameters import SPECS
@@ -90,7 +90,7 @@ def test_the_choices_are_those_of_the_core_and_the_node(
     arguments: dict[str, dict[str, Any]],
 ) -> None:
     choices_of = {spec.name: spec.choices for spec in SPECS}
-    assert arguments["backend"]["choices"] == ["", *PROVIDERS]
+    assert arguments["backend"]["choices"] == ["", *BACKENDS]
     assert arguments["transport"]["choices"] == ["", *choices_of["image_transport"]]
     assert arguments["bundle"]["choices"] is None
 

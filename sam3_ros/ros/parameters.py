@@ -12,7 +12,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends import BACKENDS
 from sam3_ros.core.errors import PromptError
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.parameter_spec import Changes, ParameterError, ParameterSpec
@@ -28,7 +28,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "backend", "cpu", "What runs the model; one that is missing is an error, never replaced.",
-        choices=tuple(PROVIDERS),
+        choices=BACKENDS,
     ),
     ParameterSpec(
         "precision", "fp32", "Which of the bundle's files to run, for example fp32 or fp16."
@@ -43,8 +43,8 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "engine_cache", "",
-        "Folder for engines that a backend builds; empty is the user's cache folder for tensorrt "
-        "and none for openvino, none keeps nothing.",
+        "Folder for engines that a backend builds; empty is the user's cache folder, "
+        "none keeps nothing.",
     ),
     ParameterSpec(
         "cameras", ("",),

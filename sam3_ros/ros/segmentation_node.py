@@ -271,8 +271,7 @@ class SegmentationNode(LifecycleNode):
 def _engine_folder(settings: NodeConfiguration) -> Path | None:
     """Raises ParameterError where there is no user's cache folder to take."""
     parameter = settings.engine_cache
-    # To keep OpenVINO's takes longer than to build them (docs/health.md).
-    if parameter == "none" or (not parameter and settings.backend == "openvino"):
+    if parameter == "none":
         return None
     try:
         return Path(parameter).expanduser() if parameter else default_engine_folder()

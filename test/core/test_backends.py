@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx_graph import OnnxGraph
 
-from sam3_ros.core.backends import BACKENDS, open_session
+from sam3_ros.core.backends import open_session
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.session import BRIEF_USE, SessionOptions
@@ -71,7 +71,6 @@ def test_an_unknown_backend_is_named_with_the_known_ones(doubler: Path) -> None:
     [
         ("cuda", "pip install onnxruntime-gpu"),
         ("tensorrt", "pip install tensorrt"),
-        ("openvino", "pip install onnxruntime-openvino"),
     ],
 )
 def test_a_backend_that_is_not_there_is_an_error_never_the_cpu(
@@ -85,7 +84,7 @@ def test_a_backend_that_is_not_there_is_an_error_never_the_cpu(
     assert package in str(caught.value)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", PROVIDERS)
 def test_a_session_that_came_up_elsewhere_is_refused(backend: str) -> None:
     provider = PROVIDERS[backend]
     provider.require_running([provider.name, "CPUExecutionProvider"])

@@ -8,7 +8,9 @@ from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.session import Session, SessionOptions
 
-BACKENDS: tuple[str, ...] = tuple(PROVIDERS)
+#: Not by ONNX Runtime: its wheel with OpenVINO would take the place of the one for other backends.
+OPENVINO = "openvino"
+BACKENDS: tuple[str, ...] = (*PROVIDERS, OPENVINO)
 
 
 def open_session(
@@ -20,8 +22,12 @@ def open_session(
     what is missing and how to get it. PrecisionError where it cannot compute as it is asked to.
     """
     options = options or SessionOptions()
-    if backend not in PROVIDERS:
+    if backend not in BACKENDS:
         raise BackendError(f"no backend {backend!r}; there are {', '.join(BACKENDS)}")
+    if backend == OPENVINO:
+        from sam3_ros.core.backends.openvino_session import OpenVinoSession
+
+        return OpenVinoSession(path, options)
     if options.compute != "stored":
         raise PrecisionError(f"backend {backend!r} cannot compute in {options.compute}")
     from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession

@@ -13,7 +13,6 @@ UNKNOWN = "unknown"
 # version, built for it, tells them apart.
 _PACKAGES = {
     "tensorrt": {"onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "tensorrt-cu13"},
-    "openvino": {"onnxruntime-openvino", "openvino"},
 }
 
 
@@ -24,16 +23,26 @@ def engine_versions(backend: str) -> dict[str, str]:
 
 
 @cache
-def cpu_name() -> str:
-    """The model, and a mark of its instruction sets, which compiled code depends on."""
+def cpu_model() -> str:
+    """As the system calls it."""
+    fields = _cpu_fields()
+    return fields.get("model name") or fields.get("CPU part") or platform.machine() or UNKNOWN
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """Its instruction sets, which compiled code depends on; empty where they are not told."""
+    fields = _cpu_fields()
+    return frozenset((fields.get("flags") or fields.get("Features") or "").split())
+
+
+def _cpu_fields() -> dict[str, str]:
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return platform.processor() or platform.machine() or UNKNOWN
-    fields = dict(re.findall(r"^([\w ]+?)\s*:\s*(.*)$", text, re.MULTILINE))
-    flags = fields.get("flags") or fields.get("Features") or ""
-    model = fields.get("model name") or fields.get("CPU part") or platform.machine()
-    return f"{model} ({' '.join(sorted(flags.split()))})"
+        return {}
+    # Those of the last core, where there are several.
+    return dict(re.findall(r"^([\w ]+?)\s*:\s*(.*)$", text, re.MULTILINE))
 
 
 def gpu_name(device_id: int) -> str:

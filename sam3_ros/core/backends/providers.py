@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sam3_ros.core.backends.machine import cpu_name, gpu_name
+from sam3_ros.core.backends.machine import gpu_name
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import SessionOptions
 
@@ -77,12 +77,6 @@ def _tensorrt(options: SessionOptions) -> list[Request]:
     return [("TensorrtExecutionProvider", {**device, **kept}), ("CUDAExecutionProvider", device)]
 
 
-def _openvino(options: SessionOptions) -> list[Request]:
-    threads = {} if options.threads is None else {"num_of_threads": str(options.threads)}
-    kept = {} if options.engines is None else {"cache_dir": str(options.engines.path)}
-    return [("OpenVINOExecutionProvider", {"device_type": "CPU", **threads, **kept})]
-
-
 _CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxruntime-gpu 1.31)"
 
 PROVIDERS = {
@@ -98,14 +92,6 @@ PROVIDERS = {
             _tensorrt,
             engines_for=gpu_name,
             keeps_timings=True,
-        ),
-        Provider(
-            "openvino",
-            "OpenVINOExecutionProvider",
-            "onnxruntime-openvino",
-            "an x86-64 CPU; the wheel brings OpenVINO along",
-            _openvino,
-            engines_for=lambda _: cpu_name(),
         ),
     )
 }

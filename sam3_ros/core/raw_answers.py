@@ -6,9 +6,10 @@ comparison of two ways to run a model hangs on nothing but the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from sam3_ros.core.session import Array
 CONCEPT_FEEDS = ("input_ids", "boxes", "box_labels", "box_mask")
 CONCEPT_ANSWERS = ("logits", "pred_boxes", "presence")
 BEST_QUERIES = 3
+
+#: From CONCEPT_ANSWERS to the queries whose masks are to be computed.
+ChooseQueries: TypeAlias = Callable[[Mapping[str, Array]], Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +59,18 @@ class RawAnswer:
     queries: tuple[int, ...] = ()
 
 
+def best_queries(answers: Mapping[str, Array]) -> Sequence[int]:
+    """The BEST_QUERIES by logit."""
+    best_first = np.argsort(-answers["logits"][0], kind="stable")
+    return [int(index) for index in best_first[:BEST_QUERIES]]
+
+
 def ask_raw(
-    image: ImageEmbedding, question: Question, queries: Sequence[int] | None = None
+    image: ImageEmbedding,
+    question: Question,
+    queries: Sequence[int] | ChooseQueries = best_queries,
 ) -> RawAnswer:
-    """Answer a question. queries: whose masks to compute; None for the BEST_QUERIES by logit.
+    """Answer a question. queries: whose masks to compute, or what chooses them.
 
     Raises InferenceError when a stage fails.
     """
@@ -81,13 +93,13 @@ def prompt_tokens(image: ImageEmbedding, feeds: Mapping[str, Array]) -> dict[str
     }
 
 
-def _concept(image: ImageEmbedding, question: Question, queries: Sequence[int] | None) -> RawAnswer:
+def _concept(
+    image: ImageEmbedding, question: Question, queries: Sequence[int] | ChooseQueries
+) -> RawAnswer:
     values = prompt_tokens(image, question.feeds)
     values |= image.compute(("queries", *CONCEPT_ANSWERS), values)
-    if queries is None:
-        best_first = np.argsort(-values["logits"][0], kind="stable")
-        queries = [int(index) for index in best_first[:BEST_QUERIES]]
     tensors = {name: values[name] for name in CONCEPT_ANSWERS}
-    values["queries"] = values["queries"][:, list(queries)]
+    chosen = tuple(queries(tensors) if callable(queries) else queries)
+    values["queries"] = values["queries"][:, list(chosen)]
     masks = image.compute(("masks",), values)["masks"][0]
-    return RawAnswer(tensors, masks, tuple(queries))
+    return RawAnswer(tensors, masks, chosen)

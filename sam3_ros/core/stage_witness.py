@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,20 @@ class TensorWitness:
             largest=float(sizes.max(initial=0.0)),
             not_finite=not_finite,
         )
+
+    def figures(self) -> dict[str, Any]:
+        """All but the values, for JSON."""
+        return {
+            "shape": list(self.shape),
+            "mean_absolute": self.mean_absolute,
+            "largest": self.largest,
+            "not_finite": self.not_finite,
+        }
+
+    @classmethod
+    def from_figures(cls, figures: Mapping[str, Any], values: Array) -> TensorWitness:
+        """The witness that `figures` and its values were of."""
+        return cls(**{**figures, "shape": tuple(figures["shape"])}, values=values)
 
     def distance(self, found: TensorWitness) -> float:
         """How far `found` is from this one, as a part of this one's own scale.

@@ -38,7 +38,7 @@ def standard_images(
     upright = np.ascontiguousarray(table[:, table.shape[1] // 3 : 2 * table.shape[1] // 3])
     pictures = {"table": table, "upright": upright, "blocks": _blocks(seed=7)}
     pictures |= {path.name: read_rgb(path) for path in more}
-    found = []
+    found: list[QuestionedImage] = []
     for name, pixels in pictures.items():
         questions = _questions(manifest, tokenizer, ImageSize(*pixels.shape[:2]))
         found.append(QuestionedImage(name, pixels, questions if not found else questions[::2]))

@@ -1,0 +1,59 @@
+"""Answers whose queries came in another order, put into the recorded one.
+
+A detector that takes its queries from the peaks of a map numbers them by height, and two peaks of
+nearly the same height change places with the last bit of a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sam3_ros.core.image_embedding import ImageEmbedding
+from sam3_ros.core.raw_answers import Question, RawAnswer, ask_raw
+from sam3_ros.core.session import Array
+
+#: As a part of the image: a box that moved by more may be another query's.
+SAME_BOX = 0.05
+
+
+def ask_as_recorded(image: ImageEmbedding, question: Question, recorded: RawAnswer) -> RawAnswer:
+    """Answer a question whose queries stand where those of the recorded answer do.
+
+    The masks are those of the recorded queries. Raises InferenceError when a stage fails.
+    """
+    order: list[int] = []
+
+    def choose(found: Mapping[str, Array]) -> Sequence[int]:
+        order.extend(order_of(recorded.tensors, found))
+        return [order[query] for query in recorded.queries]
+
+    if not question.is_concept:
+        return ask_raw(image, question)
+    answer = ask_raw(image, question, choose)
+    tensors = {
+        name: value if name == "presence" else value[:, order]
+        for name, value in answer.tensors.items()
+    }
+    return RawAnswer(tensors, answer.masks, recorded.queries)
+
+
+def order_of(recorded: Mapping[str, Array], found: Mapping[str, Array]) -> list[int]:
+    """For each recorded query the number of the found one: its own, unless the boxes say otherwise.
+
+    Best recorded queries choose first.
+    """
+    expected, boxes = recorded["pred_boxes"][0], found["pred_boxes"][0]
+    if expected.shape != boxes.shape or not np.isfinite(boxes).all():
+        return list(range(len(boxes)))
+    apart = np.abs(expected[:, None].astype(np.float32) - boxes[None]).max(axis=-1)
+    own = apart.diagonal() <= SAME_BOX
+    order = np.where(own, np.arange(len(own)), -1)
+    free = np.flatnonzero(~own).tolist()
+    for query in np.argsort(-recorded["logits"][0], kind="stable"):
+        if order[query] < 0:
+            nearest = min(free, key=lambda other: (apart[query, other], abs(other - query)))
+            free.remove(nearest)
+            order[query] = nearest
+    return [int(query) for query in order]

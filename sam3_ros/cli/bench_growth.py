@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from sam3_ros.cli.bench_sizes import add_sizes_option
 from sam3_ros.core.errors import Sam3RosError
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
     """Declare what only this measurement takes."""
+    add_sizes_option(group)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,13 +3,154 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.cli.bench_sizes import sizes_or
+from sam3_ros.cli.node_options import add_parameter_option, require_parameters
+from sam3_ros.cli.replay_outcome import INCOMPLETE, NODE_FAILED, ended_by_sigterm
+from sam3_ros.cli.replay_progress import ProgressLine
+from sam3_ros.cli.ros_needed import require
+
+if TYPE_CHECKING:
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.geometry import ImageSize
+    from sam3_ros.ros.bench.report import NodeBenchReport
+    from sam3_ros.ros.bench.settings import NodeBenchSettings
+
+_SIZES = ((640, 480), (1920, 1080))
+_TRANSPORTS = ("raw", "compressed")
+_SECONDS = 10.0
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
     """Declare what only this measurement takes."""
+    group.add_argument(
+        "--transports",
+        type=_transports,
+        default=_TRANSPORTS,
+        metavar="T,T",
+        help="how the camera sends, raw and compressed (default: both, each with its own node)",
+    )
+    group.add_argument(
+        "--encoding", choices=("bgr8", "rgb8"), default="bgr8", help="of raw images (default: bgr8)"
+    )
+    group.add_argument(
+        "--rate",
+        type=_rate,
+        default=30.0,
+        metavar="HZ",
+        help="frames a second of the second pace, 0 for none; the first is as fast as answered "
+        "(default: 30)",
+    )
+    group.add_argument(
+        "--clicks", type=_count, default=20, metavar="N", help="on a seen frame (default: 20)"
+    )
+    group.add_argument(
+        "--domain", type=int, metavar="N", help="ROS domain (default: one of the bench's own)"
+    )
+    add_parameter_option(group)
 
 
 def run(options: argparse.Namespace) -> int:
-    raise Sam3RosError(f"--node does not run yet on {options.bundle}")
+    """Exit code: 0; 1 if a frame's fate is unknown, 2 if the node failed."""
+    require("rclpy", "sam3_ros.msg", "rosbags")
+    require_parameters("-p", (name for name, _ in options.param))
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.image_file import read_rgb
+    from sam3_ros.ros.bench.node_bench import bench_node
+
+    bundle = Bundle.open(options.bundle)
+    settings = _settings(options, bundle)
+    picture, stages = read_rgb(options.image), frozenset(bundle.manifest.stages)
+    report = _watched(lambda say: bench_node(settings, picture, stages, say))
+    if report is None:
+        return NODE_FAILED
+    _print(report, options)
+    return 0 if report.complete else INCOMPLETE
+
+
+def _print(report: NodeBenchReport, options: argparse.Namespace) -> None:
+    from sam3_ros.ros.bench.report_table import report_table
+
+    print(json.dumps(report.document(), indent=2) if options.json else report_table(report))
+
+
+def _watched(run: Callable[[Callable[[str], None]], NodeBenchReport]) -> NodeBenchReport | None:
+    """None if the node failed, which is told."""
+    import sys
+
+    from sam3_ros.ros.replay.node_child import NodeFailedError
+
+    progress = ProgressLine()
+    try:
+        with ended_by_sigterm():
+            return run(progress.say)
+    except NodeFailedError as error:
+        progress.close()
+        print(f"sam3-ros: error: {error}", file=sys.stderr)  # its words on lines of their own
+        return None
+    finally:
+        progress.close()
+
+
+def _settings(options: argparse.Namespace, bundle: Bundle) -> NodeBenchSettings:
+    from sam3_ros.ros.bench.settings import NodeBenchSettings, Transport
+    from sam3_ros.ros.replay.demo import private_domain
+
+    sizes = sizes_or(options.sizes, _SIZES)
+    clicks = options.clicks if "interactive" in bundle.capabilities else 0
+    return NodeBenchSettings(
+        sizes=sizes,
+        transports=tuple(map(Transport, options.transports)),
+        encoding=options.encoding,
+        rate=options.rate or None,
+        frames=options.frames,
+        seconds=options.seconds or _SECONDS,
+        clicks=clicks,
+        parameters=_parameters(options, bundle, sizes),
+        domain_id=private_domain() if options.domain is None else options.domain,
+    )
+
+
+def _parameters(
+    options: argparse.Namespace, bundle: Bundle, sizes: tuple[ImageSize, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Name and value as `-p` takes them; the user's come last and win."""
+    asked = options.text
+    if "concept" not in bundle.capabilities:
+        x, y = min(s.width for s in sizes) // 2, min(s.height for s in sizes) // 2
+        asked = f"{{point: [{x}, {y}]}}"
+    own = {
+        "bundle": str(bundle.path),
+        "backend": options.backend,
+        "precision": options.precision,
+        "threads": None if options.threads is None else str(options.threads),
+        "prompts": json.dumps([asked]),
+    }
+    return (*((name, value) for name, value in own.items() if value is not None), *options.param)
+
+
+def _transports(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not set(names) <= set(_TRANSPORTS):
+        raise argparse.ArgumentTypeError(f"expected raw, compressed or both, got {text!r}")
+    return names
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate >= 0):
+        raise argparse.ArgumentTypeError(f"expected frames a second, or 0, got {text!r}")
+    return rate
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
+    return int(text)

@@ -16,6 +16,10 @@ def add_node_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--backend", help="cpu, cuda, tensorrt or openvino")
     group.add_argument("--precision", help="which of the bundle's files")
     group.add_argument("--threads", help="threads of the model on the CPU")
+    add_parameter_option(group)
+
+
+def add_parameter_option(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-p",
         "--param",

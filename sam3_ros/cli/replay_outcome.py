@@ -48,7 +48,7 @@ def run_watched(run: Callable[[OnProgress], Outcome]) -> Outcome | None:
     progress = ProgressLine()
     progress.say("reading the bag and waiting for the node")
     try:
-        with _ended_by_sigterm():
+        with ended_by_sigterm():
             return run(progress)
     except NodeFailedError as error:
         # Its words stay on lines of their own.
@@ -92,7 +92,7 @@ def tell_unanswered(report: ReplayReport) -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM unwind the stack, so that the node is stopped, as Ctrl-C does."""
 
     def end(*_: object) -> None:

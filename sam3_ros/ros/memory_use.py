@@ -1,4 +1,4 @@
-"""How much memory this process has."""
+"""How much memory a process has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -23,13 +21,18 @@ class MemoryUse:
 
 
 def memory_use(ask_gpu: bool) -> MemoryUse:
-    """Now. The GPU is asked only where a backend runs on it."""
+    """Of this process, now. The GPU is asked only where a backend runs on it."""
+    resident, peak = resident_bytes("self")
+    return MemoryUse(resident, peak, _gpu_bytes() if ask_gpu else None)
+
+
+def resident_bytes(process: int | str) -> tuple[int | None, int | None]:
+    """Now, and at its most so far; None where the system does not tell. process: its id."""
     try:
-        status = _STATUS.read_text(encoding="ascii", errors="replace")
-    except OSError:  # not Linux
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # not Linux, or it has ended
         status = ""
-    gpu = _gpu_bytes() if ask_gpu else None
-    return MemoryUse(_bytes_of("VmRSS", status), _bytes_of("VmHWM", status), gpu)
+    return _bytes_of("VmRSS", status), _bytes_of("VmHWM", status)
 
 
 def _bytes_of(field: str, status: str) -> int | None:

@@ -48,6 +48,11 @@ class ChildProcess:
         self.stop()
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs; minus the number of the signal that ended it."""
         assert self._process is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from sam3_ros.ros.replay.node_account import FrameCounts, NodeAccount
 from sam3_ros.ros.replay.node_child import NodeChild, NodeFailedError
@@ -16,8 +17,15 @@ _QUIET_SECONDS = 2.5
 Check = Callable[[], None]
 
 
+class HearsTheNode(Protocol):
+    """account: the node's latest, None before the first."""
+
+    @property
+    def account(self) -> NodeAccount | None: ...
+
+
 def wait_until_active(
-    client: ReplayClient, child: NodeChild | None, check: Check, patience: float
+    client: HearsTheNode, child: NodeChild | None, check: Check, patience: float
 ) -> NodeAccount:
     """The node's account once it is active. Raises NodeFailedError, with the node's own words."""
     end = time.monotonic() + patience

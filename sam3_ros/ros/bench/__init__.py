@@ -1,0 +1,1 @@
+"""Camera to mask over DDS: a node of its own, a camera, a receiver, and where the time goes."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam3_ros.core.bundle_files import resolve_inside, verify_files
+from sam3_ros.core.checked_yaml import MAX_CHARACTERS
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.manifest import Capability, Manifest
-from sam3_ros.core.manifest_yaml import MAX_CHARACTERS, parse_manifest
+from sam3_ros.core.manifest_yaml import parse_manifest
 
 MANIFEST_NAME = "bundle.yaml"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "bundles"

@@ -1,23 +1,12 @@
-"""The manifest as YAML: text to Manifest and back.
-
-Nothing in the text is executed or trusted: the safe loader knows plain data only, and the JSON
-schema is checked before a value is used.
-"""
+"""The manifest as YAML: text to Manifest and back."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft7Validator
-from jsonschema.exceptions import best_match
-
+from sam3_ros.core.checked_yaml import DocumentKind, dump_document, parse_document
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.manifest import (
     FORMAT,
@@ -33,17 +22,14 @@ from sam3_ros.core.manifest import (
     TokenizerSettings,
 )
 
-MAX_CHARACTERS = 1_000_000
+_MANIFEST = DocumentKind(
+    "the manifest", FORMAT, "manifest_schema.json", "export the bundle again", BundleError
+)
 
 
 def parse_manifest(text: str) -> Manifest:
     """Read bundle.yaml's text. Raises BundleError for anything that is not a sound manifest."""
-    document = _load(text)
-    _require_known_format(document)
-    error = best_match(_validator().iter_errors(document))
-    if error is not None:
-        where = "/".join(str(step) for step in error.absolute_path) or "top level"
-        raise BundleError(f"the manifest has a wrong form at {where}: {_shortened(error.message)}")
+    document = parse_document(text, _MANIFEST)
     manifest = _build(document)
     if set(document["capabilities"]) != set(manifest.capabilities):
         raise BundleError(
@@ -55,62 +41,7 @@ def parse_manifest(text: str) -> Manifest:
 
 def dump_manifest(manifest: Manifest) -> str:
     """The YAML that parse_manifest reads back as an equal Manifest."""
-    return yaml.dump(_document(manifest), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
-
-
-class _PlainDumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Plain data only, and no key twice: the safe loader would take the last one in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        names = Counter(key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode))
-        doubled = [name for name, count in names.items() if count > 1]
-        if doubled:
-            raise BundleError(f"the manifest has a key twice: {_shortened(', '.join(doubled))}")
-        return super().construct_mapping(node, deep)
-
-
-def _load(text: str) -> dict[str, Any]:
-    if len(text) > MAX_CHARACTERS:
-        raise BundleError(f"the manifest is longer than {MAX_CHARACTERS} characters")
-    try:
-        # A few nested aliases can stand for gigabytes, and no manifest needs any.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise BundleError("the manifest uses YAML aliases (*name); write the values out")
-        document = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BundleError(f"the manifest is not plain YAML: {_shortened(str(error))}") from error
-    if not isinstance(document, dict):
-        raise BundleError(f"the manifest must be a mapping, not {type(document).__name__}")
-    return document
-
-
-def _require_known_format(document: Mapping[str, Any]) -> None:
-    version = document.get("format")
-    if version == FORMAT and isinstance(version, int) and not isinstance(version, bool):
-        return
-    if version is None:
-        raise BundleError(f"the manifest has no `format`; expected `format: {FORMAT}`")
-    raise BundleError(
-        f"the manifest has format {version!r}, and this sam3_ros reads format {FORMAT}: update "
-        f"sam3_ros, or export the bundle again"
-    )
-
-
-@cache
-def _validator() -> Draft7Validator:  # draft 7: the last that Ubuntu 22.04's jsonschema knows
-    schema = json.loads(Path(__file__).with_name("manifest_schema.json").read_text("utf-8"))
-    return Draft7Validator(schema)
-
-
-def _shortened(message: str, limit: int = 300) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= limit else line[: limit - 3] + "..."
+    return dump_document(_document(manifest))
 
 
 def _build(document: Mapping[str, Any]) -> Manifest:

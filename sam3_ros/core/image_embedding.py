@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_transform import Floats, ImageTransform
-from sam3_ros.core.session import Array
+from sam3_ros.core.session import Array, Tensor
 from sam3_ros.core.stage_graph import StageGraph
 from sam3_ros.core.tensor_names import IMAGE_INPUTS
 
@@ -24,7 +25,7 @@ class ImageEmbedding:
         self.graph = graph
         self.transform = transform
         self._lasting_names = graph.derived_from(frozenset(IMAGE_INPUTS))
-        self._values: dict[str, Array] = {"pixel_values": pixel_values}
+        self._values: dict[str, Tensor] = {"pixel_values": pixel_values}
         self._without_exemplars: dict[str, Array] | None = None
 
     @property
@@ -34,20 +35,31 @@ class ImageEmbedding:
 
     @property
     def nbytes(self) -> int:
-        """Held now: pixel values and the features computed so far; may be asked by any thread."""
-        held = (*self._values.values(), *(self._without_exemplars or {}).values())
-        return sum({id(buffer): buffer.nbytes for buffer in map(_buffer, held)}.values())
+        """Held now: pixel values and the features computed so far; may be asked by any thread.
+
+        On the host and on devices: what is kept on a GPU is not there for the model either.
+        """
+        return sum(buffer.nbytes for buffer in self._buffers())
+
+    @property
+    def device_nbytes(self) -> int:
+        """The part of nbytes that is in the memory of devices."""
+        return sum(each.nbytes for each in self._buffers() if not isinstance(each, np.ndarray))
 
     def provides(self, name: str) -> bool:
         """Does any stage of the model compute the tensor of this canonical name?"""
         return self.graph.provides(name)
 
-    def compute(self, wanted: Iterable[str], values: Mapping[str, Array]) -> dict[str, Array]:
-        """StageGraph.compute on this image's features and the given values."""
-        computed = self.graph.compute(wanted, {**self._values, **values})
+    def compute(self, wanted: Iterable[str], values: Mapping[str, Tensor]) -> dict[str, Any]:
+        """StageGraph.compute on this image's features and the given values.
+
+        Features are kept where they were computed.
+        """
+        wanted = list(wanted)
+        computed = self.graph.compute_in_place(wanted, {**self._values, **values})
         for name in self._lasting_names.intersection(computed):
             self._values[name] = computed[name]
-        return computed
+        return {**computed, **self.graph.compute(wanted, computed)}
 
     def geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
         """geometry_features f32[1,N+1,D] and geometry_mask bool[1,N+1] of N exemplar boxes."""
@@ -57,6 +69,10 @@ class ImageEmbedding:
             self._without_exemplars = self._geometry(exemplars)
         return self._without_exemplars
 
+    def _buffers(self) -> list[Tensor]:
+        held = (*self._values.values(), *(self._without_exemplars or {}).values())
+        return list({id(buffer): buffer for buffer in map(_buffer, held)}.values())
+
     def _geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
         computed = self.compute(("geometry_features", "geometry_mask"), exemplars)
         return {
@@ -65,8 +81,8 @@ class ImageEmbedding:
         }
 
 
-def _buffer(array: Array) -> Array:
-    """The array that owns the memory; stages may answer with views of each other's tensors."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+def _buffer(tensor: Tensor) -> Tensor:
+    """What owns the memory; stages may answer with views of each other's tensors."""
+    while isinstance(tensor, np.ndarray) and isinstance(tensor.base, np.ndarray):
+        tensor = tensor.base
+    return tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,50 @@ class Session(Protocol):
         ...
 
 
+class DeviceTensor(Protocol):
+    """A tensor that a session has left in its device's memory.
+
+    device: such as "cuda:0". Only sessions on the same device read it there; `numpy` is for all
+    others.
+    """
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def numpy(self) -> Array:
+        """A copy in the host's memory."""
+        ...
+
+
+Tensor: TypeAlias = "Array | DeviceTensor"
+
+
+@runtime_checkable
+class DeviceSession(Session, Protocol):
+    """A session that can take its inputs from a device's memory and leave its outputs there."""
+
+    @property
+    def device(self) -> str: ...
+
+    def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`run`, with outputs that stay on the device, untouched by what runs later."""
+        ...
+
+
+def on_host(value: Tensor) -> Array:
+    """The tensor as an array; one that is an array already comes back as it is."""
+    return value if isinstance(value, np.ndarray) else value.numpy()
+
+
 @dataclass(frozen=True)
 class EngineFolder:
     """Where a backend keeps the engine that it builds of a model file, and finds it again.
@@ -77,6 +121,8 @@ class SessionOptions:
     processes need that core. device_id: index of the accelerator. keep_memory: a session holds on
     to the working memory of its last run, which can make the next one faster. compute: "stored" as
     the file says, or a precision of its own to compute with, which a backend that has none refuses.
+    file_precision: what the file is stored in, which TensorRT has to be told. cuda_graphs: record
+    a stage's kernels once for each set of shapes and replay them in one launch, where a GPU can.
     """
 
     threads: int | None = None
@@ -85,6 +131,8 @@ class SessionOptions:
     keep_memory: bool = True
     engines: EngineFolder | None = None
     compute: str = "stored"
+    file_precision: str = "fp32"
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

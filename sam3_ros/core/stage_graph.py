@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from sam3_ros.core.errors import InferenceError, Sam3RosError
-from sam3_ros.core.session import Array, Session, TensorSpec
+from sam3_ros.core.session import (
+    Array,
+    DeviceSession,
+    Session,
+    Tensor,
+    TensorSpec,
+    on_host,
+)
 from sam3_ros.core.stage_order import Stage, derived_names, stages_needed
 from sam3_ros.core.stage_tensors import check_tensors
 
@@ -70,15 +78,24 @@ class StageGraph:
             {canonical: session.outputs[name] for canonical, name in names.outputs.items()},
         )
 
-    def compute(self, wanted: Iterable[str], values: Mapping[str, Array]) -> dict[str, Array]:
+    def compute(self, wanted: Iterable[str], values: Mapping[str, Tensor]) -> dict[str, Any]:
         """Compute the wanted names from the given values.
 
-        Returns the wanted values and whatever else was computed on the way (to be kept by the
-        caller if it is dear). A given value is never computed again. float16 comes back as
-        float32. Raises BundleError if nothing provides a name, InferenceError if a session fails.
+        Returns the wanted values as arrays, and whatever else was computed on the way where it was
+        computed (to be kept by the caller if it is dear): an array, or a DeviceTensor to hand on.
+        A given value is never computed again. float16 comes back as float32. Raises BundleError if
+        nothing provides a name, InferenceError if a session fails.
         """
         wanted = list(wanted)
-        computed: dict[str, Array] = {}
+        computed = self.compute_in_place(wanted, values)
+        return {**computed, **{name: _widened(on_host(computed[name])) for name in wanted}}
+
+    def compute_in_place(
+        self, wanted: Iterable[str], values: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """`compute`, with the wanted values too left where they were computed."""
+        wanted = list(wanted)
+        computed: dict[str, Tensor] = {}
         for stage in stages_needed(self._stages.values(), wanted, values.keys()):
             results = self._run(stage, {**computed, **values})
             computed.update({name: results[name] for name in results if name not in values})
@@ -119,15 +136,15 @@ class StageGraph:
             self._sessions[stage.name] = session
         return self._sessions[stage.name]
 
-    def _run(self, stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+    def _run(self, stage: Stage, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         session = self._session(stage)
         feeds = {
-            name: values[canonical].astype(session.inputs[name].dtype, copy=False)
+            name: _fitted(values[canonical], session, name)
             for canonical, name in stage.inputs.items()
         }
         start = perf_counter()
         try:
-            results = session.run(feeds)
+            results = _run_session(session, feeds)
         except Sam3RosError:
             raise
         except Exception as error:
@@ -136,14 +153,34 @@ class StageGraph:
             self._observer(stage.name, perf_counter() - start)
         outputs = {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}
         if self._watcher is not None:
-            self._watcher(stage.name, outputs)
+            shown = {name: _widened(on_host(value)) for name, value in outputs.items()}
+            self._watcher(stage.name, shown)
         return outputs
 
 
-def _widened(value: Array) -> Array:
-    return value.astype(np.float32) if value.dtype == np.float16 else value
+def _run_session(session: Session, feeds: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if isinstance(session, DeviceSession):
+        return session.run_on_device(feeds)
+    return session.run({name: on_host(value) for name, value in feeds.items()})
 
 
-def _failure(stage: Stage, feeds: Mapping[str, Array], error: Exception) -> str:
+def _fitted(value: Tensor, session: Session, name: str) -> Tensor:
+    """The value as the session takes it: of its type, and where it can read it."""
+    dtype = session.inputs[name].dtype
+    if not isinstance(value, np.ndarray):
+        if value.device == getattr(session, "device", "") and value.dtype == dtype:
+            return value
+        value = value.numpy()
+    return value.astype(dtype, copy=False)
+
+
+def _widened(value: Any) -> Any:
+    """float16 as float32, where it is on the host; a device tensor is what the next stage reads."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float16:
+        return value.astype(np.float32)
+    return value
+
+
+def _failure(stage: Stage, feeds: Mapping[str, Tensor], error: Exception) -> str:
     fed = ", ".join(f"{name} {value.dtype}{list(value.shape)}" for name, value in feeds.items())
     return f"stage {stage.name!r} failed while it ran on {fed}: {error}"

@@ -5,6 +5,7 @@ Sam3RosError
 │   └── ChecksumError    a file's bytes are not the ones the manifest promises
 ├── BackendError         backend or provider not available, session cannot be made
 │   └── PrecisionError   the bundle holds no files of that precision
+├── ProfileError         a machine profile that is damaged, or of another machine or bundle
 ├── InferenceError       a session failed while it ran
 ├── PromptError          a prompt that cannot be answered (also a ValueError)
 ├── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
@@ -38,8 +39,19 @@ class PrecisionError(BackendError):
     """The bundle has no files of the precision that was asked for."""
 
 
+class ProfileError(Sam3RosError):
+    """A machine profile that is damaged, or that was made for another bundle or machine."""
+
+
 class InferenceError(Sam3RosError):
-    """A session failed while it ran; the backend's own error is its `__cause__`."""
+    """A session failed while it ran; the backend's own error is its `__cause__`.
+
+    stage: the one that ran, where it is known.
+    """
+
+    def __init__(self, message: str, stage: str = "") -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 class PromptError(Sam3RosError, ValueError):

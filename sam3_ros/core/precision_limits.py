@@ -14,7 +14,7 @@ FP32_NUMBERS = 1e-5
 #: Part of all mask pixels that must lie on the same side of 0 in fp32.
 FP32_MASKS_EQUAL = 0.9999
 #: Mean IoU of a lower precision's masks with those in fp32.
-LEAST_MASK_IOU: Mapping[str, float] = MappingProxyType({"fp16": 0.98, "int8": 0.95})
+LEAST_MASK_IOU: Mapping[str, float] = MappingProxyType({"fp16": 0.98, "bf16": 0.98, "int8": 0.95})
 
 #: Two computations in float32, each so far from float64, may be twice as far apart; and the first
 #: may have been lucky.

@@ -1,32 +1,22 @@
-"""Answers of the original model, kept beside it: so that any machine can check what it computes.
-
-The file is an .npz of plain arrays, one group of names per image and question.
-"""
+"""Answers of the original model, kept beside it: so that any machine can check what it computes."""
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.answer_difference import AnswerDifference, difference
-from sam3_ros.core.errors import BundleError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.image_transform import ImageTransform
 from sam3_ros.core.manifest import Manifest
 from sam3_ros.core.raw_answers import Question, RawAnswer, ask_raw, best_queries
-from sam3_ros.core.session import Array
 from sam3_ros.core.stage_graph import StageGraph
-from sam3_ros.core.stage_witness import StageWitnesses, TensorWitness, WitnessTap
-
-_INDEX = "index"
+from sam3_ros.core.stage_witness import StageWitnesses, WitnessTap
+from sam3_ros.core.tensor_names import IMAGE_INPUTS
 
 #: An image's name and a question's.
 Key = tuple[str, str]
@@ -54,7 +44,8 @@ class RecordedAnswers:
 
     rounding: of questions where the model amplifies float32's rounding beyond the usual limits, how
     far the answer itself is from the one in float64. Nobody can be asked to come closer to it.
-    witnesses: of what each stage computed in fp32 on the CPU for a question; empty in older files.
+    witnesses: of what each stage computed in fp32 on the CPU for a question, under "" that of the
+    stages that look at nothing but the image; empty in older files.
     """
 
     images: tuple[QuestionedImage, ...]
@@ -68,19 +59,30 @@ class RecordedAnswers:
         found = answer_all(graph, manifest, self.images, queries)
         return {key: difference(self.answers[key], answer) for key, answer in found}
 
+    def witnesses_for(self, key: Key) -> StageWitnesses:
+        """Of the stages that run for a question, those of its image first."""
+        return {**self.witnesses.get((key[0], ""), {}), **self.witnesses.get(key, {})}
+
+    def of(self, keys: Collection[Key]) -> RecordedAnswers:
+        """These questions alone."""
+        images = tuple(
+            replace(image, questions=asked)
+            for image in self.images
+            if (asked := tuple(q for q in image.questions if (image.name, q.name) in keys))
+        )
+        answers = {key: self.answers[key] for key in keys}
+        rounding = {key: each for key, each in self.rounding.items() if key in keys}
+        return RecordedAnswers(images, answers, rounding, self.witnesses)
+
     def witnessed_by(
         self, graph: StageGraph, manifest: Manifest
     ) -> tuple[RecordedAnswers, dict[Key, AnswerDifference]]:
         """The same with witnesses of what the stages of `graph`, in fp32 on the CPU, compute; and
         how far their answers are."""
-        tap = WitnessTap()
-        differences, witnesses = {}, {}
         queries = {key: answer.queries for key, answer in self.answers.items()}
-        with tap.on(graph):
-            for key, answer in answer_all(graph, manifest, self.images, queries):
-                differences[key] = difference(self.answers[key], answer)
-                witnesses[key] = tap.taken()
-        return replace(self, witnesses=witnesses), differences
+        found = recorded_of(graph, manifest, self.images, queries)
+        differences = {key: difference(self.answers[key], found.answers[key]) for key in queries}
+        return replace(self, witnesses=found.witnesses), differences
 
 
 def answer_all(
@@ -100,92 +102,29 @@ def answer_all(
             yield key, ask_raw(embedding, question, queries[key] if queries else best_queries)
 
 
-def save_recorded_answers(path: Path, recorded: RecordedAnswers) -> None:
-    """Write the .npz that load_recorded_answers reads back."""
-    arrays: dict[str, Array] = {}
-    index = []
-    for i, image in enumerate(recorded.images):
-        arrays[f"{i}/pixels"] = image.pixels
-        entries = []
-        for k, question in enumerate(image.questions):
-            answer = recorded.answers[image.name, question.name]
-            group = f"{i}/{k}"
-            arrays |= {f"{group}/feeds/{name}": array for name, array in question.feeds.items()}
-            arrays |= {f"{group}/tensors/{name}": array for name, array in answer.tensors.items()}
-            arrays[f"{group}/masks"] = answer.masks
-            entry: dict[str, Any] = {"name": question.name, "queries": list(answer.queries)}
-            if (image.name, question.name) in recorded.rounding:
-                entry["rounding"] = asdict(recorded.rounding[image.name, question.name])
-            if (image.name, question.name) in recorded.witnesses:
-                witnesses = recorded.witnesses[image.name, question.name]
-                arrays[f"{group}/witnesses"], entry["witnesses"] = _joined(witnesses)
-            entries.append(entry)
-        index.append({"name": image.name, "questions": entries})
-    arrays[_INDEX] = np.array(json.dumps(index))
-    with path.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-
-
-def load_recorded_answers(path: Path) -> RecordedAnswers:
-    """Raises BundleError for a file that save_recorded_answers did not write."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return _load(dict(file))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path.name} holds no recorded answers: {error}") from error
-
-
-def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
-    images = []
+def recorded_of(
+    graph: StageGraph,
+    manifest: Manifest,
+    images: Iterable[QuestionedImage],
+    queries: Mapping[Key, Sequence[int]] | None = None,
+) -> RecordedAnswers:
+    """What the stages of `graph` answer, with witnesses. queries: as in answer_all."""
+    asked = tuple(images)
+    lasting = graph.derived_from(IMAGE_INPUTS)
     answers: dict[Key, RawAnswer] = {}
-    rounding: dict[Key, AnswerDifference] = {}
     witnesses: dict[Key, StageWitnesses] = {}
-    for i, image in enumerate(json.loads(str(arrays[_INDEX]))):
-        questions = []
-        for k, entry in enumerate(image["questions"]):
-            group = f"{i}/{k}"
-            questions.append(Question(entry["name"], _below(arrays, f"{group}/feeds/")))
-            tensors = _below(arrays, f"{group}/tensors/")
-            answers[image["name"], entry["name"]] = RawAnswer(
-                tensors, arrays[f"{group}/masks"], tuple(entry["queries"])
-            )
-            if "rounding" in entry:
-                figures = {**entry["rounding"], "mask_ious": tuple(entry["rounding"]["mask_ious"])}
-                rounding[image["name"], entry["name"]] = AnswerDifference(**figures)
-            if "witnesses" in entry:
-                values = arrays[f"{group}/witnesses"]
-                witnesses[image["name"], entry["name"]] = _parted(values, entry["witnesses"])
-        pixels = arrays[f"{i}/pixels"]
-        images.append(QuestionedImage(image["name"], pixels, tuple(questions)))
-    return RecordedAnswers(tuple(images), answers, rounding, witnesses)
+    tap = WitnessTap()
+    with tap.on(graph):
+        for key, answers[key] in answer_all(graph, manifest, asked, queries):
+            of_image, witnesses[key] = _parted_by_image(tap.taken(), lasting)
+            this_image = (key[0], "")
+            witnesses[this_image] = {**witnesses.get(this_image, {}), **of_image}
+    return RecordedAnswers(asked, answers, witnesses=witnesses)
 
 
-def _joined(witnesses: StageWitnesses) -> tuple[Array, dict[str, Any]]:
-    """The values of all in one array, and the rest: hundreds of small arrays are slow to read."""
-    figures = {
-        stage: {name: each.figures() | {"kept": len(each.values)} for name, each in outputs.items()}
-        for stage, outputs in witnesses.items()
-    }
-    values = [each.values for outputs in witnesses.values() for each in outputs.values()]
-    return np.concatenate(values) if values else np.zeros(0, np.float32), figures
-
-
-def _parted(values: Array, figures: Mapping[str, Any]) -> StageWitnesses:
-    found: dict[str, dict[str, TensorWitness]] = {}
-    begin = 0
-    for stage, outputs in figures.items():
-        found[stage] = {}
-        for name, each in outputs.items():
-            rest = {key: value for key, value in each.items() if key != "kept"}
-            part = values[begin : begin + each["kept"]]
-            found[stage][name] = TensorWitness.from_figures(rest, part)
-            begin += each["kept"]
-    return found
-
-
-def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
+def _parted_by_image(
+    witnesses: StageWitnesses, lasting: Collection[str]
+) -> tuple[StageWitnesses, StageWitnesses]:
+    """Those of the stages whose outputs hang on the image alone, and the others."""
+    of_image = {stage: each for stage, each in witnesses.items() if set(each).issubset(lasting)}
+    return of_image, {stage: witnesses[stage] for stage in witnesses if stage not in of_image}

@@ -17,7 +17,8 @@ from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.manifest import Manifest
-from sam3_ros.core.recorded_answers import Key, RecordedAnswers, save_recorded_answers
+from sam3_ros.core.recorded_answers import Key, RecordedAnswers
+from sam3_ros.core.recorded_answers_file import save_recorded_answers
 from sam3_ros.core.standard_questions import standard_images
 from sam3_ros.export.export_job import ExportJob, describe
 from sam3_ros.export.interruption import tidied_when_stopped
@@ -27,7 +28,7 @@ from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.precision.figures import PrecisionFigures
 from sam3_ros.export.precision.judgement import judge
 from sam3_ros.export.stage import Stage
-from sam3_ros.export.verification.bundle_graph import bundle_differences
+from sam3_ros.export.verification.bundle_graph import with_witnesses
 from sam3_ros.export.verification.end_to_end import (
     beyond_limits,
     original_answers,
@@ -149,7 +150,7 @@ class _Export:
                 figures = verify_stage(name, stage, file, cases, partial(self._refilled, name))
                 self._found.stages[name] = self._found.stages[name].joined(figures)
         self._progress("end to end: the same questions, by the bundle")
-        differences = bundle_differences(draft, "fp32", recorded)
+        recorded, differences = with_witnesses(draft, recorded)
         if doubtful := beyond_limits(differences):
             known = self._rounding(draft.manifest, recorded, doubtful)
             recorded = replace(recorded, rounding=known)

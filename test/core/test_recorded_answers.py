@@ -16,9 +16,8 @@ from sam3_ros.core.recorded_answers import (
     QuestionedImage,
     RecordedAnswers,
     answer_all,
-    load_recorded_answers,
-    save_recorded_answers,
 )
+from sam3_ros.core.recorded_answers_file import load_recorded_answers, save_recorded_answers
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.tokenizer import ClipTokenizer
 

@@ -19,7 +19,7 @@ from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.bundle_files import ModelFile
 from sam3_ros.core.errors import BundleError, ExportError, VerificationError
 from sam3_ros.core.prompts import InteractivePrompt
-from sam3_ros.core.recorded_answers import load_recorded_answers
+from sam3_ros.core.recorded_answers_file import load_recorded_answers
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.export import exporter
 from sam3_ros.export.export_job import ExportJob

@@ -27,3 +27,14 @@ def bundle_differences(
         return recorded.differences(graph, bundle.manifest)
     finally:
         graph.close()
+
+
+def with_witnesses(
+    bundle: Bundle, recorded: RecordedAnswers
+) -> tuple[RecordedAnswers, dict[tuple[str, str], AnswerDifference]]:
+    """The same with witnesses of the bundle's fp32 stages on the CPU, and how far those are."""
+    graph = bundle_graph(bundle, "fp32")
+    try:
+        return recorded.witnessed_by(graph, bundle.manifest)
+    finally:
+        graph.close()

@@ -17,7 +17,8 @@ from sam3_ros.core.bundle_files import resolve_inside
 from sam3_ros.core.bundle_writer import record_verification
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision_limits import LEAST_MASK_IOU, Fp32Limits
-from sam3_ros.core.recorded_answers import Key, RecordedAnswers, load_recorded_answers
+from sam3_ros.core.recorded_answers import Key, RecordedAnswers
+from sam3_ros.core.recorded_answers_file import load_recorded_answers
 from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
 from sam3_ros.export.verification.reference import reference_figures
 

@@ -1,0 +1,88 @@
+"""How far a configured precision's answers may be from those in fp32 before it is refused.
+
+docs/precision.md argues for the numbers and shows what was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sam3_ros.core.answer_difference import AnswerDifference
+from sam3_ros.core.precision_limits import LEAST_MASK_IOU, ROUNDING_ALLOWED
+from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
+
+
+@dataclass(frozen=True)
+class GuardLimits:
+    """mask_iou: least mean of all masks. scores: largest difference of a score in 0..1. boxes: of
+    the best queries, as a part of the image."""
+
+    mask_iou: float
+    scores: float
+    boxes: float
+
+    @classmethod
+    def of(cls, plan: StagePlan, stages: Iterable[str]) -> GuardLimits:
+        """Those of the poorest choice in use: every answer has gone through it."""
+        chosen = [limits_of(plan.of(stage)) for stage in stages]
+        return cls(
+            min(each.mask_iou for each in chosen),
+            max(each.scores for each in chosen),
+            max(each.boxes for each in chosen),
+        )
+
+    def given(self, rounding: AnswerDifference | None) -> GuardLimits:
+        """The same, or wider where the model amplifies float32's own rounding by more."""
+        if rounding is None:
+            return self
+        return GuardLimits(
+            min(self.mask_iou, 1 - ROUNDING_ALLOWED * (1 - rounding.mean_mask_iou)),
+            max(self.scores, ROUNDING_ALLOWED * rounding.scores),
+            max(self.boxes, ROUNDING_ALLOWED * rounding.boxes),
+        )
+
+    def broken_by(self, found: AnswerDifference) -> str | None:
+        """The first figure past its limit, in words; what is not a number is past it."""
+        if not found.mean_mask_iou >= self.mask_iou:
+            return f"mask IoU {found.mean_mask_iou:.3f}, at least {self.mask_iou:.3g} is wanted"
+        if not found.scores <= self.scores:
+            return f"scores differ by {found.scores:.2g}, at most {self.scores:.2g} is allowed"
+        if not found.boxes <= self.boxes:
+            return (
+                f"boxes differ by {100 * found.boxes:.2g} % of the image, at most "
+                f"{100 * self.boxes:.2g} % is allowed"
+            )
+        return None
+
+
+#: fp32 elsewhere: other orders of summation, and TF32, which keeps as many digits as fp16.
+_ELSEWHERE = GuardLimits(0.99, 0.01, 0.005)
+_LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
+    {
+        "fp32": _ELSEWHERE,
+        "fp16": GuardLimits(LEAST_MASK_IOU["fp16"], 0.02, 0.01),
+        "bf16": GuardLimits(LEAST_MASK_IOU["bf16"], 0.05, 0.02),
+        "int8": GuardLimits(LEAST_MASK_IOU["int8"], 0.1, 0.03),
+    }
+)
+_OF_A_STAGE: Mapping[str, float] = MappingProxyType(
+    {"fp32": 0.01, "fp16": 0.02, "bf16": 0.1, "int8": 0.3}
+)
+#: fp32 on the CPU is what the others are held against: what differs came in with its inputs.
+_OF_THE_REFERENCE = GuardLimits(0.9999, 1e-5, 1e-5)
+
+
+def limits_of(choice: StageChoice) -> GuardLimits:
+    """Of one choice; a precision of unknown name has those of fp16."""
+    if choice == REFERENCE:
+        return _OF_THE_REFERENCE
+    return _LIMITS.get(choice.precision, _LIMITS["fp16"])
+
+
+def stage_limit(choice: StageChoice) -> float:
+    """By how much of its own scale a stage may be off by itself, before it is suspected."""
+    if choice == REFERENCE:
+        return _OF_A_STAGE["fp32"]
+    return _OF_A_STAGE.get(choice.precision, _OF_A_STAGE["fp16"])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.manifest import Preprocessing, Size
-from sam3_ros.core.pixel_values import resized, write_normalised
+from sam3_ros.core.pixel_values import write_resized
 
 MaskFit = Literal["direct", "through_padded_input"]
 Floats = npt.NDArray[np.float32]
@@ -39,8 +39,7 @@ class ImageTransform:
         shape = (1, 3, how.height, how.width)
         full = content == (how.height, how.width)
         values = np.empty(shape, np.float32) if full else np.zeros(shape, np.float32)
-        small = resized(image, content, how.interpolation)
-        write_normalised(small, how.mean, how.std, values[0])
+        write_resized(image, content, how.interpolation, how.mean, how.std, values[0])
         return values
 
     def points_to_prompt_space(self, points: Sequence[tuple[float, float]]) -> Floats:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.resize_bands import Band, in_bands, resized_band
 
 Interpolation = Literal["bilinear", "area", "bilinear_antialias"]
 Triple = tuple[float, float, float]
@@ -45,14 +46,33 @@ def resized(
     return np.asarray(cv2.resize(image, target, interpolation=_CV_FLAGS[interpolation]), np.uint8)
 
 
+def write_resized(
+    image: npt.NDArray[np.uint8],
+    size: ImageSize,
+    interpolation: Interpolation,
+    mean: Triple,
+    std: Triple,
+    planes: npt.NDArray[np.float32],
+) -> None:
+    """write_normalised of the resized image, with the same bits."""
+    if interpolation != "bilinear_antialias" or image.shape[:2] == tuple(size):
+        write_normalised(resized(image, size, interpolation), mean, std, planes)
+        return
+
+    def write(band: Band) -> None:
+        write_normalised(resized_band(image, size, band), mean, std, planes[:, band.rows])
+
+    in_bands(image.shape[0], size.height, write)
+
+
 def write_normalised(
     image: npt.NDArray[np.uint8], mean: Triple, std: Triple, planes: npt.NDArray[np.float32]
 ) -> None:
     """Write (image / 255 - mean) / std into the top left of planes f32[3, h, w]."""
     height, width = image.shape[:2]
     for channel, table in enumerate(_tables(mean, std)):
-        plane = cv2.LUT(cv2.extractChannel(image, channel), table)
-        planes[channel, :height, :width] = plane
+        # Straight into the plane: a picture of floats that is copied costs more than it to make.
+        cv2.LUT(cv2.extractChannel(image, channel), table, planes[channel, :height, :width])
 
 
 @lru_cache(maxsize=8)

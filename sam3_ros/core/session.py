@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from sam3_ros.core.shape_profile import ShapeProfile
+
 Array = npt.NDArray[Any]
 
 
@@ -123,6 +125,7 @@ class SessionOptions:
     the file says, or a precision of its own to compute with, which a backend that has none refuses.
     file_precision: what the file is stored in, which TensorRT has to be told. cuda_graphs: record
     a stage's kernels once for each set of shapes and replay them in one launch, where a GPU can.
+    shapes: the sizes to come, for an engine that is built for them.
     """
 
     threads: int | None = None
@@ -133,6 +136,7 @@ class SessionOptions:
     compute: str = "stored"
     file_precision: str = "fp32"
     cuda_graphs: bool = False
+    shapes: ShapeProfile | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

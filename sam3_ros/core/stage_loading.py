@@ -11,6 +11,7 @@ from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.load_progress import LoadProgress
 from sam3_ros.core.manifest import StageFile
 from sam3_ros.core.session import OpenSession, Session, SessionOptions
+from sam3_ros.core.shape_profile import shape_profile
 from sam3_ros.core.stage_order import Stage
 from sam3_ros.core.stage_plan import StagePlan
 
@@ -43,7 +44,10 @@ class StageLoading:
         choice = self._plan.of(stage.name)
         path = self._bundle.stage_file(stage.name, choice.file_precision)
         compute = "stored" if choice.precision == choice.file_precision else choice.precision
-        options = replace(self._options, compute=compute)
+        options = replace(self._options, compute=compute, file_precision=choice.file_precision)
+        if choice.backend == "tensorrt":
+            names = {name: canonical for canonical, name in stage.inputs.items()}
+            options = replace(options, shapes=shape_profile(path, names))
         if self._cache is None:
             return self._open_session(path, choice.backend, options)
         return self._cache.open(self._model(stage.name, path), choice.backend, options)

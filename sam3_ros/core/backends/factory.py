@@ -30,6 +30,11 @@ def open_session(
         return OpenVinoSession(path, options)
     if options.compute != "stored":
         raise PrecisionError(f"backend {backend!r} cannot compute in {options.compute}")
+    provider = PROVIDERS[backend]
+    if provider.memory != "cpu":
+        from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession
+
+        return OnnxRuntimeDeviceSession(path, provider, options)
     from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
 
-    return OnnxRuntimeSession(path, PROVIDERS[backend], options)
+    return OnnxRuntimeSession(path, provider, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -11,9 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from sam3_ros.core.backends.gpu_options import OPTIONS_SINCE
+from sam3_ros.core.backends.node_placement import (
+    RECORD_PLACEMENT,
+    nodes_on_cpu,
+    require_no_arithmetic,
+)
 from sam3_ros.core.backends.providers import PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.session import Array, SessionOptions, TensorSpec
+
+log = logging.getLogger(__name__)
 
 ONLY_ERRORS = 3  # ONNX Runtime's severity: its warnings about graph details help no user
 
@@ -37,21 +46,24 @@ class OnnxRuntimeSession:
     """One ONNX file, loaded. Raises BackendError where the engine or the provider is lacking."""
 
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
-        ort = _import_onnxruntime()
+        ort = import_onnxruntime()
         provider.require_available(ort.get_available_providers())
         try:
             session = ort.InferenceSession(
                 str(path),
-                sess_options=_engine_options(ort, options),
+                sess_options=_engine_options(ort, options, provider),
                 providers=provider.request(options),
             )
         except Exception as error:
             raise BackendError(
                 f"{path} cannot be loaded on backend {provider.backend!r}: {error}"
+                f"{_about_options(ort, str(error))}"
             ) from error
         # By default a failing provider would be replaced in the middle of a run.
         session.disable_fallback()
         provider.require_running(session.get_providers())
+        if provider.backend != "cpu":
+            _require_placement(session, provider, path)
         self._path = path
         self._session: Any = session
         self._provider = provider.name
@@ -72,14 +84,18 @@ class OnnxRuntimeSession:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run once. The engine's own exceptions come through as they are."""
-        if self._session is None:
-            raise InferenceError(f"the session of {self._path} is closed")
+        session = self._opened()
         names = list(self._outputs)
         contiguous = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
-        return dict(zip(names, self._session.run(names, contiguous), strict=True))
+        return dict(zip(names, session.run(names, contiguous), strict=True))
 
     def close(self) -> None:
         self._session = None
+
+    def _opened(self) -> Any:
+        if self._session is None:
+            raise InferenceError(f"the session of {self._path} is closed")
+        return self._session
 
 
 def loading_stops_python() -> bool:
@@ -87,11 +103,11 @@ def loading_stops_python() -> bool:
 
     So it is before 1.31 (github.com/microsoft/onnxruntime, issue 27063; measured from 1.24 on).
     """
-    numbers = _import_onnxruntime().__version__.split(".")
+    numbers = import_onnxruntime().__version__.split(".")
     return (int(numbers[0]), int(numbers[1])) < (1, 31)
 
 
-def _import_onnxruntime() -> Any:
+def import_onnxruntime() -> Any:
     try:
         return import_module("onnxruntime")
     except ImportError as error:
@@ -99,8 +115,10 @@ def _import_onnxruntime() -> Any:
         raise BackendError(f"ONNX Runtime cannot be imported ({error}): {how}") from error
 
 
-def _engine_options(ort: Any, options: SessionOptions) -> Any:
+def _engine_options(ort: Any, options: SessionOptions, provider: Provider) -> Any:
     engine = ort.SessionOptions()
+    if provider.backend != "cpu":
+        engine.add_session_config_entry(RECORD_PLACEMENT, "1")
     engine.log_severity_level = ONLY_ERRORS
     if options.threads is not None:
         engine.intra_op_num_threads = options.threads
@@ -109,6 +127,25 @@ def _engine_options(ort: Any, options: SessionOptions) -> Any:
     engine.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     engine.add_session_config_entry("session.inter_op.allow_spinning", spinning)
     return engine
+
+
+def _require_placement(session: Any, provider: Provider, path: Path) -> None:
+    on_cpu = nodes_on_cpu(session)
+    if on_cpu is None:
+        log.debug("%s: this ONNX Runtime does not tell what it leaves to the CPU", path.name)
+        return
+    require_no_arithmetic(on_cpu, provider.backend, path)
+    log.debug("%s: left to the CPU: %s", path.name, dict(on_cpu) or "nothing")
+
+
+def _about_options(ort: Any, error: str) -> str:
+    """What to do about an option that this ONNX Runtime does not know."""
+    if not re.search("Unknown provider option|Invalid TensorRT EP option", error):
+        return ""
+    return (
+        f"; this is ONNX Runtime {ort.__version__}, which lacks options that {OPTIONS_SINCE} has: "
+        f"install that or a later one"
+    )
 
 
 def _specs(arguments: Iterable[Any], path: Path) -> Mapping[str, TensorSpec]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sam3_ros.core.backends.gpu_options import (
+    Request,
+    cuda_request,
+    tensorrt_replays,
+    tensorrt_request,
+)
 from sam3_ros.core.backends.machine import gpu_name
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import SessionOptions
-
-ProviderOptions = dict[str, str]
-Request = tuple[str, ProviderOptions]
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Provider:
     package: the wheel that holds it. needs: what the machine must have besides. request: the
     providers to ask for, best first. engines_for: the device that it builds engines for, by its
     index; None where it builds none. keeps_timings: it also keeps what it measured while it built.
+    memory: ONNX Runtime's name for the kind of memory its tensors are in. replays: whether a
+    session with these options replays its runs from CUDA graphs.
     """
 
     backend: str
@@ -29,6 +34,8 @@ class Provider:
     request: Callable[[SessionOptions], list[Request]]
     engines_for: Callable[[int], str] | None = None
     keeps_timings: bool = False
+    memory: str = "cpu"
+    replays: Callable[[SessionOptions], bool] = lambda _: False
 
     def require_available(self, available: Sequence[str]) -> None:
         """Raise BackendError unless the installed ONNX Runtime was built with this provider."""
@@ -57,41 +64,31 @@ def _cpu(_options: SessionOptions) -> list[Request]:
     return [("CPUExecutionProvider", {})]
 
 
-def _cuda(options: SessionOptions) -> list[Request]:
-    return [("CUDAExecutionProvider", {"device_id": str(options.device_id)})]
-
-
-def _tensorrt(options: SessionOptions) -> list[Request]:
-    """onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html has the options."""
-    device = {"device_id": str(options.device_id)}
-    kept = {}
-    if options.engines is not None:
-        kept = {
-            "trt_engine_cache_enable": "True",
-            "trt_engine_cache_path": str(options.engines.path),
-            "trt_engine_cache_prefix": options.engines.prefix,
-            "trt_timing_cache_enable": "True",
-            "trt_timing_cache_path": str(options.engines.timings),
-        }
-    # TensorRT leaves the operators it does not know to CUDA; without it they would go to the CPU.
-    return [("TensorrtExecutionProvider", {**device, **kept}), ("CUDAExecutionProvider", device)]
-
-
 _CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxruntime-gpu 1.31)"
 
 PROVIDERS = {
     provider.backend: provider
     for provider in (
         Provider("cpu", "CPUExecutionProvider", "onnxruntime", "nothing else", _cpu),
-        Provider("cuda", "CUDAExecutionProvider", "onnxruntime-gpu", _CUDA_NEEDS, _cuda),
+        Provider(
+            "cuda",
+            "CUDAExecutionProvider",
+            "onnxruntime-gpu",
+            _CUDA_NEEDS,
+            cuda_request,
+            memory="cuda",
+            replays=lambda options: options.cuda_graphs,
+        ),
         Provider(
             "tensorrt",
             "TensorrtExecutionProvider",
             "onnxruntime-gpu",
-            f"{_CUDA_NEEDS}, and the TensorRT 10 libraries (pip install tensorrt)",
-            _tensorrt,
+            f"{_CUDA_NEEDS}, and the TensorRT 10 libraries (pip install tensorrt-cu13==10.*)",
+            tensorrt_request,
             engines_for=gpu_name,
             keeps_timings=True,
+            memory="cuda",
+            replays=tensorrt_replays,
         ),
     )
 }

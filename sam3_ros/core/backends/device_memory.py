@@ -1,0 +1,79 @@
+"""The memory of a device: making tensors there, and copying from one to another.
+
+ONNX Runtime copies from the host to a device and back, but offers no copy within a device to Python
+before 1.24. The CUDA runtime does, and ONNX Runtime has loaded it already.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam3_ros.core.errors import BackendError, InferenceError
+
+_DEVICE_TO_DEVICE = 3  # cudaMemcpyKind
+_MAPS = Path("/proc/self/maps")
+
+
+class HostMemory:
+    """The host's own memory, in the place of a device's."""
+
+    kind = "cpu"
+    index = 0
+
+    def empty(self, ort: Any, shape: Iterable[int], dtype: np.dtype[Any]) -> Any:
+        """An OrtValue of this shape and type; what is in it is left to chance."""
+        return ort.OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, self.kind, self.index)
+
+    def copy(self, pairs: Iterable[tuple[Any, Any]], nbytes: Iterable[int]) -> None:
+        """Copy OrtValues, (from, to), of so many bytes each; done when it returns."""
+        for (source, target), size in zip(pairs, nbytes, strict=True):
+            if size:
+                ctypes.memmove(target.data_ptr(), source.data_ptr(), size)
+
+
+class CudaMemory(HostMemory):
+    """A GPU's memory. Raises BackendError where the CUDA runtime is not loaded."""
+
+    kind = "cuda"
+
+    def __init__(self, index: int, runtime: Any = None) -> None:
+        self.index = index
+        self._cuda = loaded_cuda_runtime() if runtime is None else runtime
+
+    def copy(self, pairs: Iterable[tuple[Any, Any]], nbytes: Iterable[int]) -> None:
+        """Raises InferenceError where CUDA refuses."""
+        self._check(self._cuda.cudaSetDevice(self.index))
+        for (source, target), size in zip(pairs, nbytes, strict=True):
+            if size:
+                self._check(
+                    self._cuda.cudaMemcpy(
+                        ctypes.c_void_p(target.data_ptr()),
+                        ctypes.c_void_p(source.data_ptr()),
+                        ctypes.c_size_t(size),
+                        _DEVICE_TO_DEVICE,
+                    )
+                )
+        # Within a device cudaMemcpy returns before it has copied (CUDA Runtime API, "API
+        # synchronization behavior"), and ONNX Runtime's streams do not wait for the default one.
+        self._check(self._cuda.cudaStreamSynchronize(None))
+
+    def _check(self, status: int) -> None:
+        if status:
+            raise InferenceError(f"CUDA could not copy within GPU {self.index}: error {status}")
+
+
+def loaded_cuda_runtime(maps: Path = _MAPS) -> Any:
+    """The CUDA runtime library of this process. Raises BackendError if it has loaded none."""
+    found = re.search(r"\S*/libcudart\.so\S*", maps.read_text(errors="replace"))
+    if found is None:
+        raise BackendError(
+            "CUDA graphs need the CUDA runtime (libcudart.so) that ONNX Runtime loads, and this "
+            "process has none: run without them"
+        )
+    return ctypes.CDLL(found[0])

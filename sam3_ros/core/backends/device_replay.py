@@ -1,0 +1,150 @@
+"""Runs from and into buffers that never move, so that a GPU can replay them as one graph.
+
+A CUDA graph reads and writes the addresses that it was captured with (ONNX Runtime, CUDA Execution
+Provider, "Using CUDA Graphs"). So inputs are copied in, and outputs are copied out: what a caller
+keeps is not written again by the next replay, nor by what a graph uses on its way, which
+lies in the session's own arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from sam3_ros.core.backends.device_memory import HostMemory
+from sam3_ros.core.backends.device_tensor import OrtTensor
+from sam3_ros.core.session import Tensor, TensorSpec
+
+#: Sets of shapes that a session captures, the first that come; each holds its buffers for good.
+MOST_GRAPHS = 8
+_GRAPH_ID = "gpu_graph_id"  # a RunOptions entry
+_NO_GRAPH = "-1"
+
+Shape = tuple[int, ...]
+
+
+class ReplayedRuns:
+    """Runs of one session of ONNX Runtime."""
+
+    def __init__(
+        self,
+        ort: Any,
+        session: Any,
+        inputs: Mapping[str, TensorSpec],
+        outputs: Mapping[str, TensorSpec],
+        memory: HostMemory,
+    ) -> None:
+        self._ort = ort
+        self._session = session
+        self._inputs = inputs
+        self._outputs = outputs
+        self._memory = memory
+        self._buffers: dict[tuple[str, Shape], Any] = {}
+        self._bindings: dict[tuple[Shape, ...], tuple[Any, Any]] = {}
+
+    @property
+    def graphs(self) -> int:
+        """How many sets of shapes are replayed."""
+        return len(self._bindings)
+
+    def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
+        """OrtValues by the outputs' names, which are the caller's alone."""
+        shapes = tuple(tuple(feeds[name].shape) for name in self._inputs)
+        if shapes in self._bindings:
+            return self._replay(feeds, *self._bindings[shapes])
+        if len(self._bindings) == MOST_GRAPHS:
+            return self._run_once(feeds)
+        if all(_is_fixed(spec) for spec in (*self._inputs.values(), *self._outputs.values())):
+            self._bindings[shapes] = self._bound(feeds, _fixed_shapes(self._outputs))
+            return self._replay(feeds, *self._bindings[shapes])
+        results = self._run_once(feeds)  # which tells the outputs' shapes
+        found = {name: tuple(value.shape()) for name, value in results.items()}
+        self._bindings[shapes] = self._bound(feeds, found)
+        return results
+
+    def _run_once(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
+        binding = self._session.io_binding()
+        bind_inputs(binding, feeds)
+        bind_outputs(binding, self._outputs, self._memory.kind, self._memory.index)
+        self._session.run_with_iobinding(binding, self._options(_NO_GRAPH))
+        return self._copied(dict(zip(self._outputs, binding.get_outputs(), strict=True)))
+
+    def _replay(self, feeds: Mapping[str, Tensor], binding: Any, options: Any) -> dict[str, Any]:
+        on_device = {}
+        for name, value in feeds.items():
+            if isinstance(value, np.ndarray):
+                buffer = self._buffers[name, tuple(value.shape)]
+                buffer.update_inplace(np.ascontiguousarray(value))
+            else:
+                on_device[name] = value
+        pairs = [(_ort_value(v), self._buffers[n, v.shape]) for n, v in on_device.items()]
+        self._memory.copy(pairs, [value.nbytes for value in on_device.values()])
+        self._session.run_with_iobinding(binding, options)
+        return self._copied(dict(zip(self._outputs, binding.get_outputs(), strict=True)))
+
+    def _bound(self, feeds: Mapping[str, Tensor], outputs: Mapping[str, Shape]) -> tuple[Any, Any]:
+        """A binding of buffers at fixed addresses, and the options that name its graph."""
+        binding = self._session.io_binding()
+        for name, spec in self._inputs.items():
+            buffer = self._buffer(name, tuple(feeds[name].shape), spec)
+            binding.bind_ortvalue_input(name, buffer)
+        for name, spec in self._outputs.items():
+            binding.bind_ortvalue_output(name, self._buffer(name, outputs[name], spec))
+        return binding, self._options(str(len(self._bindings) + 1))
+
+    def _buffer(self, name: str, shape: Shape, spec: TensorSpec) -> Any:
+        """Graphs of other shapes share what has the same shape in both: one of them runs."""
+        if (name, shape) not in self._buffers:
+            self._buffers[name, shape] = self._memory.empty(self._ort, shape, spec.dtype)
+        return self._buffers[name, shape]
+
+    def _copied(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        copies = {
+            name: self._memory.empty(self._ort, value.shape(), self._outputs[name].dtype)
+            for name, value in values.items()
+        }
+        sizes = [
+            prod(value.shape()) * self._outputs[name].dtype.itemsize
+            for name, value in values.items()
+        ]
+        self._memory.copy([(values[name], copies[name]) for name in values], sizes)
+        return copies
+
+    def _options(self, graph: str) -> Any:
+        options = self._ort.RunOptions()
+        options.add_run_config_entry(_GRAPH_ID, graph)
+        return options
+
+
+def bind_inputs(binding: Any, feeds: Mapping[str, Tensor]) -> None:
+    """Arrays are brought to where the session reads them, device tensors are read in place."""
+    for name, value in feeds.items():
+        if isinstance(value, np.ndarray):
+            binding.bind_cpu_input(name, np.ascontiguousarray(value))
+        else:
+            binding.bind_ortvalue_input(name, _ort_value(value))
+
+
+def bind_outputs(binding: Any, names: Mapping[str, TensorSpec], kind: str, index: int) -> None:
+    """Outputs go into memory of the device that ONNX Runtime allocates, new at every run."""
+    for name in names:
+        binding.bind_output(name, kind, index)
+
+
+def _ort_value(value: Tensor) -> Any:
+    assert isinstance(value, OrtTensor), "the graph hands on what sessions of this device made"
+    return value.value
+
+
+def _is_fixed(spec: TensorSpec) -> bool:
+    return bool(spec.shape) and all(isinstance(size, int) for size in spec.shape)
+
+
+def _fixed_shapes(specs: Mapping[str, TensorSpec]) -> dict[str, Shape]:
+    return {
+        name: tuple(size for size in spec.shape if isinstance(size, int))
+        for name, spec in specs.items()
+    }

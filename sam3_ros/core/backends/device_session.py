@@ -1,0 +1,83 @@
+"""A session whose tensors stay on the device that computes them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory
+from sam3_ros.core.backends.device_replay import ReplayedRuns, bind_inputs, bind_outputs
+from sam3_ros.core.backends.device_tensor import OrtTensor
+from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession, import_onnxruntime
+from sam3_ros.core.backends.providers import Provider
+from sam3_ros.core.errors import BackendError
+from sam3_ros.core.session import Array, SessionOptions, Tensor, on_host
+
+# "CUDA Graph feature" before 1.24, "graph capture feature" since.
+_NO_GRAPHS = re.compile("cannot use the (CUDA Graph|graph capture) feature")
+
+log = logging.getLogger(__name__)
+
+
+class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
+    """Inputs and outputs bound to a device's memory (ONNX Runtime, "I/O Binding").
+
+    What it answers with is copied to the host only by whoever reads it there.
+    """
+
+    def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
+        """Raises BackendError as OnnxRuntimeSession does."""
+        try:
+            super().__init__(path, provider, options)
+        except BackendError as error:
+            if not (options.cuda_graphs and _NO_GRAPHS.search(str(error))):
+                raise
+            log.info("no CUDA graph of %s: %s", path.name, error)
+            options = replace(options, cuda_graphs=False)
+            super().__init__(path, provider, options)
+        self._shapes = options.shapes
+        self._kind, self._index = provider.memory, options.device_id
+        self._replayed = self._replays(provider) if provider.replays(options) else None
+
+    @property
+    def device(self) -> str:
+        return f"{self._kind}:{self._index}"
+
+    @property
+    def graphs(self) -> int:
+        """Sets of shapes that are replayed from a graph, so far."""
+        return 0 if self._replayed is None else self._replayed.graphs
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: on_host(value) for name, value in self.run_on_device(feeds).items()}
+
+    def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Raises InferenceError for shapes that its engine was not built for."""
+        session = self._opened()
+        if self._shapes is not None:
+            self._shapes.require({name: tuple(value.shape) for name, value in feeds.items()})
+        if self._replayed is not None:
+            values = self._replayed.run(feeds)
+        else:
+            binding = session.io_binding()
+            bind_inputs(binding, feeds)
+            bind_outputs(binding, self.outputs, self._kind, self._index)
+            session.run_with_iobinding(binding)
+            values = dict(zip(self.outputs, binding.get_outputs(), strict=True))
+        return {
+            name: OrtTensor(value, np.dtype(self.outputs[name].dtype), self.device, session)
+            for name, value in values.items()
+        }
+
+    def close(self) -> None:
+        self._replayed = None
+        super().close()
+
+    def _replays(self, provider: Provider) -> ReplayedRuns:
+        memory = CudaMemory(self._index) if provider.memory == "cuda" else HostMemory()
+        return ReplayedRuns(import_onnxruntime(), self._opened(), self.inputs, self.outputs, memory)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sam3_ros.export.models.sam3.decoder import Decoder
-from sam3_ros.export.models.sam3.detector_neck import DetectorNeck
-from sam3_ros.export.models.sam3.fusion import Fusion
+from sam3_ros.export.models.sam3.detector_neck import DetectorNeck, DetectorPyramid
+from sam3_ros.export.models.sam3.fusion import Fusion, FusionImage
 from sam3_ros.export.models.sam3.geometry import Geometry
 from sam3_ros.export.models.sam3.scoring import Scoring
 from sam3_ros.export.models.sam3.segmentation import Segmentation
@@ -40,19 +40,21 @@ LENGTHS = {
 def detector(sizes: DetectorSizes) -> dict[str, Stage]:
     return {
         "detector_neck": DetectorNeck(sizes, GRID),
+        "fusion_image": FusionImage(sizes, GRID),
         "geometry": Geometry(sizes, GRID),
         "fusion": Fusion(sizes, GRID),
         "decoder": Decoder(sizes, GRID),
         "scoring": Scoring(sizes),
+        "detector_pyramid": DetectorPyramid(sizes, GRID),
         "segmentation": Segmentation(sizes, GRID),
     }
 
 
 def small_detector() -> dict[str, Stage]:
     """In evaluation mode, with weights under which every part counts."""
-    torch.manual_seed(0)
     made = detector(SIZES)
-    for stage in made.values():
+    for seed, stage in enumerate(made.values()):
+        torch.manual_seed(seed)
         for parameter in stage.eval().requires_grad_(False).parameters():
             nn.init.normal_(
                 parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 1

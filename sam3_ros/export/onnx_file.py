@@ -32,18 +32,19 @@ _NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript
 def write_onnx(
     stage: Stage, path: Path, external_above: int = EXTERNAL_ABOVE_BYTES, seed: int = 0
 ) -> ModelFile:
-    """Write a stage at `path`, its tensors under their canonical names.
+    """Write a stage at `path`, folded, its tensors under their canonical names.
 
     Axes that TensorInput gives a letter may grow; the same letter is the same length. Weights of
     more than external_above bytes go to `<path>.data`. Nothing in the file tells of the machine.
     Raises ExportError where PyTorch cannot export the stage, or fixes an axis that must grow.
     """
     lengths = dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False))
-    external = weight_bytes(stage) > external_above
+    folded = stage.folded().eval()
+    external = weight_bytes(folded) > external_above
     try:
         with _quiet():
             torch.onnx.export(
-                stage.eval(),
+                folded,
                 tuple(stage.examples(lengths, seed).values()),
                 str(path),
                 input_names=list(stage.inputs),

@@ -53,6 +53,14 @@ class Stage(nn.Module):
         """The contract; a property because shapes follow the model's sizes."""
         raise NotImplementedError
 
+    def folded(self) -> Stage:
+        """What is exported: the same contract and numbers, made of the weights as they are now.
+
+        Less work where weights can be multiplied with each other beforehand, else this stage. The
+        stage itself holds the weights as the checkpoint has them, and judges what was exported.
+        """
+        return self
+
     #: Shortest length that an axis must be able to take; 1 where it is not named here.
     shortest: ClassVar[Mapping[str, int]] = {}
 

@@ -8,8 +8,10 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from small_detector import GRID, answers, combinations, longest, small_detector
+from small_detector import GRID, SIZES, answers, combinations, longest, small_detector
 from torch import nn
+from transformers.models.sam3.configuration_sam3 import Sam3DETREncoderConfig
+from transformers.models.sam3.modeling_sam3 import Sam3DetrEncoder
 
 from sam3_ros.core.tensor_names import RANKS
 from sam3_ros.export.models.sam3 import fusion as fusion_module
@@ -17,7 +19,17 @@ from sam3_ros.export.models.sam3.group_norm import RowwiseGroupNorm
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.stage import Stage
 
-STAGES = ("detector_neck", "geometry", "fusion", "decoder", "scoring", "segmentation")
+STAGES = (
+    "detector_neck",
+    "detector_pyramid",
+    "fusion_image",
+    "geometry",
+    "fusion",
+    "decoder",
+    "scoring",
+    "segmentation",
+)
+ON_IMAGES = 3  # of these know no prompt
 READERS = ("fusion", "decoder", "scoring", "segmentation")  # of the prompt
 
 
@@ -61,6 +73,7 @@ def test_the_shapes_are_those_of_the_contract(stages: dict[str, Stage]) -> None:
         "fpn0": (1, 64, 24, 24),
         "fpn1": (1, 64, 12, 12),
         "fpn2": (1, 64, 6, 6),
+        "places": (1, 36, 64),
         "geometry_features": (2, 4, 64),
         "geometry_mask": (2, 4),
         "memory": (2, 36, 64),
@@ -73,7 +86,7 @@ def test_the_shapes_are_those_of_the_contract(stages: dict[str, Stage]) -> None:
     }
 
 
-@pytest.mark.parametrize("name", STAGES[1:])
+@pytest.mark.parametrize("name", STAGES[ON_IMAGES:])
 def test_prompts_in_one_batch_are_answered_as_one_by_one(
     stages: dict[str, Stage], name: str
 ) -> None:
@@ -124,13 +137,29 @@ def test_attention_by_few_queries_at_a_time_is_the_same(
 
 
 def test_fusion_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
-    stage = stages["fusion"]
+    image, stage = stages["fusion_image"], stages["fusion"]
+    fpn2 = image.examples({}, seed=8)["fpn2"]
     inputs = stage.examples({"prompts": 1, "tokens": 5}, seed=8)
+    inputs["places"] = answers(image, {"fpn2": fpn2})["places"]
     table = stage.positions.transpose(1, 2).unflatten(2, (GRID, GRID))
-    theirs = stage.encoder(
-        [inputs["fpn2"]], inputs["prompt"], [table], inputs["prompt_mask"]
+    theirs = whole_encoder(image, stage)(
+        [fpn2], inputs["prompt"], [table], inputs["prompt_mask"]
     ).last_hidden_state
     torch.testing.assert_close(answers(stage, inputs)["memory"], theirs, atol=1e-5, rtol=1e-5)
+
+
+def whole_encoder(image: Stage, stage: Stage) -> Sam3DetrEncoder:
+    """transformers' own, with the weights of both stages."""
+    config = Sam3DETREncoderConfig(
+        hidden_size=SIZES.width,
+        num_layers=SIZES.fusion_layers,
+        num_attention_heads=SIZES.heads,
+        intermediate_size=SIZES.feedforward,
+        attn_implementation="eager",
+    )
+    encoder = Sam3DetrEncoder(config).eval()
+    encoder.load_state_dict({**image.state_dict(), **stage.state_dict()})
+    return encoder
 
 
 def test_decoder_answers_as_transformers_does(stages: dict[str, Stage]) -> None:

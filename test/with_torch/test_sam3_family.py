@@ -29,11 +29,13 @@ from sam3_ros.export.verification.verdict import verify_bundle
 STAGES = [
     "image_trunk",
     "detector_neck",
+    "fusion_image",
     "text",
     "geometry",
     "fusion",
     "decoder",
     "scoring",
+    "detector_pyramid",
     "segmentation",
     "tracker_neck",
     "prompt_encoder",

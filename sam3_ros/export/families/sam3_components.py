@@ -11,13 +11,15 @@ _VISION = "detector.backbone.vision_backbone."
 _STUDENT = _VISION + "trunk.model."
 
 _NECKS = (
-    Component("image encoder / detector neck", _VISION + "convs.", "detector_neck"),
+    Component(
+        "image encoder / detector neck", _VISION + "convs.", "detector_neck, detector_pyramid"
+    ),
     Component("image encoder / tracker neck", _VISION + "sam2_convs.", "tracker_neck"),
 )
 
 _AFTER_THE_IMAGE = (
     Component("text encoder", "detector.backbone.language_backbone.", "text"),
-    Component("transformer / encoder", "detector.transformer.encoder.", "fusion"),
+    Component("transformer / encoder", "detector.transformer.encoder.", "fusion_image, fusion"),
     Component("transformer / decoder", "detector.transformer.decoder.", "decoder"),
     Component("geometry encoder", "detector.geometry_encoder.", "geometry"),
     Component("segmentation head", "detector.segmentation_head.", "segmentation"),

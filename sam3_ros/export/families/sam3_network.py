@@ -10,8 +10,8 @@ from sam3_ros.export.families.nearest_sizes import nearest_sizes
 from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
 from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck
 from sam3_ros.export.models.sam3.decoder import Decoder
-from sam3_ros.export.models.sam3.detector_neck import DetectorNeck
-from sam3_ros.export.models.sam3.fusion import Fusion
+from sam3_ros.export.models.sam3.detector_neck import DetectorNeck, DetectorPyramid
+from sam3_ros.export.models.sam3.fusion import Fusion, FusionImage
 from sam3_ros.export.models.sam3.geometry import Geometry
 from sam3_ros.export.models.sam3.mask_decoder import MaskDecoder
 from sam3_ros.export.models.sam3.mask_prompt import MaskPrompt
@@ -50,7 +50,17 @@ _VIDEO: tuple[Part, ...] = ("video",)
 _NEEDED_BY: dict[str, tuple[Part, ...]] = {
     "image_trunk": ("concept", "interactive", "video"),
     **dict.fromkeys(
-        ("detector_neck", "text", "geometry", "fusion", "decoder", "scoring", "segmentation"),
+        (
+            "detector_neck",
+            "fusion_image",
+            "text",
+            "geometry",
+            "fusion",
+            "decoder",
+            "scoring",
+            "detector_pyramid",
+            "segmentation",
+        ),
         _CONCEPT,
     ),
     **dict.fromkeys(("tracker_neck", "prompt_encoder", "mask_decoder"), _CLICKS),
@@ -99,10 +109,12 @@ def build_network(trunk: Stage, sizes: CommonSizes, input_size: int) -> Network:
 def _detector(sizes: DetectorSizes, grid: int) -> dict[str, Stage]:
     return {
         "detector_neck": DetectorNeck(sizes, grid),
+        "fusion_image": FusionImage(sizes, grid),
         "geometry": Geometry(sizes, grid),
         "fusion": Fusion(sizes, grid),
         "decoder": Decoder(sizes, grid),
         "scoring": Scoring(sizes),
+        "detector_pyramid": DetectorPyramid(sizes, grid),
         "segmentation": Segmentation(sizes, grid),
     }
 

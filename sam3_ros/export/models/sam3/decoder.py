@@ -114,13 +114,18 @@ class Decoder(Stage):
         The presence token, first, has no box and gets zeros.
         """
         x1, y1, x2, y2 = box_cxcywh_to_xyxy(boxes).unbind(-1)
-        across = self.decoder.box_rpb_embed_x(self._distances(x1, x2))
-        down = self.decoder.box_rpb_embed_y(self._distances(y1, y2))
-        bias = (down.unsqueeze(3) + across.unsqueeze(2)).flatten(2, 3).permute(0, 3, 1, 2)
-        return torch.nn.functional.pad(bias, (0, 0, 1, 0))
+        across = _by_head(self.decoder.box_rpb_embed_x(self._distances(x1, x2)))
+        down = _by_head(self.decoder.box_rpb_embed_y(self._distances(y1, y2)))
+        return (down[..., None] + across[..., None, :]).flatten(3)
 
     def _distances(self, start: Tensor, end: Tensor) -> Tensor:
         """Signed logarithms of the distances of the grid's ticks to two sides: [P,Q,g,2]."""
         sides = torch.stack([start, end], dim=-1)
         eighths = (self.ticks[:, None] - sides[:, :, None, :]) * EIGHTHS
         return eighths.sign() * torch.log2(eighths.abs() + 1) / math.log2(EIGHTHS)
+
+
+def _by_head(bias: Tensor) -> Tensor:
+    """[P,Q,g,heads] to [P,heads,1+Q,g], with zeros first; while it is one line of the grid, so
+    that the grid's own, g times as large, needs neither."""
+    return torch.nn.functional.pad(bias.permute(0, 3, 1, 2), (0, 0, 1, 0))

@@ -1,4 +1,7 @@
-"""The stage that makes the detector's feature maps of the trunk's."""
+"""The stages that make the detector's feature maps of the trunk's.
+
+Two, because the finer maps are needed only where a mask is drawn.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from torch import Tensor
 
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import unit_features
-from sam3_ros.export.models.sam3.neck import Neck, neck_rules
+from sam3_ros.export.models.sam3.neck import COARSE, FINE, MIDDLE, Neck, neck_rules
+from sam3_ros.export.models.sam3.neck_folding import FoldedFineLevel, FoldedMiddleLevel
 from sam3_ros.export.models.sam3.sizes import NECK, DetectorSizes
 from sam3_ros.export.stage import Stage, TensorInput
 from sam3_ros.export.weights.names import NameRules
@@ -22,14 +26,14 @@ UNNEEDED = (
 
 
 class DetectorNeck(Stage):
-    """trunk f32[1,C,g,g] -> fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], fpn2 f32[1,D,g,g]."""
+    """trunk f32[1,C,g,g] -> fpn2 f32[1,D,g,g]."""
 
-    outputs = ("fpn0", "fpn1", "fpn2")
+    outputs = ("fpn2",)
     original_names = NameRules(neck_rules("neck", NECK))
 
     def __init__(self, sizes: DetectorSizes, grid: int) -> None:
         super().__init__()
-        self.neck = Neck(sizes.trunk_channels, sizes.width)
+        self.neck = Neck(sizes.trunk_channels, sizes.width, (COARSE,))
         self._trunk = (1, sizes.trunk_channels, grid, grid)
 
     @property
@@ -38,3 +42,42 @@ class DetectorNeck(Stage):
 
     def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
         return self.neck(trunk)
+
+
+class DetectorPyramid(Stage):
+    """trunk f32[1,C,g,g] -> fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g]: what masks are drawn on."""
+
+    outputs = ("fpn0", "fpn1")
+    original_names = NameRules(neck_rules("neck", NECK))
+
+    def __init__(self, sizes: DetectorSizes, grid: int) -> None:
+        super().__init__()
+        self.neck = Neck(sizes.trunk_channels, sizes.width, (FINE, MIDDLE))
+        self._trunk = (1, sizes.trunk_channels, grid, grid)
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return {"trunk": TensorInput(self._trunk, unit_features)}
+
+    def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
+        return self.neck(trunk)
+
+    def folded(self) -> Stage:
+        return _FoldedPyramid(self)
+
+
+class _FoldedPyramid(Stage):
+    outputs = DetectorPyramid.outputs
+
+    def __init__(self, plain: DetectorPyramid) -> None:
+        super().__init__()
+        self.fine = FoldedFineLevel(plain.neck.level(FINE))
+        self.middle = FoldedMiddleLevel(plain.neck.level(MIDDLE))
+        self._inputs = plain.inputs
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return self._inputs
+
+    def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
+        return self.fine(trunk), self.middle(trunk)

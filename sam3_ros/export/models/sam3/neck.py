@@ -11,21 +11,30 @@ from transformers.models.sam3.modeling_sam3 import Sam3FPNLayer
 from sam3_ros.export.weights.names import Rule
 
 SCALES = (4.0, 2.0, 1.0)  # the original's fourth, half the resolution, is never read
+FINE, MIDDLE, COARSE = 0, 1, 2
 
 
 class Neck(nn.Module):
-    """f32[1,trunk_channels,g,g] to f32[1,width,4g,4g], [1,width,2g,2g] and [1,width,g,g].
+    """f32[1,trunk_channels,g,g] to those asked for of f32[1,width,4g,4g] (FINE), [1,width,2g,2g]
+    (MIDDLE) and [1,width,g,g] (COARSE).
 
     Source: facebookresearch/sam3, sam3/model/necks.py.
     """
 
-    def __init__(self, trunk_channels: int, width: int) -> None:
+    def __init__(
+        self, trunk_channels: int, width: int, levels: tuple[int, ...] = (FINE, MIDDLE, COARSE)
+    ) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(Sam3FPNLayer(trunk_channels, width, s) for s in SCALES)
+        self.levels = nn.ModuleDict(
+            {str(level): Sam3FPNLayer(trunk_channels, width, SCALES[level]) for level in levels}
+        )
 
-    def forward(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        fine, middle, coarse = (level(trunk) for level in self.levels)
-        return fine, middle, coarse
+    def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
+        return tuple(level(trunk) for level in self.levels.values())
+
+    def level(self, level: int) -> Sam3FPNLayer:
+        """One of the levels asked for: scale_layers, then proj1 and proj2."""
+        return self.levels[str(level)]
 
 
 def neck_rules(attribute: str, originals: str) -> tuple[Rule, ...]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import unit_features
-from sam3_ros.export.models.sam3.neck import Neck, neck_rules
+from sam3_ros.export.models.sam3.neck import COARSE, FINE, MIDDLE, Neck, neck_rules
+from sam3_ros.export.models.sam3.neck_folding import FoldedFineLevel, FoldedNarrowMiddleLevel
 from sam3_ros.export.models.sam3.tracker_sizes import (
     MASK_DECODER,
     TRACKER,
@@ -66,3 +67,27 @@ class TrackerNeck(Stage):
         fine, middle, coarse = self.neck(trunk)
         sam_embed = coarse + self.no_mem_embed.reshape(1, -1, 1, 1)
         return sam_embed, self.conv_s0(fine), self.conv_s1(middle), coarse
+
+    def folded(self) -> Stage:
+        return _FoldedTrackerNeck(self)
+
+
+class _FoldedTrackerNeck(Stage):
+    outputs = TrackerNeck.outputs
+
+    def __init__(self, plain: TrackerNeck) -> None:
+        super().__init__()
+        self.fine = FoldedFineLevel(plain.neck.level(FINE), plain.conv_s0)
+        self.middle = FoldedNarrowMiddleLevel(plain.neck.level(MIDDLE), plain.conv_s1)
+        self.coarse = plain.neck.level(COARSE)
+        self.no_mem_embed = plain.no_mem_embed
+        self._inputs = plain.inputs
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return self._inputs
+
+    def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
+        coarse = self.coarse(trunk)
+        sam_embed = coarse + self.no_mem_embed.reshape(1, -1, 1, 1)
+        return sam_embed, self.fine(trunk), self.middle(trunk), coarse

@@ -1,0 +1,221 @@
+"""Tensors that stay on a device: the same answers, and nothing of them is written again.
+
+The host's own memory takes the place of a GPU's: ONNX Runtime binds it by the same calls. What only
+a GPU can show is in test_cuda.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx_graph import OnnxGraph
+
+from sam3_ros.core.backends import open_session
+from sam3_ros.core.backends.device_replay import MOST_GRAPHS
+from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession
+from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.errors import InferenceError
+from sam3_ros.core.geometry import Box
+from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.segments import Segment
+from sam3_ros.core.session import (
+    DeviceSession,
+    Session,
+    SessionOptions,
+    Tensor,
+)
+from sam3_ros.core.shape_profile import ShapeProfile, SizeRange
+
+PICTURE = Path(__file__).parents[2] / "sam3_ros" / "demo_data" / "table.jpg"
+PROMPTS: tuple[Prompt, ...] = (
+    ConceptPrompt("red cube"),
+    InteractivePrompt(points=((320, 240),)),
+    ConceptPrompt("mug", exemplars=(Box(300, 200, 380, 260),)),
+)
+ON_HOST = replace(PROVIDERS["cpu"], replays=lambda options: options.cuda_graphs)
+REPLAYED = SessionOptions(threads=1, cuda_graphs=True)
+
+
+def on_device(path: Path, options: SessionOptions | None = None) -> OnnxRuntimeDeviceSession:
+    return OnnxRuntimeDeviceSession(path, ON_HOST, options or SessionOptions(threads=1))
+
+
+class Devices:
+    """An open_session for device sessions; the stages `plain` run on the host."""
+
+    def __init__(self, graphs: bool = False, plain: frozenset[str] = frozenset()) -> None:
+        self.sessions: dict[str, Session] = {}
+        self._graphs = graphs
+        self._plain = plain
+
+    def __call__(self, path: Path, _: str, options: SessionOptions) -> Session:
+        options = replace(options, threads=1, cuda_graphs=self._graphs)
+        is_plain = path.stem in self._plain
+        session = open_session(path, "cpu", options) if is_plain else on_device(path, options)
+        self.sessions[path.stem] = session
+        return session
+
+
+@pytest.fixture
+def doubler(tmp_path: Path) -> Path:
+    """out = 2 * in, f32[1,n,3]."""
+    g = OnnxGraph("doubler")
+    value = g.input("in", np.float32, (1, "n", 3))
+    g.output(g.scaled(value, 2.0), "out", np.float32, (1, "n", 3))
+    return g.save(tmp_path / "doubler.onnx")
+
+
+def answers(segmenter: Segmenter) -> list[Segment]:
+    embedding = segmenter.encode_image(read_rgb(PICTURE))
+    return segmenter.ask(embedding, PROMPTS)
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[Segment]:
+    with Segmenter.load("tabletop", threads=1) as segmenter:
+        return answers(segmenter)
+
+
+def assert_same(found: list[Segment], expected: list[Segment]) -> None:
+    assert len(found) == len(expected) > 1
+    for one, other in zip(found, expected, strict=True):
+        assert (one.prompt_id, one.score, one.box) == (other.prompt_id, other.score, other.box)
+        np.testing.assert_array_equal(one.mask, other.mask)
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_chain_on_a_device_answers_as_on_the_host(graphs: bool, expected: list[Segment]) -> None:
+    devices = Devices(graphs)
+    with Segmenter.load("tabletop", open_session=devices) as segmenter:
+        for _ in range(3):  # with graphs: run, capture, replay
+            assert_same(answers(segmenter), expected)
+        assert all(session.graphs > 0 for session in devices.sessions.values()) == graphs
+
+
+def test_features_stay_where_they_were_computed(expected: list[Segment]) -> None:
+    with Segmenter.load("tabletop", open_session=Devices()) as segmenter:
+        embedding = segmenter.encode_image(read_rgb(PICTURE))
+        assert embedding.device_nbytes == 0
+        segmenter.ask(embedding, PROMPTS)
+        held = embedding.device_nbytes
+        on_the_host = embedding.nbytes - held
+
+    with Segmenter.load("tabletop", threads=1) as plain:
+        other = plain.encode_image(read_rgb(PICTURE))
+        plain.ask(other, PROMPTS)
+    assert held > 1_000_000
+    assert other.device_nbytes == 0
+    pixels = 3 * 240 * 320 * 4
+    assert pixels <= on_the_host < pixels + 10_000, "pixels, and what a prompt without boxes adds"
+    assert embedding.nbytes <= other.nbytes
+
+
+def test_a_stage_reads_what_another_left_on_its_device() -> None:
+    handed: dict[str, list[str]] = {}
+
+    class Watching(OnnxRuntimeDeviceSession):
+        def run_on_device(self, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
+            left = [name for name, value in feeds.items() if not isinstance(value, np.ndarray)]
+            handed.setdefault(self._path.stem, left)
+            return super().run_on_device(feeds)
+
+    def opened(path: Path, _: str, options: SessionOptions) -> Session:
+        return Watching(path, ON_HOST, options)
+
+    with Segmenter.load("tabletop", open_session=opened) as segmenter:
+        segmenter.ask(segmenter.encode_image(read_rgb(PICTURE)), PROMPTS[:2])
+
+    assert handed["image_trunk"] == []
+    assert handed["detector_neck"] == ["trunk_s2", "trunk_s4", "trunk_s8", "trunk_s16"]
+    assert handed["decoder"] == ["memory"]
+    assert handed["scoring"] == ["queries"]
+    assert handed["segmentation"] == ["fpn0", "fpn1", "memory"], (
+        "kept queries are picked on the host"
+    )
+    assert handed["mask_decoder"] == ["sam_embed", "sam_s0", "sam_s1", "sparse", "dense"]
+
+
+@pytest.mark.parametrize("plain", [{"fusion"}, {"image_trunk", "scoring"}, {"segmentation"}])
+def test_stages_on_the_host_and_on_a_device_take_turns(
+    plain: set[str], expected: list[Segment]
+) -> None:
+    devices = Devices(plain=frozenset(plain))
+    with Segmenter.load("tabletop", open_session=devices) as segmenter:
+        assert_same(answers(segmenter), expected)
+    for name, session in devices.sessions.items():
+        assert isinstance(session, DeviceSession) == (name not in plain)
+
+
+def test_what_is_wanted_is_an_array_also_from_what_was_given(sam3_bundle_path: Path) -> None:
+    with Segmenter.load(sam3_bundle_path, open_session=Devices()) as segmenter:
+        graph = segmenter.graph
+        pixels = {"pixel_values": np.zeros((1, 3, 96, 128), np.float32)}
+        computed = graph.compute(["fpn2"], pixels)
+        assert isinstance(computed["fpn2"], np.ndarray)
+        assert not isinstance(computed["fpn0"], np.ndarray)
+        again = graph.compute(["fpn0"], computed)
+        assert isinstance(again["fpn0"], np.ndarray)
+
+
+def test_half_precision_stays_half_on_the_device(sam3_bundle_path: Path) -> None:
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 3, 96, 128)).astype(np.float32)
+    found = {}
+    for name, opener in (("host", open_session), ("device", Devices())):
+        loaded = Segmenter.load(sam3_bundle_path, precision="fp16", open_session=opener)
+        with loaded as segmenter:
+            computed = segmenter.graph.compute(["fpn2"], {"pixel_values": image})
+            found[name] = computed["fpn2"]
+    assert computed["trunk_features"].dtype == np.float16
+    assert found["device"].dtype == np.float32
+    np.testing.assert_array_equal(found["device"], found["host"])
+
+
+@pytest.mark.parametrize("options", [SessionOptions(threads=1), REPLAYED])
+def test_an_answer_outlives_the_next_runs_and_the_session(
+    doubler: Path, options: SessionOptions
+) -> None:
+    session = on_device(doubler, options)
+    feeds = [np.full((1, 4, 3), value, np.float32) for value in range(5)]
+    kept = [session.run_on_device({"in": value})["out"] for value in feeds]
+    chained = [session.run_on_device({"in": value})["out"] for value in kept]
+    session.close()
+    for value, once, twice in zip(feeds, kept, chained, strict=True):
+        np.testing.assert_array_equal(once.numpy(), 2 * value)
+        np.testing.assert_array_equal(twice.numpy(), 4 * value)
+        assert (once.shape, once.nbytes, once.device) == ((1, 4, 3), 48, "cpu:0")
+
+
+def test_every_set_of_shapes_has_its_graph_up_to_a_limit(doubler: Path) -> None:
+    session = on_device(doubler, REPLAYED)
+    for _ in range(2):
+        for rows in range(MOST_GRAPHS + 3):
+            value = np.random.default_rng(rows).normal(size=(1, rows, 3)).astype(np.float32)
+            np.testing.assert_array_equal(session.run({"in": value})["out"], 2 * value)
+    assert session.graphs == MOST_GRAPHS
+
+
+def test_without_graphs_none_is_made(doubler: Path) -> None:
+    session = on_device(doubler)
+    session.run({"in": np.zeros((1, 2, 3), np.float32)})
+    assert session.graphs == 0
+
+
+def test_a_closed_session_says_so(doubler: Path) -> None:
+    session = on_device(doubler, REPLAYED)
+    session.close()
+    session.close()
+    with pytest.raises(InferenceError, match="closed"):
+        session.run_on_device({"in": np.zeros((1, 2, 3), np.float32)})
+
+
+def test_a_size_that_the_engine_was_not_built_for_is_named(doubler: Path) -> None:
+    sizes = (SizeRange(1, 1, 1), SizeRange(1, 2, 4), SizeRange(3, 3, 3))
+    session = on_device(doubler, SessionOptions(shapes=ShapeProfile(ranges={"in": sizes})))
+    session.run({"in": np.zeros((1, 4, 3), np.float32)})
+    with pytest.raises(InferenceError, match="1 to 4 in dimension 1 of in, got 5"):
+        session.run({"in": np.zeros((1, 5, 3), np.float32)})

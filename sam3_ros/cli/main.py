@@ -17,6 +17,7 @@ from sam3_ros.core.errors import Sam3RosError
 COMMANDS = (
     "segment",
     "bench",
+    "tune",
     "bundle",
     "export",
     "inspect",

@@ -9,17 +9,22 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 UNKNOWN = "unknown"
+_ONNX_RUNTIME = frozenset({"onnxruntime", "onnxruntime-gpu"})
 # As wheels, where they are; on a Jetson TensorRT comes with the system, and only ONNX Runtime's
 # version, built for it, tells them apart.
 _PACKAGES = {
-    "tensorrt": {"onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "tensorrt-cu13"},
+    "cpu": _ONNX_RUNTIME,
+    "cuda": _ONNX_RUNTIME,
+    "tensorrt": _ONNX_RUNTIME | {"tensorrt", "tensorrt-cu12", "tensorrt-cu13"},
+    "openvino": frozenset({"openvino"}),
 }
 
 
 def engine_versions(backend: str) -> dict[str, str]:
-    """Of the packages that build engines for a backend, as far as they are installed."""
+    """Of the packages that a backend runs by, as far as they are installed; of none it knows."""
+    wanted = sorted(_PACKAGES.get(backend, ()))
     installed = {each.name.lower(): each.version for each in metadata.distributions()}
-    return {name: installed[name] for name in sorted(_PACKAGES[backend]) if name in installed}
+    return {name: installed[name] for name in wanted if name in installed}
 
 
 @cache

@@ -1,0 +1,73 @@
+"""What may run a stage: every backend that is here, in every precision that it has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from sam3_ros.core.backends.factory import OPENVINO
+from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.errors import BackendError
+from sam3_ros.core.stage_plan import REFERENCE, StageChoice
+
+
+@dataclass(frozen=True)
+class Backends:
+    """available: those that may be tried. refused: a line for each that cannot, with the reason."""
+
+    available: tuple[str, ...]
+    bf16: bool
+    refused: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> Backends:
+        """As far as the installed libraries tell; a GPU that is lacking shows when it is asked."""
+        available, refused = list(_of_onnxruntime()), []
+        missing = [name for name in PROVIDERS if name not in available]
+        refused += [f"{name}: not in the installed ONNX Runtime" for name in missing]
+        bf16 = False
+        if find_spec("openvino") is None:
+            refused.append("openvino: not installed (pip install openvino)")
+        else:
+            from sam3_ros.core.backends.openvino_session import why_no_bf16
+
+            available.append(OPENVINO)
+            why_not = why_no_bf16()
+            bf16 = not why_not
+            refused += [f"openvino bf16: {why_not}"] * bool(why_not)
+        return cls(tuple(available), bf16, tuple(refused))
+
+
+def candidates(bundle: Bundle, stage: str, backends: Backends) -> tuple[StageChoice, ...]:
+    """All but the reference. A precision whose file is that of another counts once."""
+    precisions = list(_distinct(bundle, stage))
+    found = [
+        StageChoice(backend, precision)
+        for backend in backends.available
+        for precision in precisions
+    ]
+    if backends.bf16 and "fp32" in precisions:
+        found.append(StageChoice(OPENVINO, "bf16"))
+    return tuple(choice for choice in found if choice != REFERENCE)
+
+
+def _distinct(bundle: Bundle, stage: str) -> Iterable[str]:
+    """fp32 first, so that of equal files it is the one that is named."""
+    files = bundle.manifest.stages[stage].files
+    by_content: dict[tuple[str, ...], str] = {}
+    for precision in sorted(files, key=lambda name: name != "fp32"):
+        file = files[precision]
+        by_content.setdefault((file.sha256, *(each.sha256 for each in file.data)), precision)
+    return by_content.values()
+
+
+def _of_onnxruntime() -> list[str]:
+    from importlib import import_module
+
+    try:
+        known = import_module("onnxruntime").get_available_providers()
+    except ImportError as error:
+        raise BackendError(f"ONNX Runtime cannot be imported: {error}") from error
+    return [name for name, provider in PROVIDERS.items() if provider.name in known]

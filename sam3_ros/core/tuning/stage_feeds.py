@@ -1,0 +1,52 @@
+"""What each stage is fed when a real picture is asked about: to time it on that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.session import Array, OpenSession, Session, SessionOptions, TensorSpec
+
+#: By the input's name in the file.
+Feeds = Mapping[str, Array]
+
+
+class FeedsRecorder:
+    """An open_session whose sessions remember the first that they are fed, by stage."""
+
+    def __init__(self, bundle: Bundle, open_session: OpenSession) -> None:
+        stages = bundle.manifest.stages_in_use
+        self._stage_of = {bundle.stage_file(stage, "fp32"): stage for stage in stages}
+        self._open_session = open_session
+        self.feeds: dict[str, Feeds] = {}
+
+    def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
+        session = self._open_session(path, backend, options)
+        return _RemembersFirst(session, self._stage_of[path], self.feeds)
+
+
+class _RemembersFirst:
+    def __init__(self, session: Session, stage: str, feeds: dict[str, Feeds]) -> None:
+        self._session = session
+        self._stage = stage
+        self._feeds = feeds
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        return self._session.inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        return self._session.outputs
+
+    @property
+    def provider(self) -> str:
+        return self._session.provider
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        self._feeds.setdefault(self._stage, dict(feeds))
+        return self._session.run(feeds)
+
+    def close(self) -> None:
+        self._session.close()

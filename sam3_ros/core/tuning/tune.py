@@ -1,0 +1,136 @@
+"""From a bundle to a machine profile: time, choose, judge, write down what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sam3_ros.core.backends.factory import open_session as open_on_backend
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.guard_questions import record, reference_answers
+from sam3_ros.core.machine_profile import Machine, MachineProfile, bundle_sha256
+from sam3_ros.core.precision_guard import Verdict, judge
+from sam3_ros.core.recorded_answers import RecordedAnswers
+from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.session import OpenSession, SessionOptions
+from sam3_ros.core.stage_plan import StagePlan
+from sam3_ros.core.standard_questions import standard_images
+from sam3_ros.core.tuning.candidates import Backends, candidates
+from sam3_ros.core.tuning.evidence import Finding, evidence
+from sam3_ros.core.tuning.plan_search import Tell, find_plan
+from sam3_ros.core.tuning.stage_feeds import Feeds, FeedsRecorder
+from sam3_ros.core.tuning.stage_times import CandidateTime, StageTimer
+
+#: Of the standard images one is noise, which no camera shows.
+_NO_PICTURE = "blocks"
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """threads: of the CPU, None for all cores. least_gain: how many times faster a choice must be
+    than fp32 on the CPU to be preferred to it."""
+
+    threads: int | None = None
+    least_gain: float = 1.05
+    device_id: int = 0
+
+    def __post_init__(self) -> None:
+        if self.least_gain < 1:
+            raise ValueError(f"least_gain must be at least 1, not {self.least_gain:g}")
+
+    @property
+    def session_options(self) -> SessionOptions:
+        return SessionOptions(threads=self.threads, device_id=self.device_id)
+
+
+class Tuning:
+    """Of one bundle on this machine. tell: is told what is being done, a line at a time."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        settings: TuneSettings,
+        tell: Tell,
+        open_session: OpenSession = open_on_backend,
+    ) -> None:
+        self._bundle = bundle
+        self._settings = settings
+        self._tell = tell
+        self._open_session = open_session
+
+    def run(self, pictures: Sequence[Path] = ()) -> MachineProfile:
+        """pictures: image files to judge by, beside the shipped table.
+
+        Raises BackendError, InferenceError where fp32 on the CPU itself fails, ImageError for a
+        picture that cannot be read.
+        """
+        backends = Backends.here()
+        self._tell("running fp32 on the CPU, which the others are held against")
+        judged, feeds = self._reference(pictures)
+        times = self._times(backends, feeds)
+        found = find_plan(
+            times,
+            self._settings.least_gain,
+            lambda plan: self._judged(plan, judged),
+            self._tell,
+        )
+        stages = self._bundle.manifest.stages_in_use
+        images = [image.name for recorded in judged for image in recorded.images]
+        choices = {stage: found.plan.of(stage) for stage in stages}
+        return MachineProfile(
+            bundle=self._bundle.manifest.name,
+            bundle_sha256=bundle_sha256(self._bundle),
+            machine=self._machine(choice.backend for choice in choices.values()),
+            threads=self._settings.threads,
+            made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            choices=choices,
+            evidence=evidence(self._bundle, Finding(times, found, images, backends.refused)),
+        )
+
+    def _machine(self, backends: Iterable[str]) -> Machine:
+        return Machine.here(backends, self._settings.device_id)
+
+    def _reference(
+        self, pictures: Sequence[Path]
+    ) -> tuple[list[RecordedAnswers], Mapping[str, Feeds]]:
+        """What to judge by, image by image: first what the node's guard asks, so that it agrees."""
+        bundle, threads = self._bundle, self._settings.threads
+        tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+        _, *more = standard_images(bundle.manifest, tokenizer, pictures)
+        recorder = FeedsRecorder(bundle, self._open_session)
+        real = tuple(image for image in more if image.name != _NO_PICTURE)
+        recorded = record(bundle, real, threads, recorder)
+        guards = reference_answers(bundle, threads, self._open_session)
+        one_each = [
+            recorded.of([(image.name, question.name) for question in image.questions])
+            for image in real
+        ]
+        return [guards, *one_each], recorder.feeds
+
+    def _times(self, backends: Backends, feeds: Mapping[str, Feeds]) -> list[CandidateTime]:
+        timer = StageTimer(self._bundle, self._settings.session_options, self._open_session)
+        times: list[CandidateTime] = []
+        for stage in self._bundle.manifest.stages_in_use:
+            choices = candidates(self._bundle, stage, backends)
+            self._tell(f"timing {stage}: {len(choices)} ways beside fp32 on the CPU")
+            times += timer.measure(stage, choices, feeds[stage])
+        return times
+
+    def _judged(self, plan: StagePlan, judged: Sequence[RecordedAnswers]) -> Verdict:
+        """The first that fails, or that of the worst masks."""
+        settings, manifest = self._settings, self._bundle.manifest
+        with Segmenter.load(
+            self._bundle,
+            threads=settings.threads,
+            open_session=self._open_session,
+            device_id=settings.device_id,
+            plan=plan,
+        ) as segmenter:
+            verdicts: list[Verdict] = []
+            for recorded in judged:
+                verdicts.append(judge(segmenter.graph, manifest, plan, recorded))
+                if not verdicts[-1].passed:
+                    return verdicts[-1]
+        return min(verdicts, key=lambda verdict: verdict.end_to_end.mean_mask_iou)

@@ -97,7 +97,7 @@ def test_a_chain_on_a_device_answers_as_on_the_host(graphs: bool, expected: list
         assert all(session.graphs > 0 for session in devices.sessions.values()) == graphs
 
 
-def test_features_stay_where_they_were_computed(expected: list[Segment]) -> None:
+def test_features_stay_where_they_were_computed() -> None:
     with Segmenter.load("tabletop", open_session=Devices()) as segmenter:
         embedding = segmenter.encode_image(read_rgb(PICTURE))
         assert embedding.device_nbytes == 0

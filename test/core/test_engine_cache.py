@@ -8,9 +8,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sam3_ros.core.backends import engine_cache, open_session
+from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession
 from sam3_ros.core.backends.engine_cache import (
     EngineCache,
     StageModel,
@@ -21,7 +23,7 @@ from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.core.session import Session, SessionOptions
+from sam3_ros.core.session import DeviceSession, Session, SessionOptions
 
 STAGE = "decoder"
 
@@ -181,6 +183,26 @@ def test_what_is_built_while_it_runs_is_kept_too(
 
     assert builder.found == [STAGE]
     assert later.read_text() == "engine"
+
+
+def test_a_session_on_a_device_stays_one_when_its_engine_is_kept(
+    tmp_path: Path, model: StageModel
+) -> None:
+    def on_device(path: Path, _: str, options: SessionOptions) -> Session:
+        return OnnxRuntimeDeviceSession(path, PROVIDERS["cpu"], SessionOptions(threads=1))
+
+    session = EngineCache(tmp_path, on_device).open(model, "tensorrt", SessionOptions())
+
+    assert isinstance(session, DeviceSession)
+    assert session.device == "cpu:0"
+    feeds = {
+        name: np.ones([size if isinstance(size, int) else 2 for size in spec.shape], spec.dtype)
+        for name, spec in session.inputs.items()
+    }
+    on_host = session.run(feeds)
+    for name, value in session.run_on_device(feeds).items():
+        np.testing.assert_array_equal(value.numpy(), on_host[name])
+    session.close()
 
 
 def test_an_engine_that_cannot_be_loaded_is_built_anew_or_done_without(

@@ -24,10 +24,12 @@ from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import (
     Array,
+    DeviceSession,
     EngineFolder,
     OpenSession,
     Session,
     SessionOptions,
+    Tensor,
     TensorSpec,
 )
 
@@ -131,7 +133,7 @@ class EngineCache:
         except OSError:
             session.close()
             raise
-        return _SealsWhenClosed(session, entry)
+        return _sealing(session, entry)
 
     def _require_room(self, model_bytes: int) -> None:
         free, wanted = (
@@ -175,6 +177,27 @@ class _SealsWhenClosed:
                 self._entry.seal()
         except OSError as error:
             log.warning("what was built while it ran is not kept: %s", error)
+
+
+class _DeviceSealsWhenClosed(_SealsWhenClosed):
+    """The same for a session that leaves its outputs on a device."""
+
+    def __init__(self, session: DeviceSession, entry: EngineEntry) -> None:
+        super().__init__(session, entry)
+        self._on_device = session
+
+    @property
+    def device(self) -> str:
+        return self._on_device.device
+
+    def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self._on_device.run_on_device(feeds)
+
+
+def _sealing(session: Session, entry: EngineEntry) -> Session:
+    if isinstance(session, DeviceSession):
+        return _DeviceSealsWhenClosed(session, entry)
+    return _SealsWhenClosed(session, entry)
 
 
 def engine_key(model: StageModel, backend: str, options: SessionOptions) -> Key:

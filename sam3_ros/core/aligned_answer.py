@@ -16,27 +16,44 @@ from sam3_ros.core.session import Array
 
 #: As a part of the image: a box that moved by more may be another query's.
 SAME_BOX = 0.05
+_OF_QUERIES = ("queries", "pred_boxes", "logits")
 
 
-def ask_as_recorded(image: ImageEmbedding, question: Question, recorded: RawAnswer) -> RawAnswer:
-    """Answer a question whose queries stand where those of the recorded answer do.
+class QueryOrder:
+    """Where the queries of a recorded answer are found in another one."""
 
-    The masks are those of the recorded queries. Raises InferenceError when a stage fails.
-    """
-    order: list[int] = []
+    def __init__(self, recorded: RawAnswer) -> None:
+        self._recorded = recorded
+        self._order: list[int] | None = None
 
-    def choose(found: Mapping[str, Array]) -> Sequence[int]:
-        order.extend(order_of(recorded.tensors, found))
-        return [order[query] for query in recorded.queries]
+    def arranged(self, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Tensors by canonical name with their queries in the recorded order.
 
-    if not question.is_concept:
-        return ask_raw(image, question)
-    answer = ask_raw(image, question, choose)
-    tensors = {
-        name: value if name == "presence" else value[:, order]
-        for name, value in answer.tensors.items()
-    }
-    return RawAnswer(tensors, answer.masks, recorded.queries)
+        The order is taken from the first boxes that are seen.
+        """
+        if self._order is None and "pred_boxes" in outputs and self._recorded.queries:
+            self._order = order_of(self._recorded.tensors, outputs)
+        if self._order is None:
+            return outputs
+        return {
+            name: value[:, self._order] if name in _OF_QUERIES else value
+            for name, value in outputs.items()
+        }
+
+    def ask(self, image: ImageEmbedding, question: Question) -> RawAnswer:
+        """Answer the question as it was recorded, the masks of the recorded queries.
+
+        Raises InferenceError when a stage fails.
+        """
+        if not question.is_concept:
+            return ask_raw(image, question)
+        answer = ask_raw(image, question, self._chosen)
+        return RawAnswer(self.arranged(answer.tensors), answer.masks, self._recorded.queries)
+
+    def _chosen(self, found: Mapping[str, Array]) -> Sequence[int]:
+        self.arranged(found)
+        order = self._order or []
+        return [order[query] for query in self._recorded.queries]
 
 
 def order_of(recorded: Mapping[str, Array], found: Mapping[str, Array]) -> list[int]:

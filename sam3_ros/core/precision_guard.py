@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import isinf
 from time import perf_counter
 
-from sam3_ros.core.aligned_answer import ask_as_recorded
+from sam3_ros.core.aligned_answer import QueryOrder
 from sam3_ros.core.answer_difference import AnswerDifference, difference, worst
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.guard_limits import GuardLimits
@@ -110,8 +110,10 @@ class _Asked:
         for question in image.questions:
             key = (image.name, question.name)
             recorded = self._recorded.answers[key]
+            order = QueryOrder(recorded)
+            self._tap.arrange(order.arranged)
             try:
-                answer = ask_as_recorded(embedding, question, recorded)
+                answer = order.ask(embedding, question)
                 self.differences.append(_difference(recorded, answer))
             finally:
                 expected = self._recorded.witnesses_for(key)

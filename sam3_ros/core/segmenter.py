@@ -44,6 +44,7 @@ class Segmenter:
     def __init__(self, bundle: Bundle, open_stage: OpenStage) -> None:
         """Make one with Segmenter.load; open_stage gives the session of a stage."""
         self.bundle = bundle
+        self._loading: StageLoading | None = None
         self._timings = Timings()
         manifest = bundle.manifest
         self._graph = StageGraph(manifest.stages.values(), open_stage, observer=self._timings.add)
@@ -71,21 +72,24 @@ class Segmenter:
         engine_cache: Path | None = None,
         on_progress: OnProgress | None = None,
         plan: StagePlan | None = None,
+        cuda_graphs: bool = False,
     ) -> Segmenter:
         """Open a bundle (by name, folder, or already open) and sessions for the stages in use.
 
         device_id: index of the GPU. engine_cache: folder for the engines that a backend builds,
         for it to build them once. on_progress is told of each stage before it is loaded. plan: what
-        runs each stage, in place of one backend and precision for all.
+        runs each stage, in place of one backend and precision for all. cuda_graphs: replay what a
+        GPU runs in the same shapes again, for one launch in place of hundreds.
 
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
         BackendError where the backend is not available, PrecisionError for a precision it lacks.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-        options = SessionOptions(threads=threads, device_id=device_id)
+        options = SessionOptions(threads=threads, device_id=device_id, cuda_graphs=cuda_graphs)
         plan = plan or StagePlan(StageChoice(backend, precision))
         loading = StageLoading(opened, plan, options, open_session, engine_cache)
         segmenter = cls(opened, loading.open)
+        segmenter._loading = loading
         try:
             for progress in loading.steps():
                 if on_progress is not None:
@@ -95,6 +99,29 @@ class Segmenter:
             segmenter.close()
             raise
         return segmenter
+
+    @property
+    def plan(self) -> StagePlan:
+        """What runs each stage; ValueError for a segmenter that Segmenter.load did not make."""
+        return self._loaded_by().plan
+
+    @property
+    def threads(self) -> int | None:
+        """Of the engine, as it was asked for."""
+        return self._loaded_by().threads
+
+    def change_plan(self, plan: StagePlan) -> None:
+        """Open the stages anew for which this plan chooses otherwise. Raises as `load` does.
+
+        Embeddings that were made before are not good for it any more.
+        """
+        loading = self._loaded_by()
+        stages = self.bundle.manifest.stages_in_use
+        changed = [stage for stage in stages if plan.of(stage) != loading.plan.of(stage)]
+        loading.plan = plan
+        self._graph.reopen(changed)
+        if self._texts is not None:
+            self._texts.forget()
 
     @property
     def graph(self) -> StageGraph:
@@ -203,6 +230,11 @@ class Segmenter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _loaded_by(self) -> StageLoading:
+        if self._loading is None:
+            raise ValueError("only a segmenter of Segmenter.load knows what runs its stages")
+        return self._loading
 
     def _encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
         manifest = self.bundle.manifest

@@ -148,7 +148,7 @@ class StageGraph:
         except Sam3RosError:
             raise
         except Exception as error:
-            raise InferenceError(_failure(stage, feeds, error)) from error
+            raise InferenceError(_failure(stage, feeds, error), stage.name) from error
         if self._observer is not None:
             self._observer(stage.name, perf_counter() - start)
         outputs = {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}

@@ -28,10 +28,15 @@ class StageLoading:
         engine_cache: Path | None,
     ) -> None:
         self._bundle = bundle
-        self._plan = plan
+        self.plan = plan
         self._options = options
         self._open_session = open_session
         self._cache = None if engine_cache is None else EngineCache(engine_cache, open_session)
+
+    @property
+    def threads(self) -> int | None:
+        """As in SessionOptions."""
+        return self._options.threads
 
     def steps(self) -> Iterator[LoadProgress]:
         """What is to be loaded, in the manifest's order."""
@@ -41,7 +46,7 @@ class StageLoading:
 
     def open(self, stage: Stage) -> Session:
         """Raises BackendError, PrecisionError for a stage that has no file of the precision."""
-        choice = self._plan.of(stage.name)
+        choice = self.plan.of(stage.name)
         path = self._bundle.stage_file(stage.name, choice.file_precision)
         compute = "stored" if choice.precision == choice.file_precision else choice.precision
         options = replace(self._options, compute=compute, file_precision=choice.file_precision)
@@ -54,7 +59,7 @@ class StageLoading:
 
     def _model(self, name: str, path: Path) -> StageModel:
         manifest = self._bundle.manifest
-        choice = self._plan.of(name)
+        choice = self.plan.of(name)
         file = manifest.stages[name].files[choice.file_precision]
         return StageModel(
             path=path,
@@ -67,7 +72,7 @@ class StageLoading:
         )
 
     def _bytes(self, name: str) -> int:
-        precision = self._plan.of(name).file_precision
+        precision = self.plan.of(name).file_precision
         file = self._bundle.manifest.stages[name].files.get(precision)
         return 0 if file is None else _bytes_of(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -46,6 +47,15 @@ class StagePlan:
     def changed(self, stages: Iterable[str], choice: StageChoice) -> StagePlan:
         """The same with another choice for these stages."""
         return StagePlan(self.default, {**self.stages, **dict.fromkeys(stages, choice)})
+
+    def described(self, stages: Iterable[str]) -> str:
+        """What runs these stages, such as "cpu int8", or "7 of 11 stages cpu int8, 4 cpu fp32"."""
+        counts = Counter(str(self.of(stage)) for stage in stages)
+        if len(counts) < 2:
+            return "".join(counts)
+        (most, number), *others = counts.most_common()
+        first = f"{number} of {counts.total()} stages {most}"
+        return ", ".join([first, *(f"{count} {choice}" for choice, count in others)])
 
     def is_reference(self, stages: Iterable[str]) -> bool:
         """Does it run all these stages in fp32 on the CPU?"""

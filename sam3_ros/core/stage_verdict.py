@@ -11,6 +11,8 @@ from sam3_ros.core.stage_order import Stage
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stage_witness import StageWitnesses, TensorWitness
 
+#: As a part of the worst stage's excess.
+_NEARLY_AS_BAD = 0.25
 #: The segmenter joins these to the prompt itself.
 _PROMPT_PARTS = {
     "prompt": ("text_features", "geometry_features"),
@@ -82,17 +84,18 @@ class StageComparison:
 
 
 def guilty(verdicts: Iterable[StageVerdict]) -> tuple[str, ...]:
-    """The stages to blame: all that are worse than usual, or else the one that comes closest.
+    """The stages to blame: the worst, and those nearly as bad that are worse than usual.
 
-    None where no stage that is not in fp32 on the CPU is worse than its inputs.
+    None where no stage that is not in fp32 on the CPU is off at all, or no witness was recorded.
     """
     excess: dict[str, float] = {}
     for verdict in verdicts:
         excess[verdict.stage] = max(verdict.excess, excess.get(verdict.stage, 0.0))
-    if beyond := tuple(stage for stage, each in excess.items() if each > 1):
-        return beyond
-    closest = max(excess, key=lambda stage: excess[stage], default="")
-    return (closest,) if excess.get(closest, 0.0) > 0 else ()
+    largest = max(excess.values(), default=0.0)
+    if not largest > 0:
+        return ()
+    least = max(1.0, _NEARLY_AS_BAD * largest) if largest > 1 else largest
+    return tuple(stage for stage, each in excess.items() if each >= least)
 
 
 def _distance(recorded: TensorWitness | None, found: TensorWitness) -> float | None:

@@ -5,7 +5,7 @@ A full-size model's tensors take up to 85 MB each; a witness of one takes 8 kB.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
@@ -21,6 +21,7 @@ SAMPLES = 2048
 
 #: Witnesses by stage, then by the output's canonical name.
 StageWitnesses = Mapping[str, Mapping[str, "TensorWitness"]]
+Arrangement = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ class WitnessTap:
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[str, TensorWitness]] = {}
+        self._arrangement: Arrangement = lambda outputs: outputs
 
     @contextmanager
     def on(self, graph: StageGraph) -> Iterator[WitnessTap]:
@@ -107,15 +109,18 @@ class WitnessTap:
         with graph.watched_by(self._keep):
             yield self
 
+    def arrange(self, arrangement: Arrangement) -> None:
+        """From now on keep what this makes of the outputs of each run."""
+        self._arrangement = arrangement
+
     def taken(self) -> dict[str, dict[str, TensorWitness]]:
         """Those of the runs since it was last asked."""
         kept, self._kept = self._kept, {}
         return kept
 
     def _keep(self, stage: str, outputs: Mapping[str, Array]) -> None:
-        self._kept[stage] = {
-            name: TensorWitness.of(np.asarray(value)) for name, value in outputs.items()
-        }
+        arranged = self._arrangement(outputs)
+        self._kept[stage] = {name: TensorWitness.of(value) for name, value in arranged.items()}
 
 
 def _rms(values: Array) -> float:

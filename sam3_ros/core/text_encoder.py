@@ -61,6 +61,10 @@ class TextEncoder:
             len(embeddings), sum(e.features.nbytes + e.mask.nbytes for e in embeddings)
         )
 
+    def forget(self) -> None:
+        """Keep none of the phrases: another text stage will encode them."""
+        self._kept.clear()
+
     def _encode(self, phrase: str) -> TextEmbedding:
         with self._timings.measure("tokenize"):
             ids = self._tokenizer.encode(phrase)

@@ -1,0 +1,1 @@
+"""What a bundle costs on this machine, and what the machine could do at best."""

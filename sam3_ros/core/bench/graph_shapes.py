@@ -1,0 +1,114 @@
+"""The shape of every tensor in an ONNX graph, for inputs of given shapes; nothing is run.
+
+The inference of the library onnx follows shapes, but only few of the sums and joins by which a
+graph makes the argument of a Reshape. So those are computed here, and the inference asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Shape = tuple[int, ...]
+Shapes = dict[str, Shape]
+Constants = dict[str, npt.NDArray[Any]]
+
+# What a shape can hang on is small: sizes, axes, lengths. Weights are not read.
+_LARGEST_CONSTANT = 4096
+_MOST_ROUNDS = 20
+
+
+def inferred_shapes(model: Any, inputs: Mapping[str, Shape]) -> Shapes:
+    """Shapes by name, as far as they can be told. model: an onnx.ModelProto, left as it is.
+
+    Raises KeyError for an input that has no shape, ValueError for one of another rank.
+    """
+    bound = _bound(model, inputs)
+    constants = dict(_constants(bound))
+    shapes = _inferred(bound)
+    for _ in range(_MOST_ROUNDS):
+        found = dict(_folded(bound, shapes, constants))
+        if not found:
+            break
+        constants |= found
+        _replace(bound, found)
+        shapes = _inferred(bound)
+    return shapes | {each.name: tuple(each.dims) for each in model.graph.initializer}
+
+
+def _bound(model: Any, inputs: Mapping[str, Shape]) -> Any:
+    onnx = import_module("onnx")
+    bound = onnx.ModelProto()
+    bound.CopyFrom(model)
+    for each in bound.graph.initializer:
+        if len(each.raw_data) > _LARGEST_CONSTANT:
+            each.ClearField("raw_data")
+    # What the file says of shapes in between holds for every length; here it is to hold for one.
+    del bound.graph.value_info[:]
+    for output in bound.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    for each in bound.graph.input:
+        dimensions = each.type.tensor_type.shape.dim
+        for dimension, size in zip(dimensions, inputs[each.name], strict=True):
+            dimension.dim_value = size
+    return bound
+
+
+def _inferred(model: Any) -> Shapes:
+    onnx = import_module("onnx")
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    found = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        sides = tensor.shape.dim
+        if tensor.HasField("shape") and all(side.HasField("dim_value") for side in sides):
+            found[value.name] = tuple(side.dim_value for side in sides)
+    return found
+
+
+def _constants(model: Any) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    to_array = import_module("onnx").numpy_helper.to_array
+    for each in model.graph.initializer:
+        if not each.external_data and np.prod(each.dims) * 8 <= _LARGEST_CONSTANT:
+            yield each.name, to_array(each)
+
+
+def _folded(
+    model: Any, shapes: Mapping[str, Shape], constants: Constants
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """What has become known: sizes of shapes that are known, and what is computed of them."""
+    known = dict(constants)
+    for node in model.graph.node:
+        if node.op_type == "Shape" and node.input[0] in shapes:
+            values = {**known, node.input[0]: np.empty(shapes[node.input[0]], np.bool_)}
+        elif node.op_type != "Shape" and all(name in known for name in node.input if name):
+            values = known
+        else:
+            continue
+        if any(np.prod(shapes.get(name, ())) * 8 > _LARGEST_CONSTANT for name in node.output):
+            continue
+        found = dict(zip(node.output, _computed(node, values), strict=False))
+        known |= found
+        yield from found.items()
+
+
+def _computed(node: Any, values: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    evaluator = import_module("onnx.reference").ReferenceEvaluator
+    feeds = {name: values[name] for name in node.input if name}
+    try:
+        return [np.asarray(each) for each in evaluator(node).run(None, feeds)]
+    except Exception:  # an operator that it does not know: the shape stays unknown
+        return []
+
+
+def _replace(model: Any, found: Constants) -> None:
+    """Nodes whose result is known become that result."""
+    from_array = import_module("onnx").numpy_helper.from_array
+    left = [node for node in model.graph.node if not found.keys() & set(node.output)]
+    del model.graph.node[:]
+    model.graph.node.extend(left)
+    model.graph.initializer.extend(from_array(value, name) for name, value in found.items())

@@ -44,6 +44,15 @@ class Verdict:
     guilty: tuple[str, ...] = ()
 
     @property
+    def distances(self) -> dict[str, float]:
+        """By stage, as far as witnesses of it were recorded: the furthest of all questions."""
+        furthest: dict[str, float] = {}
+        for each in self.stages:
+            if each.distance is not None:
+                furthest[each.stage] = max(each.distance, furthest.get(each.stage, 0.0))
+        return furthest
+
+    @property
     def passed(self) -> bool:
         return self.broken is None
 

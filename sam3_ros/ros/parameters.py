@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sam3_ros.core.backends import BACKENDS
-from sam3_ros.core.errors import PromptError
+from sam3_ros.core.configured_plan import ConfiguredPlan
+from sam3_ros.core.errors import ProfileError, PromptError
+from sam3_ros.core.precision_repair import ON_FAILURE, OnFailure
+from sam3_ros.core.stage_plan import StageChoice
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.parameter_spec import Changes, ParameterError, ParameterSpec
 from sam3_ros.ros.prompt_entries import PromptEntries, read_prompt_entries
@@ -34,7 +38,20 @@ SPECS: tuple[ParameterSpec, ...] = (
         "precision", "fp32", "Which of the bundle's files to run, for example fp32 or fp16."
     ),
     ParameterSpec(
-        "threads", 0, "Threads of the model on the CPU; 0 leaves it to ONNX Runtime.",
+        "machine_profile", "",
+        "File that sam3-ros tune wrote for this bundle and machine, in place of backend and "
+        "precision; empty for none.",
+    ),
+    ParameterSpec(
+        "on_precision_failure", "refuse",
+        "Where backend or precision do not answer as fp32 on the CPU does: refuse to configure, or "
+        "run the guilty stages in fp32 on the CPU.",
+        choices=ON_FAILURE,
+    ),
+    ParameterSpec(
+        "threads", 0,
+        "Threads of the model on the CPU; 0 takes one for each core, or what the machine profile "
+        "has.",
         limits=(0, 256),
     ),
     ParameterSpec(
@@ -160,6 +177,8 @@ class NodeConfiguration:
     bundle: str
     backend: str
     precision: str
+    machine_profile: str
+    on_precision_failure: OnFailure
     threads: int
     device_id: int
     engine_cache: str
@@ -197,6 +216,20 @@ class NodeConfiguration:
             self.camera_set()
         except CameraNameError as error:
             raise ParameterError(f"parameter 'cameras': {error}") from error
+
+        try:
+            self.configured_plan()
+        except ProfileError as error:
+            raise ParameterError(f"parameter 'machine_profile': {error}") from error
+
+    def configured_plan(self) -> ConfiguredPlan:
+        """What is to run the bundle."""
+        return ConfiguredPlan(
+            StageChoice(self.backend, self.precision),
+            self.threads or None,
+            self.device_id,
+            Path(self.machine_profile) if self.machine_profile else None,
+        )
 
     def camera_set(self) -> Cameras:
         """The cameras of `cameras`: one without a name if it has none."""

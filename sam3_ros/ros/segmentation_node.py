@@ -15,8 +15,6 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from pathlib import Path
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -24,13 +22,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from sam3_ros.core.backends.engine_cache import default_engine_folder
-from sam3_ros.core.backends.onnxruntime_session import loading_stops_python
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
-from sam3_ros.core.bundle_verification import described_verification
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.ros.core_log import core_log_in
 from sam3_ros.ros.diagnostics import NodeStatus
 from sam3_ros.ros.diagnostics_topic import DiagnosticsTopic
 from sam3_ros.ros.frame_ledger import FrameLedger, joint_report
@@ -43,13 +36,12 @@ from sam3_ros.ros.lifecycle_transitions import (
 )
 from sam3_ros.ros.load_watch import LoadWatch
 from sam3_ros.ros.memory_use import memory_use
+from sam3_ros.ros.model_loading import load_model
 from sam3_ros.ros.node_process import (
     ProcessEnd,
     return_memory,
     run_node,
-    signals_end_at_once,
 )
-from sam3_ros.ros.parameter_spec import ParameterError
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
     configuration,
@@ -108,7 +100,7 @@ class SegmentationNode(LifecycleNode):
         self._state, self._failure = "unconfigured", ""
         self._active_since: float | None = None
         self._loading = LoadWatch()
-        self._bundle_told: Mapping[str, str] = {}
+        self._model_told: Mapping[str, str] = {}
         DiagnosticsTopic(self, self._status)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._autostart = self.create_timer(0.0, self._start, transitions, clock)
@@ -122,18 +114,15 @@ class SegmentationNode(LifecycleNode):
     def on_configure(self) -> None:
         with self._turn:
             self._configuration = settings = read_configuration(self)
-        self.get_logger().info(f"loading the bundle {settings.bundle!r} on {settings.backend}")
-        try:
-            segmenter = self._load(settings)
-        finally:
-            self._loading.end()
-        manifest = segmenter.bundle.manifest
-        self._bundle_told = {
-            "bundle name": manifest.name,
-            "verification": described_verification(manifest.verification),
-        }
+        by = settings.machine_profile or settings.backend
+        self.get_logger().info(f"loading the bundle {settings.bundle!r} on {by}")
+        model = load_model(settings, self.get_logger(), self._loading)
+        self._model_told = model.told
         self._seat.install(
-            self, lambda node: Pipeline(node, self._ledgers_of(settings), segmenter, self._settings)
+            self,
+            lambda node: Pipeline(
+                node, self._ledgers_of(settings), model.segmenter, self._settings
+            ),
         )
 
     @told
@@ -176,23 +165,6 @@ class SegmentationNode(LifecycleNode):
         if not isinstance(error, Sam3RosError):
             self.get_logger().error("".join(traceback.format_exception(error)))
 
-    def _load(self, settings: NodeConfiguration) -> Segmenter:
-        self._loading.begin("the bundle's files")
-        stops_python = loading_stops_python()
-        with (
-            core_log_in(self.get_logger()),
-            signals_end_at_once() if stops_python else nullcontext(),
-        ):
-            return Segmenter.load(
-                settings.bundle,
-                settings.backend,
-                settings.precision,
-                settings.threads or None,
-                device_id=settings.device_id,
-                engine_cache=_engine_folder(settings),
-                on_progress=self._loading.step,
-            )
-
     def release(self, timeout: float) -> bool:
         """Free the model before the process ends. False if a frame is still in work by then."""
         return self._seat.free(timeout)
@@ -212,7 +184,7 @@ class SegmentationNode(LifecycleNode):
             self.trigger_activate()
 
     def _free(self) -> None:
-        self._active_since, self._bundle_told = None, {}
+        self._active_since, self._model_told = None, {}
         if not self.release(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
         forget_destroyed(self.default_callback_group)
@@ -253,7 +225,7 @@ class SegmentationNode(LifecycleNode):
                 node_name=self.get_fully_qualified_name(),
                 state=self._state,
                 failure=self._failure,
-                model={**model, **self._bundle_told},
+                model={**model, **self._model_told},
                 frames=joint_report(self._ledgers.values()),
                 loading=self._loading.told(),
                 active_s=None if since is None else time.monotonic() - since,
@@ -266,19 +238,6 @@ class SegmentationNode(LifecycleNode):
     def _ledgers_of(self, settings: NodeConfiguration) -> Mapping[str, FrameLedger]:
         """Of each camera, kept as long as the node lives."""
         return {name: self._ledgers[name] for name in settings.camera_set().names}
-
-
-def _engine_folder(settings: NodeConfiguration) -> Path | None:
-    """Raises ParameterError where there is no user's cache folder to take."""
-    parameter = settings.engine_cache
-    if parameter == "none":
-        return None
-    try:
-        return Path(parameter).expanduser() if parameter else default_engine_folder()
-    except RuntimeError as error:
-        raise ParameterError(
-            f"parameter 'engine_cache': no home folder ({error}); give a folder, or none"
-        ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

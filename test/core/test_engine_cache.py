@@ -188,7 +188,7 @@ def test_what_is_built_while_it_runs_is_kept_too(
 def test_a_session_on_a_device_stays_one_when_its_engine_is_kept(
     tmp_path: Path, model: StageModel
 ) -> None:
-    def on_device(path: Path, _: str, options: SessionOptions) -> Session:
+    def on_device(path: Path, _: str, __: SessionOptions) -> Session:
         return OnnxRuntimeDeviceSession(path, PROVIDERS["cpu"], SessionOptions(threads=1))
 
     session = EngineCache(tmp_path, on_device).open(model, "tensorrt", SessionOptions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision", default="fp32", help="which of the bundle's files (default: %(default)s)"
     )
+    group.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="what sam3-ros tune wrote, in place of --backend and --precision",
+    )
     group.add_argument("--threads", type=whole_number, metavar="N", help="default: every core")
 
 
@@ -30,6 +37,14 @@ def whole_number(text: str) -> int:
 
 
 def load_segmenter(options: argparse.Namespace) -> Segmenter:
+    """Raises ProfileError for a profile that does not fit; else as Segmenter.load."""
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.configured_plan import ConfiguredPlan
     from sam3_ros.core.segmenter import Segmenter
+    from sam3_ros.core.stage_plan import StageChoice
 
-    return Segmenter.load(options.bundle, options.backend, options.precision, options.threads)
+    choice = StageChoice(options.backend, options.precision)
+    configured = ConfiguredPlan(choice, options.threads, profile=options.profile)
+    bundle = Bundle.open(options.bundle)
+    plan, threads = configured.of(bundle)
+    return Segmenter.load(bundle, threads=threads, plan=plan)

@@ -8,6 +8,13 @@ from collections.abc import Iterable
 from sam3_ros.core.errors import Sam3RosError
 
 _OF_EVERY_NODE = "use_sim_time"
+_OF_OPTIONS = {
+    "bundle": "bundle",
+    "backend": "backend",
+    "precision": "precision",
+    "profile": "machine_profile",
+    "threads": "threads",
+}
 
 
 def add_node_model_options(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +22,9 @@ def add_node_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--bundle", help="name or folder of a bundle (default: the node's)")
     group.add_argument("--backend", help="cpu, cuda, tensorrt or openvino")
     group.add_argument("--precision", help="which of the bundle's files")
+    group.add_argument(
+        "--profile", help="what sam3-ros tune wrote, in place of --backend and --precision"
+    )
     group.add_argument("--threads", help="threads of the model on the CPU")
     add_parameter_option(group)
 
@@ -37,7 +47,7 @@ def node_parameters(options: argparse.Namespace) -> tuple[tuple[str, str], ...]:
     Raises Sam3RosError for what is no parameter of the node.
     """
     require_parameters("-p", (name for name, _ in options.param))
-    own = ((name, getattr(options, name)) for name in ("bundle", "backend", "precision", "threads"))
+    own = ((name, getattr(options, option)) for option, name in _OF_OPTIONS.items())
     return (*((name, value) for name, value in own if value is not None), *options.param)
 
 

@@ -215,7 +215,7 @@ class SegmentationNode(LifecycleNode):
                 pipeline.settings_changed()
 
     def _status(self) -> NodeStatus:
-        names = ("bundle", "backend", "precision")
+        names = ("bundle", "backend", "precision", "machine_profile")
         model = {name: str(self.get_parameter(name).value) for name in names}
         uses_gpu = model["backend"] in BACKENDS_ON_GPU
         since = self._active_since

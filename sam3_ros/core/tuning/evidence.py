@@ -64,8 +64,8 @@ def _frames(bundle: Bundle, finding: Finding) -> dict[str, Any]:
         ("words", tensor_names.CONCEPT_OUTPUTS if manifest.concept else (), of_words),
         ("click", tensor_names.INTERACTIVE_OUTPUTS if manifest.interactive else (), of_a_click),
     ):
-        if wanted := [each for each in wanted if each not in known]:
-            stages = {each.name for each in stages_needed(manifest.stages.values(), wanted, known)}
+        if asked := [each for each in wanted if each not in known]:
+            stages = {each.name for each in stages_needed(manifest.stages.values(), asked, known)}
             frames[name] = {
                 "fp32_on_cpu": _sum(finding.times, stages, StagePlan()),
                 "chosen": _sum(finding.times, stages, finding.found.plan),

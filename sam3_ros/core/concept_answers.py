@@ -65,9 +65,11 @@ class ConceptAnswers:
         require_finite("masks", masks)
         corners = image.transform.boxes_to_source(boxes)
         for score, box, logits in zip(kept.scores, corners, masks, strict=True):
-            mask = image.transform.mask_to_source(logits, self._settings.mask_threshold)
-            if not mask.any():
+            found = image.transform.found_in_source(logits, self._settings.mask_threshold)
+            if found.bounds is None:
                 continue
-            if selected_by_points(mask, prompt.points, prompt.point_labels):
-                bounds = Box(*(float(corner) for corner in box))
-                yield Segment(prompt.id, prompt.label, float(score), bounds, mask)
+            if selected_by_points(found.mask, prompt.points, prompt.point_labels):
+                around = Box(*(float(corner) for corner in box))
+                yield Segment(
+                    prompt.id, prompt.label, float(score), around, found.mask, found.bounds
+                )

@@ -67,6 +67,10 @@ class Box:
             return None
         return Box(x_min, y_min, x_max, y_max)
 
+    def moved(self, x: float, y: float) -> Box:
+        """Of the same extent, so far to the right and down."""
+        return Box(self.x_min + x, self.y_min + y, self.x_max + x, self.y_max + y)
+
     def as_tuple(self) -> tuple[float, float, float, float]:
         return (self.x_min, self.y_min, self.x_max, self.y_max)
 

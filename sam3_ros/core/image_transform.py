@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.manifest import Preprocessing, Size
+from sam3_ros.core.mask_patch import FoundMask, patch_of
 from sam3_ros.core.pixel_values import write_resized
 
 MaskFit = Literal["direct", "through_padded_input"]
@@ -70,22 +70,28 @@ class ImageTransform:
     def mask_to_source(
         self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"
     ) -> npt.NDArray[np.bool_]:
-        """bool [H, W] of mask logits [h, w]: resized to the image first, then > threshold.
+        """bool [H, W], the mask of found_in_source."""
+        return self.found_in_source(logits, threshold, fit).mask
+
+    def found_in_source(
+        self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"
+    ) -> FoundMask:
+        """At the image's size, of mask logits [h, w]: resized to it first, then > threshold.
 
         Bilinear between pixel centres without antialias, as torch with align_corners=False.
         `direct` resizes once; `through_padded_input` goes by the prompt space's size as SAM does
         (segment-anything, modeling/sam.py, postprocess_masks).
         """
-        logits = logits.astype(np.float32, copy=False)
+        patch = patch_of(logits, threshold)
+        if patch is None:
+            return FoundMask(np.zeros(self.source, np.bool_), None)
         if fit == "through_padded_input":
             frame = self._prompt_frame()
-            content = self._content_in(frame)
-            padded = _resize(logits, ImageSize(frame.height, frame.width))
-            logits = _resize(padded[: content.height, : content.width], self.source)
+            padded = patch.resized(ImageSize(frame.height, frame.width))
+            patch = padded.cropped(self._content_in(frame)).resized(self.source)
         else:
-            canvas = _resize(logits, self._canvas())
-            logits = canvas[: self.source.height, : self.source.width]
-        return np.asarray(logits > np.float32(threshold), np.bool_)
+            patch = patch.resized(self._canvas()).cropped(self.source)
+        return patch.found(threshold)
 
     def _prompt_frame(self) -> Size:
         return self.prompt_space or Size(self.preprocessing.height, self.preprocessing.width)
@@ -110,11 +116,3 @@ class ImageTransform:
         """The whole model frame, padding included, in source px."""
         x, y = self._source_px_per_frame()[:2]
         return ImageSize(max(round(y), self.source.height), max(round(x), self.source.width))
-
-
-def _resize(logits: Floats, size: ImageSize) -> Floats:
-    if logits.shape == tuple(size):
-        return logits
-    return np.asarray(
-        cv2.resize(logits, (size.width, size.height), interpolation=cv2.INTER_LINEAR), np.float32
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sam3_ros.core.finite import require_finite
-from sam3_ros.core.geometry import mask_bounds
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.interactive import (
     choose_mask,
@@ -68,11 +67,11 @@ class InteractiveAnswers:
         settings = self.settings
         ambiguous = may_be_ambiguous and is_ambiguous(prompt, settings)
         chosen = choose_mask(masks, iou, ambiguous, settings.single_mask)
-        mask = image.transform.mask_to_source(
+        found = image.transform.found_in_source(
             masks[chosen], settings.mask_threshold, settings.mask_fit
         )
-        bounds = mask_bounds(mask)
+        bounds = found.bounds
         if bounds is None:
             return InteractiveAnswer(None, masks[chosen], "the model's mask is empty")
-        segment = Segment(prompt.id, prompt.label, float(iou[chosen]), bounds, mask)
+        segment = Segment(prompt.id, prompt.label, float(iou[chosen]), bounds, found.mask, bounds)
         return InteractiveAnswer(segment, masks[chosen])

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.geometry import Box, mask_bounds
+from sam3_ros.core.geometry import Box
 from sam3_ros.core.pixel_values import require_rgb
 from sam3_ros.core.segments import Segment
 
@@ -32,7 +32,7 @@ def draw_overlay(image_rgb: Pixels, segments: Sequence[Segment], opacity: float 
         raise ValueError(f"opacity must be in 0..1, got {opacity}")
     canvas: Pixels = require_rgb(image_rgb).copy()
     for segment in segments:
-        _draw_mask(canvas, segment.mask, label_colour(segment.label), opacity)
+        _draw_mask(canvas, segment, label_colour(segment.label), opacity)
     scale = max(0.4, min(canvas.shape[:2]) / 1000)
     for segment in segments:
         _draw_box(canvas, segment.box, label_colour(segment.label))
@@ -49,13 +49,12 @@ def label_colour(label: str) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _draw_mask(canvas: Pixels, mask: npt.NDArray[np.bool_], colour: Colour, opacity: float) -> None:
-    bounds = mask_bounds(mask)
-    if bounds is None:
+def _draw_mask(canvas: Pixels, segment: Segment, colour: Colour, opacity: float) -> None:
+    if segment.bounds is None:
         return
-    x, y = int(bounds.x_min), int(bounds.y_min)
-    part = (slice(y, int(bounds.y_max)), slice(x, int(bounds.x_max)))
-    inside = np.ascontiguousarray(mask[part]).view(np.uint8)
+    x, y = int(segment.bounds.x_min), int(segment.bounds.y_min)
+    part = segment.window
+    inside = np.ascontiguousarray(segment.mask[part]).view(np.uint8)
     tint = np.full_like(canvas[part], colour)
     mixed = cv2.addWeighted(canvas[part], 1 - opacity, tint, opacity, 0)
     cv2.copyTo(mixed, inside, canvas[part])

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from sam3_ros.core.errors import InferenceError
-from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segments import Segment
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Segment as SegmentMessage
@@ -82,17 +82,16 @@ def _scores(segments: Sequence[Segment], values: Mapping[str, int]) -> list[Segm
 
 
 def _segment_message(segment: Segment, score: SegmentScore, header: Header) -> SegmentMessage:
-    bounds = mask_bounds(segment.mask)
-    assert bounds is not None, "the segmenter gives no empty masks"
-    left, top, right, bottom = (int(edge) for edge in bounds.as_tuple())
-    roi = RegionOfInterest(x_offset=left, y_offset=top, width=right - left, height=bottom - top)
-    return SegmentMessage(
-        score=score, roi=roi, mask=_mask_message(segment.mask[top:bottom, left:right], header)
-    )
+    assert segment.bounds is not None, "the segmenter gives no empty masks"
+    rows, columns = segment.window
+    part = segment.mask[rows, columns]
+    height, width = part.shape
+    roi = RegionOfInterest(x_offset=columns.start, y_offset=rows.start, width=width, height=height)
+    return SegmentMessage(score=score, roi=roi, mask=_mask_message(part, header))
 
 
 def _mask_message(mask: npt.NDArray[np.bool_], header: Header) -> Image:
-    return image_message(mask.astype(np.uint8) * np.uint8(255), "mono8", header)
+    return image_message(mask.view(np.uint8) * np.uint8(255), "mono8", header)
 
 
 def _box_message(box: Box) -> BoxMessage:

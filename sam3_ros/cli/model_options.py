@@ -27,6 +27,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what sam3-ros tune wrote, in place of --backend and --precision",
     )
+    group.add_argument(
+        "--cuda-graphs", action="store_true", help="replay what a GPU runs in the same shapes again"
+    )
     group.add_argument("--threads", type=whole_number, metavar="N", help="default: every core")
 
 
@@ -47,4 +50,4 @@ def load_segmenter(options: argparse.Namespace) -> Segmenter:
     configured = ConfiguredPlan(choice, options.threads, profile=options.profile)
     bundle = Bundle.open(options.bundle)
     plan, threads = configured.of(bundle)
-    return Segmenter.load(bundle, threads=threads, plan=plan)
+    return Segmenter.load(bundle, threads=threads, plan=plan, cuda_graphs=options.cuda_graphs)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from sam3_ros.core.backends.engine_cache import EngineCache, StageModel
+from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.errors import BackendError
 from sam3_ros.core.load_progress import LoadProgress
 from sam3_ros.core.manifest import StageFile
 from sam3_ros.core.session import OpenSession, Session, SessionOptions
@@ -31,6 +33,8 @@ class StageLoading:
         self.plan = plan
         self._options = options
         self._open_session = open_session
+        if options.cuda_graphs:
+            _require_gpu(plan, bundle)
         self._cache = None if engine_cache is None else EngineCache(engine_cache, open_session)
 
     @property
@@ -75,6 +79,17 @@ class StageLoading:
         precision = self.plan.of(name).file_precision
         file = self._bundle.manifest.stages[name].files.get(precision)
         return 0 if file is None else _bytes_of(file)
+
+
+def _require_gpu(plan: StagePlan, bundle: Bundle) -> None:
+    """Raise BackendError where no stage could have a CUDA graph."""
+    choices = {plan.of(stage) for stage in bundle.manifest.stages_in_use}
+    if not any(choice.backend in BACKENDS_ON_GPU for choice in choices):
+        told = ", ".join(sorted(map(str, choices)))
+        raise BackendError(
+            f"cuda_graphs is for backend {' and '.join(BACKENDS_ON_GPU)}, and all stages are to "
+            f"run on {told}: leave it off, or choose another backend"
+        )
 
 
 def _bytes_of(file: StageFile) -> int:

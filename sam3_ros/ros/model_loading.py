@@ -57,6 +57,7 @@ def _loaded(settings: NodeConfiguration, watch: LoadWatch) -> LoadedModel:
         engine_cache=_engine_folder(settings),
         on_progress=watch.step,
         plan=plan,
+        cuda_graphs=settings.cuda_graphs,
     )
     watch.begin("precision guard")
     try:

@@ -59,6 +59,10 @@ SPECS: tuple[ParameterSpec, ...] = (
         limits=(0, 63),
     ),
     ParameterSpec(
+        "cuda_graphs", False,
+        "On a GPU: record what runs in the same shapes again, and replay it in one launch.",
+    ),
+    ParameterSpec(
         "engine_cache", "",
         "Folder for engines that a backend builds; empty is the user's cache folder, "
         "none keeps nothing.",
@@ -181,6 +185,7 @@ class NodeConfiguration:
     on_precision_failure: OnFailure
     threads: int
     device_id: int
+    cuda_graphs: bool
     engine_cache: str
     cameras: tuple[str, ...]
     image_transport: str

@@ -124,6 +124,11 @@ def test_every_stage_is_opened_with_what_its_file_is(backend: str) -> None:
         assert bool(options.shapes.ranges) == (name not in fixed), "all sizes are known"
 
 
+def test_graphs_without_a_gpu_are_refused() -> None:
+    with pytest.raises(BackendError, match="all stages are to run on cpu fp32: leave it off"):
+        Segmenter.load(TABLETOP, cuda_graphs=True)
+
+
 def test_a_plan_of_several_precisions_tells_each_stage_its_own(sam3_bundle_path: Path) -> None:
     asked: dict[str, str] = {}
 

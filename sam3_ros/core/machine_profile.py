@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,7 @@ from typing import Any
 from sam3_ros.core.backends.engine_cache import default_engine_folder
 from sam3_ros.core.backends.machine import cpu_flags, cpu_model, engine_versions, gpu_name
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
-from sam3_ros.core.bundle import MANIFEST_NAME, Bundle
-from sam3_ros.core.bundle_files import sha256_of
+from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.errors import ProfileError
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
 
@@ -124,8 +124,14 @@ class MachineProfile:
 
 
 def bundle_sha256(bundle: Bundle) -> str:
-    """Of the manifest, which holds the sha256 of every other file."""
-    return sha256_of(bundle.path / MANIFEST_NAME)
+    """Of its files' sums and paths, without its recorded answers: those may come later."""
+    manifest = bundle.manifest
+    lines = sorted(
+        f"{file.sha256}  {file.path}\n"
+        for file in manifest.files
+        if file != manifest.recorded_answers
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def default_profile_path(bundle: Bundle) -> Path:

@@ -9,16 +9,15 @@ from pathlib import Path
 
 from sam3_ros.core.backends.factory import open_session as open_on_backend
 from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.guard_questions import record, reference_answers
+from sam3_ros.core.guard_questions import reference_answers
 from sam3_ros.core.machine_profile import Machine, MachineProfile, bundle_sha256
-from sam3_ros.core.precision_guard import Verdict, judge
-from sam3_ros.core.recorded_answers import RecordedAnswers
+from sam3_ros.core.recorded_answers import RecordedAnswers, recorded_of
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.session import OpenSession, SessionOptions
-from sam3_ros.core.stage_plan import StagePlan
 from sam3_ros.core.standard_questions import standard_images
 from sam3_ros.core.tuning.candidates import Backends, candidates
 from sam3_ros.core.tuning.evidence import Finding, evidence
+from sam3_ros.core.tuning.plan_judge import PlanJudge
 from sam3_ros.core.tuning.plan_search import Tell, find_plan
 from sam3_ros.core.tuning.stage_feeds import Feeds, FeedsRecorder
 from sam3_ros.core.tuning.stage_times import CandidateTime, StageTimer
@@ -70,12 +69,9 @@ class Tuning:
         self._tell("running fp32 on the CPU, which the others are held against")
         judged, feeds = self._reference(pictures)
         times = self._times(backends, feeds)
-        found = find_plan(
-            times,
-            self._settings.least_gain,
-            lambda plan: self._judged(plan, judged),
-            self._tell,
-        )
+        options, least_gain = self._settings.session_options, self._settings.least_gain
+        with PlanJudge(self._bundle, options, self._open_session, judged) as judge:
+            found = find_plan(times, least_gain, judge, self._tell)
         stages = self._bundle.manifest.stages_in_use
         images = [image.name for recorded in judged for image in recorded.images]
         choices = {stage: found.plan.of(stage) for stage in stages}
@@ -101,8 +97,9 @@ class Tuning:
         _, *more = standard_images(bundle.manifest, tokenizer, pictures)
         recorder = FeedsRecorder(bundle, self._open_session)
         real = tuple(image for image in more if image.name != _NO_PICTURE)
-        recorded = record(bundle, real, threads, recorder)
-        guards = reference_answers(bundle, threads, self._open_session)
+        with Segmenter.load(bundle, threads=threads, open_session=recorder) as reference:
+            recorded = recorded_of(reference.graph, bundle.manifest, real)
+        guards = reference_answers(bundle, threads)
         one_each = [
             recorded.of([(image.name, question.name) for question in image.questions])
             for image in real
@@ -117,20 +114,3 @@ class Tuning:
             self._tell(f"timing {stage}: {len(choices)} ways beside fp32 on the CPU")
             times += timer.measure(stage, choices, feeds[stage])
         return times
-
-    def _judged(self, plan: StagePlan, judged: Sequence[RecordedAnswers]) -> Verdict:
-        """The first that fails, or that of the worst masks."""
-        settings, manifest = self._settings, self._bundle.manifest
-        with Segmenter.load(
-            self._bundle,
-            threads=settings.threads,
-            open_session=self._open_session,
-            device_id=settings.device_id,
-            plan=plan,
-        ) as segmenter:
-            verdicts: list[Verdict] = []
-            for recorded in judged:
-                verdicts.append(judge(segmenter.graph, manifest, plan, recorded))
-                if not verdicts[-1].passed:
-                    return verdicts[-1]
-        return min(verdicts, key=lambda verdict: verdict.end_to_end.mean_mask_iou)

@@ -71,6 +71,7 @@ def _document(options: argparse.Namespace, found: Sequence[Growth]) -> dict[str,
         "bundle": options.bundle,
         "backend": options.backend,
         "precision": options.precision,
+        "profile": None if options.profile is None else str(options.profile),
         "threads": options.threads,
         "growth": {
             growth.key: {
@@ -114,11 +115,10 @@ def _table(options: argparse.Namespace, found: Sequence[Growth]) -> Iterator[str
 
 
 def _title(options: argparse.Namespace) -> str:
-    threads = options.threads or "all"
-    return (
-        f"{options.bundle} on {options.backend} ({options.precision}, threads: {threads}); "
-        f"{_FRAME[0]}x{_FRAME[1]} but for the image sizes"
-    )
+    by = f"on {options.backend} ({options.precision}, threads: {options.threads or 'all'})"
+    if options.profile is not None:
+        by = f"as {options.profile} says"
+    return f"{options.bundle} {by}; {_FRAME[0]}x{_FRAME[1]} but for the image sizes"
 
 
 def _picture_file(text: str) -> Path:

@@ -127,7 +127,9 @@ def _parameters(
         "bundle": str(bundle.path),
         "backend": options.backend,
         "precision": options.precision,
+        "machine_profile": None if options.profile is None else str(options.profile.resolve()),
         "threads": None if options.threads is None else str(options.threads),
+        "cuda_graphs": "true" if options.cuda_graphs else None,
         "prompts": json.dumps([asked]),
     }
     return (*((name, value) for name, value in own.items() if value is not None), *options.param)

@@ -1,4 +1,4 @@
-"""`sam3-ros bundle list|inspect|verify`: what a bundle holds, and whether it is sound."""
+"""`sam3-ros bundle list|inspect|verify|record`: what a bundle holds, and whether it is sound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli.bundle_record import register_record
 from sam3_ros.cli.command import add_command, add_group
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def register(commands: Commands) -> None:
     group = add_group(
         commands,
         "bundle",
-        "list, inspect and verify bundles",
+        "list, inspect, verify and record bundles",
         """
         sam3-ros bundle list
         sam3-ros bundle inspect tabletop
@@ -36,6 +37,7 @@ def register(commands: Commands) -> None:
     _register_list(actions)
     _register_inspect(actions)
     _register_verify(actions)
+    register_record(actions)
 
 
 def _register_list(actions: Commands) -> None:

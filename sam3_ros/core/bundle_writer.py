@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -195,6 +195,31 @@ def record_verification(folder: Path, verification: Mapping[str, Any]) -> Bundle
     """Put the figures of an evaluation into the manifest of a bundle that already stands."""
     bundle = Bundle.open(folder)
     _write_manifest(bundle.path, replace(bundle.manifest, verification=verification))
+    return Bundle.open(folder)
+
+
+def record_answers(folder: Path, name: str, write: Callable[[Path], None]) -> Bundle:
+    """Put a file of recorded answers into a bundle that already stands, in place of an older one.
+
+    write: makes the file. A reader sees the old file or the new one: they differ in name, which is
+    `name` with the beginning of the new one's sha256.
+    """
+    bundle = Bundle.open(folder)
+    before = bundle.manifest.recorded_answers
+    unfinished = bundle.path / f".{name}.new"
+    try:
+        write(unfinished)
+        found = describe_file(unfinished, name)
+        stem, _, suffix = name.rpartition(".")
+        reference = replace(found, path=f"{stem}-{found.sha256[:8]}.{suffix}")
+        unfinished.replace(bundle.path / reference.path)
+        _write_manifest(bundle.path, replace(bundle.manifest, recorded_answers=reference))
+    except OSError as error:
+        raise BundleError(f"bundle {bundle.path} cannot be written to: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    if before is not None and before.path != reference.path:
+        (bundle.path / before.path).unlink()
     return Bundle.open(folder)
 
 

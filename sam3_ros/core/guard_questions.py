@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 
+from sam3_ros.core.answer_recording import answers_in_fp32, recorded_in
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_files import resolve_inside
 from sam3_ros.core.raw_answers import Question
-from sam3_ros.core.recorded_answers import QuestionedImage, RecordedAnswers, recorded_of
-from sam3_ros.core.recorded_answers_file import load_recorded_answers
-from sam3_ros.core.session import OpenSession, SessionOptions
-from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.recorded_answers import QuestionedImage, RecordedAnswers
+from sam3_ros.core.session import OpenSession
 from sam3_ros.core.standard_questions import standard_images
 
 log = logging.getLogger(__name__)
@@ -25,8 +23,9 @@ def reference_answers(
     Those that the bundle holds; where it holds none, its stages are run in fp32 on the CPU, which
     the log says. Raises PrecisionError for a bundle that has neither.
     """
-    if bundle.manifest.recorded_answers is not None:
-        return few_of(recorded_in(bundle))
+    recorded = recorded_in(bundle)
+    if recorded is not None:
+        return few_of(recorded)
     log.warning(
         "bundle %r holds no recorded answers, so it is run in fp32 on the CPU first; "
         "`sam3-ros bundle record %s` records them once",
@@ -34,35 +33,8 @@ def reference_answers(
         bundle.path,
     )
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
-    asked = standard_images(bundle.manifest, tokenizer)[:1]
-    return record(bundle, few_images(asked), threads, open_stage_session)
-
-
-def recorded_in(bundle: Bundle) -> RecordedAnswers:
-    """All that the bundle holds, which must be something."""
-    assert bundle.manifest.recorded_answers is not None
-    return load_recorded_answers(resolve_inside(bundle.path, bundle.manifest.recorded_answers.path))
-
-
-def record(
-    bundle: Bundle,
-    images: tuple[QuestionedImage, ...],
-    threads: int | None = None,
-    open_stage_session: OpenSession = open_session,
-) -> RecordedAnswers:
-    """Answers and witnesses of the bundle's fp32 files on the CPU.
-
-    Raises PrecisionError where it has no such files, InferenceError when a stage fails.
-    """
-    options = SessionOptions(threads=threads, keep_memory=False)
-    graph = StageGraph(
-        bundle.manifest.stages.values(),
-        lambda stage: open_stage_session(bundle.stage_file(stage.name, "fp32"), "cpu", options),
-    )
-    try:
-        return recorded_of(graph, bundle.manifest, images)
-    finally:
-        graph.close()
+    asked = few_images(standard_images(bundle.manifest, tokenizer))
+    return answers_in_fp32(bundle, asked, threads, open_stage_session)
 
 
 def few_of(recorded: RecordedAnswers) -> RecordedAnswers:

@@ -57,6 +57,13 @@ def _scaled_rgb(grey: Image.Image) -> npt.NDArray[np.uint8]:
     return np.repeat(levels.astype(np.uint8)[:, :, None], 3, axis=2)
 
 
+def png_of(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """RGB uint8 [H, W, 3] as a PNG file's bytes: no loss, as small as it gets."""
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
 def write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
     """Write RGB uint8 [H, W, 3], or grey uint8 or uint16 [H, W], without loss.
 

@@ -45,13 +45,15 @@ class RecordedAnswers:
     rounding: of questions where the model amplifies float32's rounding beyond the usual limits, how
     far the answer itself is from the one in float64. Nobody can be asked to come closer to it.
     witnesses: of what each stage computed in fp32 on the CPU for a question, under "" that of the
-    stages that look at nothing but the image; empty in older files.
+    stages that look at nothing but the image; empty in older files. of_original: the original
+    model's answers, in PyTorch, rather than those of a bundle's own fp32 files.
     """
 
     images: tuple[QuestionedImage, ...]
     answers: Mapping[Key, RawAnswer]
     rounding: Mapping[Key, AnswerDifference] = field(default_factory=dict)
     witnesses: Mapping[Key, StageWitnesses] = field(default_factory=dict)
+    of_original: bool = True
 
     def differences(self, graph: StageGraph, manifest: Manifest) -> dict[Key, AnswerDifference]:
         """How far the stages of `graph` are from the recorded answers, question by question."""
@@ -72,7 +74,7 @@ class RecordedAnswers:
         )
         answers = {key: self.answers[key] for key in keys}
         rounding = {key: each for key, each in self.rounding.items() if key in keys}
-        return RecordedAnswers(images, answers, rounding, self.witnesses)
+        return RecordedAnswers(images, answers, rounding, self.witnesses, self.of_original)
 
     def witnessed_by(
         self, graph: StageGraph, manifest: Manifest

@@ -13,6 +13,7 @@ import numpy as np
 
 from sam3_ros.core.answer_difference import AnswerDifference
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.image_file import decode_rgb, png_of
 from sam3_ros.core.raw_answers import Question, RawAnswer
 from sam3_ros.core.recorded_answers import Key, QuestionedImage, RecordedAnswers
 from sam3_ros.core.session import Array
@@ -20,6 +21,7 @@ from sam3_ros.core.stage_witness import StageWitnesses, TensorWitness
 
 _INDEX = "index"
 _WITNESSES = "witnesses"
+_OF_ORIGINAL = "of_original"
 
 
 def save_recorded_answers(path: Path, recorded: RecordedAnswers) -> None:
@@ -27,7 +29,7 @@ def save_recorded_answers(path: Path, recorded: RecordedAnswers) -> None:
     arrays: dict[str, Array] = {}
     index = []
     for i, image in enumerate(recorded.images):
-        arrays[f"{i}/pixels"] = image.pixels
+        arrays[f"{i}/png"] = np.frombuffer(png_of(image.pixels), np.uint8)
         entry: dict[str, Any] = {"name": image.name, "questions": []}
         _put_witnesses(entry, arrays, str(i), recorded.witnesses.get((image.name, "")))
         for k, question in enumerate(image.questions):
@@ -44,6 +46,7 @@ def save_recorded_answers(path: Path, recorded: RecordedAnswers) -> None:
             entry["questions"].append(asked)
         index.append(entry)
     arrays[_INDEX] = np.array(json.dumps(index))
+    arrays[_OF_ORIGINAL] = np.array(recorded.of_original)
     with path.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
@@ -80,9 +83,16 @@ def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
             if _WITNESSES in entry:
                 values = arrays[f"{group}/{_WITNESSES}"]
                 witnesses[image["name"], entry["name"]] = _parted(values, entry[_WITNESSES])
-        pixels = arrays[f"{i}/pixels"]
-        images.append(QuestionedImage(image["name"], pixels, tuple(questions)))
-    return RecordedAnswers(tuple(images), answers, rounding, witnesses)
+        images.append(QuestionedImage(image["name"], _pixels(arrays, i), tuple(questions)))
+    of_original = bool(arrays.get(_OF_ORIGINAL, True))
+    return RecordedAnswers(tuple(images), answers, rounding, witnesses, of_original)
+
+
+def _pixels(arrays: Mapping[str, Array], number: int) -> Array:
+    """Older files hold them as they are."""
+    if f"{number}/pixels" in arrays:
+        return arrays[f"{number}/pixels"]
+    return decode_rgb(arrays[f"{number}/png"].tobytes(), "a recorded image")
 
 
 def _put_witnesses(

@@ -1,6 +1,6 @@
 """A compact witness of what a stage computed: enough to say how far another computation lies.
 
-A full-size model's tensors take up to 85 MB each; a witness of one takes 8 kB.
+A full-size model's tensors take up to 85 MB each; a witness of one takes 4 kB.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sam3_ros.core.session import Array
 from sam3_ros.core.stage_graph import StageGraph
 
 #: Values that are kept of a tensor, at most.
-SAMPLES = 2048
+SAMPLES = 1024
 
 #: Witnesses by stage, then by the output's canonical name.
 StageWitnesses = Mapping[str, Mapping[str, "TensorWitness"]]

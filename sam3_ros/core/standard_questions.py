@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.image_transform import ImageTransform
@@ -43,6 +44,14 @@ def standard_images(
         questions = _questions(manifest, tokenizer, ImageSize(*pixels.shape[:2]))
         found.append(QuestionedImage(name, pixels, questions if not found else questions[::2]))
     return tuple(found)
+
+
+def questions_of(bundle: Bundle, picture: Path) -> QuestionedImage:
+    """Everything that is asked of the first of standard_images, asked of another picture."""
+    pixels = read_rgb(picture)
+    tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+    size = ImageSize(*pixels.shape[:2])
+    return QuestionedImage(picture.name, pixels, _questions(bundle.manifest, tokenizer, size))
 
 
 def _questions(manifest: Manifest, tokenizer: Path | None, size: ImageSize) -> tuple[Question, ...]:

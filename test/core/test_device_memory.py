@@ -75,8 +75,9 @@ def test_the_hosts_memory_copies_the_same() -> None:
 def test_without_a_cuda_runtime_in_the_process_it_says_so(tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     maps.write_text("7f00-7f01 r-xp 00000000 08:01 1 /usr/lib/libc.so.6\n")
-    with pytest.raises(BackendError, match="libcudart"):
-        loaded_cuda_runtime(maps)
+    for name in ("libcudart.so.13", ""):
+        with pytest.raises(BackendError, match="libcudart"):
+            loaded_cuda_runtime(name, maps)
 
 
 def test_the_runtime_that_is_loaded_is_the_one_taken(tmp_path: Path) -> None:
@@ -87,5 +88,6 @@ def test_the_runtime_that_is_loaded_is_the_one_taken(tmp_path: Path) -> None:
     library = tmp_path / "libcudart.so.13"
     library.symlink_to(c_library[0])
     maps = tmp_path / "maps"
-    maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 1                    {library}\n")
-    assert loaded_cuda_runtime(maps).abs(-3) == 3
+    another = "7f00-7f01 r-xp 00000000 08:01 1     /usr/lib/libcudart.so.12\n"
+    maps.write_text(f"{another}7f00-7f01 r-xp 00000000 08:01 1                    {library}\n")
+    assert loaded_cuda_runtime("libcudart.so.13", maps).abs(-3) == 3

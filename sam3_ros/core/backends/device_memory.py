@@ -38,13 +38,14 @@ class HostMemory:
 
 
 class CudaMemory(HostMemory):
-    """A GPU's memory. Raises BackendError where the CUDA runtime is not loaded."""
+    """A GPU's memory."""
 
     kind = "cuda"
 
-    def __init__(self, index: int, runtime: Any = None) -> None:
+    def __init__(self, index: int, runtime: Any) -> None:
+        """runtime: the CUDA runtime library, such as loaded_cuda_runtime gives."""
         self.index = index
-        self._cuda = loaded_cuda_runtime() if runtime is None else runtime
+        self._cuda = runtime
 
     def copy(self, pairs: Iterable[tuple[Any, Any]], nbytes: Iterable[int]) -> None:
         """Raises InferenceError where CUDA refuses."""
@@ -68,12 +69,15 @@ class CudaMemory(HostMemory):
             raise InferenceError(f"CUDA could not copy within GPU {self.index}: error {status}")
 
 
-def loaded_cuda_runtime(maps: Path = _MAPS) -> Any:
-    """The CUDA runtime library of this process. Raises BackendError if it has loaded none."""
-    found = re.search(r"\S*/libcudart\.so\S*", maps.read_text(errors="replace"))
-    if found is None:
+def loaded_cuda_runtime(name: str, maps: Path = _MAPS) -> Any:
+    """The CUDA runtime of this name, such as libcudart.so.13, that this process has loaded.
+
+    Raises BackendError if there is none.
+    """
+    found = re.search(rf"\S*/{re.escape(name)}\S*", maps.read_text(errors="replace"))
+    if not name or found is None:
         raise BackendError(
-            "CUDA graphs need the CUDA runtime (libcudart.so) that ONNX Runtime loads, and this "
-            "process has none: run without them"
+            f"CUDA graphs need the CUDA runtime ({name or 'libcudart'}) that ONNX Runtime loads, "
+            f"and this process has none: run without them"
         )
     return ctypes.CDLL(found[0])

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory
+from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory, loaded_cuda_runtime
 from sam3_ros.core.backends.device_replay import ReplayedRuns, bind_inputs, bind_outputs
 from sam3_ros.core.backends.device_tensor import OrtTensor
+from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name
 from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession, import_onnxruntime
 from sam3_ros.core.backends.providers import Provider
 from sam3_ros.core.errors import BackendError
@@ -79,5 +80,7 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         super().close()
 
     def _replays(self, provider: Provider) -> ReplayedRuns:
-        memory = CudaMemory(self._index) if provider.memory == "cuda" else HostMemory()
+        memory = HostMemory()
+        if provider.memory == "cuda":
+            memory = CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
         return ReplayedRuns(import_onnxruntime(), self._opened(), self.inputs, self.outputs, memory)

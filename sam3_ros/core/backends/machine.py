@@ -8,10 +8,12 @@ from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 
+from sam3_ros.core.backends.gpu_libraries import library_versions
+
 UNKNOWN = "unknown"
 _ONNX_RUNTIME = frozenset({"onnxruntime", "onnxruntime-gpu"})
-# As wheels, where they are; on a Jetson TensorRT comes with the system, and only ONNX Runtime's
-# version, built for it, tells them apart.
+_ON_GPU = ("cuda", "tensorrt")
+# As wheels, where they are; a Jetson has TensorRT and CUDA from its system.
 _PACKAGES = {
     "cpu": _ONNX_RUNTIME,
     "cuda": _ONNX_RUNTIME,
@@ -21,10 +23,11 @@ _PACKAGES = {
 
 
 def engine_versions(backend: str) -> dict[str, str]:
-    """Of the packages that a backend runs by, as far as they are installed; of none it knows."""
+    """Of what a backend runs by, as far as it is installed: packages, and NVIDIA's libraries."""
     wanted = sorted(_PACKAGES.get(backend, ()))
     installed = {each.name.lower(): each.version for each in metadata.distributions()}
-    return {name: installed[name] for name in wanted if name in installed}
+    packages = {name: installed[name] for name in wanted if name in installed}
+    return {**packages, **(library_versions() if backend in _ON_GPU else {})}
 
 
 @cache

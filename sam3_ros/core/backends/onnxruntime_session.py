@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
 from sam3_ros.core.backends.gpu_options import OPTIONS_SINCE
 from sam3_ros.core.backends.node_placement import (
     RECORD_PLACEMENT,
@@ -48,6 +49,8 @@ class OnnxRuntimeSession:
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
         ort = import_onnxruntime()
         provider.require_available(ort.get_available_providers())
+        if provider.memory == "cuda":
+            load_gpu_libraries(ort)
         try:
             session = ort.InferenceSession(
                 str(path),

@@ -1,0 +1,92 @@
+"""NVIDIA's libraries: loaded before they are looked for, and told apart by version."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import onnxruntime
+import pytest
+
+from sam3_ros.core.backends.gpu_libraries import (
+    cuda_runtime_name,
+    library_versions,
+    load_gpu_libraries,
+)
+from sam3_ros.core.backends.machine import engine_versions
+
+
+class Libraries:
+    """A dynamic linker that finds only `there`."""
+
+    def __init__(self, *there: str) -> None:
+        self._there = there
+
+    def __call__(self, name: str) -> Any:
+        if name not in self._there:
+            raise OSError(f"{name}: cannot open shared object file")
+        return SimpleNamespace(
+            getInferLibVersion=lambda: 100300, cudaRuntimeGetVersion=self._cuda_version
+        )
+
+    def _cuda_version(self, number: Any) -> int:
+        ctypes.cast(number, ctypes.POINTER(ctypes.c_int))[0] = 12060
+        return 0
+
+
+@pytest.fixture
+def built_for_cuda_12(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "cuda_version", "12.6")
+
+
+@pytest.mark.usefixtures("built_for_cuda_12")
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (("libnvinfer.so.10", "libcudart.so.12"), {"libnvinfer": "100300", "libcudart": "12060"}),
+        (("libnvinfer.so.8", "libcudart.so.13"), {"libnvinfer": "100300"}),  # CUDA of another
+        ((), {}),
+    ],
+)
+def test_the_libraries_say_their_versions(there: tuple[str, ...], found: dict[str, str]) -> None:
+    assert library_versions(Libraries(*there)) == found
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [("13.0", "libcudart.so.13"), ("12.6.3", "libcudart.so.12"), ("", "")]
+)
+def test_the_cuda_runtime_is_the_one_of_onnx_runtime(
+    version: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnxruntime, "cuda_version", version)
+    assert cuda_runtime_name() == name
+
+
+def test_an_engines_key_tells_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"libnvinfer": "100300"}
+    monkeypatch.setattr("sam3_ros.core.backends.machine.library_versions", lambda: versions)
+    assert engine_versions("tensorrt")["libnvinfer"] == "100300"
+    assert "onnxruntime" in engine_versions("tensorrt")
+
+
+def test_what_pip_installed_is_loaded_first(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_libs", ModuleType("tensorrt_libs"))
+    ort = SimpleNamespace(preload_dlls=lambda: print("Failed to load libcublas.so.13"))
+    with caplog.at_level(logging.DEBUG):
+        load_gpu_libraries(ort)
+    assert "libcublas.so.13" in caplog.text
+    assert capsys.readouterr().out == "", "another's words are for the log"
+
+
+def test_an_onnx_runtime_that_cannot_preload_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_libs", None)
+    load_gpu_libraries(SimpleNamespace())

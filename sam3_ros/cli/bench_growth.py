@@ -23,7 +23,10 @@ def add_options(group: argparse._ArgumentGroup) -> None:
     """Declare what only this measurement takes."""
     add_sizes_option(group)
     group.add_argument(
-        "--plot", type=_picture_file, metavar="FILE", help="draw it too, as FILE.png or FILE.svg"
+        "--plot",
+        type=_picture_file,
+        metavar="FILE",
+        help="draw it, as .png or .svg; needs matplotlib (extra bench)",
     )
 
 

@@ -101,7 +101,7 @@ def test_the_parts_add_up_to_the_whole(document: dict[str, Any]) -> None:
         if latency is None:
             continue
         mean = {part: spread["mean"] for part, spread in latency["parts"].items()}
-        outside = ("to the node", "waiting", "mask over DDS", "mask read")
+        outside = ("sending", "to the node", "waiting", "mask over DDS", "mask read")
         whole = latency["total"]["mean"]
         assert sum(mean.values()) == pytest.approx(whole, abs=0.01)
         overhead = whole - mean["sessions"]

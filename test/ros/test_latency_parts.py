@@ -10,7 +10,9 @@ MS = 1_000_000
 STAGES = ("image", "decoder")
 
 
-def moments(steps: dict[str, float], total: float, waited: float) -> AnswerMoments:
+def moments(
+    steps: dict[str, float], total: float, waited: float, published: float = 2.0
+) -> AnswerMoments:
     """Sent at 0; in the node at 3 ms; its mask leaves 1 ms before it tells the timing."""
     timing = FrameTiming(
         total_milliseconds=total,
@@ -19,7 +21,9 @@ def moments(steps: dict[str, float], total: float, waited: float) -> AnswerMomen
     )
     timing_left = round((3 + total) * MS)
     left = timing_left - MS
-    return AnswerMoments(0, left, left + 2 * MS, left + 6 * MS, timing, timing_left)
+    return AnswerMoments(
+        0, round(published * MS), left, left + 2 * MS, left + 6 * MS, timing, timing_left
+    )
 
 
 STEPS = {"convert": 1.0, "image": 20.0, "decoder": 5.0, "messages": 2.0, "publish": 1.5}
@@ -29,12 +33,21 @@ def test_each_part_is_told_in_the_order_it_happens():
     parts = latency_parts(moments(STEPS, total=31.0, waited=0.5), STAGES)
 
     assert list(parts) == [
-        *("to the node", "waiting", "convert", "sessions", "messages", "between the steps"),
+        *(
+            "sending",
+            "to the node",
+            "waiting",
+            "convert",
+            "sessions",
+            "messages",
+            "between the steps",
+        ),
         *("publish", "mask over DDS", "mask read"),
     ]
     assert parts == pytest.approx(
         {
-            "to the node": 3.0,
+            "sending": 2.0,
+            "to the node": 1.0,
             "waiting": 0.5,
             "convert": 1.0,
             "sessions": 25.0,
@@ -52,6 +65,14 @@ def test_the_parts_add_up_to_the_time_from_sending_to_the_mask_in_hand():
 
     assert answer.total_ms == 39.0
     assert sum(latency_parts(answer, STAGES).values()) == pytest.approx(answer.total_ms)
+
+
+def test_what_is_in_the_node_before_the_camera_has_let_go_of_it_is_not_counted_twice():
+    answer = moments(STEPS, total=31.0, waited=0.5, published=7.0)
+    parts = latency_parts(answer, STAGES)
+
+    assert (parts["sending"], parts["to the node"]) == (3.0, 0.0)
+    assert sum(parts.values()) == pytest.approx(answer.total_ms)
 
 
 def test_a_step_that_is_no_stage_of_the_bundle_is_the_nodes_own():

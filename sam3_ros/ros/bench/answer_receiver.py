@@ -28,6 +28,7 @@ class _Question:
     """What was asked of a stamp, and what has come of it so far."""
 
     sent: int
+    published: int | None = None
     mask: tuple[int, int, int] | None = None
     timing: tuple[FrameTiming, int] | None = None
 
@@ -65,6 +66,14 @@ class AnswerReceiver:
         """To be called right before a frame, or a click on one, is published."""
         with self._news:
             self._open[stamp_ns] = _Question(time.time_ns())
+
+    def published(self, stamp_ns: int) -> None:
+        """To be called right after that."""
+        now = time.time_ns()
+        with self._news:
+            question = self._open[stamp_ns]
+            question.published = now
+            self._settle(stamp_ns, question)
 
     def begin(self) -> None:
         """Forget what was asked and answered so far."""
@@ -105,10 +114,13 @@ class AnswerReceiver:
                 self._settle(stamp_ns, question)
 
     def _settle(self, stamp_ns: int, question: _Question) -> None:
-        if question.mask is not None and question.timing is not None:
-            self.answers.append(AnswerMoments(question.sent, *question.mask, *question.timing))
-            del self._open[stamp_ns]
-            self._news.notify_all()
+        """Once all of it is there."""
+        sent, published = question.sent, question.published
+        if published is None or question.mask is None or question.timing is None:
+            return
+        self.answers.append(AnswerMoments(sent, published, *question.mask, *question.timing))
+        del self._open[stamp_ns]
+        self._news.notify_all()
 
     def _status_came(self, message: PromptStatus) -> None:
         if not message.accepted:

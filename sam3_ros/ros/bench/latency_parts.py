@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sam3_ros.msg import FrameTiming
 
+SENDING = "sending"
 TO_NODE = "to the node"
 WAITING = "waiting"
 SESSIONS = "sessions"
@@ -17,19 +18,20 @@ MASK_READ = "mask read"
 # The node's own steps in their order; others of its own that it tells of come before `messages`.
 _OWN_BEFORE, _OWN_AFTER = ("convert", "preprocess", "tokenize"), ("postprocess", "messages")
 # Neither time in the node nor a stage's: what the network between the processes takes.
-OUTSIDE = (TO_NODE, MASK_OVER_DDS, MASK_READ)
+OUTSIDE = (SENDING, TO_NODE, MASK_OVER_DDS, MASK_READ)
 
 
 @dataclass(frozen=True)
 class AnswerMoments:
     """All in ns of the system's clock, which both processes read.
 
-    sent: right before the camera, or the click, was published. left: the mask was handed to DDS in
-    the node. reached: it was here. in_hand: the subscription's callback was called with it. timing:
-    what the node told of the answer; timing_left: when.
+    sent: right before the camera's image, or the click, was published; published: right after.
+    left: the mask was handed to DDS in the node. reached: it was here. in_hand: the subscription's
+    callback was called with it. timing: what the node told of the answer; timing_left: when.
     """
 
     sent: int
+    published: int
     left: int
     reached: int
     in_hand: int
@@ -44,9 +46,9 @@ class AnswerMoments:
 def latency_parts(moments: AnswerMoments, bundle_stages: Collection[str]) -> dict[str, float]:
     """Milliseconds by part, in their order; their sum is the total.
 
-    to the node: the camera's publishing, DDS, and rclpy's reading in the node. publish: from the
-    messages made to the mask with DDS. between the steps: what the node spends and tells no step
-    of. mask read: rclpy's reading here.
+    sending: the camera's call of publish, unless the node has the image before it ends. to the
+    node: DDS, and rclpy's reading in the node. publish: from the messages made to the mask with
+    DDS. between the steps: what the node spends and tells no step of. mask read: rclpy's here.
     """
     timing = moments.timing
     steps = {step.stage: step.milliseconds for step in timing.stages}
@@ -54,11 +56,14 @@ def latency_parts(moments: AnswerMoments, bundle_stages: Collection[str]) -> dic
     own = {s: ms for s, ms in steps.items() if s not in bundle_stages and s != PUBLISH}
     # The timing leaves the node the moment its total is taken.
     came = moments.timing_left - timing.total_milliseconds * 1e6
+    # The node may have it before the camera's call of publish has come back.
+    gone = min(moments.published, came)
     between = timing.total_milliseconds - timing.waited_milliseconds - sum(steps.values())
     before_publish = timing.waited_milliseconds + sessions + sum(own.values()) + between
     others = [s for s in own if s not in (*_OWN_BEFORE, *_OWN_AFTER)]
     return {
-        TO_NODE: (came - moments.sent) / 1e6,
+        SENDING: (gone - moments.sent) / 1e6,
+        TO_NODE: (came - gone) / 1e6,
         WAITING: timing.waited_milliseconds,
         **{step: own[step] for step in _OWN_BEFORE if step in own},
         SESSIONS: sessions,

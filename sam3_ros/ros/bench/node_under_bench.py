@@ -60,7 +60,9 @@ class NodeUnderBench:
     def send_frame(self) -> int:
         """Its stamp, ns."""
         self._check()
-        return self.camera.send(self.receiver.asked)
+        stamp_ns = self.camera.send(self.receiver.asked)
+        self.receiver.published(stamp_ns)
+        return stamp_ns
 
     def send_click(self, stamp_ns: int, x: float, y: float) -> None:
         """On the frame with this stamp; x and y in its pixels."""
@@ -72,6 +74,7 @@ class NodeUnderBench:
         message.point.x, message.point.y = x, y
         self.receiver.asked(stamp_ns)
         self._clicks.publish(message)
+        self.receiver.published(stamp_ns)
 
     def wait_for_answer(self, stamp_ns: int) -> bool:
         """To a frame; False if it was dropped or lost. Raises NodeBenchError if what is asked is

@@ -12,12 +12,13 @@ from PIL import Image
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.resize_bands import Band, in_bands, resized_band
+from sam3_ros.core.resize_bands import Band, antialiased_band, area_band, in_bands
 
 Interpolation = Literal["bilinear", "area", "bilinear_antialias"]
 Triple = tuple[float, float, float]
 
 _CV_FLAGS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+_BANDS = {"bilinear_antialias": antialiased_band, "area": area_band}
 
 
 def require_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -55,14 +56,18 @@ def write_resized(
     planes: npt.NDArray[np.float32],
 ) -> None:
     """write_normalised of the resized image, with the same bits."""
-    if interpolation != "bilinear_antialias" or image.shape[:2] == tuple(size):
+    source = ImageSize(*image.shape[:2])
+    make_band = _BANDS.get(interpolation)
+    # OpenCV's area makes an image larger in another way, which its own threads do.
+    grows = source.height < size.height or source.width < size.width
+    if make_band is None or source == size or (make_band is area_band and grows):
         write_normalised(resized(image, size, interpolation), mean, std, planes)
         return
 
     def write(band: Band) -> None:
-        write_normalised(resized_band(image, size, band), mean, std, planes[:, band.rows])
+        write_normalised(make_band(image, size, band), mean, std, planes[:, band.rows])
 
-    in_bands(image.shape[0], size.height, write)
+    in_bands(source, size, write)
 
 
 def write_normalised(

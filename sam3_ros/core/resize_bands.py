@@ -1,9 +1,9 @@
-"""Pillow's antialiased resize in bands of rows, one a thread: the same bytes in half the time.
+"""A picture made smaller in bands of rows, one a thread: the same bytes in a part of the time.
 
-A band begins where a row of the target begins at a whole row of the source, so that what Pillow
-computes for it (centre and weights of each row, from where the band begins) is what it computes
-for the whole: the weights are ratios of small numbers, and the rounding of a double is a millionth
-of what they lie away from the next of Pillow's fixed-point steps.
+Pillow uses one thread, and OpenCV's area one where the result is small. A band begins where a row
+of the target begins at a whole row of the source, so that its rows get the weights that they get
+in the whole: those are ratios of small numbers, which lie much further from where they would be
+rounded otherwise, to Pillow's fixed point or OpenCV's float, than a double is inexact.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image
 from sam3_ros.core.geometry import ImageSize
 
 # A thread's share must be worth waking it.
-_LEAST_ROWS = 128
+_LEAST_PIXELS = 2**18
 _MOST_BANDS = 8
 
 
@@ -53,7 +53,7 @@ def bands_of(source_rows: int, rows: int, most: int) -> list[Band]:
     ]
 
 
-def resized_band(
+def antialiased_band(
     image: npt.NDArray[np.uint8], size: ImageSize, band: Band
 ) -> npt.NDArray[np.uint8]:
     """Those rows of the image uint8 [H, W, 3] at another size, as Pillow's BILINEAR gives them."""
@@ -66,16 +66,23 @@ def resized_band(
     return np.asarray(part.resize(target, Image.Resampling.BILINEAR, box=box))
 
 
+def area_band(image: npt.NDArray[np.uint8], size: ImageSize, band: Band) -> npt.NDArray[np.uint8]:
+    """Those rows of the image uint8 [H, W, 3] at another size, as OpenCV's INTER_AREA."""
+    part = image[band.source_first : band.source_end]
+    target = (size.width, band.end - band.first)
+    return np.asarray(cv2.resize(part, target, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def in_bands(
-    source_rows: int, rows: int, work: Callable[[Band], None], threads: int | None = None
+    source: ImageSize, size: ImageSize, work: Callable[[Band], None], threads: int | None = None
 ) -> None:
-    """Call work with every band of a resized image, each in its own thread.
+    """Call work with every band of an image that is resized, each in its own thread.
 
     threads: at most so many, None for as many as OpenCV uses. Raises what work raises.
     """
-    wanted = threads or cv2.getNumThreads()
-    most = max(1, min(wanted, rows // _LEAST_ROWS, _MOST_BANDS))
-    first, *others = bands_of(source_rows, rows, most)
+    pixels = max(source.height * source.width, size.height * size.width)
+    most = min(threads or cv2.getNumThreads(), pixels // _LEAST_PIXELS, _MOST_BANDS)
+    first, *others = bands_of(source.height, size.height, max(1, most))
     waiting = [_threads().submit(work, band) for band in others]
     try:
         work(first)

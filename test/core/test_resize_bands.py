@@ -9,10 +9,11 @@ from PIL import Image
 
 from sam3_ros.core import resize_bands
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.pixel_values import write_resized
-from sam3_ros.core.resize_bands import Band, bands_of, resized_band
+from sam3_ros.core.pixel_values import Interpolation, resized, write_resized
+from sam3_ros.core.resize_bands import Band, antialiased_band, area_band, bands_of
 
 THIRDS = (0.299, 0.587, 0.114)
+FULL_HD = ImageSize(1080, 1920)
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -42,8 +43,29 @@ def test_bands_are_byte_for_byte_what_pillow_makes_of_the_whole(
     source: tuple[int, int], size: tuple[int, int], most: int
 ) -> None:
     image, target = noise(*source), ImageSize(*size)
-    made = [resized_band(image, target, band) for band in bands_of(source[0], size[0], most)]
+    made = [antialiased_band(image, target, band) for band in bands_of(source[0], size[0], most)]
     np.testing.assert_array_equal(np.concatenate(made), by_pillow(image, target))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 8])
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        ((1080, 1920), (240, 320)),
+        ((480, 640), (240, 320)),
+        ((720, 1280), (240, 320)),
+        ((1200, 1600), (1008, 1008)),
+        ((1023, 700), (341, 90)),
+        ((97, 31), (89, 30)),
+    ],
+)
+def test_bands_are_byte_for_byte_what_area_makes_of_the_whole(
+    source: tuple[int, int], size: tuple[int, int], most: int
+) -> None:
+    image, target = noise(*source), ImageSize(*size)
+    made = [area_band(image, target, band) for band in bands_of(source[0], size[0], most)]
+    whole = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(np.concatenate(made), whole)
 
 
 def test_bands_follow_each_other_and_are_alike() -> None:
@@ -54,15 +76,20 @@ def test_what_has_no_common_row_is_one_band() -> None:
     assert bands_of(1079, 1008, 8) == [Band(0, 1008, 0, 1079)]
 
 
-def _values(image: np.ndarray, size: ImageSize) -> np.ndarray:
+def _values(image: np.ndarray, size: ImageSize, interpolation: Interpolation) -> np.ndarray:
     planes = np.zeros((3, size.height + 3, size.width + 5), np.float32)
-    write_resized(image, size, "bilinear_antialias", THIRDS, THIRDS, planes)
+    write_resized(image, size, interpolation, THIRDS, THIRDS, planes)
     return planes
 
 
-def test_the_network_is_fed_the_same_bits_by_any_number_of_threads() -> None:
-    image, size = noise(720, 960), ImageSize(672, 896)
-    scaled = by_pillow(image, size).astype(np.float32) / np.float32(255)
+@pytest.mark.parametrize("interpolation", ["bilinear", "area", "bilinear_antialias"])
+@pytest.mark.parametrize("source", [(720, 960), (600, 1200), (1008, 896), (672, 896), (80, 60)])
+def test_the_network_is_fed_the_same_bits_by_any_number_of_threads(
+    source: tuple[int, int], interpolation: Interpolation
+) -> None:
+    image, size = noise(*source), ImageSize(672, 896)
+    small = resized(image, size, interpolation)
+    scaled = small.astype(np.float32) / np.float32(255)
     mean = np.array(THIRDS, np.float32)
     expected = np.zeros((3, 675, 901), np.float32)
     expected[:, :672, :896] = ((scaled - mean) / mean).transpose(2, 0, 1)
@@ -70,7 +97,7 @@ def test_the_network_is_fed_the_same_bits_by_any_number_of_threads() -> None:
     try:
         for threads in (1, 2, 5):
             cv2.setNumThreads(threads)
-            np.testing.assert_array_equal(_values(image, size), expected)
+            np.testing.assert_array_equal(_values(image, size, interpolation), expected)
     finally:
         cv2.setNumThreads(before)
 
@@ -81,7 +108,7 @@ def test_an_error_in_a_band_comes_out_of_the_call() -> None:
             raise RuntimeError(f"row {band.first}")
 
     with pytest.raises(RuntimeError, match="row 504"):
-        resize_bands.in_bands(1080, 1008, fail, 2)
+        resize_bands.in_bands(FULL_HD, ImageSize(1008, 1008), fail, 2)
 
 
 def _answer_in_a_child(answers: multiprocessing.SimpleQueue[int]) -> None:
@@ -90,7 +117,8 @@ def _answer_in_a_child(answers: multiprocessing.SimpleQueue[int]) -> None:
 
 def _rows_done(most: int) -> list[int]:
     done: list[int] = []
-    resize_bands.in_bands(1080, 1008, lambda band: done.append(band.end), most)
+    size = ImageSize(1008, 1008)
+    resize_bands.in_bands(FULL_HD, size, lambda band: done.append(band.end), most)
     return done
 
 

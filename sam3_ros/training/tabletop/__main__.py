@@ -27,6 +27,7 @@ from sam3_ros.training.tabletop.evaluate import evaluate
 from sam3_ros.training.tabletop.export import END, PAD, START, export_bundle
 from sam3_ros.training.tabletop.network import CONTEXT_LENGTH, TabletopNetwork
 from sam3_ros.training.tabletop.phrases import all_words
+from sam3_ros.training.tabletop.recording import record_tabletop
 from sam3_ros.training.tabletop.report import write_report
 from sam3_ros.training.tabletop.train import Recipe, train
 
@@ -49,7 +50,8 @@ def main() -> None:
         scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
         train(scenes, Encoder(tokenizer), known, Recipe(), checkpoint)
     if "export" in options.steps:
-        export_bundle(trained(checkpoint, known), tokenizer, options.out, _source(options))
+        network = trained(checkpoint, known)
+        record_tabletop(export_bundle(network, tokenizer, options.out, _source(options)))
     if "evaluate" in options.steps:
         _evaluate(options)
     if "bag" in options.steps:

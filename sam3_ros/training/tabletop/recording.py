@@ -1,0 +1,62 @@
+"""What the precision guard asks of the tabletop bundle: things that are there, so masks that mean
+something.
+
+    python -m sam3_ros.training.tabletop.recording    # the embedded bundle again
+"""
+
+from __future__ import annotations
+
+import sys
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.answer_recording import record_into
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.concept import exemplar_feeds
+from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.image_transform import ImageTransform
+from sam3_ros.core.interactive import prompt_feeds
+from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.raw_answers import Question
+from sam3_ros.core.recorded_answers import QuestionedImage
+from sam3_ros.core.standard_questions import TABLE
+from sam3_ros.core.tokenizer import ClipTokenizer
+
+# Of the demo's table at half its size, in px: one of two balls to show, and the red cube to click.
+BALL = Box(64.0, 144.0, 105.0, 185.0)
+BALLS = ConceptPrompt("ball", exemplars=(BALL,))
+CUBE = InteractivePrompt(points=((130.0, 110.0),))
+
+
+def record_tabletop(bundle: Bundle) -> Bundle:
+    """Let the bundle hold its fp32 answers to two questions about the demo's table."""
+    return record_into(bundle, [table_questions(bundle)])
+
+
+def table_questions(bundle: Bundle) -> QuestionedImage:
+    """The demo's table at half its size, which is all that the model sees, and what is asked."""
+    manifest = bundle.manifest
+    assert manifest.concept is not None
+    assert manifest.interactive is not None
+    pixels = _halved(read_rgb(TABLE))
+    size, space = ImageSize(*pixels.shape[:2]), manifest.interactive.prompt_space
+    transform = ImageTransform(size, manifest.preprocessing, space)
+    tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
+    words = {"input_ids": tokenizer.encode(BALLS.text), **exemplar_feeds(BALLS, transform)}
+    click = prompt_feeds(CUBE, transform, manifest.interactive)
+    asked = (Question("balls like this one", words), Question("click on the red cube", click))
+    return QuestionedImage("table", pixels, asked)
+
+
+def _halved(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width, _ = pixels.shape
+    halved = cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(halved, np.uint8)
+
+
+if __name__ == "__main__":
+    written = record_tabletop(Bundle.open(sys.argv[1] if len(sys.argv) > 1 else "tabletop"))
+    print(f"recorded: {written.path}", file=sys.stderr)

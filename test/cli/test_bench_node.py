@@ -14,10 +14,12 @@ from node_client import PATIENCE
 from node_under_test import ENVIRONMENT
 from ros_domains import own_domain
 from scenes import colour_scene
+from sensor_msgs.msg import Image
 
 from sam3_ros.cli import ros_needed
 from sam3_ros.cli.main import main
 from sam3_ros.core.image_file import write_png
+from sam3_ros.ros.spinning_node import SpinningNode
 
 BENCH = (sys.executable, "-m", "sam3_ros.cli.main", "bench", "--node")
 FEW = ("--frames", "3", "--rate", "20", "--clicks", "2", "--threads", "1")
@@ -33,13 +35,17 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def bench(bundle: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     with own_domain() as domain:
-        return subprocess.run(
-            [*BENCH, "--bundle", bundle, "--domain", str(domain), *map(str, arguments)],
-            env={**os.environ, **ENVIRONMENT},
-            text=True,
-            capture_output=True,
-            timeout=4 * PATIENCE,
-        )
+        return bench_in(domain, bundle, *arguments)
+
+
+def bench_in(domain: int, bundle: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*BENCH, "--bundle", bundle, "--domain", str(domain), *map(str, arguments)],
+        env={**os.environ, **ENVIRONMENT},
+        text=True,
+        capture_output=True,
+        timeout=4 * PATIENCE,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +165,15 @@ def test_a_prompt_that_does_not_fit_is_told(sam3_bundle_path: Path, picture: Pat
 
     assert done.returncode == 2
     assert "the node refused what the bench asks" in done.stderr
+
+
+def test_another_camera_in_the_domain_is_refused(sam3_bundle_path: Path, picture: Path) -> None:
+    with own_domain() as domain, SpinningNode("other", domain) as other:
+        other.node.create_publisher(Image, "/image", 1)
+        done = bench_in(domain, sam3_bundle_path, *FEW, "--image", picture)
+
+    assert done.returncode == 2
+    assert "another publishes /image in this ROS domain" in done.stderr
 
 
 @pytest.mark.parametrize(

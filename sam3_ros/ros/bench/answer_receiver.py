@@ -49,8 +49,8 @@ class AnswerReceiver:
         self.refusal = ""
         self.account: NodeAccount | None = None
         self.accounts_come = 0
-        self._answer_topics = (f"{node_name}/mask", f"{node_name}/debug/timing")
-        mask, timing = self._answer_topics
+        self.answer_topics = (f"{node_name}/mask", f"{node_name}/debug/timing")
+        mask, timing = self.answer_topics
         node.create_subscription(Image, mask, self._mask_came, _QOS)
         node.create_subscription(FrameTiming, timing, self._timing_came, _QOS)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics_came, _QOS)
@@ -60,7 +60,7 @@ class AnswerReceiver:
     @property
     def is_connected(self) -> bool:
         """Whether all that answers can be heard."""
-        return all(self._node.count_publishers(topic) > 0 for topic in self._answer_topics)
+        return all(self._node.count_publishers(topic) > 0 for topic in self.answer_topics)
 
     def asked(self, stamp_ns: int) -> None:
         """To be called right before a frame, or a click on one, is published."""

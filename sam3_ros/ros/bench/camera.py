@@ -33,10 +33,10 @@ class BenchCamera:
     def __init__(self, node: Node, transport: Transport, encoding: str) -> None:
         """encoding: of raw images, rgb8 or bgr8."""
         self._transport, self._encoding = transport, encoding
-        kind, topic = Image, "image"
+        kind, self.topic = Image, "/image"
         if transport is Transport.COMPRESSED:
-            kind, topic = CompressedImage, "image/compressed"
-        self._publisher = node.create_publisher(kind, topic, _QOS)
+            kind, self.topic = CompressedImage, "/image/compressed"
+        self._publisher = node.create_publisher(kind, self.topic, _QOS)
         self._serialised = memoryview(b"")
 
     @property

@@ -93,9 +93,13 @@ class NodeUnderBench:
         self._refuse_refusal()
 
     def settled_counts(self) -> FrameCounts:
-        """The node's since it started, once nothing is in work and nothing comes any more."""
+        """The node's since it started, once nothing is in work and nothing comes any more.
+
+        Raises NodeBenchError if others' frames or answers may be among them.
+        """
         before = self.receiver.accounts_come
         self._wait(lambda: self._idle_since(before), "an end of its work")
+        self._refuse_others()
         assert self.receiver.account is not None, "an account has come"
         return self.receiver.account.of("")
 
@@ -108,8 +112,17 @@ class NodeUnderBench:
         is_idle = account is not None and account.of("").in_work == 0
         return is_idle and self.receiver.accounts_come - before >= _ACCOUNTS_OF_SILENCE
 
+    def _refuse_others(self) -> None:
+        for topic in (self.camera.topic, *self.receiver.answer_topics):
+            if self._spinning.node.count_publishers(topic) > 1:
+                raise NodeBenchError(
+                    f"another publishes {topic} in this ROS domain: stop it, or choose another "
+                    "domain with --domain"
+                )
+
     def _refuse_refusal(self) -> None:
         if self.receiver.refusal:
+            self._refuse_others()
             raise NodeBenchError(f"the node refused what the bench asks: {self.receiver.refusal}")
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
@@ -133,6 +146,7 @@ class NodeUnderBench:
             "the node to subscribe to the camera and to publish its answers",
         )
         time.sleep(_MATCHING_SECONDS)
+        self._refuse_others()
 
     def _check(self) -> None:
         self._spinning.check()

@@ -25,7 +25,8 @@ def add_sizes_option(group: argparse._ArgumentGroup) -> None:
         "--seconds",
         type=_seconds,
         metavar="S",
-        help="most of each point of --growth (default: 1) or each case of --node (default: 10)",
+        help="most of each scenario (default: 10), point of --growth (default: 1) or case of "
+        "--node (default: 10)",
     )
 
 

@@ -24,8 +24,18 @@ def test_every_stage_and_the_whole_are_timed(
     assert bench(sam3_bundle_path, *picture) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["width"], document["height"]) == (640, 480)
-    text, click, seen = document["scenarios"]
-    assert list(text["steps"]) == [
+    scenarios = {found["key"]: found for found in document["scenarios"]}
+    assert list(scenarios) == [
+        "text_new_frame",
+        "text_absent",
+        "second_text_seen_frame",
+        "prompts_new_frame",
+        "cameras_round_robin",
+        "click_new_frame",
+        "click_seen_frame",
+    ]
+    click, seen = scenarios["click_new_frame"], scenarios["click_seen_frame"]
+    assert list(scenarios["text_new_frame"]["steps"]) == [
         "preprocess",
         "image_trunk",
         "detector_neck",
@@ -39,9 +49,13 @@ def test_every_stage_and_the_whole_are_timed(
     ]
     assert "tracker_neck" in click["steps"]
     assert list(seen["steps"]) == ["prompt_encoder", "mask_decoder", "postprocess", "end to end"]
-    for scenario in document["scenarios"]:
+    absent = scenarios["text_absent"]
+    assert absent["segments"] == 0
+    assert "segmentation" not in absent["steps"]
+    assert not {"image_trunk", "text"} & {*scenarios["second_text_seen_frame"]["steps"]}
+    for key, scenario in scenarios.items():
         assert scenario["per_second"] > 0
-        assert scenario["segments"] >= 1
+        assert scenario["segments"] >= (key != "text_absent")
         for time in scenario["steps"].values():
             assert 0 <= time["median_ms"] <= time["p95_ms"]
 
@@ -61,7 +75,11 @@ def test_a_bundle_without_words_is_timed_by_clicks(
 ) -> None:
     assert bench(mobile_sam_bundle_path, "--json") == 0
     titles = [found["scenario"] for found in json.loads(capsys.readouterr().out)["scenarios"]]
-    assert titles == ["one click, every frame new", "one click on a seen frame"]
+    assert titles == [
+        "one click, every frame new",
+        "one click on a seen frame",
+        "2 cameras round robin, one click: for each frame",
+    ]
 
 
 def test_a_picture_and_a_size_may_be_given(
@@ -72,7 +90,8 @@ def test_a_picture_and_a_size_may_be_given(
     assert bench(sam3_bundle_path, *picture) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["width"], document["height"]) == (200, 100)
-    assert "segmentation" not in document["scenarios"][0]["steps"]
+    absent = next(each for each in document["scenarios"] if each["key"] == "text_absent")
+    assert "segmentation" not in absent["steps"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-REPEATS = 5
+REPEATS = 3
 _LEAST_BYTES, _MOST_BYTES = 64 * 2**20, 256 * 2**20
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from sam3_ros.core.backends.factory import open_session
-from sam3_ros.core.session import Array, Session, SessionOptions
+from sam3_ros.core.session import (
+    Array,
+    DeviceSession,
+    Session,
+    SessionOptions,
+    Tensor,
+    TensorSpec,
+)
 
 Shape = tuple[int, ...]
 
@@ -34,6 +40,8 @@ class ObservedSessions:
 
     def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
         real = open_session(path, backend, options)
+        if isinstance(real, DeviceSession):
+            return _ObservedOnDevice(path, real, self.runs)
         return _Observed(path, real, self.runs)
 
     def clear(self) -> None:
@@ -48,12 +56,44 @@ class _Observed:
         self._real = real
         self._runs = runs
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        return self._real.inputs
 
-    def run(self, feeds: Mapping[str, Array], *more: Any, **options: Any) -> dict[str, Array]:
-        results = self._real.run(feeds, *more, **options)
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        return self._real.outputs
+
+    @property
+    def provider(self) -> str:
+        return self._real.provider
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        results = self._real.run(feeds)
+        self._note(feeds, results)
+        return results
+
+    def close(self) -> None:
+        self._real.close()
+
+    def _note(self, feeds: Mapping[str, Tensor], results: Mapping[str, Tensor]) -> None:
         shapes = {name: tuple(value.shape) for name, value in feeds.items()}
         moved = sum(value.nbytes for value in (*feeds.values(), *results.values()))
         self._runs.append(StageRun(self._path, shapes, moved))
+
+
+class _ObservedOnDevice(_Observed):
+    """One whose tensors may stay in a device's memory."""
+
+    def __init__(self, path: Path, real: DeviceSession, runs: list[StageRun]) -> None:
+        super().__init__(path, real, runs)
+        self._on_device = real
+
+    @property
+    def device(self) -> str:
+        return self._on_device.device
+
+    def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        results = self._on_device.run_on_device(feeds)
+        self._note(feeds, results)
         return results

@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
 from sam3_ros.core.bench.measurement import Budget
 from sam3_ros.core.bench.stage_chain import ChainQuestion
 from sam3_ros.core.segments import Segment
+
+#: After the rival: the idle threads of its sessions go on spinning for a while, by ONNX Runtime's
+#: default, and would take the cores from what comes next.
+REST_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,22 @@ class Ratios:
     def cpu_median(self) -> float:
         return median(self.cpu_repeats)
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "ours_ms": self.wall_ms[0],
+            "theirs_ms": self.wall_ms[1],
+            "ours_cpu_ms": self.cpu_ms[0],
+            "theirs_cpu_ms": self.cpu_ms[1],
+            "median": round(self.median, 4),
+            "min": min(self.repeats),
+            "max": max(self.repeats),
+            "cpu_median": round(self.cpu_median, 4),
+            "repeats": list(self.repeats),
+        }
+
 
 def spent(call: Callable[[], object]) -> Spent:
     """Time one call of this process."""
@@ -104,9 +124,11 @@ def _round(pairings: Sequence[Pairing], rival: Rival, question: ChainQuestion) -
     ours = {pairing.key: spent(pairing.ours) for pairing in pairings}
     asked = list(dict.fromkeys(pairing.asked for pairing in pairings))
     if rival.one_for_all:
-        once = rival.spend(asked[0], question)
-        return _Round(ours, dict.fromkeys(asked, once))
-    return _Round(ours, {each: rival.spend(each, question) for each in asked})
+        theirs = dict.fromkeys(asked, rival.spend(asked[0], question))
+    else:
+        theirs = {each: rival.spend(each, question) for each in asked}
+    time.sleep(REST_SECONDS)
+    return _Round(ours, theirs)
 
 
 def _ratios(pairing: Pairing, rounds: Sequence[_Round]) -> Ratios:

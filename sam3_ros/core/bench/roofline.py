@@ -7,7 +7,7 @@ and outputs. What stays in a cache comes faster, so a small stage may be above 1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sam3_ros.core.bench.graph_work import can_count, count_work
@@ -63,9 +63,11 @@ def stage_load(runs: Iterable[StageRun]) -> StageLoad:
     return StageLoad(len(each), sum(work.flop for work in works), moved + weights, unknown)
 
 
-def step_cost(time: StepTime, load: StageLoad | None, limits: MachineLimits) -> StepCost:
-    """load: None for a step that is no stage."""
-    if load is None or load.flop is None:
+def step_cost(
+    time: StepTime, load: StageLoad | None = None, limits: MachineLimits | None = None
+) -> StepCost:
+    """load and limits: None for a step that is no stage."""
+    if load is None or load.flop is None or limits is None:
         return StepCost(time.median_ms, time.p95_ms, load.runs if load else 0)
     median_ms = max(time.median_ms, 1e-3)
     arithmetic_ms = load.flop / limits.gflops / 1e6
@@ -85,13 +87,20 @@ def step_cost(time: StepTime, load: StageLoad | None, limits: MachineLimits) -> 
     )
 
 
-def total_load(loads: Mapping[str, StageLoad]) -> StageLoad:
-    """Of all stages of one call; bytes in between count for each, as each is a session."""
-    flops = [load.flop for load in loads.values()]
-    known = [flop for flop in flops if flop is not None]
-    return StageLoad(
-        sum(load.runs for load in loads.values()),
-        sum(known) if known and len(known) == len(flops) else None,
-        sum(load.bytes_moved for load in loads.values()),
-        tuple(name for load in loads.values() for name in load.unknown),
+def total_cost(time: StepTime, stages: Iterable[StepCost]) -> StepCost:
+    """End to end: of stages that run one after the other."""
+    costs = list(stages)
+    if not costs or any(cost.limit_ms is None for cost in costs):
+        return StepCost(time.median_ms, time.p95_ms, sum(cost.runs for cost in costs))
+    gflop = sum(cost.gflop or 0.0 for cost in costs)
+    limit_ms = sum(cost.limit_ms or 0.0 for cost in costs)
+    return StepCost(
+        time.median_ms,
+        time.p95_ms,
+        runs=sum(cost.runs for cost in costs),
+        gflop=round(gflop, 4),
+        mbytes=round(sum(cost.mbytes or 0.0 for cost in costs), 3),
+        gflop_s=round(1000 * gflop / time.median_ms, 2),
+        limit_ms=round(limit_ms, 4),
+        limit_percent=round(100 * limit_ms / time.median_ms, 1),
     )

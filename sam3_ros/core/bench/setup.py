@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sam3_ros.core.bench.observed_sessions import ObservedSessions
@@ -18,15 +19,24 @@ class Setup:
     default: StageChoice = REFERENCE
     stages: tuple[tuple[str, StageChoice], ...] = ()
     threads: int | None = None
+    cuda_graphs: bool = False
+
+    @classmethod
+    def of_plan(
+        cls, bundle: str, plan: StagePlan, threads: int | None, cuda_graphs: bool = False
+    ) -> Setup:
+        """A plan itself cannot be sent to another process."""
+        return cls(bundle, plan.default, tuple(plan.stages.items()), threads, cuda_graphs)
 
     @property
     def plan(self) -> StagePlan:
         return StagePlan(self.default, dict(self.stages))
 
-    @property
-    def options(self) -> SessionOptions:
-        """What every session is opened with."""
-        return SessionOptions(threads=self.threads)
+    def engines(self, stages: Iterable[str]) -> dict[str, tuple[str, SessionOptions]]:
+        """The different ways to compute that these stages need: backend and options, by a name
+        such as "openvino bf16". Precisions that are only stored otherwise count as fp32."""
+        choices = [self.plan.of(stage) for stage in stages]
+        return {engine_name(choice): self._engine(choice) for choice in choices}
 
     def load(self, sessions: ObservedSessions | None = None) -> Segmenter:
         """Raises as Segmenter.load does."""
@@ -35,4 +45,15 @@ class Setup:
             threads=self.threads,
             open_session=sessions or ObservedSessions(),
             plan=self.plan,
+            cuda_graphs=self.cuda_graphs,
         )
+
+    def _engine(self, choice: StageChoice) -> tuple[str, SessionOptions]:
+        compute = "stored" if choice.precision == choice.file_precision else choice.precision
+        return choice.backend, SessionOptions(threads=self.threads, compute=compute)
+
+
+def engine_name(choice: StageChoice) -> str:
+    """Backend, and the precision that it computes fp32 files in."""
+    own = choice.precision if choice.precision != choice.file_precision else "fp32"
+    return f"{choice.backend} {own}"

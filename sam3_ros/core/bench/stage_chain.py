@@ -29,6 +29,7 @@ from sam3_ros.core.pixel_values import resized
 from sam3_ros.core.prompts import InteractivePrompt
 from sam3_ros.core.segments import Segment
 from sam3_ros.core.session import Array
+from sam3_ros.core.stage_graph import StageGraph
 from sam3_ros.core.stage_order import Stage, derived_names, stages_needed
 from sam3_ros.core.tensor_names import IMAGE_INPUTS
 from sam3_ros.core.tokenizer import ClipTokenizer
@@ -170,6 +171,17 @@ class StageChain:
     def _compute(self, wanted: Iterable[str], values: dict[str, Array]) -> None:
         for stage in stages_needed(self._stages, wanted, values.keys()):
             values |= self._run(stage, values)
+
+
+def run_by(graph: StageGraph) -> RunStage:
+    """Stages as a graph runs them."""
+
+    def run(stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+        given = {name: values[name] for name in stage.inputs}
+        computed = graph.compute(stage.outputs, given)
+        return {name: computed[name] for name in stage.outputs}
+
+    return run
 
 
 def _pixel_values(image: Image, transform: ImageTransform) -> npt.NDArray[np.float32]:

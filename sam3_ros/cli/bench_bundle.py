@@ -1,0 +1,163 @@
+"""`sam3-ros bench`: what a bundle costs on this machine, stage by stage, and beside a rival."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sam3_ros.cli.bench_against import compete_with, require_rival
+from sam3_ros.cli.bench_table import print_bench
+from sam3_ros.cli.replay_progress import ProgressLine
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sam3_ros.core.bench.bundle_bench import MeasuredScenario
+    from sam3_ros.core.bench.machine_figures import MachineFigures
+    from sam3_ros.core.bench.measurement import Budget
+    from sam3_ros.core.bench.resident_peak import ResidentPeak
+    from sam3_ros.core.bench.scenarios import Question
+    from sam3_ros.core.bench.setup import Setup
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.segmenter import Segmenter
+
+_SECONDS = 10.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is to be measured, and how."""
+
+    bundle: Bundle
+    setup: Setup
+    question: Question
+    budget: Budget
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure as the options of bench.py say, and print."""
+    require_rival(options)
+    task = _task(options)
+    progress = ProgressLine()
+    try:
+        document = _measured(options, task, progress.say)
+    finally:
+        progress.close()
+    if options.json:
+        print(json.dumps(document, indent=2))
+    else:
+        print_bench(document)
+    return 0
+
+
+def _task(options: argparse.Namespace) -> _Task:
+    from sam3_ros.core.bench.measurement import Budget
+    from sam3_ros.core.bench.scenarios import Question
+    from sam3_ros.core.bench.setup import Setup
+    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.configured_plan import ConfiguredPlan
+    from sam3_ros.core.stage_plan import StageChoice
+
+    bundle = Bundle.open(options.bundle)
+    choice = StageChoice(options.backend, options.precision)
+    plan, threads = ConfiguredPlan(choice, options.threads, profile=options.profile).of(bundle)
+    setup = Setup.of_plan(str(bundle.path), plan, threads, options.cuda_graphs)
+    image = _picture(options)
+    question = Question(image, options.text, options.prompts, options.cameras)
+    return _Task(bundle, setup, question, Budget(options.frames, options.seconds or _SECONDS))
+
+
+def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, Any]:
+    from sam3_ros.core.bench.bundle_bench import measure_bundle
+    from sam3_ros.core.bench.machine_figures import measure_machine
+    from sam3_ros.core.bench.observed_sessions import ObservedSessions
+    from sam3_ros.core.bench.resident_peak import resident_peak
+
+    stages = task.bundle.manifest.stages_in_use
+    say("resident memory of a process of its own")
+    resident = resident_peak(task.setup, task.question)
+    say("peak and bandwidth of the machine")
+    before = measure_machine(task.setup, stages)
+    sessions = ObservedSessions()
+    with task.setup.load(sessions) as segmenter:
+        found = list(measure_bundle(segmenter, sessions, task.question, task.budget, say))
+        machine = before.better_of(measure_machine(task.setup, stages))
+        document = _head(options, task, segmenter, machine, resident)
+        document["scenarios"] = [_scenario(each, task.setup, machine) for each in found]
+        if options.against is not None:
+            say(f"in turns with {options.against}")
+            contest = compete_with(options, task.setup, segmenter, task.question, task.budget)
+            document["against"] = contest
+        if options.reductions:
+            from sam3_ros.core.bench.ablation import ablation
+
+            say("without each reduction in turn")
+            rows = ablation(segmenter, task.question, task.budget)
+            document["reductions"] = [each.as_dict() for each in rows]
+    return document
+
+
+def _head(
+    options: argparse.Namespace,
+    task: _Task,
+    segmenter: Segmenter,
+    machine: MachineFigures,
+    resident: ResidentPeak | None,
+) -> dict[str, Any]:
+    from sam3_ros.core.bench.graph_work import can_count
+
+    height, width = task.question.image.shape[:2]
+    return {
+        "bundle": task.bundle.manifest.name,
+        "backend": options.backend,
+        "precision": options.precision,
+        "profile": str(options.profile) if options.profile is not None else None,
+        "plan": task.setup.plan.described(task.bundle.manifest.stages_in_use),
+        "threads": task.setup.threads,
+        "providers": segmenter.providers,
+        "width": width,
+        "height": height,
+        "machine": {**asdict(machine), "gemm_gflops": dict(machine.gemm_gflops)},
+        "flop_counted": can_count(),
+        "resident_bytes": asdict(resident) if resident is not None else None,
+        "file_bytes": _file_bytes(task),
+    }
+
+
+def _file_bytes(task: _Task) -> dict[str, int]:
+    """By stage, of the files that run, with the data beside them."""
+    plan, entries = task.setup.plan, task.bundle.manifest.stages
+    files = {
+        stage: entries[stage].files[plan.of(stage).file_precision]
+        for stage in task.bundle.manifest.stages_in_use
+    }
+    return {
+        stage: file.bytes + sum(each.bytes for each in file.data) for stage, file in files.items()
+    }
+
+
+def _scenario(found: MeasuredScenario, setup: Setup, machine: MachineFigures) -> dict[str, Any]:
+    measured = found.measurement
+    return {
+        "key": found.key,
+        "scenario": measured.scenario,
+        "repeats": measured.repeats,
+        "per_second": round(measured.per_second, 4),
+        "segments": measured.segments,
+        "steps": {step: asdict(cost) for step, cost in found.costs(setup, machine).items()},
+    }
+
+
+def _picture(options: argparse.Namespace) -> npt.NDArray[np.uint8]:
+    from sam3_ros.core.geometry import ImageSize
+    from sam3_ros.core.image_file import read_rgb
+    from sam3_ros.core.pixel_values import resized
+
+    width, height = options.size
+    return resized(read_rgb(options.image), ImageSize(height, width), "bilinear_antialias")

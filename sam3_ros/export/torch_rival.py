@@ -1,0 +1,78 @@
+"""The PyTorch model behind a bundle as a rival of its sessions, in a process of its own.
+
+PyTorch and an inference engine in one process would share threads, and each spoil the other's time.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from sam3_ros.core.bench.rivalry import Spent, spent
+from sam3_ros.core.bench.stage_chain import ChainQuestion, Economy, Image, StageChain, run_by
+from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.segments import Segment
+from sam3_ros.export.rebuild import rebuilt_network
+from sam3_ros.export.verification.torch_graph import torch_graph
+
+#: As the model's own forward does: only what is asked, but text and all masks on every frame.
+_ECONOMY = Economy(necks_on_demand=True, asked_only=True)
+
+# Of the child process alone.
+_model: tuple[StageChain, Image] | None = None
+
+
+class TorchRival:
+    """The model in fp32 on the CPU, on one image. checkpoint: None for random weights."""
+
+    name = "torch"
+    one_for_all = False
+
+    def __init__(
+        self, bundle: Bundle, checkpoint: Path | None, threads: int | None, image: Image
+    ) -> None:
+        """Raises ExportError where the model cannot be built again, CheckpointError for a file
+        that is no checkpoint of it."""
+        self.description = (
+            f"the model of {bundle.manifest.name} in PyTorch {torch.__version__}, fp32 on the CPU "
+            f"in a process of its own, text and masks of all queries on every frame"
+        )
+        self._child = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        try:
+            self._child.submit(_build, str(bundle.path), checkpoint, threads, image).result()
+        except BaseException:
+            self.close()
+            raise
+
+    def spend(self, asked: str, question: ChainQuestion) -> Spent:
+        """Timed in the child."""
+        return self._child.submit(_spend, asked, question).result()
+
+    def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
+        return self._child.submit(_answer, asked, question).result()
+
+    def close(self) -> None:
+        self._child.shutdown()
+
+
+def _build(bundle_path: str, checkpoint: Path | None, threads: int | None, image: Image) -> None:
+    global _model
+    if threads is not None:
+        torch.set_num_threads(threads)
+    bundle = Bundle.open(bundle_path)
+    graph = torch_graph(rebuilt_network(bundle.manifest, checkpoint))
+    tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+    _model = StageChain(bundle.manifest, run_by(graph), tokenizer, _ECONOMY), image
+
+
+def _answer(asked: str, question: ChainQuestion) -> list[Segment]:
+    assert _model is not None  # the first job of the child
+    chain, image = _model
+    return chain.answer(image, question, asked)
+
+
+def _spend(asked: str, question: ChainQuestion) -> Spent:
+    return spent(lambda: _answer(asked, question))

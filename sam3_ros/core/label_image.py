@@ -27,6 +27,7 @@ class PaintedSegments:
         if len(segments) > highest:
             raise ValueError(f"expected at most {highest} segments, got {len(segments)}")
         self._segments = segments
+        self._window = _around(segments)
         # 8 bits wherever they do: they are painted and looked up faster.
         self._numbers = np.zeros(size, np.uint8 if len(segments) < 256 else np.uint16)
         numbered = sorted(enumerate(segments, start=1), key=lambda pair: -pair[1].score)
@@ -67,14 +68,32 @@ class PaintedSegments:
         return self._read(np.rint(scores * 255).tolist(), np.uint8)
 
     def _read(self, values: Sequence[float], dtype: npt.DTypeLike) -> Labels:
-        if self._numbers.dtype == np.uint16:
-            return np.array([0, *values], dtype)[self._numbers]
-        table = np.zeros(256, dtype)
-        table[1 : len(values) + 1] = values
-        if table.itemsize > 2:
-            return table[self._numbers]
-        # Seven times as fast as numpy.
-        return np.asarray(cv2.LUT(self._numbers, table), dtype)
+        picture: Labels = np.zeros(self._numbers.shape, dtype)
+        # To look up is dear beside all else, and outside of the window there is nothing.
+        picture[self._window] = _looked_up(self._numbers[self._window], values, picture.dtype)
+        return picture
+
+
+def _looked_up(numbers: Labels, values: Sequence[float], dtype: np.dtype[Any]) -> Labels:
+    """values by number, from 1; 0 where the number is 0."""
+    if numbers.dtype == np.uint16 or numbers.size == 0:
+        return np.array([0, *values], dtype)[numbers]
+    table = np.zeros(256, dtype)
+    table[1 : len(values) + 1] = values
+    if table.itemsize > 2:
+        return table[numbers]
+    # Seven times as fast as numpy.
+    return np.asarray(cv2.LUT(numbers, table), dtype)
+
+
+def _around(segments: Sequence[Segment]) -> tuple[slice, slice]:
+    """Rows and columns outside of which no mask is True."""
+    bounds = [segment.bounds for segment in segments if segment.bounds is not None]
+    if not bounds:
+        return slice(0, 0), slice(0, 0)
+    top, bottom = min(box.y_min for box in bounds), max(box.y_max for box in bounds)
+    left, right = min(box.x_min for box in bounds), max(box.x_max for box in bounds)
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
 def _highest(dtype: np.dtype[Any]) -> int:

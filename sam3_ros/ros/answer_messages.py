@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 from sensor_msgs.msg import Image
 
-from sam3_ros.core.overlay import draw_overlay
+from sam3_ros.core.overlay import draw_overlay_bgr
 from sam3_ros.msg import Segments, SegmentScores
 from sam3_ros.ros.answer import Answer
 from sam3_ros.ros.detections import detections_maker
@@ -36,8 +35,8 @@ def confidence_message(answer: Answer) -> Image:
 
 
 def overlay_message(answer: Answer) -> Image:
-    overlay = draw_overlay(answer.image_rgb, answer.segments)
-    return image_message(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR), "bgr8", answer.header)
+    overlay = draw_overlay_bgr(answer.image_rgb, answer.segments)
+    return image_message(overlay, "bgr8", answer.header)
 
 
 def _scores(answer: Answer) -> SegmentScores:

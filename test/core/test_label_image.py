@@ -101,6 +101,28 @@ def test_many_segments_of_a_random_picture(count: int) -> None:
         assert painted.confidences()[row, column] == round(scores[best] * 255)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_objects_here_and_there_are_painted_where_they_are(seed: int) -> None:
+    numbers = np.random.default_rng(seed)
+    masks = np.zeros((4, 30, 40), np.bool_)
+    for mask in masks[: seed % 4 + 1]:  # the others stay empty
+        top, left = numbers.integers(30), numbers.integers(40)
+        mask[top : top + 9, left : left + 9] = numbers.random(mask[top:, left:][:9, :9].shape) < 0.5
+    segments = [
+        Segment(str(n), "", 0.9 - n / 10, Box(0, 0, 1, 1), mask) for n, mask in enumerate(masks)
+    ]
+    expected = np.zeros((30, 40), np.uint16)
+    for n in (3, 2, 1, 0):
+        expected[masks[n]] = n + 1
+    painted = PaintedSegments(segments, (30, 40))
+    np.testing.assert_array_equal(painted.instances(), expected)
+    values = {str(n): 40 * (n + 1) for n in range(4)}
+    for dtype in (np.uint8, np.uint16, np.uint32):
+        np.testing.assert_array_equal(painted.labels(values, dtype), 40 * expected)
+    scores = np.array([0, 230, 204, 178, 153])
+    np.testing.assert_array_equal(painted.confidences(), scores[expected])
+
+
 def test_masks_that_are_views_of_others() -> None:
     whole = np.random.default_rng(2).random((12, 16)) < 0.5
     for mask in (whole[::-1], whole[:, ::-1], whole[::2, ::2], whole.T, np.asfortranarray(whole)):

@@ -5,7 +5,7 @@ import pytest
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.overlay import draw_overlay, label_colour
+from sam3_ros.core.overlay import draw_overlay, draw_overlay_bgr, label_colour
 from sam3_ros.core.segments import Segment
 
 GREY = np.full((120, 160, 3), 100, np.uint8)
@@ -28,6 +28,13 @@ def test_the_image_itself_stays_as_it_was() -> None:
 
 def test_nothing_found_is_a_copy() -> None:
     np.testing.assert_array_equal(draw_overlay(GREY, []), GREY)
+
+
+def test_in_bgr_order_it_is_the_same_picture() -> None:
+    image = np.random.default_rng(5).integers(0, 256, GREY.shape, np.uint8)
+    segments = [square(), square("blue ball", Box(2, 3, 70, 50))]
+    turned = draw_overlay_bgr(image, segments)[:, :, ::-1]
+    np.testing.assert_array_equal(turned, draw_overlay(image, segments))
 
 
 def test_a_mask_is_tinted_and_the_rest_is_left() -> None:

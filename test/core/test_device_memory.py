@@ -91,3 +91,5 @@ def test_the_runtime_that_is_loaded_is_the_one_taken(tmp_path: Path) -> None:
     another = "7f00-7f01 r-xp 00000000 08:01 1     /usr/lib/libcudart.so.12\n"
     maps.write_text(f"{another}7f00-7f01 r-xp 00000000 08:01 1                    {library}\n")
     assert loaded_cuda_runtime("libcudart.so.13", maps).abs(-3) == 3
+    maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 1                    {library}\n")
+    assert loaded_cuda_runtime("", maps).abs(-3) == 3, "one that does not tell takes what is there"

@@ -6,6 +6,7 @@ a GPU can show is in test_cuda.py.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from onnx_graph import OnnxGraph
 
 from sam3_ros.core.backends import open_session
 from sam3_ros.core.backends.device_replay import MOST_GRAPHS
-from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession
+from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession, open_device_session
 from sam3_ros.core.backends.providers import PROVIDERS
-from sam3_ros.core.errors import InferenceError
+from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
@@ -219,3 +220,38 @@ def test_a_size_that_the_engine_was_not_built_for_is_named(doubler: Path) -> Non
     session.run({"in": np.zeros((1, 4, 3), np.float32)})
     with pytest.raises(InferenceError, match="1 to 4 in dimension 1 of in, got 5"):
         session.run({"in": np.zeros((1, 5, 3), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("refused", "graphs", "shapes"),
+    [(0, True, True), (1, False, True), (2, False, False)],
+)
+def test_what_a_file_does_not_allow_is_left_out_and_told(
+    doubler: Path, refused: int, graphs: bool, shapes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[SessionOptions] = []
+
+    def request(options: SessionOptions) -> list[tuple[str, dict[str, str]]]:
+        asked.append(options)
+        if len(asked) <= refused:
+            raise RuntimeError("this file does not allow it")
+        return [("CPUExecutionProvider", {})]
+
+    provider = replace(ON_HOST, request=request)
+    sizes = (SizeRange(1, 1, 1), SizeRange(1, 2, 4), SizeRange(3, 3, 3))
+    options = SessionOptions(cuda_graphs=True, shapes=ShapeProfile(ranges={"in": sizes}))
+    with caplog.at_level(logging.INFO):
+        session = open_device_session(doubler, provider, options)
+    assert len(asked) == refused + 1
+    assert (asked[-1].cuda_graphs, asked[-1].shapes is not None) == (graphs, shapes)
+    assert caplog.text.count("doubler.onnx is tried with fewer options") == refused
+    for _ in range(2):
+        session.run({"in": np.zeros((1, 4, 3), np.float32)})
+    assert (session.graphs > 0) == graphs
+
+
+def test_a_file_that_no_attempt_loads_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(BackendError, match=r"bad.onnx cannot be loaded on backend 'cpu'"):
+        open_device_session(path, ON_HOST, REPLAYED)

@@ -72,10 +72,11 @@ class CudaMemory(HostMemory):
 def loaded_cuda_runtime(name: str, maps: Path = _MAPS) -> Any:
     """The CUDA runtime of this name, such as libcudart.so.13, that this process has loaded.
 
-    Raises BackendError if there is none.
+    name: empty for whichever there is. Raises BackendError if there is none.
     """
-    found = re.search(rf"\S*/{re.escape(name)}\S*", maps.read_text(errors="replace"))
-    if not name or found is None:
+    wanted = re.escape(name or "libcudart.so")
+    found = re.search(rf"\S*/{wanted}\S*", maps.read_text(errors="replace"))
+    if found is None:
         raise BackendError(
             f"CUDA graphs need the CUDA runtime ({name or 'libcudart'}) that ONNX Runtime loads, "
             f"and this process has none: run without them"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +16,7 @@ from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name
 from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession, import_onnxruntime
 from sam3_ros.core.backends.providers import Provider
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.session import Array, SessionOptions, Tensor, on_host
-
-# "CUDA Graph feature" before 1.24, "graph capture feature" since.
-_NO_GRAPHS = re.compile("cannot use the (CUDA Graph|graph capture) feature")
+from sam3_ros.core.session import Array, Session, SessionOptions, Tensor, on_host
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +29,7 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
 
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
         """Raises BackendError as OnnxRuntimeSession does."""
-        try:
-            super().__init__(path, provider, options)
-        except BackendError as error:
-            if not (options.cuda_graphs and _NO_GRAPHS.search(str(error))):
-                raise
-            log.info("no CUDA graph of %s: %s", path.name, error)
-            options = replace(options, cuda_graphs=False)
-            super().__init__(path, provider, options)
+        super().__init__(path, provider, options)
         self._shapes = options.shapes
         self._kind, self._index = provider.memory, options.device_id
         self._replayed = self._replays(provider) if provider.replays(options) else None
@@ -84,3 +73,28 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         if provider.memory == "cuda":
             memory = CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
         return ReplayedRuns(import_onnxruntime(), self._opened(), self.inputs, self.outputs, memory)
+
+
+def open_device_session(path: Path, provider: Provider, options: SessionOptions) -> Session:
+    """A session with these options.
+
+    What only makes it faster, or builds its engine sooner, is left out where a file does not allow
+    it, and the log says so. Raises BackendError as OnnxRuntimeSession does.
+    """
+    try:
+        return OnnxRuntimeDeviceSession(path, provider, options)
+    except BackendError as error:
+        plainer = _plainer(options)
+        if plainer is None:
+            raise
+        log.info("%s is tried with fewer options: %s", path.name, error)
+        return open_device_session(path, provider, plainer)
+
+
+def _plainer(options: SessionOptions) -> SessionOptions | None:
+    """Without CUDA graphs, or else without shapes to build an engine for."""
+    if options.cuda_graphs:
+        return replace(options, cuda_graphs=False)
+    if options.shapes is not None and options.shapes.ranges:
+        return replace(options, shapes=None)
+    return None

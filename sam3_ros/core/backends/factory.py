@@ -32,9 +32,9 @@ def open_session(
         raise PrecisionError(f"backend {backend!r} cannot compute in {options.compute}")
     provider = PROVIDERS[backend]
     if provider.memory != "cpu":
-        from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession
+        from sam3_ros.core.backends.device_session import open_device_session
 
-        return OnnxRuntimeDeviceSession(path, provider, options)
+        return open_device_session(path, provider, options)
     from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
 
     return OnnxRuntimeSession(path, provider, options)

@@ -33,9 +33,10 @@ def load_gpu_libraries(ort: Any) -> None:
 
 
 def cuda_runtime_name() -> str:
-    """The CUDA runtime that the installed ONNX Runtime is built for, empty for one without CUDA.
+    """The CUDA runtime that the installed ONNX Runtime is built for; empty where it does not tell.
 
-    Another one may be in the process as well, loaded by another package.
+    Another one may be in the process as well, loaded by another package. Wheels before 1.21 do not
+    tell.
     """
     try:
         version = str(getattr(import_module("onnxruntime"), "cuda_version", "") or "")

@@ -56,6 +56,7 @@ class OnnxRuntimeSession:
                 str(path),
                 sess_options=_engine_options(ort, options, provider),
                 providers=provider.request(options),
+                enable_fallback=0,  # else another provider is tried, and this one's error lost
             )
         except Exception as error:
             raise BackendError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 
@@ -21,9 +21,10 @@ _SECONDS = 4.0
 
 @dataclass(frozen=True)
 class CandidateTime:
-    """milliseconds: median; None where it could not run, with the reason in `refused`.
+    """gain: how many times faster than fp32 on the CPU, by the medians of runs in turns.
 
-    gain: how many times faster than fp32 on the CPU, from runs in turns.
+    milliseconds: the median of all runs in fp32 on the CPU, over the gain: a busy moment does not
+    set one candidate apart. Both None where it could not run, with the reason in `refused`.
     """
 
     stage: str
@@ -61,10 +62,14 @@ class StageTimer:
             reference.run(feeds)
             own: list[float] = []
             found = [self._candidate(stage, choice, feeds, reference, own) for choice in choices]
-            own = own or _in_turns([reference], feeds)[0]
+            usual = 1000 * median(own or _in_turns([reference], feeds)[0])
         finally:
             reference.close()
-        return [CandidateTime(stage, REFERENCE, _milliseconds(own), 1.0), *found]
+        found.insert(0, CandidateTime(stage, REFERENCE, None, 1.0))
+        return [
+            each if each.gain is None else replace(each, milliseconds=usual / each.gain)
+            for each in found
+        ]
 
     def _candidate(
         self,
@@ -90,7 +95,7 @@ class StageTimer:
         except Exception as error:  # an engine's own, from a run
             return CandidateTime(stage, choice, None, None, f"it failed as it ran: {error}")
         own += before
-        return CandidateTime(stage, choice, _milliseconds(after), median(before) / median(after))
+        return CandidateTime(stage, choice, None, median(before) / median(after))
 
     def _open(self, stage: str, choice: StageChoice) -> Session:
         plan = StagePlan(choice)
@@ -110,10 +115,6 @@ def _in_turns(sessions: list[Session], *feeds: Feeds) -> list[list[float]]:
             session.run(fed)
             taken.append(perf_counter() - start)
     return seconds
-
-
-def _milliseconds(seconds: list[float]) -> float:
-    return 1000 * median(seconds)
 
 
 def _in_a_line(error: Exception, limit: int = 200) -> str:

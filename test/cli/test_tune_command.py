@@ -1,0 +1,83 @@
+"""`sam3-ros tune` writes a profile that the other commands take, and nothing where it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sam3_ros.cli.main import main
+from sam3_ros.core.machine_profile_yaml import read_profile
+from sam3_ros.core.tuning import stage_times
+
+TABLE = Path(__file__).parents[2] / "sam3_ros" / "demo_data" / "table.jpg"
+
+
+@pytest.fixture(autouse=True)
+def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_times, "_SECONDS", 0.0)
+
+
+def test_a_profile_is_written_told_and_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main(["tune", "tabletop", "--threads", "2"]) == 0
+    printed = capsys.readouterr()
+    (path,) = (tmp_path / "cache" / "sam3_ros" / "profiles").iterdir()
+    assert f"written to {path}" in printed.out
+    assert "timing fusion" in printed.err
+    assert "a new frame, words:" in printed.out
+    assert "taken" in printed.out
+
+    out = str(tmp_path / "out")
+    arguments = ["segment", str(TABLE), "--text", "red cube", "--out", out, "--profile", str(path)]
+    assert main(arguments) == 0
+    answers = json.loads((tmp_path / "out" / "segments.json").read_text())
+    assert answers["images"][0]["segments"]
+
+    capsys.readouterr()
+    assert main([*arguments, "--backend", "openvino"]) == 2
+    assert "leave them at cpu fp32" in capsys.readouterr().err
+    document = yaml.safe_load(path.read_text())
+    document["machine"]["cpu"] = "Z80"
+    path.write_text(yaml.safe_dump(document))
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "CPU 'Z80', here" in error
+    assert "run sam3-ros tune again" in error
+
+
+def test_json_for_a_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mobile_sam_bundle_path: Path
+) -> None:
+    path = tmp_path / "robot.yaml"
+    assert main(["tune", str(mobile_sam_bundle_path), "--out", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    profile = read_profile(path)
+
+    assert document["profile"] == str(path)
+    assert document["threads"] == 0
+    assert set(document["stages"]) == set(profile.choices)
+    assert document["evidence"]["candidates"]
+
+
+def test_what_cannot_be_tuned_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "robot.yaml"
+    assert main(["tune", "no such bundle", "--out", str(path)]) == 2
+    assert "no bundle 'no such bundle'" in capsys.readouterr().err
+    picture = tmp_path / "none.jpg"
+    assert main(["tune", "tabletop", "--out", str(path), "--image", str(picture)]) == 2
+    assert "none.jpg" in capsys.readouterr().err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("gain", ["0.5", "fast", "inf", "nan"])
+def test_a_gain_that_is_none_is_refused(gain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tune", "tabletop", "--least-gain", gain])
+    assert "expected a number from 1" in capsys.readouterr().err

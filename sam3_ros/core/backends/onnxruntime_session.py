@@ -61,7 +61,7 @@ class OnnxRuntimeSession:
         except Exception as error:
             raise BackendError(
                 f"{path} cannot be loaded on backend {provider.backend!r}: {error}"
-                f"{_about_options(ort, str(error))}"
+                f"{_remedy(ort, provider, str(error))}"
             ) from error
         # By default a failing provider would be replaced in the middle of a run.
         session.disable_fallback()
@@ -142,14 +142,14 @@ def _require_placement(session: Any, provider: Provider, path: Path) -> None:
     log.debug("%s: left to the CPU: %s", path.name, dict(on_cpu) or "nothing")
 
 
-def _about_options(ort: Any, error: str) -> str:
-    """What to do about an option that this ONNX Runtime does not know."""
-    if not re.search("Unknown provider option|Invalid TensorRT EP option", error):
-        return ""
-    return (
-        f"; this is ONNX Runtime {ort.__version__}, which lacks options that {OPTIONS_SINCE} has: "
-        f"install that or a later one"
-    )
+def _remedy(ort: Any, provider: Provider, error: str) -> str:
+    """What to do about an error of this provider, as far as that can be known."""
+    if re.search("Unknown provider option|Invalid TensorRT EP option", error):
+        return (
+            f"; this is ONNX Runtime {ort.__version__}, which lacks options that {OPTIONS_SINCE} "
+            f"has: install that or a later one"
+        )
+    return "" if provider.memory == "cpu" else f"; it needs {provider.needs}"
 
 
 def _specs(arguments: Iterable[Any], path: Path) -> Mapping[str, TensorSpec]:

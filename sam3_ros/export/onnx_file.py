@@ -15,6 +15,7 @@ from torch.export import Dim
 
 from sam3_ros.core.bundle_files import ModelFile
 from sam3_ros.core.errors import ExportError
+from sam3_ros.export.onnx_operators import TRANSLATIONS
 from sam3_ros.export.stage import Stage
 
 #: What PyTorch's exporter writes without converting, and what the oldest ONNX Runtime that we
@@ -52,6 +53,7 @@ def write_onnx(
                 dynamic_shapes=_dynamic_shapes(stage),
                 dynamo=True,
                 opset_version=OPSET,
+                custom_translation_table=dict(TRANSLATIONS),
                 external_data=external,
                 verbose=False,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 from transformers.models.sam3.configuration_sam3 import Sam3MaskDecoderConfig
 from transformers.models.sam3.modeling_sam3 import Sam3MaskDecoder
@@ -87,12 +88,20 @@ class Segmentation(Stage):
         read, _ = self.head.prompt_cross_attn(normed, prompt, prompt, attended(prompt_mask))
         coarse = (memory + read).transpose(1, 2).unflatten(2, (self._grid, self._grid))
         pixels = self.head.pixel_decoder([fpn0, fpn1, coarse])
-        return self._masks(queries, pixels), self.head.semantic_projection(pixels)
+        drawn = self._drawn(queries, pixels)
+        return drawn[:, :-1], drawn[:, -1:]
 
-    def _masks(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """Queries times projected pixels. It is the queries that are projected: they are fewer."""
-        projection = self.head.instance_projection
+    def _drawn(self, queries: Tensor, pixels: Tensor) -> Tensor:
+        """f32[P,K+1,4g,4g]: queries times projected pixels, and last the semantic projection.
+
+        It is the queries that are projected: they are fewer. The semantic projection is one more
+        of them, for the pixels are read as often as there are products.
+        """
+        projection, semantic = self.head.instance_projection, self.head.semantic_projection
         embedded = self.head.mask_embedder(queries)
+        prompts = (queries.shape[0], -1, -1)
         weights = embedded @ projection.weight.flatten(1)
+        weights = torch.cat([weights, semantic.weight.flatten(1).expand(prompts)], dim=1)
         bias = embedded @ projection.bias[:, None]
+        bias = torch.cat([bias, semantic.bias[:, None].expand(prompts)], dim=1)
         return (weights @ pixels.flatten(2) + bias).unflatten(2, pixels.shape[-2:])

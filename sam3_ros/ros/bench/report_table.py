@@ -10,12 +10,12 @@ _MEBIBYTE = 2**20
 _PARTS_NOTE = (
     "Median ms by part; of one answer the parts add up to the total, their medians only nearly."
 )
-_WORDS_NOTE = (
-    "total: from the moment the camera (or the click) publishes to the mask in the receiver's "
-    "callback.\noverhead: total without the sessions. in the node: overhead without the ways to "
-    "and from the node\nand without waiting for a turn. Camera and receiver are Python, in one "
-    "process."
-)
+_WORDS_NOTE = """\
+total: from the moment the camera (or the click) publishes to the mask in the receiver's callback.
+overhead: total without the sessions. in node: overhead without the ways to and from the node and
+without waiting for a turn. Camera and receiver are Python, in one process. CPU: of the node, % of
+one core and ms an answer. MiB: its resident memory, now and at most so far. mask %: of the last
+mask's pixels that show an object."""
 
 
 def report_table(report: NodeBenchReport) -> str:
@@ -28,7 +28,8 @@ def _lines(report: NodeBenchReport) -> Iterator[str]:
     yield ""
     yield (
         f"{'images':<22}{'pace':<24}{'total':>8}{'p95':>8}{'sessions':>10}{'overhead':>10}"
-        f"{'p95':>8}{'in node':>9}{'per s':>7}{'CPU %':>7}{'CPU ms':>8}{'MiB':>6}  frames"
+        f"{'p95':>8}{'in node':>9}{'per s':>7}{'CPU %':>7}{'CPU ms':>8}{'MiB':>6}{'peak':>6}"
+        f"{'mask %':>7}  frames"
     )
     for case in report.cases:
         yield _summary(case)
@@ -68,7 +69,8 @@ def _rest(case: CaseReport) -> str:
     use = case.use
     numbers = (
         f"{case.per_second:>7.1f}{use.cpu_percent:>7.0f}{use.cpu_ms_per_answer:>8.1f}"
-        f"{use.resident / _MEBIBYTE:>6.0f}"
+        f"{use.resident / _MEBIBYTE:>6.0f}{use.resident_peak / _MEBIBYTE:>6.0f}"
+        f"{100 * case.covered:>7.1f}"
     )
     return f"{numbers}  {_frames(case)}"
 

@@ -13,10 +13,10 @@ import numpy as np
 from sam3_ros.core.image_embedding import ImageEmbedding
 from sam3_ros.core.raw_answers import Question, RawAnswer, ask_raw
 from sam3_ros.core.session import Array
+from sam3_ros.core.stage_witness import OF_QUERIES
 
 #: As a part of the image: a box that moved by more may be another query's.
 SAME_BOX = 0.05
-_OF_QUERIES = ("queries", "pred_boxes", "logits")
 
 
 class QueryOrder:
@@ -26,34 +26,30 @@ class QueryOrder:
         self._recorded = recorded
         self._order: list[int] | None = None
 
-    def arranged(self, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        """Tensors by canonical name with their queries in the recorded order.
-
-        The order is taken from the first boxes that are seen.
-        """
-        if self._order is None and "pred_boxes" in outputs and self._recorded.queries:
-            self._order = order_of(self._recorded.tensors, outputs)
+    @property
+    def best(self) -> list[int]:
+        """The queries of the answer that stand for the recorded best ones; before `ask` those."""
         if self._order is None:
-            return outputs
-        return {
-            name: value[:, self._order] if name in _OF_QUERIES else value
-            for name, value in outputs.items()
-        }
+            return list(self._recorded.queries)
+        return [self._order[query] for query in self._recorded.queries]
 
     def ask(self, image: ImageEmbedding, question: Question) -> RawAnswer:
-        """Answer the question as it was recorded, the masks of the recorded queries.
+        """Answer the question as it was recorded: queries in its order, masks of its best ones.
 
         Raises InferenceError when a stage fails.
         """
         if not question.is_concept:
             return ask_raw(image, question)
         answer = ask_raw(image, question, self._chosen)
-        return RawAnswer(self.arranged(answer.tensors), answer.masks, self._recorded.queries)
+        tensors = {
+            name: value[:, self._order] if name in OF_QUERIES else value
+            for name, value in answer.tensors.items()
+        }
+        return RawAnswer(tensors, answer.masks, self._recorded.queries)
 
     def _chosen(self, found: Mapping[str, Array]) -> Sequence[int]:
-        self.arranged(found)
-        order = self._order or []
-        return [order[query] for query in self._recorded.queries]
+        self._order = order_of(self._recorded.tensors, found)
+        return self.best
 
 
 def order_of(recorded: Mapping[str, Array], found: Mapping[str, Array]) -> list[int]:

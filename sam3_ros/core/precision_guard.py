@@ -120,13 +120,12 @@ class _Asked:
             key = (image.name, question.name)
             recorded = self._recorded.answers[key]
             order = QueryOrder(recorded)
-            self._tap.arrange(order.arranged)
             try:
                 answer = order.ask(embedding, question)
                 self.differences.append(_difference(recorded, answer))
             finally:
                 expected = self._recorded.witnesses_for(key)
-                self.stages += comparison.verdicts(expected, self._tap.taken())
+                self.stages += comparison.verdicts(expected, self._tap.taken(order.best))
 
 
 def _difference(recorded: RawAnswer, found: RawAnswer) -> AnswerDifference:

@@ -118,7 +118,7 @@ def recorded_of(
     tap = WitnessTap()
     with tap.on(graph):
         for key, answers[key] in answer_all(graph, manifest, asked, queries):
-            of_image, witnesses[key] = _parted_by_image(tap.taken(), lasting)
+            of_image, witnesses[key] = _parted_by_image(tap.taken(answers[key].queries), lasting)
             this_image = (key[0], "")
             witnesses[this_image] = {**witnesses.get(this_image, {}), **of_image}
     return RecordedAnswers(asked, answers, witnesses=witnesses)

@@ -20,7 +20,7 @@ from sam3_ros.core.session import Array
 from sam3_ros.core.stage_witness import StageWitnesses, TensorWitness
 
 _INDEX = "index"
-_WITNESSES = "witnesses"
+_WITNESSES = "stage_witnesses"
 _OF_ORIGINAL = "of_original"
 
 

@@ -5,7 +5,7 @@ A full-size model's tensors take up to 85 MB each; a witness of one takes 4 kB.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
@@ -21,7 +21,8 @@ SAMPLES = 1024
 
 #: Witnesses by stage, then by the output's canonical name.
 StageWitnesses = Mapping[str, Mapping[str, "TensorWitness"]]
-Arrangement = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+#: Tensors of one row for each query; canonical names.
+OF_QUERIES = ("queries", "pred_boxes", "logits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class WitnessTap:
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[str, TensorWitness]] = {}
-        self._arrangement: Arrangement = lambda outputs: outputs
+        self._of_queries: dict[str, dict[str, Array]] = {}
 
     @contextmanager
     def on(self, graph: StageGraph) -> Iterator[WitnessTap]:
@@ -109,18 +110,26 @@ class WitnessTap:
         with graph.watched_by(self._keep):
             yield self
 
-    def arrange(self, arrangement: Arrangement) -> None:
-        """From now on keep what this makes of the outputs of each run."""
-        self._arrangement = arrangement
+    def taken(self, queries: Sequence[int]) -> dict[str, dict[str, TensorWitness]]:
+        """Those of the runs since it was last asked.
 
-    def taken(self) -> dict[str, dict[str, TensorWitness]]:
-        """Those of the runs since it was last asked."""
-        kept, self._kept = self._kept, {}
+        queries: the ones that matter. What a detector says of the others, which find nothing, may
+        jump with the last bit of a number.
+        """
+        kept, of_queries = self._kept, self._of_queries
+        self._kept, self._of_queries = {}, {}
+        for stage, outputs in of_queries.items():
+            chosen = {name: value[:, list(queries)] for name, value in outputs.items()}
+            kept[stage] |= {name: TensorWitness.of(value) for name, value in chosen.items()}
         return kept
 
     def _keep(self, stage: str, outputs: Mapping[str, Array]) -> None:
-        arranged = self._arrangement(outputs)
-        self._kept[stage] = {name: TensorWitness.of(value) for name, value in arranged.items()}
+        self._kept[stage] = {
+            name: TensorWitness.of(value)
+            for name, value in outputs.items()
+            if name not in OF_QUERIES
+        }
+        self._of_queries[stage] = {name: outputs[name] for name in OF_QUERIES if name in outputs}
 
 
 def _rms(values: Array) -> float:

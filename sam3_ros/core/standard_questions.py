@@ -11,9 +11,9 @@ import numpy.typing as npt
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.image_file import read_rgb
-from sam3_ros.core.image_transform import ImageTransform
+from sam3_ros.core.image_transform import Floats, ImageTransform
 from sam3_ros.core.interactive import prompt_feeds
-from sam3_ros.core.manifest import Manifest
+from sam3_ros.core.manifest import Manifest, Size
 from sam3_ros.core.prompts import InteractivePrompt
 from sam3_ros.core.raw_answers import Question
 from sam3_ros.core.recorded_answers import QuestionedImage
@@ -96,9 +96,20 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
         "box": InteractivePrompt(box=box),
         "box and a click": InteractivePrompt(points=several[:1], box=box),
     }
-    return [
+    found = [
         Question(name, prompt_feeds(prompt, transform, settings)) for name, prompt in asked.items()
     ]
+    if settings.mask_input is not None:  # as an object is asked for that is followed
+        mask = disc(settings.mask_input)
+        feeds = prompt_feeds(asked["click"], transform, settings, mask)
+        found.append(Question("click in a mask", feeds))
+    return found
+
+
+def disc(size: Size) -> Floats:
+    """Mask logits f32[h, w]: an ellipse in the middle, a third of each side."""
+    y, x = np.mgrid[-1 : 1 : size.height * 1j, -1 : 1 : size.width * 1j]
+    return np.where(np.hypot(x, y) < 1 / 3, 8.0, -8.0).astype(np.float32)
 
 
 def _blocks(seed: int) -> Pixels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sam3_ros.cli.main import main
@@ -10,7 +12,6 @@ from sam3_ros.cli.main import main
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "holds no recorded answers to be held against; give --checkpoint FILE"),
         (("--image", "photo.jpg"), "photo.jpg: an image can be asked only where the model is"),
         (("--reference", "absent"), "absent holds no cases_*.npz"),
     ],
@@ -21,6 +22,23 @@ def test_what_is_missing_is_said(
     assert main(["verify", "tabletop", "--no-record", *arguments]) == 2
 
     assert reason in capsys.readouterr().err
+
+
+def test_a_bundle_without_recorded_answers_has_nothing_to_be_held_against(
+    sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(sam3_bundle_path), "--no-record"]) == 2
+
+    reason = "holds no recorded answers to be held against; give --checkpoint FILE"
+    assert reason in capsys.readouterr().err
+
+
+def test_the_embedded_bundle_still_answers_as_it_was_recorded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["verify", "tabletop", "--no-record"]) == 0
+
+    assert "verified" in capsys.readouterr().out
 
 
 def test_a_checkpoint_and_a_seed_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:

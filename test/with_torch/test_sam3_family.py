@@ -91,7 +91,7 @@ def test_the_bundle_has_every_stage_and_says_what_was_proved(bundle: Bundle) -> 
     assert list(manifest.stages) == STAGES
     assert manifest.capabilities == ("concept", "interactive", "video")
     assert set(manifest.verification["onnx_against_pytorch"]) == set(STAGES)
-    assert manifest.verification["end_to_end"]["fp32"]["questions"] == 16
+    assert manifest.verification["end_to_end"]["fp32"]["questions"] == 19
 
 
 def test_the_bundle_answers_words_boxes_and_clicks(bundle: Bundle) -> None:

@@ -22,7 +22,7 @@ from sam3_ros.core.interactive import prompt_feeds
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.raw_answers import Question
 from sam3_ros.core.recorded_answers import QuestionedImage
-from sam3_ros.core.standard_questions import TABLE
+from sam3_ros.core.standard_questions import TABLE, disc
 from sam3_ros.core.tokenizer import ClipTokenizer
 
 # Of the demo's table at half its size, in px: one of two balls to show, and the red cube to click.
@@ -32,7 +32,7 @@ CUBE = InteractivePrompt(points=((130.0, 110.0),))
 
 
 def record_tabletop(bundle: Bundle) -> Bundle:
-    """Let the bundle hold its fp32 answers to two questions about the demo's table."""
+    """Let the bundle hold its fp32 answers to what is asked about the demo's table."""
     return record_into(bundle, [table_questions(bundle)])
 
 
@@ -47,7 +47,14 @@ def table_questions(bundle: Bundle) -> QuestionedImage:
     tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
     words = {"input_ids": tokenizer.encode(BALLS.text), **exemplar_feeds(BALLS, transform)}
     click = prompt_feeds(CUBE, transform, manifest.interactive)
-    asked = (Question("balls like this one", words), Question("click on the red cube", click))
+    assert manifest.interactive.mask_input is not None
+    mask = disc(manifest.interactive.mask_input)
+    within = prompt_feeds(CUBE, transform, manifest.interactive, mask)
+    asked = (
+        Question("balls like this one", words),
+        Question("click on the red cube", click),
+        Question("the same in a mask", within),
+    )
     return QuestionedImage("table", pixels, asked)
 
 

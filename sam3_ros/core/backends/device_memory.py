@@ -1,7 +1,7 @@
 """The memory of a device: making tensors there, and copying from one to another.
 
-ONNX Runtime copies from the host to a device and back, but offers no copy within a device to Python
-before 1.24. The CUDA runtime does, and ONNX Runtime has loaded it already.
+ONNX Runtime copies from the host to a device and back; a copy within a device it does not offer to
+Python in every version that we take. The CUDA runtime does, and ONNX Runtime has loaded it already.
 """
 
 from __future__ import annotations

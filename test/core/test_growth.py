@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from scenes import colour_scene
+
+from sam3_ros.core.bench.growth import CAMERAS, POINTS, PROMPTS, Growth, GrowthPoint, growths
+from sam3_ros.core.bench.measurement import Budget
+from sam3_ros.core.bench.observed_sessions import ObservedSessions
+from sam3_ros.core.bench.scenarios import Question
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter import Segmenter
+
+# One call to warm up and one that counts.
+ONCE, CALLS = Budget(repeats=1, seconds=0.001, least=1), 2
+SIZES = (ImageSize(48, 64), ImageSize(96, 128))
+
+Runs = dict[str, Counter[str]]
+
+
+@pytest.fixture(scope="module")
+def measured(sam3_bundle_path: Path) -> tuple[list[Growth], Runs]:
+    """What was found, and how often each stage ran for each point."""
+    sessions, begins = ObservedSessions(), {}
+    scene = colour_scene(120, 160, {"red": (50, 40, 110, 80)})
+    with Segmenter.load(sam3_bundle_path, threads=1, open_session=sessions) as segmenter:
+        question = Question(scene, "red")
+        found = list(
+            growths(
+                *(segmenter, question, SIZES, ONCE),
+                lambda point: begins.setdefault(point, len(sessions.runs)),
+            )
+        )
+    stages = [run.path.stem for run in sessions.runs]
+    ends = [*begins.values(), len(stages)]
+    parts = [Counter(stages[begin:end]) for begin, end in pairwise(ends)]
+    return found, dict(zip(begins, parts, strict=True))
+
+
+@pytest.mark.parametrize("count", PROMPTS)
+def test_prompts_share_the_image_and_each_has_its_own_fusion(measured, count: int) -> None:
+    runs = measured[1][f"prompts: {count}"]
+
+    assert runs["image_trunk"] == CALLS
+    assert runs["fusion"] == runs["segmentation"] == CALLS * count
+
+
+@pytest.mark.parametrize("count", CAMERAS)
+def test_cameras_share_nothing_but_the_text(measured, count: int) -> None:
+    runs = measured[1][f"cameras: {count}"]
+
+    assert runs["image_trunk"] == runs["fusion"] == CALLS * count
+    assert runs["text"] == 0
+
+
+@pytest.mark.parametrize("count", POINTS)
+def test_points_of_one_object_take_one_run_of_the_decoder(measured, count: int) -> None:
+    runs = measured[1][f"points: {count}"]
+
+    assert runs["mask_decoder"] == CALLS
+    assert runs["image_trunk"] == 0
+
+
+def test_the_image_sizes_are_those_that_were_asked(measured) -> None:
+    found = {growth.key: growth for growth in measured[0]}
+
+    assert [p.label for p in found["image size"].points] == ["64x48", "128x96"]
+    assert [p.amount for p in found["image size"].points] == [0.003072, 0.012288]
+    assert all(point.repeats == 1 for growth in measured[0] for point in growth.points)
+
+
+def test_growth_is_told_against_the_first_point() -> None:
+    one, four = GrowthPoint("1", 1, 10.0, 11.0, 5), GrowthPoint("4", 4, 25.0, 26.0, 5)
+    growth = Growth("prompts", "so many texts on a new frame", "prompt", (one, four))
+
+    assert (growth.ratio(one), growth.ratio(four)) == (1.0, 2.5)
+    assert (one.per_item_ms, four.per_item_ms) == (10.0, 6.25)
+    assert (growth.each_more_ms(one), growth.each_more_ms(four)) == (None, 5.0)

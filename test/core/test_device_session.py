@@ -200,6 +200,20 @@ def test_every_set_of_shapes_has_its_graph_up_to_a_limit(doubler: Path) -> None:
     assert session.graphs == MOST_GRAPHS
 
 
+def test_what_has_no_address_runs_without_a_graph(doubler: Path) -> None:
+    session = on_device(doubler, REPLAYED)
+    for _ in range(3):
+        assert session.run({"in": np.zeros((1, 0, 3), np.float32)})["out"].shape == (1, 0, 3)
+    assert session.graphs == 0
+
+
+def test_another_type_is_converted_before_it_is_copied(doubler: Path) -> None:
+    session = on_device(doubler, REPLAYED)
+    value = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+    session.run({"in": value})
+    np.testing.assert_array_equal(session.run({"in": value.astype(np.float64)})["out"], 2 * value)
+
+
 def test_without_graphs_none_is_made(doubler: Path) -> None:
     session = on_device(doubler)
     session.run({"in": np.zeros((1, 2, 3), np.float32)})

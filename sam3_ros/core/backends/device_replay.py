@@ -55,7 +55,8 @@ class ReplayedRuns:
         shapes = tuple(tuple(feeds[name].shape) for name in self._inputs)
         if shapes in self._bindings:
             return self._replay(feeds, *self._bindings[shapes])
-        if len(self._bindings) == MOST_GRAPHS:
+        is_empty = any(0 in shape for shape in shapes)  # such a tensor has no address
+        if is_empty or len(self._bindings) == MOST_GRAPHS:
             return self._run_once(feeds)
         if all(_is_fixed(spec) for spec in (*self._inputs.values(), *self._outputs.values())):
             self._bindings[shapes] = self._bound(feeds, _fixed_shapes(self._outputs))
@@ -76,8 +77,9 @@ class ReplayedRuns:
         on_device = {}
         for name, value in feeds.items():
             if isinstance(value, np.ndarray):
-                buffer = self._buffers[name, tuple(value.shape)]
-                buffer.update_inplace(np.ascontiguousarray(value))
+                buffer = self._buffers[name, value.shape]
+                # It would copy another type's bytes as they are.
+                buffer.update_inplace(np.ascontiguousarray(value, self._inputs[name].dtype))
             else:
                 on_device[name] = value
         pairs = [(_ort_value(v), self._buffers[n, v.shape]) for n, v in on_device.items()]

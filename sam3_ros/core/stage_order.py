@@ -52,11 +52,14 @@ def stages_needed(
     name that nothing provides, and for stages that wait for each other.
     """
     source = producers(stages)
+    # visit refers to itself, so only the garbage collector ends it: it must not hold a caller's
+    # tensors by a view of their names.
+    at_hand = frozenset(given)
     order: dict[str, Stage] = {}
     waiting: list[str] = []
 
     def visit(name: str, asker: str) -> None:
-        if name in given:
+        if name in at_hand:
             return
         if name not in source:
             raise BundleError(f"{asker} needs {name!r}, which no stage computes")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +73,21 @@ def test_an_image_is_encoded_once_for_many_questions(
     for stage in ("image_trunk", "detector_neck", "tracker_neck"):
         assert recorder.stages.count(stage) == 1
     assert recorder.stages.count("geometry") == 1
+
+
+def test_features_go_with_their_image_and_wait_for_no_garbage_collector(
+    sam3_bundle_path: Path,
+) -> None:
+    with Segmenter.load(sam3_bundle_path, threads=1) as loaded:
+        embedding = loaded.encode_image(SCENE)
+        loaded.ask(embedding, [ConceptPrompt("red"), CLICK])
+        features = weakref.ref(embedding.compute(["fpn2"], {})["fpn2"])
+        gc.disable()
+        try:
+            del embedding
+            assert features() is None
+        finally:
+            gc.enable()
 
 
 def test_geometry_runs_for_every_set_of_exemplars(segmenter: Segmenter, recorder: Recorder) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from sam3_ros.core.backends.bound_run import run_bound
+from sam3_ros.core.backends.cpu_arena import SHARES_ARENA, give_back_free_memory, make_arena
 from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
 from sam3_ros.core.backends.gpu_options import OPTIONS_SINCE
 from sam3_ros.core.backends.node_placement import (
@@ -69,6 +71,7 @@ class OnnxRuntimeSession:
         if provider.backend != "cpu":
             _require_placement(session, provider, path)
         self._path = path
+        self._shares_arena = _shares_arena(options, provider)
         self._session: Any = session
         self._provider = provider.name
         self._inputs = _specs(session.get_inputs(), path)
@@ -88,12 +91,12 @@ class OnnxRuntimeSession:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run once. The engine's own exceptions come through as they are."""
-        session = self._opened()
-        names = list(self._outputs)
-        contiguous = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
-        return dict(zip(names, session.run(names, contiguous), strict=True))
+        return run_bound(self._opened(), self._inputs, self._outputs, feeds)
 
     def close(self) -> None:
+        if self._session is not None and self._shares_arena:
+            self._session = None
+            give_back_free_memory(import_onnxruntime())
         self._session = None
 
     def _opened(self) -> Any:
@@ -127,10 +130,20 @@ def _engine_options(ort: Any, options: SessionOptions, provider: Provider) -> An
     if options.threads is not None:
         engine.intra_op_num_threads = options.threads
     engine.enable_cpu_mem_arena = options.keep_memory
+    if _shares_arena(options, provider):
+        make_arena(ort)
+        for name, value in SHARES_ARENA.items():
+            engine.add_session_config_entry(name, value)
+        # One piece for all tensors of a run is larger, and fits no other stage's.
+        engine.enable_mem_pattern = False
     spinning = "1" if options.spinning else "0"
     engine.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     engine.add_session_config_entry("session.inter_op.allow_spinning", spinning)
     return engine
+
+
+def _shares_arena(options: SessionOptions, provider: Provider) -> bool:
+    return options.keep_memory and provider.backend == "cpu"
 
 
 def _require_placement(session: Any, provider: Provider, path: Path) -> None:

@@ -248,6 +248,6 @@ class FrameAnswerer:
     def _settle(self, seen: SeenFrame, received: float) -> None:
         """What it holds has changed; nothing is kept from before the node was last activated."""
         if self._tools.activity.is_current(received):
-            self._tools.memory.trim()
+            self._tools.memory.trim(seen)
         else:
             self._tools.memory.forget(seen)

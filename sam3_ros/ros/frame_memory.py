@@ -70,8 +70,8 @@ class FrameMemory:
     def __init__(self, limits: Callable[[], MemoryLimits]) -> None:
         self._limits = limits
         self._lock = threading.Lock()
-        self._frames: list[SeenFrame] = []  # in the order in which they were taken
-        self._nbytes = 0
+        # In the order in which they were taken, with the bytes that each held when last weighed.
+        self._frames: dict[SeenFrame, int] = {}
 
     def add(self, seen: SeenFrame) -> bool:
         """Remember it as its camera's newest. False if the camera's clock jumped back.
@@ -83,8 +83,8 @@ class FrameMemory:
         if not went_on:
             self.clear(seen.camera)
         with self._lock:
-            self._frames.append(seen)
-        self.trim()
+            self._frames[seen] = 0
+        self.trim(seen)
         return went_on
 
     def find(self, camera: str, stamp_ns: int) -> SeenFrame | None:
@@ -99,21 +99,26 @@ class FrameMemory:
 
     def forget(self, seen: SeenFrame) -> None:
         with self._lock:
-            self._frames = [other for other in self._frames if other is not seen]
-        self.trim()
+            self._frames.pop(seen, None)
 
     def clear(self, camera: str | None = None) -> None:
         """Forget a camera's frames, or all."""
         with self._lock:
             others = camera is not None
-            self._frames = [s for s in self._frames if others and s.camera != camera]
-            self._nbytes = sum(seen.nbytes for seen in self._frames)
+            kept = {s: size for s, size in self._frames.items() if others and s.camera != camera}
+            self._frames = kept
 
-    def trim(self) -> None:
-        """Keep the limits, which may have changed, as may what the frames hold; oldest go first."""
+    def trim(self, changed: SeenFrame | None = None) -> None:
+        """Keep the limits, which may have changed, as may what the frames hold; oldest go first.
+
+        changed: the only one that holds more or less than before; to weigh all takes as long as a
+        frame's own messages.
+        """
         limits = self._limits()
         with self._lock:
-            sizes = {seen: seen.nbytes for seen in self._frames}
+            sizes = dict(self._frames)
+            for seen in self._frames if changed is None else {changed} & sizes.keys():
+                sizes[seen] = seen.nbytes
             nbytes = sum(sizes.values())
             later = Counter(seen.camera for seen in self._frames)
             for seen in tuple(sizes):
@@ -121,12 +126,12 @@ class FrameMemory:
                 crowded = later[seen.camera] >= limits.frames or nbytes > limits.nbytes
                 if later[seen.camera] and crowded:
                     nbytes -= sizes.pop(seen)
-            self._frames, self._nbytes = list(sizes), nbytes
+            self._frames = sizes
 
     def size(self) -> tuple[int, int]:
         """Frames and bytes."""
         with self._lock:
-            return len(self._frames), self._nbytes
+            return len(self._frames), sum(self._frames.values())
 
     def _newest_first(self, camera: str) -> Iterator[SeenFrame]:
         with self._lock:

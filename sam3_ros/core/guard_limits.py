@@ -68,7 +68,7 @@ _LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
     }
 )
 _OF_A_STAGE: Mapping[str, float] = MappingProxyType(
-    {"fp32": 0.01, "fp16": 0.02, "bf16": 0.1, "int8": 0.3}
+    {"fp32": 0.01, "fp16": 0.01, "bf16": 0.1, "int8": 0.1}
 )
 #: fp32 on the CPU is what the others are held against: what differs came in with its inputs.
 _OF_THE_REFERENCE = GuardLimits(0.9999, 1e-5, 1e-5)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import isinf
 from time import perf_counter
 
 from sam3_ros.core.aligned_answer import QueryOrder
@@ -83,7 +82,7 @@ def judge(
         limits = limits.given(rounding)
     failure, stage = asked.all_questions()
     total = _NO_ANSWER if failure else worst(asked.differences)
-    broken = failure or limits.broken_by(total) or _not_finite(asked.stages)
+    broken = failure or limits.broken_by(total) or _strayed(asked.stages)
     blamed = (guilty(asked.stages) or ((stage,) if stage else ())) if broken else ()
     seconds = perf_counter() - start
     return Verdict(plan, total, limits, tuple(asked.stages), seconds, broken, blamed)
@@ -143,8 +142,9 @@ def _best_boxes(answer: RawAnswer) -> RawAnswer:
     return replace(answer, tensors={**answer.tensors, "pred_boxes": boxes})
 
 
-def _not_finite(stages: Iterable[StageVerdict]) -> str | None:
-    """A stage may overflow in a place that no question looks at."""
-    found = (each for each in stages if each.distance is not None and isinf(each.distance))
-    first = next(found, None)
-    return None if first is None else str(first)
+def _strayed(stages: Iterable[StageVerdict]) -> str | None:
+    """The worst stage, where it is past its limit: a fault that these questions hardly show."""
+    furthest = max(stages, key=lambda each: each.excess, default=None)
+    if furthest is None or furthest.excess <= 1:
+        return None
+    return f"{furthest}, and at most {furthest.limit:.2g} is usual"

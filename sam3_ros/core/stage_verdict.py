@@ -11,6 +11,8 @@ from sam3_ros.core.stage_order import Stage
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stage_witness import StageWitnesses, TensorWitness
 
+#: How many times larger a sound stage may make what came in with its inputs.
+AMPLIFIED = 5.0
 #: As a part of the worst stage's excess.
 _NEARLY_AS_BAD = 0.25
 #: The segmenter joins these to the prompt itself.
@@ -38,10 +40,10 @@ class StageVerdict:
 
     @property
     def excess(self) -> float:
-        """How much worse its outputs are than its precision and its inputs explain; 1 is usual."""
+        """How much worse its outputs are than its precision and its inputs explain: 1 at most."""
         if self.choice == REFERENCE or self.distance is None or not isfinite(self.of_inputs):
             return 0.0
-        return self.distance / max(self.limit, self.of_inputs)
+        return self.distance / max(self.limit, AMPLIFIED * self.of_inputs)
 
     def __str__(self) -> str:
         if self.distance is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli.bench_refusals import OF_NODE, OF_STAGES, refuse_options
 from sam3_ros.cli.bench_sizes import add_sizes_option, sizes_or
 from sam3_ros.cli.model_options import load_segmenter
 from sam3_ros.cli.replay_progress import ProgressLine
@@ -31,6 +32,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    refuse_options(options, "with --growth", OF_STAGES, OF_NODE)
     if options.plot is not None:
         from sam3_ros.cli.growth_plot import require_matplotlib
         from sam3_ros.cli.replay_outcome import make_way_for

@@ -121,6 +121,31 @@ def test_what_cannot_be_measured_is_a_usage_error(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "option", [("--size", "64x48"), ("--prompts", "4"), ("--rate", "5"), ("-p", "threads:=1")]
+)
+def test_options_of_other_measurements_are_refused(
+    sam3_bundle_path: Path, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert growth(sam3_bundle_path, *option) == 2
+    assert "is not for a bench with --growth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--plot", "g.png"), "--plot is not for a bench of stages"),
+        (("--sizes", "64x48"), "--sizes is not for a bench of stages; give --size"),
+        (("--rate", "5"), "--rate is not for a bench of stages"),
+    ],
+)
+def test_its_own_options_are_refused_without_it(
+    option: tuple[str, str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", *option]) == 2
+    assert reason in capsys.readouterr().err
+
+
 def test_it_is_one_or_the_other(sam3_bundle_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         growth(sam3_bundle_path, "--node")

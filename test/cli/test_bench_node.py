@@ -200,6 +200,9 @@ def test_options_of_a_wrong_form_are_refused(
     ("arguments", "reason"),
     [
         (("-p", "score_treshold:=0.5"), "the node has no such parameter"),
+        (("--size", "64x48"), "--size is not for a bench with --node; give --sizes"),
+        (("--against", "plain"), "--against is not for a bench with --node"),
+        (("--plot", "g.png"), "--plot is not for a bench with --node"),
         (("--bundle", "absent"), "no bundle 'absent'"),
         (("--image", "absent.png"), "absent.png"),
     ],

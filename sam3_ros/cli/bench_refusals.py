@@ -1,0 +1,41 @@
+"""Options of `sam3-ros bench` that another of its measurements takes are refused, not ignored."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from sam3_ros.core.errors import Sam3RosError
+
+# By the names of the parsed options: their defaults, which mean that they were not given.
+OF_STAGES: Mapping[str, object] = {
+    "size": (640, 480),
+    "prompts": 2,
+    "cameras": 2,
+    "against": None,
+    "rival_bundle": None,
+    "checkpoint": None,
+    "reductions": False,
+}
+OF_GROWTH: Mapping[str, object] = {"plot": None}
+OF_BOTH: Mapping[str, object] = {"sizes": None}
+OF_NODE: Mapping[str, object] = {
+    "transports": ("raw", "compressed"),
+    "encoding": "bgr8",
+    "rate": 30.0,
+    "clicks": 20,
+    "domain": None,
+    "param": [],
+}
+_INSTEAD = {"size": "; give --sizes", "sizes": "; give --size"}
+
+
+def refuse_options(
+    options: argparse.Namespace, measurement: str, *others: Mapping[str, object]
+) -> None:
+    """Raise Sam3RosError for one of the others' that was given. measurement: such as "with --node"."""
+    for name, default in (entry for other in others for entry in other.items()):
+        if getattr(options, name) != default:
+            option = name.replace("_", "-")
+            instead = _INSTEAD.get(name, "")
+            raise Sam3RosError(f"--{option} is not for a bench {measurement}{instead}")

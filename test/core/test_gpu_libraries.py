@@ -69,7 +69,7 @@ def test_an_engines_key_tells_the_libraries(monkeypatch: pytest.MonkeyPatch) -> 
     versions = {"libnvinfer": "100300"}
     monkeypatch.setattr("sam3_ros.core.backends.machine.library_versions", lambda: versions)
     assert engine_versions("tensorrt")["libnvinfer"] == "100300"
-    assert "onnxruntime" in engine_versions("tensorrt")
+    assert any(name.startswith("onnxruntime") for name in engine_versions("tensorrt"))
 
 
 def test_what_pip_installed_is_loaded_first(

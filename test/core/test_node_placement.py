@@ -24,6 +24,7 @@ from sam3_ros.core.session import SessionOptions
 
 TABLETOP = Bundle.open("tabletop")
 
+TELLS = hasattr(onnxruntime.InferenceSession, "get_provider_graph_assignment_info")  # from 1.24 on
 # Runs on the CPU and says that it was to be elsewhere.
 ELSEWHERE = replace(PROVIDERS["cpu"], backend="cuda")
 
@@ -33,8 +34,7 @@ def test_onnx_runtime_tells_what_runs_on_the_cpu() -> None:
     options.add_session_config_entry(RECORD_PLACEMENT, "1")
     path = str(TABLETOP.stage_file("scoring", "fp32"))
     on_cpu = nodes_on_cpu(onnxruntime.InferenceSession(path, options))
-    tells = hasattr(onnxruntime.InferenceSession, "get_provider_graph_assignment_info")
-    assert (on_cpu is not None) == tells
+    assert (on_cpu is not None) == TELLS
     assert on_cpu is None or on_cpu["MatMul"] + on_cpu["Gemm"] > 0
 
 
@@ -55,6 +55,9 @@ def test_arithmetic_on_the_cpu_is_refused(operator: str) -> None:
 
 def test_a_session_whose_arithmetic_fell_to_the_cpu_is_not_made() -> None:
     path = TABLETOP.stage_file("scoring", "fp32")
+    if not TELLS:
+        assert OnnxRuntimeSession(path, ELSEWHERE, SessionOptions()).provider == ELSEWHERE.name
+        return
     with pytest.raises(BackendError, match=r"scoring.onnx was to run on backend 'cuda'.*MatMul"):
         OnnxRuntimeSession(path, ELSEWHERE, SessionOptions())
 

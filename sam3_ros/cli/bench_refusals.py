@@ -33,7 +33,10 @@ _INSTEAD = {"size": "; give --sizes", "sizes": "; give --size"}
 def refuse_options(
     options: argparse.Namespace, measurement: str, *others: Mapping[str, object]
 ) -> None:
-    """Raise Sam3RosError for one of the others' that was given. measurement: such as "with --node"."""
+    """Raise Sam3RosError for one of the others' that was given.
+
+    measurement: such as "with --node".
+    """
     for name, default in (entry for other in others for entry in other.items()):
         if getattr(options, name) != default:
             option = name.replace("_", "-")

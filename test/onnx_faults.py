@@ -1,0 +1,95 @@
+"""Faults planted into real model files, of the kinds that a conversion makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Fault = Callable[[onnx.ModelProto], None]
+
+
+def faulty(source: Path, target: Path, fault: Fault) -> Path:
+    """A copy of a model file with a fault."""
+    model = onnx.load(source)
+    fault(model)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, target)
+    return target
+
+
+def scaled_weights(factor: float) -> Fault:
+    """As a quantiser's wrong scale makes them: every kernel and matrix times a factor."""
+
+    def fault(model: onnx.ModelProto) -> None:
+        for weight in _weights(model):
+            _set(weight, numpy_helper.to_array(weight) * np.float32(factor))
+
+    return fault
+
+
+def swapped_channels(model: onnx.ModelProto) -> None:
+    """The largest weight with its output channels in reverse."""
+    weight = max(_weights(model), key=lambda each: int(np.prod(each.dims)))
+    values = numpy_helper.to_array(weight)
+    axis = 0 if values.ndim == 4 else values.ndim - 1  # a kernel, or a matrix on the right
+    _set(weight, np.flip(values, axis))
+
+
+def rounded_to_half(model: onnx.ModelProto) -> None:
+    """No fault: what a sound conversion to float16 does to the weights."""
+    for weight in _weights(model):
+        _set(weight, numpy_helper.to_array(weight).astype(np.float16))
+
+
+def without_shapes(model: onnx.ModelProto) -> None:
+    """No fault: a quantiser infers them itself, and stumbles over those of other tools."""
+    del model.graph.value_info[:]
+
+
+def not_a_number(model: onnx.ModelProto) -> None:
+    """One value of the largest weight."""
+    weight = max(_weights(model), key=lambda each: int(np.prod(each.dims)))
+    values = numpy_helper.to_array(weight).copy()
+    values.flat[values.size // 2] = np.nan
+    _set(weight, values)
+
+
+def overflow(model: onnx.ModelProto) -> None:
+    """The first output goes through float16, past its end at 65504."""
+    graph = model.graph
+    name = next(
+        out.name for out in graph.output if out.type.tensor_type.elem_type == TensorProto.FLOAT
+    )
+    for node in graph.node:
+        node.output[:] = [f"{each}_whole" if each == name else each for each in node.output]
+        node.input[:] = [f"{each}_whole" if each == name else each for each in node.input]
+    large, small = (
+        numpy_helper.from_array(np.array(value, np.float32), f"{name}_{value:g}")
+        for value in (1e6, 1e-6)
+    )
+    graph.initializer.extend([large, small])
+    graph.node.extend(
+        [
+            helper.make_node("Mul", [f"{name}_whole", large.name], [f"{name}_large"]),
+            helper.make_node("Cast", [f"{name}_large"], [f"{name}_half"], to=TensorProto.FLOAT16),
+            helper.make_node("Cast", [f"{name}_half"], [f"{name}_cut"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}_cut", small.name], [name]),
+        ]
+    )
+
+
+def _weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    return [
+        each
+        for each in model.graph.initializer
+        if len(each.dims) >= 2 and each.data_type == TensorProto.FLOAT
+    ]
+
+
+def _set(weight: onnx.TensorProto, values: np.ndarray) -> None:
+    name = weight.name
+    weight.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))

@@ -57,32 +57,35 @@ class GuardLimits:
         return None
 
 
-#: fp32 elsewhere: other orders of summation, and TF32, which keeps as many digits as fp16.
-_ELSEWHERE = GuardLimits(0.99, 0.01, 0.005)
+#: On a GPU fp32 may be computed in TF32, which keeps as many digits as fp16.
+_MAY_BE_TF32 = frozenset({"cuda", "tensorrt"})
 _LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
     {
-        "fp32": _ELSEWHERE,
+        "fp32": GuardLimits(0.999, 0.001, 0.001),
         "fp16": GuardLimits(LEAST_MASK_IOU["fp16"], 0.02, 0.01),
         "bf16": GuardLimits(LEAST_MASK_IOU["bf16"], 0.05, 0.02),
         "int8": GuardLimits(LEAST_MASK_IOU["int8"], 0.1, 0.03),
     }
 )
 _OF_A_STAGE: Mapping[str, float] = MappingProxyType(
-    {"fp32": 0.01, "fp16": 0.01, "bf16": 0.1, "int8": 0.1}
+    {"fp32": 0.001, "fp16": 0.02, "bf16": 0.15, "int8": 0.15}
 )
 #: fp32 on the CPU is what the others are held against: what differs came in with its inputs.
 _OF_THE_REFERENCE = GuardLimits(0.9999, 1e-5, 1e-5)
 
 
 def limits_of(choice: StageChoice) -> GuardLimits:
-    """Of one choice; a precision of unknown name has those of fp16."""
-    if choice == REFERENCE:
-        return _OF_THE_REFERENCE
-    return _LIMITS.get(choice.precision, _LIMITS["fp16"])
+    """Of one choice."""
+    return _OF_THE_REFERENCE if choice == REFERENCE else _LIMITS[_judged_as(choice)]
 
 
 def stage_limit(choice: StageChoice) -> float:
     """By how much of its own scale a stage may be off by itself, before it is suspected."""
-    if choice == REFERENCE:
-        return _OF_A_STAGE["fp32"]
-    return _OF_A_STAGE.get(choice.precision, _OF_A_STAGE["fp16"])
+    return _OF_A_STAGE[_judged_as(choice)]
+
+
+def _judged_as(choice: StageChoice) -> str:
+    """A precision that is not known here has to be as good as fp16."""
+    if choice.precision == "fp32" and choice.backend in _MAY_BE_TF32:
+        return "fp16"
+    return choice.precision if choice.precision in _LIMITS else "fp16"

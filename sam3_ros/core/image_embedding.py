@@ -18,13 +18,15 @@ class ImageEmbedding:
     """What is known of one image; made by Segmenter.encode_image, and only good for its maker.
 
     A feature is computed when the first prompt needs it, and kept: asking for words never runs
-    the click's part of the image encoder, nor the other way round.
+    the click's part of the image encoder, nor the other way round. What served only to compute
+    others is let go once they are all there: the pixel values, and the trunk's features in the end.
     """
 
     def __init__(self, graph: StageGraph, transform: ImageTransform, pixel_values: Floats) -> None:
         self.graph = graph
         self.transform = transform
         self._lasting_names = graph.derived_from(frozenset(IMAGE_INPUTS))
+        self._superseding = graph.superseding(frozenset(IMAGE_INPUTS))
         self._values: dict[str, Tensor] = {"pixel_values": pixel_values}
         self._without_exemplars: dict[str, Array] | None = None
 
@@ -35,7 +37,7 @@ class ImageEmbedding:
 
     @property
     def nbytes(self) -> int:
-        """Held now: pixel values and the features computed so far; may be asked by any thread.
+        """Held now: of pixel values and features what is still of use; may be asked by any thread.
 
         On the host and on devices: what is kept on a GPU is not there for the model either.
         """
@@ -59,6 +61,7 @@ class ImageEmbedding:
         computed = self.graph.compute_in_place(wanted, {**self._values, **values})
         for name in self._lasting_names.intersection(computed):
             self._values[name] = computed[name]
+        self._let_go()
         return {**computed, **self.graph.compute(wanted, computed)}
 
     def geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
@@ -68,6 +71,12 @@ class ImageEmbedding:
         if self._without_exemplars is None:  # the same for every phrase asked of this image
             self._without_exemplars = self._geometry(exemplars)
         return self._without_exemplars
+
+    def _let_go(self) -> None:
+        held = self._values.keys()
+        spent = [name for name, others in self._superseding.items() if others <= held]
+        for name in spent:
+            self._values.pop(name, None)
 
     def _buffers(self) -> list[Tensor]:
         held = (*self._values.values(), *(self._without_exemplars or {}).values())

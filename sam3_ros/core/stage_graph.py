@@ -18,7 +18,12 @@ from sam3_ros.core.session import (
     TensorSpec,
     on_host,
 )
-from sam3_ros.core.stage_order import Stage, derived_names, stages_needed
+from sam3_ros.core.stage_order import (
+    Stage,
+    derived_names,
+    stages_needed,
+    superseding_names,
+)
 from sam3_ros.core.stage_tensors import check_tensors
 
 OpenStage = Callable[[Stage], Session]
@@ -50,6 +55,10 @@ class StageGraph:
     def derived_from(self, given: Collection[str]) -> frozenset[str]:
         """The names that depend on nothing but the given ones, for example the image features."""
         return derived_names(self._stages.values(), given)
+
+    def superseding(self, given: Collection[str]) -> dict[str, frozenset[str]]:
+        """What each name that depends on the given ones alone is kept for, and no longer."""
+        return superseding_names(self._stages.values(), given)
 
     def provides(self, name: str) -> bool:
         """Does any stage compute the tensor of this canonical name?"""

@@ -88,3 +88,20 @@ def derived_names(stages: Iterable[Stage], given: Collection[str]) -> frozenset[
             known.update(stage.outputs)
             remaining.remove(stage)
     return frozenset(known.difference(given))
+
+
+def superseding_names(stages: Iterable[Stage], given: Collection[str]) -> dict[str, frozenset[str]]:
+    """For given and derived names: those that leave no use for it, once all are computed.
+
+    A name that a stage reads together with anything else than those is not among the keys, nor is
+    one that no stage reads.
+    """
+    stages = list(stages)
+    derived = derived_names(stages, given)
+    found: dict[str, frozenset[str]] = {}
+    for name in derived.union(given):
+        readers = [stage for stage in stages if name in stage.inputs]
+        outputs = frozenset(output for stage in readers for output in stage.outputs)
+        if readers and outputs <= derived:
+            found[name] = outputs
+    return found

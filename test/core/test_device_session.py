@@ -111,8 +111,7 @@ def test_features_stay_where_they_were_computed() -> None:
         plain.ask(other, PROMPTS)
     assert held > 1_000_000
     assert other.device_nbytes == 0
-    pixels = 3 * 240 * 320 * 4
-    assert pixels <= on_the_host < pixels + 10_000, "pixels, and what a prompt without boxes adds"
+    assert on_the_host < 10_000, "what a prompt without boxes adds; the pixels have served"
     assert embedding.nbytes <= other.nbytes
 
 

@@ -10,6 +10,7 @@ import pytest
 from recording_sessions import Change, Outputs, Recorder
 from scenes import colour_scene, iou, patch_mask
 
+from sam3_ros.core.concept import exemplar_feeds
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.following import LARGEST_LOGIT, Followed
 from sam3_ros.core.geometry import Box
@@ -238,7 +239,12 @@ def test_an_embedding_says_what_it_holds(segmenter: Segmenter) -> None:
     segmenter.follow(embedding, CLICK, start(segmenter, scene(0)), LEAST)
     assert embedding.nbytes == clicked  # a prompt adds nothing that stays
     segmenter.ask(embedding, [ConceptPrompt("red")])
-    assert embedding.nbytes > clicked
+    # Both necks have run: pixel values and the trunk's features are of no more use.
+    lasting = embedding.compute(
+        ["fpn0", "fpn1", "fpn2", "sam_s0", "sam_s1", "sam_embed"], {}
+    ).values()
+    words = embedding.geometry(exemplar_feeds(ConceptPrompt("red"), embedding.transform)).values()
+    assert embedding.nbytes == sum(value.nbytes for value in (*lasting, *words))
 
 
 def test_memory_that_two_features_share_counts_once(segmenter: Segmenter) -> None:

@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from sam3_ros.core.errors import BackendError, InferenceError, PromptError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.segments import Segment
 from sam3_ros.core.session import Session, SessionOptions
 
 SCENE = colour_scene(240, 320, {"red": [(20, 30, 90, 110), (200, 40, 300, 180)]})
@@ -38,6 +40,12 @@ def segmenter(sam3_bundle_path: Path, recorder: Recorder) -> Iterator[Segmenter]
 
 def changed(bundle: Path, **changes: Change) -> Segmenter:
     return Segmenter.load(bundle, threads=1, open_session=Recorder(changes))
+
+
+def assert_same(found: list[Segment], expected: list[Segment]) -> None:
+    assert [each.score for each in found] == [each.score for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.mask, other.mask)
 
 
 def test_only_kept_queries_reach_the_segmentation(segmenter: Segmenter, recorder: Recorder) -> None:
@@ -73,6 +81,17 @@ def test_an_image_is_encoded_once_for_many_questions(
     for stage in ("image_trunk", "detector_neck", "tracker_neck"):
         assert recorder.stages.count(stage) == 1
     assert recorder.stages.count("geometry") == 1
+
+
+def test_what_is_let_go_is_never_missed(segmenter: Segmenter, recorder: Recorder) -> None:
+    questions = [ConceptPrompt("red"), CLICK, ConceptPrompt("green")]
+    expected = [segmenter.ask(segmenter.encode_image(SCENE), [each]) for each in questions]
+    for order in permutations(range(len(questions))):
+        recorder.runs.clear()
+        embedding = segmenter.encode_image(SCENE)
+        for number in order:
+            assert_same(segmenter.ask(embedding, [questions[number]]), expected[number])
+        assert recorder.stages.count("image_trunk") == 1
 
 
 def test_features_go_with_their_image_and_wait_for_no_garbage_collector(

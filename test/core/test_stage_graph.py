@@ -76,6 +76,14 @@ def test_names_that_hang_on_the_image_alone(sam3_bundle_path: Path) -> None:
     assert graph.derived_from({"input_ids"}) == {"text_features", "text_mask"}
 
 
+def test_what_each_name_of_the_image_is_kept_for(sam3_bundle_path: Path) -> None:
+    features = {"fpn0", "fpn1", "fpn2", "sam_s0", "sam_s1", "sam_embed"}
+    assert graph_of(sam3_bundle_path).superseding({"pixel_values"}) == {
+        "pixel_values": {"trunk_features"},
+        "trunk_features": features,
+    }
+
+
 def test_a_name_that_nothing_provides_is_an_error(sam3_bundle_path: Path) -> None:
     graph = graph_of(sam3_bundle_path)
     with pytest.raises(BundleError, match="the answer needs 'depth'"):

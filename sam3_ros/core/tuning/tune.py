@@ -110,6 +110,9 @@ class Tuning:
         timer = StageTimer(self._bundle, self._settings.session_options, self._open_session)
         times: list[CandidateTime] = []
         for stage in self._bundle.manifest.stages_in_use:
+            if stage not in feeds:
+                self._tell(f"no question runs {stage}: it stays in fp32 on the CPU, unjudged")
+                continue
             choices = candidates(self._bundle, stage, backends)
             self._tell(f"timing {stage}: {len(choices)} ways beside fp32 on the CPU")
             times += timer.measure(stage, choices, feeds[stage])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sam3_ros.core.bench.rivalry import Rival
     from sam3_ros.core.bench.scenarios import Question
     from sam3_ros.core.bench.setup import Setup
+    from sam3_ros.core.bundle import Bundle
     from sam3_ros.core.segmenter import Segmenter
 
 RIVALS = ("plain", "torch")
@@ -44,13 +45,20 @@ def add_against_options(group: argparse._ArgumentGroup) -> None:
 
 
 def require_rival(options: argparse.Namespace) -> None:
-    """Raise Sam3RosError for options that do not fit together, or what is not installed."""
+    """Raise Sam3RosError for options that do not fit together, what is not installed, and bundles
+    that the rival cannot run: before minutes of measuring."""
     if options.rival_bundle is not None and options.against != "plain":
         raise Sam3RosError("--rival-bundle goes with --against plain")
     if options.checkpoint is not None and options.against != "torch":
         raise Sam3RosError("--checkpoint goes with --against torch")
     if options.against == "torch":
         require_export()
+        from sam3_ros.core.bundle import Bundle
+        from sam3_ros.export.rebuild import require_rebuildable
+
+        require_rebuildable(Bundle.open(options.bundle).manifest, options.checkpoint)
+    if options.rival_bundle is not None:
+        _require_same_questions(options)
 
 
 def compete_with(
@@ -82,11 +90,28 @@ def _rival(
     bundle = segmenter.bundle
     if options.against == "plain":
         from sam3_ros.core.bench.plain_rival import PlainRival
-        from sam3_ros.core.bundle import Bundle
 
         if options.rival_bundle is not None:
-            bundle = Bundle.open(options.rival_bundle)
+            bundle = _open_rival(options)
         return PlainRival(bundle, setup.default.backend, setup.threads, question.image)
     from sam3_ros.export.torch_rival import TorchRival
 
     return TorchRival(bundle, options.checkpoint, setup.threads, question.image)
+
+
+def _require_same_questions(options: argparse.Namespace) -> None:
+    from sam3_ros.core.bundle import Bundle
+
+    ours, theirs = Bundle.open(options.bundle), _open_rival(options)
+    missing = {"concept", "interactive"} & ({*ours.capabilities} - {*theirs.capabilities})
+    if missing:
+        raise Sam3RosError(
+            f"--rival-bundle {options.rival_bundle} answers no {' or '.join(sorted(missing))} "
+            f"prompts, as bundle {ours.manifest.name!r} does: give one of the same model"
+        )
+
+
+def _open_rival(options: argparse.Namespace) -> Bundle:
+    from sam3_ros.core.bundle import Bundle
+
+    return Bundle.open(options.rival_bundle)

@@ -20,16 +20,22 @@ def rebuilt_network(manifest: Manifest, checkpoint: Path | None) -> Network:
     Raises ExportError where the manifest does not say how it was exported, or has no seed and no
     checkpoint is given; CheckpointError where that does not fit.
     """
+    require_rebuildable(manifest, checkpoint)
     family, input_size = _family(manifest), int(manifest.source["input_size"])
     if checkpoint is not None:
         return from_checkpoint(family, checkpoint, input_size).network
-    seed = manifest.source.get(RANDOM_SEED, "")
-    if not seed.isdecimal():
+    seed = int(manifest.source[RANDOM_SEED])
+    return from_seed(family, seed, manifest.source["variant"], input_size).network
+
+
+def require_rebuildable(manifest: Manifest, checkpoint: Path | None) -> None:
+    """Raise ExportError, as rebuilt_network would, without building anything."""
+    _family(manifest)
+    if checkpoint is None and not manifest.source.get(RANDOM_SEED, "").isdecimal():
         raise ExportError(
             f"the weights of bundle {manifest.name!r} came from a file "
             f"({manifest.source.get('checkpoint', 'unnamed')}): name it with --checkpoint"
         )
-    return from_seed(family, int(seed), manifest.source["variant"], input_size).network
 
 
 def _family(manifest: Manifest) -> Family:

@@ -5,6 +5,7 @@ PyTorch and an inference engine in one process would share threads, and each spo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,9 +15,13 @@ import torch
 from sam3_ros.core.bench.rivalry import Spent, spent
 from sam3_ros.core.bench.stage_chain import ChainQuestion, Economy, Image, StageChain, run_by
 from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.manifest import Manifest
 from sam3_ros.core.segments import Segment
+from sam3_ros.export.network import Network
 from sam3_ros.export.rebuild import rebuilt_network
 from sam3_ros.export.verification.torch_graph import torch_graph
+
+BuildNetwork = Callable[[Manifest, "Path | None"], Network]
 
 #: As the model's own forward does: only what is asked, but text and all masks on every frame.
 _ECONOMY = Economy(necks_on_demand=True, asked_only=True)
@@ -32,17 +37,23 @@ class TorchRival:
     one_for_all = False
 
     def __init__(
-        self, bundle: Bundle, checkpoint: Path | None, threads: int | None, image: Image
+        self,
+        bundle: Bundle,
+        checkpoint: Path | None,
+        threads: int | None,
+        image: Image,
+        build: BuildNetwork = rebuilt_network,
     ) -> None:
-        """Raises ExportError where the model cannot be built again, CheckpointError for a file
-        that is no checkpoint of it."""
+        """build: called in the child. Raises ExportError where the model cannot be built again,
+        CheckpointError for a file that is no checkpoint of it."""
         self.description = (
             f"the model of {bundle.manifest.name} in PyTorch {torch.__version__}, fp32 on the CPU "
-            f"in a process of its own, text and masks of all queries on every frame"
+            f"in a process of its own, on every frame all stages that the question needs"
         )
         self._child = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         try:
-            self._child.submit(_build, str(bundle.path), checkpoint, threads, image).result()
+            path = str(bundle.path)
+            self._child.submit(_build, build, path, checkpoint, threads, image).result()
         except BaseException:
             self.close()
             raise
@@ -58,12 +69,18 @@ class TorchRival:
         self._child.shutdown()
 
 
-def _build(bundle_path: str, checkpoint: Path | None, threads: int | None, image: Image) -> None:
+def _build(
+    build: BuildNetwork,
+    bundle_path: str,
+    checkpoint: Path | None,
+    threads: int | None,
+    image: Image,
+) -> None:
     global _model
     if threads is not None:
         torch.set_num_threads(threads)
     bundle = Bundle.open(bundle_path)
-    graph = torch_graph(rebuilt_network(bundle.manifest, checkpoint))
+    graph = torch_graph(build(bundle.manifest, checkpoint))
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
     _model = StageChain(bundle.manifest, run_by(graph), tokenizer, _ECONOMY), image
 

@@ -1,8 +1,8 @@
 """What is asked of a segmenter to time it: the cases that a robot meets, each well defined.
 
 With weights that know nothing of the picture all queries may be kept, or none. So "present" means
-here that the threshold is the second best query's score, for exactly one mask to be drawn, and
-"absent" that it is 1, which no score exceeds.
+here that the threshold is the second best query's score, for one mask to be drawn (where the best
+are equal, all of them are), and "absent" that it is 1, which no score exceeds.
 """
 
 from __future__ import annotations

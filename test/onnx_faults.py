@@ -32,8 +32,8 @@ def scaled_weights(factor: float) -> Fault:
 
 
 def swapped_channels(model: onnx.ModelProto) -> None:
-    """The largest weight with its output channels in reverse."""
-    weight = max(_weights(model), key=lambda each: int(np.prod(each.dims)))
+    """The last weight with its output channels in reverse."""
+    weight = _last_weight(model)
     values = numpy_helper.to_array(weight)
     axis = 0 if values.ndim == 4 else values.ndim - 1  # a kernel, or a matrix on the right
     _set(weight, np.flip(values, axis))
@@ -51,8 +51,8 @@ def without_shapes(model: onnx.ModelProto) -> None:
 
 
 def not_a_number(model: onnx.ModelProto) -> None:
-    """One value of the largest weight."""
-    weight = max(_weights(model), key=lambda each: int(np.prod(each.dims)))
+    """One value of the last weight: a ReLU after it would make 0 of it."""
+    weight = _last_weight(model)
     values = numpy_helper.to_array(weight).copy()
     values.flat[values.size // 2] = np.nan
     _set(weight, values)
@@ -88,6 +88,13 @@ def _weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
         for each in model.graph.initializer
         if len(each.dims) >= 2 and each.data_type == TensorProto.FLOAT
     ]
+
+
+def _last_weight(model: onnx.ModelProto) -> onnx.TensorProto:
+    """The one nearest to the outputs, as the nodes come."""
+    weights = {weight.name: weight for weight in _weights(model)}
+    used = (name for node in reversed(model.graph.node) for name in node.input)
+    return next(weights[name] for name in used if name in weights)
 
 
 def _set(weight: onnx.TensorProto, values: np.ndarray) -> None:

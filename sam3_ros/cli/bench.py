@@ -10,6 +10,7 @@ from sam3_ros.cli import bench_bundle, bench_growth, bench_node
 from sam3_ros.cli.bench_against import add_against_options
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.model_options import add_model_options, whole_number
+from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -86,6 +87,8 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if (options.growth or options.node) and (options.against or options.reductions):
+        raise Sam3RosError("--against and --reductions do not go with --growth or --node")
     if options.growth:
         return bench_growth.run(options)
     if options.node:

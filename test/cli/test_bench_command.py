@@ -147,6 +147,7 @@ def test_ratios_and_reductions_have_tables_too(
         (("--checkpoint", "x.pth"), "--checkpoint goes with --against torch"),
         (("--against", "plain", "--rival-bundle", "nowhere"), "no bundle 'nowhere'"),
         (("--profile", "nowhere.yaml"), "nowhere.yaml"),
+        (("--growth", "--against", "plain"), "do not go with --growth or --node"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

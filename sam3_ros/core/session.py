@@ -120,9 +120,9 @@ class SessionOptions:
 
     threads: intra-op threads, None for the engine's own choice. spinning: let idle threads
     busy-wait for work, a little faster and a whole core dearer; off because a robot's other
-    processes need that core. device_id: index of the accelerator. keep_memory: a session holds on
-    to the working memory of its last run, which can make the next one faster. compute: "stored" as
-    the file says, or a precision of its own to compute with, which a backend that has none refuses.
+    processes need that core. device_id: index of the accelerator. keep_memory: what a run worked
+    in is kept for the next run of any session, which is faster for it. compute: "stored" as the
+    file says, or a precision of its own to compute with, which a backend that has none refuses.
     file_precision: what the file is stored in, which TensorRT has to be told. cuda_graphs: record
     a stage's kernels once for each set of shapes and replay them in one launch, where a GPU can.
     shapes: the sizes to come, for an engine that is built for them.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx_graph import OnnxGraph
 from scenes import colour_scene
@@ -98,6 +99,22 @@ def test_inputs_are_left_as_they_were(shifts: Path) -> None:
     x.flags.writeable = False
     open_session(shifts).run({"x": x})
     np.testing.assert_array_equal(x, np.arange(12, dtype=np.float32).reshape(1, 12))
+
+
+def test_a_shape_that_an_output_does_not_have_is_an_error_not_another_tensor(
+    tmp_path: Path,
+) -> None:
+    g = OnnxGraph("two of three")
+    x = g.input("x", np.float32, (1, "n"))
+    chosen = g.constant([True, True, False], np.bool_)
+    g.output(g.op("Compress", x, chosen, axis=1), "y", np.float32, (1, "m"))
+    model = g.model()
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "n"  # it is two, whatever n
+    onnx.save(model, tmp_path / "lies.onnx")
+    session = open_session(tmp_path / "lies.onnx")
+    np.testing.assert_array_equal(session.run({"x": np.ones((1, 2), np.float32)})["y"], [[1, 1]])
+    with pytest.raises(RuntimeError, match="shape"):
+        session.run({"x": np.ones((1, 3), np.float32)})
 
 
 def test_a_missing_input_is_named(shifts: Path) -> None:

@@ -183,7 +183,7 @@ def test_fp32_on_the_cpu_is_never_refused(recorded: RecordedAnswers) -> None:
 
 @pytest.fixture(scope="module")
 def broken_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The tabletop in a precision whose tracker neck overflows and whose decoder is half too large."""
+    """The tabletop in a precision whose tracker neck overflows and whose decoder is too large."""
     folder = tmp_path_factory.mktemp("broken")
     files = {
         "tracker_neck": faulty(

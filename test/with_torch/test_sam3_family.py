@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,22 @@ def test_verify_finds_another_models_weights(
 
     failed = {figure.what for figure in verdict.figures if not figure.passed}
     assert {"image_trunk", "fusion", "mask_decoder"} <= failed
+
+
+def test_verify_refuses_a_bundle_that_was_cut_into_other_stages(
+    bundle: Bundle, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(rebuild.FAMILIES, FAMILY.name, FAMILY)
+    fusion = replace(
+        bundle.manifest.stages["fusion"],
+        inputs={"fpn2": "places", "prompt": "prompt", "prompt_mask": "prompt_mask"},
+    )
+    stages = {**bundle.manifest.stages, "fusion": fusion}
+    del stages["fusion_image"]
+    older = replace(bundle, manifest=replace(bundle.manifest, stages=stages))
+
+    with pytest.raises(ExportError, match="whose stage 'fusion' has other tensors; export it"):
+        verified(older, checkpoint=checkpoint)
 
 
 def verified(bundle: Bundle, checkpoint: Path | None = None) -> object:

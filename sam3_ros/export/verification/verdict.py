@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam3_ros.core.answer_difference import AnswerDifference, worst
 from sam3_ros.core.bundle import Bundle
@@ -21,6 +21,9 @@ from sam3_ros.core.recorded_answers import Key, RecordedAnswers
 from sam3_ros.core.recorded_answers_file import load_recorded_answers
 from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
 from sam3_ros.export.verification.reference import reference_figures
+
+if TYPE_CHECKING:
+    from sam3_ros.export.stage import Stage
 
 Progress = Callable[[str], None]
 
@@ -128,6 +131,7 @@ def _against_pytorch(
     progress("building the model in PyTorch")
     network = rebuilt_network(bundle.manifest, checkpoint)
     stages = network.stages()
+    _require_same_stages(bundle, stages)
     for name in bundle.manifest.stages:
         if "fp32" not in bundle.manifest.stages[name].files:
             continue
@@ -149,6 +153,18 @@ def _against_pytorch(
         known = rounding(network, bundle.manifest, recorded, doubtful)
         recorded = replace(recorded, rounding=known)
     yield from _against_recorded(bundle, recorded, "PyTorch", progress)
+
+
+def _require_same_stages(bundle: Bundle, stages: Mapping[str, Stage]) -> None:
+    """Raise ExportError where the model is cut into other stages than the bundle."""
+    for name, ours in bundle.manifest.stages.items():
+        theirs = stages.get(name)
+        if theirs is None or {*ours.inputs, *ours.outputs} != {*theirs.inputs, *theirs.outputs}:
+            raise ExportError(
+                f"bundle {bundle.manifest.name!r} was exported by another version of sam3_ros, "
+                f"whose stage {name!r} has other tensors; export it again, or hold it against its "
+                f"recorded answers, without --checkpoint and --rebuild"
+            )
 
 
 def _recorded(bundle: Bundle) -> RecordedAnswers:

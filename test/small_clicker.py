@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from sam3_ros.core.manifest import Manifest
+from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
 from sam3_ros.export.families.point_family import PointArchitecture
 from sam3_ros.export.models.points.efficientvit_large import EfficientVitSamSizes, Resolution
 from sam3_ros.export.models.points.sam_decoder import SamDecoderSizes
+from sam3_ros.export.network import Network
+from sam3_ros.export.rebuild import rebuilt_network
 
 SIZES = EfficientVitSamSizes(
     (
@@ -27,3 +32,9 @@ SIZES = EfficientVitSamSizes(
 )
 SMALL = PointArchitecture("small", SIZES, SamDecoderSizes(channels=32, heads=4, mlp=48), 64)
 FAMILY = replace(EFFICIENTVIT_SAM, architectures=(SMALL,))
+
+
+def small_clicker_of(manifest: Manifest, checkpoint: Path | None) -> Network:
+    """rebuilt_network for a process that knows the published families alone."""
+    FAMILIES[FAMILY.name] = FAMILY
+    return rebuilt_network(manifest, checkpoint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from small_stages import FixedLength, TokenReader
 
 from sam3_ros.core.bundle_files import ModelFile
 from sam3_ros.core.errors import ExportError
+from sam3_ros.export import fills
 from sam3_ros.export.onnx_file import OPSET, weight_bytes, write_onnx
+from sam3_ros.export.stage import Stage, TensorInput
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +96,30 @@ def test_exporting_prints_nothing(
 ) -> None:
     write_onnx(stage, tmp_path / "reader.onnx")
     assert capfd.readouterr() == ("", "")
+
+
+class _Activated(Stage):
+    """A GELU alone."""
+
+    outputs = ("places",)
+
+    def __init__(self, approximate: str) -> None:
+        super().__init__()
+        self.activation = torch.nn.GELU(approximate=approximate)
+
+    @property
+    def inputs(self) -> Mapping[str, TensorInput]:
+        return {"memory": TensorInput((1, "places", 4), fills.unit_features)}
+
+    def forward(self, memory: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.activation(memory),)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_both_kinds_of_gelu_are_written(approximate: str, tmp_path: Path) -> None:
+    stage = _Activated(approximate)
+    written = write_onnx(stage, tmp_path / "gelu.onnx")
+    x = np.linspace(-6, 6, 24, dtype=np.float32).reshape(1, 6, 4)
+    (found,) = onnxruntime.InferenceSession(written.path).run(None, {"memory": x})
+    with torch.no_grad():
+        np.testing.assert_allclose(found, stage(torch.from_numpy(x))[0].numpy(), atol=2e-6)

@@ -19,7 +19,7 @@ from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.session import Array, OpenSession, Session, SessionOptions
 
 # Large enough to reach the peak, and on a GPU to hide the copies there and back.
-_SIDE_AND_LINKS, _ON_GPU = (1024, 8), (4096, 32)
+_SIDE_AND_LINKS, _ON_GPU = (1536, 4), (4096, 32)
 REPEATS, SECONDS = 3, 0.5
 
 # Field numbers of onnx.proto3 (github.com/onnx/onnx).

@@ -27,7 +27,7 @@ def register(commands: Commands) -> None:
         """
         sam3-ros tune tabletop
         sam3-ros tune ./my_bundle --threads 2 --image kitchen.jpg --image hall.jpg
-        sam3-ros tune ./my_bundle --out robot.yaml --json
+        sam3-ros tune ./my_bundle --precisions fp32 --out robot.yaml --json
         """,
         _run,
     )
@@ -42,6 +42,12 @@ def register(commands: Commands) -> None:
         default=1.05,
         metavar="G",
         help="how many times faster than fp32 on the CPU it must be (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--precisions",
+        type=_names,
+        metavar="P,...",
+        help="try these alone, such as fp32 or fp32,bf16 (default: all that are here)",
     )
     parser.add_argument(
         "--image",
@@ -60,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.open(options.bundle)
     path = _path(options.out, bundle)
-    settings = TuneSettings(options.threads, options.least_gain)
+    settings = TuneSettings(options.threads, options.least_gain, precisions=options.precisions)
     profile = Tuning(bundle, settings, _tell).run(options.image)
     write_profile(path, profile)
     if options.json:
@@ -115,6 +121,13 @@ def _row(entry: dict[str, Any], taken: bool) -> str:
     )
     remark = "  taken" if taken else f"  {entry['refused']}" if "refused" in entry else ""
     return (named + timed + remark).rstrip()
+
+
+def _names(text: str) -> frozenset[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names with commas between, got {text!r}")
+    return frozenset(names)
 
 
 def _gain(text: str) -> float:

@@ -64,6 +64,25 @@ def test_json_for_a_program(
     assert document["evidence"]["candidates"]
 
 
+def test_precisions_that_are_chosen_are_all_that_is_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mobile_sam_bundle_path: Path
+) -> None:
+    path = tmp_path / "robot.yaml"
+    arguments = ["tune", str(mobile_sam_bundle_path), "--out", str(path), "--json"]
+    assert main([*arguments, "--precisions", "fp32"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {each["precision"] for each in document["evidence"]["candidates"]} == {"fp32"}
+    assert {each["precision"] for each in document["stages"].values()} == {"fp32"}
+
+    path.unlink()
+    assert main([*arguments, "--precisions", "fp32,fp8"]) == 2
+    assert "fp8: no stage" in capsys.readouterr().err
+    assert not path.exists()
+    with pytest.raises(SystemExit):
+        main([*arguments, "--precisions", "fp32,"])
+    assert "expected names with commas between" in capsys.readouterr().err
+
+
 def test_what_cannot_be_tuned_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from sam3_ros.core.answer_difference import AnswerDifference
 from sam3_ros.core.backends import open_session, openvino_session
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.errors import PrecisionError
 from sam3_ros.core.guard_limits import limits_of
 from sam3_ros.core.machine_profile_yaml import dump_profile, parse_profile
 from sam3_ros.core.precision_guard import Verdict
@@ -21,7 +22,7 @@ from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.session import Session, SessionOptions
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.tuning import stage_times
-from sam3_ros.core.tuning.candidates import Backends, candidates
+from sam3_ros.core.tuning.candidates import Backends, candidates, require_precisions
 from sam3_ros.core.tuning.plan_search import find_plan, worth_trying
 from sam3_ros.core.tuning.stage_times import CandidateTime, StageTimer
 from sam3_ros.core.tuning.tune import TuneSettings, Tuning
@@ -151,6 +152,24 @@ def test_a_precision_whose_file_is_the_same_is_no_candidate(tmp_path: Path) -> N
 
     backends = Backends(("cpu", "openvino"), bf16=False, refused=())
     assert candidates(doubled, "text", backends) == (FP32,)
+
+
+def test_precisions_may_be_chosen(sam3_bundle_path: Path) -> None:
+    bundle = Bundle.open(sam3_bundle_path)
+    backends = Backends(("cpu", "openvino"), bf16=True, refused=())
+
+    assert candidates(bundle, "fusion", backends, {"fp32"}) == (FP32,)
+    assert set(candidates(bundle, "fusion", backends, {"fp32", "bf16"})) == {FP32, BF16}
+
+
+def test_a_precision_that_cannot_be_run_here_is_refused(mobile_sam_bundle_path: Path) -> None:
+    bundle = Bundle.open(mobile_sam_bundle_path)
+    backends = Backends(("cpu",), bf16=False, refused=("openvino bf16: it is too old",))
+
+    require_precisions(bundle, backends, ["fp32"])
+    for wrong in ("bf16", "fp64"):
+        with pytest.raises(PrecisionError, match=rf"{wrong}: no stage .* there is .*fp32.*too old"):
+            require_precisions(bundle, backends, ["fp32", wrong])
 
 
 def test_what_cannot_be_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

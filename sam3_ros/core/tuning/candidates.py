@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sam3_ros.core.backends.factory import OPENVINO
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.errors import BackendError
+from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice
 
 
@@ -40,8 +40,25 @@ class Backends:
         return cls(tuple(available), bf16, tuple(refused))
 
 
-def candidates(bundle: Bundle, stage: str, backends: Backends) -> tuple[StageChoice, ...]:
-    """All but the reference. A precision whose file is that of another counts once."""
+def require_precisions(bundle: Bundle, backends: Backends, wanted: Iterable[str]) -> None:
+    """Raise PrecisionError for one that no stage can be run in here, with those that it can."""
+    stages = bundle.manifest.stages
+    here = {name for stage in bundle.manifest.stages_in_use for name in stages[stage].files}
+    if backends.bf16 and "fp32" in here:
+        here.add("bf16")
+    if lacking := sorted({*wanted} - here):
+        reasons = [line for line in backends.refused if line.startswith(OPENVINO)]
+        raise PrecisionError(
+            f"{', '.join(lacking)}: no stage of {bundle.manifest.name!r} can be run in it here; "
+            f"there is {', '.join(sorted(here))}{''.join(f' ({line})' for line in reasons)}"
+        )
+
+
+def candidates(
+    bundle: Bundle, stage: str, backends: Backends, wanted: Collection[str] | None = None
+) -> tuple[StageChoice, ...]:
+    """All but the reference. A precision whose file is that of another counts once, as fp32 where
+    it is that of fp32. wanted: the precisions to try, None for all."""
     precisions = list(_distinct(bundle, stage))
     found = [
         StageChoice(backend, precision)
@@ -50,7 +67,11 @@ def candidates(bundle: Bundle, stage: str, backends: Backends) -> tuple[StageCho
     ]
     if backends.bf16 and "fp32" in precisions:
         found.append(StageChoice(OPENVINO, "bf16"))
-    return tuple(choice for choice in found if choice != REFERENCE)
+    return tuple(
+        choice
+        for choice in found
+        if choice != REFERENCE and (wanted is None or choice.precision in wanted)
+    )
 
 
 def _distinct(bundle: Bundle, stage: str) -> Iterable[str]:

@@ -15,7 +15,7 @@ from sam3_ros.core.recorded_answers import RecordedAnswers, recorded_of
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.session import OpenSession, SessionOptions
 from sam3_ros.core.standard_questions import standard_images
-from sam3_ros.core.tuning.candidates import Backends, candidates
+from sam3_ros.core.tuning.candidates import Backends, candidates, require_precisions
 from sam3_ros.core.tuning.evidence import Finding, evidence
 from sam3_ros.core.tuning.plan_judge import PlanJudge
 from sam3_ros.core.tuning.plan_search import Tell, find_plan
@@ -29,11 +29,12 @@ _NO_PICTURE = "blocks"
 @dataclass(frozen=True)
 class TuneSettings:
     """threads: of the CPU, None for all cores. least_gain: how many times faster a choice must be
-    than fp32 on the CPU to be preferred to it."""
+    than fp32 on the CPU to be preferred to it. precisions: those to try, None for all."""
 
     threads: int | None = None
     least_gain: float = 1.05
     device_id: int = 0
+    precisions: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if self.least_gain < 1:
@@ -62,10 +63,11 @@ class Tuning:
     def run(self, pictures: Sequence[Path] = ()) -> MachineProfile:
         """pictures: image files to judge by, beside the shipped table.
 
-        Raises BackendError, InferenceError where fp32 on the CPU itself fails, ImageError for a
-        picture that cannot be read.
+        Raises PrecisionError for one to try that cannot be run here, BackendError, InferenceError
+        where fp32 on the CPU itself fails, ImageError for a picture that cannot be read.
         """
         backends = Backends.here()
+        require_precisions(self._bundle, backends, self._settings.precisions or ())
         self._tell("running fp32 on the CPU, which the others are held against")
         judged, feeds = self._reference(pictures)
         times = self._times(backends, feeds)
@@ -113,7 +115,7 @@ class Tuning:
             if stage not in feeds:
                 self._tell(f"no question runs {stage}: it stays in fp32 on the CPU, unjudged")
                 continue
-            choices = candidates(self._bundle, stage, backends)
+            choices = candidates(self._bundle, stage, backends, self._settings.precisions)
             self._tell(f"timing {stage}: {len(choices)} ways beside fp32 on the CPU")
             times += timer.measure(stage, choices, feeds[stage])
         return times

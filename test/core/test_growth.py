@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scenes import colour_scene
 
 from sam3_ros.core.bench.growth import CAMERAS, POINTS, PROMPTS, Growth, GrowthPoint, growths
 from sam3_ros.core.bench.measurement import Budget
 from sam3_ros.core.bench.observed_sessions import ObservedSessions
-from sam3_ros.core.bench.scenarios import Question
+from sam3_ros.core.bench.scenarios import Asked, Cameras, Question
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.image_embedding import ImageEmbedding
+from sam3_ros.core.prompts import ConceptPrompt
 from sam3_ros.core.segmenter import Segmenter
 
 # So short that nothing but the first of each growth is run to warm up.
@@ -56,6 +60,34 @@ def test_cameras_share_nothing_but_the_text(measured, count: int) -> None:
     calls = 2 if count == CAMERAS[0] else 1
     assert runs["image_trunk"] == runs["fusion"] == calls * count
     assert runs["text"] == 0
+
+
+def test_the_last_frame_of_each_camera_is_kept_while_the_next_is_encoded(
+    sam3_bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, made, alive = Segmenter.encode_image, [], [0]
+
+    def counted(segmenter: Segmenter, image: np.ndarray) -> ImageEmbedding:
+        alive.append(sum(each() is not None for each in made))
+        embedding = encode(segmenter, image)
+        made.append(weakref.ref(embedding))
+        return embedding
+
+    monkeypatch.setattr(Segmenter, "encode_image", counted)
+    scene = colour_scene(120, 160, {"red": (50, 40, 110, 80)})
+    with Segmenter.load(sam3_bundle_path, threads=1) as segmenter:
+        cameras = Cameras(segmenter, scene, 3)
+        for camera in (0, 1, 2, 0, 1):
+            cameras.new_frame(camera, [Asked(ConceptPrompt("red"))])
+        assert alive == [0, 0, 1, 2, 3, 3]
+        del cameras
+        made.clear()
+        alive.clear()
+        for growth in growths(segmenter, Question(scene, "red"), SIZES, ONCE):
+            if growth.key == "cameras":
+                break
+
+    assert max(alive) == max(CAMERAS), "all but the last, and the frame that clicks are asked of"
 
 
 @pytest.mark.parametrize("count", POINTS)

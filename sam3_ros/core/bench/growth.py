@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sam3_ros.core.bench.measurement import END_TO_END, Budget, Outcome, measure
 from sam3_ros.core.bench.scenarios import (
     Asked,
+    Cameras,
     Question,
     new_frame,
     present_threshold,
@@ -151,9 +152,9 @@ class _Asking:
 
     def cameras(self, count: int) -> Callable[[], Outcome]:
         """Each camera sees something else; its last frame is kept, as in the node."""
-        views = [np.roll(self._image, 7 * number, axis=1) for number in range(count)]
+        cameras = Cameras(self._segmenter, self._image, count)
         return lambda: _joined(
-            [new_frame(self._segmenter, view, self._asked[:1]) for view in views]
+            [cameras.new_frame(camera, self._asked[:1]) for camera in range(count)]
         )
 
     def points(self, count: int) -> Callable[[], Outcome]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,21 @@ def query_scores(
     return np.asarray(scores_of(computed["logits"], computed["presence"])[0], np.float32)
 
 
+class Cameras:
+    """Each has a view of its own, and its last frame stays in memory, as in the node."""
+
+    def __init__(self, segmenter: Segmenter, image: Image, count: int) -> None:
+        self._segmenter = segmenter
+        self._views = [np.roll(image, 7 * camera, axis=1) for camera in range(count)]
+        self._kept: dict[int, ImageEmbedding] = {}
+
+    def new_frame(self, camera: int, asked: Sequence[Asked]) -> Outcome:
+        """Encode one more frame of this camera and ask."""
+        embedding = self._segmenter.encode_image(self._views[camera])
+        self._kept[camera] = embedding
+        return _ask(self._segmenter, embedding, asked, dict(self._segmenter.timings))
+
+
 def new_frame(segmenter: Segmenter, image: Image, asked: Sequence[Asked]) -> Outcome:
     """Encode the image and ask."""
     embedding = segmenter.encode_image(image)
@@ -164,25 +180,12 @@ def _of_clicks(segmenter: Segmenter, question: Question) -> Iterator[Scenario]:
 def _round_robin(
     segmenter: Segmenter, question: Question, what: str, asked: Sequence[Asked]
 ) -> Scenario:
-    """Each camera has a view of its own, and its last frame stays in memory, as in the node."""
-    views = [
-        np.ascontiguousarray(np.roll(question.image, 7 * camera, axis=1))
-        for camera in range(question.cameras)
-    ]
-    kept: dict[int, ImageEmbedding] = {}
-    turn = 0
-
-    def call() -> Outcome:
-        nonlocal turn
-        camera = turn % len(views)
-        turn += 1
-        kept[camera] = segmenter.encode_image(views[camera])
-        return _ask(segmenter, kept[camera], asked, dict(segmenter.timings))
-
+    cameras = Cameras(segmenter, question.image, question.cameras)
+    turns = cycle(range(question.cameras))
     return Scenario(
         "cameras_round_robin",
         f"{question.cameras} cameras round robin, {what}: for each frame",
-        call,
+        lambda: cameras.new_frame(next(turns), asked),
     )
 
 

@@ -73,15 +73,13 @@ def area_band(image: npt.NDArray[np.uint8], size: ImageSize, band: Band) -> npt.
     return np.asarray(cv2.resize(part, target, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def in_bands(
-    source: ImageSize, size: ImageSize, work: Callable[[Band], None], threads: int | None = None
-) -> None:
+def in_bands(source: ImageSize, size: ImageSize, work: Callable[[Band], None]) -> None:
     """Call work with every band of an image that is resized, each in its own thread.
 
-    threads: at most so many, None for as many as OpenCV uses. Raises what work raises.
+    There are at most as many as OpenCV has threads. Raises what work raises.
     """
     pixels = max(source.height * source.width, size.height * size.width)
-    most = min(threads or cv2.getNumThreads(), pixels // _LEAST_PIXELS, _MOST_BANDS)
+    most = min(cv2.getNumThreads(), pixels // _LEAST_PIXELS, _MOST_BANDS)
     first, *others = bands_of(source.height, size.height, max(1, most))
     waiting = [_threads().submit(work, band) for band in others]
     try:

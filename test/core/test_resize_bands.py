@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -18,6 +20,16 @@ FULL_HD = ImageSize(1080, 1920)
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height + width).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@contextmanager
+def opencv_threads(count: int) -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def by_pillow(image: np.ndarray, size: ImageSize) -> np.ndarray:
@@ -93,13 +105,9 @@ def test_the_network_is_fed_the_same_bits_by_any_number_of_threads(
     mean = np.array(THIRDS, np.float32)
     expected = np.zeros((3, 675, 901), np.float32)
     expected[:, :672, :896] = ((scaled - mean) / mean).transpose(2, 0, 1)
-    before = cv2.getNumThreads()
-    try:
-        for threads in (1, 2, 5):
-            cv2.setNumThreads(threads)
+    for threads in (1, 2, 5):
+        with opencv_threads(threads):
             np.testing.assert_array_equal(_values(image, size, interpolation), expected)
-    finally:
-        cv2.setNumThreads(before)
 
 
 def test_an_error_in_a_band_comes_out_of_the_call() -> None:
@@ -107,27 +115,27 @@ def test_an_error_in_a_band_comes_out_of_the_call() -> None:
         if band.first > 0:
             raise RuntimeError(f"row {band.first}")
 
-    with pytest.raises(RuntimeError, match="row 504"):
-        resize_bands.in_bands(FULL_HD, ImageSize(1008, 1008), fail, 2)
+    with opencv_threads(2), pytest.raises(RuntimeError, match="row 504"):
+        resize_bands.in_bands(FULL_HD, ImageSize(1008, 1008), fail)
 
 
 def _answer_in_a_child(answers: multiprocessing.SimpleQueue[int]) -> None:
-    answers.put(len(_rows_done(2)))
+    answers.put(len(_rows_done()))
 
 
-def _rows_done(most: int) -> list[int]:
+def _rows_done() -> list[int]:
     done: list[int] = []
-    size = ImageSize(1008, 1008)
-    resize_bands.in_bands(FULL_HD, size, lambda band: done.append(band.end), most)
+    resize_bands.in_bands(FULL_HD, ImageSize(1008, 1008), lambda band: done.append(band.end))
     return done
 
 
 def test_a_forked_child_has_threads_of_its_own() -> None:
-    assert len(_rows_done(2)) == 2
     fork = multiprocessing.get_context("fork")
     answers: multiprocessing.SimpleQueue[int] = fork.SimpleQueue()
-    child = fork.Process(target=_answer_in_a_child, args=(answers,), daemon=True)
-    child.start()
-    child.join(20)
+    with opencv_threads(2):
+        assert len(_rows_done()) == 2
+        child = fork.Process(target=_answer_in_a_child, args=(answers,), daemon=True)
+        child.start()
+        child.join(20)
     assert child.exitcode == 0
     assert answers.get() == 2

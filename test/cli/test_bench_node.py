@@ -152,6 +152,21 @@ def test_a_bundle_without_words_is_asked_by_a_point_and_told_in_a_table(
     assert "click" not in done.stdout.split("Frames, as fast as answered")[1]
 
 
+def test_clicks_whose_frame_is_dropped_are_told_without_answers(
+    sam3_bundle_path: Path, picture: Path
+) -> None:
+    done = bench(
+        *(sam3_bundle_path, "--frames", "3", "--rate", "0", "--clicks", "2", "--threads", "1"),
+        *("--sizes", "160x120", "--transports", "raw", "--image", picture, "--text", "red"),
+        *("-p", "max_rate:=0.001"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.endswith("0 clicks answered")]
+    assert [("first" in row, "next" in row) for row in rows] == [(True, False), (False, True)]
+    assert all("no answer" in row for row in rows)
+
+
 def test_a_node_that_does_not_come_up_says_why(sam3_bundle_path: Path, picture: Path) -> None:
     done = bench(sam3_bundle_path, *FEW, "--image", picture, "-p", "prompts:=['{point: [1]}']")
 

@@ -54,7 +54,7 @@ class CaseReport:
     """One transport, image size and pace. latency: None without an answer.
 
     pace: AS_ANSWERED, a rate, or a click. frames: None for clicks. covered: the share of the last
-    mask that shows an object.
+    mask that shows an object, 0 without an answer.
     """
 
     transport: str

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sam3_ros.ros.bench.report import AS_ANSWERED, CaseReport, LatencyReport, NodeBenchReport
+from sam3_ros.ros.bench.report import (
+    AS_ANSWERED,
+    FIRST_CLICK,
+    NEXT_CLICK,
+    CaseReport,
+    LatencyReport,
+    NodeBenchReport,
+)
 
 _MEBIBYTE = 2**20
+# As narrow as a column.
+_CLICK_HEADINGS = {FIRST_CLICK: "first click", NEXT_CLICK: "next click"}
 _PARTS_NOTE = (
     "Median ms by part; of one answer the parts add up to the total, their medians only nearly."
 )
@@ -37,17 +46,13 @@ def _lines(report: NodeBenchReport) -> Iterator[str]:
     yield _WORDS_NOTE
     for title, paces in (
         ("Frames, as fast as answered.", (AS_ANSWERED,)),
-        ("Clicks on a seen frame: the first on it, and the next.", _click_paces(report)),
+        ("Clicks on a seen frame: the first on it, and the next.", tuple(_CLICK_HEADINGS)),
     ):
         cases = [case for case in report.cases if case.pace in paces and case.latency is not None]
         if cases:
             yield ""
             yield f"{title} {_PARTS_NOTE}"
             yield from _parts(cases)
-
-
-def _click_paces(report: NodeBenchReport) -> tuple[str, ...]:
-    return tuple({case.pace for case in report.cases if case.frames is None})
 
 
 def _summary(case: CaseReport) -> str:
@@ -89,11 +94,15 @@ def _frames(case: CaseReport) -> str:
     return ", ".join([*told, *(f"{count} {what}" for what, count in others.items() if count)])
 
 
+def _heads(case: CaseReport) -> list[str]:
+    heads = [case.transport, f"{case.width}x{case.height}"]
+    return [*heads, _CLICK_HEADINGS[case.pace]] if case.pace in _CLICK_HEADINGS else heads
+
+
 def _parts(cases: Sequence[CaseReport]) -> Iterator[str]:
     columns = [case.latency for case in cases if case.latency is not None]
-    heads = [(case.transport, f"{case.width}x{case.height}") for case in cases]
-    for line in range(2):
-        yield f"  {'':<22}" + "".join(f"{head[line]:>12}" for head in heads)
+    for heads in zip(*map(_heads, cases), strict=True):
+        yield f"  {'':<22}" + "".join(f"{head:>12}" for head in heads)
     for name in dict.fromkeys(name for latency in columns for name in latency.parts):
         cells = [latency.parts.get(name) for latency in columns]
         row = "".join(f"{'-':>12}" if cell is None else f"{cell.median:>12.2f}" for cell in cells)

@@ -32,7 +32,7 @@ from sam3_ros.core.segments import Segment
 from sam3_ros.core.session import OpenSession, SessionOptions
 from sam3_ros.core.stage_graph import OpenStage, StageGraph
 from sam3_ros.core.stage_loading import StageLoading
-from sam3_ros.core.stage_plan import StageChoice, StagePlan
+from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.text_encoder import KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tokenizer import ClipTokenizer
@@ -78,16 +78,24 @@ class Segmenter:
 
         device_id: index of the GPU. engine_cache: folder for the engines that a backend builds,
         for it to build them once. on_progress is told of each stage before it is loaded. plan: what
-        runs each stage, in place of one backend and precision for all. cuda_graphs: replay what a
+        runs each stage, in place of one backend and precision for all: those must then be the
+        defaults. cuda_graphs: replay what a
         GPU runs in the same shapes again, for one launch in place of hundreds.
 
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
-        BackendError where the backend is not available, PrecisionError for a precision it lacks.
+        BackendError where the backend is not available, PrecisionError for a precision it lacks,
+        ValueError for a backend or precision beside a plan.
         """
+        choice = StageChoice(backend, precision)
+        if plan is not None and choice != REFERENCE:
+            raise ValueError(
+                f"a plan says what runs each stage, so backend and precision cannot be {choice} as "
+                f"well: leave them at {REFERENCE}"
+            )
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         options = SessionOptions(threads=threads, device_id=device_id, cuda_graphs=cuda_graphs)
-        plan = plan or StagePlan(StageChoice(backend, precision))
-        loading = StageLoading(opened, plan, options, open_session, engine_cache)
+        chosen = plan or StagePlan(choice)
+        loading = StageLoading(opened, chosen, options, open_session, engine_cache)
         segmenter = cls(opened, loading.open)
         segmenter._loading = loading
         try:

@@ -30,6 +30,12 @@ def test_a_backend_that_cannot_compute_so_refuses() -> None:
         Segmenter.load("tabletop", precision="bf16")
 
 
+@pytest.mark.parametrize(("backend", "precision"), [("openvino", "fp32"), ("cpu", "fp16")])
+def test_a_backend_or_precision_beside_a_plan_is_refused(backend: str, precision: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot be {backend} {precision} as well"):
+        Segmenter.load("tabletop", backend, precision, plan=StagePlan())
+
+
 def test_the_options_reach_the_stage_that_they_are_for() -> None:
     asked: dict[str, tuple[str, str]] = {}
 

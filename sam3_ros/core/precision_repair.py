@@ -17,15 +17,17 @@ OnFailure = Literal["refuse", "fp32"]
 ON_FAILURE: tuple[OnFailure, ...] = ("refuse", "fp32")
 
 _STAGES_TOLD = 3
+_ALL_BACK = "nothing is left to judge: all stages run in fp32 on the CPU"
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """verdict: the last one. put_back: stages that run in fp32 on the CPU because of it, in the
+    """verdict: on what runs now; None where everything was put back, which leaves the reference
+    itself and nothing to judge. put_back: stages that run in fp32 on the CPU because of it, in the
     order in which that was found; complaint: what was wrong at first, None where nothing was."""
 
-    verdict: Verdict
+    verdict: Verdict | None
     put_back: tuple[str, ...] = ()
     complaint: str | None = None
 
@@ -33,7 +35,8 @@ class Guarded:
         if not self.put_back:
             return str(self.verdict)
         back = ", ".join(self.put_back)
-        return f"{self.complaint}; put back to fp32 on the CPU: {back}; then {self.verdict}"
+        then = self.verdict or _ALL_BACK
+        return f"{self.complaint}; put back to fp32 on the CPU: {back}; then {then}"
 
 
 def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | None:
@@ -58,8 +61,8 @@ def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | N
         segmenter.change_plan(segmenter.plan.changed(blamed, REFERENCE))
         put_back += blamed
         if segmenter.plan.is_reference(stages):
-            log.warning("precision guard: now all stages run in fp32 on the CPU")
-            break
+            log.warning("precision guard: %s", _ALL_BACK)
+            return Guarded(None, tuple(put_back), complaint)
     return Guarded(verdict, tuple(put_back), complaint)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any
 
 from sam3_ros.core.backends.engine_cache import default_engine_folder
 from sam3_ros.core.backends.onnxruntime_session import loading_stops_python
+from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.bundle_verification import described_verification
 from sam3_ros.core.precision_repair import Guarded, guard
 from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.stage_plan import StagePlan
 from sam3_ros.ros.core_log import core_log_in
 from sam3_ros.ros.load_watch import LoadWatch
 from sam3_ros.ros.node_process import signals_end_at_once
@@ -29,6 +31,16 @@ class LoadedModel:
 
     segmenter: Segmenter
     told: Mapping[str, str]
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Does any stage run there, by whatever chose it, and after what the guard put back?"""
+        return uses_gpu(self.segmenter.plan, self.segmenter.bundle.manifest.stages_in_use)
+
+
+def uses_gpu(plan: StagePlan, stages: Iterable[str]) -> bool:
+    """Does this plan run any of these stages on a GPU?"""
+    return any(plan.of(stage).backend in BACKENDS_ON_GPU for stage in stages)
 
 
 def load_model(settings: NodeConfiguration, logger: Any, watch: LoadWatch) -> LoadedModel:
@@ -79,7 +91,7 @@ def guard_values(segmenter: Segmenter, guarded: Guarded | None) -> dict[str, str
     told = {"runs": segmenter.plan.described(stages)}
     if guarded is None:
         return {**told, "precision guard": NOT_JUDGED}
-    furthest = guarded.verdict.distances
+    furthest = guarded.verdict.distances if guarded.verdict else {}
     return {
         **told,
         "precision guard": str(guarded),

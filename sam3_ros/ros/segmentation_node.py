@@ -37,11 +37,7 @@ from sam3_ros.ros.lifecycle_transitions import (
 from sam3_ros.ros.load_watch import LoadWatch
 from sam3_ros.ros.memory_use import memory_use
 from sam3_ros.ros.model_loading import load_model
-from sam3_ros.ros.node_process import (
-    ProcessEnd,
-    return_memory,
-    run_node,
-)
+from sam3_ros.ros.node_process import ProcessEnd, return_memory, run_node
 from sam3_ros.ros.parameters import (
     NodeConfiguration,
     configuration,
@@ -101,6 +97,7 @@ class SegmentationNode(LifecycleNode):
         self._active_since: float | None = None
         self._loading = LoadWatch()
         self._model_told: Mapping[str, str] = {}
+        self._model_uses_gpu: bool | None = None  # none is loaded
         DiagnosticsTopic(self, self._status)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._autostart = self.create_timer(0.0, self._start, transitions, clock)
@@ -117,7 +114,7 @@ class SegmentationNode(LifecycleNode):
         by = settings.machine_profile or settings.backend
         self.get_logger().info(f"loading the bundle {settings.bundle!r} on {by}")
         model = load_model(settings, self.get_logger(), self._loading)
-        self._model_told = model.told
+        self._model_told, self._model_uses_gpu = model.told, model.uses_gpu
         self._seat.install(
             self,
             lambda node: Pipeline(
@@ -184,7 +181,7 @@ class SegmentationNode(LifecycleNode):
             self.trigger_activate()
 
     def _free(self) -> None:
-        self._active_since, self._model_told = None, {}
+        self._active_since, self._model_told, self._model_uses_gpu = None, {}, None
         if not self.release(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
         forget_destroyed(self.default_callback_group)
@@ -217,7 +214,9 @@ class SegmentationNode(LifecycleNode):
     def _status(self) -> NodeStatus:
         names = ("bundle", "backend", "precision", "machine_profile")
         model = {name: str(self.get_parameter(name).value) for name in names}
-        uses_gpu = model["backend"] in BACKENDS_ON_GPU
+        uses_gpu = self._model_uses_gpu
+        if uses_gpu is None:
+            uses_gpu = model["backend"] in BACKENDS_ON_GPU
         since = self._active_since
         with self._seat.use() as pipeline:
             report = None if pipeline is None else pipeline.report()

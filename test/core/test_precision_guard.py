@@ -215,6 +215,7 @@ def test_guilty_stages_go_back_to_fp32_and_the_answers_with_them(
         guarded = guard(segmenter, "fp32")
 
         assert guarded is not None
+        assert guarded.verdict is not None
         assert guarded.verdict.passed
         assert set(guarded.put_back) == {"tracker_neck", "decoder"}
         assert {name for name in STAGES if segmenter.plan.of(name) == REFERENCE} == {
@@ -230,6 +231,22 @@ def test_guilty_stages_go_back_to_fp32_and_the_answers_with_them(
         assert np.array_equal(ours.mask, theirs.mask)
     assert "tracker_neck" in caplog.text
     assert "back to fp32 on the CPU" in caplog.text
+
+
+def test_where_all_goes_back_no_verdict_on_what_is_gone_is_told(broken_bundle: Bundle) -> None:
+    plan = StagePlan().changed(["tracker_neck", "decoder"], StageChoice("cpu", "fp16"))
+    with Segmenter.load(broken_bundle, plan=plan, threads=2) as segmenter:
+        guarded = guard(segmenter, "fp32")
+
+        assert segmenter.plan.is_reference(STAGES)
+        assert guard(segmenter) is None
+    assert guarded is not None
+    assert guarded.verdict is None
+    assert set(guarded.put_back) == {"tracker_neck", "decoder"}
+    assert str(guarded).endswith(
+        "; then nothing is left to judge: all stages run in fp32 on the CPU"
+    )
+    assert "failed" not in str(guarded)
 
 
 def answers(segmenter: Segmenter) -> list[Segment]:

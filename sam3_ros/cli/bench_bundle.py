@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.bench_against import compete_with, require_rival
-from sam3_ros.cli.bench_refusals import OF_BOTH, OF_GROWTH, OF_NODE, refuse_options
+from sam3_ros.cli.bench_refusals import (
+    OF_BOTH,
+    OF_GROWTH,
+    OF_NODE,
+    OF_STAGES,
+    fill_in,
+    refuse_options,
+)
 from sam3_ros.cli.bench_table import print_bench
 from sam3_ros.cli.replay_progress import ProgressLine
 
@@ -44,6 +51,7 @@ class _Task:
 def run(options: argparse.Namespace) -> int:
     """Measure as the options of bench.py say, and print."""
     refuse_options(options, "of stages", OF_GROWTH, OF_NODE, OF_BOTH)
+    fill_in(options, OF_STAGES)
     require_rival(options)
     task = _task(options)
     progress = ProgressLine()

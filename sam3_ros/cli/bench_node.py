@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.bench_refusals import OF_GROWTH, OF_NODE, OF_STAGES, refuse_options
+from sam3_ros.cli.bench_refusals import OF_GROWTH, OF_NODE, OF_STAGES, fill_in, refuse_options
 from sam3_ros.cli.bench_sizes import sizes_or
 from sam3_ros.cli.node_options import add_parameter_option, require_parameters
 from sam3_ros.cli.replay_outcome import INCOMPLETE, NODE_FAILED, ended_by_sigterm
@@ -30,30 +30,26 @@ def add_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--transports",
         type=_transports,
-        default=OF_NODE["transports"],
         metavar="T,T",
         help="how the camera sends, raw and compressed (default: both, each with its own node)",
     )
     group.add_argument(
         "--encoding",
         choices=("bgr8", "rgb8"),
-        default=OF_NODE["encoding"],
-        help="of raw images (default: bgr8)",
+        help=f"of raw images (default: {OF_NODE['encoding']})",
     )
     group.add_argument(
         "--rate",
         type=_rate,
-        default=OF_NODE["rate"],
         metavar="HZ",
         help="frames a second of the second pace, 0 for none; the first is as fast as answered "
-        "(default: 30)",
+        f"(default: {OF_NODE['rate']:g})",
     )
     group.add_argument(
         "--clicks",
         type=_count,
-        default=OF_NODE["clicks"],
         metavar="N",
-        help="on a seen frame (default: 20)",
+        help=f"on a seen frame (default: {OF_NODE['clicks']})",
     )
     group.add_argument(
         "--domain", type=int, metavar="N", help="ROS domain (default: one of the bench's own)"
@@ -64,6 +60,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code: 0; 1 if a frame's fate is unknown, 2 if the node failed."""
     refuse_options(options, "with --node", OF_STAGES, OF_GROWTH)
+    fill_in(options, OF_NODE)
     require("rclpy", "sam3_ros.msg", "rosbags")
     require_parameters("-p", (name for name, _ in options.param))
     from sam3_ros.core.bundle import Bundle

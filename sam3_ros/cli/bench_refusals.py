@@ -1,4 +1,7 @@
-"""Options of `sam3-ros bench` that another of its measurements takes are refused, not ignored."""
+"""Options of `sam3-ros bench` that only one of its measurements takes: their defaults.
+
+Given to another measurement they are refused, not ignored, so until then they are None.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 
 from sam3_ros.core.errors import Sam3RosError
 
-# By the names of the parsed options: their defaults, which mean that they were not given.
+# By the names of the parsed options.
 OF_STAGES: Mapping[str, object] = {
     "size": (640, 480),
     "prompts": 2,
@@ -25,7 +28,7 @@ OF_NODE: Mapping[str, object] = {
     "rate": 30.0,
     "clicks": 20,
     "domain": None,
-    "param": [],
+    "param": (),
 }
 _INSTEAD = {"size": "; give --sizes", "sizes": "; give --size"}
 
@@ -37,8 +40,20 @@ def refuse_options(
 
     measurement: such as "with --node".
     """
-    for name, default in (entry for other in others for entry in other.items()):
-        if getattr(options, name) != default:
+    for name in (name for other in others for name in other):
+        if not _is_missing(options, name):
             option = name.replace("_", "-")
             instead = _INSTEAD.get(name, "")
             raise Sam3RosError(f"--{option} is not for a bench {measurement}{instead}")
+
+
+def fill_in(options: argparse.Namespace, own: Mapping[str, object]) -> None:
+    """Set the default of each that was not given."""
+    for name, default in own.items():
+        if _is_missing(options, name):
+            setattr(options, name, default)
+
+
+def _is_missing(options: argparse.Namespace, name: str) -> bool:
+    given = getattr(options, name)
+    return given is None or given is False or given == []

@@ -1,4 +1,4 @@
-"""Image sizes and times on the command line of `sam3-ros bench --growth` and `--node`."""
+"""Image sizes and times on the command line of `sam3-ros bench`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def add_sizes_option(group: argparse._ArgumentGroup) -> None:
         "--sizes",
         type=_sizes,
         metavar="WxH,WxH",
-        help="image sizes (default: 320x240 to 3840x2160 with --growth, 640x480 and 1920x1080 "
-        "with --node)",
+        help="image sizes, with commas between several (default: 320x240 to 3840x2160 with "
+        "--growth, 640x480 and 1920x1080 with --node)",
     )
     group.add_argument(
         "--seconds",
@@ -38,19 +38,19 @@ def sizes_or(
     return tuple(ImageSize(height, width) for width, height in given or default)
 
 
-def _sizes(text: str) -> tuple[tuple[int, int], ...]:
-    return tuple(_size(part) for part in text.lower().split(","))
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.strip().partition("x")
+def image_size(text: str) -> tuple[int, int]:
+    """Width and height in px. Raises ArgumentTypeError."""
+    width, _, height = text.strip().lower().partition("x")
     sides = [int(side) for side in (width, height) if side.isdecimal()]
     if len(sides) != 2 or min(sides) < 1 or max(sides) > LARGEST_SIDE:
         raise argparse.ArgumentTypeError(
-            f"expected WIDTHxHEIGHT such as 640x480, at most {LARGEST_SIDE} each, with commas "
-            f"between several; got {text!r}"
+            f"expected WIDTHxHEIGHT such as 640x480, at most {LARGEST_SIDE} each, got {text!r}"
         )
     return sides[0], sides[1]
+
+
+def _sizes(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(image_size(part) for part in text.split(","))
 
 
 def _seconds(text: str) -> float:

@@ -216,6 +216,8 @@ def test_options_of_a_wrong_form_are_refused(
     [
         (("-p", "score_treshold:=0.5"), "the node has no such parameter"),
         (("--size", "64x48"), "--size is not for a bench with --node; give --sizes"),
+        (("--size", "640x480"), "--size is not for a bench with --node; give --sizes"),
+        (("--reductions",), "--reductions is not for a bench with --node"),
         (("--against", "plain"), "--against is not for a bench with --node"),
         (("--plot", "g.png"), "--plot is not for a bench with --node"),
         (("--bundle", "absent"), "no bundle 'absent'"),

@@ -12,6 +12,7 @@ from time import perf_counter
 
 from sam3_ros.core.aligned_answer import QueryOrder
 from sam3_ros.core.answer_difference import AnswerDifference, difference, worst
+from sam3_ros.core.backends.device_replay import without_graphs
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.guard_limits import GuardLimits
 from sam3_ros.core.manifest import Manifest
@@ -105,7 +106,8 @@ class _Asked:
     def all_questions(self) -> tuple[str, str]:
         """What a stage raised, which ends it, and which stage; both empty where all answered."""
         try:
-            with self._tap.on(self._graph):
+            # They would be the judging thread's, and another one may serve with the model.
+            with without_graphs(), self._tap.on(self._graph):
                 for image in self._recorded.images:
                     self._questions_of(image)
         except InferenceError as error:

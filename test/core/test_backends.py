@@ -35,6 +35,20 @@ def test_a_session_describes_its_tensors(doubler: Path) -> None:
     assert str(session.outputs["out"]) == "out: float32[1, n, 3]"
 
 
+def test_what_is_not_contiguous_lasts_as_long_as_the_run(tmp_path: Path) -> None:
+    side = 1024  # 4 MB an input, which go back to the system as soon as nobody holds them
+    g = OnnxGraph("sums")
+    first, second = (g.input(name, np.float32, (side, side)) for name in ("first", "second"))
+    summed = [g.op("CumSum", value, g.constant(0, np.int64)) for value in (first, second)]
+    g.output(g.op("Sub", *summed), "out", np.float32, (side, side))
+    session = open_session(g.save(tmp_path / "sums.onnx"), "cpu", SessionOptions(threads=1))
+    draws = np.random.default_rng(0)
+    for _ in range(3):
+        one, other = draws.integers(-9, 9, (2, side, side)).astype(np.float32)
+        found = session.run({"first": one.T, "second": other.T})["out"]
+        np.testing.assert_array_equal(found, np.cumsum(one.T - other.T, axis=0))
+
+
 def test_a_session_answers_by_name(doubler: Path) -> None:
     session = open_session(doubler, "cpu", SessionOptions(threads=1))
     value = np.arange(6, dtype=np.float32).reshape(1, 2, 3)[:, :, ::-1]  # not contiguous

@@ -7,20 +7,23 @@ a GPU can show is in test_cuda.py.
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx_graph import OnnxGraph
 
 from sam3_ros.core.backends import open_session
-from sam3_ros.core.backends.device_replay import MOST_GRAPHS
+from sam3_ros.core.backends.device_replay import MOST_GRAPHS, without_graphs
 from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession, open_device_session
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.precision_repair import judge_precision
 from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.segments import Segment
@@ -176,6 +179,22 @@ def test_half_precision_stays_half_on_the_device(sam3_bundle_path: Path) -> None
 
 
 @pytest.mark.parametrize("options", [SessionOptions(threads=1), REPLAYED])
+def test_what_is_not_contiguous_lasts_as_long_as_the_run(
+    tmp_path: Path, options: SessionOptions
+) -> None:
+    g = OnnxGraph("sums")
+    first, second = (g.input(name, np.float32, ("n", 1024)) for name in ("first", "second"))
+    summed = [g.op("CumSum", value, g.constant(0, np.int64)) for value in (first, second)]
+    g.output(g.op("Sub", *summed), "out", np.float32, ("n", 1024))
+    session = on_device(g.save(tmp_path / "sums.onnx"), options)
+    draws = np.random.default_rng(0)
+    for rows in (1024, 2048, 1024):  # with graphs: the first of each shape is not replayed
+        one, other = draws.integers(-9, 9, (2, 1024, rows)).astype(np.float32)
+        found = session.run({"first": one.T, "second": other.T})["out"]
+        np.testing.assert_array_equal(found, np.cumsum(one.T - other.T, axis=0))
+
+
+@pytest.mark.parametrize("options", [SessionOptions(threads=1), REPLAYED])
 def test_an_answer_outlives_the_next_runs_and_the_session(
     doubler: Path, options: SessionOptions
 ) -> None:
@@ -217,6 +236,59 @@ def test_without_graphs_none_is_made(doubler: Path) -> None:
     session = on_device(doubler)
     session.run({"in": np.zeros((1, 2, 3), np.float32)})
     assert session.graphs == 0
+
+
+def asked_for_graphs(session: OnnxRuntimeDeviceSession, feeds: list[Tensor]) -> list[str]:
+    """Runs, and tells by which graph each was to run."""
+    asked: list[str] = []
+    inner = session._session
+
+    class Recorded:
+        def run_with_iobinding(self, binding: object, options: onnxruntime.RunOptions) -> None:
+            asked.append(options.get_run_config_entry("gpu_graph_id"))
+            inner.run_with_iobinding(binding, options)
+
+        def io_binding(self) -> object:
+            return inner.io_binding()
+
+    assert session._replayed is not None
+    session._replayed._session = Recorded()
+    for value in feeds:
+        np.testing.assert_array_equal(session.run({"in": value})["out"], 2 * np.asarray(value))
+    session._replayed._session = inner
+    return asked
+
+
+@pytest.mark.parametrize("rows", ["n", 4])
+def test_graphs_are_of_the_thread_that_serves(
+    tmp_path: Path, rows: str | int, caplog: pytest.LogCaptureFixture
+) -> None:
+    g = OnnxGraph("doubler")
+    g.output(g.scaled(g.input("in", np.float32, (rows, 3)), 2.0), "out", np.float32, (rows, 3))
+    session = on_device(g.save(tmp_path / "doubler.onnx"), REPLAYED)
+    feeds: list[Tensor] = [np.full((4, 3), value, np.float32) for value in range(3)]
+
+    with without_graphs():
+        assert asked_for_graphs(session, feeds) == ["-1"] * 3
+    assert session.graphs == 0
+    with ThreadPoolExecutor(1, "serving") as serving:
+        found = serving.submit(asked_for_graphs, session, feeds).result()
+        assert found == (["-1", "1", "1"] if rows == "n" else ["1"] * 3)
+        assert session.graphs == 1
+        assert not caplog.records
+        assert asked_for_graphs(session, feeds) == ["-1"] * 3
+        assert caplog.text.count("thread MainThread runs without: thread serving") == 1
+        assert serving.submit(asked_for_graphs, session, feeds).result() == ["1"] * 3
+
+
+def test_the_precision_guard_leaves_the_graphs_to_whoever_serves() -> None:
+    devices = Devices(graphs=True)
+    with Segmenter.load("tabletop", open_session=devices) as segmenter:
+        assert judge_precision(segmenter).passed
+        assert all(session.graphs == 0 for session in devices.sessions.values())
+        answers(segmenter)
+        answers(segmenter)
+        assert devices.sessions["image_trunk"].graphs > 0
 
 
 def test_a_closed_session_says_so(doubler: Path) -> None:

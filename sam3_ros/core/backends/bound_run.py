@@ -29,6 +29,7 @@ def run_bound(
         raise InferenceError(f"no value was given for {', '.join(sorted(missing))}")
     binding = session.io_binding()
     for name, value in feeds.items():
+        # Borrowed, not copied; the binding itself keeps the array for as long.
         binding.bind_cpu_input(name, np.ascontiguousarray(value))
     sizes = _sizes_by_symbol(inputs, feeds)
     results: dict[str, Array | None] = {}

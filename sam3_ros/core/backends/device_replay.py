@@ -4,12 +4,20 @@ A CUDA graph reads and writes the addresses that it was captured with (ONNX Runt
 Provider, "Using CUDA Graphs"). So inputs are copied in, and outputs are copied out: what a caller
 keeps is not written again by the next replay, nor by what a graph uses on its way, which
 lies in the session's own arena.
+
+ONNX Runtime does not allow graphs of one session in several threads: those of the CUDA provider
+belong to the thread that captured them. So here: whoever runs the model for a while, before it goes
+to the thread that will serve with it, does so within `without_graphs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
+from threading import Thread, current_thread
 from typing import Any
 
 import numpy as np
@@ -25,9 +33,23 @@ _NO_GRAPH = "-1"
 
 Shape = tuple[int, ...]
 
+log = logging.getLogger(__name__)
+
+_ALLOWED: ContextVar[bool] = ContextVar("graphs_are_allowed", default=True)
+
+
+@contextmanager
+def without_graphs() -> Iterator[None]:
+    """Within the block this thread captures nothing and replays nothing, in any session."""
+    before = _ALLOWED.set(False)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(before)
+
 
 class ReplayedRuns:
-    """Runs of one session of ONNX Runtime."""
+    """Runs of one session of ONNX Runtime; the first thread that may capture has the graphs."""
 
     def __init__(
         self,
@@ -44,33 +66,59 @@ class ReplayedRuns:
         self._memory = memory
         self._buffers: dict[tuple[str, Shape], Any] = {}
         self._bindings: dict[tuple[Shape, ...], tuple[Any, Any]] = {}
+        self._captured: set[tuple[Shape, ...]] = set()
+        self._thread: Thread | None = None
+        self._refused: set[str] = set()
+        self._is_fixed = all(map(_is_fixed, (*inputs.values(), *outputs.values())))
+        self._no_graph = self._options(_NO_GRAPH)
 
     @property
     def graphs(self) -> int:
         """How many sets of shapes are replayed."""
-        return len(self._bindings)
+        return len(self._captured)
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
         """OrtValues by the outputs' names, which are the caller's alone."""
         shapes = tuple(tuple(feeds[name].shape) for name in self._inputs)
-        if shapes in self._bindings:
-            return self._replay(feeds, *self._bindings[shapes])
-        is_empty = any(0 in shape for shape in shapes)  # such a tensor has no address
-        if is_empty or len(self._bindings) == MOST_GRAPHS:
-            return self._run_once(feeds)
-        if all(_is_fixed(spec) for spec in (*self._inputs.values(), *self._outputs.values())):
+        is_allowed = self._may_have_graphs()
+        if shapes not in self._bindings and self._is_fixed:
+            # Also without a graph: TensorRT's provider, which is given no other files, counts runs
+            # and captures by itself.
             self._bindings[shapes] = self._bound(feeds, _fixed_shapes(self._outputs))
-            return self._replay(feeds, *self._bindings[shapes])
-        results = self._run_once(feeds)  # which tells the outputs' shapes
-        found = {name: tuple(value.shape()) for name, value in results.items()}
-        self._bindings[shapes] = self._bound(feeds, found)
+        if shapes in self._bindings:
+            binding, options = self._bindings[shapes]
+            if not is_allowed:
+                return self._replay(feeds, binding, self._no_graph)
+            self._captured.add(shapes)
+            return self._replay(feeds, binding, options)
+        results = self._run_once(feeds)
+        is_empty = any(0 in shape for shape in shapes)  # such a tensor has no address
+        if is_allowed and not is_empty and len(self._bindings) < MOST_GRAPHS:
+            found = {name: tuple(value.shape()) for name, value in results.items()}
+            self._bindings[shapes] = self._bound(feeds, found)
         return results
+
+    def _may_have_graphs(self) -> bool:
+        if not _ALLOWED.get():
+            return False
+        asking = current_thread()
+        if self._thread is None:
+            self._thread = asking
+        if self._thread is not asking and asking.name not in self._refused:
+            self._refused.add(asking.name)
+            log.warning(
+                "CUDA graphs were asked for, but thread %s runs without: thread %s has captured "
+                "them, and ONNX Runtime allows no other",
+                asking.name,
+                self._thread.name,
+            )
+        return self._thread is asking
 
     def _run_once(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
         binding = self._session.io_binding()
         bind_inputs(binding, feeds)
         bind_outputs(binding, self._outputs, self._memory.kind, self._memory.index)
-        self._session.run_with_iobinding(binding, self._options(_NO_GRAPH))
+        self._session.run_with_iobinding(binding, self._no_graph)
         return self._copied(dict(zip(self._outputs, binding.get_outputs(), strict=True)))
 
     def _replay(self, feeds: Mapping[str, Tensor], binding: Any, options: Any) -> dict[str, Any]:
@@ -142,7 +190,7 @@ def _ort_value(value: Tensor) -> Any:
 
 
 def _is_fixed(spec: TensorSpec) -> bool:
-    return bool(spec.shape) and all(isinstance(size, int) for size in spec.shape)
+    return bool(spec.shape) and all(isinstance(size, int) and size for size in spec.shape)
 
 
 def _fixed_shapes(specs: Mapping[str, TensorSpec]) -> dict[str, Shape]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.bench_against import compete_with, require_rival
+from sam3_ros.cli.bench_model import BenchModel, model_of
 from sam3_ros.cli.bench_refusals import (
     OF_BOTH,
     OF_GROWTH,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from sam3_ros.core.bench.resident_peak import ResidentPeak
     from sam3_ros.core.bench.scenarios import Question
     from sam3_ros.core.bench.setup import Setup
-    from sam3_ros.core.bundle import Bundle
     from sam3_ros.core.segmenter import Segmenter
 
 _SECONDS = 10.0
@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 class _Task:
     """What is to be measured, and how."""
 
-    bundle: Bundle
+    model: BenchModel
     setup: Setup
     question: Question
     budget: Budget
@@ -70,17 +70,12 @@ def _task(options: argparse.Namespace) -> _Task:
     from sam3_ros.core.bench.measurement import Budget
     from sam3_ros.core.bench.scenarios import Question
     from sam3_ros.core.bench.setup import Setup
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.configured_plan import ConfiguredPlan
-    from sam3_ros.core.stage_plan import StageChoice
 
-    bundle = Bundle.open(options.bundle)
-    choice = StageChoice(options.backend, options.precision)
-    plan, threads = ConfiguredPlan(choice, options.threads, profile=options.profile).of(bundle)
-    setup = Setup.of_plan(str(bundle.path), plan, threads, options.cuda_graphs)
+    model = model_of(options)
+    setup = Setup.of_plan(str(model.bundle.path), model.plan, model.threads, options.cuda_graphs)
     image = _picture(options)
     question = Question(image, options.text, options.prompts, options.cameras)
-    return _Task(bundle, setup, question, Budget(options.frames, options.seconds or _SECONDS))
+    return _Task(model, setup, question, Budget(options.frames, options.seconds or _SECONDS))
 
 
 def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, Any]:
@@ -89,7 +84,7 @@ def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, A
     from sam3_ros.core.bench.observed_sessions import ObservedSessions
     from sam3_ros.core.bench.resident_peak import resident_peak
 
-    stages = task.bundle.manifest.stages_in_use
+    stages = task.model.bundle.manifest.stages_in_use
     say("resident memory of a process of its own")
     resident = resident_peak(task.setup, task.question)
     say("peak and bandwidth of the machine")
@@ -98,7 +93,7 @@ def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, A
     with task.setup.load(sessions) as segmenter:
         found = list(measure_bundle(segmenter, sessions, task.question, task.budget, say))
         machine = before.better_of(measure_machine(task.setup, stages))
-        document = _head(options, task, segmenter, machine, resident)
+        document = _head(task, segmenter, machine, resident)
         document["scenarios"] = [_scenario(each, task.setup, machine) for each in found]
         if options.against is not None:
             say(f"in turns with {options.against}")
@@ -114,7 +109,6 @@ def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, A
 
 
 def _head(
-    options: argparse.Namespace,
     task: _Task,
     segmenter: Segmenter,
     machine: MachineFigures,
@@ -124,12 +118,8 @@ def _head(
 
     height, width = task.question.image.shape[:2]
     return {
-        "bundle": task.bundle.manifest.name,
-        "backend": options.backend,
-        "precision": options.precision,
-        "profile": str(options.profile) if options.profile is not None else None,
-        "plan": task.setup.plan.described(task.bundle.manifest.stages_in_use),
-        "threads": task.setup.threads,
+        "bundle": task.model.bundle.manifest.name,
+        **task.model.document(),
         "providers": segmenter.providers,
         "width": width,
         "height": height,
@@ -142,10 +132,10 @@ def _head(
 
 def _file_bytes(task: _Task) -> dict[str, int]:
     """By stage, of the files that run, with the data beside them."""
-    plan, entries = task.setup.plan, task.bundle.manifest.stages
+    plan, manifest = task.model.plan, task.model.bundle.manifest
     files = {
-        stage: entries[stage].files[plan.of(stage).file_precision]
-        for stage in task.bundle.manifest.stages_in_use
+        stage: manifest.stages[stage].files[plan.of(stage).file_precision]
+        for stage in manifest.stages_in_use
     }
     return {
         stage: file.bytes + sum(each.bytes for each in file.data) for stage, file in files.items()

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli.bench_model import BenchModel, model_of
 from sam3_ros.cli.bench_refusals import OF_NODE, OF_STAGES, refuse_options
 from sam3_ros.cli.bench_sizes import add_sizes_option, sizes_or
-from sam3_ros.cli.model_options import load_segmenter
 from sam3_ros.cli.replay_progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -39,24 +39,26 @@ def run(options: argparse.Namespace) -> int:
 
         require_matplotlib()
         make_way_for(options.plot)
-    found = _measured(options)
+    model = model_of(options)
+    found = _measured(options, model)
     if options.plot is not None:
         from sam3_ros.cli.growth_plot import draw_growths
 
-        draw_growths(found, _title(options), options.plot)
+        draw_growths(found, _title(model), options.plot)
     if options.json:
-        print(json.dumps(_document(options, found), indent=2))
+        print(json.dumps(_document(model, found), indent=2))
     else:
-        print("\n".join(_table(options, found)))
+        print("\n".join(_table(model, found)))
     return 0
 
 
-def _measured(options: argparse.Namespace) -> list[Growth]:
+def _measured(options: argparse.Namespace, model: BenchModel) -> list[Growth]:
     from sam3_ros.core.bench.growth import SIZES, growths
     from sam3_ros.core.bench.measurement import Budget
     from sam3_ros.core.bench.scenarios import Question
     from sam3_ros.core.image_file import read_rgb
     from sam3_ros.core.pixel_values import resized
+    from sam3_ros.core.segmenter import Segmenter
 
     sizes = sizes_or(options.sizes, [(size.width, size.height) for size in SIZES])
     frame = resized(read_rgb(options.image), *sizes_or(None, [_FRAME]), "bilinear_antialias")
@@ -64,20 +66,19 @@ def _measured(options: argparse.Namespace) -> list[Growth]:
     budget = Budget(options.frames, options.seconds or _SECONDS, least=1)
     progress = ProgressLine()
     try:
-        with load_segmenter(options) as segmenter:
+        with Segmenter.load(
+            model.bundle, threads=model.threads, plan=model.plan, cuda_graphs=options.cuda_graphs
+        ) as segmenter:
             question = Question(frame, options.text)
             return list(growths(segmenter, question, sizes, budget, progress.say))
     finally:
         progress.close()
 
 
-def _document(options: argparse.Namespace, found: Sequence[Growth]) -> dict[str, Any]:
+def _document(model: BenchModel, found: Sequence[Growth]) -> dict[str, Any]:
     return {
-        "bundle": options.bundle,
-        "backend": options.backend,
-        "precision": options.precision,
-        "profile": None if options.profile is None else str(options.profile),
-        "threads": options.threads,
+        "bundle": model.bundle.manifest.name,
+        **model.document(),
         "growth": {
             growth.key: {
                 "title": growth.title,
@@ -101,8 +102,8 @@ def _document(options: argparse.Namespace, found: Sequence[Growth]) -> dict[str,
     }
 
 
-def _table(options: argparse.Namespace, found: Sequence[Growth]) -> Iterator[str]:
-    yield _title(options)
+def _table(model: BenchModel, found: Sequence[Growth]) -> Iterator[str]:
+    yield _title(model)
     for growth in found:
         yield ""
         yield f"{growth.key}: {growth.title}"
@@ -119,11 +120,9 @@ def _table(options: argparse.Namespace, found: Sequence[Growth]) -> Iterator[str
             )
 
 
-def _title(options: argparse.Namespace) -> str:
-    by = f"on {options.backend} ({options.precision}, threads: {options.threads or 'all'})"
-    if options.profile is not None:
-        by = f"as {options.profile} says"
-    return f"{options.bundle} {by}; {_FRAME[0]}x{_FRAME[1]} but for the image sizes"
+def _title(model: BenchModel) -> str:
+    name = model.bundle.manifest.name
+    return f"{name} on {model.described}; {_FRAME[0]}x{_FRAME[1]} but for the image sizes"
 
 
 def _picture_file(text: str) -> Path:

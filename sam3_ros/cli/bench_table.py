@@ -83,13 +83,13 @@ def _contest(document: Document) -> Iterator[str]:
     yield f"against {contest['rival']}: {contest['description']}"
     yield (
         f"  {'':<24}{'ours ms':>10}{'theirs ms':>11}{'ours/theirs':>13}{'min':>8}{'max':>8}"
-        f"{'CPU time':>10}{'repeats':>9}"
+        f"{'CPU ours/theirs':>17}{'repeats':>9}"
     )
     for each in contest["ratios"]:
         yield (
             f"  {each['key']:<24}{each['ours_ms']:>10.1f}{each['theirs_ms']:>11.1f}"
             f"{each['median']:>13.3f}{each['min']:>8.3f}{each['max']:>8.3f}"
-            f"{each['cpu_median']:>10.3f}{len(each['repeats']):>9}"
+            f"{each['cpu_median']:>17.3f}{len(each['repeats']):>9}"
         )
     for kind, alike in contest["likeness"].items():
         ours, theirs = alike["masks"]
@@ -106,9 +106,12 @@ def _reductions(document: Document) -> Iterator[str]:
         return
     yield ""
     yield "each reduction of the runtime, alone switched off, in turns with all on"
-    yield f"  {'without':<44}{'of':<20}{'ms':>10}{'with ms':>10}{'ratio':>8}{'min':>8}{'max':>8}"
+    yield (
+        f"  {'':<44}{'of':<18}{'without ms':>12}{'with ms':>10}{'without/with':>14}"
+        f"{'min':>8}{'max':>8}"
+    )
     for row in rows:
         yield (
-            f"  {row['title']:<44}{row['scenario']:<20}{row['without_ms']:>10.1f}"
-            f"{row['with_ms']:>10.1f}{row['median']:>8.3f}{row['min']:>8.3f}{row['max']:>8.3f}"
+            f"  {row['title']:<44}{row['scenario']:<18}{row['without_ms']:>12.1f}"
+            f"{row['with_ms']:>10.1f}{row['median']:>14.3f}{row['min']:>8.3f}{row['max']:>8.3f}"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.image_transform import Floats, ImageTransform
@@ -34,11 +35,17 @@ def standard_images(
     """A picture of a table, an upright cut of it, random blocks, and `more` image files.
 
     The first is asked everything, the others a part, so that a full-size model is done in a minute.
+    Image files are named by their paths' last part, or by the path where that is taken. Raises
+    ImageError for a file that cannot be read, or that is given twice.
     """
     table = read_rgb(TABLE)
     upright = np.ascontiguousarray(table[:, table.shape[1] // 3 : 2 * table.shape[1] // 3])
     pictures = {"table": table, "upright": upright, "blocks": _blocks(seed=7)}
-    pictures |= {path.name: read_rgb(path) for path in more}
+    for path in more:
+        name = path.name if path.name not in pictures else str(path)
+        if name in pictures:
+            raise ImageError(f"{path}: a picture of this path is there already: give each once")
+        pictures[name] = read_rgb(path)
     found: list[QuestionedImage] = []
     for name, pixels in pictures.items():
         questions = _questions(manifest, tokenizer, ImageSize(*pixels.shape[:2]))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sam3_ros.core.machine_profile import MachineProfile
 
 _CHOSEN, _REFERENCE = "chosen", "fp32_on_cpu"
+_LAST_DEVICE = 63  # as the node's parameter
 
 
 def register(commands: Commands) -> None:
@@ -36,6 +37,13 @@ def register(commands: Commands) -> None:
         "--out", type=Path, metavar="FILE", help="default: in the user's cache folder"
     )
     parser.add_argument("--threads", type=whole_number, metavar="N", help="default: every core")
+    parser.add_argument(
+        "--device-id",
+        type=_device,
+        default=0,
+        metavar="N",
+        help="which GPU, as the node's device_id (default: %(default)s)",
+    )
     parser.add_argument(
         "--least-gain",
         type=_gain,
@@ -66,7 +74,9 @@ def _run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.open(options.bundle)
     path = _path(options.out, bundle)
-    settings = TuneSettings(options.threads, options.least_gain, precisions=options.precisions)
+    settings = TuneSettings(
+        options.threads, options.least_gain, options.device_id, options.precisions
+    )
     profile = Tuning(bundle, settings, _tell).run(options.image)
     write_profile(path, profile)
     if options.json:
@@ -121,6 +131,12 @@ def _row(entry: dict[str, Any], taken: bool) -> str:
     )
     remark = "  taken" if taken else f"  {entry['refused']}" if "refused" in entry else ""
     return (named + timed + remark).rstrip()
+
+
+def _device(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_DEVICE:
+        raise argparse.ArgumentTypeError(f"expected 0 to {_LAST_DEVICE}, got {text!r}")
+    return int(text)
 
 
 def _names(text: str) -> frozenset[str]:

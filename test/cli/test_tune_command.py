@@ -10,7 +10,9 @@ import yaml
 
 from sam3_ros.cli.main import main
 from sam3_ros.core.machine_profile_yaml import read_profile
+from sam3_ros.core.session import SessionOptions
 from sam3_ros.core.tuning import stage_times
+from sam3_ros.core.tuning.tune import TuneSettings
 
 TABLE = Path(__file__).parents[2] / "sam3_ros" / "demo_data" / "table.jpg"
 
@@ -93,6 +95,30 @@ def test_what_cannot_be_tuned_writes_nothing(
     assert main(["tune", "tabletop", "--out", str(path), "--image", str(picture)]) == 2
     assert "none.jpg" in capsys.readouterr().err
     assert not path.exists()
+
+
+@pytest.mark.parametrize("device", ["-1", "64", "gpu"])
+def test_a_gpu_that_the_node_would_not_take_is_refused(
+    device: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["tune", "tabletop", f"--device-id={device}"])
+    assert "expected 0 to 63" in capsys.readouterr().err
+
+
+def test_the_gpu_that_is_asked_for_is_the_one_that_is_tried(
+    tmp_path: Path, mobile_sam_bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[TuneSettings] = []
+
+    def remember(settings: TuneSettings) -> SessionOptions:
+        asked.append(settings)
+        return SessionOptions(threads=settings.threads)
+
+    monkeypatch.setattr(TuneSettings, "session_options", property(remember))
+    out = str(tmp_path / "robot.yaml")
+    assert main(["tune", str(mobile_sam_bundle_path), "--out", out, "--device-id", "3"]) == 0
+    assert {each.device_id for each in asked} == {3}
 
 
 @pytest.mark.parametrize("gain", ["0.5", "fast", "inf", "nan"])

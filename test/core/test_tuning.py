@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +11,18 @@ import pytest
 from recording_sessions import Recorder
 
 from sam3_ros.core.answer_difference import AnswerDifference
-from sam3_ros.core.backends import open_session, openvino_session
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.answer_recording import record_into
+from sam3_ros.core.backends import open_session
 from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.errors import PrecisionError
+from sam3_ros.core.errors import ImageError
 from sam3_ros.core.guard_limits import limits_of
 from sam3_ros.core.machine_profile_yaml import dump_profile, parse_profile
 from sam3_ros.core.precision_guard import Verdict
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.session import Session, SessionOptions
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
+from sam3_ros.core.standard_questions import questions_of
 from sam3_ros.core.tuning import stage_times
-from sam3_ros.core.tuning.candidates import Backends, candidates, require_precisions
 from sam3_ros.core.tuning.plan_search import find_plan, worth_trying
 from sam3_ros.core.tuning.stage_times import CandidateTime, StageTimer
 from sam3_ros.core.tuning.tune import TuneSettings, Tuning
@@ -129,60 +129,6 @@ def test_nothing_that_gains_too_little_is_judged() -> None:
     ]  # scoring saves a thousandth of the whole
 
 
-def test_candidates_are_the_backends_in_the_precisions_whose_files_differ(
-    sam3_bundle_path: Path,
-) -> None:
-    bundle = Bundle.open(sam3_bundle_path)
-    backends = Backends(("cpu", "openvino"), bf16=True, refused=())
-    found = candidates(bundle, "fusion", backends)
-
-    assert REFERENCE not in found
-    assert set(found) == {StageChoice("cpu", "fp16"), FP32, StageChoice("openvino", "fp16"), BF16}
-    assert BF16 not in candidates(bundle, "fusion", Backends(("cpu",), bf16=False, refused=()))
-
-
-def test_a_precision_whose_file_is_the_same_is_no_candidate(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    bundle = Bundle.open("tabletop")
-    entry = bundle.manifest.stages["text"]
-    twice = replace(entry, files={"fp16": entry.files["fp32"], **entry.files})
-    stages = {**bundle.manifest.stages, "text": twice}
-    doubled = replace(bundle, manifest=replace(bundle.manifest, stages=stages), path=tmp_path)
-
-    backends = Backends(("cpu", "openvino"), bf16=False, refused=())
-    assert candidates(doubled, "text", backends) == (FP32,)
-
-
-def test_precisions_may_be_chosen(sam3_bundle_path: Path) -> None:
-    bundle = Bundle.open(sam3_bundle_path)
-    backends = Backends(("cpu", "openvino"), bf16=True, refused=())
-
-    assert candidates(bundle, "fusion", backends, {"fp32"}) == (FP32,)
-    assert set(candidates(bundle, "fusion", backends, {"fp32", "bf16"})) == {FP32, BF16}
-
-
-def test_a_precision_that_cannot_be_run_here_is_refused(mobile_sam_bundle_path: Path) -> None:
-    bundle = Bundle.open(mobile_sam_bundle_path)
-    backends = Backends(("cpu",), bf16=False, refused=("openvino bf16: it is too old",))
-
-    require_precisions(bundle, backends, ["fp32"])
-    for wrong in ("bf16", "fp64"):
-        with pytest.raises(PrecisionError, match=rf"{wrong}: no stage .* there is .*fp32.*too old"):
-            require_precisions(bundle, backends, ["fp32", wrong])
-
-
-def test_what_cannot_be_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_session, "why_no_bf16", lambda: "it is too old")
-    here = Backends.here()
-
-    assert {"cpu", "openvino"} <= set(here.available)
-    assert not here.bf16
-    assert "openvino bf16: it is too old" in here.refused
-    for name in set(PROVIDERS) - set(here.available):
-        assert f"{name}: not in the installed ONNX Runtime" in here.refused
-
-
 def feeds_of(bundle: Bundle, stage: str) -> Mapping[str, np.ndarray]:
     recorder = Recorder()
     image = np.full((60, 80, 3), 90, np.uint8)
@@ -209,28 +155,32 @@ def test_a_choice_that_cannot_run_is_told_and_not_timed(monkeypatch: pytest.Monk
 
 
 class Planted:
-    """Sessions of which some are slow on the CPU, and some wrong on OpenVINO."""
+    """Sessions of which some are slow on the CPU, and some wrong on OpenVINO.
+
+    clock: for perf_counter, by which a run takes one second, and a slow one ten.
+    """
 
     def __init__(self, slow: set[str], wrong: set[str]) -> None:
         self._slow = slow
         self._wrong = wrong
+        self._now = 0.0
+
+    def clock(self) -> float:
+        return self._now
 
     def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
         wrong = backend == "openvino" and path.stem in self._wrong
         slow = backend == "cpu" and path.stem in self._slow
-        change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] = (
-            _zeroed if wrong else _later if slow else dict
-        )
-        return Recorder({path.stem: change})(path, backend, options)
+
+        def run(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            self._now += 10.0 if slow else 1.0
+            return _zeroed(outputs) if wrong else outputs
+
+        return Recorder({path.stem: run})(path, backend, options)
 
 
 def _zeroed(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.zeros_like(value) for name, value in outputs.items()}
-
-
-def _later(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    time.sleep(0.05)
-    return outputs
 
 
 def test_a_profile_takes_what_is_faster_and_right_and_tells_what_is_wrong(
@@ -238,8 +188,8 @@ def test_a_profile_takes_what_is_faster_and_right_and_tells_what_is_wrong(
 ) -> None:
     monkeypatch.setattr(stage_times, "_SECONDS", 0.0)
     bundle = Bundle.open(sam3_bundle_path)
-    slow = {"fusion", "decoder"}
-    sessions = Planted(slow, wrong={"decoder"})
+    sessions = Planted({"fusion", "decoder"}, wrong={"decoder"})
+    monkeypatch.setattr(stage_times, "perf_counter", sessions.clock)
     settings = TuneSettings(threads=2, least_gain=3.0)
     profile = Tuning(bundle, settings, silent, sessions).run()
 
@@ -280,6 +230,31 @@ def test_a_picture_of_ones_own_is_judged_by_too(
     assert list(profile.evidence["milliseconds"]) == ["click"]
     assert set(profile.choices.values()) == {REFERENCE}
     assert profile.evidence["judgement"] == {}
+
+
+def test_the_pictures_that_are_judged_by(
+    mobile_sam_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table where the guard knows another picture; two pictures of one name, both."""
+    import cv2
+
+    monkeypatch.setattr(stage_times, "_SECONDS", 0.0)
+    pictures = [tmp_path / folder / "hall.png" for folder in ("east", "west", "recorded")]
+    for grey, picture in enumerate(pictures, 120):
+        picture.parent.mkdir()
+        cv2.imwrite(str(picture), np.full((50, 70, 3), grey, np.uint8))
+    *own, recorded = pictures
+    shutil.copytree(mobile_sam_bundle_path, tmp_path / "bundle")
+    bundle = Bundle.open(tmp_path / "bundle")
+    bundle = record_into(bundle, [questions_of(bundle, recorded)])
+    tuning = Tuning(bundle, TuneSettings(threads=1, least_gain=1000.0), silent)
+
+    assert tuning.run(own).evidence["images"] == [
+        *("hall.png", "table", "upright", "hall.png"),
+        str(tmp_path / "west" / "hall.png"),
+    ]
+    with pytest.raises(ImageError, match="is there already: give each once"):
+        tuning.run([*own, own[1]])
 
 
 def test_a_gain_below_one_is_no_gain() -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
+
 from sam3_ros.core.backends.factory import open_session as open_on_backend
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.guard_questions import reference_answers
@@ -93,15 +95,21 @@ class Tuning:
     def _reference(
         self, pictures: Sequence[Path]
     ) -> tuple[list[RecordedAnswers], Mapping[str, Feeds]]:
-        """What to judge by, image by image: first what the node's guard asks, so that it agrees."""
+        """What to judge by, image by image: first what the node's guard asks, so that it agrees.
+        Where that is of the shipped table, the table is not judged twice."""
         bundle, threads = self._bundle, self._settings.threads
         tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
-        _, *more = standard_images(bundle.manifest, tokenizer, pictures)
+        guards = reference_answers(bundle, threads)
+        known = [image.pixels for image in guards.images]
+        real = tuple(
+            image
+            for image in standard_images(bundle.manifest, tokenizer, pictures)
+            if image.name != _NO_PICTURE
+            and not any(np.array_equal(image.pixels, each) for each in known)
+        )
         recorder = FeedsRecorder(bundle, self._open_session)
-        real = tuple(image for image in more if image.name != _NO_PICTURE)
         with Segmenter.load(bundle, threads=threads, open_session=recorder) as reference:
             recorded = recorded_of(reference.graph, bundle.manifest, real)
-        guards = reference_answers(bundle, threads)
         one_each = [
             recorded.of([(image.name, question.name) for question in image.questions])
             for image in real

@@ -12,6 +12,7 @@ from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.bundle import Bundle
 from sam3_ros.core.errors import PrecisionError
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice
+from sam3_ros.core.tuning import candidates as tuning_candidates
 from sam3_ros.core.tuning.candidates import Backends, candidates, require_precisions
 
 FP32, BF16 = StageChoice("openvino"), StageChoice("openvino", "bf16")
@@ -59,6 +60,7 @@ def test_a_precision_that_cannot_be_run_here_is_refused(mobile_sam_bundle_path: 
 
 
 def test_what_cannot_be_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning_candidates, "find_spec", lambda _: object())
     monkeypatch.setattr(openvino_session, "why_no_bf16", lambda: "it is too old")
     here = Backends.here()
 
@@ -67,3 +69,8 @@ def test_what_cannot_be_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "openvino bf16: it is too old" in here.refused
     for name in set(PROVIDERS) - set(here.available):
         assert f"{name}: not in the installed ONNX Runtime" in here.refused
+
+    monkeypatch.setattr(tuning_candidates, "find_spec", lambda _: None)
+    here = Backends.here()
+    assert "openvino" not in here.available
+    assert "openvino: not installed (pip install openvino)" in here.refused

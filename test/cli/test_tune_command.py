@@ -75,6 +75,7 @@ def test_precisions_that_are_chosen_are_all_that_is_tried(
     document = json.loads(capsys.readouterr().out)
     assert {each["precision"] for each in document["evidence"]["candidates"]} == {"fp32"}
     assert {each["precision"] for each in document["stages"].values()} == {"fp32"}
+    assert "precisions other than fp32: not asked for" in document["evidence"]["refused"]
 
     path.unlink()
     assert main([*arguments, "--precisions", "fp32,fp8"]) == 2

@@ -43,6 +43,13 @@ class TuneSettings:
             raise ValueError(f"least_gain must be at least 1, not {self.least_gain:g}")
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is not tried because of these settings, in words."""
+        if self.precisions is None:
+            return ()
+        return (f"precisions other than {', '.join(sorted(self.precisions))}: not asked for",)
+
+    @property
     def session_options(self) -> SessionOptions:
         return SessionOptions(threads=self.threads, device_id=self.device_id)
 
@@ -78,6 +85,7 @@ class Tuning:
             found = find_plan(times, least_gain, judge, self._tell)
         stages = self._bundle.manifest.stages_in_use
         images = [image.name for recorded in judged for image in recorded.images]
+        refused = [*backends.refused, *self._settings.left_out]
         choices = {stage: found.plan.of(stage) for stage in stages}
         return MachineProfile(
             bundle=self._bundle.manifest.name,
@@ -86,7 +94,7 @@ class Tuning:
             threads=self._settings.threads,
             made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             choices=choices,
-            evidence=evidence(self._bundle, Finding(times, found, images, backends.refused)),
+            evidence=evidence(self._bundle, Finding(times, found, images, refused)),
         )
 
     def _machine(self, backends: Iterable[str]) -> Machine:

@@ -51,7 +51,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "threads", 0,
         "Threads of the model on the CPU; 0 takes one for each core, or what the machine profile "
-        "has.",
+        "has. Images are resized by OpenCV's threads, one for each core.",
         limits=(0, 256),
     ),
     ParameterSpec(

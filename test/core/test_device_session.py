@@ -6,7 +6,7 @@ a GPU can show is in test_cuda.py.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from onnx_graph import OnnxGraph
 from sam3_ros.core.backends import open_session
 from sam3_ros.core.backends.device_replay import MOST_GRAPHS, without_graphs
 from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession, open_device_session
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.providers import PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
@@ -307,32 +307,86 @@ def test_a_size_that_the_engine_was_not_built_for_is_named(doubler: Path) -> Non
         session.run({"in": np.zeros((1, 5, 3), np.float32)})
 
 
-@pytest.mark.parametrize(
-    ("refused", "graphs", "shapes"),
-    [(0, True, True), (1, False, True), (2, False, False)],
-)
-def test_what_a_file_does_not_allow_is_left_out_and_told(
-    doubler: Path, refused: int, graphs: bool, shapes: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+SIZES = (SizeRange(1, 1, 1), SizeRange(1, 2, 4), SizeRange(3, 3, 3))
+NO_GRAPHS = "This session cannot use the graph capture feature as requested by the user"
+NO_PROFILE = "an input has no associated shape profile"
+
+
+def refusing(
+    *reasons: str, replays: Callable[[SessionOptions], bool] = ON_HOST.replays
+) -> tuple[Provider, list[SessionOptions]]:
+    """A provider that refuses as often, and what it is asked for."""
     asked: list[SessionOptions] = []
 
     def request(options: SessionOptions) -> list[tuple[str, dict[str, str]]]:
         asked.append(options)
-        if len(asked) <= refused:
-            raise RuntimeError("this file does not allow it")
+        if len(asked) <= len(reasons):
+            raise RuntimeError(reasons[len(asked) - 1])
         return [("CPUExecutionProvider", {})]
 
-    provider = replace(ON_HOST, request=request)
-    sizes = (SizeRange(1, 1, 1), SizeRange(1, 2, 4), SizeRange(3, 3, 3))
-    options = SessionOptions(cuda_graphs=True, shapes=ShapeProfile(ranges={"in": sizes}))
-    with caplog.at_level(logging.INFO):
-        session = open_device_session(doubler, provider, options)
-    assert len(asked) == refused + 1
+    return replace(ON_HOST, request=request, replays=replays), asked
+
+
+@pytest.mark.parametrize(
+    ("reasons", "graphs", "shapes"),
+    [
+        ((), True, True),
+        ((NO_GRAPHS,), False, True),
+        ((NO_PROFILE,), True, False),
+        ((NO_GRAPHS, NO_PROFILE), False, False),
+    ],
+)
+def test_what_a_file_does_not_allow_is_left_out_and_told(
+    doubler: Path,
+    reasons: tuple[str, ...],
+    graphs: bool,
+    shapes: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    provider, asked = refusing(*reasons)
+    options = SessionOptions(cuda_graphs=True, shapes=ShapeProfile(ranges={"in": SIZES}))
+    session = open_device_session(doubler, provider, options)
+    assert len(asked) == len(reasons) + 1
     assert (asked[-1].cuda_graphs, asked[-1].shapes is not None) == (graphs, shapes)
-    assert caplog.text.count("doubler.onnx is tried with fewer options") == refused
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == len(reasons)
+    for reason, line in zip(reasons, told, strict=True):
+        assert "doubler.onnx is tried with fewer options" in line and reason in line
     for _ in range(2):
         session.run({"in": np.zeros((1, 4, 3), np.float32)})
+    assert isinstance(session, OnnxRuntimeDeviceSession)
     assert (session.graphs > 0) == graphs
+
+
+def test_what_is_no_fault_of_the_graphs_is_not_tried_without_them(doubler: Path) -> None:
+    provider, asked = refusing("CUDA failure 100: no CUDA-capable device is detected")
+    with pytest.raises(BackendError, match="no CUDA-capable device"):
+        open_device_session(doubler, provider, REPLAYED)
+    assert len(asked) == 1
+
+
+def test_what_no_option_changes_is_refused_at_once(doubler: Path, tmp_path: Path) -> None:
+    options = replace(REPLAYED, shapes=ShapeProfile(ranges={"in": SIZES}))
+    provider, asked = refusing()
+    with pytest.raises(BackendError, match="needs ONNX Runtime's Missing"):
+        open_device_session(doubler, replace(provider, name="Missing"), options)
+    assert not asked
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(BackendError, match=r"broken.onnx cannot be loaded"):
+        open_device_session(broken, provider, options)
+    with pytest.raises(BackendError, match=r"lacking.onnx cannot be loaded"):
+        open_device_session(tmp_path / "lacking.onnx", provider, options)
+    assert len(asked) == 2
+
+
+def test_graphs_that_come_to_nothing_are_told(
+    doubler: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider, _ = refusing(replays=lambda _: False)
+    open_device_session(doubler, provider, REPLAYED)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "doubler.onnx runs without CUDA graphs: backend 'cpu'" in caplog.text
 
 
 def test_a_file_that_no_attempt_loads_is_refused(tmp_path: Path) -> None:

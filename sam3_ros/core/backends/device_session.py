@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,20 @@ from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory, loaded_
 from sam3_ros.core.backends.device_replay import ReplayedRuns, bind_inputs, bind_outputs
 from sam3_ros.core.backends.device_tensor import OrtTensor
 from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name
-from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession, import_onnxruntime
+from sam3_ros.core.backends.onnxruntime_session import (
+    EngineRefusalError,
+    OnnxRuntimeSession,
+    import_onnxruntime,
+)
 from sam3_ros.core.backends.providers import Provider
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import Array, Session, SessionOptions, Tensor, on_host
 
 log = logging.getLogger(__name__)
+
+#: In ONNX Runtime's words ("cannot use the graph capture feature", "the CUDA Graph feature" before
+#: 1.17) and ours.
+_ABOUT_GRAPHS = "graph capture|cuda graph"
 
 
 class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
@@ -71,30 +80,41 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
     def _replays(self, provider: Provider) -> ReplayedRuns:
         memory = HostMemory()
         if provider.memory == "cuda":
-            memory = CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
+            try:
+                memory = CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
+            except BackendError as error:
+                raise EngineRefusalError(str(error)) from error
         return ReplayedRuns(import_onnxruntime(), self._opened(), self.inputs, self.outputs, memory)
 
 
 def open_device_session(path: Path, provider: Provider, options: SessionOptions) -> Session:
     """A session with these options.
 
-    What only makes it faster, or builds its engine sooner, is left out where a file does not allow
-    it, and the log says so. Raises BackendError as OnnxRuntimeSession does.
+    What only makes it faster, or builds its engine sooner, is left out where that is what the
+    engine refuses, and the log says so. Raises BackendError as OnnxRuntimeSession does.
     """
     try:
-        return OnnxRuntimeDeviceSession(path, provider, options)
-    except BackendError as error:
-        plainer = _plainer(options)
+        session = OnnxRuntimeDeviceSession(path, provider, options)
+    except EngineRefusalError as error:
+        plainer = _plainer(options, str(error))
         if plainer is None:
             raise
-        log.info("%s is tried with fewer options: %s", path.name, error)
+        log.warning("%s is tried with fewer options: %s", path.name, error)
         return open_device_session(path, provider, plainer)
+    if options.cuda_graphs and not provider.replays(options):
+        log.warning(
+            "%s runs without CUDA graphs: backend %r has them for fixed shapes only",
+            path.name,
+            provider.backend,
+        )
+    return session
 
 
-def _plainer(options: SessionOptions) -> SessionOptions | None:
-    """Without CUDA graphs, or else without shapes to build an engine for."""
-    if options.cuda_graphs:
+def _plainer(options: SessionOptions, error: str) -> SessionOptions | None:
+    """Without CUDA graphs, or else without shapes to build an engine for, if that may help."""
+    if options.cuda_graphs and re.search(_ABOUT_GRAPHS, error, re.IGNORECASE):
         return replace(options, cuda_graphs=False)
+    # Of a profile that it cannot use TensorRT tells in many ways, some of them naming none.
     if options.shapes is not None and options.shapes.ranges:
         return replace(options, shapes=None)
     return None

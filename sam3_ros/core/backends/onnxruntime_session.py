@@ -45,6 +45,17 @@ _DTYPES = {
 }
 
 
+#: ONNX Runtime's exceptions about the file itself, which no options change.
+_OF_THE_FILE = frozenset({"InvalidGraph", "InvalidProtobuf", "NoModel", "NoSuchFile"})
+
+
+class EngineRefusalError(BackendError):
+    """ONNX Runtime would not make a session of a file that it could read: not with these options.
+
+    Nor, maybe, with any.
+    """
+
+
 class OnnxRuntimeSession:
     """One ONNX file, loaded. Raises BackendError where the engine or the provider is lacking."""
 
@@ -61,7 +72,8 @@ class OnnxRuntimeSession:
                 enable_fallback=0,  # else another provider is tried, and this one's error lost
             )
         except Exception as error:
-            raise BackendError(
+            kind = BackendError if type(error).__name__ in _OF_THE_FILE else EngineRefusalError
+            raise kind(
                 f"{path} cannot be loaded on backend {provider.backend!r}: {error}"
                 f"{_remedy(ort, provider, str(error))}"
             ) from error

@@ -34,6 +34,8 @@ def _head(document: Document) -> Iterator[str]:
     for engine, gflops in machine["gemm_gflops"].items():
         yield f"  peak by matrix products, {engine:<16}{gflops:>10.1f} GFLOP/s"
     yield f"  memory bandwidth{'':<25}{machine['bandwidth_gb_s']:>10.1f} GB/s"
+    for backend in machine["not_measured"]:
+        yield f"  the limits of {backend} are not measured: its stages are told by their time alone"
     if document["resident_bytes"] is not None:
         loaded, answering = document["resident_bytes"].values()
         yield (

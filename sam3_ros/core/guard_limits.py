@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from sam3_ros.core.answer_difference import AnswerDifference
+from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.precision_limits import LEAST_MASK_IOU, ROUNDING_ALLOWED
 from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
 
@@ -57,8 +58,6 @@ class GuardLimits:
         return None
 
 
-#: On a GPU fp32 may be computed in TF32, which keeps as many digits as fp16.
-_MAY_BE_TF32 = frozenset({"cuda", "tensorrt"})
 _LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
     {
         "fp32": GuardLimits(0.999, 0.001, 0.001),
@@ -86,6 +85,7 @@ def stage_limit(choice: StageChoice) -> float:
 
 def _judged_as(choice: StageChoice) -> str:
     """A precision that is not known here has to be as good as fp16."""
-    if choice.precision == "fp32" and choice.backend in _MAY_BE_TF32:
+    # There fp32 may be computed in TF32, which keeps as many digits as fp16.
+    if choice.precision == "fp32" and choice.backend in BACKENDS_ON_GPU:
         return "fp16"
     return choice.precision if choice.precision in _LIMITS else "fp16"

@@ -41,6 +41,25 @@ def test_the_machine_is_measured_for_every_engine_in_use(monkeypatch: pytest.Mon
     assert min(figures.bandwidth_gb_s, figures.gemm_gflops["cpu fp32"]) > 0
 
 
+def test_on_a_gpu_no_limit_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandwidth, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(bandwidth, "_LEAST_BYTES", 2**20)
+    half, host = StageChoice("cuda", "fp16"), StageChoice()
+    setup = Setup("tabletop", default=half, stages=(("text", host),), threads=1)
+    assert [*setup.engines(["fusion", "text"])] == ["cpu fp32"]
+    figures = measure_machine(setup, ["fusion", "decoder", "text"])
+    assert ([*figures.gemm_gflops], figures.not_measured) == (["cpu fp32"], ("cuda",))
+    assert figures.limits(half) is figures.limits(StageChoice("cuda")) is None
+    assert figures.limits(host) == figures.better_of(figures).limits(host) is not None
+    assert figures.better_of(figures) == figures
+
+    time, load = StepTime(20.0, 30.0), StageLoad(1, 10**9, 10**6)
+    on_gpu = step_cost(time, load, figures.limits(half))
+    assert (on_gpu.median_ms, on_gpu.runs, on_gpu.limit_percent) == (20.0, 1, None)
+    mixed = total_cost(time, [on_gpu, step_cost(time, load, figures.limits(host))])
+    assert (mixed.median_ms, mixed.limit_percent) == (20.0, None)
+
+
 def test_a_limit_is_the_best_that_was_seen() -> None:
     first = MachineFigures("cpu", 2, {"cpu fp32": 50.0}, 12.0)
     second = MachineFigures("cpu", 2, {"cpu fp32": 60.0}, 11.0)

@@ -12,6 +12,9 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+#: The backends that need them.
+BACKENDS_ON_GPU = ("cuda", "tensorrt")
+
 # TensorRT 10 is what ONNX Runtime 1.20 to 1.31 are linked with, 8 the one of JetPack 6.0.
 _TENSORRT = ("libnvinfer.so.10", "libnvinfer.so.8")
 

@@ -8,11 +8,10 @@ from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 
-from sam3_ros.core.backends.gpu_libraries import library_versions
+from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU, library_versions
 
 UNKNOWN = "unknown"
 _ONNX_RUNTIME = frozenset({"onnxruntime", "onnxruntime-gpu"})
-_ON_GPU = ("cuda", "tensorrt")
 # As wheels, where they are; a Jetson has TensorRT and CUDA from its system.
 _PACKAGES = {
     "cpu": _ONNX_RUNTIME,
@@ -27,7 +26,7 @@ def engine_versions(backend: str) -> dict[str, str]:
     wanted = sorted(_PACKAGES.get(backend, ()))
     installed = {each.name.lower(): each.version for each in metadata.distributions()}
     packages = {name: installed[name] for name in wanted if name in installed}
-    return {**packages, **(library_versions() if backend in _ON_GPU else {})}
+    return {**packages, **(library_versions() if backend in BACKENDS_ON_GPU else {})}
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.backends.gpu_options import (
     Request,
     cuda_request,
@@ -14,6 +15,8 @@ from sam3_ros.core.backends.gpu_options import (
 from sam3_ros.core.backends.machine import gpu_name
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import SessionOptions
+
+__all__ = ["BACKENDS_ON_GPU", "PROVIDERS", "Provider"]
 
 
 @dataclass(frozen=True)
@@ -92,4 +95,3 @@ PROVIDERS = {
         ),
     )
 }
-BACKENDS_ON_GPU = ("cuda", "tensorrt")

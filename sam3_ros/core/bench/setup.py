@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.bench.observed_sessions import ObservedSessions
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.session import SessionOptions
@@ -33,9 +34,9 @@ class Setup:
         return StagePlan(self.default, dict(self.stages))
 
     def engines(self, stages: Iterable[str]) -> dict[str, tuple[str, SessionOptions]]:
-        """The different ways to compute that these stages need: backend and options, by a name
-        such as "openvino bf16". Precisions that are only stored otherwise count as fp32."""
-        choices = [self.plan.of(stage) for stage in stages]
+        """The different ways to compute on the CPU that these stages need: backend and options, by
+        a name such as "openvino bf16". Precisions that are only stored otherwise count as fp32."""
+        choices = [choice for choice in map(self.plan.of, stages) if not is_on_gpu(choice)]
         return {engine_name(choice): self._engine(choice) for choice in choices}
 
     def load(self, sessions: ObservedSessions | None = None) -> Segmenter:
@@ -51,6 +52,10 @@ class Setup:
     def _engine(self, choice: StageChoice) -> tuple[str, SessionOptions]:
         compute = "stored" if choice.precision == choice.file_precision else choice.precision
         return choice.backend, SessionOptions(threads=self.threads, compute=compute)
+
+
+def is_on_gpu(choice: StageChoice) -> bool:
+    return choice.backend in BACKENDS_ON_GPU
 
 
 def engine_name(choice: StageChoice) -> str:

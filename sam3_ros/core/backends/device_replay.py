@@ -82,8 +82,8 @@ class ReplayedRuns:
         shapes = tuple(tuple(feeds[name].shape) for name in self._inputs)
         is_allowed = self._may_have_graphs()
         if shapes not in self._bindings and self._is_fixed:
-            # Also without a graph: TensorRT's provider, which is given no other files, counts runs
-            # and captures by itself.
+            # Also without a graph: TensorRT's provider, given fixed shapes alone, may count the
+            # runs and capture unasked.
             self._bindings[shapes] = self._bound(feeds, _fixed_shapes(self._outputs))
         if shapes in self._bindings:
             binding, options = self._bindings[shapes]

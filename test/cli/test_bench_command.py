@@ -138,6 +138,8 @@ def test_ratios_and_reductions_have_tables_too(
     assert "against plain: the fp32 files of colours" in out
     assert "of its pixels equal" in out
     assert "masks of kept queries only" in out
+    assert "CPU ours/theirs" in out
+    assert "without/with" in out
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_ratios_and_reductions_have_tables_too(
         (("--checkpoint", "x.pth"), "--checkpoint goes with --against torch"),
         (("--against", "plain", "--rival-bundle", "nowhere"), "no bundle 'nowhere'"),
         (("--profile", "nowhere.yaml"), "nowhere.yaml"),
-        (("--growth", "--against", "plain"), "do not go with --growth or --node"),
+        (("--growth", "--against", "plain"), "--against is not for a bench with --growth"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

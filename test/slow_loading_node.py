@@ -16,7 +16,7 @@ from pathlib import Path
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.segmenter import Segmenter
 from sam3_ros.core.session import Session, SessionOptions
-from sam3_ros.ros import segmentation_node
+from sam3_ros.ros import model_loading, segmentation_node
 
 
 def slowly(
@@ -32,5 +32,5 @@ def slowly(
 if __name__ == "__main__":
     grip, seconds = sys.argv.pop(1) == "grip", float(sys.argv.pop(1))
     Segmenter.load = partial(Segmenter.load, open_session=partial(slowly, seconds, grip))
-    segmentation_node.loading_stops_python = lambda: grip
+    model_loading.loading_stops_python = lambda: grip
     sys.exit(segmentation_node.main())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 
 def children_of(pid: int) -> list[int]:
-    """The process ids of what a process has started and that runs still."""
+    """The process ids of what a process has started and that runs still.
+
+    But for the one that Python's multiprocessing starts with its first process and keeps.
+    """
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     found = [int(child) for file in lists for child in file.read_text().split()]
-    return [child for child in found if is_running(child)]
+    kept = getattr(resource_tracker._resource_tracker, "_pid", None)
+    return [child for child in found if is_running(child) and child != kept]
 
 
 def is_running(pid: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sam3_ros.cli.bench_model import BenchModel, model_of
 from sam3_ros.cli.bench_refusals import OF_NODE, OF_STAGES, refuse_options
 from sam3_ros.cli.bench_sizes import add_sizes_option, sizes_or
+from sam3_ros.cli.output_file import make_way_for
 from sam3_ros.cli.replay_progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def run(options: argparse.Namespace) -> int:
     refuse_options(options, "with --growth", OF_STAGES, OF_NODE)
     if options.plot is not None:
         from sam3_ros.cli.growth_plot import require_matplotlib
-        from sam3_ros.cli.replay_outcome import make_way_for
 
         require_matplotlib()
         make_way_for(options.plot)

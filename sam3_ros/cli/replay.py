@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
 from sam3_ros.cli.replay_judging import add_judging_options, is_judged, run_judged
-from sam3_ros.cli.replay_outcome import make_way_for, run_and_tell
+from sam3_ros.cli.output_file import make_way_for
+from sam3_ros.cli.replay_outcome import run_and_tell
 from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:

@@ -68,21 +68,6 @@ def tell(table: str, document: Mapping[str, Any], json_to: str | None) -> None:
         path.write_text(f"{text}\n", encoding="utf-8")
 
 
-def make_way_for(file: Path | str | None) -> None:
-    """Make its folder, before hours of replay end with an error. None and "-" need none.
-
-    Raises OSError where there can be no such file.
-    """
-    if file is None or str(file) == "-":
-        return
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    is_new = not Path(file).exists()
-    with Path(file).open("a"):
-        pass
-    if is_new:
-        Path(file).unlink()
-
-
 def tell_unanswered(report: ReplayReport) -> None:
     """Which prompts were not asked, or no longer: golden frames do not show why they are empty."""
     from sam3_ros.ros.replay.report_table import unasked_prompts

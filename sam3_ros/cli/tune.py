@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.model_options import whole_number
+from sam3_ros.cli.output_file import make_way_for
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -74,6 +75,7 @@ def _run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.open(options.bundle)
     path = _path(options.out, bundle)
+    make_way_for(path)
     settings = TuneSettings(
         options.threads, options.least_gain, options.device_id, options.precisions
     )

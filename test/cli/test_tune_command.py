@@ -98,6 +98,16 @@ def test_what_cannot_be_tuned_writes_nothing(
     assert not path.exists()
 
 
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_timed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("no folder")
+    assert main(["tune", "tabletop", "--out", str(tmp_path / "taken" / "robot.yaml")]) == 2
+    told = capsys.readouterr().err
+    assert "cannot use" in told
+    assert "timing" not in told
+
+
 @pytest.mark.parametrize("device", ["-1", "64", "gpu"])
 def test_a_gpu_that_the_node_would_not_take_is_refused(
     device: str, capsys: pytest.CaptureFixture[str]

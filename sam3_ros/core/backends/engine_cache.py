@@ -13,7 +13,6 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,15 +22,13 @@ from sam3_ros.core.backends.machine import engine_versions
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.session import (
-    Array,
     DeviceSession,
     EngineFolder,
     OpenSession,
     Session,
     SessionOptions,
-    Tensor,
-    TensorSpec,
 )
+from sam3_ros.core.wrapped_session import WrappedOnDevice, WrappedSession
 
 # An engine is about as large as its model; what is built on the way takes room too.
 _ROOM_FACTOR, _ROOM_BYTES = 2, 16 * 2**20
@@ -144,31 +141,16 @@ class EngineCache:
             raise OSError(f"{free / 1e6:.0f} MB are free, {wanted / 1e6:.0f} MB may be needed")
 
 
-class _SealsWhenClosed:
-    """A session; what its backend built while it ran, for sizes that came, is kept as well."""
+class _SealsWhenClosed(WrappedSession):
+    """What its backend built while it ran, for sizes that came, is kept as well."""
 
-    def __init__(self, session: Session, entry: EngineEntry) -> None:
-        self._session = session
+    def __init__(self, real: Session, entry: EngineEntry) -> None:
+        super().__init__(real)
         self._entry = entry
         self._is_closed = False
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._session.inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._session.outputs
-
-    @property
-    def provider(self) -> str:
-        return self._session.provider
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        return self._session.run(feeds)
-
     def close(self) -> None:
-        self._session.close()
+        super().close()
         if self._is_closed:
             return
         self._is_closed = True
@@ -179,19 +161,8 @@ class _SealsWhenClosed:
             log.warning("what was built while it ran is not kept: %s", error)
 
 
-class _DeviceSealsWhenClosed(_SealsWhenClosed):
+class _DeviceSealsWhenClosed(_SealsWhenClosed, WrappedOnDevice):
     """The same for a session that leaves its outputs on a device."""
-
-    def __init__(self, session: DeviceSession, entry: EngineEntry) -> None:
-        super().__init__(session, entry)
-        self._on_device = session
-
-    @property
-    def device(self) -> str:
-        return self._on_device.device
-
-    def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self._on_device.run_on_device(feeds)
 
 
 def _sealing(session: Session, entry: EngineEntry) -> Session:

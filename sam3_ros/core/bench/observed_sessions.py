@@ -8,14 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sam3_ros.core.backends.factory import open_session
-from sam3_ros.core.session import (
-    Array,
-    DeviceSession,
-    Session,
-    SessionOptions,
-    Tensor,
-    TensorSpec,
-)
+from sam3_ros.core.session import Array, DeviceSession, Session, SessionOptions, Tensor
+from sam3_ros.core.wrapped_session import WrappedOnDevice, WrappedSession
 
 Shape = tuple[int, ...]
 
@@ -48,33 +42,18 @@ class ObservedSessions:
         self.runs.clear()
 
 
-class _Observed:
-    """The session itself in everything but that its runs are noted."""
+class _Observed(WrappedSession):
+    """Its runs are noted."""
 
     def __init__(self, path: Path, real: Session, runs: list[StageRun]) -> None:
+        super().__init__(real)
         self._path = path
-        self._real = real
         self._runs = runs
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._real.inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._real.outputs
-
-    @property
-    def provider(self) -> str:
-        return self._real.provider
-
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        results = self._real.run(feeds)
+        results = super().run(feeds)
         self._note(feeds, results)
         return results
-
-    def close(self) -> None:
-        self._real.close()
 
     def _note(self, feeds: Mapping[str, Tensor], results: Mapping[str, Tensor]) -> None:
         shapes = {name: tuple(value.shape) for name, value in feeds.items()}
@@ -82,18 +61,10 @@ class _Observed:
         self._runs.append(StageRun(self._path, shapes, moved))
 
 
-class _ObservedOnDevice(_Observed):
+class _ObservedOnDevice(_Observed, WrappedOnDevice):
     """One whose tensors may stay in a device's memory."""
 
-    def __init__(self, path: Path, real: DeviceSession, runs: list[StageRun]) -> None:
-        super().__init__(path, real, runs)
-        self._on_device = real
-
-    @property
-    def device(self) -> str:
-        return self._on_device.device
-
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        results = self._on_device.run_on_device(feeds)
+        results = super().run_on_device(feeds)
         self._note(feeds, results)
         return results

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.session import Array, OpenSession, Session, SessionOptions, TensorSpec
+from sam3_ros.core.session import Array, OpenSession, Session, SessionOptions
+from sam3_ros.core.wrapped_session import WrappedSession
 
 #: By the input's name in the file.
 Feeds = Mapping[str, Array]
@@ -26,27 +27,12 @@ class FeedsRecorder:
         return _RemembersFirst(session, self._stage_of[path], self.feeds)
 
 
-class _RemembersFirst:
-    def __init__(self, session: Session, stage: str, feeds: dict[str, Feeds]) -> None:
-        self._session = session
+class _RemembersFirst(WrappedSession):
+    def __init__(self, real: Session, stage: str, feeds: dict[str, Feeds]) -> None:
+        super().__init__(real)
         self._stage = stage
         self._feeds = feeds
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._session.inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._session.outputs
-
-    @property
-    def provider(self) -> str:
-        return self._session.provider
-
     def run(self, feeds: Feeds) -> dict[str, Array]:
         self._feeds.setdefault(self._stage, dict(feeds))
-        return self._session.run(feeds)
-
-    def close(self) -> None:
-        self._session.close()
+        return super().run(feeds)

@@ -17,9 +17,9 @@ from launch.actions import (
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
-from sam3_ros.ros.demo_player import IMAGE, PLAYERS, player_command, require_package
-from sam3_ros.ros.launch_arguments import BOOLEANS
-from sam3_ros.ros.shared_files import demo_bag, shared_file
+from sam3_ros.ros.launching.arguments import BOOLEANS
+from sam3_ros.ros.launching.demo_player import IMAGE, PLAYERS, player_command, require_package
+from sam3_ros.ros.launching.shared_files import demo_bag, shared_file
 
 ARGUMENTS = [
     DeclareLaunchArgument(

@@ -12,8 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from sam3_ros.ros.dds_environment import fastdds_profile, profile_in_use, profile_variable
-from sam3_ros.ros.launch_arguments import (
+from sam3_ros.ros.launching.arguments import (
     ARGUMENTS,
     BOOLEANS,
     PRESETS,
@@ -22,8 +21,9 @@ from sam3_ros.ros.launch_arguments import (
     seconds,
     starts_again,
 )
-from sam3_ros.ros.launch_cameras import IMAGE, camera_topics
-from sam3_ros.ros.shared_files import shared_file
+from sam3_ros.ros.launching.cameras import IMAGE, camera_topics
+from sam3_ros.ros.launching.dds import fastdds_profile, profile_in_use, profile_variable
+from sam3_ros.ros.launching.shared_files import shared_file
 
 LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
 

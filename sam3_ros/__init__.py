@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 __path__ = extend_path(__path__, __name__)
 
 if TYPE_CHECKING:
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.errors import Sam3RosError
     from sam3_ros.core.geometry import Box
-    from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
-    from sam3_ros.core.segmenter import Segmenter
-    from sam3_ros.core.segments import Segment
+    from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+    from sam3_ros.core.segmenter.segmenter import Segmenter
+    from sam3_ros.core.segmenter.segments import Segment
 
 __version__ = "0.1.0"
 
@@ -40,12 +40,12 @@ __all__ = [
 # Importing a message module must not load OpenCV and ONNX Runtime, so names resolve on first use.
 _HOME = {
     "Box": "sam3_ros.core.geometry",
-    "Bundle": "sam3_ros.core.bundle",
-    "ConceptPrompt": "sam3_ros.core.prompts",
-    "InteractivePrompt": "sam3_ros.core.prompts",
+    "Bundle": "sam3_ros.core.bundle.bundle",
+    "ConceptPrompt": "sam3_ros.core.segmenter.prompts",
+    "InteractivePrompt": "sam3_ros.core.segmenter.prompts",
     "Sam3RosError": "sam3_ros.core.errors",
-    "Segment": "sam3_ros.core.segments",
-    "Segmenter": "sam3_ros.core.segmenter",
+    "Segment": "sam3_ros.core.segmenter.segments",
+    "Segmenter": "sam3_ros.core.segmenter.segmenter",
 }
 
 

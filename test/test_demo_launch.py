@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from launch_stand_ins import LaunchFile, Recorded, shown
 
-from sam3_ros.ros import demo_player
-from sam3_ros.ros.demo_player import TOPICS
-from sam3_ros.ros.launch_arguments import LaunchArgumentError
-from sam3_ros.ros.replay.bag import open_bag
-from sam3_ros.ros.shared_files import demo_bag
+from sam3_ros.replay.bag.bag import open_bag
+from sam3_ros.ros.launching import demo_player
+from sam3_ros.ros.launching.arguments import LaunchArgumentError
+from sam3_ros.ros.launching.demo_player import TOPICS
+from sam3_ros.ros.launching.shared_files import demo_bag
 
 ROOT = Path(__file__).parents[1]
 

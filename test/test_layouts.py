@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sam3_ros.ros.demo_player import TOPICS
+from sam3_ros.ros.launching.demo_player import TOPICS
 from sam3_ros.ros.message_types import message_class
 
 ROOT = Path(__file__).parents[1]

@@ -119,9 +119,9 @@ def test_the_messages_import_beside_the_source_tree() -> None:
 def test_what_comes_with_the_package_is_found_from_any_folder(tmp_path: Path) -> None:
     # The console script starts outside of the source tree, where the messages come first.
     script = """
-from sam3_ros.core.bundle import embedded_bundles
-from sam3_ros.ros.dds_environment import fastdds_profile
-from sam3_ros.ros.shared_files import demo_bag
+from sam3_ros.core.bundle.bundle import embedded_bundles
+from sam3_ros.ros.launching.dds import fastdds_profile
+from sam3_ros.ros.launching.shared_files import demo_bag
 
 for path in (*embedded_bundles().values(), demo_bag(), fastdds_profile()):
     assert path.exists(), path

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sam3_ros.ros.launch_arguments import PRESETS
-from sam3_ros.ros.parameters import DEFAULTS, configuration
+from sam3_ros.ros.launching.arguments import PRESETS
+from sam3_ros.ros.parameters.parameters import DEFAULTS, configuration
 
 FOLDER = Path(__file__).parents[1] / "config" / "presets"
 

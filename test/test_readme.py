@@ -22,13 +22,13 @@ from node_under_test import running_node
 from rclpy.node import Node
 
 from sam3_ros.cli import main as cli
-from sam3_ros.core.bundle import embedded_bundles
-from sam3_ros.core.manifest_yaml import parse_manifest
-from sam3_ros.core.tensor_names import RANKS
-from sam3_ros.ros.frame_ledger import DropReason
-from sam3_ros.ros.parameter_spec import ParameterSpec
-from sam3_ros.ros.parameters import SPECS
-from sam3_ros.ros.vision_messages import find_vision_messages
+from sam3_ros.core.bundle.bundle import embedded_bundles
+from sam3_ros.core.bundle.manifest_yaml import parse_manifest
+from sam3_ros.core.stages.tensor_names import RANKS
+from sam3_ros.ros.answers.vision_msgs import find_vision_messages
+from sam3_ros.ros.frames.ledger import DropReason
+from sam3_ros.ros.parameters.parameters import SPECS
+from sam3_ros.ros.parameters.spec import ParameterSpec
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

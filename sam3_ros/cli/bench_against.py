@@ -11,12 +11,12 @@ from sam3_ros.cli.export_needed import require_export
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
-    from sam3_ros.core.bench.measurement import Budget
-    from sam3_ros.core.bench.rivalry import Rival
-    from sam3_ros.core.bench.scenarios import Question
-    from sam3_ros.core.bench.setup import Setup
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.segmenter import Segmenter
+    from sam3_ros.bench.measurement import Budget
+    from sam3_ros.bench.rivals.rivalry import Rival
+    from sam3_ros.bench.scenarios import Question
+    from sam3_ros.bench.setup import Setup
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.segmenter.segmenter import Segmenter
 
 RIVALS = ("plain", "torch")
 
@@ -53,7 +53,7 @@ def require_rival(options: argparse.Namespace) -> None:
         raise Sam3RosError("--checkpoint goes with --against torch")
     if options.against == "torch":
         require_export()
-        from sam3_ros.core.bundle import Bundle
+        from sam3_ros.core.bundle.bundle import Bundle
         from sam3_ros.export.rebuild import require_rebuildable
 
         require_rebuildable(Bundle.open(options.bundle).manifest, options.checkpoint)
@@ -69,7 +69,7 @@ def compete_with(
     budget: Budget,
 ) -> dict[str, Any]:
     """The contest as JSON holds it."""
-    from sam3_ros.core.bench.contest import compete
+    from sam3_ros.bench.rivals.contest import compete
 
     rival = _rival(options, setup, segmenter, question)
     try:
@@ -89,7 +89,7 @@ def _rival(
 ) -> Rival:
     bundle = segmenter.bundle
     if options.against == "plain":
-        from sam3_ros.core.bench.plain_rival import PlainRival
+        from sam3_ros.bench.rivals.plain import PlainRival
 
         if options.rival_bundle is not None:
             bundle = _open_rival(options)
@@ -100,7 +100,7 @@ def _rival(
 
 
 def _require_same_questions(options: argparse.Namespace) -> None:
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
 
     ours, theirs = Bundle.open(options.bundle), _open_rival(options)
     missing = {"concept", "interactive"} & ({*ours.capabilities} - {*theirs.capabilities})
@@ -112,6 +112,6 @@ def _require_same_questions(options: argparse.Namespace) -> None:
 
 
 def _open_rival(options: argparse.Namespace) -> Bundle:
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
 
     return Bundle.open(options.rival_bundle)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from sam3_ros.core.bench.bundle_bench import MeasuredScenario
-    from sam3_ros.core.bench.machine_figures import MachineFigures
-    from sam3_ros.core.bench.measurement import Budget
-    from sam3_ros.core.bench.resident_peak import ResidentPeak
-    from sam3_ros.core.bench.scenarios import Question
-    from sam3_ros.core.bench.setup import Setup
-    from sam3_ros.core.segmenter import Segmenter
+    from sam3_ros.bench.bundle_bench import MeasuredScenario
+    from sam3_ros.bench.instruments.machine import MachineFigures
+    from sam3_ros.bench.instruments.resident_peak import ResidentPeak
+    from sam3_ros.bench.measurement import Budget
+    from sam3_ros.bench.scenarios import Question
+    from sam3_ros.bench.setup import Setup
+    from sam3_ros.core.segmenter.segmenter import Segmenter
 
 _SECONDS = 10.0
 
@@ -67,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _task(options: argparse.Namespace) -> _Task:
-    from sam3_ros.core.bench.measurement import Budget
-    from sam3_ros.core.bench.scenarios import Question
-    from sam3_ros.core.bench.setup import Setup
+    from sam3_ros.bench.measurement import Budget
+    from sam3_ros.bench.scenarios import Question
+    from sam3_ros.bench.setup import Setup
 
     model = model_of(options)
     setup = Setup.of_plan(str(model.bundle.path), model.plan, model.threads, options.cuda_graphs)
@@ -79,10 +79,10 @@ def _task(options: argparse.Namespace) -> _Task:
 
 
 def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, Any]:
-    from sam3_ros.core.bench.bundle_bench import measure_bundle
-    from sam3_ros.core.bench.machine_figures import measure_machine
-    from sam3_ros.core.bench.observed_sessions import ObservedSessions
-    from sam3_ros.core.bench.resident_peak import resident_peak
+    from sam3_ros.bench.bundle_bench import measure_bundle
+    from sam3_ros.bench.instruments.machine import measure_machine
+    from sam3_ros.bench.instruments.resident_peak import resident_peak
+    from sam3_ros.bench.observed_sessions import ObservedSessions
 
     stages = task.model.bundle.manifest.stages_in_use
     say("resident memory of a process of its own")
@@ -100,7 +100,7 @@ def _measured(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, A
             contest = compete_with(options, task.setup, segmenter, task.question, task.budget)
             document["against"] = contest
         if options.reductions:
-            from sam3_ros.core.bench.ablation import ablation
+            from sam3_ros.bench.rivals.ablation import ablation
 
             say("without each reduction in turn")
             rows = ablation(segmenter, task.question, task.budget)
@@ -114,7 +114,7 @@ def _head(
     machine: MachineFigures,
     resident: ResidentPeak | None,
 ) -> dict[str, Any]:
-    from sam3_ros.core.bench.graph_work import can_count
+    from sam3_ros.bench.instruments.graph_work import can_count
 
     height, width = task.question.image.shape[:2]
     return {
@@ -157,7 +157,7 @@ def _scenario(found: MeasuredScenario, setup: Setup, machine: MachineFigures) ->
 def _picture(options: argparse.Namespace) -> npt.NDArray[np.uint8]:
     from sam3_ros.core.geometry import ImageSize
     from sam3_ros.core.image_file import read_rgb
-    from sam3_ros.core.pixel_values import resized
+    from sam3_ros.core.segmenter.pixels import resized
 
     width, height = options.size
     return resized(read_rgb(options.image), ImageSize(height, width), "bilinear_antialias")

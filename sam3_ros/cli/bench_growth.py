@@ -15,7 +15,7 @@ from sam3_ros.cli.output_file import make_way_for
 from sam3_ros.cli.replay_progress import ProgressLine
 
 if TYPE_CHECKING:
-    from sam3_ros.core.bench.growth import Growth
+    from sam3_ros.bench.growth import Growth
 
 _SECONDS = 1.0
 _FRAME = (640, 480)
@@ -53,12 +53,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measured(options: argparse.Namespace, model: BenchModel) -> list[Growth]:
-    from sam3_ros.core.bench.growth import SIZES, growths
-    from sam3_ros.core.bench.measurement import Budget
-    from sam3_ros.core.bench.scenarios import Question
+    from sam3_ros.bench.growth import SIZES, growths
+    from sam3_ros.bench.measurement import Budget
+    from sam3_ros.bench.scenarios import Question
     from sam3_ros.core.image_file import read_rgb
-    from sam3_ros.core.pixel_values import resized
-    from sam3_ros.core.segmenter import Segmenter
+    from sam3_ros.core.segmenter.pixels import resized
+    from sam3_ros.core.segmenter.segmenter import Segmenter
 
     sizes = sizes_or(options.sizes, [(size.width, size.height) for size in SIZES])
     frame = resized(read_rgb(options.image), *sizes_or(None, [_FRAME]), "bilinear_antialias")

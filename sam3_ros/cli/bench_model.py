@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.stage_plan import StagePlan
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.stages.plan import StagePlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,9 @@ class BenchModel:
 
 def model_of(options: argparse.Namespace) -> BenchModel:
     """Raises BundleError, and ProfileError for a profile that does not fit."""
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.configured_plan import ConfiguredPlan
-    from sam3_ros.core.stage_plan import StageChoice
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.profile.configured_plan import ConfiguredPlan
+    from sam3_ros.core.stages.plan import StageChoice
 
     bundle = Bundle.open(options.bundle)
     choice = StageChoice(options.backend, options.precision)

@@ -16,10 +16,10 @@ from sam3_ros.cli.replay_progress import ProgressLine
 from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.geometry import ImageSize
-    from sam3_ros.ros.bench.report import NodeBenchReport
-    from sam3_ros.ros.bench.settings import NodeBenchSettings
+    from sam3_ros.replay.node_bench.report import NodeBenchReport
+    from sam3_ros.replay.node_bench.settings import NodeBenchSettings
 
 _SIZES = ((640, 480), (1920, 1080))
 _SECONDS = 10.0
@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
     fill_in(options, OF_NODE)
     require("rclpy", "sam3_ros.msg", "rosbags")
     require_parameters("-p", (name for name, _ in options.param))
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.image_file import read_rgb
-    from sam3_ros.ros.bench.node_bench import bench_node
+    from sam3_ros.replay.node_bench.node_bench import bench_node
 
     bundle = Bundle.open(options.bundle)
     settings = _settings(options, bundle)
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(report: NodeBenchReport, options: argparse.Namespace) -> None:
-    from sam3_ros.ros.bench.report_table import report_table
+    from sam3_ros.replay.node_bench.report_table import report_table
 
     print(json.dumps(report.document(), indent=2) if options.json else report_table(report))
 
@@ -87,7 +87,7 @@ def _watched(run: Callable[[Callable[[str], None]], NodeBenchReport]) -> NodeBen
     """None if the node failed, which is told."""
     import sys
 
-    from sam3_ros.ros.replay.node_child import NodeFailedError
+    from sam3_ros.replay.under_test.child import NodeFailedError
 
     progress = ProgressLine()
     try:
@@ -102,8 +102,8 @@ def _watched(run: Callable[[Callable[[str], None]], NodeBenchReport]) -> NodeBen
 
 
 def _settings(options: argparse.Namespace, bundle: Bundle) -> NodeBenchSettings:
-    from sam3_ros.ros.bench.settings import NodeBenchSettings, Transport
-    from sam3_ros.ros.replay.demo import private_domain
+    from sam3_ros.replay.demo import private_domain
+    from sam3_ros.replay.node_bench.settings import NodeBenchSettings, Transport
 
     sizes = sizes_or(options.sizes, _SIZES)
     clicks = options.clicks if "interactive" in bundle.capabilities else 0

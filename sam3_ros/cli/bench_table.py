@@ -44,7 +44,7 @@ def _head(document: Document) -> Iterator[str]:
         )
     yield f"  files{'':<36}{sum(document['file_bytes'].values()) / 1e6:>10.1f} MB"
     if not document["flop_counted"]:
-        from sam3_ros.core.bench.graph_work import HOW_TO_GET
+        from sam3_ros.bench.instruments.graph_work import HOW_TO_GET
 
         yield f"  GFLOP are not counted, as the library onnx is not here: {HOW_TO_GET}"
 

@@ -13,11 +13,11 @@ from sam3_ros.cli.bundle_record import register_record
 from sam3_ros.cli.command import add_command, add_group
 
 if TYPE_CHECKING:
+    from sam3_ros.cli.bundle_report import StageReport
     from sam3_ros.cli.command import Commands
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.bundle_report import StageReport
-    from sam3_ros.core.manifest import FileRef
-    from sam3_ros.core.session import TensorSpec
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.bundle.manifest import FileRef
+    from sam3_ros.core.stages.session import TensorSpec
 
 PATH_HELP = "a bundle's folder, or the name of an embedded one"
 
@@ -82,7 +82,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from sam3_ros.core.bundle import MANIFEST_NAME, embedded_bundles
+    from sam3_ros.core.bundle.bundle import MANIFEST_NAME, embedded_bundles
     from sam3_ros.core.errors import BundleError
 
     found = list(embedded_bundles().values())
@@ -102,7 +102,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _summary_or_reason(path: Path) -> dict[str, Any]:
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.errors import BundleError
 
     try:
@@ -124,8 +124,8 @@ def _print_list(rows: list[dict[str, Any]], refused: list[dict[str, Any]]) -> No
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.bundle_report import all_precisions, stage_reports
+    from sam3_ros.cli.bundle_report import all_precisions, stage_reports
+    from sam3_ros.core.bundle.bundle import Bundle
 
     bundle = Bundle.open(options.path)
     precision = options.precision or (bundle.precisions or all_precisions(bundle))[0]
@@ -166,9 +166,9 @@ def _print_inspection(bundle: Bundle, precision: str, reports: list[StageReport]
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.bundle_report import all_precisions, stage_reports
-    from sam3_ros.core.tokenizer import ClipTokenizer
+    from sam3_ros.cli.bundle_report import all_precisions, stage_reports
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
 
     bundle = Bundle.open(options.path)
     if bundle.manifest.concept is not None:
@@ -206,7 +206,7 @@ def _summary(bundle: Bundle) -> dict[str, Any]:
 def _details(bundle: Bundle) -> dict[str, Any]:
     import yaml
 
-    from sam3_ros.core.manifest_yaml import dump_manifest
+    from sam3_ros.core.bundle.manifest_yaml import dump_manifest
 
     return {"manifest": yaml.safe_load(dump_manifest(bundle.manifest))}
 

@@ -33,10 +33,10 @@ def register_record(actions: Commands) -> None:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from sam3_ros.core.answer_recording import add_witnesses, record_into, recorded_in
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.errors import BundleError
-    from sam3_ros.core.standard_questions import TABLE, questions_of
+    from sam3_ros.core.precision.questions import TABLE, questions_of
+    from sam3_ros.core.precision.recording import add_witnesses, record_into, recorded_in
 
     bundle = Bundle.open(options.path)
     recorded = recorded_in(bundle)

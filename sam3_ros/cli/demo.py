@@ -53,8 +53,8 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require("rclpy", "sam3_ros.msg", "rosbags")
-    from sam3_ros.ros.replay.demo import demo, private_domain
-    from sam3_ros.ros.shared_files import demo_bag
+    from sam3_ros.replay.demo import demo, private_domain
+    from sam3_ros.ros.launching.shared_files import demo_bag
 
     bag = options.bag or demo_bag()
     domain = private_domain() if options.domain is None else options.domain

@@ -14,7 +14,7 @@ from sam3_ros.cli.export_needed import require_export
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.export.export_job import ExportJob
     from sam3_ros.export.family import Family
     from sam3_ros.export.filled_network import FilledNetwork
@@ -84,7 +84,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require_export()
-    from sam3_ros.core.bundle_writer import require_free
+    from sam3_ros.core.bundle.writer import require_free
     from sam3_ros.core.errors import ExportError
     from sam3_ros.export.checkpoint.inspection import families_to_try
     from sam3_ros.export.checkpoint.writing import write_checkpoint

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
-    from sam3_ros.core.bench.growth import Growth
+    from sam3_ros.bench.growth import Growth
 
 _COLUMNS = 2
 _PANEL_INCHES = (5.5, 3.6)

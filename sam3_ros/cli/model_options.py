@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sam3_ros.core.segmenter import Segmenter
+    from sam3_ros.core.segmenter.segmenter import Segmenter
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +41,10 @@ def whole_number(text: str) -> int:
 
 def load_segmenter(options: argparse.Namespace) -> Segmenter:
     """Raises ProfileError for a profile that does not fit; else as Segmenter.load."""
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.configured_plan import ConfiguredPlan
-    from sam3_ros.core.segmenter import Segmenter
-    from sam3_ros.core.stage_plan import StageChoice
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.profile.configured_plan import ConfiguredPlan
+    from sam3_ros.core.segmenter.segmenter import Segmenter
+    from sam3_ros.core.stages.plan import StageChoice
 
     choice = StageChoice(options.backend, options.precision)
     configured = ConfiguredPlan(choice, options.threads, profile=options.profile)

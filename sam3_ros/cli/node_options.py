@@ -56,7 +56,7 @@ def require_parameters(option: str, names: Iterable[str], others: tuple[str, ...
 
     A node takes any, and says of one that it does not know in its log alone.
     """
-    from sam3_ros.ros.parameters import SPECS
+    from sam3_ros.ros.parameters.parameters import SPECS
 
     known = (*others, *sorted(spec.name for spec in SPECS))
     for name in set(names) - {*known, _OF_EVERY_NODE}:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sam3_ros.core.geometry import Box
-    from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
+    from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 
 MOST_PROMPTS = 254
 
@@ -74,7 +74,7 @@ def prompts_from(options: argparse.Namespace) -> list[Prompt]:
 
 
 def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
-    from sam3_ros.core.prompts import ConceptPrompt
+    from sam3_ros.core.segmenter.prompts import ConceptPrompt
 
     exemplars = tuple(_box(corners) for corners in options.exemplar)
     if not options.text and exemplars:
@@ -88,7 +88,7 @@ def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
 
 def _interactive(options: argparse.Namespace, taken: set[str]) -> Iterator[InteractivePrompt]:
     from sam3_ros.core.errors import PromptError
-    from sam3_ros.core.prompts import InteractivePrompt
+    from sam3_ros.core.segmenter.prompts import InteractivePrompt
 
     points = (*options.point, *options.negative_point)
     labels = (1,) * len(options.point) + (0,) * len(options.negative_point)

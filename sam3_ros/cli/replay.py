@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
-from sam3_ros.cli.replay_judging import add_judging_options, is_judged, run_judged
 from sam3_ros.cli.output_file import make_way_for
+from sam3_ros.cli.replay_judging import add_judging_options, is_judged, run_judged
 from sam3_ros.cli.replay_outcome import run_and_tell
 from sam3_ros.cli.ros_needed import require
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.ros.replay.prompt_cues import PromptCue
-    from sam3_ros.ros.replay.settings import CameraSource, ReplaySettings
+    from sam3_ros.replay.ask.cues import PromptCue
+    from sam3_ros.replay.ask.settings import CameraSource, ReplaySettings
 
 
 def register(commands: Commands) -> None:
@@ -132,7 +132,7 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require("rclpy", "sam3_ros.msg", "rosbags")
-    from sam3_ros.ros.replay.replay import replay
+    from sam3_ros.replay.replay import replay
 
     settings = _settings(options)
     judged = is_judged(options)
@@ -144,7 +144,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> ReplaySettings:
-    from sam3_ros.ros.replay.settings import NodeSettings, Player, ReplaySettings
+    from sam3_ros.replay.ask.settings import NodeSettings, Player, ReplaySettings
 
     return ReplaySettings(
         bag=options.bag,
@@ -167,7 +167,7 @@ def _settings(options: argparse.Namespace) -> ReplaySettings:
 
 
 def _cameras(options: argparse.Namespace) -> tuple[CameraSource, ...]:
-    from sam3_ros.ros.replay.settings import CameraSource, ReplayError
+    from sam3_ros.replay.ask.settings import CameraSource, ReplayError
 
     topics = dict(options.camera) or {"": options.image_topic}
     published_as = dict(options.publish_as)
@@ -181,8 +181,8 @@ def _cameras(options: argparse.Namespace) -> tuple[CameraSource, ...]:
 
 
 def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
-    from sam3_ros.ros.replay.cue_arguments import box_cue, point_cue, text_cue
-    from sam3_ros.ros.replay.prompt_file import read_prompt_file
+    from sam3_ros.replay.ask.arguments import box_cue, point_cue, text_cue
+    from sam3_ros.replay.ask.file import read_prompt_file
 
     cues: list[PromptCue] = [text_cue(text) for text in options.text]
     cues += [point_cue(text) for text in options.point]

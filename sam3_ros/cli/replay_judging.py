@@ -13,9 +13,9 @@ from sam3_ros.cli.replay_outcome import NODE_FAILED, run_watched, tell, tell_una
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
-    from sam3_ros.ros.replay.expectation import Expectation, Judging
-    from sam3_ros.ros.replay.judged_replay import JudgedReplay, Update
-    from sam3_ros.ros.replay.settings import NodeSettings, ReplaySettings
+    from sam3_ros.replay.ask.settings import NodeSettings, ReplaySettings
+    from sam3_ros.replay.golden.expectation import Expectation, Judging
+    from sam3_ros.replay.golden.judged_replay import JudgedReplay, Update
 
 WRONG = 1
 _WORST = 5
@@ -71,9 +71,9 @@ def run_judged(options: argparse.Namespace, played: ReplaySettings) -> int:
 
     played: what the other options ask for; used where no --expect says what to play.
     """
-    from sam3_ros.ros.replay.expectation import Judging
-    from sam3_ros.ros.replay.expectation_file import read_expectation
-    from sam3_ros.ros.replay.settings import Player
+    from sam3_ros.replay.ask.settings import Player
+    from sam3_ros.replay.golden.expectation import Judging
+    from sam3_ros.replay.golden.expectation_file import read_expectation
 
     if options.junit is not None:
         options.junit.unlink(missing_ok=True)  # an old one would pass for this run's
@@ -93,8 +93,8 @@ def run_judged(options: argparse.Namespace, played: ReplaySettings) -> int:
 
 
 def _judge(options: argparse.Namespace, settings: ReplaySettings, expectation: Expectation) -> int:
-    from sam3_ros.ros.replay.golden_frames import GoldenFrames
-    from sam3_ros.ros.replay.judged_replay import judge_replay
+    from sam3_ros.replay.golden.frames import GoldenFrames
+    from sam3_ros.replay.golden.judged_replay import judge_replay
 
     golden = GoldenFrames(expectation.golden)
     judged = run_watched(
@@ -111,7 +111,7 @@ def _judge(options: argparse.Namespace, settings: ReplaySettings, expectation: E
 
 
 def _compare(options: argparse.Namespace, settings: ReplaySettings, judging: Judging) -> int:
-    from sam3_ros.ros.replay.judged_replay import replay_against
+    from sam3_ros.replay.golden.judged_replay import replay_against
 
     other = _changed(settings.node, dict(options.against))
     words = ", ".join(f"{name}={value}" for name, value in options.against)
@@ -129,8 +129,8 @@ def _compare(options: argparse.Namespace, settings: ReplaySettings, judging: Jud
 
 
 def _update(settings: ReplaySettings, expectation: Expectation) -> int:
-    from sam3_ros.ros.replay.judged_replay import update_golden
-    from sam3_ros.ros.replay.judgement_table import judgement_table
+    from sam3_ros.replay.golden.judged_replay import update_golden
+    from sam3_ros.replay.golden.table import judgement_table
 
     update = run_watched(
         lambda progress: update_golden(settings, expectation.golden, expectation.judging, progress)
@@ -156,8 +156,8 @@ def _what_changed(update: Update) -> str:
 
 
 def _tell(options: argparse.Namespace, judged: JudgedReplay | None) -> int:
-    from sam3_ros.ros.replay.judgement_table import judgement_table
-    from sam3_ros.ros.replay.junit import write_junit
+    from sam3_ros.replay.golden.junit import write_junit
+    from sam3_ros.replay.golden.table import judgement_table
 
     if judged is None:
         return NODE_FAILED
@@ -175,7 +175,7 @@ def _tell(options: argparse.Namespace, judged: JudgedReplay | None) -> int:
 def _settings(
     expectation: Expectation, options: argparse.Namespace, played: ReplaySettings
 ) -> ReplaySettings:
-    from sam3_ros.ros.replay.settings import CameraSource, ReplaySettings
+    from sam3_ros.replay.ask.settings import CameraSource, ReplaySettings
 
     play = expectation.play
     cameras = tuple(CameraSource(name, topic) for name, topic in play.cameras.items())

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sam3_ros.cli.replay_progress import ProgressLine
 
 if TYPE_CHECKING:
-    from sam3_ros.ros.replay.playback import Progress
-    from sam3_ros.ros.replay.report import ReplayReport
+    from sam3_ros.replay.play.playback import Progress
+    from sam3_ros.replay.report.report import ReplayReport
 
     OnProgress = Callable[[Progress], None]
 
@@ -28,7 +28,7 @@ def run_and_tell(run: Callable[[OnProgress], ReplayReport], json_to: str | None)
     """json_to: as in `tell`. The exit code: 0; 1 if a frame's fate is unknown or an answer has a
     wrong header; 2 if the node failed. Other errors go through.
     """
-    from sam3_ros.ros.replay.report_table import report_table
+    from sam3_ros.replay.report.table import report_table
 
     report = run_watched(run)
     if report is None:
@@ -43,7 +43,7 @@ def run_and_tell(run: Callable[[OnProgress], ReplayReport], json_to: str | None)
 
 def run_watched(run: Callable[[OnProgress], Outcome]) -> Outcome | None:
     """What `run` returns, with its progress shown; None if the node failed, which is told."""
-    from sam3_ros.ros.replay.node_child import NodeFailedError
+    from sam3_ros.replay.under_test.child import NodeFailedError
 
     progress = ProgressLine()
     progress.say("reading the bag and waiting for the node")
@@ -70,7 +70,7 @@ def tell(table: str, document: Mapping[str, Any], json_to: str | None) -> None:
 
 def tell_unanswered(report: ReplayReport) -> None:
     """Which prompts were not asked, or no longer: golden frames do not show why they are empty."""
-    from sam3_ros.ros.replay.report_table import unasked_prompts
+    from sam3_ros.replay.report.table import unasked_prompts
 
     for line in unasked_prompts(report):
         print(f"sam3-ros: {line}", file=sys.stderr)

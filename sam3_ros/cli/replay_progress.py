@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from sam3_ros.ros.replay.playback import Progress
+    from sam3_ros.replay.play.playback import Progress
 
 _TERMINAL_SECONDS, _FILE_SECONDS = 0.2, 2.0
 _BAR = 30

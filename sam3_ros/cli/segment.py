@@ -14,9 +14,9 @@ from sam3_ros.cli.prompt_options import add_prompt_options, prompts_from
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.core.prompts import Prompt
-    from sam3_ros.core.segmenter import Segmenter
-    from sam3_ros.core.segments import Segment
+    from sam3_ros.core.segmenter.prompts import Prompt
+    from sam3_ros.core.segmenter.segmenter import Segmenter
+    from sam3_ros.core.segmenter.segments import Segment
 
 RESULTS_NAME = "segments.json"
 
@@ -77,8 +77,8 @@ def _segment(
     target: Path,
 ) -> dict[str, Any]:
     from sam3_ros.core.image_file import read_rgb, write_png
-    from sam3_ros.core.label_image import label_image
-    from sam3_ros.core.overlay import draw_overlay
+    from sam3_ros.core.pictures.label_image import label_image
+    from sam3_ros.core.pictures.overlay import draw_overlay
 
     rgb = read_rgb(image)
     embedding = segmenter.encode_image(rgb)

@@ -103,7 +103,7 @@ def _add_listening(parser: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     require("rclpy")
-    from sam3_ros.ros.topics.commands import list_topics
+    from sam3_ros.topics.commands import list_topics
 
     list_topics(options.seconds, options.json, options.all, _tell)
     return 0
@@ -111,7 +111,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _hz(options: argparse.Namespace) -> int:
     require("rclpy")
-    from sam3_ros.ros.topics.commands import measure_rate
+    from sam3_ros.topics.commands import measure_rate
 
     measure_rate(options.topic, options.window, options.count, options.patience, _tell)
     return 0
@@ -119,7 +119,7 @@ def _hz(options: argparse.Namespace) -> int:
 
 def _echo(options: argparse.Namespace) -> int:
     require("rclpy")
-    from sam3_ros.ros.topics.commands import echo_topic
+    from sam3_ros.topics.commands import echo_topic
 
     count = 1 if options.once else options.count
     echo_topic(options.topic, count, options.array, options.patience, _tell)

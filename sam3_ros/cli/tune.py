@@ -14,8 +14,8 @@ from sam3_ros.cli.output_file import make_way_for
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.machine_profile import MachineProfile
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.profile.profile import MachineProfile
 
 _CHOSEN, _REFERENCE = "chosen", "fp32_on_cpu"
 _LAST_DEVICE = 63  # as the node's parameter
@@ -69,8 +69,8 @@ def register(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sam3_ros.core.bundle import Bundle
-    from sam3_ros.core.machine_profile_yaml import as_document, write_profile
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.profile.profile_yaml import as_document, write_profile
     from sam3_ros.core.tuning.tune import TuneSettings, Tuning
 
     bundle = Bundle.open(options.bundle)
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
 def _path(given: Path | None, bundle: Bundle) -> Path:
     """Raises ProfileError where there is no home to put it."""
     from sam3_ros.core.errors import ProfileError
-    from sam3_ros.core.machine_profile import default_profile_path
+    from sam3_ros.core.profile.profile import default_profile_path
 
     try:
         return (given or default_profile_path(bundle)).expanduser().resolve()

@@ -59,7 +59,7 @@ def register(commands: Commands) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from sam3_ros.core.bundle import Bundle
+    from sam3_ros.core.bundle.bundle import Bundle
 
     if options.checkpoint or options.rebuild:
         from sam3_ros.cli.export_needed import require_export

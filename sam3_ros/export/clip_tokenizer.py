@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sam3_ros.core.bundle import EMBEDDED_FOLDER
+from sam3_ros.core.bundle.bundle import EMBEDDED_FOLDER
 from sam3_ros.core.errors import ExportError
 
 START, END, PAD = 49406, 49407, 0

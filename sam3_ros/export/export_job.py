@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
+from sam3_ros.core.bundle.manifest import ConceptSettings, TokenizerSettings
+from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import ExportError
-from sam3_ros.core.manifest import ConceptSettings, TokenizerSettings
 from sam3_ros.export.clip_tokenizer import END, PAD, START, clip_tokenizer_files
 from sam3_ros.export.family import Architecture, Family
 from sam3_ros.export.lower_precisions import LOWER_PRECISIONS

@@ -12,14 +12,14 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from sam3_ros.core.answer_difference import AnswerDifference
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import Manifest
+from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import VerificationError
-from sam3_ros.core.manifest import Manifest
-from sam3_ros.core.recorded_answers import Key, RecordedAnswers
-from sam3_ros.core.recorded_answers_file import save_recorded_answers
-from sam3_ros.core.standard_questions import standard_images
+from sam3_ros.core.precision.difference import AnswerDifference
+from sam3_ros.core.precision.questions import standard_images
+from sam3_ros.core.precision.recorded import Key, RecordedAnswers
+from sam3_ros.core.precision.recorded_file import save_recorded_answers
 from sam3_ros.export.export_job import ExportJob, describe
 from sam3_ros.export.interruption import tidied_when_stopped
 from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from sam3_ros.core.manifest import InteractiveSettings, Preprocessing
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing
 from sam3_ros.export.network import Network, Part
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import BundleWriter
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.writer import BundleWriter
 from sam3_ros.core.errors import VerificationError
-from sam3_ros.core.recorded_answers import RecordedAnswers
-from sam3_ros.core.session import Array
+from sam3_ros.core.precision.recorded import RecordedAnswers
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import onnx_file
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,

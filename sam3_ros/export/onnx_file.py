@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch.export import Dim
 
-from sam3_ros.core.bundle_files import ModelFile
+from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export.onnx_operators import TRANSLATIONS
 from sam3_ros.export.stage import Stage

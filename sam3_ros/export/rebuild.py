@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import ExportError
-from sam3_ros.core.manifest import Manifest
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.family import Family
 from sam3_ros.export.filled_network import from_checkpoint, from_seed

@@ -40,7 +40,7 @@ class Stage(nn.Module):
     """Base of every stage.
 
     `forward` takes the tensors of `inputs`, by position in that order, and returns a tuple with
-    those of `outputs`. Names are canonical (sam3_ros.core.tensor_names).
+    those of `outputs`. Names are canonical (sam3_ros.core.stages.tensor_names).
     """
 
     #: Canonical output names, in the order of the returned tuple.

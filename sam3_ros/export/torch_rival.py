@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from sam3_ros.core.bench.rivalry import Spent, spent
-from sam3_ros.core.bench.stage_chain import ChainQuestion, Economy, Image, StageChain, run_by
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.manifest import Manifest
-from sam3_ros.core.segments import Segment
+from sam3_ros.bench.rivals.rivalry import Spent, spent
+from sam3_ros.bench.rivals.stage_chain import ChainQuestion, Economy, Image, StageChain, run_by
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import Manifest
+from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.export.network import Network
 from sam3_ros.export.rebuild import rebuilt_network
 from sam3_ros.export.verification.torch_graph import torch_graph

@@ -24,21 +24,23 @@ from rclpy.parameter import Parameter
 
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.ros.diagnostics import NodeStatus
-from sam3_ros.ros.diagnostics_topic import DiagnosticsTopic
-from sam3_ros.ros.frame_ledger import FrameLedger, joint_report
-from sam3_ros.ros.health import Thresholds
-from sam3_ros.ros.inference_worker import described
-from sam3_ros.ros.lifecycle_transitions import (
+from sam3_ros.ros.frames.ledger import FrameLedger, joint_report
+from sam3_ros.ros.frames.worker import described
+from sam3_ros.ros.health.diagnostics import NodeStatus
+from sam3_ros.ros.health.health import Thresholds
+from sam3_ros.ros.health.memory import memory_use
+from sam3_ros.ros.health.topic import DiagnosticsTopic
+from sam3_ros.ros.node.load_watch import LoadWatch
+from sam3_ros.ros.node.model_loading import load_model
+from sam3_ros.ros.node.pipeline import Pipeline
+from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
+from sam3_ros.ros.node.seat import PipelineSeat, forget_destroyed
+from sam3_ros.ros.node.transitions import (
     run_transitions_in,
     survive_impossible_transitions,
     told,
 )
-from sam3_ros.ros.load_watch import LoadWatch
-from sam3_ros.ros.memory_use import memory_use
-from sam3_ros.ros.model_loading import load_model
-from sam3_ros.ros.node_process import ProcessEnd, return_memory, run_node
-from sam3_ros.ros.parameters import (
+from sam3_ros.ros.parameters.parameters import (
     NodeConfiguration,
     configuration,
     declare_parameters,
@@ -46,9 +48,7 @@ from sam3_ros.ros.parameters import (
     read_configuration,
     updated_configuration,
 )
-from sam3_ros.ros.pipeline import Pipeline
-from sam3_ros.ros.pipeline_seat import PipelineSeat, forget_destroyed
-from sam3_ros.ros.unknown_parameters import unknown_parameters
+from sam3_ros.ros.parameters.unknown import unknown_parameters
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0

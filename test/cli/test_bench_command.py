@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scenes import colour_scene
 
+from sam3_ros.bench.instruments import graph_work
 from sam3_ros.cli import export_needed
 from sam3_ros.cli.main import main
-from sam3_ros.core.bench import graph_work
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.image_file import write_png
 
 

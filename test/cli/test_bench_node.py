@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 from sam3_ros.cli import ros_needed
 from sam3_ros.cli.main import main
 from sam3_ros.core.image_file import write_png
-from sam3_ros.ros.spinning_node import SpinningNode
+from sam3_ros.replay.client.spinning import SpinningNode
 
 BENCH = (sys.executable, "-m", "sam3_ros.cli.main", "bench", "--node")
 FEW = ("--frames", "3", "--rate", "20", "--clicks", "2", "--threads", "1")

@@ -10,10 +10,10 @@ import pytest
 
 from sam3_ros.cli.bench_model import BenchModel
 from sam3_ros.cli.main import main
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.machine_profile import Machine, MachineProfile, bundle_sha256
-from sam3_ros.core.machine_profile_yaml import write_profile
-from sam3_ros.core.stage_plan import REFERENCE, StageChoice, StagePlan
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.profile.profile import Machine, MachineProfile, bundle_sha256
+from sam3_ros.core.profile.profile_yaml import write_profile
+from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
 EVIDENCE = {
     "images": ["table"],

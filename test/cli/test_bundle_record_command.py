@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from sam3_ros.cli.main import main
-from sam3_ros.core.answer_recording import recorded_in
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import record_answers
-from sam3_ros.core.recorded_answers import RecordedAnswers
-from sam3_ros.core.recorded_answers_file import save_recorded_answers
-from sam3_ros.core.standard_questions import TABLE
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.writer import record_answers
+from sam3_ros.core.precision.questions import TABLE
+from sam3_ros.core.precision.recorded import RecordedAnswers
+from sam3_ros.core.precision.recorded_file import save_recorded_answers
+from sam3_ros.core.precision.recording import recorded_in
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from node_under_test import ENVIRONMENT
 from ros_domains import own_domain
 
 from sam3_ros.cli.main import main
-from sam3_ros.ros.dds_environment import PROFILE_VARIABLES
+from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from ros_domains import own_domain
 from sam3_ros.cli import ros_needed
 from sam3_ros.cli.main import main
 from sam3_ros.cli.replay_progress import ProgressLine
-from sam3_ros.ros.replay.playback import Progress
+from sam3_ros.replay.play.playback import Progress
 
 REPLAY = (sys.executable, "-m", "sam3_ros.cli.main", "replay")
 

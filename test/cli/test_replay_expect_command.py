@@ -20,7 +20,7 @@ from planted_faults import planted, value_of
 from ros_domains import own_domain
 
 from sam3_ros.cli.main import main
-from sam3_ros.ros.shared_files import demo_bag
+from sam3_ros.ros.launching.shared_files import demo_bag
 
 EXPECTATION = Path(__file__).parents[1] / "replay" / "tabletop.yaml"
 GOLDEN = EXPECTATION.with_name("tabletop_golden")

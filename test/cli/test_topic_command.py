@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
 from sam3_ros.cli.main import main
-from sam3_ros.ros.spinning_node import SpinningNode
+from sam3_ros.replay.client.spinning import SpinningNode
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

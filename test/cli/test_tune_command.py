@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from sam3_ros.cli.main import main
-from sam3_ros.core.machine_profile_yaml import read_profile
-from sam3_ros.core.session import SessionOptions
-from sam3_ros.core.tuning import stage_times
+from sam3_ros.core.profile.profile_yaml import read_profile
+from sam3_ros.core.stages.session import SessionOptions
+from sam3_ros.core.tuning import times as stage_times
 from sam3_ros.core.tuning.tune import TuneSettings
 
 TABLE = Path(__file__).parents[2] / "sam3_ros" / "demo_data" / "table.jpg"

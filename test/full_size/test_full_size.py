@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -11,7 +11,7 @@ from scenes import colour_scene, iou, patch_mask
 from sensor_msgs.msg import Image, RegionOfInterest
 
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.ros.segment_messages import mask_of
+from sam3_ros.ros.answers.segments import mask_of
 
 HEIGHT, WIDTH = 96, 128
 RED, BLUE, GREEN = (10, 10, 40, 40), (80, 16, 116, 60), (12, 56, 44, 88)

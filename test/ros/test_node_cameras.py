@@ -15,7 +15,7 @@ RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
 FRONT = colour_scene(HEIGHT, WIDTH, {"red": RED})
 LEFT = colour_scene(HEIGHT, WIDTH, {"red": BLUE})
 GOOD = 0.9
-SLOW_NODE = (str(Path(__file__).parents[1] / "slow_session_node.py"),)
+SLOW_NODE = (str(Path(__file__).parents[1] / "support" / "slow_session_node.py"),)
 
 
 @pytest.fixture(scope="module")

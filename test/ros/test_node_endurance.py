@@ -21,7 +21,7 @@ POOL_THREADS = 2
 
 
 def test_a_hundred_lives_leave_no_memory_thread_or_file(sam3_bundle_path):
-    program = Path(__file__).parents[1] / "lifecycle_cycles.py"
+    program = Path(__file__).parents[1] / "support" / "lifecycle_cycles.py"
     command = [sys.executable, str(program), str(sam3_bundle_path), str(CYCLES)]
     with own_domain() as domain:
         environment = {**os.environ, **ENVIRONMENT, "ROS_DOMAIN_ID": str(domain)}

@@ -26,13 +26,13 @@ from scenes import colour_scene, iou, patch_mask
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header, String
 
-from sam3_ros.ros.image_messages import image_message
+from sam3_ros.ros.images.messages import image_message
 
 HEIGHT, WIDTH = 96, 128
 RED = (10, 10, 40, 40)
 SCENE = colour_scene(HEIGHT, WIDTH, {"red": RED, "blue": (80, 16, 116, 60)})
 GOOD = 0.9
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture(scope="module")

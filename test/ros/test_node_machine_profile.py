@@ -10,10 +10,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from node_under_test import running_node
 from scenes import colour_scene
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.machine_profile import Machine, MachineProfile, bundle_sha256
-from sam3_ros.core.machine_profile_yaml import write_profile
-from sam3_ros.core.stage_plan import REFERENCE, StageChoice
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.profile.profile import Machine, MachineProfile, bundle_sha256
+from sam3_ros.core.profile.profile_yaml import write_profile
+from sam3_ros.core.stages.plan import REFERENCE, StageChoice
 
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 EVIDENCE = {

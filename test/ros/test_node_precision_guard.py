@@ -10,10 +10,10 @@ from node_under_test import running_node
 from onnx_faults import faulty, overflow, rounded_to_half
 from precision_bundles import with_precision
 
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.image_file import read_rgb
-from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.core.standard_questions import TABLE
+from sam3_ros.core.precision.questions import TABLE
+from sam3_ros.core.segmenter.segmenter import Segmenter
 
 
 def tabletop_in_half(folder: Path, **faults: object) -> Path:

@@ -12,7 +12,7 @@ from node_client import NodeClient
 from node_under_test import running_node
 from scenes import colour_scene
 
-from sam3_ros.ros.node_process import run_node
+from sam3_ros.ros.node.process import run_node
 
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
@@ -28,7 +28,7 @@ def test_a_signal_ends_it_at_work(tmp_path, sam3_bundle_path, number):
 
 
 def broken(how: str) -> tuple[str, str]:
-    return str(Path(__file__).parents[1] / "broken_session_node.py"), how
+    return str(Path(__file__).parents[1] / "support" / "broken_session_node.py"), how
 
 
 def test_a_signal_ends_it_while_the_model_hangs(tmp_path, sam3_bundle_path):
@@ -79,7 +79,7 @@ def test_the_node_lives_when_inference_fails(tmp_path, sam3_bundle_path):
 
 TAKEN_BY_ANOTHER_THREAD = """
 import signal, threading, time
-from sam3_ros.ros.node_process import ProcessEnd
+from sam3_ros.ros.node.process import ProcessEnd
 
 end = ProcessEnd()
 end.by_signals(signal.SIGTERM)

@@ -11,8 +11,8 @@ from sam3_ros.msg import ActivePrompts, Prompt, Prompts, Segments
 from scenes import colour_scene, iou, patch_mask
 
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.ros.active_prompts_topic import LATCHED
-from sam3_ros.ros.segment_messages import mask_of
+from sam3_ros.ros.answers.segments import mask_of
+from sam3_ros.ros.prompts.active_topic import LATCHED
 
 HEIGHT, WIDTH = 96, 128
 RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)

@@ -16,8 +16,8 @@ from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.ros.image_messages import image_message
-from sam3_ros.ros.segment_messages import mask_of
+from sam3_ros.ros.answers.segments import mask_of
+from sam3_ros.ros.images.messages import image_message
 
 HEIGHT, WIDTH = 96, 128
 RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)

@@ -10,7 +10,7 @@ from node_under_test import running_node
 from sam3_ros.msg import ActivePrompts, Prompt, Prompts
 from scenes import colour_scene, iou, patch_mask
 
-from sam3_ros.ros.active_prompts_topic import LATCHED
+from sam3_ros.ros.prompts.active_topic import LATCHED
 
 HEIGHT, WIDTH = 96, 128
 GOOD = 0.75

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.training.tabletop.report import BEGIN, END, ROWS, table, write_report
 
 FIGURES = dict.fromkeys(ROWS, 0.5) | {

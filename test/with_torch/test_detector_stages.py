@@ -13,7 +13,7 @@ from torch import nn
 from transformers.models.sam3.configuration_sam3 import Sam3DETREncoderConfig
 from transformers.models.sam3.modeling_sam3 import Sam3DetrEncoder
 
-from sam3_ros.core.tensor_names import RANKS
+from sam3_ros.core.stages.tensor_names import RANKS
 from sam3_ros.export.models.sam3 import fusion as fusion_module
 from sam3_ros.export.models.sam3.group_norm import RowwiseGroupNorm
 from sam3_ros.export.onnx_file import write_onnx

@@ -15,12 +15,12 @@ import pytest
 from small_clicker import FAMILY
 from small_stages import change_weights
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_files import ModelFile
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import BundleError, ExportError, VerificationError
-from sam3_ros.core.prompts import InteractivePrompt
-from sam3_ros.core.recorded_answers_file import load_recorded_answers
-from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.precision.recorded_file import load_recorded_answers
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.export import exporter
 from sam3_ros.export.export_job import ExportJob
 from sam3_ros.export.exporter import export_bundle
@@ -146,7 +146,7 @@ def test_kill_leaves_nothing_behind(tmp_path: Path) -> None:
         "from small_clicker import FAMILY; FAMILIES[FAMILY.name] = FAMILY;"
         f"main(['export', FAMILY.name, '--random-weights', '1', '--out', '{tmp_path}/bundle'])"
     )
-    folders = [str(TESTS), str(TESTS.parent)]
+    folders = [str(TESTS / "support"), str(TESTS.parent)]
     process = subprocess.Popen(
         [sys.executable, "-c", command],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},

@@ -10,9 +10,9 @@ import small_clicker
 import small_sam3
 from recording_sessions import Outputs, Recorder
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.prompts import InteractivePrompt
-from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.export.export_job import ExportJob
 from sam3_ros.export.exporter import export_bundle
 from sam3_ros.export.family import Family

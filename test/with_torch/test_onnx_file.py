@@ -12,7 +12,7 @@ import pytest
 import torch
 from small_stages import FixedLength, TokenReader
 
-from sam3_ros.core.bundle_files import ModelFile
+from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export import fills
 from sam3_ros.export.onnx_file import OPSET, weight_bytes, write_onnx

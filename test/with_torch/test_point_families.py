@@ -24,12 +24,12 @@ from transformers.models.sam.configuration_sam import (
 )
 from transformers.models.sam.modeling_sam import SamModel
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.prompts import InteractivePrompt
-from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
 from sam3_ros.export.families.mobilesam import MOBILESAM
 from sam3_ros.export.families.point_family import PointArchitecture, PointFamily

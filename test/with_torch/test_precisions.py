@@ -15,14 +15,14 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graph import OnnxGraph
 
-from sam3_ros.core.answer_difference import AnswerDifference
 from sam3_ros.core.backends.factory import open_session
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ExportError, VerificationError
-from sam3_ros.core.recorded_answers import RecordedAnswers, answer_all
-from sam3_ros.core.session import Session
-from sam3_ros.core.stage_graph import StageGraph
-from sam3_ros.core.standard_questions import standard_images
+from sam3_ros.core.precision.difference import AnswerDifference
+from sam3_ros.core.precision.questions import standard_images
+from sam3_ros.core.precision.recorded import RecordedAnswers, answer_all
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.session import Session
 from sam3_ros.export.precision import (
     CLOSE_TO_ANSWERS,
     LEAST_MASK_IOU,

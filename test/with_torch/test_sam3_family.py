@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from small_sam3 import ARCHITECTURE, FAMILY, INPUT_SIZE, small_sam3
 
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
-from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.core.session import Array
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export import rebuild
 from sam3_ros.export.checkpoint.writing import write_checkpoint
 from sam3_ros.export.export_job import ExportJob

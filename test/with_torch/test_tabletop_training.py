@@ -10,11 +10,11 @@ import pytest
 
 os.environ.setdefault("MUJOCO_GL", "osmesa")
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import record_verification
-from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
-from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.core.tokenizer import ClipTokenizer
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.writer import record_verification
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
 from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes

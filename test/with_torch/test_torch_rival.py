@@ -9,14 +9,14 @@ import pytest
 from scenes import colour_scene
 from small_clicker import FAMILY, small_clicker_of
 
+from sam3_ros.bench.measurement import Budget
+from sam3_ros.bench.rivals import rivalry
+from sam3_ros.bench.rivals.contest import compete
+from sam3_ros.bench.scenarios import Question
 from sam3_ros.cli.main import main
-from sam3_ros.core.bench import rivalry
-from sam3_ros.core.bench.contest import compete
-from sam3_ros.core.bench.measurement import Budget
-from sam3_ros.core.bench.scenarios import Question
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ExportError
-from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.torch_rival import TorchRival
 

@@ -18,10 +18,10 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
     Sam3TrackerVideoMemoryAttention,
 )
 
+from sam3_ros.core.bundle.manifest import SingleMask
 from sam3_ros.core.errors import CheckpointError
-from sam3_ros.core.interactive import choose_mask
-from sam3_ros.core.manifest import SingleMask
-from sam3_ros.core.tensor_names import RANKS
+from sam3_ros.core.segmenter.interactive import choose_mask
+from sam3_ros.core.stages.tensor_names import RANKS
 from sam3_ros.export.models.sam3.mask_decoder import MaskDecoder
 from sam3_ros.export.models.sam3.mask_prompt import MaskPrompt
 from sam3_ros.export.models.sam3.memory_attention import MemoryAttention, axial_rotation

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sam3_ros.core.errors import InferenceError
-from sam3_ros.core.session import Array, TensorSpec
+from sam3_ros.core.stages.session import Array, TensorSpec
 
 
 def run_bound(

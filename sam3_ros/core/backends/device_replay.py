@@ -24,7 +24,7 @@ import numpy as np
 
 from sam3_ros.core.backends.device_memory import HostMemory
 from sam3_ros.core.backends.device_tensor import OrtTensor
-from sam3_ros.core.session import Tensor, TensorSpec
+from sam3_ros.core.stages.session import Tensor, TensorSpec
 
 #: Sets of shapes that a session captures, the first that come; each holds its buffers for good.
 MOST_GRAPHS = 8

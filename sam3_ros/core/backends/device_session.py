@@ -21,7 +21,7 @@ from sam3_ros.core.backends.onnxruntime_session import (
 )
 from sam3_ros.core.backends.providers import Provider
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.session import Array, Session, SessionOptions, Tensor, on_host
+from sam3_ros.core.stages.session import Array, Session, SessionOptions, Tensor, on_host
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.session import Array
+from sam3_ros.core.stages.session import Array
 
 
 class OrtTensor:

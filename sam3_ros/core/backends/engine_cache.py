@@ -21,14 +21,14 @@ from sam3_ros.core.backends.engine_entry import EngineEntry, Key
 from sam3_ros.core.backends.machine import engine_versions
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.session import (
+from sam3_ros.core.stages.session import (
     DeviceSession,
     EngineFolder,
     OpenSession,
     Session,
     SessionOptions,
 )
-from sam3_ros.core.wrapped_session import WrappedOnDevice, WrappedSession
+from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
 
 # An engine is about as large as its model; what is built on the way takes room too.
 _ROOM_FACTOR, _ROOM_BYTES = 2, 16 * 2**20

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sam3_ros.core.bundle_files import sha256_of
+from sam3_ros.core.bundle.files import sha256_of
 
 _KEY, _CONTENTS, _ENGINE = "key.json", "contents.json", "engine"
 

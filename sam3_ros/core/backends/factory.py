@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError, PrecisionError
-from sam3_ros.core.session import Session, SessionOptions
+from sam3_ros.core.stages.session import Session, SessionOptions
 
 #: Not by ONNX Runtime: its wheel with OpenVINO would take the place of the one for other backends.
 OPENVINO = "openvino"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sam3_ros.core.session import SessionOptions
-from sam3_ros.core.shape_profile import ShapeProfile, SizeRange
+from sam3_ros.core.stages.session import SessionOptions
+from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange
 
 ProviderOptions = dict[str, str]
 Request = tuple[str, ProviderOptions]

@@ -23,7 +23,7 @@ from sam3_ros.core.backends.node_placement import (
 )
 from sam3_ros.core.backends.providers import PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, InferenceError
-from sam3_ros.core.session import Array, SessionOptions, TensorSpec
+from sam3_ros.core.stages.session import Array, SessionOptions, TensorSpec
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sam3_ros.core.backends.machine import cpu_flags
 from sam3_ros.core.errors import BackendError, InferenceError, PrecisionError
-from sam3_ros.core.session import Array, SessionOptions, TensorSpec
+from sam3_ros.core.stages.session import Array, SessionOptions, TensorSpec
 
 PACKAGE = "openvino"
 _DEVICE = "CPU"

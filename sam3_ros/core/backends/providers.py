@@ -14,7 +14,7 @@ from sam3_ros.core.backends.gpu_options import (
 )
 from sam3_ros.core.backends.machine import gpu_name
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.session import SessionOptions
+from sam3_ros.core.stages.session import SessionOptions
 
 __all__ = ["BACKENDS_ON_GPU", "PROVIDERS", "Provider"]
 

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 from sam3_ros.core.backends.factory import OPENVINO
 from sam3_ros.core.backends.providers import PROVIDERS
-from sam3_ros.core.bundle import Bundle
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError, PrecisionError
-from sam3_ros.core.stage_plan import REFERENCE, StageChoice
+from sam3_ros.core.stages.plan import REFERENCE, StageChoice
 
 
 @dataclass(frozen=True)

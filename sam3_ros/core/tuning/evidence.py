@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sam3_ros.core import tensor_names
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.stage_order import stages_needed
-from sam3_ros.core.stage_plan import StagePlan
-from sam3_ros.core.tuning.plan_search import FoundPlan
-from sam3_ros.core.tuning.stage_times import CandidateTime
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.stages import tensor_names
+from sam3_ros.core.stages.order import stages_needed
+from sam3_ros.core.stages.plan import StagePlan
+from sam3_ros.core.tuning.search import FoundPlan
+from sam3_ros.core.tuning.times import CandidateTime
 
 #: Of words that were met before.
 _KEPT = ("text_features", "text_mask")

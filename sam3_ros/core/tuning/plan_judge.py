@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.precision_guard import Verdict, judge
-from sam3_ros.core.recorded_answers import RecordedAnswers
-from sam3_ros.core.segmenter import Segmenter
-from sam3_ros.core.session import OpenSession, SessionOptions
-from sam3_ros.core.stage_plan import StagePlan
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.precision.guard import Verdict, judge
+from sam3_ros.core.precision.recorded import RecordedAnswers
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.stages.plan import StagePlan
+from sam3_ros.core.stages.session import OpenSession, SessionOptions
 
 
 class PlanJudge:

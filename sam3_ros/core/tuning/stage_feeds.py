@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.session import Array, OpenSession, Session, SessionOptions
-from sam3_ros.core.wrapped_session import WrappedSession
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.stages.session import Array, OpenSession, Session, SessionOptions
+from sam3_ros.core.stages.session_wrapper import WrappedSession
 
 #: By the input's name in the file.
 Feeds = Mapping[str, Array]

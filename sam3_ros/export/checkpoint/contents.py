@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sam3_ros.core.bundle_files import sha256_of
+from sam3_ros.core.bundle.files import sha256_of
 
 Shape = tuple[int, ...]
 Note = int | float | str

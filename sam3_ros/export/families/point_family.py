@@ -11,8 +11,8 @@ from typing import Protocol
 
 import torch
 
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
 from sam3_ros.core.errors import ExportError
-from sam3_ros.core.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
 from sam3_ros.export.families.nearest_variant import nearest_variant
 from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Shapes, Unneeded
 from sam3_ros.export.models.points.sam_decoder import (

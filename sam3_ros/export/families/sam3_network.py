@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from sam3_ros.core.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
 from sam3_ros.export.families.nearest_sizes import nearest_sizes
 from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
 from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck

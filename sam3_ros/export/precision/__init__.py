@@ -12,7 +12,7 @@ In int8 the stages CLOSE_TO_ANSWERS are best left in float32. `feeds` are inputs
 them, as the stage meets them in use. `recorded` holds the answers in float32.
 """
 
-from sam3_ros.core.precision_limits import LEAST_MASK_IOU
+from sam3_ros.core.precision.limits import LEAST_MASK_IOU
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,
     PrecisionFigures,

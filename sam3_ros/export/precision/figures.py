@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.answer_difference import AnswerDifference, worst
-from sam3_ros.core.session import Array
+from sam3_ros.core.precision.difference import AnswerDifference, worst
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import onnx_file
 from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu

@@ -13,7 +13,7 @@ import numpy as np
 from onnx import ModelProto
 
 from sam3_ros.core.errors import ExportError, VerificationError
-from sam3_ros.core.session import Array
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite

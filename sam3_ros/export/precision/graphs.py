@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sam3_ros.core.backends.factory import open_session
-from sam3_ros.core.session import BRIEF_USE
-from sam3_ros.core.stage_graph import StageGraph
-from sam3_ros.core.stage_order import Stage
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.session import BRIEF_USE
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from sam3_ros.core.errors import VerificationError
-from sam3_ros.core.precision_limits import LEAST_MASK_IOU
+from sam3_ros.core.precision.limits import LEAST_MASK_IOU
 from sam3_ros.export.precision.figures import PrecisionFigures
 
 _NAMED = 3

@@ -12,7 +12,7 @@ import onnx.inliner
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from sam3_ros.core.errors import ExportError
-from sam3_ros.core.session import Array
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES
 
 #: Shape inference needs the values of small tensors (shapes, axes), never those of weights.

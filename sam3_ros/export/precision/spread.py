@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from sam3_ros.core.session import Array
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.model_file import load_flat, save
 

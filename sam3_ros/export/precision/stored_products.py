@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from onnx import ModelProto, NodeProto, helper
 
-from sam3_ros.core.session import Array
+from sam3_ros.core.stages.session import Array
 from sam3_ros.export.precision.model_file import as_initializer, captured_names, is_float, weight
 
 _TRANSPOSED = "__transposed"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sam3_ros.core.answer_difference import AnswerDifference
 from sam3_ros.core.backends.factory import open_session
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.recorded_answers import RecordedAnswers
-from sam3_ros.core.session import BRIEF_USE
-from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.precision.difference import AnswerDifference
+from sam3_ros.core.precision.recorded import RecordedAnswers
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.session import BRIEF_USE
 
 
 def bundle_graph(bundle: Bundle, precision: str, backend: str = "cpu") -> StageGraph:

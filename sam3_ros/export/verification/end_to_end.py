@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from sam3_ros.core.answer_difference import AnswerDifference, difference, worst
+from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import VerificationError
-from sam3_ros.core.manifest import Manifest
-from sam3_ros.core.precision_limits import Fp32Limits
-from sam3_ros.core.recorded_answers import Key, QuestionedImage, RecordedAnswers, answer_all
+from sam3_ros.core.precision.difference import AnswerDifference, difference, worst
+from sam3_ros.core.precision.limits import Fp32Limits
+from sam3_ros.core.precision.recorded import Key, QuestionedImage, RecordedAnswers, answer_all
 from sam3_ros.export.network import Network
 from sam3_ros.export.verification.torch_graph import torch_graph
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sam3_ros.core.bundle.manifest import Manifest, SingleMask
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.image_embedding import ImageEmbedding
-from sam3_ros.core.image_transform import ImageTransform
-from sam3_ros.core.interactive import choose_mask
-from sam3_ros.core.manifest import Manifest, SingleMask
-from sam3_ros.core.raw_answers import prompt_tokens
-from sam3_ros.core.session import Array
-from sam3_ros.core.stage_graph import StageGraph
+from sam3_ros.core.precision.answers import prompt_tokens
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.interactive import choose_mask
+from sam3_ros.core.segmenter.transform import ImageTransform
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.session import Array
 
 SIDE = 1008
 NUMBER_LIMIT = 1e-5

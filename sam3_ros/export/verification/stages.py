@@ -15,8 +15,8 @@ import torch
 
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.errors import Sam3RosError, VerificationError
-from sam3_ros.core.precision_limits import ROUNDING_ALLOWED
-from sam3_ros.core.session import BRIEF_USE, Array, Session
+from sam3_ros.core.precision.limits import ROUNDING_ALLOWED
+from sam3_ros.core.stages.session import BRIEF_USE, Array, Session
 from sam3_ros.export.stage import Stage
 
 #: Absolute, on inputs of unit scale; of an output that reaches beyond 1, as a part of its largest.

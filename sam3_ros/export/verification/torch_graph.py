@@ -8,9 +8,9 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from sam3_ros.core.session import Array, TensorSpec
-from sam3_ros.core.stage_graph import StageGraph
-from sam3_ros.core.stage_order import Stage as NamedStage
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.order import Stage as NamedStage
+from sam3_ros.core.stages.session import Array, TensorSpec
 from sam3_ros.export.network import Network
 from sam3_ros.export.stage import Stage
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam3_ros.core.answer_difference import AnswerDifference, worst
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_files import resolve_inside
-from sam3_ros.core.bundle_writer import record_verification
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.files import resolve_inside
+from sam3_ros.core.bundle.writer import record_verification
 from sam3_ros.core.errors import ExportError, VerificationError
-from sam3_ros.core.precision_limits import LEAST_MASK_IOU, Fp32Limits
-from sam3_ros.core.recorded_answers import Key, RecordedAnswers
-from sam3_ros.core.recorded_answers_file import load_recorded_answers
+from sam3_ros.core.precision.difference import AnswerDifference, worst
+from sam3_ros.core.precision.limits import LEAST_MASK_IOU, Fp32Limits
+from sam3_ros.core.precision.recorded import Key, RecordedAnswers
+from sam3_ros.core.precision.recorded_file import load_recorded_answers
 from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
 from sam3_ros.export.verification.reference import reference_figures
 
@@ -119,7 +119,7 @@ def _against_reference(bundle: Bundle, folder: Path, progress: Progress) -> Iter
 def _against_pytorch(
     bundle: Bundle, checkpoint: Path | None, images: tuple[Path, ...], progress: Progress
 ) -> Iterator[Figure]:
-    from sam3_ros.core.standard_questions import standard_images
+    from sam3_ros.core.precision.questions import standard_images
     from sam3_ros.export.rebuild import rebuilt_network
     from sam3_ros.export.verification.end_to_end import (
         beyond_limits,

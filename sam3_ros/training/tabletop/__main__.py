@@ -17,9 +17,9 @@ from tokenizers import Tokenizer
 
 os.environ.setdefault("MUJOCO_GL", "osmesa")  # before MuJoCo is imported: no display is needed
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import record_verification
-from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.writer import record_verification
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import render_scenes
 from sam3_ros.training.tabletop.demo_bag import write_demo_bag

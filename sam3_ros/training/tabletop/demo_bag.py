@@ -13,7 +13,7 @@ import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from sam3_ros.core.tabletop_vocabulary import COLOUR_NAMES, SHAPE_NAMES
+from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
 from sam3_ros.training.tabletop.world import Scene, World
 
 FRAMES, RATE = 150, 15

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt, Prompt
-from sam3_ros.core.segmenter import Segmenter
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.training.tabletop import phrases
 from sam3_ros.training.tabletop.camera_effects import photograph
 from sam3_ros.training.tabletop.world import Scene, World

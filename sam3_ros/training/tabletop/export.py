@@ -15,9 +15,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.bundle_writer import BundleDescription, BundleWriter
-from sam3_ros.core.manifest import (
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import (
     ConceptSettings,
     InteractiveSettings,
     Preprocessing,
@@ -25,6 +24,7 @@ from sam3_ros.core.manifest import (
     Size,
     TokenizerSettings,
 )
+from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.export.onnx_file import strip_notes
 from sam3_ros.training.tabletop.batches import MEAN, STD
 from sam3_ros.training.tabletop.network import (

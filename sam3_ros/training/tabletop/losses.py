@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sam3_ros.core.tabletop_vocabulary import COLOUR_NAMES, SHAPE_NAMES
+from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
 from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch
 from sam3_ros.training.tabletop.layers import grid_points, masked_mean
 from sam3_ros.training.tabletop.network import (

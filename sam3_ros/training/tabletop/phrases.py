@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam3_ros.core.tabletop_vocabulary import (
+from sam3_ros.tabletop_words import (
     ANY,
     ARTICLES,
     COLOUR_NAMES,

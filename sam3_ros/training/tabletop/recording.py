@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.answer_recording import record_into
-from sam3_ros.core.bundle import Bundle
-from sam3_ros.core.concept import exemplar_feeds
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.image_file import read_rgb
-from sam3_ros.core.image_transform import ImageTransform
-from sam3_ros.core.interactive import prompt_feeds
-from sam3_ros.core.prompts import ConceptPrompt, InteractivePrompt
-from sam3_ros.core.raw_answers import Question
-from sam3_ros.core.recorded_answers import QuestionedImage
-from sam3_ros.core.standard_questions import TABLE, disc
-from sam3_ros.core.tokenizer import ClipTokenizer
+from sam3_ros.core.precision.answers import Question
+from sam3_ros.core.precision.questions import TABLE, disc
+from sam3_ros.core.precision.recorded import QuestionedImage
+from sam3_ros.core.precision.recording import record_into
+from sam3_ros.core.segmenter.concept import exemplar_feeds
+from sam3_ros.core.segmenter.interactive import prompt_feeds
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.transform import ImageTransform
 
 # Of the demo's table at half its size, in px: one of two balls to show, and the red cube to click.
 BALL = Box(64.0, 144.0, 105.0, 185.0)

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sam3_ros.core.tabletop_vocabulary import SHAPE_NAMES
+from sam3_ros.tabletop_words import SHAPE_NAMES
 from sam3_ros.training.tabletop import meshes
 from sam3_ros.training.tabletop.textures import random_texture
 

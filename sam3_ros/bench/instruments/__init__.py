@@ -1,0 +1,1 @@
+"""What a measurement is held against: arithmetic, bandwidth, memory."""

@@ -1,0 +1,1 @@
+"""Other ways to get the same answers, timed in turns."""

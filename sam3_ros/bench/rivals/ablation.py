@@ -1,0 +1,109 @@
+"""What each of the segmenter's economies brings: one is switched off, in turns with all on.
+
+A chain with switches (stage_chain.py) runs on the segmenter's own sessions, so that nothing but the
+one reduction is different.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+from typing import Any
+
+from sam3_ros.bench.measurement import Budget
+from sam3_ros.bench.rivals.contest import chain_question
+from sam3_ros.bench.rivals.rivalry import spent
+from sam3_ros.bench.rivals.stage_chain import (
+    FULL,
+    ChainQuestion,
+    Economy,
+    Image,
+    StageChain,
+    run_by,
+)
+from sam3_ros.bench.scenarios import ABSENT, Question
+from sam3_ros.core.segmenter.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class _Case:
+    title: str
+    scenario: str
+    economy: Economy
+    asked: str
+    question: ChainQuestion
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """without / with, of times by the clock, repeat by repeat."""
+
+    title: str
+    scenario: str
+    without_ms: float
+    with_ms: float
+    ratios: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        ends = {"median": median(self.ratios), "min": min(self.ratios), "max": max(self.ratios)}
+        return {**asdict(self), **{name: round(value, 4) for name, value in ends.items()}}
+
+
+def ablation(segmenter: Segmenter, question: Question, budget: Budget) -> list[Reduction]:
+    """Of each reduction that the bundle has a use for. Raises InferenceError when a stage fails."""
+    cases = _cases(segmenter, chain_question(segmenter, question))
+    return [_measured(segmenter, case, question.image, budget) for case in cases]
+
+
+def _cases(segmenter: Segmenter, asked: ChainQuestion) -> list[_Case]:
+    found = []
+    absent = replace(asked, threshold=ABSENT)
+    capabilities = segmenter.bundle.capabilities
+    if "concept" in capabilities:
+        no_texts = replace(FULL, text_cached=False)
+        all_masks = replace(FULL, kept_only=False)
+        always = replace(FULL, skip_empty=False)
+        found.append(_Case("the text kept", "text, one mask", no_texts, "text", asked))
+        found.append(
+            _Case("masks of kept queries only", "text, one mask", all_masks, "text", asked)
+        )
+        found.append(_Case("no masks where none is kept", "text, absent", always, "text", absent))
+    if {"concept", "interactive"} <= {*capabilities}:
+        both = replace(FULL, necks_on_demand=False)
+        what = "only the image stages that are needed"
+        found.append(_Case(what, "text, one mask", both, "text", asked))
+        found.append(_Case(what, "click", both, "click", asked))
+    return found
+
+
+def _measured(segmenter: Segmenter, case: _Case, image: Image, budget: Budget) -> Reduction:
+    without, whole = _chain(segmenter, case.economy), _chain(segmenter, FULL)
+
+    def seconds(chain: StageChain) -> float:
+        return spent(lambda: chain.answer(image, case.question, case.asked)).wall
+
+    def both() -> tuple[float, float]:
+        return seconds(without), seconds(whole)
+
+    both()
+    pairs: list[tuple[float, float]] = []
+    start = time.perf_counter()
+    while budget.allows(len(pairs), time.perf_counter() - start):
+        pairs.append(both())
+    off, on = zip(*pairs, strict=True)
+    ratios = tuple(round(a / b, 4) for a, b in pairs)
+    return Reduction(
+        case.title,
+        case.scenario,
+        round(median(off) * 1000, 3),
+        round(median(on) * 1000, 3),
+        ratios,
+    )
+
+
+def _chain(segmenter: Segmenter, economy: Economy) -> StageChain:
+    bundle = segmenter.bundle
+    tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+    return StageChain(bundle.manifest, run_by(segmenter.graph), tokenizer, economy)

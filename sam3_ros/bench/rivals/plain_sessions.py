@@ -1,0 +1,74 @@
+"""Sessions as a user of ONNX Runtime makes them: one a file, every option at its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.errors import BackendError
+from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.session import Array
+
+#: The rival of an engine of its own is what ONNX Runtime does without it.
+_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "CUDAExecutionProvider"}
+_ON_CPU = "CPUExecutionProvider"
+_DTYPES = {
+    "tensor(bool)": np.bool_,
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _PlainSession:
+    engine: Any
+    dtypes: Mapping[str, Any]
+
+
+class PlainSessions:
+    """Runs every stage of a bundle in fp32. threads: None for ONNX Runtime's own choice."""
+
+    def __init__(self, bundle: Bundle, backend: str, threads: int | None) -> None:
+        """Raises BackendError where a file or the provider cannot be loaded."""
+        self.provider = _PROVIDERS.get(backend, _ON_CPU)
+        names = bundle.manifest.stages_in_use
+        self._sessions = {
+            name: self._open(str(bundle.stage_file(name, "fp32")), threads) for name in names
+        }
+
+    def run(self, stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Values by canonical name, in and out."""
+        session = self._sessions[stage.name]
+        feeds = {
+            name: np.asarray(values[canonical], session.dtypes[name])
+            for canonical, name in stage.inputs.items()
+        }
+        names = list(stage.outputs.values())
+        results = session.engine.run(names, feeds)
+        return dict(zip(stage.outputs, results, strict=True))
+
+    def close(self) -> None:
+        """Free their memory."""
+        self._sessions.clear()
+
+    def _open(self, path: str, threads: int | None) -> _PlainSession:
+        ort = import_module("onnxruntime")
+        options = ort.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            engine = ort.InferenceSession(path, options, providers=[self.provider])
+        except Exception as error:
+            raise BackendError(f"the plain chain cannot load {path}: {error}") from error
+        if engine.get_providers()[0] != self.provider:
+            raise BackendError(f"the plain chain needs {self.provider}, which does not start here")
+        return _PlainSession(
+            engine, {each.name: _DTYPES[each.type] for each in engine.get_inputs()}
+        )

@@ -1,0 +1,202 @@
+"""A chain of stages as one writes it first, with each of the segmenter's economies as a switch.
+
+All switched off it is the plain chain: every stage on every frame. It shares neither the caches of
+the segmenter nor its fast ways in and out, so that it can be a measure for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.bundle.manifest import Manifest
+from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.segmenter.concept import keep_queries
+from sam3_ros.core.segmenter.interactive import (
+    choose_mask,
+    is_ambiguous,
+    prompt_feeds,
+    shows_no_object,
+    wanted_tensors,
+)
+from sam3_ros.core.segmenter.pixels import resized
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.transform import ImageTransform
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.order import Stage, derived_names, stages_needed
+from sam3_ros.core.stages.session import Array
+from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
+
+#: Runs one stage: values in and out by their canonical names.
+RunStage = Callable[[Stage, Mapping[str, Array]], dict[str, Array]]
+Image = npt.NDArray[np.uint8]
+
+TEXT_TOKENS = ("text_features", "text_mask", "geometry_features", "geometry_mask")
+SCORED = ("queries", "pred_boxes", "presence", "logits")
+
+
+@dataclass(frozen=True)
+class Economy:
+    """text_cached: a phrase is encoded once. necks_on_demand: image stages only for what is asked;
+    asked_only: so all other stages. kept_only: masks of kept queries only. skip_empty: none kept,
+    no masks; without it the best query's are made."""
+
+    text_cached: bool = False
+    necks_on_demand: bool = False
+    asked_only: bool = False
+    kept_only: bool = False
+    skip_empty: bool = False
+
+
+PLAIN = Economy()
+FULL = Economy(True, True, True, True, True)
+
+
+@dataclass(frozen=True)
+class ChainQuestion:
+    """A phrase whose queries above the threshold are drawn, or a click, or both."""
+
+    text: str = ""
+    threshold: float = 0.5
+    click: InteractivePrompt | None = None
+
+
+class StageChain:
+    """Answers a question on an image with `run` for every stage."""
+
+    def __init__(
+        self, manifest: Manifest, run: RunStage, tokenizer_file: Path | None, economy: Economy
+    ) -> None:
+        self._manifest = manifest
+        self._stages = [manifest.stages[name] for name in manifest.stages_in_use]
+        self._run = run
+        self._economy = economy
+        self._texts: dict[str, dict[str, Array]] = {}
+        self._tokenizer: ClipTokenizer | None = None
+        if manifest.concept is not None and tokenizer_file is not None:
+            self._tokenizer = ClipTokenizer(tokenizer_file, manifest.concept.tokenizer)
+
+    def answer(self, image: Image, question: ChainQuestion, asked: str) -> list[Segment]:
+        """asked: "text" or "click", whose segments come back. What else the question holds is
+        computed as well, unless the economy is to do only what is asked."""
+        settings = self._manifest.interactive
+        space = settings.prompt_space if settings else None
+        transform = ImageTransform(ImageSize(*image.shape[:2]), self._manifest.preprocessing, space)
+        values = {"pixel_values": _pixel_values(image, transform)}
+        if not self._economy.necks_on_demand:
+            self._compute(derived_names(self._stages, IMAGE_INPUTS), values)
+        found: dict[str, list[Segment]] = {}
+        if question.text and (asked == "text" or not self._economy.asked_only):
+            found["text"] = list(self._words(values, transform, question))
+        if question.click and (asked == "click" or not self._economy.asked_only):
+            found["click"] = list(self._click(values, transform, question.click))
+        return found[asked]
+
+    def _words(
+        self, values: dict[str, Array], transform: ImageTransform, question: ChainQuestion
+    ) -> Iterator[Segment]:
+        self._prompt_tokens(values, question.text)
+        self._compute(SCORED, values)
+        kept = keep_queries(values["logits"], values["presence"], question.threshold)
+        drawn = self._masks_of(values, kept.indices)
+        assert self._manifest.concept is not None
+        corners = transform.boxes_to_source(values["pred_boxes"][0])
+        for index, score in zip(kept.indices, kept.scores, strict=True):
+            logits = drawn[int(index)]
+            mask = _upscaled(logits, transform, self._manifest.concept.mask_threshold)
+            if mask.any():
+                box = Box(*(float(corner) for corner in corners[index]))
+                yield Segment(question.text, question.text, float(score), box, mask)
+
+    def _prompt_tokens(self, values: dict[str, Array], text: str) -> None:
+        if self._economy.text_cached and text in self._texts:
+            values |= self._texts[text]
+        else:
+            assert self._tokenizer is not None
+            values["input_ids"] = self._tokenizer.encode(text)
+        values |= {
+            "boxes": np.zeros((1, 0, 4), np.float32),
+            "box_labels": np.zeros((1, 0), np.int64),
+            "box_mask": np.zeros((1, 0), np.bool_),
+        }
+        self._compute(TEXT_TOKENS, values)
+        self._texts[text] = {name: values[name] for name in TEXT_TOKENS[:2]}
+        masks = [values[name].astype(np.bool_) for name in ("text_mask", "geometry_mask")]
+        features = [values[name] for name in ("text_features", "geometry_features")]
+        values["prompt"] = np.concatenate(features, axis=1)
+        values["prompt_mask"] = np.concatenate(masks, axis=1)
+
+    def _masks_of(
+        self, values: dict[str, Array], kept: npt.NDArray[np.int64]
+    ) -> Mapping[int, Array]:
+        """Mask logits f32[h, w] by query."""
+        drawn = np.arange(values["queries"].shape[1])
+        if self._economy.kept_only:
+            drawn = kept
+        if len(drawn) == 0:
+            if self._economy.skip_empty:
+                return {}
+            drawn = np.argmax(values["logits"][0], keepdims=True)
+        values["queries"] = values["queries"][:, drawn]
+        self._compute(("masks",), values)
+        return {int(q): mask for q, mask in zip(drawn, values["masks"][0], strict=True)}
+
+    def _click(
+        self, values: dict[str, Array], transform: ImageTransform, click: InteractivePrompt
+    ) -> Iterator[Segment]:
+        settings = self._manifest.interactive
+        assert settings is not None
+        values |= prompt_feeds(click, transform, settings)
+        self._compute(wanted_tensors(settings), values)
+        masks, iou = values["sam_masks"][0], values["sam_iou"][0]
+        if shows_no_object(values, settings):
+            return
+        chosen = choose_mask(masks, iou, is_ambiguous(click, settings), settings.single_mask)
+        if settings.mask_fit == "direct":
+            mask = _upscaled(masks[chosen], transform, settings.mask_threshold)
+        else:
+            threshold, fit = settings.mask_threshold, settings.mask_fit
+            mask = transform.mask_to_source(masks[chosen], threshold, fit)
+        bounds = mask_bounds(mask)
+        if bounds is not None:
+            yield Segment(click.id, click.label, float(iou[chosen]), bounds, mask)
+
+    def _compute(self, wanted: Iterable[str], values: dict[str, Array]) -> None:
+        for stage in stages_needed(self._stages, wanted, values.keys()):
+            values |= self._run(stage, values)
+
+
+def run_by(graph: StageGraph) -> RunStage:
+    """Stages as a graph runs them."""
+
+    def run(stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+        given = {name: values[name] for name in stage.inputs}
+        computed = graph.compute(stage.outputs, given)
+        return {name: computed[name] for name in stage.outputs}
+
+    return run
+
+
+def _pixel_values(image: Image, transform: ImageTransform) -> npt.NDArray[np.float32]:
+    how = transform.preprocessing
+    if how.fit != "stretch":
+        return transform.pixel_values(image)
+    small = resized(image, ImageSize(how.height, how.width), how.interpolation)
+    levels = small.astype(np.float32) / np.float32(255)
+    normal = (levels - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1)[None])
+
+
+def _upscaled(logits: Array, transform: ImageTransform, threshold: float) -> npt.NDArray[np.bool_]:
+    if transform.preprocessing.fit != "stretch":
+        return transform.mask_to_source(logits, threshold)
+    height, width = transform.source
+    large = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large > np.float32(threshold), np.bool_)

@@ -1,0 +1,1 @@
+"""A bundle on disk: read, check and write it."""

@@ -1,0 +1,106 @@
+"""A bundle: a folder with bundle.yaml, the stages' model files per precision, and a tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam3_ros.core.bundle.files import resolve_inside, verify_files
+from sam3_ros.core.bundle.manifest import Capability, Manifest
+from sam3_ros.core.bundle.manifest_yaml import parse_manifest
+from sam3_ros.core.checked_yaml import MAX_CHARACTERS
+from sam3_ros.core.errors import BundleError, PrecisionError
+
+MANIFEST_NAME = "bundle.yaml"
+EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "bundles"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle. Make one with Bundle.open; the constructor checks no files."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, name_or_path: str | Path) -> Bundle:
+        """Open an embedded bundle by name, or any bundle by its folder, and check all of it.
+
+        Manifest, paths, sizes and sha256 of every file of every precision are checked; no session
+        is made. Raises BundleError (ChecksumError for a damaged file) with the reason.
+        """
+        folder = _locate(name_or_path)
+        try:
+            manifest = parse_manifest(_read_manifest(folder))
+            verify_files(folder, manifest.files)
+        except BundleError as error:
+            raise type(error)(f"bundle {folder}: {error}") from error
+        return cls(folder, manifest)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that every stage has."""
+        return self.manifest.precisions
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        """`concept`, `interactive` or both."""
+        return self.manifest.capabilities
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The tokenizer of the concept capability. Raises BundleError where there is none."""
+        if self.manifest.concept is None:
+            raise BundleError(f"bundle {self.path} answers no words, so it has no tokenizer")
+        return resolve_inside(self.path, self.manifest.concept.tokenizer.file.path)
+
+    def stage_file(self, stage: str, precision: str) -> Path:
+        """The model file of a stage. Raises BundleError, or PrecisionError naming what there is."""
+        if stage not in self.manifest.stages:
+            known = ", ".join(self.manifest.stages)
+            raise BundleError(f"bundle {self.path} has no stage {stage!r}; it has {known}")
+        files = self.manifest.stages[stage].files
+        if precision not in files:
+            raise PrecisionError(
+                f"bundle {self.manifest.name!r} has no {precision!r} for stage {stage!r}; "
+                f"all of its stages have: {', '.join(self.precisions) or 'no precision in common'}"
+            )
+        return resolve_inside(self.path, files[precision].path)
+
+
+def embedded_bundles() -> dict[str, Path]:
+    """The bundles that come with sam3_ros: name to folder, sorted by name."""
+    manifests = sorted(EMBEDDED_FOLDER.glob(f"*/{MANIFEST_NAME}"))
+    # A developer install links file by file; the folder behind the links is the bundle.
+    return {manifest.parent.name: manifest.resolve().parent for manifest in manifests}
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    embedded = embedded_bundles()
+    if isinstance(name_or_path, str) and name_or_path in embedded:
+        return embedded[name_or_path]
+    try:
+        folder = Path(name_or_path).expanduser()
+        if folder.name == MANIFEST_NAME and folder.is_file():
+            folder = folder.parent
+        found = bool(str(name_or_path)) and folder.exists()
+    except (OSError, ValueError, RuntimeError):  # a name too long, with a NUL, of an unknown user
+        found = False
+    if not found:
+        names = ", ".join(embedded) or "none"
+        raise BundleError(
+            f"no bundle {str(name_or_path)[:200]!r}: it is neither a folder nor the name of an "
+            f"embedded bundle ({names})"
+        )
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is not a folder; a bundle is a folder with a {MANIFEST_NAME}")
+    return folder.resolve()
+
+
+def _read_manifest(folder: Path) -> str:
+    path = resolve_inside(folder, MANIFEST_NAME)
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return stream.read(MAX_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{MANIFEST_NAME} cannot be read as UTF-8 text: {error}") from error

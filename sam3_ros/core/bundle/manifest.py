@@ -1,0 +1,272 @@
+"""What a bundle says about itself: frozen, validated data.
+
+Reading and writing the YAML is in manifest_yaml.py, the form in manifest_schema.json; here is what
+the values mean and which combinations make sense.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from sam3_ros.core.errors import BundleError
+from sam3_ros.core.stages import tensor_names
+from sam3_ros.core.stages.order import Stage, stages_needed
+
+FORMAT = 1
+
+Capability = Literal["concept", "interactive", "video"]
+#: A bundle with all of these can follow an object through a video; this version does not run them.
+VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise BundleError(f"a size must be at least 1x1, not {self.height}x{self.width}")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From an RGB image to pixel_values f32[1,3,height,width]: resize, / 255, - mean, / std.
+
+    fit: `stretch` to exactly height x width, or `longest_side` fits inside, keeps the aspect, and
+    pads bottom right with 0 after normalising. interpolation: OpenCV's `bilinear` and `area`, or
+    `bilinear_antialias` as Pillow and torchvision do it on uint8.
+    """
+
+    height: int
+    width: int
+    mean: Triple
+    std: Triple
+    fit: Literal["stretch", "longest_side"] = "stretch"
+    interpolation: Literal["bilinear", "area", "bilinear_antialias"] = "bilinear"
+
+    def __post_init__(self) -> None:
+        Size(self.height, self.width)
+        _require_finite("preprocessing", *self.mean, *self.std)
+        if min(self.std) <= 0:
+            raise BundleError(f"preprocessing: std must be above 0, not {self.std}")
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file of a bundle: path relative to the folder (POSIX), sha256 in hex, size in bytes."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StageFile(FileRef):
+    """A model file. data: files that it refers to by name and that must lie beside it, as ONNX
+    keeps weights that are too many for one file."""
+
+    data: tuple[FileRef, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageEntry(Stage):
+    """A stage with its files, by precision; precisions may share one."""
+
+    files: Mapping[str, StageFile]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.files:
+            raise BundleError(f"stage {self.name!r} has no file of any precision")
+        object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """A tokenizer file of the `tokenizers` library, and the ids and length the model was fed."""
+
+    file: FileRef
+    context_length: int
+    start_id: int
+    end_id: int
+    pad_id: int
+
+
+@dataclass(frozen=True)
+class ConceptSettings:
+    """Finding all instances of a phrase. Thresholds: score in [0,1], mask in logits."""
+
+    tokenizer: TokenizerSettings
+    score_threshold: float = 0.5
+    mask_threshold: float = 0.0
+    textless_prompt: str = "visual"
+
+    def __post_init__(self) -> None:
+        _require_finite("concept", self.score_threshold, self.mask_threshold)
+
+
+@dataclass(frozen=True)
+class SingleMask:
+    """How one of four masks is chosen.
+
+    `stability` is SAM 2's rule: mask 0 if the IoU of its cuts at +delta and -delta (logits) reaches
+    the threshold, else the best-rated of the other three. `first` is always mask 0.
+    """
+
+    rule: Literal["stability", "first"] = "stability"
+    delta: float = 0.05
+    threshold: float = 0.98
+
+    def __post_init__(self) -> None:
+        _require_finite("single_mask", self.delta, self.threshold)
+
+
+@dataclass(frozen=True)
+class InteractiveSettings:
+    """Outlining the object under points or in a box.
+
+    prompt_space: the frame of point_coords. padding_point: who adds a point of label -1: the file
+    itself (`inside`), the caller where there is no box (`without_box`), nobody (`never`).
+    mask_input: size of the mask prompt, None where the model takes none. multimask_max_points: up
+    to so many points and no box count as ambiguous, so the best-rated of masks 1:4 answers.
+    object_score: `gate` answers with nothing at a logit below 0. mask_fit: mask logits are resized
+    to the image `direct`, or `through_padded_input`: to the padded input, cropped, then resized.
+    """
+
+    prompt_space: Size
+    padding_point: Literal["inside", "without_box", "never"] = "inside"
+    mask_input: Size | None = None
+    multimask_max_points: int = 1
+    single_mask: SingleMask = field(default_factory=SingleMask)
+    object_score: Literal["gate", "ignore"] = "ignore"
+    mask_fit: Literal["direct", "through_padded_input"] = "direct"
+    mask_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_finite("interactive", self.mask_threshold)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything bundle.yaml says. `stages` and `source` keep the file's order.
+
+    recorded_answers: what the original model answered, for any machine to check itself against
+    (recorded_answers.py).
+    Raises BundleError if a capability lacks its section, or the stages cannot compute what it
+    needs.
+    """
+
+    name: str
+    description: str
+    licence: str
+    source: Mapping[str, str]
+    preprocessing: Preprocessing
+    stages: Mapping[str, StageEntry]
+    concept: ConceptSettings | None = None
+    interactive: InteractiveSettings | None = None
+    verification: Mapping[str, Any] = field(default_factory=dict)
+    recorded_answers: FileRef | None = None
+
+    def __post_init__(self) -> None:
+        for attribute in ("source", "stages", "verification"):
+            frozen = MappingProxyType(dict(getattr(self, attribute)))
+            object.__setattr__(self, attribute, frozen)
+        if self.concept is None and self.interactive is None:
+            raise BundleError("a bundle needs a `concept` or an `interactive` section, or both")
+        self._stages_needed()
+        if self.interactive is not None:
+            self._require_mask_input(self.interactive)
+            self._require_same_picture(self.interactive.prompt_space)
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        """`concept`, `interactive` or both; and `video` where its stages are there."""
+        concept: tuple[Capability, ...] = ("concept",) if self.concept else ()
+        interactive: tuple[Capability, ...] = ("interactive",) if self.interactive else ()
+        tracks = self.interactive and self.stages.keys() >= set(VIDEO_STAGES)
+        video: tuple[Capability, ...] = ("video",) if tracks else ()
+        return concept + interactive + video
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that every stage has, in the file's order."""
+        first, *others = self.stages.values()
+        return tuple(p for p in first.files if all(p in stage.files for stage in others))
+
+    @property
+    def stages_in_use(self) -> tuple[str, ...]:
+        """The stages that words and clicks need, in the file's order: not those for video alone."""
+        needed = self._stages_needed()
+        return tuple(name for name in self.stages if name in needed)
+
+    @property
+    def files(self) -> tuple[FileRef, ...]:
+        """Every file of every precision and all that lies beside them, each once."""
+        named: list[FileRef] = []
+        for stage in self.stages.values():
+            for file in stage.files.values():
+                named += [FileRef(file.path, file.sha256, file.bytes), *file.data]
+        if self.concept is not None:
+            named.append(self.concept.tokenizer.file)
+        if self.recorded_answers is not None:
+            named.append(self.recorded_answers)
+        return tuple(dict.fromkeys(named))
+
+    def _stages_needed(self) -> set[str]:
+        """By the words and clicks that this version answers."""
+        needed: set[str] = set()
+        if self.concept is not None:
+            inputs, outputs = tensor_names.CONCEPT_INPUTS, list(tensor_names.CONCEPT_OUTPUTS)
+            needed |= self._stages_of("concept", inputs, outputs)
+        if self.interactive is not None:
+            inputs, outputs = (
+                tensor_names.INTERACTIVE_INPUTS,
+                list(tensor_names.INTERACTIVE_OUTPUTS),
+            )
+            if self.interactive.object_score == "gate":
+                outputs.append(tensor_names.OBJECT_SCORE)
+            needed |= self._stages_of("interactive", inputs, outputs)
+        return needed
+
+    def _stages_of(
+        self, capability: Capability, inputs: Mapping[str, int], outputs: Iterable[str]
+    ) -> set[str]:
+        given = {*tensor_names.IMAGE_INPUTS, *inputs}
+        stages: set[str] = set()
+        try:
+            for output in outputs:
+                stages |= {s.name for s in stages_needed(self.stages.values(), [output], given)}
+        except BundleError as error:
+            raise BundleError(f"capability {capability}: {error}") from error
+        return stages
+
+    def _require_mask_input(self, settings: InteractiveSettings) -> None:
+        takes_mask = any("mask_input" in stage.inputs for stage in self.stages.values())
+        if takes_mask and settings.mask_input is None:
+            raise BundleError(
+                "a stage takes mask_input, so interactive.mask_input must be its size"
+            )
+        if settings.mask_input is not None and not takes_mask:
+            raise BundleError("interactive.mask_input has a size, but no stage takes mask_input")
+
+    def _require_same_picture(self, space: Size) -> None:
+        """Where the model frame is padded, the prompt space must be padded in the same way."""
+        frame = self.preprocessing
+        if frame.fit == "longest_side" and space.height * frame.width != space.width * frame.height:
+            raise BundleError(
+                f"interactive.prompt_space {space.height}x{space.width} must have the aspect of "
+                f"the padded input, {frame.height}x{frame.width}"
+            )
+
+
+def _require_finite(section: str, *numbers: float) -> None:
+    if not all(math.isfinite(number) for number in numbers):
+        raise BundleError(f"{section}: every number must be finite, not {numbers}")

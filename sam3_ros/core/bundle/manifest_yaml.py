@@ -1,0 +1,141 @@
+"""The manifest as YAML: text to Manifest and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sam3_ros.core.bundle.manifest import (
+    FORMAT,
+    ConceptSettings,
+    FileRef,
+    InteractiveSettings,
+    Manifest,
+    Preprocessing,
+    SingleMask,
+    Size,
+    StageEntry,
+    StageFile,
+    TokenizerSettings,
+)
+from sam3_ros.core.checked_yaml import DocumentKind, dump_document, parse_document
+from sam3_ros.core.errors import BundleError
+
+_MANIFEST = DocumentKind(
+    "the manifest", FORMAT, "manifest_schema.json", "export the bundle again", BundleError
+)
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Read bundle.yaml's text. Raises BundleError for anything that is not a sound manifest."""
+    document = parse_document(text, _MANIFEST)
+    manifest = _build(document)
+    if set(document["capabilities"]) != set(manifest.capabilities):
+        raise BundleError(
+            f"the manifest claims capabilities {document['capabilities']}, but its sections are "
+            f"{list(manifest.capabilities)}"
+        )
+    return manifest
+
+
+def dump_manifest(manifest: Manifest) -> str:
+    """The YAML that parse_manifest reads back as an equal Manifest."""
+    return dump_document(_document(manifest))
+
+
+def _build(document: Mapping[str, Any]) -> Manifest:
+    answers = document.get("recorded_answers")
+    return Manifest(
+        name=document["name"],
+        description=document.get("description", ""),
+        licence=document["licence"],
+        source=document.get("source", {}),
+        preprocessing=_preprocessing(document["preprocessing"]),
+        stages={name: _stage(name, entry) for name, entry in document["stages"].items()},
+        concept=_concept(document["concept"]) if "concept" in document else None,
+        interactive=_interactive(document["interactive"]) if "interactive" in document else None,
+        verification=document.get("verification", {}),
+        recorded_answers=FileRef(**answers) if answers else None,
+    )
+
+
+def _preprocessing(entry: Mapping[str, Any]) -> Preprocessing:
+    mean, std = (tuple(float(value) for value in entry[key]) for key in ("mean", "std"))
+    return Preprocessing(**{**entry, "mean": mean, "std": std})
+
+
+def _stage(name: str, entry: Mapping[str, Any]) -> StageEntry:
+    files = {precision: _stage_file(file) for precision, file in entry["files"].items()}
+    return StageEntry(name, entry["inputs"], entry["outputs"], files)
+
+
+def _stage_file(entry: Mapping[str, Any]) -> StageFile:
+    data = tuple(FileRef(**file) for file in entry.get("data", ()))
+    return StageFile(**{**entry, "data": data})
+
+
+def _concept(entry: Mapping[str, Any]) -> ConceptSettings:
+    tokenizer = dict(entry["tokenizer"])
+    file = FileRef(*(tokenizer.pop(key) for key in ("path", "sha256", "bytes")))
+    return ConceptSettings(**{**entry, "tokenizer": TokenizerSettings(file, **tokenizer)})
+
+
+def _interactive(entry: Mapping[str, Any]) -> InteractiveSettings:
+    mask_input = entry.get("mask_input")
+    parts = {
+        "prompt_space": Size(**entry["prompt_space"]),
+        "single_mask": SingleMask(**entry["single_mask"]),
+        "mask_input": Size(**mask_input) if mask_input else None,
+    }
+    return InteractiveSettings(**{**entry, **parts})
+
+
+def _document(manifest: Manifest) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "name": manifest.name,
+        "description": manifest.description,
+        "licence": manifest.licence,
+        "source": dict(manifest.source),
+        "capabilities": list(manifest.capabilities),
+        "preprocessing": {
+            **asdict(manifest.preprocessing),
+            "mean": list(manifest.preprocessing.mean),
+            "std": list(manifest.preprocessing.std),
+        },
+        "stages": {name: _stage_document(stage) for name, stage in manifest.stages.items()},
+    }
+    if manifest.concept is not None:
+        concept = asdict(manifest.concept)
+        tokenizer = concept.pop("tokenizer")
+        document["concept"] = {**concept, "tokenizer": {**tokenizer.pop("file"), **tokenizer}}
+    if manifest.interactive is not None:
+        document["interactive"] = asdict(manifest.interactive)
+    document["verification"] = _plain(manifest.verification)
+    if manifest.recorded_answers is not None:
+        document["recorded_answers"] = asdict(manifest.recorded_answers)
+    return document
+
+
+def _stage_document(stage: StageEntry) -> dict[str, Any]:
+    return {
+        "inputs": dict(stage.inputs),
+        "outputs": dict(stage.outputs),
+        "files": {precision: _file_document(file) for precision, file in stage.files.items()},
+    }
+
+
+def _file_document(file: StageFile) -> dict[str, Any]:
+    document = asdict(file)
+    data = document.pop("data")
+    return {**document, "data": list(data)} if data else document
+
+
+def _plain(value: Any) -> Any:
+    """Nested mappings and sequences as dicts and lists, which is all the safe dumper writes."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Pictures of answers: label image and overlay."""

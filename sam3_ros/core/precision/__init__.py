@@ -1,0 +1,1 @@
+"""The precision guard: hold a configuration against recorded answers."""

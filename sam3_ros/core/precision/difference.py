@@ -1,0 +1,114 @@
+"""How far two answers to one question lie apart, in the figures that precisions are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from sam3_ros.core.precision.answers import RawAnswer
+from sam3_ros.core.segmenter.concept import scores_of
+from sam3_ros.core.stages.session import Array
+
+
+@dataclass(frozen=True)
+class AnswerDifference:
+    """Of one question, or the worst of several.
+
+    logits: largest absolute difference of any score logit, rating or presence; boxes: the same, as
+    a part of the image; scores: of sigmoid(logit) * sigmoid(presence), of clicks the ratings;
+    mask_logits: largest absolute; masks_equal: part of all mask pixels on the same side of 0;
+    mask_ious: of every mask, 1 where both are empty. What is not finite counts as infinitely far,
+    its masks as 0.
+    """
+
+    logits: float = 0.0
+    boxes: float = 0.0
+    scores: float = 0.0
+    mask_logits: float = 0.0
+    masks_equal: float = 1.0
+    mask_ious: tuple[float, ...] = ()
+
+    @property
+    def mask_iou(self) -> float:
+        """Of the worst mask."""
+        return min(self.mask_ious, default=1.0)
+
+    @property
+    def mean_mask_iou(self) -> float:
+        """Over all masks."""
+        return fmean(self.mask_ious or (1.0,))
+
+    def as_dict(self) -> dict[str, float]:
+        """For the manifest and for JSON, rounded to three digits (equality and IoU to seven)."""
+        return {
+            **{
+                name: float(f"{getattr(self, name):.3g}")
+                for name in ("logits", "boxes", "scores", "mask_logits")
+            },
+            "masks_equal": round(self.masks_equal, 7),
+            "mask_iou": round(self.mask_iou, 7),
+            "mean_mask_iou": round(self.mean_mask_iou, 7),
+        }
+
+
+def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
+    """Compare two answers to one question whose masks are of the same queries.
+
+    Raises ValueError where they are not, or where shapes differ.
+    """
+    if expected.queries != found.queries or expected.masks.shape != found.masks.shape:
+        raise ValueError(
+            f"answers with masks {expected.masks.shape} of the queries {expected.queries} and "
+            f"{found.masks.shape} of {found.queries} cannot be compared"
+        )
+    apart = {name: _largest(expected.tensors[name], found.tensors[name]) for name in found.tensors}
+    sides = (expected.masks > 0, found.masks > 0)
+    sound = bool(np.isfinite(found.masks).all())
+    return AnswerDifference(
+        logits=max(apart[name] for name in apart if name != "pred_boxes"),
+        boxes=apart.get("pred_boxes", 0.0),
+        scores=_largest(_scores(expected), _scores(found)),
+        mask_logits=_largest(expected.masks, found.masks),
+        masks_equal=float(np.mean(sides[0] == sides[1])) if sound else 0.0,
+        mask_ious=_ious(*sides) if sound else (0.0,) * len(expected.masks),
+    )
+
+
+def worst(differences: Iterable[AnswerDifference]) -> AnswerDifference:
+    """The worst of each figure; the masks of all."""
+    found = list(differences)
+    largest = {
+        name: max(getattr(one, name) for one in found)
+        for name in ("logits", "boxes", "scores", "mask_logits")
+    }
+    return AnswerDifference(
+        **largest,
+        masks_equal=min(one.masks_equal for one in found),
+        mask_ious=tuple(iou for one in found for iou in one.mask_ious),
+    )
+
+
+def _scores(answer: RawAnswer) -> Array:
+    if "logits" not in answer.tensors:
+        return answer.tensors["sam_iou"]
+    return scores_of(answer.tensors["logits"], answer.tensors["presence"])
+
+
+def _largest(expected: Array, found: Array) -> float:
+    if expected.shape != found.shape:
+        raise ValueError(f"shapes {expected.shape} and {found.shape} cannot be compared")
+    if not np.isfinite(found).all():
+        return float("inf")
+    if expected.size == 0:
+        return 0.0
+    return float(np.abs(expected.astype(np.float64) - found).max())
+
+
+def _ious(expected: Array, found: Array) -> tuple[float, ...]:
+    union = np.count_nonzero(expected | found, axis=(-2, -1))
+    common = np.count_nonzero(expected & found, axis=(-2, -1))
+    ious = np.where(union == 0, 1.0, common / np.maximum(union, 1))
+    return tuple(float(iou) for iou in ious)

@@ -1,0 +1,130 @@
+"""What a model is asked to see whether it answers right: several images, prompts of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import Manifest, Size
+from sam3_ros.core.errors import ImageError
+from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.precision.answers import Question
+from sam3_ros.core.precision.recorded import QuestionedImage
+from sam3_ros.core.segmenter.interactive import prompt_feeds
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.transform import Floats, ImageTransform
+
+TABLE = Path(__file__).resolve().parents[2] / "demo_data" / "table.jpg"
+NO_BOXES = np.zeros((1, 0, 4), np.float32)
+# One that is wanted and one that is not: cxcywh as parts of the image.
+TWO_BOXES = np.array([[[0.5, 0.5, 0.3, 0.4], [0.2, 0.3, 0.1, 0.2]]], np.float32)
+LABELS = np.array([[1, 0]], np.int64)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def standard_images(
+    manifest: Manifest, tokenizer: Path | None, more: Iterable[Path] = ()
+) -> tuple[QuestionedImage, ...]:
+    """A picture of a table, an upright cut of it, random blocks, and `more` image files.
+
+    The first is asked everything, the others a part, so that a full-size model is done in a minute.
+    Image files are named by their paths' last part, or by the path where that is taken. Raises
+    ImageError for a file that cannot be read, or that is given twice.
+    """
+    table = read_rgb(TABLE)
+    upright = np.ascontiguousarray(table[:, table.shape[1] // 3 : 2 * table.shape[1] // 3])
+    pictures = {"table": table, "upright": upright, "blocks": _blocks(seed=7)}
+    for path in more:
+        name = path.name if path.name not in pictures else str(path)
+        if name in pictures:
+            raise ImageError(f"{path}: a picture of this path is there already: give each once")
+        pictures[name] = read_rgb(path)
+    found: list[QuestionedImage] = []
+    for name, pixels in pictures.items():
+        questions = _questions(manifest, tokenizer, ImageSize(*pixels.shape[:2]))
+        found.append(QuestionedImage(name, pixels, questions if not found else questions[::2]))
+    return tuple(found)
+
+
+def questions_of(bundle: Bundle, picture: Path) -> QuestionedImage:
+    """Everything that is asked of the first of standard_images, asked of another picture."""
+    pixels = read_rgb(picture)
+    tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+    size = ImageSize(*pixels.shape[:2])
+    return QuestionedImage(picture.name, pixels, _questions(bundle.manifest, tokenizer, size))
+
+
+def _questions(manifest: Manifest, tokenizer: Path | None, size: ImageSize) -> tuple[Question, ...]:
+    return (*_concept_questions(manifest, tokenizer), *_clicks(manifest, size))
+
+
+def _concept_questions(manifest: Manifest, tokenizer: Path | None) -> list[Question]:
+    if manifest.concept is None or tokenizer is None:
+        return []
+    encoder = ClipTokenizer(tokenizer, manifest.concept.tokenizer)
+    asked = (
+        ("words", "a red cube on the table", NO_BOXES),
+        ("one word", "dog", NO_BOXES),
+        ("boxes alone", manifest.concept.textless_prompt, TWO_BOXES),
+        ("words and a box", "the yellow ball", TWO_BOXES[:, :1]),
+    )
+    return [
+        Question(
+            name,
+            {
+                "input_ids": encoder.encode(text),
+                "boxes": boxes,
+                "box_labels": LABELS[:, : boxes.shape[1]],
+                "box_mask": np.ones(boxes.shape[:2], np.bool_),
+            },
+        )
+        for name, text, boxes in asked
+    ]
+
+
+def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
+    if manifest.interactive is None:
+        return []
+    settings = manifest.interactive
+    transform = ImageTransform(size, manifest.preprocessing, settings.prompt_space)
+    h, w = size
+    several = tuple((w * x, h * y) for x, y in ((0.3, 0.7), (0.64, 0.2), (0.01, 0.01), (0.5, 0.5)))
+    box = Box(w * 0.2, h * 0.25, w * 0.7, h * 0.8)
+    asked = {
+        "click": InteractivePrompt(points=((w / 2, h / 2),)),
+        "several clicks": InteractivePrompt(points=several, point_labels=(1, 0, 1, 1)),
+        "box": InteractivePrompt(box=box),
+        "box and a click": InteractivePrompt(points=several[:1], box=box),
+    }
+    found = [
+        Question(name, prompt_feeds(prompt, transform, settings)) for name, prompt in asked.items()
+    ]
+    if settings.mask_input is not None:  # as an object is asked for that is followed
+        mask = disc(settings.mask_input)
+        feeds = prompt_feeds(asked["click"], transform, settings, mask)
+        found.append(Question("click in a mask", feeds))
+    return found
+
+
+def disc(size: Size) -> Floats:
+    """Mask logits f32[h, w]: an ellipse in the middle, a third of each side."""
+    y, x = np.mgrid[-1 : 1 : size.height * 1j, -1 : 1 : size.width * 1j]
+    return np.where(np.hypot(x, y) < 1 / 3, 8.0, -8.0).astype(np.float32)
+
+
+def _blocks(seed: int) -> Pixels:
+    """Noise in blocks of four sizes: edges on every scale, and nothing that a photo looks like."""
+    generator = np.random.default_rng(seed)
+    side = 256
+    picture = np.zeros((side, side, 3))
+    for blocks in (4, 16, 64, 256):
+        noise = generator.standard_normal((blocks, blocks, 3))
+        picture += noise.repeat(side // blocks, 0).repeat(side // blocks, 1)
+    return np.clip(128 + 40 * picture, 0, 255).astype(np.uint8)

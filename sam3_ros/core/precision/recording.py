@@ -1,0 +1,91 @@
+"""Answers in fp32 on the CPU, recorded into a bundle that has none, or that lacks witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.files import resolve_inside
+from sam3_ros.core.bundle.writer import record_answers
+from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers, recorded_of
+from sam3_ros.core.precision.recorded_file import load_recorded_answers, save_recorded_answers
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.session import Array, OpenSession, SessionOptions
+
+ANSWERS_NAME = "recorded_answers.npz"
+#: Of the 23 that float32 has. The sign, by which a mask is cut, is kept.
+_MASK_BITS = 6
+
+
+def recorded_in(bundle: Bundle) -> RecordedAnswers | None:
+    """All that the bundle holds."""
+    file = bundle.manifest.recorded_answers
+    return None if file is None else load_recorded_answers(resolve_inside(bundle.path, file.path))
+
+
+def answers_in_fp32(
+    bundle: Bundle,
+    images: Iterable[QuestionedImage],
+    threads: int | None = None,
+    open_stage_session: OpenSession = open_session,
+) -> RecordedAnswers:
+    """What the bundle's fp32 files answer on the CPU, with witnesses of every stage.
+
+    Raises PrecisionError where it has no such files, InferenceError when a stage fails.
+    """
+    graph = _fp32_graph(bundle, threads, open_stage_session)
+    try:
+        return recorded_of(graph, bundle.manifest, images)
+    finally:
+        graph.close()
+
+
+def record_into(bundle: Bundle, images: Iterable[QuestionedImage]) -> Bundle:
+    """Let the bundle hold what its fp32 files answer to these questions.
+
+    Masks are kept to two digits. Answers that are there are replaced.
+    """
+    recorded = answers_in_fp32(bundle, images)
+    answers = {
+        key: replace(answer, masks=_coarse(answer.masks))
+        for key, answer in recorded.answers.items()
+    }
+    return _write(bundle, replace(recorded, answers=answers, of_original=False))
+
+
+def add_witnesses(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
+    """Let the answers that the bundle holds have witnesses of what its stages make of them."""
+    graph = _fp32_graph(bundle, None, open_session)
+    try:
+        witnessed, _ = recorded.witnessed_by(graph, bundle.manifest)
+    finally:
+        graph.close()
+    return _write(bundle, witnessed)
+
+
+def _write(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
+    def write(path: Path) -> None:
+        save_recorded_answers(path, recorded)
+
+    return record_answers(bundle.path, ANSWERS_NAME, write)
+
+
+def _fp32_graph(bundle: Bundle, threads: int | None, open_stage_session: OpenSession) -> StageGraph:
+    options = SessionOptions(threads=threads, keep_memory=False)
+    return StageGraph(
+        bundle.manifest.stages.values(),
+        lambda stage: open_stage_session(bundle.stage_file(stage.name, "fp32"), "cpu", options),
+    )
+
+
+def _coarse(masks: Array) -> Array:
+    """The last bits are noise that no compression gets rid of."""
+    bits = masks.astype(np.float32).view(np.uint32)
+    dropped = np.uint32(23 - _MASK_BITS)
+    kept: Array = (bits >> dropped << dropped).view(np.float32)
+    return kept

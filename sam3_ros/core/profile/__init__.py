@@ -1,0 +1,1 @@
+"""The machine profile that `sam3-ros tune` writes."""

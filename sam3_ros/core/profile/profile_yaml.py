@@ -1,0 +1,101 @@
+"""A machine profile as YAML: from a file to a MachineProfile, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sam3_ros.core.checked_yaml import (
+    MAX_CHARACTERS,
+    DocumentKind,
+    dump_document,
+    parse_document,
+)
+from sam3_ros.core.errors import ProfileError
+from sam3_ros.core.profile.profile import Machine, MachineProfile
+from sam3_ros.core.stages.plan import StageChoice
+
+FORMAT = 1
+_KIND = DocumentKind(
+    "the machine profile",
+    FORMAT,
+    "machine_profile_schema.json",
+    "run sam3-ros tune again",
+    ProfileError,
+)
+
+
+def read_profile(path: Path) -> MachineProfile:
+    """Raises ProfileError for a file that is none, with its path and the reason."""
+    try:
+        with path.expanduser().open(encoding="utf-8") as stream:
+            text = stream.read(MAX_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProfileError(
+            f"the machine profile {path} cannot be read ({reason}); `sam3-ros tune` makes one"
+        ) from error
+    try:
+        return parse_profile(text)
+    except ProfileError as error:
+        raise ProfileError(f"{path}: {error}") from error
+
+
+def write_profile(path: Path, profile: MachineProfile) -> None:
+    """In place of what is there. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(dump_profile(profile), encoding="utf-8")
+    beside.replace(path)
+
+
+def parse_profile(text: str) -> MachineProfile:
+    """Raises ProfileError for anything that is not a sound profile."""
+    document = parse_document(text, _KIND)
+    machine = document["machine"]
+    return MachineProfile(
+        bundle=document["bundle"]["name"],
+        bundle_sha256=document["bundle"]["sha256"],
+        machine=Machine(**{**machine, "flags": frozenset(machine["flags"].split())}),
+        threads=document["threads"] or None,
+        made=document["made"],
+        choices={name: StageChoice(**entry) for name, entry in document["stages"].items()},
+        evidence=document["evidence"],
+    )
+
+
+def dump_profile(profile: MachineProfile) -> str:
+    """The YAML that parse_profile reads back as an equal MachineProfile."""
+    return dump_document(as_document(profile))
+
+
+def as_document(profile: MachineProfile) -> dict[str, Any]:
+    """Plain data, for YAML and JSON."""
+    machine = profile.machine
+    return {
+        "format": FORMAT,
+        "bundle": {"name": profile.bundle, "sha256": profile.bundle_sha256},
+        "machine": {
+            "cpu": machine.cpu,
+            "flags": " ".join(sorted(machine.flags)),
+            "cores": machine.cores,
+            "gpu": machine.gpu,
+            "versions": {backend: dict(each) for backend, each in machine.versions.items()},
+        },
+        "threads": profile.threads or 0,
+        "made": profile.made,
+        "stages": {
+            name: {"backend": choice.backend, "precision": choice.precision}
+            for name, choice in profile.choices.items()
+        },
+        "evidence": _plain(profile.evidence),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Answers: an image and prompts in, segments out."""

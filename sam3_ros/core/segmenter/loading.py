@@ -1,0 +1,96 @@
+"""How the stages of a bundle get their sessions, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from sam3_ros.core.backends.engine_cache import EngineCache, StageModel
+from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import StageFile
+from sam3_ros.core.errors import BackendError
+from sam3_ros.core.segmenter.progress import LoadProgress
+from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.plan import StagePlan
+from sam3_ros.core.stages.session import OpenSession, Session, SessionOptions
+from sam3_ros.core.stages.shapes import shape_profile
+
+
+class StageLoading:
+    """engine_cache: folder for the engines that a backend builds, None to keep none."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        plan: StagePlan,
+        options: SessionOptions,
+        open_session: OpenSession,
+        engine_cache: Path | None,
+    ) -> None:
+        self._bundle = bundle
+        self.plan = plan
+        self._options = options
+        self._open_session = open_session
+        if options.cuda_graphs:
+            _require_gpu(plan, bundle)
+        self._cache = None if engine_cache is None else EngineCache(engine_cache, open_session)
+
+    @property
+    def threads(self) -> int | None:
+        """As in SessionOptions."""
+        return self._options.threads
+
+    def steps(self) -> Iterator[LoadProgress]:
+        """What is to be loaded, in the manifest's order."""
+        names = self._bundle.manifest.stages_in_use
+        for number, name in enumerate(names, start=1):
+            yield LoadProgress(name, number, len(names), self._bytes(name))
+
+    def open(self, stage: Stage) -> Session:
+        """Raises BackendError, PrecisionError for a stage that has no file of the precision."""
+        choice = self.plan.of(stage.name)
+        path = self._bundle.stage_file(stage.name, choice.file_precision)
+        compute = "stored" if choice.precision == choice.file_precision else choice.precision
+        options = replace(self._options, compute=compute, file_precision=choice.file_precision)
+        if choice.backend == "tensorrt":
+            names = {name: canonical for canonical, name in stage.inputs.items()}
+            options = replace(options, shapes=shape_profile(path, names))
+        if self._cache is None:
+            return self._open_session(path, choice.backend, options)
+        return self._cache.open(self._model(stage.name, path), choice.backend, options)
+
+    def _model(self, name: str, path: Path) -> StageModel:
+        manifest = self._bundle.manifest
+        choice = self.plan.of(name)
+        file = manifest.stages[name].files[choice.file_precision]
+        return StageModel(
+            path=path,
+            bundle=manifest.name,
+            stage=name,
+            precision=choice.precision,
+            sha256=(file.sha256, *(each.sha256 for each in file.data)),
+            bytes=_bytes_of(file),
+            input_size=(manifest.preprocessing.height, manifest.preprocessing.width),
+        )
+
+    def _bytes(self, name: str) -> int:
+        precision = self.plan.of(name).file_precision
+        file = self._bundle.manifest.stages[name].files.get(precision)
+        return 0 if file is None else _bytes_of(file)
+
+
+def _require_gpu(plan: StagePlan, bundle: Bundle) -> None:
+    """Raise BackendError where no stage could have a CUDA graph."""
+    choices = {plan.of(stage) for stage in bundle.manifest.stages_in_use}
+    if not any(choice.backend in BACKENDS_ON_GPU for choice in choices):
+        told = ", ".join(sorted(map(str, choices)))
+        raise BackendError(
+            f"cuda_graphs is for backend {' and '.join(BACKENDS_ON_GPU)}, and all stages are to "
+            f"run on {told}: leave it off, or choose another backend"
+        )
+
+
+def _bytes_of(file: StageFile) -> int:
+    return file.bytes + sum(each.bytes for each in file.data)

@@ -1,0 +1,88 @@
+"""From an RGB image to numbers a network takes: check, resize, normalise."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sam3_ros.core.errors import ImageError
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.resize_bands import Band, antialiased_band, area_band, in_bands
+
+Interpolation = Literal["bilinear", "area", "bilinear_antialias"]
+Triple = tuple[float, float, float]
+
+_CV_FLAGS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+_BANDS = {"bilinear_antialias": antialiased_band, "area": area_band}
+
+
+def require_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The image itself, contiguous. Raises ImageError unless it is uint8 [H, W, 3], not empty."""
+    expected = "an image must be uint8 [H, W, 3] in RGB order"
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"{expected}, got a {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(f"{expected}, got shape {list(image.shape)}")
+    if image.dtype != np.uint8:
+        raise ImageError(f"{expected}, got dtype {image.dtype}: scale it to 0..255 first")
+    if image.size == 0:
+        raise ImageError(f"{expected} with at least one pixel, got shape {list(image.shape)}")
+    return np.ascontiguousarray(image)
+
+
+def resized(
+    image: npt.NDArray[np.uint8], size: ImageSize, interpolation: Interpolation
+) -> npt.NDArray[np.uint8]:
+    """The image uint8 [H, W, 3] at another size; the same object where the size is right."""
+    if image.shape[:2] == tuple(size):
+        return image
+    target = (size.width, size.height)
+    if interpolation == "bilinear_antialias":
+        return np.asarray(Image.fromarray(image).resize(target, Image.Resampling.BILINEAR))
+    return np.asarray(cv2.resize(image, target, interpolation=_CV_FLAGS[interpolation]), np.uint8)
+
+
+def write_resized(
+    image: npt.NDArray[np.uint8],
+    size: ImageSize,
+    interpolation: Interpolation,
+    mean: Triple,
+    std: Triple,
+    planes: npt.NDArray[np.float32],
+) -> None:
+    """write_normalised of the resized image, with the same bits."""
+    source = ImageSize(*image.shape[:2])
+    make_band = _BANDS.get(interpolation)
+    # OpenCV's area makes an image larger in another way, which its own threads do.
+    grows = source.height < size.height or source.width < size.width
+    if make_band is None or source == size or (make_band is area_band and grows):
+        write_normalised(resized(image, size, interpolation), mean, std, planes)
+        return
+
+    def write(band: Band) -> None:
+        write_normalised(make_band(image, size, band), mean, std, planes[:, band.rows])
+
+    in_bands(source, size, write)
+
+
+def write_normalised(
+    image: npt.NDArray[np.uint8], mean: Triple, std: Triple, planes: npt.NDArray[np.float32]
+) -> None:
+    """Write (image / 255 - mean) / std into the top left of planes f32[3, h, w]."""
+    height, width = image.shape[:2]
+    for channel, table in enumerate(_tables(mean, std)):
+        # Straight into the plane: a picture of floats that is copied costs more than it to make.
+        cv2.LUT(cv2.extractChannel(image, channel), table, planes[channel, :height, :width])
+
+
+@lru_cache(maxsize=8)
+def _tables(mean: Triple, std: Triple) -> npt.NDArray[np.float32]:
+    """f32[3, 256]: what each level of a channel becomes, in the order and precision of torch."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    means, stds = (np.array(values, np.float32)[:, None] for values in (mean, std))
+    return np.asarray((levels[None] - means) / stds, np.float32)

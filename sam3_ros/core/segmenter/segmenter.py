@@ -1,0 +1,284 @@
+"""The library's front door: encode an image once, a text once, then ask.
+
+with Segmenter.load("tabletop") as segmenter:
+    image = segmenter.encode_image(rgb)
+    cubes = segmenter.ask(image, [ConceptPrompt("red cube")])
+    mug = segmenter.ask(image, [InteractivePrompt(points=((120, 80),))])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.checks import require_capability, require_inside
+from sam3_ros.core.segmenter.concept_answers import ConceptAnswers
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.following import Followed, Follower, FollowsByReprompting
+from sam3_ros.core.segmenter.interactive_answers import InteractiveAnswers
+from sam3_ros.core.segmenter.loading import StageLoading
+from sam3_ros.core.segmenter.pixels import require_rgb
+from sam3_ros.core.segmenter.progress import OnProgress
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.text import KeptTexts, TextEmbedding, TextEncoder
+from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.transform import ImageTransform
+from sam3_ros.core.stages.graph import OpenStage, StageGraph
+from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
+from sam3_ros.core.stages.session import OpenSession, SessionOptions
+from sam3_ros.core.timings import Timings
+
+
+class Segmenter:
+    """Answers prompts on images with the stages of one bundle. One thread at a time."""
+
+    def __init__(self, bundle: Bundle, open_stage: OpenStage) -> None:
+        """Make one with Segmenter.load; open_stage gives the session of a stage."""
+        self.bundle = bundle
+        self._loading: StageLoading | None = None
+        self._timings = Timings()
+        manifest = bundle.manifest
+        self._graph = StageGraph(manifest.stages.values(), open_stage, observer=self._timings.add)
+        self._texts: TextEncoder | None = None
+        self._concept: ConceptAnswers | None = None
+        self._interactive: InteractiveAnswers | None = None
+        self._follower: Follower | None = None
+        if manifest.concept is not None:
+            tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
+            self._texts = TextEncoder(tokenizer, self._graph, self._timings)
+            self._concept = ConceptAnswers(manifest.concept, self._texts, self._timings)
+        if manifest.interactive is not None:
+            self._interactive = InteractiveAnswers(manifest.interactive, self._timings)
+            self._follower = FollowsByReprompting(self._interactive)
+
+    @classmethod
+    def load(
+        cls,
+        bundle: str | Path | Bundle = "tabletop",
+        backend: str = "cpu",
+        precision: str = "fp32",
+        threads: int | None = None,
+        open_session: OpenSession = open_with_onnxruntime,
+        device_id: int = 0,
+        engine_cache: Path | None = None,
+        on_progress: OnProgress | None = None,
+        plan: StagePlan | None = None,
+        cuda_graphs: bool = False,
+    ) -> Segmenter:
+        """Open a bundle (by name, folder, or already open) and sessions for the stages in use.
+
+        device_id: index of the GPU. engine_cache: folder for the engines that a backend builds,
+        for it to build them once. on_progress is told of each stage before it is loaded. plan: what
+        runs each stage, in place of one backend and precision for all: those must then be the
+        defaults. cuda_graphs: replay what a
+        GPU runs in the same shapes again, for one launch in place of hundreds.
+
+        Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
+        BackendError where the backend is not available, PrecisionError for a precision it lacks,
+        ValueError for a backend or precision beside a plan.
+        """
+        choice = StageChoice(backend, precision)
+        if plan is not None and choice != REFERENCE:
+            raise ValueError(
+                f"a plan says what runs each stage, so backend and precision cannot be {choice} as "
+                f"well: leave them at {REFERENCE}"
+            )
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        options = SessionOptions(threads=threads, device_id=device_id, cuda_graphs=cuda_graphs)
+        chosen = plan or StagePlan(choice)
+        loading = StageLoading(opened, chosen, options, open_session, engine_cache)
+        segmenter = cls(opened, loading.open)
+        segmenter._loading = loading
+        try:
+            for progress in loading.steps():
+                if on_progress is not None:
+                    on_progress(progress)
+                segmenter._graph.load([progress.stage])
+        except BaseException:
+            segmenter.close()
+            raise
+        return segmenter
+
+    @property
+    def plan(self) -> StagePlan:
+        """What runs each stage; ValueError for a segmenter that Segmenter.load did not make."""
+        return self._loaded_by().plan
+
+    @property
+    def threads(self) -> int | None:
+        """Of the engine, as it was asked for."""
+        return self._loaded_by().threads
+
+    def change_plan(self, plan: StagePlan) -> None:
+        """Open the stages anew for which this plan chooses otherwise. Raises as `load` does.
+
+        Embeddings that were made before are not good for it any more.
+        """
+        loading = self._loaded_by()
+        stages = self.bundle.manifest.stages_in_use
+        changed = [stage for stage in stages if plan.of(stage) != loading.plan.of(stage)]
+        loading.plan = plan
+        self._graph.reopen(changed)
+        if self._texts is not None:
+            self._texts.forget()
+
+    @property
+    def graph(self) -> StageGraph:
+        """The stages, for those who want the model's tensors rather than segments."""
+        return self._graph
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """What really runs each stage, for example {"image": "CPUExecutionProvider"}."""
+        return self._graph.providers
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds by step of the last encode_image, encode_text, ask or segment.
+
+        Steps are the stages that ran, "preprocess", "tokenize" and "postprocess".
+        """
+        return self._timings.as_dict()
+
+    def encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
+        """Prepare an image, uint8 [H, W, 3] in RGB, for any number of `ask`s.
+
+        The network's image stages run in the first `ask` that needs them. Raises ImageError.
+        """
+        self._timings.clear()
+        return self._encode_image(image)
+
+    def encode_text(self, text: str) -> TextEmbedding:
+        """The phrase as the model sees it; the last 256 phrases are kept.
+
+        Raises PromptError for a text that no prompt may hold, or a bundle that takes no text.
+        """
+        self._timings.clear()
+        require_capability(ConceptPrompt(text), self.bundle.manifest)
+        assert self._texts is not None
+        return self._texts.encode(text)
+
+    def ask(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompt],
+        score_threshold: float | None = None,
+    ) -> list[Segment]:
+        """Every segment that answers a prompt, in the prompts' order, best first within each.
+
+        score_threshold replaces the bundle's for concept prompts. A segment has at least one
+        pixel. All prompts are checked before anything runs: PromptError names the prompt that
+        cannot be answered and why. Raises InferenceError when a stage fails.
+        """
+        self._timings.clear()
+        return self._ask(embedding, prompts, score_threshold)
+
+    def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
+        """Answer a click or box, and take note of its object, to `follow` it in later images.
+
+        Nothing there to follow is an answer too (`lost` says why). Raises as `ask` does.
+        """
+        self._timings.clear()
+        if not isinstance(prompt, InteractivePrompt):
+            raise PromptError(f"an object to follow needs points or a box, got {prompt!r}")
+        self._require_askable(embedding, prompt)
+        assert self._follower is not None  # a bundle that takes the prompt has one
+        return self._follower.start(embedding, prompt)
+
+    def follow(
+        self,
+        embedding: ImageEmbedding,
+        prompt: InteractivePrompt,
+        last: Followed,
+        least_score: float,
+    ) -> Followed:
+        """Find the object of `last`, the answer to the image before, in this image.
+
+        The prompt gives id and label alone: its points and box were those of the first image. The
+        object counts as lost where the score falls below least_score, or by what following.py
+        says. Raises ValueError for a `last` that is lost already, InferenceError.
+        """
+        self._timings.clear()
+        self._require_own(embedding)
+        require_capability(prompt, self.bundle.manifest)
+        assert self._follower is not None
+        return self._follower.follow(embedding, prompt, last, least_score)
+
+    @property
+    def kept_texts(self) -> KeptTexts:
+        """Phrases kept encoded, and their bytes; none for a bundle that takes no text."""
+        return self._texts.kept if self._texts is not None else KeptTexts(0, 0)
+
+    def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> list[Segment]:
+        """encode_image and ask in one call; a str is a ConceptPrompt of that text."""
+        wanted = [ConceptPrompt(p) if isinstance(p, str) else p for p in prompts]
+        self._timings.clear()
+        return self._ask(self._encode_image(image), wanted, None)
+
+    def close(self) -> None:
+        """Free the sessions; to ask afterwards raises InferenceError. Closing twice is allowed."""
+        self._graph.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _loaded_by(self) -> StageLoading:
+        if self._loading is None:
+            raise ValueError("only a segmenter of Segmenter.load knows what runs its stages")
+        return self._loading
+
+    def _encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
+        manifest = self.bundle.manifest
+        with self._timings.measure("preprocess"):
+            rgb = require_rgb(image)
+            space = manifest.interactive.prompt_space if manifest.interactive else None
+            transform = ImageTransform(ImageSize(*rgb.shape[:2]), manifest.preprocessing, space)
+            return ImageEmbedding(self._graph, transform, transform.pixel_values(rgb))
+
+    def _ask(
+        self, embedding: ImageEmbedding, prompts: Sequence[Prompt], score_threshold: float | None
+    ) -> list[Segment]:
+        self._require_own(embedding)
+        if score_threshold is not None and not 0 <= score_threshold <= 1:
+            raise PromptError(f"a score threshold must be in 0..1, got {score_threshold:g}")
+        for prompt in prompts:
+            self._require_askable(embedding, prompt)
+        segments: list[Segment] = []
+        for prompt in prompts:
+            segments += self._answer(embedding, prompt, score_threshold)
+        return segments
+
+    def _require_askable(self, embedding: ImageEmbedding, prompt: Prompt) -> None:
+        self._require_own(embedding)
+        require_capability(prompt, self.bundle.manifest)
+        require_inside(prompt, embedding.size)
+
+    def _require_own(self, embedding: ImageEmbedding) -> None:
+        if embedding.graph is not self._graph:
+            raise ValueError("this embedding was made by another segmenter: encode the image here")
+
+    def _answer(
+        self, embedding: ImageEmbedding, prompt: Prompt, score_threshold: float | None
+    ) -> list[Segment]:
+        if isinstance(prompt, ConceptPrompt):
+            assert self._concept is not None  # require_capability has seen to it
+            return self._concept.ask(embedding, prompt, score_threshold)
+        assert self._interactive is not None
+        return self._interactive.ask(embedding, prompt)

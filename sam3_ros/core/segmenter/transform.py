@@ -1,0 +1,118 @@
+"""The one place that knows how an image's pixels relate to the model's frame.
+
+Frames: `source` is the image as it came, px. `model` is the network's input of
+preprocessing.height x width. `prompt space` is the frame of point_coords, which covers the same
+picture as the model frame and may have another scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.bundle.manifest import Preprocessing, Size
+from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.segmenter.mask_patch import FoundMask, patch_of
+from sam3_ros.core.segmenter.pixels import write_resized
+
+MaskFit = Literal["direct", "through_padded_input"]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """Maps an image and prompts into the model's frame, boxes and masks back out."""
+
+    source: ImageSize
+    preprocessing: Preprocessing
+    prompt_space: Size | None = None
+
+    def pixel_values(self, image: npt.NDArray[np.uint8]) -> Floats:
+        """f32[1, 3, h, w] of an image uint8 [H, W, 3] in RGB; padding is 0 after normalising."""
+        how = self.preprocessing
+        content = self._content_in(Size(how.height, how.width))
+        shape = (1, 3, how.height, how.width)
+        full = content == (how.height, how.width)
+        values = np.empty(shape, np.float32) if full else np.zeros(shape, np.float32)
+        write_resized(image, content, how.interpolation, how.mean, how.std, values[0])
+        return values
+
+    def points_to_prompt_space(self, points: Sequence[tuple[float, float]]) -> Floats:
+        """f32[N, 2], prompt space px, of points in source px."""
+        frame = self._prompt_frame()
+        content = self._content_in(frame)
+        scale = np.array(
+            [content.width / self.source.width, content.height / self.source.height], np.float64
+        )
+        in_source = np.asarray(points, np.float64).reshape(-1, 2)
+        return (in_source * scale).astype(np.float32)
+
+    def boxes_to_model(self, boxes: Sequence[Box]) -> Floats:
+        """f32[N, 4], cxcywh as parts of the model frame, of boxes in source px."""
+        corners = np.array([box.as_tuple() for box in boxes], np.float64).reshape(-1, 4)
+        low, high = corners[:, :2], corners[:, 2:]
+        parts = np.concatenate([(low + high) / 2, high - low], axis=1)
+        return (parts / self._source_px_per_frame()).astype(np.float32)
+
+    def boxes_to_source(self, boxes: npt.NDArray[Any]) -> Floats:
+        """f32[N, 4], xyxy in source px and not clipped, of boxes cxcywh in the model frame."""
+        boxes = boxes.astype(np.float32, copy=False)
+        # A box needs an extent, and a sigmoid may round to 0.
+        centre, half = boxes[:, :2], np.maximum(boxes[:, 2:], 1e-6) / 2
+        corners = np.concatenate([centre - half, centre + half], axis=1)
+        return corners * self._source_px_per_frame().astype(np.float32)
+
+    def mask_to_source(
+        self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"
+    ) -> npt.NDArray[np.bool_]:
+        """bool [H, W], the mask of found_in_source."""
+        return self.found_in_source(logits, threshold, fit).mask
+
+    def found_in_source(
+        self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"
+    ) -> FoundMask:
+        """At the image's size, of mask logits [h, w]: resized to it first, then > threshold.
+
+        Bilinear between pixel centres without antialias, as torch with align_corners=False.
+        `direct` resizes once; `through_padded_input` goes by the prompt space's size as SAM does
+        (segment-anything, modeling/sam.py, postprocess_masks).
+        """
+        patch = patch_of(logits, threshold)
+        if patch is None:
+            return FoundMask(np.zeros(self.source, np.bool_), None)
+        if fit == "through_padded_input":
+            frame = self._prompt_frame()
+            padded = patch.resized(ImageSize(frame.height, frame.width))
+            patch = padded.cropped(self._content_in(frame)).resized(self.source)
+        else:
+            patch = patch.resized(self._canvas()).cropped(self.source)
+        return patch.found(threshold)
+
+    def _prompt_frame(self) -> Size:
+        return self.prompt_space or Size(self.preprocessing.height, self.preprocessing.width)
+
+    def _content_in(self, frame: Size) -> ImageSize:
+        """The size of the picture without its padding in a frame of this size."""
+        if self.preprocessing.fit == "stretch":
+            return ImageSize(frame.height, frame.width)
+        scale = min(frame.height / self.source.height, frame.width / self.source.width)
+        height, width = (max(1, math.floor(side * scale + 0.5)) for side in self.source)
+        return ImageSize(min(height, frame.height), min(width, frame.width))
+
+    def _source_px_per_frame(self) -> npt.NDArray[np.float64]:
+        """How many source px the whole model frame, padding included, spans: [x, y, x, y]."""
+        frame = Size(self.preprocessing.height, self.preprocessing.width)
+        content = self._content_in(frame)
+        x = frame.width * self.source.width / content.width
+        y = frame.height * self.source.height / content.height
+        return np.array([x, y, x, y], np.float64)
+
+    def _canvas(self) -> ImageSize:
+        """The whole model frame, padding included, in source px."""
+        x, y = self._source_px_per_frame()[:2]
+        return ImageSize(max(round(y), self.source.height), max(round(x), self.source.width))

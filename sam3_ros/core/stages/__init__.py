@@ -1,0 +1,1 @@
+"""From canonical names to tensors: sessions, their plan, their order and what they compute."""

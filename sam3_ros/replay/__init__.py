@@ -1,0 +1,1 @@
+"""Plays a bag through the node and judges the answers."""

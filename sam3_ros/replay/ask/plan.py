@@ -1,0 +1,74 @@
+"""What a replay knows of its bag before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sam3_ros.replay.ask.settings import CameraSource, ReplaySettings
+from sam3_ros.replay.bag.bag import Bag, BagTopic
+from sam3_ros.replay.bag.header import NANOSECONDS
+from sam3_ros.replay.bag.schedule import ImageTimes, read_image_times
+from sam3_ros.replay.bag.truth import Truth, read_truth
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPlan:
+    """name: empty for the only one. images: its topic in the bag. truth: None if there is none."""
+
+    name: str
+    images: BagTopic
+    published_as: str
+    times: ImageTimes
+    truth: Truth | None
+
+    def at(self, stamp_ns: int) -> float:
+        """Seconds since the bag began, of an image's stamp in the bag."""
+        return self.times.at[0] + (stamp_ns - self.times.stamps_ns[0]) / NANOSECONDS
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayPlan:
+    """cameras: one or more."""
+
+    settings: ReplaySettings
+    bag: Bag
+    cameras: tuple[CameraPlan, ...]
+
+    @property
+    def period(self) -> float:
+        """Seconds from the last message of one loop to the first of the next."""
+        return max(camera.times.period for camera in self.cameras)
+
+    @property
+    def seconds(self) -> float:
+        """Of all loops, at rate 1."""
+        return self.settings.loops * self.loop_seconds
+
+    @property
+    def loop_seconds(self) -> float:
+        """From the begin of one loop to that of the next."""
+        return self.bag.duration + self.period
+
+    @property
+    def has_truth(self) -> bool:
+        return any(camera.truth is not None for camera in self.cameras)
+
+
+def read_plan(bag: Bag, settings: ReplaySettings) -> ReplayPlan:
+    """Raises BagError."""
+    topics = [bag.image_topic(source.topic) for source in settings.cameras]
+    cameras = tuple(
+        _camera(bag, source, topic, settings.only_every)
+        for source, topic in zip(settings.cameras, topics, strict=True)
+    )
+    return ReplayPlan(settings, bag, cameras)
+
+
+def _camera(bag: Bag, source: CameraSource, images: BagTopic, only_every: int) -> CameraPlan:
+    return CameraPlan(
+        name=source.name,
+        images=images,
+        published_as=source.publish_as or images.name,
+        times=read_image_times(bag, images.name, only_every),
+        truth=read_truth(bag, images.name),
+    )

@@ -1,0 +1,1 @@
+"""Receives the node's answers and keeps account of them."""

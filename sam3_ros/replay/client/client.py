@@ -1,0 +1,179 @@
+"""The replay's end of the node's topics: asks, listens, and keeps account."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from sam3_ros.msg import PromptStatus, SegmentScores
+from sam3_ros.replay.ask.cues import PromptCue
+from sam3_ros.replay.bag.header import MessageHeader
+from sam3_ros.replay.client.answered_frame import AnsweredFrame
+from sam3_ros.replay.client.camera_account import CameraAccount
+from sam3_ros.replay.client.frame_log import SentFrame
+from sam3_ros.replay.client.prompt_publishers import PromptPublishers
+from sam3_ros.replay.under_test.account import NodeAccount, read_account
+from sam3_ros.ros.cameras import Camera
+
+# Deep: what has come and waits for Python must not be lost here.
+_QOS = QoSProfile(depth=100)
+
+OnOverlay = Callable[[str, Image, SentFrame], None]
+OnAnswer = Callable[[AnsweredFrame], None]
+
+
+class ReplayClient:
+    """Its callbacks run in the executor's thread, its other methods in the caller's.
+
+    on_overlay gets each overlay with its camera and its image; without it
+    ~/overlay is not subscribed to, and the node does no work for it. on_answer gets each answer
+    once it is whole.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        node_name: str,
+        cameras: Mapping[str, CameraAccount],
+        on_overlay: OnOverlay | None,
+        on_answer: OnAnswer | None = None,
+    ) -> None:
+        self.cameras = cameras
+        self._node = node
+        self._node_name = node_name
+        self._news = threading.Condition()
+        self._on_overlay = on_overlay
+        self._on_answer = on_answer
+        self._prompts = PromptPublishers(node, node_name, tuple(cameras))
+        self._account: NodeAccount | None = None
+        self._answer_topics: list[str] = []
+        self.accounts_come = 0
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics_came, _QOS)
+        status_topic = f"{node_name}/prompt/status"
+        node.create_subscription(PromptStatus, status_topic, self._status_came, _QOS)
+        for name in cameras:
+            self._listen_to(name)
+
+    @property
+    def account(self) -> NodeAccount | None:
+        """The node's latest; None before the first."""
+        return self._account
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the node hears the prompts and all its answers can be heard."""
+        answers = all(self._node.count_publishers(topic) > 0 for topic in self._answer_topics)
+        return answers and self._prompts.are_heard
+
+    @property
+    def answering_nodes(self) -> int:
+        """How many publish masks under the node's name; should be one."""
+        return max(self._node.count_publishers(topic) for topic in self._answer_topics)
+
+    @property
+    def sent_count(self) -> int:
+        return sum(camera.log.sent_count for camera in self.cameras.values())
+
+    @property
+    def mask_count(self) -> int:
+        """Images that were answered."""
+        return sum(camera.log.mask_count for camera in self.cameras.values())
+
+    @property
+    def click_answers(self) -> int:
+        """Masks that came again, for a click."""
+        return sum(camera.log.click_answers for camera in self.cameras.values())
+
+    @property
+    def has_prompts_under_way(self) -> bool:
+        """Whether the node's word on a prompt or a click's first answer is still to come."""
+        return any(camera.tickets.has_some_under_way for camera in self.cameras.values())
+
+    def ask(self, cue: PromptCue) -> Callable[[], bool]:
+        """Publish a prompt; tells whether the node's word, or a click's answer, is to come yet."""
+        with self._news:
+            now = time.monotonic()
+            asked = [(camera, camera.asks(cue, now)) for camera in self.cameras.values()]
+        self._prompts.publish(cue, max(one.stamp_ns for _, one in asked if one is not None))
+        # Without an image so far, a click waits for the first one: nothing to wait for here.
+        waits = [
+            partial(tickets.is_under_way if camera.log.newest else tickets.is_waiting, one.ticket)
+            for camera, one in asked
+            if one is not None and (tickets := camera.tickets)
+        ]
+        return lambda: any(is_under_way() for is_under_way in waits)
+
+    def image_leaves(
+        self,
+        camera: str,
+        header: MessageHeader,
+        bag_stamp_ns: int,
+        loop: int,
+        at: float | None = None,
+    ) -> None:
+        """To be called right before an image is published. at: None is the present, NaN unknown."""
+        with self._news:
+            now = time.monotonic() if at is None else at
+            self.cameras[camera].log.sent(header, bag_stamp_ns, now, loop)
+
+    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Whether done() became true in this time; looked at whenever something comes."""
+        with self._news:
+            return self._news.wait_for(done, seconds)
+
+    def _listen_to(self, name: str) -> None:
+        camera = self.cameras[name]
+        subscriptions = [
+            (SegmentScores, "scores", partial(self._scores_came, camera)),
+            (Image, "mask", partial(self._mask_came, camera)),
+        ]
+        if self._on_overlay is not None:
+            subscriptions.append((Image, "overlay", partial(self._overlay_came, camera)))
+        for kind, suffix, callback in subscriptions:
+            topic = Camera(name).topic(suffix).replace("~", self._node_name, 1)
+            self._node.create_subscription(kind, topic, callback, _QOS)
+            self._answer_topics.append(topic)
+
+    def _mask_came(self, camera: CameraAccount, message: Image) -> None:
+        now = time.monotonic()
+        with self._news:
+            answer = camera.mask_came(message, now)
+        self._tell(answer)
+
+    def _scores_came(self, camera: CameraAccount, message: SegmentScores) -> None:
+        with self._news:
+            answer = camera.scores_came(message)
+        self._tell(answer)
+
+    def _tell(self, answer: AnsweredFrame | None) -> None:
+        if answer is not None and self._on_answer is not None:
+            self._on_answer(answer)
+        with self._news:  # after on_answer: the answers reach it in the order of the replay
+            self._news.notify_all()
+
+    def _status_came(self, message: PromptStatus) -> None:
+        with self._news:
+            for camera in self.cameras.values():
+                camera.told(message, time.monotonic())
+            self._news.notify_all()
+
+    def _overlay_came(self, camera: CameraAccount, message: Image) -> None:
+        assert self._on_overlay is not None
+        frame = camera.log.sent_frame(message.header)
+        if frame is not None:
+            self._on_overlay(camera.plan.name, message, frame)
+
+    def _diagnostics_came(self, message: DiagnosticArray) -> None:
+        account = read_account(message, self._node_name)
+        if account is not None:
+            with self._news:
+                self._account = account
+                self.accounts_come += 1
+                self._news.notify_all()

@@ -1,0 +1,1 @@
+"""Holds a replay against golden frames and expectations."""

@@ -1,0 +1,211 @@
+"""Golden frames in a folder: golden.json, and a PNG label image a frame, 8 bits grey, lossless.
+
+{"format": 1, "frames": [
+{"file": "front_0_170000.png", "camera": "front", "loop": 0, "stamp_ns": 170000, "repeat": 0,
+ "frame_id": "front_optical", "segments": [
+   {"prompt_id": "red cube", "value": 1, "score": 0.93, "box": [x_min, y_min, x_max, y_max]}]}]}
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.replay.client.answered_frame import FoundSegment
+from sam3_ros.replay.golden.judged_frame import FrameKey, JudgedFrame, Labels
+
+INDEX_NAME, FORMAT = "golden.json", 1
+
+
+class GoldenError(Sam3RosError):
+    """Golden frames that are absent, damaged or of another format, or that cannot be written."""
+
+
+class GoldenFrames:
+    """Those of a folder; the label images are read when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises GoldenError."""
+        self.folder = folder
+        self._entries = _read_index(folder / INDEX_NAME)
+        absent = [key.file_name for key in self._entries if not (folder / key.file_name).is_file()]
+        if absent:
+            raise GoldenError(
+                f"{folder} lacks {len(absent)} pictures of {INDEX_NAME}, first {absent[0]}: get "
+                "them back, or write them anew by --update"
+            )
+
+    @property
+    def keys(self) -> frozenset[FrameKey]:
+        return frozenset(self._entries)
+
+    @property
+    def prompt_ids(self) -> tuple[str, ...]:
+        """Of all frames, in the order in which they come up."""
+        found = (s["prompt_id"] for e in self._entries.values() for s in e["segments"])
+        return tuple(dict.fromkeys(found))
+
+    def prompts_of(self, key: FrameKey) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(s["prompt_id"] for s in self._entries[key]["segments"]))
+
+    def frame(self, key: FrameKey) -> JudgedFrame:
+        """Raises GoldenError where its picture is absent or damaged."""
+        entry = self._entries[key]
+        path = self.folder / key.file_name
+        segments = tuple(_segment(segment) for segment in entry["segments"])
+        return JudgedFrame(key, str(entry["frame_id"]), _read_labels(path), segments)
+
+
+class GoldenWriter:
+    """Gathers frames beside `target` and moves them into place as a whole.
+
+    with GoldenWriter(folder) as writer:
+        writer.add(frame)
+        writer.finish()
+    """
+
+    def __init__(self, target: Path) -> None:
+        """Raises GoldenError for a target that is something else than golden frames."""
+        if target.exists() and not (target / INDEX_NAME).exists() and any(_inside(target)):
+            raise GoldenError(
+                f"{target} is no folder of golden frames ({INDEX_NAME} is not there): it is not "
+                "written over; name another"
+            )
+        self._target = target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        self._entries: dict[FrameKey, dict[str, Any]] = {}
+
+    def __enter__(self) -> GoldenWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def add(self, frame: JudgedFrame) -> None:
+        """Raises GoldenError for a frame that is there already, or a picture that does not fit."""
+        if frame.key in self._entries:
+            raise GoldenError(f"frame {frame.key} of {frame.key.camera or 'the camera'} came twice")
+        path = self._staging / frame.key.file_name
+        if not cv2.imwrite(str(path), frame.labels, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
+            raise GoldenError(f"cannot write {path}")
+        self._entries[frame.key] = _entry(frame)
+
+    def finish(self) -> GoldenFrames:
+        """Put it in the target's place. Raises GoldenError without a frame."""
+        if not self._entries:
+            raise GoldenError("there is no frame to keep as golden: nothing was answered")
+        (self._staging / INDEX_NAME).write_text(_index_text(self._entries), encoding="utf-8")
+        self._staging.chmod(0o755)  # a temporary folder is its owner's alone
+        retired = self._staging.with_name(f"{self._staging.name}-old")
+        if self._target.exists():
+            self._target.rename(retired)
+        try:
+            self._staging.rename(self._target)
+        except OSError:
+            if retired.exists():
+                retired.rename(self._target)
+            raise
+        shutil.rmtree(retired, ignore_errors=True)
+        return GoldenFrames(self._target)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else [folder]
+
+
+def _entry(frame: JudgedFrame) -> dict[str, Any]:
+    key = frame.key
+    segments = [
+        {
+            "prompt_id": s.prompt_id,
+            "value": s.value,
+            "score": round(s.score, 4),
+            "box": [round(edge, 2) for edge in s.box],
+        }
+        for s in frame.segments
+    ]
+    return {
+        "file": key.file_name,
+        "camera": key.camera,
+        "loop": key.loop,
+        "stamp_ns": key.stamp_ns,
+        "repeat": key.repeat,
+        "frame_id": frame.frame_id,
+        "segments": segments,
+    }
+
+
+def _index_text(entries: Mapping[FrameKey, dict[str, Any]]) -> str:
+    """A frame a line, so that a change of one is a change of one line."""
+    lines = ",\n".join(json.dumps(entries[key]) for key in sorted(entries))
+    return f'{{"format": {FORMAT}, "frames": [\n{lines}\n]}}\n'
+
+
+def _read_index(path: Path) -> dict[FrameKey, dict[str, Any]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise GoldenError(
+            f"there are no golden frames: no {path}; write them by --update"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise GoldenError(f"cannot read {path}: {error}") from error
+    try:
+        if document["format"] != FORMAT:
+            raise GoldenError(
+                f"expected golden frames of format {FORMAT} in {path}, got {document['format']!r}: "
+                "write them anew by --update"
+            )
+        entries = {_key(entry): entry for entry in document["frames"]}
+        for entry in entries.values():
+            _checked(entry)
+        return entries
+    except (KeyError, TypeError, ValueError) as error:
+        raise GoldenError(
+            f"{path} is damaged, {type(error).__name__}: {error}; write it anew by --update"
+        ) from error
+
+
+def _key(entry: Mapping[str, Any]) -> FrameKey:
+    return FrameKey(
+        str(entry["camera"]), int(entry["loop"]), int(entry["stamp_ns"]), int(entry["repeat"])
+    )
+
+
+def _checked(entry: Mapping[str, Any]) -> None:
+    str(entry["frame_id"])
+    for segment in entry["segments"]:
+        _segment(segment)
+
+
+def _segment(entry: Mapping[str, Any]) -> FoundSegment:
+    x_min, y_min, x_max, y_max = map(float, entry["box"])
+    return FoundSegment(
+        prompt_id=str(entry["prompt_id"]),
+        value=int(entry["value"]),
+        score=float(entry["score"]),
+        box=(x_min, y_min, x_max, y_max),
+    )
+
+
+def _read_labels(path: Path) -> Labels:
+    labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if labels is None or labels.dtype != np.uint8 or labels.ndim != 2:
+        what = "nothing that can be read" if labels is None else f"{labels.dtype} {labels.shape}"
+        raise GoldenError(f"expected a grey PNG of 8 bits in {path}, got {what}")
+    return np.asarray(labels, np.uint8)

@@ -1,0 +1,114 @@
+"""Pictures of the worst frames: golden, got and their difference, over the camera's image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.errors import ImageError, Sam3RosError
+from sam3_ros.core.pictures.overlay import label_colour
+from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagMessage
+from sam3_ros.replay.bag.header import read_header
+from sam3_ros.replay.golden.judge import WorstFrame
+from sam3_ros.replay.report.contact_sheet import Tile, contact_sheet
+from sam3_ros.ros.images.compressed import decode_compressed
+from sam3_ros.ros.images.conversion import OwnConverter
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+_OPACITY = 0.55
+_BOTH, _MISSING, _EXTRA = (255, 255, 255), (230, 40, 40), (50, 90, 255)
+
+
+def write_worst_frames(
+    frames: Sequence[WorstFrame], bag: Bag, topics: Mapping[str, str], folder: Path
+) -> tuple[Path, ...]:
+    """worst_1_....png and so on in a folder that is made if need be; topics: of each camera.
+
+    Pictures of an earlier run are taken away.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("worst_*.png"):
+        old.unlink()
+    images = _camera_images(frames, bag, topics)
+    written = []
+    for number, frame in enumerate(frames, start=1):
+        key = frame.comparison.key
+        image = images.get((key.camera, key.stamp_ns))
+        path = folder / f"worst_{number}_{_file_part(frame)}.png"
+        sheet = cv2.cvtColor(worst_picture(frame, image), cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(path), sheet):
+            raise Sam3RosError(f"cannot write {path}")
+        written.append(path)
+    return tuple(written)
+
+
+def worst_picture(frame: WorstFrame, image: Pixels | None) -> Pixels:
+    """uint8 [H, W, 3] RGB. image: the camera's, RGB; None if it cannot be read."""
+    prompt_id = frame.comparison.prompt_id
+    golden, got = frame.golden.mask_of(prompt_id), frame.got.mask_of(prompt_id)
+    name = prompt_id.encode("ascii", "replace").decode()  # all that OpenCV's font knows
+    colour = label_colour(prompt_id)
+    tiles = [
+        Tile(_tinted(image, {colour: golden}), f"golden: {name}"),
+        Tile(_tinted(image, {colour: got}), f"got, IoU {frame.comparison.iou:.3f}"),
+        Tile(_difference(image, golden, got), "red missing, blue extra"),
+    ]
+    return contact_sheet(tiles, columns=3, tile_width=max(240, min(golden.shape[1], 640)))
+
+
+def _difference(image: Pixels | None, golden: Mask, got: Mask) -> Pixels:
+    if golden.shape != got.shape:
+        return _tinted(None, {_MISSING: golden})
+    # Without its colours, or a red object would look like something missing.
+    dim = None if image is None else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] // 2
+    grey = None if dim is None else np.repeat(dim, 3, axis=2)
+    return _tinted(grey, {_BOTH: golden & got, _MISSING: golden & ~got, _EXTRA: got & ~golden})
+
+
+def _tinted(image: Pixels | None, masks: Mapping[tuple[int, int, int], Mask]) -> Pixels:
+    """A copy of the image, grey where there is none of the masks' size."""
+    height, width = next(iter(masks.values())).shape
+    fits = image is not None and image.shape[:2] == (height, width)
+    canvas = np.array(image if fits else np.full((height, width, 3), 60), np.uint8)
+    for colour, mask in masks.items():
+        mixed = canvas[mask] * (1 - _OPACITY) + np.array(colour) * _OPACITY
+        canvas[mask] = mixed.astype(np.uint8)
+    return canvas
+
+
+def _camera_images(
+    frames: Sequence[WorstFrame], bag: Bag, topics: Mapping[str, str]
+) -> dict[tuple[str, int], Pixels]:
+    wanted = {(frame.comparison.key.camera, frame.comparison.key.stamp_ns) for frame in frames}
+    camera_of = {topic: camera for camera, topic in topics.items()}
+    found = {}
+    for message in bag.messages(camera_of):
+        place = camera_of[message.topic], read_header(message.cdr).stamp_ns
+        if place in wanted:
+            image = _decoded(bag, message)
+            if image is not None:
+                found[place] = image
+    return found
+
+
+def _decoded(bag: Bag, message: BagMessage) -> Pixels | None:
+    content = bag.decode(message)
+    try:
+        if message.type_name == COMPRESSED_IMAGE:
+            return decode_compressed(content)
+        return OwnConverter().to_rgb(content)
+    except ImageError:  # what the node could not read either
+        return None
+
+
+def _file_part(frame: WorstFrame) -> str:
+    key, prompt = frame.comparison.key, frame.comparison.prompt_id
+    words = [key.camera, re.sub(r"[^A-Za-z0-9]+", "-", prompt)[:40], str(key).replace(" ", "-")]
+    return "_".join(word for word in words if word)

@@ -1,0 +1,1 @@
+"""Measures the node as a process: latency, CPU time and memory."""

@@ -1,0 +1,137 @@
+"""The receiving end: masks and timings with the moments at which they came."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from sam3_ros.msg import FrameTiming, PromptStatus
+from sam3_ros.replay.node_bench.latency_parts import AnswerMoments
+from sam3_ros.replay.node_bench.settings import NodeBenchError
+from sam3_ros.replay.under_test.account import NodeAccount, read_account
+from sam3_ros.ros.frame import nanoseconds
+
+# Deep: what has come and waits for Python must not be lost here.
+_QOS = QoSProfile(depth=100)
+
+
+@dataclass
+class _Question:
+    """What was asked of a stamp, and what has come of it so far."""
+
+    sent: int
+    published: int | None = None
+    mask: tuple[int, int, int] | None = None
+    timing: tuple[FrameTiming, int] | None = None
+
+
+class AnswerReceiver:
+    """Its callbacks run in the executor's thread, its other methods in the caller's.
+
+    answers: by asking's order, one for each asked() that mask and timing have come of. last_mask:
+    the newest. accounts_come: so many of the node's diagnostics.
+    """
+
+    def __init__(self, node: Node, node_name: str) -> None:
+        self._node, self._node_name = node, node_name
+        self._news = threading.Condition()
+        self._open: dict[int, _Question] = {}
+        self.answers: list[AnswerMoments] = []
+        self.last_mask: Image | None = None
+        self.refusal = ""
+        self.account: NodeAccount | None = None
+        self.accounts_come = 0
+        self.answer_topics = (f"{node_name}/mask", f"{node_name}/debug/timing")
+        mask, timing = self.answer_topics
+        node.create_subscription(Image, mask, self._mask_came, _QOS)
+        node.create_subscription(FrameTiming, timing, self._timing_came, _QOS)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics_came, _QOS)
+        status = f"{node_name}/prompt/status"
+        node.create_subscription(PromptStatus, status, self._status_came, _QOS)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether all that answers can be heard."""
+        return all(self._node.count_publishers(topic) > 0 for topic in self.answer_topics)
+
+    def asked(self, stamp_ns: int) -> None:
+        """To be called right before a frame, or a click on one, is published."""
+        with self._news:
+            self._open[stamp_ns] = _Question(time.time_ns())
+
+    def published(self, stamp_ns: int) -> None:
+        """To be called right after that."""
+        now = time.time_ns()
+        with self._news:
+            question = self._open[stamp_ns]
+            question.published = now
+            self._settle(stamp_ns, question)
+
+    def begin(self) -> None:
+        """Forget what was asked and answered so far."""
+        with self._news:
+            self._open.clear()
+            self.answers = []
+            self.refusal = ""
+
+    def is_answered(self, stamp_ns: int) -> bool:
+        return stamp_ns not in self._open
+
+    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Whether done() became true in this time; looked at whenever something comes."""
+        with self._news:
+            return self._news.wait_for(done, seconds)
+
+    def _mask_came(self, message: Image, info: dict[str, Any]) -> None:
+        now = time.time_ns()
+        moments = (info["source_timestamp"], info["received_timestamp"], now)
+        if not all(moments):
+            raise NodeBenchError(
+                "this RMW does not say when a message left and came: use RMW_IMPLEMENTATION="
+                "rmw_fastrtps_cpp"
+            )
+        with self._news:
+            self.last_mask = message
+            question = self._open.get(nanoseconds(message.header.stamp))
+            if question is not None:
+                question.mask = moments
+                self._settle(nanoseconds(message.header.stamp), question)
+
+    def _timing_came(self, message: FrameTiming, info: dict[str, Any]) -> None:
+        stamp_ns = nanoseconds(message.header.stamp)
+        with self._news:
+            question = self._open.get(stamp_ns)
+            if question is not None:
+                question.timing = (message, info["source_timestamp"])
+                self._settle(stamp_ns, question)
+
+    def _settle(self, stamp_ns: int, question: _Question) -> None:
+        """Once all of it is there."""
+        sent, published = question.sent, question.published
+        if published is None or question.mask is None or question.timing is None:
+            return
+        self.answers.append(AnswerMoments(sent, published, *question.mask, *question.timing))
+        del self._open[stamp_ns]
+        self._news.notify_all()
+
+    def _status_came(self, message: PromptStatus) -> None:
+        if not message.accepted:
+            with self._news:
+                self.refusal = f"{message.prompt_id}: {message.reason}"
+                self._news.notify_all()
+
+    def _diagnostics_came(self, message: DiagnosticArray) -> None:
+        account = read_account(message, self._node_name)
+        if account is not None:
+            with self._news:
+                self.account = account
+                self.accounts_come += 1
+                self._news.notify_all()

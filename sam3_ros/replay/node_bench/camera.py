@@ -1,0 +1,69 @@
+"""A camera that sends one picture again and again."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from sam3_ros.replay.bag.header import NANOSECONDS
+from sam3_ros.replay.node_bench.settings import Transport
+from sam3_ros.ros.images.messages import image_message
+
+FRAME_ID = "camera"
+# As camera drivers publish.
+_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_JPEG_QUALITY = 95
+# CDR: four bytes that say how the rest is encoded, then the stamp's seconds and nanoseconds.
+_BEFORE_STAMP, _AFTER_STAMP = 4, 12
+
+
+class BenchCamera:
+    """Messages are made before they are timed, so that what is measured is the way to the node."""
+
+    def __init__(self, node: Node, transport: Transport, encoding: str) -> None:
+        """encoding: of raw images, rgb8 or bgr8."""
+        self._transport, self._encoding = transport, encoding
+        kind, self.topic = Image, "/image"
+        if transport is Transport.COMPRESSED:
+            kind, self.topic = CompressedImage, "/image/compressed"
+        self._publisher = node.create_publisher(kind, self.topic, _QOS)
+        self._serialised = memoryview(b"")
+
+    @property
+    def is_heard(self) -> bool:
+        return self._publisher.get_subscription_count() > 0
+
+    def show(self, picture_rgb: npt.NDArray[np.uint8]) -> int:
+        """Take uint8 [H, W, 3] before the lens; the bytes of its messages."""
+        self._serialised = memoryview(serialize_message(self._message(picture_rgb)))
+        return len(self._serialised)
+
+    def send(self, on_leaving: Callable[[int], None]) -> int:
+        """Publish it with a stamp of now, which comes back, ns; on_leaving gets it right before."""
+        stamp_ns = time.time_ns()
+        stamp = struct.pack("=iI", *divmod(stamp_ns, NANOSECONDS))
+        parts = (self._serialised[:_BEFORE_STAMP], stamp, self._serialised[_AFTER_STAMP:])
+        message = b"".join(parts)
+        on_leaving(stamp_ns)
+        self._publisher.publish(message)
+        return stamp_ns
+
+    def _message(self, picture_rgb: npt.NDArray[np.uint8]) -> Image | CompressedImage:
+        header = Header(frame_id=FRAME_ID)
+        picture_bgr = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR)
+        if self._transport is Transport.COMPRESSED:
+            quality = (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY)
+            _, jpeg = cv2.imencode(".jpg", picture_bgr, quality)
+            return CompressedImage(header=header, format="jpeg", data=jpeg.tobytes())
+        pixels = picture_rgb if self._encoding == "rgb8" else picture_bgr
+        return image_message(pixels, self._encoding, header)

@@ -1,0 +1,60 @@
+"""A publisher for each topic of a bag; messages go out as the bytes that were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+
+from sam3_ros.replay.bag.bag import BagMessage, BagTopic
+from sam3_ros.replay.bag.header import with_later_stamp
+from sam3_ros.ros.message_types import MessageTypeError, message_class
+
+# Reliable, so that subscribers of either kind match.
+BAG_QOS = QoSProfile(depth=10)
+
+
+class BagPublishers:
+    """skipped: topics whose message type has no Python class here."""
+
+    def __init__(
+        self,
+        node: Node,
+        topics: Collection[BagTopic],
+        needed: Collection[str],
+        renamed: Mapping[str, str],
+    ) -> None:
+        """needed: topics to go without which is an error. renamed: topic in the bag to new."""
+        self._publishers: dict[str, Publisher] = {}
+        self._stamped: set[str] = set()
+        self.skipped: list[str] = []
+        for topic in topics:
+            try:
+                kind = message_class(topic.type_name)
+            except MessageTypeError:
+                if topic.name in needed:
+                    raise
+                self.skipped.append(topic.name)
+                continue
+            name = renamed.get(topic.name, topic.name)
+            self._publishers[topic.name] = node.create_publisher(kind, name, BAG_QOS)
+            if next(iter(kind.get_fields_and_field_types().values()), "") == "std_msgs/Header":
+                self._stamped.add(topic.name)
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The names in the bag."""
+        return self._publishers.keys()
+
+    def subscriber_count(self, topic: str) -> int:
+        return int(self._publishers[topic].get_subscription_count())
+
+    def bytes_of(self, message: BagMessage, shift_ns: int) -> bytes:
+        """What is to be published of a message: the later loops have later stamps."""
+        is_stamped = message.topic in self._stamped
+        return with_later_stamp(message.cdr, shift_ns) if is_stamped else message.cdr
+
+    def publish(self, topic: str, cdr: bytes) -> None:
+        self._publishers[topic].publish(cdr)

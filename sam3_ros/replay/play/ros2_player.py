@@ -1,0 +1,149 @@
+"""A child `ros2 bag play` that publishes the bag, while the replay listens."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from sam3_ros.replay.ask.cues import PromptCue
+from sam3_ros.replay.ask.plan import CameraPlan, ReplayPlan
+from sam3_ros.replay.ask.settings import ReplayError
+from sam3_ros.replay.bag.clock import CLOCK_TOPIC, CLOCK_TYPE
+from sam3_ros.replay.bag.header import NANOSECONDS, MessageHeader, read_header
+from sam3_ros.replay.bag.schedule import is_on_image
+from sam3_ros.replay.client.client import ReplayClient
+from sam3_ros.replay.play.playback import OnProgress, Progress
+from sam3_ros.replay.under_test.account import NodeAccount
+from sam3_ros.replay.under_test.child_process import ChildProcess, exit_in_words
+from sam3_ros.ros.message_types import message_class
+
+COMMAND = "ros2"
+# The player publishes as the bag was recorded; best effort hears either kind.
+_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+_CLOCK_HZ = 100
+# Its publishers must be known to all before the first message; nobody tells when they are.
+_DELAY_SECONDS = 3.0
+_POLL = 0.01
+
+
+def ros2_command() -> str:
+    """Where the command is. Raises ReplayError if it is not on PATH."""
+    found = shutil.which(COMMAND)
+    if found is None:
+        raise ReplayError(
+            "there is no ros2 command on PATH: source a ROS installation that has rosbag2, or "
+            "leave out --player, for the replay plays bags itself"
+        )
+    return found
+
+
+class Ros2Player:
+    """Prompts go out by the player's /clock; images count from when they are heard here."""
+
+    def __init__(
+        self,
+        plan: ReplayPlan,
+        client: ReplayClient,
+        node: Node,
+        log_folder: Path,
+        check: Callable[[], None],
+    ) -> None:
+        self._plan = plan
+        self._client = client
+        self._log_folder = log_folder
+        self._check = check
+        self._bag_ns = 0
+        for camera in plan.cameras:
+            kind = message_class(camera.images.type_name)
+            heard = partial(self._image_heard, camera)
+            node.create_subscription(kind, camera.published_as, heard, _QOS, raw=True)
+        node.create_subscription(message_class(CLOCK_TYPE), CLOCK_TOPIC, self._clock_heard, _QOS)
+
+    @property
+    def is_heard(self) -> bool:
+        """Nothing is published before play()."""
+        return True
+
+    def play(
+        self, _before: NodeAccount, progress: OnProgress, settle: Callable[[], object]
+    ) -> float:
+        """Once a loop. settle is called between two. Raises ReplayError if the player fails.
+
+        0.0: how late its messages are is the player's business.
+        """
+        cues = sorted(self._plan.settings.cues, key=lambda cue: cue.at)
+        while cues and cues[0].at == 0 and not is_on_image(cues[0]):
+            self._client.ask(cues.pop(0))
+        for loop in range(self._plan.settings.loops):
+            if loop:
+                settle()
+            self._begin_loop(loop)
+            self._play_once(cues, progress)
+            for cue in cues:  # of a time after the bag's end
+                self._client.ask(cue)
+            cues = []
+            self._count_unheard(loop)
+        return 0.0
+
+    def command(self) -> list[str]:
+        plan = self._plan
+        topics = [name for name in plan.bag.topics if name != CLOCK_TOPIC]
+        renamed = [
+            f"{camera.images.name}:={camera.published_as}"
+            for camera in plan.cameras
+            if camera.published_as != camera.images.name
+        ]
+        rate = ["--rate", f"{plan.settings.rate:g}", "--clock", str(_CLOCK_HZ)]
+        begin = ["--delay", f"{_DELAY_SECONDS:g}", "--disable-keyboard-controls"]
+        remap = ["--remap", *renamed] if renamed else []
+        command = [ros2_command(), "bag", "play", str(plan.bag.path), *rate, *begin]
+        return [*command, "--topics", *topics, *remap]
+
+    def _play_once(self, cues: list[PromptCue], progress: OnProgress) -> None:
+        environment = dict(os.environ)
+        if self._plan.settings.domain_id is not None:
+            environment["ROS_DOMAIN_ID"] = str(self._plan.settings.domain_id)
+        log = self._log_folder / "ros2_bag_play.log"
+        with ChildProcess(self.command(), log, environment) as child:
+            while child.exit_code is None:
+                self._check()
+                at = (self._bag_ns - self._plan.bag.start_ns) / NANOSECONDS
+                while cues and cues[0].at <= at:
+                    self._client.ask(cues.pop(0))
+                sent, answered = self._client.sent_count, self._client.mask_count
+                progress(Progress(max(at, 0.0), self._plan.seconds, sent, answered))
+                time.sleep(_POLL)
+            if child.exit_code:
+                said = f"ros2 bag play ended with {exit_in_words(child.exit_code)}"
+                raise ReplayError(child.with_last_words(said))
+
+    def _begin_loop(self, loop: int) -> None:
+        self._bag_ns = 0
+        for camera in self._client.cameras.values():
+            camera.log.loop = loop
+
+    def _count_unheard(self, loop: int) -> None:
+        """What the player published and nobody heard was sent all the same."""
+        for name, camera in self._client.cameras.items():
+            for stamp_ns in camera.plan.times.stamps_ns:
+                if not camera.log.is_known(stamp_ns):
+                    header = MessageHeader(stamp_ns, "")
+                    self._client.image_leaves(name, header, stamp_ns, loop, math.nan)
+
+    def _image_heard(self, camera: CameraPlan, cdr: bytes) -> None:
+        header = read_header(cdr)
+        log = self._client.cameras[camera.name].log
+        if not log.is_known(header.stamp_ns):
+            self._client.image_leaves(camera.name, header, header.stamp_ns, log.loop)
+
+    def _clock_heard(self, message: Any) -> None:
+        self._bag_ns = message.clock.sec * NANOSECONDS + message.clock.nanosec

@@ -1,0 +1,127 @@
+"""Everything that runs during a replay: our ROS node, the segmentation node, the player."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sensor_msgs.msg import Image
+
+from sam3_ros.replay.ask.plan import ReplayPlan
+from sam3_ros.replay.ask.settings import Player, ReplayError
+from sam3_ros.replay.client.camera_account import CameraAccount
+from sam3_ros.replay.client.client import OnAnswer, ReplayClient
+from sam3_ros.replay.client.frame_log import SentFrame
+from sam3_ros.replay.client.spinning import SpinningNode
+from sam3_ros.replay.play.own_player import OwnPlayer
+from sam3_ros.replay.play.playback import OnProgress
+from sam3_ros.replay.play.ros2_player import Ros2Player
+from sam3_ros.replay.play.waits import wait_until, wait_until_active, wait_until_settled
+from sam3_ros.replay.report.album import OverlayAlbum
+from sam3_ros.replay.under_test.account import FrameCounts, NodeAccount
+from sam3_ros.replay.under_test.child import NodeChild
+from sam3_ros.replay.under_test.command import node_arguments
+
+NODE_NAME = "sam3_ros_replay"
+# An endpoint is known here a little before it knows of us, and there is no way to ask.
+_MATCHING_SECONDS = 0.5
+# In which a node that runs already is seen; a slower one is seen when ours has come up.
+_LOOK_AROUND_SECONDS = 1.0
+# An overlay leaves the node right after its mask.
+_OVERLAY_SECONDS = 0.3
+
+
+class Stage:
+    """Our ROS node and, if it is ours to start, the segmentation node; closed with the stack."""
+
+    def __init__(
+        self,
+        plan: ReplayPlan,
+        cameras: Mapping[str, CameraAccount],
+        albums: Mapping[str, OverlayAlbum],
+        on_answer: OnAnswer | None,
+        stack: ExitStack,
+    ) -> None:
+        self._plan = plan
+        self._albums = albums
+        self._stack = stack
+        self._child: NodeChild | None = None
+        self._before: NodeAccount | None = None
+        self._spinning = SpinningNode(NODE_NAME, plan.settings.domain_id)
+        node = self._spinning.node
+        on_overlay = self._keep_overlay if albums else None
+        self._client = ReplayClient(node, plan.settings.node.name, cameras, on_overlay, on_answer)
+        self._folder = plan.settings.out or Path(stack.enter_context(TemporaryDirectory()))
+        self._player: OwnPlayer | Ros2Player
+        if plan.settings.player is Player.ROS2:
+            self._player = Ros2Player(plan, self._client, node, self._folder, self._check)
+        else:
+            self._player = OwnPlayer(plan, self._client, node, self._check)
+        stack.enter_context(self._spinning)
+        self.close = stack.close
+
+    def raise_curtain(self) -> None:
+        """Bring the node up and connect."""
+        settings = self._plan.settings.node
+        if settings.starts_here:
+            time.sleep(_LOOK_AROUND_SECONDS)
+            self._refuse_more_nodes_than(0)
+            self._child = self._stack.enter_context(self._start_node())
+        self._before = wait_until_active(self._client, self._child, self._check, settings.patience)
+        topics = ", ".join(camera.published_as for camera in self._plan.cameras)
+        wait_until(
+            lambda: self._client.is_connected and self._player.is_heard,
+            self._check,
+            settings.patience,
+            self._child,
+            f"the node to subscribe to {topics} and to publish its answers",
+        )
+        time.sleep(_MATCHING_SECONDS)
+        self._refuse_more_nodes_than(1)
+
+    def play(self, progress: OnProgress) -> float:
+        """Everything that is scheduled; the worst delay of a message, s."""
+        assert self._before is not None, "the curtain is up"
+        return self._player.play(self._before, progress, self._wait_until_settled)
+
+    def settle(self) -> dict[str, FrameCounts]:
+        """Wait for the last answers; the node's counts of this replay, by camera."""
+        counts = self._wait_until_settled()
+        time.sleep(_OVERLAY_SECONDS)
+        self._check()
+        # On a busy machine another node is only found by now, and its answers were among ours.
+        self._refuse_more_nodes_than(1)
+        return counts
+
+    def _wait_until_settled(self) -> dict[str, FrameCounts]:
+        assert self._before is not None, "the curtain is up"
+        patience = self._plan.settings.node.patience
+        return wait_until_settled(self._client, self._before, self._check, patience)
+
+    def _keep_overlay(self, camera: str, overlay: Image, frame: SentFrame) -> None:
+        at = self._client.cameras[camera].plan.at(frame.bag_stamp_ns)
+        self._albums[camera].add(overlay, at + frame.loop * self._plan.loop_seconds)
+
+    def _check(self) -> None:
+        self._spinning.check()
+        if self._child is not None:
+            self._child.check()
+
+    def _refuse_more_nodes_than(self, count: int) -> None:
+        if self._client.answering_nodes > count:
+            raise ReplayError(
+                f"another {self._plan.settings.node.name} runs in this ROS domain: use it with "
+                "--no-node, stop it, or choose another domain by ROS_DOMAIN_ID"
+            )
+
+    def _start_node(self) -> NodeChild:
+        settings = self._plan.settings
+        environment = dict(os.environ)
+        if settings.domain_id is not None:
+            environment["ROS_DOMAIN_ID"] = str(settings.domain_id)
+        arguments = node_arguments(settings, self._plan.cameras)
+        return NodeChild(arguments, self._folder / "node.log", environment)

@@ -1,0 +1,113 @@
+"""A bag through the node over real DDS, each image accounted for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from sam3_ros.replay.ask.cues import asked_at
+from sam3_ros.replay.ask.plan import ReplayPlan, read_plan
+from sam3_ros.replay.ask.settings import Player, ReplaySettings
+from sam3_ros.replay.bag.bag import open_bag
+from sam3_ros.replay.client.camera_account import CameraAccount
+from sam3_ros.replay.client.client import OnAnswer
+from sam3_ros.replay.play.playback import OnProgress
+from sam3_ros.replay.play.ros2_player import ros2_command
+from sam3_ros.replay.play.stage import Stage
+from sam3_ros.replay.report.album import OverlayAlbum
+from sam3_ros.replay.report.report import CameraReport, ReplayReport, account_frames, latency_of
+from sam3_ros.replay.under_test.account import FrameCounts
+from sam3_ros.ros.launching.dds import use_image_profile
+from sam3_ros.ros.node.process import keep_image_memory
+
+Albums = Mapping[str, OverlayAlbum]
+
+
+def replay(
+    settings: ReplaySettings, progress: OnProgress, on_answer: OnAnswer | None = None
+) -> ReplayReport:
+    """Play the bag and report. progress is told of each message and prompt that went out.
+
+    on_answer gets every answer, in another thread, one at a time; what it raises ends the replay.
+
+    Sets the process's environment for Fast DDS. Raises BagError, NodeFailedError, ReplayError.
+    """
+    if settings.player is Player.ROS2:
+        ros2_command()
+    use_image_profile(os.environ)
+    keep_image_memory()
+    with ExitStack() as stack:
+        bag = stack.enter_context(open_bag(settings.bag))
+        plan = read_plan(bag, settings)
+        albums = _albums(plan)
+        others_play = settings.player is Player.ROS2
+        cameras = {
+            camera.name: CameraAccount(camera, knows_stamps_only=others_play)
+            for camera in plan.cameras
+        }
+        began = time.monotonic()
+        stage = Stage(plan, cameras, albums, on_answer, stack.enter_context(ExitStack()))
+        stage.raise_curtain()
+        lateness = stage.play(progress)
+        counts = stage.settle()
+        stage.close()
+        seconds = time.monotonic() - began
+        files = [str(file) for album in albums.values() for file in album.close()]
+        return _report(plan, cameras, counts, seconds, lateness, tuple(files))
+
+
+def _report(
+    plan: ReplayPlan,
+    cameras: Mapping[str, CameraAccount],
+    counts: Mapping[str, FrameCounts],
+    seconds: float,
+    lateness: float,
+    files: tuple[str, ...],
+) -> ReplayReport:
+    latencies = [delay for camera in cameras.values() for delay in camera.log.latencies]
+    return ReplayReport(
+        bag=str(plan.settings.bag),
+        node=plan.settings.node.name,
+        seconds=seconds,
+        cameras=tuple(_camera_report(each, counts[name]) for name, each in cameras.items()),
+        latency=latency_of(latencies),
+        prompts=tuple(p for camera in cameras.values() for p in camera.judge.reports()),
+        has_truth=plan.has_truth,
+        publish_lateness_ms=lateness * 1000,
+        files=files,
+    )
+
+
+def _camera_report(camera: CameraAccount, counts: FrameCounts) -> CameraReport:
+    log = camera.log
+    return CameraReport(
+        name=camera.plan.name,
+        frames=account_frames(log.sent_count, log.mask_count, counts),
+        latency=latency_of(log.latencies),
+        click_answers=log.click_answers,
+        stray_masks=log.stray_masks,
+        wrong_frame_ids=log.wrong_frame_ids,
+        missing_scores=log.missing_scores,
+    )
+
+
+def _albums(plan: ReplayPlan) -> dict[str, OverlayAlbum]:
+    """One for each camera; none without a folder."""
+    settings = plan.settings
+    if settings.out is None:
+        return {}
+    return {camera.name: _album(plan, camera.name, camera.times.period) for camera in plan.cameras}
+
+
+def _album(plan: ReplayPlan, camera: str, period: float) -> OverlayAlbum:
+    settings, period = plan.settings, period or 1.0
+    assert settings.out is not None
+    return OverlayAlbum(
+        settings.out,
+        plan.seconds,
+        1 / period,
+        lambda at: asked_at(settings.cues, at, period, camera),
+        camera,
+    )

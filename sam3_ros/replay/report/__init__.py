@@ -1,0 +1,1 @@
+"""Table, video and pictures of a replay."""

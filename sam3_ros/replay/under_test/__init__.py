@@ -1,0 +1,1 @@
+"""The node under test as a process, and what its diagnostics say."""

@@ -1,0 +1,63 @@
+"""The node's command line for a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sam3_ros.replay.ask.plan import CameraPlan
+from sam3_ros.replay.ask.settings import ReplayError, ReplaySettings
+from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE
+from sam3_ros.ros.cameras import Camera
+
+_COMPRESSED = "/compressed"
+
+
+def node_arguments(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> list[str]:
+    """For a node that listens to the images as they are published.
+
+    The user's parameters come last and win. Raises ReplayError for topics it cannot listen to.
+    """
+    node = settings.node
+    namespace, _, name = node.name.rpartition("/")
+    arguments = ["--ros-args", "-r", f"__node:={name}", "-r", f"__ns:={namespace or '/'}"]
+    for camera in cameras:
+        arguments += ["-r", f"{Camera(camera.name).image_topic}:={_base_topic(camera)}"]
+    if node.params_file is not None:
+        arguments += ["--params-file", str(node.params_file)]
+    for key, value in {**_parameters(settings, cameras), **dict(node.parameters)}.items():
+        arguments += ["-p", f"{key}:={value}"]
+    return arguments
+
+
+def _parameters(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> dict[str, str]:
+    kinds = {camera.images.type_name for camera in cameras}
+    if len(kinds) > 1:
+        raise ReplayError(
+            "the node hears all cameras raw or all compressed: choose topics of one type, got "
+            f"{', '.join(sorted(kinds))}"
+        )
+    parameters = {
+        "image_transport": "compressed" if kinds == {COMPRESSED_IMAGE} else "raw",
+        "diagnostics_period": "0.25",
+    }
+    names = [camera.name for camera in cameras if camera.name]
+    if names:
+        parameters["cameras"] = f"[{', '.join(names)}]"
+    if settings.clock:
+        parameters["use_sim_time"] = "true"
+    if settings.rate is None:
+        parameters["image_reliability"] = "reliable"  # each image once, none lost on the way
+    return parameters
+
+
+def _base_topic(camera: CameraPlan) -> str:
+    published_as = camera.published_as
+    if camera.images.type_name != COMPRESSED_IMAGE:
+        return published_as
+    base = published_as.removesuffix(_COMPRESSED)
+    if base == published_as:
+        raise ReplayError(
+            f"the node hears compressed images on topics that end in {_COMPRESSED}, not on "
+            f"{published_as}: give another with --publish-as"
+        )
+    return base

@@ -1,0 +1,1 @@
+"""The way of a frame: received, queued, answered, counted."""

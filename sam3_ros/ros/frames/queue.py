@@ -1,0 +1,163 @@
+"""Between the callbacks and the inference thread: clicks, and the newest frame of each camera."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.ros.frame import Frame
+from sam3_ros.ros.prompts.active import ActivePrompt
+
+# More than a person or a planner means at once: a flood is refused, not remembered.
+MOST_CLICKS = 64
+# A flood of clicks must not keep the cameras from being answered.
+CLICKS_IN_A_ROW = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Clicks:
+    """Prompts that are to be answered on one frame that was seen. received: monotonic seconds."""
+
+    camera: str
+    stamp_ns: int
+    prompts: tuple[ActivePrompt, ...]
+    received: float
+
+
+Work: TypeAlias = Frame | Clicks
+
+
+class FrameQueue:
+    """One frame of a camera at most; a newer one takes its place. Neither side waits.
+
+    Clicks, and frames that they name, go before the others; some in a row, then the camera that
+    was served least recently. A frame that a click names is no longer replaced.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._newest: dict[str, Frame] = {}
+        self._awaited: deque[Frame] = deque()
+        self._clicks: list[Clicks] = []
+        self._in_work: Work | None = None
+        self._turns: dict[str, int] = {}
+        self._turn = self._clicks_in_a_row = 0
+        self._closed = False
+
+    def put(self, frame: Frame) -> Frame | None:
+        """Leave a frame. The frame that will not be taken: the older one, or this if closed."""
+        with self._changed:
+            if self._closed:
+                return frame
+            superseded = self._newest.get(frame.camera)
+            self._newest[frame.camera] = frame
+            self._changed.notify()
+            return superseded
+
+    def require_room(self, count: int) -> None:
+        """Raise PromptError if so many more calls of put_clicks would be too many."""
+        with self._changed:
+            self._require_room(count)
+
+    def put_clicks(self, prompts: tuple[ActivePrompt, ...], camera: str, stamp_ns: int) -> None:
+        """Have them answered on the frame of that stamp. Raises PromptError if too many wait."""
+        with self._changed:
+            self._require_room(1)
+            self._clicks.append(Clicks(camera, stamp_ns, prompts, time.monotonic()))
+            frame = self._newest.get(camera)
+            if frame is not None and frame.stamp_ns == stamp_ns:
+                self._awaited.append(self._newest.pop(camera))
+            self._changed.notify()
+
+    def take(self) -> Work | None:
+        """Wait for work; None once closed. What was taken before counts as done."""
+        with self._changed:
+            self._in_work = None
+            self._changed.wait_for(
+                lambda: self._closed or self._clicks or self._awaited or self._newest
+            )
+            self._in_work = None if self._closed else self._next()
+            return self._in_work
+
+    def clear(self) -> tuple[Work, ...]:
+        """Take away all that waits."""
+        with self._changed:
+            return self._emptied()
+
+    def close(self) -> tuple[Work, ...]:
+        """Let take() return None from now on. What waited."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            return self._emptied()
+
+    def stamps(self, camera: str) -> list[int]:
+        """Of the frames in work and waiting, oldest first."""
+        with self._changed:
+            frames = sorted(self._frames(), key=lambda frame: frame.received)
+            return [frame.stamp_ns for frame in frames if frame.camera == camera]
+
+    def waiting_since(self, camera: str) -> float | None:
+        """time.monotonic() of the oldest frame that waits."""
+        with self._changed:
+            waiting = (*self._awaited, *self._newest.values())
+            return min((f.received for f in waiting if f.camera == camera), default=None)
+
+    def clicks(self) -> tuple[int, float | None]:
+        """How many wait, and since when the oldest does."""
+        with self._changed:
+            count = sum(len(clicks.prompts) for clicks in self._clicks)
+            return count, min((clicks.received for clicks in self._clicks), default=None)
+
+    def _require_room(self, count: int) -> None:
+        waiting = len(self._clicks)
+        if waiting + count > MOST_CLICKS or self._closed:
+            raise PromptError(
+                f"{waiting} clicks wait for their answers already: send them more slowly"
+            )
+
+    def _frames(self) -> Iterator[Frame]:
+        if isinstance(self._in_work, Frame):
+            yield self._in_work
+        yield from self._awaited
+        yield from self._newest.values()
+
+    def _next(self) -> Work:
+        # A frame that is awaited goes before a later one of its camera and before its clicks.
+        awaited = {frame.camera for frame in self._awaited}
+        waiting = [camera for camera in self._newest if camera not in awaited]
+        has_turn = self._clicks_in_a_row < CLICKS_IN_A_ROW or not waiting
+        if has_turn and (self._awaited or self._clicks):
+            self._clicks_in_a_row += 1
+            frames = self._awaited
+            return self._served(frames.popleft()) if frames else self._clicks_of_one_frame()
+        self._clicks_in_a_row = 0
+        turns = self._turns
+        camera = min(waiting, key=lambda c: (turns.get(c, 0), self._newest[c].received))
+        return self._served(self._newest.pop(camera))
+
+    def _clicks_of_one_frame(self) -> Clicks:
+        """The oldest, with all others on its frame, so that one answer tells them all."""
+        first = self._clicks[0]
+        name = (first.camera, first.stamp_ns)
+        same = [clicks for clicks in self._clicks if (clicks.camera, clicks.stamp_ns) == name]
+        self._clicks = [clicks for clicks in self._clicks if clicks not in same]
+        prompts = tuple(active for clicks in same for active in clicks.prompts)
+        return Clicks(*name, prompts, first.received)
+
+    def _served(self, frame: Frame) -> Frame:
+        self._turn += 1
+        self._turns[frame.camera] = self._turn
+        return frame
+
+    def _emptied(self) -> tuple[Work, ...]:
+        waited = (*self._awaited, *self._newest.values(), *self._clicks)
+        self._awaited.clear()
+        self._newest.clear()
+        self._clicks.clear()
+        return waited

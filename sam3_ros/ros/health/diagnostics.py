@@ -1,0 +1,179 @@
+"""/diagnostics: how the node is, and what became of the frames of each camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+
+from sam3_ros.ros.frames.ledger import DropReason, FrameReport
+from sam3_ros.ros.frames.report import CameraReport, PipelineReport
+from sam3_ros.ros.health.health import Finding, Interval, Thresholds, findings, worst
+from sam3_ros.ros.health.memory import MemoryUse
+
+# Reasons that say something is wrong; the others are how a robot's day goes.
+_FAULTS = (DropReason.UNDECODABLE, DropReason.INFERENCE_FAILED, DropReason.OUT_OF_MEMORY)
+_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What is told.
+
+    failure: why the last transition failed, empty if it did not. loading: what is being loaded.
+    model: what is set, and of the bundle once it is known. frames: of all cameras since the node
+    started. active_s: seconds since it was activated, None while it is not active. report: None
+    while there is no model; thresholds neither.
+    """
+
+    node_name: str
+    state: str
+    failure: str
+    model: Mapping[str, str]
+    frames: FrameReport
+    loading: str = ""
+    active_s: float | None = None
+    report: PipelineReport | None = None
+    thresholds: Thresholds | None = None
+    memory: MemoryUse = field(default_factory=lambda: MemoryUse(None, None, None))
+    uses_gpu: bool = False
+
+
+class Diagnostics:
+    """Remembers the counts of its last message, to see what went wrong since."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[int, int]] = {}
+
+    def message(self, status: NodeStatus, header: Header) -> DiagnosticArray:
+        """The node's status first, then one for each camera that has a name."""
+        cameras = {} if status.report is None else status.report.cameras
+        found = {name: self._findings(name, each, status) for name, each in cameras.items()}
+        level, summary = _verdict(status, found)
+        told = [_status(f"{status.node_name}: segmentation", level, summary, _values(status))]
+        told += [
+            _camera_status(status, name, camera, found[name])
+            for name, camera in cameras.items()
+            if name
+        ]
+        return DiagnosticArray(header=header, status=told)
+
+    def _findings(self, name: str, camera: CameraReport, status: NodeStatus) -> list[Finding]:
+        frames = camera.frames
+        failed = sum(frames.dropped[reason] for reason in _FAULTS)
+        ended = frames.received - frames.in_work
+        ended_before, failed_before = self._before.get(name, (0, 0))
+        self._before[name] = (ended, failed)
+        if status.thresholds is None or status.active_s is None:
+            return []
+        interval = Interval(ended - ended_before, failed - failed_before)
+        return list(findings(camera, interval, status.active_s, status.thresholds))
+
+
+def _verdict(status: NodeStatus, found: Mapping[str, list[Finding]]) -> tuple[bytes, str]:
+    if status.failure:
+        return DiagnosticStatus.ERROR, f"{status.state}: {status.failure}"
+    if status.state != "active":
+        loading = f": loading {status.loading}" if status.loading else ""
+        return DiagnosticStatus.WARN, f"{status.state}{loading}"
+    words = [
+        f"camera {name}: {finding.words}" if name else finding.words
+        for name, each in found.items()
+        for finding in each
+    ]
+    level = worst(finding.level for each in found.values() for finding in each)
+    return level, _active_but(words)
+
+
+def _active_but(words: list[str]) -> str:
+    return f"active, but {'; '.join(words)}" if words else "active"
+
+
+def _camera_status(
+    status: NodeStatus, name: str, camera: CameraReport, found: list[Finding]
+) -> DiagnosticStatus:
+    told = f"{status.node_name}: camera {name}"
+    values = {"state": status.state, **_frame_values(camera.frames), **_age_values(camera)}
+    if status.state != "active":
+        return _status(told, DiagnosticStatus.WARN, status.state, values)
+    words = [finding.words for finding in found]
+    return _status(told, worst(each.level for each in found), _active_but(words), values)
+
+
+def _status(name: str, level: bytes, message: str, values: Mapping[str, str]) -> DiagnosticStatus:
+    told = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return DiagnosticStatus(level=level, name=name, message=message, hardware_id="", values=told)
+
+
+def _values(status: NodeStatus) -> dict[str, str]:
+    values = {"state": status.state, "loading": status.loading, **status.model}
+    report = status.report
+    if report is not None:
+        values |= {f"provider of {stage}": each for stage, each in report.providers.items()}
+        values |= {"image converter": report.converter, "prompts": "; ".join(report.prompts)}
+    values |= _frame_values(status.frames)
+    if report is not None:
+        values |= _report_values(report)
+    last_error = status.failure or (report.last_error if report is not None else "")
+    return {**values, **_memory_values(status), "last error": last_error}
+
+
+def _frame_values(frames: FrameReport) -> dict[str, str]:
+    return {
+        "frames received": str(frames.received),
+        "frames answered": str(frames.answered),
+        **{f"frames dropped, {reason.value}": str(n) for reason, n in frames.dropped.items()},
+        "latency median ms": _milliseconds(frames.latency_median),
+        "latency p95 ms": _milliseconds(frames.latency_p95),
+        "stamp to mask median ms": _milliseconds(frames.since_stamp_median),
+        "stamp to mask p95 ms": _milliseconds(frames.since_stamp_p95),
+    }
+
+
+def _age_values(camera: CameraReport) -> dict[str, str]:
+    return {
+        "since the last image s": _seconds(camera.silent_s),
+        "waiting frame's age s": _seconds(camera.waiting_s),
+    }
+
+
+def _report_values(report: PipelineReport) -> dict[str, str]:
+    values = {}
+    for stage, latency in report.stages.items():
+        values[f"step {stage} median ms"] = f"{latency.median_ms:.1f}"
+        values[f"step {stage} p95 ms"] = f"{latency.p95_ms:.1f}"
+    if "" in report.cameras:
+        values |= _age_values(report.cameras[""])
+    return {
+        **values,
+        "clicks waiting": str(report.clicks_waiting),
+        "oldest click's age s": _seconds(report.oldest_click_s),
+        "clicks answered at once": str(report.clicks_at_once),
+        "kept frames": str(report.kept_frames),
+        "kept frames MiB": _mebibytes(report.kept_frame_bytes),
+        "kept texts": str(report.kept_texts),
+        "kept texts MiB": _mebibytes(report.kept_text_bytes),
+    }
+
+
+def _memory_values(status: NodeStatus) -> dict[str, str]:
+    memory = status.memory
+    values = {
+        "resident memory MiB": _mebibytes(memory.resident),
+        "peak resident memory MiB": _mebibytes(memory.resident_peak),
+    }
+    return values | ({"GPU memory MiB": _mebibytes(memory.gpu)} if status.uses_gpu else {})
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.1f}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f}"
+
+
+def _mebibytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / _MEBIBYTE:.1f}"

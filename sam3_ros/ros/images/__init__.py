@@ -1,0 +1,1 @@
+"""Between image messages and arrays."""

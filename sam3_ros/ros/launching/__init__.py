@@ -1,0 +1,1 @@
+"""What launch files use; it never loads the node."""

@@ -1,0 +1,60 @@
+"""What Fast DDS needs to carry images, set before a process makes its first ROS context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from sam3_ros.ros.launching.shared_files import shared_file
+
+# Kilted and later, Jazzy and earlier.
+PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_RCLPY_OF_KILTED = 9
+
+
+def use_image_profile(environment: MutableMapping[str, str]) -> None:
+    """Name the profile that this package brings, unless the user has one.
+
+    Children inherit it. Raises Sam3RosError if the package is not whole.
+    """
+    if profile_in_use(environment) is None:
+        environment[profile_variable(environment)] = str(fastdds_profile())
+
+
+def profile_in_use(environment: Mapping[str, str]) -> str | None:
+    """The path of a profile that the user has named, by either variable."""
+    return next(filter(None, map(environment.get, PROFILE_VARIABLES)), None)
+
+
+def profile_variable(environment: Mapping[str, str]) -> str:
+    """The one that this Fast DDS knows. It takes a profile that both name for two of one name."""
+    in_use = (name for name in PROFILE_VARIABLES if environment.get(name))
+    by_distribution = PROFILE_VARIABLES[is_before_kilted(environment.get("ROS_DISTRO", ""))]
+    return next(in_use, by_distribution)
+
+
+def is_before_kilted(distribution: str) -> bool:
+    """Whether Fast DDS is older than 3, which has another variable and warns of the old one.
+
+    distribution: as in ROS_DISTRO; empty with the wheels, whose versions tell.
+    """
+    if distribution:
+        return distribution in ("humble", "iron", "jazzy")
+    try:
+        return int(version("ros-rclpy").partition(".")[0]) < _RCLPY_OF_KILTED
+    except PackageNotFoundError:
+        return False
+
+
+def keep_to_this_machine(environment: MutableMapping[str, str]) -> None:
+    """Neither hear other machines nor be heard by them."""
+    if environment.get("ROS_DISTRO") == "humble":  # which does not know the other variable
+        environment["ROS_LOCALHOST_ONLY"] = "1"
+    else:
+        environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+def fastdds_profile() -> Path:
+    """Raises Sam3RosError if the package is not whole."""
+    return shared_file("config/fastdds.xml")

@@ -1,0 +1,71 @@
+"""What launch/demo.launch.py plays its bag with: `ros2 bag play`, or our own replay without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
+from sam3_ros.ros.launching.arguments import BOOLEANS, LaunchArgumentError
+
+PLAYERS = ("ros2", "sam3-ros")
+IMAGE = "/camera/image"
+TOPICS = (f"{IMAGE}/compressed", "/camera/camera_info")
+# Of our own player, which has to know how often: half a day.
+_MANY_LOOPS = 4000
+_NEEDED_BY_ROS2 = ("ros2bag", "rosbag2_storage_mcap")
+
+
+def player_command(texts: Mapping[str, str], bag: Path) -> list[str]:
+    """texts: of the launch arguments. Raises LaunchArgumentError."""
+    rate, loop = _rate(texts["rate"]), BOOLEANS[texts["loop"]]
+    if _player(texts["player"]) == "ros2":
+        loops = ["--loop"] if loop else []
+        return ["ros2", "bag", "play", str(bag), "--rate", rate, *loops, "--topics", *TOPICS]
+    replay = [sys.executable, "-m", "sam3_ros.cli.main", "replay", str(bag), "--no-node"]
+    replay += ["--image-topic", TOPICS[0]]  # the bag has another camera
+    namespace, name = texts["namespace"].strip("/"), texts["name"]
+    node = f"/{namespace}/{name}" if namespace else f"/{name}"
+    return [*replay, "--node", node, "--rate", rate, "--loop", str(_MANY_LOOPS if loop else 1)]
+
+
+def require_package(name: str, instead: str) -> None:
+    """Raises LaunchArgumentError that says how to get it, or what to do instead."""
+    if not has_package(name):
+        raise LaunchArgumentError(
+            f"the ROS package {name} is not installed here: "
+            f"sudo apt install ros-$ROS_DISTRO-{name.replace('_', '-')}, or {instead}"
+        )
+
+
+def has_package(name: str) -> bool:
+    try:
+        get_package_prefix(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _player(wanted: str) -> str:
+    if wanted == "ros2" or (not wanted and all(map(has_package, _NEEDED_BY_ROS2))):
+        for name in _NEEDED_BY_ROS2:
+            require_package(name, "player:=sam3-ros")
+        return "ros2"
+    if importlib.util.find_spec("rosbags") is None:
+        raise LaunchArgumentError(
+            "nothing here plays a bag: sudo apt install ros-$ROS_DISTRO-rosbag2 "
+            "ros-$ROS_DISTRO-rosbag2-storage-mcap, or pip install rosbags"
+        )
+    return "sam3-ros"
+
+
+def _rate(text: str) -> str:
+    try:
+        if 0.0 < float(text) < float("inf"):
+            return text
+    except ValueError:
+        pass
+    raise LaunchArgumentError(f"argument 'rate' expects a number above 0; got {text!r}")

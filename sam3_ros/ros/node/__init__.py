@@ -1,0 +1,1 @@
+"""What holds the node together: pipeline, lifecycle, process."""

@@ -1,0 +1,203 @@
+"""What a configured node holds: the model, the topics and the thread between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.ros.answers.outputs import Outputs
+from sam3_ros.ros.frame import CameraMessage
+from sam3_ros.ros.frames.activity import Activity
+from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
+from sam3_ros.ros.frames.ledger import FrameLedger
+from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
+from sam3_ros.ros.frames.queue import FrameQueue
+from sam3_ros.ros.frames.report import CameraReport, PipelineReport
+from sam3_ros.ros.frames.seen import FramesSeen
+from sam3_ros.ros.frames.subscriptions import CameraSubscriptions
+from sam3_ros.ros.frames.worker import InferenceWorker
+from sam3_ros.ros.images.conversion import ImageConverter
+from sam3_ros.ros.images.cv_bridge import choose_converter
+from sam3_ros.ros.parameters.parameters import NodeConfiguration
+from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
+from sam3_ros.ros.prompts.inbox import PromptInbox
+from sam3_ros.ros.prompts.rules import PromptRules
+
+MEBIBYTE = 2**20
+
+
+class HalfClosedError(Sam3RosError):
+    """A frame was in work for too long when the pipeline was closed; what is left is of no use."""
+
+
+class Pipeline:
+    """Made in on_configure, closed in on_cleanup. Frames are answered while it is active."""
+
+    def __init__(
+        self,
+        node: Node,
+        ledgers: Mapping[str, FrameLedger],
+        segmenter: Segmenter,
+        configuration: Callable[[], NodeConfiguration],
+    ) -> None:
+        """Owns the segmenter from now on. ledgers: of each camera in the configuration.
+
+        Raises PromptError for prompts it cannot ask.
+        """
+        self._node, self._segmenter, self._configuration = node, segmenter, configuration
+        self._cameras = configuration().camera_set()
+        self._ledgers = {name: ledgers[name] for name in self._cameras.names}
+        self._activity, self._is_left = Activity(), False
+        self._memory, self._queue = FrameMemory(self._memory_limits), FrameQueue()
+        self.prompts = ActivePrompts(self._cameras.names)
+        with ExitStack() as undo:
+            undo.callback(segmenter.close)
+            self._outputs = self._make_outputs(undo)
+            self._answerer = self._make_answerer()
+            self._frames = FramesSeen(
+                self._cameras, self._memory, self._queue, self.prompts, self._answerer.image_sizes
+            )
+            self.inbox = self._make_inbox(undo)
+            self._worker = self._make_worker(undo)
+            self._subscriptions = CameraSubscriptions(node, configuration(), self._on_image)
+            self._closing = undo.pop_all()
+
+    def activate(self) -> None:
+        """Raises HalfClosedError once close() was called: nothing would be answered."""
+        if self._is_left:
+            raise HalfClosedError("the node was being cleaned up: clean up again, then configure")
+        self._activity.switch(True)
+
+    def deactivate(self) -> None:
+        """From now on no answer is published; a frame that is in work ends as dropped."""
+        self._activity.switch(False)
+        self._worker.discard()
+        self._memory.clear()
+
+    def settings_changed(self) -> None:
+        """The configuration is another."""
+        self._memory.trim()
+        self._tell_labels()
+
+    def close(self, timeout: float) -> bool:
+        """Free everything, topics first. False, and the model kept, if the thread does not end."""
+        self._is_left = True
+        self.deactivate()
+        self._subscriptions.destroy()
+        if not self._worker.stop(timeout):
+            return False
+        self._closing.close()
+        return True
+
+    def report(self) -> PipelineReport:
+        """How things are now; from any thread."""
+        now = time.monotonic()
+        clicks_waiting, oldest_click = self._queue.clicks()
+        kept_frames, kept_frame_bytes = self._memory.size()
+        texts = self._segmenter.kept_texts
+        return PipelineReport(
+            providers=self._segmenter.providers,
+            converter=self._converter.name,
+            prompts=tuple(dict.fromkeys(active.prompt.id for active in self.prompts.all())),
+            cameras={name: self._camera_report(name, now) for name in self._cameras.names},
+            clicks_waiting=clicks_waiting,
+            oldest_click_s=None if oldest_click is None else now - oldest_click,
+            clicks_at_once=self._worker.clicks_at_once,
+            kept_frames=kept_frames,
+            kept_frame_bytes=kept_frame_bytes,
+            kept_texts=texts.texts,
+            kept_text_bytes=texts.nbytes,
+            stages=self._answerer.latencies.report(),
+            last_error=self._worker.last_error,
+        )
+
+    def _camera_report(self, name: str, now: float) -> CameraReport:
+        waiting_since = self._queue.waiting_since(name)
+        return CameraReport(
+            frames=self._ledgers[name].report(),
+            waiting_s=None if waiting_since is None else now - waiting_since,
+            silent_s=self._worker.silent_for(name),
+        )
+
+    def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:
+        concept = self._segmenter.bundle.manifest.concept
+        threshold = concept.score_threshold if concept is not None else 0.0
+        made = {}
+        for camera in self._cameras:
+            asked = partial(self.prompts.snapshot, camera.name)
+            made[camera.name] = Outputs(self._node, camera, self._configuration, asked, threshold)
+            undo.callback(made[camera.name].destroy)
+        return made
+
+    def _make_answerer(self) -> FrameAnswerer:
+        self._converter = self._chosen_converter()
+        return FrameAnswerer(
+            FrameTools(
+                segmenter=self._segmenter,
+                converter=self._converter,
+                prompts=self.prompts,
+                memory=self._memory,
+                outputs=self._outputs,
+                activity=self._activity,
+                configuration=self._configuration,
+                refuse=self._refuse,
+                logger=self._node.get_logger(),
+            )
+        )
+
+    def _make_inbox(self, undo: ExitStack) -> PromptInbox:
+        rules = PromptRules(
+            manifest=self._segmenter.bundle.manifest,
+            cameras=self._cameras,
+            frames=self._frames,
+            configuration=self._configuration,
+        )
+        inbox = PromptInbox(self._node, self.prompts, rules)
+        undo.callback(inbox.destroy)
+        inbox.ask_parameter(self._configuration().prompt_entries())
+        self._tell_labels()
+        self.prompts.on_change(self._tell_labels)
+        return inbox
+
+    def _make_worker(self, undo: ExitStack) -> InferenceWorker:
+        worker = InferenceWorker(
+            self._answerer,
+            self._queue,
+            self._ledgers,
+            self._activity,
+            self._node.get_logger(),
+            lambda: self._configuration().max_rate,
+            lambda: self._node.get_clock().now().nanoseconds,
+        )
+        undo.callback(worker.stop, 0.0)  # idle, unless close() has waited for it
+        return worker
+
+    def _chosen_converter(self) -> ImageConverter:
+        choice = choose_converter()
+        if choice.why_not_cv_bridge:
+            self._node.get_logger().info(
+                f"no cv_bridge here ({choice.why_not_cv_bridge}): our own converter reads images"
+            )
+        return choice.converter
+
+    def _memory_limits(self) -> MemoryLimits:
+        settings = self._configuration()
+        return MemoryLimits(settings.frame_memory, settings.frame_memory_mb * MEBIBYTE)
+
+    def _on_image(self, camera: str, message: CameraMessage) -> None:
+        self._frames.note(camera, message.header.frame_id)
+        self._worker.receive(message, camera)
+
+    def _tell_labels(self) -> None:
+        for outputs in self._outputs.values():
+            outputs.tell_labels()
+
+    def _refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
+        self.inbox.refuse(header, active.prompt.id, reason, camera or active.camera or "")

@@ -1,0 +1,1 @@
+"""The node's parameters: declared, checked, turned into one configuration."""

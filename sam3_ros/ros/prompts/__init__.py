@@ -1,0 +1,1 @@
+"""Prompts: from messages to what is asked of each frame."""

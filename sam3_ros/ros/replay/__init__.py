@@ -1,1 +1,0 @@
-"""Replay of a bag through the node, and what came of it."""

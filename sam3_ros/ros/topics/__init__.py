@@ -1,1 +1,0 @@
-"""What `ros2 topic` does, for machines without it."""

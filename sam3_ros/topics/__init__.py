@@ -1,0 +1,1 @@
+"""`sam3-ros topic`: look at topics without a ROS install."""

@@ -1,0 +1,223 @@
+"""Ours beside the plain chain: the same answers, and ratios of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recording_sessions import Recorder
+from scenes import colour_scene
+
+from sam3_ros.bench.measurement import Budget
+from sam3_ros.bench.rivals import rivalry
+from sam3_ros.bench.rivals.ablation import ablation
+from sam3_ros.bench.rivals.contest import chain_question, compete
+from sam3_ros.bench.rivals.likeness import likeness
+from sam3_ros.bench.rivals.plain import PlainRival
+from sam3_ros.bench.rivals.rivalry import Pairing, Spent, in_turns
+from sam3_ros.bench.rivals.stage_chain import FULL, PLAIN, ChainQuestion, StageChain, run_by
+from sam3_ros.bench.scenarios import ABSENT, Question, scenarios
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.geometry import Box
+from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.segmenter.segments import Segment
+
+SCENE = colour_scene(240, 320, {"red": [(20, 30, 90, 110), (200, 40, 300, 180)]})
+CENTRED = colour_scene(240, 320, {"red": (100, 80, 220, 180)})
+TABLE = Path(__file__).parents[2] / "sam3_ros" / "demo_data" / "table.jpg"
+ONCE = Budget(1, 10.0, 1)
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rivalry, "REST_SECONDS", 0.0)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def segmenter(sam3_bundle_path: Path, recorder: Recorder) -> Iterator[Segmenter]:
+    with Segmenter.load(sam3_bundle_path, threads=1, open_session=recorder) as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize("bundle_fixture", ["tabletop", "mobile_sam_bundle_path"])
+def test_the_plain_chain_gives_the_same_masks(
+    bundle_fixture: str, request: pytest.FixtureRequest
+) -> None:
+    name = bundle_fixture
+    path = name if name == "tabletop" else request.getfixturevalue(name)
+    bundle = Bundle.open(path)
+    image = read_rgb(TABLE) if name == "tabletop" else CENTRED
+    rival = PlainRival(bundle, "cpu", 1, image)
+    with Segmenter.load(bundle, threads=1) as ours:
+        contest = compete(ours, Question(image, "red cube"), rival, ONCE)
+    rival.close()
+    assert contest.likenesses
+    for alike in contest.likenesses.values():
+        assert alike.masks[0] == alike.masks[1] > 0
+        assert alike.equal_pixels >= 0.9999
+        assert alike.score < 1e-4
+    for ratios in contest.ratios:
+        assert len(ratios.repeats) == 1
+        assert all(math.isfinite(r) and r > 0 for r in (*ratios.repeats, *ratios.cpu_repeats))
+
+
+def test_the_plain_chain_runs_every_stage_and_draws_every_query(
+    segmenter: Segmenter, recorder: Recorder
+) -> None:
+    run, bundle = run_by(segmenter.graph), segmenter.bundle
+    asked = chain_question(segmenter, Question(SCENE, "red"))
+    plain = StageChain(bundle.manifest, run, bundle.tokenizer_file, PLAIN)
+    for _ in range(2):
+        recorder.runs.clear()
+        assert len(plain.answer(SCENE, asked, "text")) == 1
+        assert sorted(recorder.stages) == sorted(bundle.manifest.stages_in_use)
+        assert recorder.fed("segmentation")["queries"].shape[1] == 8
+
+
+@pytest.mark.parametrize(
+    ("switch", "asked", "threshold", "more"),
+    [
+        ("text_cached", "text", 0.5, {"text"}),
+        ("necks_on_demand", "text", 0.5, {"tracker_neck"}),
+        ("asked_only", "text", 0.5, {"tracker_neck", "prompt_encoder", "mask_decoder"}),
+        ("skip_empty", "text", ABSENT, {"segmentation"}),
+        ("kept_only", "text", 0.5, set()),
+    ],
+)
+def test_each_economy_saves_what_it_says(
+    segmenter: Segmenter,
+    recorder: Recorder,
+    switch: str,
+    asked: str,
+    threshold: float,
+    more: set[str],
+) -> None:
+    run, bundle = run_by(segmenter.graph), segmenter.bundle
+    question = replace(chain_question(segmenter, Question(SCENE, "red")), threshold=threshold)
+    ran, answers = [], []
+    for economy in (replace(FULL, **{switch: False}), FULL):
+        chain = StageChain(bundle.manifest, run, bundle.tokenizer_file, economy)
+        chain.answer(SCENE, question, asked)
+        recorder.runs.clear()
+        answers.append(chain.answer(SCENE, question, asked))
+        ran.append({*recorder.stages})
+        drawn = [fed["queries"].shape[1] for name, fed in recorder.runs if name == "segmentation"]
+        if switch == "kept_only":
+            assert drawn == ([8] if economy != FULL else [2])
+    assert ran[0] - ran[1] == more
+    assert likeness(*answers).equal_pixels == 1.0
+
+
+def test_present_draws_one_mask_and_absent_none(segmenter: Segmenter, recorder: Recorder) -> None:
+    question = Question(SCENE, "red", prompts=3, cameras=2)
+    found = {each.key: each for each in scenarios(segmenter, question)}
+    # The toy has no opinion of the other phrases: all 8 queries are its best.
+    expected = {"text_new_frame": [1], "text_absent": [], "prompts_new_frame": [1, 8, 8]}
+    for key, drawn in expected.items():
+        found[key].call()
+        recorder.runs.clear()
+        found[key].call()
+        fed = [feeds["queries"] for name, feeds in recorder.runs if name == "segmentation"]
+        assert [queries.shape[1] for queries in fed] == drawn
+        assert "text" not in recorder.stages
+    recorder.runs.clear()
+    found["second_text_seen_frame"].call()
+    assert not {"image_trunk", "detector_neck", "text"} & {*recorder.stages}
+
+
+def test_cameras_take_turns_with_views_of_their_own(
+    segmenter: Segmenter, recorder: Recorder
+) -> None:
+    question = Question(SCENE, "red", cameras=3)
+    turns = next(s for s in scenarios(segmenter, question) if s.key == "cameras_round_robin")
+    seen = []
+    for _ in range(4):
+        turns.call()
+        (pixels,) = recorder.fed("image_trunk").values()
+        seen.append(pixels.tobytes())
+    assert len({*seen}) == 3
+    assert seen[3] == seen[0]
+
+
+def test_a_single_prompt_and_camera_need_no_case_of_their_own(segmenter: Segmenter) -> None:
+    keys = [s.key for s in scenarios(segmenter, Question(SCENE, "red", prompts=1, cameras=1))]
+    assert not {"prompts_new_frame", "cameras_round_robin"} & {*keys}
+
+
+def test_what_each_reduction_brings_is_told(segmenter: Segmenter) -> None:
+    rows = [row.as_dict() for row in ablation(segmenter, Question(SCENE, "red"), ONCE)]
+    assert len({row["title"] for row in rows}) == 4
+    for row in rows:
+        assert 0 < row["min"] <= row["median"] <= row["max"] < math.inf
+
+
+class _Slow:
+    """Takes ten times as long as it is told that ours takes."""
+
+    name, description = "slow", ""
+
+    def __init__(self, one_for_all: bool) -> None:
+        self.one_for_all = one_for_all
+        self.asked: list[str] = []
+
+    def spend(self, asked: str, _: ChainQuestion) -> Spent:
+        self.asked.append(asked)
+        return Spent(10.0, 20.0)
+
+    def answers(self, _: str, __: ChainQuestion) -> list[Segment]:
+        return []
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+@pytest.mark.parametrize(("one_for_all", "a_round"), [(True, ["text"]), (False, ["text", "click"])])
+def test_the_rival_has_its_turn_in_every_round(
+    one_for_all: bool, a_round: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rivalry, "spent", lambda _: Spent(1.0, 4.0))
+    pairings = [
+        Pairing("a", "A", list, "text"),
+        Pairing("b", "B", list, "text"),
+        Pairing("c", "C", list, "click"),
+    ]
+    rival = _Slow(one_for_all)
+    found = in_turns(pairings, rival, ChainQuestion("red"), Budget(2, 10.0, 1))
+    assert rival.asked == a_round * 3  # the first round warms up
+    assert [ratios.key for ratios in found] == ["a", "b", "c"]
+    assert found[2].repeats == (0.1, 0.1)
+    assert (found[0].cpu_median, found[0].wall_ms) == (0.2, (1000.0, 10000.0))
+
+
+def _segment(box: Box, flipped: int = 0, score: float = 0.5) -> Segment:
+    mask = np.zeros((10, 10), np.bool_)
+    mask[: int(box.y_max), : int(box.x_max)] = True
+    mask.flat[:flipped] ^= True
+    return Segment("a", "a", score, box, mask)
+
+
+def test_a_pixel_that_differs_is_told() -> None:
+    box, other = Box(0, 0, 4, 4), Box(0, 0, 8, 8)
+    ours = [_segment(box), _segment(other)]
+    swapped = [_segment(other, flipped=2, score=0.6), _segment(Box(0, 0, 4, 4.5))]
+    alike = likeness(ours, swapped)
+    assert alike.masks == (2, 2)
+    assert alike.equal_pixels == pytest.approx(0.98)
+    assert alike.score == pytest.approx(0.1)
+    assert alike.box_px == pytest.approx(0.5)
+
+
+def test_another_number_of_masks_is_not_alike() -> None:
+    one = _segment(Box(0, 0, 4, 4))
+    assert likeness([one, one], [one]).equal_pixels == 0.0
+    assert likeness([], []).equal_pixels == 1.0

@@ -1,0 +1,110 @@
+"""What the machine allows, and how a step is held against it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sam3_ros.bench.instruments import bandwidth
+from sam3_ros.bench.instruments.gemm import matmul_chain
+from sam3_ros.bench.instruments.machine import MachineFigures, measure_machine
+from sam3_ros.bench.instruments.roofline import MachineLimits, StageLoad, step_cost, total_cost
+from sam3_ros.bench.measurement import Budget, Outcome, StepTime, measure
+from sam3_ros.bench.setup import Setup
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.stages.plan import StageChoice
+from sam3_ros.core.stages.session import SessionOptions
+
+LIMITS = MachineLimits(gflops=100.0, gb_s=10.0)
+
+
+def test_the_chain_of_products_computes_them(tmp_path: Path) -> None:
+    path = tmp_path / "gemm.onnx"
+    path.write_bytes(matmul_chain(8, 3))
+    session = open_session(path, "cpu", SessionOptions(threads=1))
+    a, b = np.random.default_rng(0).standard_normal((2, 8, 8), np.float32)
+    np.testing.assert_allclose(session.run({"a": a, "b": b})["c"], a @ b @ b @ b, rtol=1e-4)
+
+
+def test_the_machine_is_measured_for_every_engine_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandwidth, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(bandwidth, "_LEAST_BYTES", 2**20)
+    bf16 = StageChoice("openvino", "bf16")
+    setup = Setup("tabletop", stages=(("fusion", bf16),), threads=1)
+    assert [*setup.engines(["text", "fusion"])] == ["cpu fp32", "openvino bf16"]
+    figures = measure_machine(setup, ["text", "decoder"])
+    assert [*figures.gemm_gflops] == ["cpu fp32"]
+    assert math.isfinite(figures.bandwidth_gb_s)
+    assert min(figures.bandwidth_gb_s, figures.gemm_gflops["cpu fp32"]) > 0
+
+
+def test_on_a_gpu_no_limit_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandwidth, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(bandwidth, "_LEAST_BYTES", 2**20)
+    half, host = StageChoice("cuda", "fp16"), StageChoice()
+    setup = Setup("tabletop", default=half, stages=(("text", host),), threads=1)
+    assert [*setup.engines(["fusion", "text"])] == ["cpu fp32"]
+    figures = measure_machine(setup, ["fusion", "decoder", "text"])
+    assert ([*figures.gemm_gflops], figures.not_measured) == (["cpu fp32"], ("cuda",))
+    assert figures.limits(half) is figures.limits(StageChoice("cuda")) is None
+    assert figures.limits(host) == figures.better_of(figures).limits(host) is not None
+    assert figures.better_of(figures) == figures
+
+    time, load = StepTime(20.0, 30.0), StageLoad(1, 10**9, 10**6)
+    on_gpu = step_cost(time, load, figures.limits(half))
+    assert (on_gpu.median_ms, on_gpu.runs, on_gpu.limit_percent) == (20.0, 1, None)
+    mixed = total_cost(time, [on_gpu, step_cost(time, load, figures.limits(host))])
+    assert (mixed.median_ms, mixed.limit_percent) == (20.0, None)
+
+
+def test_a_limit_is_the_best_that_was_seen() -> None:
+    first = MachineFigures("cpu", 2, {"cpu fp32": 50.0}, 12.0)
+    second = MachineFigures("cpu", 2, {"cpu fp32": 60.0}, 11.0)
+    assert first.better_of(second) == MachineFigures("cpu", 2, {"cpu fp32": 60.0}, 12.0)
+
+
+def test_a_step_is_limited_by_arithmetic_or_by_memory() -> None:
+    heavy = step_cost(StepTime(20.0, 30.0), StageLoad(1, 10**9, 10**6), LIMITS)
+    assert (heavy.gflop, heavy.gflop_s) == (1.0, 50.0)
+    assert (heavy.limit_ms, heavy.limit_percent, heavy.limited_by) == (10.0, 50.0, "arithmetic")
+    wide = step_cost(StepTime(20.0, 30.0), StageLoad(1, 10**6, 10**8), LIMITS)
+    assert (wide.limit_ms, wide.limit_percent, wide.limited_by) == (10.0, 50.0, "memory")
+    whole = total_cost(StepTime(50.0, 60.0), [heavy, wide])
+    assert (whole.limit_ms, whole.limit_percent, whole.gflop) == (20.0, 40.0, 1.001)
+
+
+def test_without_a_count_a_step_has_its_time_alone() -> None:
+    cost = step_cost(StepTime(20.0, 30.0), StageLoad(2, None, 10**6), LIMITS)
+    assert (cost.median_ms, cost.runs, cost.gflop, cost.limit_percent) == (20.0, 2, None, None)
+    assert total_cost(StepTime(50.0, 60.0), [cost]).limit_ms is None
+
+
+def test_a_budget_ends_by_repeats_or_by_time_but_not_below_its_least() -> None:
+    budget = Budget(repeats=5, seconds=1.0, least=3)
+    assert [budget.allows(done, spent) for done, spent in ((0, 9), (2, 9), (3, 9), (3, 0.9))] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert not budget.allows(5, 0.0)
+    with pytest.raises(ValueError, match="above 0"):
+        Budget(repeats=0)
+
+
+def test_a_slow_call_is_warmed_up_once_a_fast_one_thrice() -> None:
+    calls = []
+
+    def call() -> Outcome:
+        calls.append(1)
+        return Outcome({"step": 0.25}, 2)
+
+    found = measure("fast", call, Budget(4, seconds=1000.0))
+    assert (len(calls), found.repeats, found.segments) == (3 + 4, 4, 2)
+    assert found.steps["step"] == StepTime(250.0, 250.0)
+    calls.clear()
+    assert measure("slow", call, Budget(4, seconds=1e-9)).repeats == 3
+    assert len(calls) == 1 + 3

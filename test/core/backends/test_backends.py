@@ -1,0 +1,131 @@
+"""Sessions on ONNX Runtime: the provider that was asked for, or an error that helps."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx_graph import OnnxGraph
+
+from sam3_ros.core.backends import open_session
+from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.errors import BackendError, InferenceError
+from sam3_ros.core.stages.session import BRIEF_USE, SessionOptions
+
+
+@pytest.fixture
+def doubler(tmp_path: Path) -> Path:
+    """out = 2 * in, f32[1,n,3]."""
+    g = OnnxGraph("doubler")
+    value = g.input("in", np.float32, (1, "n", 3))
+    g.output(g.scaled(value, 2.0), "out", np.float32, (1, "n", 3))
+    g.output(g.cast(g.above(value, 0.0), np.bool_), "positive", np.bool_, (1, "n", 3))
+    return g.save(tmp_path / "doubler.onnx")
+
+
+def test_a_session_describes_its_tensors(doubler: Path) -> None:
+    session = open_session(doubler)
+    assert session.provider == "CPUExecutionProvider"
+    assert session.inputs["in"].shape == (1, "n", 3)
+    assert session.inputs["in"].dtype == np.float32
+    assert session.outputs["positive"].dtype == np.bool_
+    assert str(session.outputs["out"]) == "out: float32[1, n, 3]"
+
+
+def test_what_is_not_contiguous_lasts_as_long_as_the_run(tmp_path: Path) -> None:
+    side = 1024  # 4 MB an input, which go back to the system as soon as nobody holds them
+    g = OnnxGraph("sums")
+    first, second = (g.input(name, np.float32, (side, side)) for name in ("first", "second"))
+    summed = [g.op("CumSum", value, g.constant(0, np.int64)) for value in (first, second)]
+    g.output(g.op("Sub", *summed), "out", np.float32, (side, side))
+    session = open_session(g.save(tmp_path / "sums.onnx"), "cpu", SessionOptions(threads=1))
+    draws = np.random.default_rng(0)
+    for _ in range(3):
+        one, other = draws.integers(-9, 9, (2, side, side)).astype(np.float32)
+        found = session.run({"first": one.T, "second": other.T})["out"]
+        np.testing.assert_array_equal(found, np.cumsum(one.T - other.T, axis=0))
+
+
+def test_a_session_answers_by_name(doubler: Path) -> None:
+    session = open_session(doubler, "cpu", SessionOptions(threads=1))
+    value = np.arange(6, dtype=np.float32).reshape(1, 2, 3)[:, :, ::-1]  # not contiguous
+    results = session.run({"in": value})
+    assert list(results) == ["out", "positive"]
+    np.testing.assert_array_equal(results["out"], 2 * value)
+    np.testing.assert_array_equal(results["positive"], value > 0)
+
+
+def test_a_session_that_keeps_no_memory_answers_the_same(doubler: Path) -> None:
+    kept = open_session(doubler)
+    brief = open_session(doubler, options=BRIEF_USE)
+    feeds = {"in": np.ones((1, 2, 3), np.float32)}
+
+    for name, expected in kept.run(feeds).items():
+        np.testing.assert_array_equal(brief.run(feeds)[name], expected)
+
+
+def test_a_closed_session_says_so(doubler: Path) -> None:
+    session = open_session(doubler)
+    session.close()
+    session.close()
+    with pytest.raises(InferenceError, match="closed"):
+        session.run({"in": np.zeros((1, 1, 3), np.float32)})
+
+
+def test_an_unknown_backend_is_named_with_the_known_ones(doubler: Path) -> None:
+    with pytest.raises(BackendError, match="no backend 'npu'; there are cpu, cuda, tensorrt, open"):
+        open_session(doubler, "npu")
+
+
+@pytest.mark.parametrize(
+    ("backend", "package"),
+    [
+        ("cuda", "pip install onnxruntime-gpu"),
+        ("tensorrt", "pip install tensorrt"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_an_error_never_the_cpu(
+    doubler: Path, backend: str, package: str
+) -> None:
+    if PROVIDERS[backend].name in onnxruntime.get_available_providers():
+        pytest.skip(f"this ONNX Runtime has {PROVIDERS[backend].name}")
+    with pytest.raises(BackendError) as caught:
+        open_session(doubler, backend)
+    assert PROVIDERS[backend].name in str(caught.value)
+    assert package in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", PROVIDERS)
+def test_a_session_that_came_up_elsewhere_is_refused(backend: str) -> None:
+    provider = PROVIDERS[backend]
+    provider.require_running([provider.name, "CPUExecutionProvider"])
+    with pytest.raises(BackendError, match=f"could not start {provider.name}"):
+        provider.require_running(["SomeOtherProvider", provider.name])
+    with pytest.raises(BackendError, match="nothing"):
+        provider.require_running([])
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08" * 40])
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BackendError, match=r"bad.onnx cannot be loaded on backend 'cpu'") as caught:
+        open_session(path)
+    assert caught.value.__cause__ is not None
+
+
+def test_a_missing_onnx_runtime_tells_how_to_get_it(
+    doubler: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BackendError, match="pip install onnxruntime"):
+        open_session(doubler)
+
+
+@pytest.mark.parametrize("options", [{"threads": 0}, {"threads": -2}, {"device_id": -1}])
+def test_options_check_themselves(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        SessionOptions(**options)

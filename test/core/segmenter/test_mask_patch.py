@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import pytest
+
+from sam3_ros.core.bundle.manifest import Preprocessing, Size
+from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.segmenter.mask_patch import Patch, patch_of
+from sam3_ros.core.segmenter.transform import ImageTransform
+
+HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SOURCES = [(1080, 1920), (480, 640), (37, 53), (1, 1), (1200, 30), (20, 900), (144, 144)]
+
+
+def whole(logits: np.ndarray, height: int, width: int) -> np.ndarray:
+    if logits.shape == (height, width):
+        return logits
+    return np.asarray(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def blobs(side: int, seed: int) -> np.ndarray:
+    """Round objects anywhere, cut by the edges too; of some seeds one pixel, noise, or steps."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    logits = np.full((side, side), -8.0)
+    for _ in range(seed % 4):
+        centre_y, centre_x = random.uniform(-0.1, 1.1, 2) * side
+        far = np.hypot(y - centre_y, (x - centre_x) * random.uniform(0.5, 2))
+        logits = np.maximum(logits, 8 * (1 - far / random.uniform(0.5, 0.2 * side)))
+    if seed % 5 == 0:
+        logits[random.integers(side), random.integers(side)] = random.uniform(0.01, 30)
+    if seed % 5 == 1:
+        logits = np.round(logits)
+    if seed % 5 == 2:
+        logits += random.normal(size=logits.shape)
+    return logits.clip(-30, 30).astype(np.float32)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("threshold", [0.0, 0.25, -1.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_mask_is_that_of_logits_resized_whole(
+    source: tuple[int, int], threshold: float, seed: int
+) -> None:
+    logits = blobs(72, seed)
+    transform = ImageTransform(ImageSize(*source), Preprocessing(1008, 1008, *HALVES))
+    found = transform.found_in_source(logits, threshold)
+    expected = whole(logits, *source) > np.float32(threshold)
+    np.testing.assert_array_equal(found.mask, expected)
+    assert found.bounds == mask_bounds(expected)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("fit", ["stretch", "longest_side"])
+@pytest.mark.parametrize("seed", range(8))
+def test_through_the_padded_input_too(
+    source: tuple[int, int], fit: Literal["stretch", "longest_side"], seed: int
+) -> None:
+    logits, frame = blobs(64, seed), Size(256, 256)
+    how = Preprocessing(512, 512, *HALVES, fit)
+    transform = ImageTransform(ImageSize(*source), how, frame)
+    scale = 256 / max(source)
+    content = [max(1, int(side * scale + 0.5)) for side in source]
+    height, width = content if fit == "longest_side" else (256, 256)
+    padded = np.ascontiguousarray(whole(logits, 256, 256)[:height, :width])
+    expected = whole(padded, *source) > 0
+    found = transform.found_in_source(logits, 0.0, "through_padded_input")
+    np.testing.assert_array_equal(found.mask, expected)
+    assert found.bounds == mask_bounds(expected)
+
+
+def test_only_the_surroundings_of_a_small_object_are_resized() -> None:
+    logits = np.full((288, 288), -5, np.float32)
+    logits[100:110, 40:60] = 5
+    patch = patch_of(logits, 0.0)
+    assert patch is not None
+    assert patch.values.shape == (16, 26)
+    resized = patch.resized(ImageSize(1080, 1920))
+    assert resized.values.size < 1080 * 1920 / 50
+    assert resized.found(0.0).bounds == Box(267, 375, 400, 412)
+
+
+def test_nothing_above_the_threshold_is_no_patch() -> None:
+    assert patch_of(np.full((8, 8), -1, np.float32), 0.0) is None
+
+
+def test_what_padding_cuts_off_leaves_an_empty_mask() -> None:
+    logits = np.full((64, 64), -5, np.float32)
+    logits[60:, 60:] = 5
+    how = Preprocessing(64, 64, *HALVES, "longest_side")
+    found = ImageTransform(ImageSize(20, 600), how).found_in_source(
+        logits, 0.0, "through_padded_input"
+    )
+    assert found.bounds is None
+    assert not found.mask.any()
+
+
+@pytest.mark.parametrize(("top", "left"), [(-1, 0), (0, -1), (7, 0), (0, 7)])
+def test_a_patch_lies_in_its_grid(top: int, left: int) -> None:
+    with pytest.raises(ValueError, match="inside its grid"):
+        Patch(np.zeros((2, 2), np.float32), top, left, ImageSize(8, 8), -1.0)

@@ -1,0 +1,66 @@
+"""The bag that is shipped: two cameras that see the same objects, each with its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from sam3_ros.replay.bag.bag import Bag, open_bag
+from sam3_ros.replay.bag.header import read_header
+from sam3_ros.replay.bag.truth import read_truth
+from sam3_ros.ros.launching.shared_files import demo_bag
+
+FRONT, SIDE = "/camera/image/compressed", "/side/image/compressed"
+
+
+@pytest.fixture(scope="module")
+def bag() -> Iterator[Bag]:
+    with open_bag(demo_bag()) as opened:
+        yield opened
+
+
+def test_each_camera_has_images_info_and_labels(bag: Bag) -> None:
+    counts = {name: topic.message_count for name, topic in bag.topics.items()}
+    front = dict.fromkeys((FRONT, "/camera/camera_info", "/truth/labels"), 150)
+    side = dict.fromkeys((SIDE, "/side/camera_info", "/side/truth/labels"), 75)
+    assert counts == {**front, **side, "/truth/objects": 1}
+    assert bag.camera_topics == [FRONT, SIDE]
+
+
+def test_it_stays_small() -> None:
+    assert sum(path.stat().st_size for path in demo_bag().iterdir()) < 10e6
+
+
+def test_frame_and_stamp_tell_the_cameras_apart(bag: Bag) -> None:
+    headers = {
+        topic: [read_header(message.cdr) for message in bag.messages([topic])]
+        for topic in (FRONT, SIDE)
+    }
+    assert {h.frame_id for h in headers[FRONT]} == {"camera_optical_frame"}
+    assert {h.frame_id for h in headers[SIDE]} == {"side_optical_frame"}
+    stamps = {topic: {h.stamp_ns for h in found} for topic, found in headers.items()}
+    assert not stamps[FRONT] & stamps[SIDE]
+    assert sorted(stamps[SIDE]) == [h.stamp_ns for h in headers[SIDE]]
+
+
+@pytest.mark.parametrize("images", [FRONT, SIDE])
+def test_each_camera_sees_every_object_in_every_image(bag: Bag, images: str) -> None:
+    truth = read_truth(bag, images)
+    assert truth is not None
+    assert {read_header(m.cdr).stamp_ns for m in bag.messages([images])} == set(truth.labels)
+    assert len(truth.objects) == 9
+    for labels in truth.labels.values():
+        seen = np.bincount(labels.ravel(), minlength=10)
+        assert min(seen[number] for number in truth.objects) > 1000
+
+
+def test_the_second_camera_looks_from_somewhere_else(bag: Bag) -> None:
+    first = [next(bag.messages([topic])) for topic in (FRONT, SIDE)]
+    images = [
+        cv2.imdecode(np.asarray(bag.decode(m).data), cv2.IMREAD_COLOR).astype(int) for m in first
+    ]
+    assert images[0].shape == images[1].shape == (480, 640, 3)
+    assert np.abs(images[0] - images[1]).mean() > 10

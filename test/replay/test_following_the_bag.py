@@ -1,0 +1,107 @@
+"""The shipped model follows the objects of the shipped bag, and lets go of those that leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import pytest
+from scenes import iou
+
+from sam3_ros.core.geometry import inmost_point
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.following import Followed
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.replay.bag.bag import open_bag
+from sam3_ros.replay.bag.header import read_header
+from sam3_ros.replay.bag.truth import Labels, read_truth
+from sam3_ros.ros.launching.shared_files import demo_bag
+
+IMAGES = "/camera/image/compressed"
+Picture = tuple[np.ndarray, Labels]
+View = tuple[ImageEmbedding, Labels]
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Picture]:
+    """Every tenth, RGB, with the objects' numbers."""
+    found = []
+    with open_bag(demo_bag()) as bag:
+        truth = read_truth(bag, IMAGES)
+        assert truth is not None
+        for message in list(bag.messages([IMAGES]))[::10]:
+            data = np.asarray(bag.decode(message).data)
+            bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            labels = truth.labels[read_header(message.cdr).stamp_ns]
+            found.append((cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), labels))
+    return found
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Iterator[Segmenter]:
+    with Segmenter.load("tabletop", threads=2) as loaded:
+        yield loaded
+
+
+def views(segmenter: Segmenter, pictures: Sequence[Picture]) -> list[View]:
+    return [(segmenter.encode_image(image), labels) for image, labels in pictures]
+
+
+def track(segmenter: Segmenter, seen: Sequence[View], number: int) -> Iterator[Followed]:
+    """Clicked in the first view, until it is lost; the answers of the views after it."""
+    embedding, labels = seen[0]
+    prompt = InteractivePrompt(points=(inmost_point(labels == number),))
+    last = segmenter.start_following(embedding, prompt)
+    for embedding, _ in seen[1:]:
+        last = segmenter.follow(embedding, prompt, last, least_score=0.5)
+        yield last
+        if last.segment is None:
+            return
+
+
+def test_every_object_of_the_bag_is_followed_to_its_end(
+    segmenter: Segmenter, pictures: list[Picture]
+) -> None:
+    seen = views(segmenter, pictures)
+    overlaps = []
+    for number in range(1, 10):
+        for followed, (_, labels) in zip(track(segmenter, seen, number), seen[1:], strict=True):
+            assert followed.segment is not None, (number, followed.lost)
+            overlaps.append(iou(followed.segment.mask, labels == number))
+            assert overlaps[-1] > 0.7, number
+    assert len(overlaps) == 9 * 14
+    assert np.mean(overlaps) > 0.92
+
+
+def panned(picture: Picture, right: bool) -> list[Picture]:
+    """A view of 400x300 that goes over the picture in steps of 12 px, then stays."""
+    image, labels = picture
+    steps = [*range(0, 241, 12), 240, 240]
+    lefts = steps if right else [240 - step for step in steps]
+    cuts = [(slice(90, 390), slice(left, left + 400)) for left in lefts]
+    return [(np.ascontiguousarray(image[cut]), labels[cut]) for cut in cuts]
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_an_object_that_leaves_the_view_is_let_go_and_never_exchanged(
+    segmenter: Segmenter, pictures: list[Picture], right: bool
+) -> None:
+    seen = views(segmenter, panned(pictures[7], right))
+    first, last = seen[0][1], seen[-1][1]
+    left = 0
+    for number in np.unique(first[first > 0]):
+        if np.count_nonzero(first == number) < 700:
+            continue
+        answers = list(track(segmenter, seen, number))
+        for followed, (_, labels) in zip(answers, seen[1:], strict=False):
+            if followed.segment is not None:
+                there = np.bincount(labels[followed.segment.mask], minlength=256)
+                assert there[1:].argmax() + 1 == number, followed.segment.box
+        if not np.any(last == number):
+            left += 1
+            assert answers[-1].segment is None, number
+        elif np.count_nonzero(last == number) == np.count_nonzero(first == number):
+            assert answers[-1].segment is not None, (number, answers[-1].lost)
+    assert left >= 1

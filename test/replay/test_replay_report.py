@@ -1,0 +1,144 @@
+"""The account of frames, and how it is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from std_msgs.msg import Header
+
+from sam3_ros.replay.report.report import (
+    CameraReport,
+    FrameAccount,
+    Latency,
+    PromptReport,
+    ReplayReport,
+    account_frames,
+    latency_of,
+)
+from sam3_ros.replay.report.table import report_table
+from sam3_ros.replay.under_test.account import FrameCounts, NodeAccount, read_account
+from sam3_ros.ros.frames.ledger import DropReason, FrameLedger
+from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
+
+
+def report(frames: FrameAccount, **others: object) -> ReplayReport:
+    latency = Latency(5.0, 9.0)
+    camera = CameraReport("", frames, latency, **others)
+    return ReplayReport("bag", "/node", 3.0, (camera,), latency, (), has_truth=True)
+
+
+def test_every_frame_has_its_place():
+    frames = account_frames(
+        100, 80, FrameCounts(95, 84, {"superseded": 10, "undecodable": 1, "other": 0})
+    )
+    assert frames == FrameAccount(100, 80, {"superseded": 10, "undecodable": 1}, 5, 4, 0)
+    assert frames.balances
+    assert report(frames).complete
+
+
+@pytest.mark.parametrize(
+    ("sent", "masks", "received", "answered", "what"),
+    [
+        (10, 8, 10, 8, "two are still in work"),
+        (10, 10, 12, 12, "somebody else sent two"),
+        (10, 11, 10, 10, "a mask too many"),
+    ],
+)
+def test_an_account_that_does_not_balance(sent, masks, received, answered, what):
+    frames = account_frames(sent, masks, FrameCounts(received, answered))
+    assert not frames.balances, what
+    assert not report(frames).complete
+
+
+def test_answers_with_a_wrong_header_are_no_complete_replay():
+    whole = account_frames(1, 1, FrameCounts(1, 1))
+    assert not report(whole, stray_masks=1).complete
+    assert not report(whole, wrong_frame_ids=1).complete
+
+
+def test_latency_is_median_and_p95_in_milliseconds():
+    latency = latency_of([0.001 * n for n in range(1, 102)])
+    assert latency == Latency(pytest.approx(51.0), pytest.approx(96.0))
+    assert latency_of([]) is None
+
+
+def diagnosed(state: str = "active", failure: str = "") -> DiagnosticArray:
+    """As the node says it."""
+    ledger = FrameLedger()
+    for _ in range(5):
+        ledger.count_received()
+    ledger.count_answered(0.01)
+    ledger.count_dropped(DropReason.SUPERSEDED)
+    status = NodeStatus("/node", state, failure, {"bundle": "b"}, ledger.report())
+    return Diagnostics().message(status, Header())
+
+
+def test_the_node_is_understood():
+    account = read_account(diagnosed(), "/node")
+    assert account is not None
+    assert (account.state, account.failure) == ("active", "")
+    counts = account.of("")
+    assert (counts.received, counts.answered, counts.in_work) == (5, 1, 3)
+    assert counts.dropped["superseded"] == 1
+    assert read_account(diagnosed(), "/other") is None
+
+
+def test_the_failure_of_the_node_is_understood():
+    account = read_account(diagnosed("unconfigured", "no bundle 'x'"), "/node")
+    assert account is not None
+    assert account.failure == "unconfigured: no bundle 'x'"
+
+
+def test_what_came_before_is_taken_off():
+    before = NodeAccount("active", "", {"": FrameCounts(10, 6, {"superseded": 4})})
+    counts = {"": FrameCounts(15, 9, {"superseded": 5, "undecodable": 1})}
+    since = NodeAccount("active", "", counts).since(before, [""])[""]
+    assert (since.received, since.answered, since.in_work) == (5, 3, 0)
+    assert since.dropped == {"superseded": 1, "undecodable": 1}
+
+
+def test_the_table_tells_all_of_it():
+    frames = account_frames(10, 7, FrameCounts(9, 8, {"superseded": 1}))
+    prompts = (
+        PromptReport("text", "red cube", 5, 5, judged=5, iou=0.91234),
+        PromptReport("text", "blue star", 2, 0, judged=2, rightly_nothing=2),
+        PromptReport("click", "on the red cube", 1, 0, refused="outside the image"),
+        PromptReport("followed", "blue ball", 9, 9, 9, 0.8, lost="too small", delay_ms=21.4),
+    )
+    cameras = (CameraReport("", frames, None),)
+    told = ReplayReport("my_bag", "/node", 3.0, cameras, None, prompts, True, files=("a.mp4",))
+    table = report_table(told)
+    rows = [" ".join(line.split()) for line in table.splitlines()]
+    assert "frames in 10" in rows
+    assert "superseded 1" in rows
+    assert "lost on the way to the node 1" in rows
+    assert "latency, camera to mask no answer" in rows
+    assert 'text "red cube" 5 5 5 0.912' in rows
+    assert 'text "blue star" 2 0 2 - rightly nothing in 2 of 2' in rows
+    assert "click on the red cube 1 0 0 - refused: outside the image" in rows
+    assert "followed: blue ball 9 9 9 0.800 answered after 21 ms; lost: too small" in rows
+    assert rows[-1] == "a.mp4"
+
+
+def test_several_cameras_have_a_column_each():
+    front = CameraReport("front", account_frames(3, 3, FrameCounts(3, 3)), Latency(5, 9), 2)
+    side = CameraReport("side", account_frames(2, 1, FrameCounts(2, 1, {"other": 1})), None)
+    prompts = (PromptReport("click", "at 1,2", 1, 1, camera="side"),)
+    told = ReplayReport("bag", "/node", 3.0, (front, side), Latency(5, 9), prompts, False)
+    assert told.complete
+    assert (told.frames.sent, told.frames.answered, told.frames.dropped) == (5, 4, {"other": 1})
+    rows = [" ".join(line.split()) for line in report_table(told).splitlines()]
+    assert rows[1:4] == ["front side", "frames in 3 2", "answered 3 1"]
+    assert "other 0 1" in rows
+    assert "latency, camera to mask, median 5.0 ms -" in rows
+    assert "answered again, for a click 2 0" in rows
+    assert "side: click at 1,2 1 1" in rows
+
+
+def test_the_document_is_json():
+    document = json.loads(json.dumps(report(account_frames(1, 1, FrameCounts(1, 1))).document()))
+    assert document["frames"]["sent"] == 1
+    assert document["latency"] == {"median_ms": 5.0, "p95_ms": 9.0}
+    assert document["complete"] is True

@@ -1,0 +1,127 @@
+"""Which topics are worked for, with real publishers and subscribers in one process."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_domains import own_domain
+from sam3_ros.msg import FrameTiming, SegmentScores
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.ros.answers.outputs import Answer, Outputs
+from sam3_ros.ros.cameras import Camera
+from sam3_ros.ros.parameters.parameters import configuration
+
+
+def unheeded(_message: object) -> None:
+    """A callback whose signature rclpy can read, as it cannot read print's before Python 3.11."""
+
+
+@pytest.fixture
+def node():
+    with own_domain() as domain:
+        context = Context()
+        rclpy.init(context=context, domain_id=domain)
+        node = Node("outputs", context=context)
+        yield node
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def outputs_of(node: Node, camera: str = "") -> Outputs:
+    return Outputs(node, Camera(camera), lambda: configuration({}), lambda: (), 0.5)
+
+
+def wait_for(done) -> None:
+    end = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_topic_is_wanted_while_somebody_listens(node):
+    outputs = outputs_of(node)
+    assert outputs.listened_to() == ()
+    reliable = QoSProfile(depth=1)
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    one = node.create_subscription(Image, "outputs/mask", unheeded, best_effort)
+    node.create_subscription(SegmentScores, "outputs/scores", unheeded, reliable)
+    wait_for(lambda: outputs.listened_to() == ("mask", "scores"))
+    node.destroy_subscription(one)
+    wait_for(lambda: outputs.listened_to() == ("scores",))
+    outputs.destroy()
+    wait_for(lambda: node.count_publishers("outputs/mask") == 0)
+
+
+def test_a_named_camera_has_topics_of_its_own(node):
+    outputs = outputs_of(node, "front")
+    node.create_subscription(Image, "outputs/front/confidence", unheeded, 1)
+    node.create_subscription(FrameTiming, "outputs/front/debug/timing", unheeded, 1)
+    wait_for(lambda: outputs.listened_to() == ("confidence", "debug/timing"))
+    assert node.count_publishers("outputs/mask") == 0
+    outputs.destroy()
+    wait_for(lambda: node.count_publishers("outputs/front/debug/timing") == 0)
+
+
+def test_a_topic_that_is_not_wanted_counts_for_nothing(node):
+    wanted = {"outputs": ["scores"]}
+    outputs = Outputs(node, Camera(), lambda: configuration(wanted), lambda: (), 0.5)
+    for topic in ("mask", "confidence"):
+        node.create_subscription(Image, f"outputs/{topic}", unheeded, 1)
+    node.create_subscription(SegmentScores, "outputs/scores", unheeded, 1)
+    wait_for(lambda: outputs.listened_to() == ("scores",))
+    wanted["outputs"] = ["scores", "confidence"]
+    wait_for(lambda: outputs.listened_to() == ("confidence", "scores"))
+
+
+def an_answer(**values: object) -> Answer:
+    mask = np.zeros((4, 6), bool)
+    mask[1:3, 1:3] = True
+    return Answer(
+        header=Header(frame_id="camera"),
+        image_rgb=np.zeros((4, 6, 3), np.uint8),
+        segments=[Segment("mug", "mug", 0.9, Box(1, 1, 3, 3), mask)],
+        label_values={"mug": 5},
+        mask_encoding="mono8",
+        **values,
+    )
+
+
+def test_the_timing_goes_out_last_and_tells_of_the_others(node):
+    outputs = outputs_of(node)
+    heard = []
+    node.create_subscription(FrameTiming, "outputs/debug/timing", heard.append, 1)
+    wait_for(lambda: outputs.listened_to() == ("debug/timing",))
+    answer = an_answer(
+        received=time.monotonic() - 0.5, waited=0.25, stages={"convert": 0.125, "decoder": 0.0625}
+    )
+    outputs.publish(outputs.messages(answer, ("mask", "debug/timing")))
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    wait_for(lambda: executor.spin_once(timeout_sec=0.1) or heard)
+    executor.shutdown()
+    (timing,) = heard
+    stages = {each.stage: each.milliseconds for each in timing.stages}
+    assert list(stages) == ["convert", "decoder", "messages", "publish"]
+    assert (stages["convert"], stages["decoder"]) == (125, 62.5)
+    assert timing.waited_milliseconds == 250
+    assert timing.total_milliseconds >= 500
+    assert timing.header == answer.header
+
+
+def test_only_what_is_wanted_is_made(node):
+    answer = an_answer()
+    messages = outputs_of(node).messages(answer, ("mask",)).by_output
+    assert list(messages) == ["mask"]
+    labels = np.frombuffer(messages["mask"].data, np.uint8).reshape(4, 6)
+    np.testing.assert_array_equal(labels, answer.segments[0].mask * 5)

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import Header
+
+from sam3_ros.ros.frames.ledger import DropReason, FrameLedger, joint_report
+from sam3_ros.ros.frames.report import CameraReport, PipelineReport, StageLatency
+from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
+from sam3_ros.ros.health.health import Thresholds
+from sam3_ros.ros.health.level_log import LevelLog
+from sam3_ros.ros.health.memory import MemoryUse, memory_use
+from sam3_ros.ros.parameters.parameters import configuration
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def report_of(
+    ledgers: Mapping[str, FrameLedger], silent_s: float | None, waiting_s: float | None = None
+) -> PipelineReport:
+    return PipelineReport(
+        providers={"image": "CPUExecutionProvider"},
+        converter="own",
+        prompts=("red", "blue"),
+        cameras={
+            name: CameraReport(ledger.report(), waiting_s, silent_s)
+            for name, ledger in ledgers.items()
+        },
+        clicks_waiting=2,
+        oldest_click_s=0.25,
+        clicks_at_once=7,
+        kept_frames=3,
+        kept_frame_bytes=5 * 2**20,
+        kept_texts=4,
+        kept_text_bytes=2**19,
+        stages={"image": StageLatency(12.34, 20.0)},
+        last_error="",
+    )
+
+
+class Told:
+    """Messages of one node, with its ledgers and parameters."""
+
+    def __init__(self, *cameras: str, **parameters: float) -> None:
+        self.ledgers = {name: FrameLedger() for name in cameras or ("",)}
+        self.diagnostics = Diagnostics()
+        self.thresholds = Thresholds.of(configuration(parameters))
+
+    def status(self, **changes: object) -> NodeStatus:
+        silent_s = changes.pop("silent_s", 0.1)
+        return replace(
+            NodeStatus(
+                node_name="/node",
+                state="active",
+                failure="",
+                model={"bundle": "tabletop"},
+                frames=joint_report(self.ledgers.values()),
+                active_s=100.0,
+                report=report_of(self.ledgers, silent_s),
+                thresholds=self.thresholds,
+            ),
+            **changes,
+        )
+
+    def all(self, **changes: object) -> list[DiagnosticStatus]:
+        return self.diagnostics.message(self.status(**changes), Header()).status
+
+    def __call__(self, **changes: object) -> DiagnosticStatus:
+        return self.all(**changes)[0]
+
+
+def values_of(status: DiagnosticStatus) -> dict[str, str]:
+    return {entry.key: entry.value for entry in status.values}
+
+
+def test_levels_of_states():
+    told = Told()
+    assert (told().level, told().message) == (OK, "active")
+    assert told(state="inactive", active_s=None).level == WARN
+    loading = told(
+        state="configuring", active_s=None, report=None, loading="stage 3 of 15, text, 12 MB, 4 s"
+    )
+    assert loading.level == WARN
+    assert loading.message == "configuring: loading stage 3 of 15, text, 12 MB, 4 s"
+    assert values_of(loading)["loading"] == "stage 3 of 15, text, 12 MB, 4 s"
+    failed = told(state="unconfigured", failure="configure failed: no bundle", report=None)
+    assert failed.level == ERROR
+    assert failed.message == "unconfigured: configure failed: no bundle"
+    assert values_of(failed)["last error"] == "configure failed: no bundle"
+
+
+def fail(ledger: FrameLedger, failed: int, answered: int) -> None:
+    for _ in range(failed + answered):
+        ledger.count_received()
+    for _ in range(failed):
+        ledger.count_dropped(DropReason.INFERENCE_FAILED)
+    for _ in range(answered):
+        ledger.count_answered(0.05)
+
+
+def test_it_warns_while_frames_fail_and_not_after():
+    told = Told()
+    told.ledgers[""].count_received()
+    told.ledgers[""].count_dropped(DropReason.SUPERSEDED)
+    assert told().level == OK
+    fail(told.ledgers[""], 1, 3)
+    warned = told()
+    assert warned.level == WARN
+    assert warned.message == "active, but 1 of 4 frames could not be answered"
+    assert told().level == OK
+    fail(told.ledgers[""], 2, 1)
+    assert told().level == ERROR
+    assert told().level == OK
+
+
+@pytest.mark.parametrize(
+    "reason", [DropReason.UNDECODABLE, DropReason.INFERENCE_FAILED, DropReason.OUT_OF_MEMORY]
+)
+def test_what_counts_as_failed(reason):
+    told = Told()
+    told.ledgers[""].count_received()
+    told.ledgers[""].count_dropped(reason)
+    assert told().level == ERROR
+
+
+def test_the_share_that_may_fail_is_a_parameter():
+    told = Told(failed_warn=0.5, failed_error=1.0)
+    fail(told.ledgers[""], 1, 1)
+    assert told().level == OK
+    fail(told.ledgers[""], 2, 1)
+    assert told().level == WARN
+
+
+def test_silence():
+    told = Told(silence_warn_s=2.0, silence_error_s=10.0)
+    assert told(silent_s=2.0).level == OK
+    assert told(silent_s=2.5).message == "active, but no image came for 2.5 s"
+    assert told(silent_s=2.5).level == WARN
+    assert told(silent_s=10.5).level == ERROR
+    # It had no reason to come before the node was active.
+    assert told(silent_s=60.0, active_s=1.0).level == OK
+    assert told(silent_s=None, active_s=3.0).level == WARN
+    assert told(silent_s=60.0, state="inactive", active_s=None).message == "inactive"
+    assert Told(silence_warn_s=0.0, silence_error_s=0.0)(silent_s=1e6).level == OK
+    assert Told(silence_warn_s=0.0, silence_error_s=5.0)(silent_s=6.0).level == ERROR
+
+
+def test_latency():
+    told = Told(latency_warn_ms=40.0, latency_error_ms=60.0)
+    assert told().level == OK
+    fail(told.ledgers[""], 0, 20)
+    slow = told()
+    assert slow.level == WARN
+    assert slow.message == "active, but the p95 latency is 50 ms, above 40 ms"
+    for _ in range(20):
+        told.ledgers[""].count_answered(0.1)
+    assert told().level == ERROR
+    never = Told()
+    never.ledgers[""].count_answered(100.0)
+    assert never().level == OK
+
+
+def test_a_status_for_each_camera_that_has_a_name():
+    assert [status.name for status in Told().all()] == ["/node: segmentation"]
+    told = Told("front", "left")
+    fail(told.ledgers["left"], 1, 3)
+    node, front, left = told.all()
+    assert [front.name, left.name] == ["/node: camera front", "/node: camera left"]
+    assert (node.level, front.level, left.level) == (WARN, OK, WARN)
+    assert node.message == "active, but camera left: 1 of 4 frames could not be answered"
+    assert left.message == "active, but 1 of 4 frames could not be answered"
+    assert values_of(node)["frames received"] == "4"
+    assert values_of(front)["frames received"] == "0"
+    assert values_of(left)["frames answered"] == "3"
+    assert values_of(left)["since the last image s"] == "0.10"
+    assert {status.level for status in told.all(state="inactive", active_s=None)} == {WARN}
+
+
+def test_every_figure_has_a_value():
+    told = Told()
+    told.ledgers[""].count_received()
+    told.ledgers[""].count_answered(0.0123, 0.0456)
+    memory = MemoryUse(100 * 2**20, 200 * 2**20, None)
+    values = values_of(told(memory=memory))
+    assert {f"frames dropped, {reason.value}" for reason in DropReason} <= set(values)
+    assert (
+        values.items()
+        >= {
+            "state": "active",
+            "bundle": "tabletop",
+            "provider of image": "CPUExecutionProvider",
+            "image converter": "own",
+            "prompts": "red; blue",
+            "frames answered": "1",
+            "latency median ms": "12.3",
+            "latency p95 ms": "12.3",
+            "stamp to mask median ms": "45.6",
+            "stamp to mask p95 ms": "45.6",
+            "step image median ms": "12.3",
+            "step image p95 ms": "20.0",
+            "since the last image s": "0.10",
+            "waiting frame's age s": "",
+            "clicks waiting": "2",
+            "oldest click's age s": "0.25",
+            "clicks answered at once": "7",
+            "kept frames": "3",
+            "kept frames MiB": "5.0",
+            "kept texts": "4",
+            "kept texts MiB": "0.5",
+            "resident memory MiB": "100.0",
+            "peak resident memory MiB": "200.0",
+            "last error": "",
+        }.items()
+    )
+    never = values_of(Told()())
+    assert never["latency p95 ms"] == never["stamp to mask median ms"] == ""
+    assert "GPU memory MiB" not in values
+    assert values_of(told(memory=memory, uses_gpu=True))["GPU memory MiB"] == "unknown"
+
+
+def test_one_account_of_several_cameras():
+    front, left = FrameLedger(), FrameLedger()
+    fail(front, 1, 2)
+    left.count_received()
+    left.count_answered(0.25)
+    both = joint_report([front, left])
+    assert (both.received, both.answered, both.in_work) == (4, 3, 0)
+    assert both.dropped[DropReason.INFERENCE_FAILED] == 1
+    assert both.latency_median == pytest.approx(0.05)
+    assert both.since_stamp_p95 is None
+    left.count_answered(0.25, 0.75)
+    assert joint_report([front, left]).since_stamp_p95 == pytest.approx(0.75)
+    assert joint_report([]).latency_p95 is None
+
+
+def test_the_memory_of_this_process():
+    use = memory_use(ask_gpu=True)
+    assert use.resident is not None
+    assert use.resident_peak is not None
+    assert 10 * 2**20 < use.resident <= use.resident_peak
+
+
+class Lines:
+    """A logger's severities and words."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def info(self, words: str) -> None:
+        self.lines.append(("info", words))
+
+    def warning(self, words: str) -> None:
+        self.lines.append(("warning", words))
+
+    def error(self, words: str) -> None:
+        self.lines.append(("error", words))
+
+
+def status(level: bytes, message: str, name: str = "node") -> DiagnosticStatus:
+    return DiagnosticStatus(level=level, name=name, message=message)
+
+
+def test_a_level_that_changes_is_logged_once(monkeypatch):
+    lines, now = Lines(), [0.0]
+    monkeypatch.setattr("sam3_ros.ros.health.level_log.time.monotonic", lambda: now[0])
+    log = LevelLog(lines)
+    for level, words in [(OK, "well"), (WARN, "slow"), (WARN, "slower"), (WARN, "slow")]:
+        log.tell(status(level, words))
+    assert lines.lines == [("warning", "slow")]
+    now[0] = 10.0
+    for level, words in [(ERROR, "silent"), (OK, "well"), (ERROR, "silent"), (OK, "well")]:
+        log.tell(status(level, words))
+    assert lines.lines[1:] == [("error", "silent")]
+    now[0] = 20.0
+    log.tell(status(OK, "well"))
+    log.tell(status(WARN, "slow", "another"))
+    assert lines.lines[2:] == [("info", "well"), ("warning", "slow")]
+    log.forget()
+    log.tell(status(WARN, "slow"))
+    assert lines.lines[4:] == [("warning", "slow")]
+
+
+def test_the_log_says_which_camera():
+    lines = Lines()
+    log = LevelLog(lines)
+    for camera in ("front", "left"):
+        log.tell(status(WARN, "active, but slow", f"/node: camera {camera}"))
+    log.tell(status(WARN, "active, but slow", "/node: segmentation"))
+    told = [f"camera {camera}: active, but slow" for camera in ("front", "left")]
+    assert [words for _, words in lines.lines] == [*told, "active, but slow"]

@@ -1,0 +1,194 @@
+"""Every encoding that cameras publish, through our converter and through cv_bridge where it is.
+
+The expectation never comes from OpenCV: a known RGB scene is encoded here by plain arithmetic.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+
+from sam3_ros.core.errors import ImageError
+from sam3_ros.ros.images import cv_bridge as cv_bridge_conversion
+from sam3_ros.ros.images.conversion import OwnConverter
+from sam3_ros.ros.images.cv_bridge import (
+    CvBridgeConverter,
+    CvBridgeUnavailableError,
+    choose_converter,
+    import_ros_2_cv_bridge,
+)
+from sam3_ros.ros.images.pixel_rows import LAYOUTS
+
+HEIGHT, WIDTH = 16, 24
+
+
+@pytest.fixture(params=["own", "cv_bridge"])
+def converter(request):
+    if request.param == "own":
+        return OwnConverter()
+    try:
+        return CvBridgeConverter()
+    except CvBridgeUnavailableError as reason:
+        pytest.skip(f"cv_bridge comes with a ROS install, not with the wheels: {reason}")
+
+
+def scene() -> np.ndarray:
+    """RGB uint8 [H, W, 3]: two halves of even colour, so that mosaics can be undone exactly."""
+    image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    image[:, : WIDTH // 2] = (200, 90, 40)
+    image[:, WIDTH // 2 :] = (30, 120, 210)
+    return image
+
+
+def noise(channels: int, dtype: type) -> np.ndarray:
+    numbers = np.random.default_rng(7).integers(
+        0, np.iinfo(dtype).max + 1, (HEIGHT, WIDTH, channels)
+    )
+    return numbers.astype(dtype)
+
+
+def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: bool = False) -> Image:
+    """Image of [H, W, C] pixels, each row followed by `padding` bytes of rubbish."""
+    wire = pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))
+    rows = [row.tobytes() + b"\xa5" * padding for row in wire]
+    return Image(
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=big_endian,
+        step=len(rows[0]),
+        data=b"".join(rows),
+    )
+
+
+def to_eight_bits(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.rint(pixels.astype(np.float64) * 255 / 65535).astype(np.uint8)
+
+
+ORDERS = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "rgba": (0, 1, 2), "bgra": (2, 1, 0)}
+NAMELESS = {1: (0, 0, 0), 3: (2, 1, 0), 4: (2, 1, 0)}
+PLAIN = [
+    *[(f"{name}8", order, len(name), np.uint8) for name, order in ORDERS.items()],
+    *[(f"{name}16", order, len(name), np.uint16) for name, order in ORDERS.items()],
+    ("mono8", (0, 0, 0), 1, np.uint8),
+    ("mono16", (0, 0, 0), 1, np.uint16),
+    *[(f"8UC{count}", order, count, np.uint8) for count, order in NAMELESS.items()],
+    *[(f"16UC{count}", order, count, np.uint16) for count, order in NAMELESS.items()],
+]
+
+
+@pytest.mark.parametrize(("padding", "big_endian"), [(0, False), (7, False), (8, True), (5, True)])
+@pytest.mark.parametrize(
+    ("encoding", "order", "channels", "dtype"), PLAIN, ids=[case[0] for case in PLAIN]
+)
+def test_plain_encodings(converter, encoding, order, channels, dtype, padding, big_endian):
+    pixels = noise(channels, dtype)
+    expected = to_eight_bits(pixels)[:, :, order]
+    rgb = converter.to_rgb(message(pixels, encoding, padding, big_endian))
+    assert rgb.shape == (HEIGHT, WIDTH, 3)
+    assert rgb.dtype == np.uint8
+    np.testing.assert_array_equal(rgb, expected)
+
+
+TILES = {"rggb": ((0, 1), (1, 2)), "bggr": ((2, 1), (1, 0)), "gbrg": ((1, 2), (0, 1)),
+         "grbg": ((1, 0), (2, 1))}  # fmt: skip
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("tile", TILES)
+def test_bayer(converter, tile, bits, padding):
+    rgb = scene()
+    mosaic = np.empty((HEIGHT, WIDTH, 1), np.uint8 if bits == 8 else np.uint16)
+    for y in range(2):
+        for x in range(2):
+            mosaic[y::2, x::2, 0] = rgb[y::2, x::2, TILES[tile][y][x]]
+    if bits == 16:
+        mosaic *= 257
+    came = converter.to_rgb(message(mosaic, f"bayer_{tile}{bits}", padding))
+    seam = slice(WIDTH // 2 - 2, WIDTH // 2 + 2)  # where neighbours of two colours mix
+    np.testing.assert_array_equal(np.delete(came, seam, 1), np.delete(rgb, seam, 1))
+
+
+def yuv(rgb: np.ndarray) -> np.ndarray:
+    """BT.601, limited range, as [H, W, 3] of Y, U, V."""
+    red, green, blue = np.moveaxis(rgb.astype(np.float64) / 255, -1, 0)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    u, v = (blue - luma) / 1.772, (red - luma) / 1.402
+    return np.rint(np.stack([16 + 219 * luma, 128 + 224 * u, 128 + 224 * v], -1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("padding", [0, 6])
+@pytest.mark.parametrize(
+    ("encoding", "luma_at"), [("yuv422", 1), ("uyvy", 1), ("yuv422_yuy2", 0), ("yuyv", 0)]
+)
+def test_yuv422(converter, encoding, luma_at, padding):
+    planes = yuv(scene())
+    packed = np.empty((HEIGHT, WIDTH, 2), np.uint8)
+    packed[:, :, luma_at] = planes[:, :, 0]
+    packed[:, 0::2, 1 - luma_at] = planes[:, 0::2, 1]
+    packed[:, 1::2, 1 - luma_at] = planes[:, 0::2, 2]
+    came = converter.to_rgb(message(packed, encoding, padding))
+    assert np.abs(came.astype(int) - scene()).max() <= 3
+
+
+def test_every_known_encoding_is_tested():
+    bayers = {f"bayer_{tile}{bits}" for tile in TILES for bits in (8, 16)}
+    yuvs = {"yuv422", "uyvy", "yuv422_yuy2", "yuyv"}
+    assert set(LAYOUTS) == {case[0] for case in PLAIN} | bayers | yuvs
+
+
+def broken(**changes: object) -> Image:
+    image = message(noise(3, np.uint8), "rgb8")
+    for field, value in changes.items():
+        setattr(image, field, value)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (broken(encoding="32FC1"), r"expected an image encoding among .*got '32FC1'"),
+        (broken(encoding=""), "got ''"),
+        (broken(height=0), "at least 1x1 px, got 24x0 rgb8"),
+        (broken(step=WIDTH * 3 - 1), "step of at least 72 bytes for 24x16 rgb8, got 71"),
+        (broken(data=b"\0" * 1151), "expected 1152 bytes .* got 1151"),
+        (broken(data=b"\0" * 1153), "expected 1152 bytes .* got 1153"),
+        (broken(width=23, step=46, encoding="yuv422", data=b"\0" * 46 * HEIGHT), "even width"),
+    ],
+)
+def test_a_broken_image_is_refused(converter, image, reason):
+    with pytest.raises(ImageError, match=reason):
+        converter.to_rgb(image)
+
+
+def test_as_is_is_not_copied():
+    image = message(noise(3, np.uint8), "rgb8")
+    assert np.shares_memory(OwnConverter().to_rgb(image), np.asarray(image.data))
+
+
+def test_the_ros_1_cv_bridge_is_refused(monkeypatch):
+    monkeypatch.setattr(cv_bridge_conversion.metadata, "version", lambda _: "1.13.0.post0")
+    with pytest.raises(CvBridgeUnavailableError, match="the one of ROS 1"):
+        import_ros_2_cv_bridge()
+    assert choose_converter().converter.name == "own"
+    assert "ROS 1" in choose_converter().why_not_cv_bridge
+
+
+def test_a_cv_bridge_that_imports_but_cannot_convert_is_not_chosen(monkeypatch):
+    """As of ROS beside a numpy that is newer than its C++ part was built for."""
+
+    class Bridge:
+        def imgmsg_to_cv2(self, *_: object) -> np.ndarray:
+            raise ImportError("numpy.core.multiarray failed to import")
+
+    module = SimpleNamespace(CvBridge=Bridge, CvBridgeError=TypeError)
+    monkeypatch.setattr(cv_bridge_conversion, "import_ros_2_cv_bridge", lambda: module)
+    choice = choose_converter()
+    assert choice.converter.name == "own"
+    assert "numpy.core.multiarray failed to import" in choice.why_not_cv_bridge

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sam3_ros.ros.launching.dds import (
+    PROFILE_VARIABLES,
+    fastdds_profile,
+    keep_to_this_machine,
+    profile_variable,
+    use_image_profile,
+)
+
+KILTED, JAZZY = PROFILE_VARIABLES
+
+
+@pytest.mark.parametrize(
+    ("distribution", "variable"), [("kilted", KILTED), ("rolling", KILTED), ("jazzy", JAZZY)]
+)
+def test_the_profile_goes_by_the_name_that_the_distribution_knows(distribution, variable):
+    environment = {"ROS_DISTRO": distribution}
+    use_image_profile(environment)
+    assert {name for name in PROFILE_VARIABLES if name in environment} == {variable}
+    assert Path(environment[variable]).name == "fastdds.xml"
+
+
+def test_a_profile_of_the_users_own_wins():
+    environment = {JAZZY: "mine.xml"}
+    use_image_profile(environment)
+    assert environment == {JAZZY: "mine.xml"}
+
+
+def test_the_variable_that_the_user_has_names_the_profile():
+    assert profile_variable({"ROS_DISTRO": "kilted", JAZZY: "mine.xml"}) == JAZZY
+    assert profile_variable({"ROS_DISTRO": "jazzy"}) == JAZZY
+    assert profile_variable({"ROS_DISTRO": "kilted"}) == KILTED
+
+
+def test_the_profile_comes_with_the_package():
+    assert fastdds_profile().name == "fastdds.xml"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "expected"),
+    [
+        ("humble", {"ROS_LOCALHOST_ONLY": "1"}),
+        ("jazzy", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
+    ],
+)
+def test_a_demo_stays_on_this_machine(distribution, expected):
+    environment = {"ROS_DISTRO": distribution}
+    keep_to_this_machine(environment)
+    assert environment == {"ROS_DISTRO": distribution, **expected}

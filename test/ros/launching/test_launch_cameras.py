@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from sam3_ros.ros.launching.arguments import LaunchArgumentError
+from sam3_ros.ros.launching.cameras import IMAGE, camera_topics
+
+
+def test_without_cameras_there_is_one_whose_topics_carry_no_name() -> None:
+    found = camera_topics("/eye", "  ")
+
+    assert found.names == []
+    assert found.remappings == [("image", "/eye"), ("image/compressed", "/eye/compressed")]
+
+
+@pytest.mark.parametrize(
+    "text", ["front=/f left=~/l", "front=/f,left=~/l", " front=/f ,  left=~/l"]
+)
+def test_cameras_are_separated_by_spaces_or_commas(text: str) -> None:
+    found = camera_topics(IMAGE, text)
+
+    assert found.names == ["front", "left"]
+    assert found.remappings[::2] == [("front/image", "/f"), ("left/image", "~/l")]
+
+
+def test_a_name_alone_listens_to_its_own_topic() -> None:
+    found = camera_topics(IMAGE, "front left=/l")
+
+    assert found.names == ["front", "left"]
+    assert [name for name, _ in found.remappings] == ["left/image", "left/image/compressed"]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "told"),
+    [
+        ("front=", "expects a topic"),
+        ("front=/a//b", "expects a topic"),
+        ("front=/1a", "expects a topic"),
+        ("front=/a/compressed", "transport:=compressed"),
+        ("=/front", "a name is missing"),
+        ("/front/image_raw", "letters, digits and underscores"),
+        ("prompt=/p", "none of debug, image, prompt"),
+        ("a=/f a=/g", "names that differ"),
+    ],
+)
+def test_a_malformed_list_is_refused_with_its_form(cameras: str, told: str) -> None:
+    with pytest.raises(LaunchArgumentError, match=told):
+        camera_topics(IMAGE, cameras)
+
+
+def test_image_and_cameras_exclude_each_other() -> None:
+    with pytest.raises(LaunchArgumentError, match="camera without a name"):
+        camera_topics("/eye", "front=/front")
+
+
+def test_a_compressed_topic_is_named_by_its_raw_one() -> None:
+    with pytest.raises(LaunchArgumentError, match="/camera/image, with transport:=compressed"):
+        camera_topics("/camera/image/compressed", "")

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import rclpy
+import yaml
+from rcl_interfaces.msg import ParameterType
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from ros_domains import own_domain
+
+from sam3_ros.ros.parameters.parameters import (
+    DEFAULTS,
+    SPECS,
+    NodeConfiguration,
+    configuration,
+    declare_parameters,
+    known_values,
+    read_configuration,
+    updated_configuration,
+)
+from sam3_ros.ros.parameters.spec import Changes, ParameterError
+from sam3_ros.ros.parameters.unknown import unknown_parameters
+
+CONFIG = Path(__file__).parents[3] / "config" / "segmentation.yaml"
+
+
+def test_the_file_in_config_is_the_declarations():
+    written = yaml.safe_load(CONFIG.read_text())["/**"]["ros__parameters"]
+    assert list(written) == [spec.name for spec in SPECS]
+    assert configuration(written) == configuration({})
+
+
+def test_the_file_in_config_has_a_comment_for_every_parameter():
+    lines = CONFIG.read_text().splitlines()
+    for spec in SPECS:
+        line = next(n for n, text in enumerate(lines) if text.startswith(f"    {spec.name}:"))
+        comment = lines[line - 1]
+        assert comment.startswith("    # "), spec.name
+        paragraph = "\n".join(lines[max(0, line - 4) : line])
+        if spec.changes is not Changes.ANY_TIME:
+            assert {Changes.UNCONFIGURED: "while unconfigured", Changes.AT_START: "at the start"}[
+                spec.changes
+            ] in paragraph
+
+
+def test_the_configuration_has_every_parameter_and_the_defaults_are_good():
+    assert [field.name for field in fields(NodeConfiguration)] == list(DEFAULTS)
+    assert configuration({}).bundle == "tabletop"
+    assert configuration({}).prompt_entries().texts == ()
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_descriptors(spec):
+    descriptor = spec.descriptor()
+    assert descriptor.description == spec.description
+    assert descriptor.read_only == (spec.changes is Changes.AT_START)
+    ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+    assert len(ranges) == (spec.limits is not None)
+    for choice in spec.choices:
+        assert choice in descriptor.additional_constraints
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"backend": "gpu"}, r"'backend' is one of cpu, cuda, tensorrt, openvino; got 'gpu'"),
+        ({"threads": -1}, r"'threads' lies in 0..256; got -1"),
+        ({"threads": True}, r"'threads' expects int, got True"),
+        ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
+        ({"bundle": None}, r"'bundle' expects str, got None"),
+        ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
+        ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}': .*; got \['1'\]"),
+    ],
+)
+def test_bad_values_are_refused_with_the_reason(values, reason):
+    with pytest.raises(ParameterError, match=reason):
+        configuration(values)
+
+
+def test_texts_are_tidied():
+    values = {"prompts": [" red  cube", "", "mug", "red cube"]}
+    texts = configuration(values).prompt_entries().texts
+    assert [request.prompt.text for request in texts] == ["red cube", "mug"]
+
+
+@contextmanager
+def node_with(params_file: Path) -> Iterator[Node]:
+    """A node in a namespace that was started with the file."""
+    context = Context()
+    arguments = ["--ros-args", "--params-file", str(params_file)]
+    with own_domain() as domain:
+        rclpy.init(args=arguments, context=context, domain_id=domain)
+        node = Node("segmentation_node", namespace="robot", context=context)
+        try:
+            yield node
+        finally:
+            node.destroy_node()
+            context.try_shutdown()
+
+
+def test_the_file_in_config_serves_a_node_in_a_namespace(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(CONFIG.read_text().replace("threads: 0", "threads: 3"))
+    with node_with(mine) as node:
+        declare_parameters(node)
+        assert read_configuration(node) == configuration({"threads": 3})
+
+
+def written(folder: Path, line: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(f"/**:\n  ros__parameters:\n    {line}\n")
+    return path
+
+
+def test_an_empty_list_of_texts_in_a_file_asks_nothing(tmp_path):
+    with node_with(written(tmp_path, "prompts: []")) as node:
+        declare_parameters(node)
+        assert read_configuration(node).prompt_entries().texts == ()
+        assert node.get_parameter("prompts").value == [""]
+
+
+def test_a_prompt_in_yaml_goes_through_a_file(tmp_path):
+    line = """prompts: [red, "{point: [3, 4], id: it}"]"""
+    with node_with(written(tmp_path, line)) as node:
+        declare_parameters(node)
+        (it,) = read_configuration(node).prompt_entries().others
+        assert (it.prompt.id, it.prompt.points) == ("it", ((3.0, 4.0),))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("threads: []", "parameter 'threads' expects int, got an empty list"),
+        ("prompts: red cube", "'prompts' .* expecting type 'STRING_ARRAY'"),
+        ("score_threshold: 0", "'score_threshold' .* expecting type 'DOUBLE'"),
+    ],
+)
+def test_a_wrong_type_in_a_file_is_refused(tmp_path, line, reason):
+    with node_with(written(tmp_path, line)) as node, pytest.raises(Exception, match=reason):
+        declare_parameters(node)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("score_treshold: 0.5", ["no parameter 'score_treshold', so it is ignored; did you mean "]),
+        ("zzz: [1]", ["no parameter 'zzz', so it is ignored"]),
+        ("score_threshold: 0.5", []),
+        ("use_sim_time: true", []),
+        ("qos_overrides./image.subscription.depth: 5", []),
+    ],
+)
+def test_a_parameter_that_nobody_reads_is_told(tmp_path, line, told):
+    with node_with(written(tmp_path, line)) as node:
+        declare_parameters(node)
+        words = unknown_parameters(node)
+        assert [each[: len(told[0])] for each in words] == told
+
+
+def test_an_update_is_taken_whole():
+    updated = updated_configuration(
+        configuration({}),
+        [Parameter("click_frames", value=3), Parameter("prompts", value=["mug"])],
+    )
+    assert (updated.click_frames, updated.prompts) == (3, ("mug",))
+
+
+def test_a_bad_update_is_refused_whole():
+    updates = [Parameter("click_frames", value=3), Parameter("mask_encoding", value="png")]
+    with pytest.raises(ParameterError, match="mask_encoding"):
+        updated_configuration(configuration({}), updates)
+
+
+def test_what_the_model_was_loaded_with_stays_while_configured():
+    with pytest.raises(ParameterError, match="clean up first"):
+        updated_configuration(configuration({}), [Parameter("backend", value="cuda")])
+    same = updated_configuration(configuration({}), [Parameter("backend", value="cpu")])
+    assert same == configuration({})
+
+
+def test_parameters_of_rclpy_are_not_ours():
+    assert known_values([Parameter("use_sim_time", value=True)]) == {}
+
+
+def test_types_are_those_that_ros_will_see():
+    types = {
+        spec.name: Parameter(
+            spec.name,
+            value=list(spec.default) if isinstance(spec.default, tuple) else spec.default,
+        )
+        .to_parameter_msg()
+        .value.type
+        for spec in SPECS
+    }
+    assert types["prompts"] == ParameterType.PARAMETER_STRING_ARRAY
+    assert types["score_threshold"] == ParameterType.PARAMETER_DOUBLE
+    assert types["autostart"] == ParameterType.PARAMETER_BOOL

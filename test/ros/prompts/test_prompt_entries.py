@@ -1,0 +1,111 @@
+"""What the entries of the parameter `prompts` ask, and which are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.ros.prompts.entries import MOST_CHARACTERS, read_prompt_entries
+
+
+@pytest.mark.parametrize(
+    ("entry", "prompt"),
+    [
+        ("{text: red cube}", ConceptPrompt("red cube")),
+        ("{text: yes, id: 007, label: !!bool x}", ConceptPrompt("yes", id="007", label="x")),
+        (" {text: 'a; b', id: 7, label: cup}", ConceptPrompt("a; b", id="7", label="cup")),
+        ("{point: [320, 240.5]}", InteractivePrompt(points=((320.0, 240.5),))),
+        (
+            "{points: [[1, 2], [3, 4]], labels: [1, 0], id: it}",
+            InteractivePrompt(points=((1, 2), (3, 4)), point_labels=(1, 0), id="it"),
+        ),
+        ("{points: [[1, 2], [3, 4]]}", InteractivePrompt(points=((1, 2), (3, 4)))),
+        ("{box: [10, 20, 30, 40]}", InteractivePrompt(box=Box(10, 20, 40, 60))),
+    ],
+)
+def test_a_prompt_in_yaml(entry, prompt):
+    (request,) = read_prompt_entries([entry]).others
+    assert request.prompt == prompt
+    assert (request.camera, request.sticky, request.frames) == (None, False, 0)
+
+
+def test_how_long_and_where_it_is_asked():
+    entry = "{point: [1, 2], camera: front, sticky: true, frames: 3}"
+    (request,) = read_prompt_entries([entry]).others
+    assert (request.camera, request.sticky, request.frames) == ("front", True, 3)
+
+
+def test_texts_stand_beside_them():
+    entries = read_prompt_entries(["red  cube", "{text: mug, camera: front}", "", "red cube"])
+    assert [request.prompt.text for request in entries.texts] == ["red cube"]
+    assert [request.prompt.text for request in entries.others] == ["mug"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("{point: [320, 240}", r"expected YAML such as {text: .*}, .*; got what YAML cannot read"),
+        ("{" * 5000, "got what YAML cannot read"),
+        ("{[1]: 2}", "got what YAML cannot read"),
+        ("{} {}", "got what YAML cannot read"),
+        ("{}", r"expected one of text, point, points, box, as in .*; got none"),
+        ("{text: mug, point: [1, 2]}", "; got text and point"),
+        ("{text: mug, lable: cup}", r"beside text expected some of id, label, .*; got 'lable'"),
+        ("{point: [1, 2], labels: [1]}", r"beside point expected .*; got 'labels'"),
+        ("{text: [mug]}", r"text: expected words; got \['mug'\]"),
+        ('{text: mug, id: "\\ud800"}', "id: expected valid Unicode"),
+        ("{text: ''}", "must not be blank"),
+        ("{text: mug, sticky: true}", "is sticky: expected points or a box"),
+        ("{point: 320}", r"point: expected \[x, y\]; got '320'"),
+        ("{point: [320]}", r"point: expected \[x, y\] in pixels; got \['320'\]"),
+        ("{point: [true, 2]}", r"point: expected \[x, y\] in pixels"),
+        ("{point: [nan, 2]}", r"got \['nan', '2'\]"),
+        ("{point: [[1, 2], 2]}", r"point: expected \[x, y\] in pixels"),
+        ("{point: [.nan, 2]}", r"got \['.nan', '2'\]"),
+        ("{point: [1" + "0" * 400 + ", 2]}", r"point: expected \[x, y\] in pixels"),
+        ("{points: [[1, 2]], labels: [true]}", "labels: expected 1 or 0 for each point"),
+        ("{points: [[1, 2]], labels: [1, 1]}", "every point needs one label"),
+        ("{points: [[1, 2]], labels: [0]}", "at least one positive point"),
+        (
+            "{box: [1, 2, 3]}",
+            r"box: expected \[x, y, width, height\] in pixels; got \['1', '2', '3'\]",
+        ),
+        ("{box: [1, 2, 0, 4]}", "x_max > x_min"),
+        ("{point: [1, 2], sticky: maybe}", r"sticky: expected true or false; got 'maybe'"),
+        ("{point: [1, 2], frames: -1}", r"frames: expected a whole number, 0 .*; got '-1'"),
+        ("{point: [1, 2], frames: 1000001}", "frames: expected a whole number"),
+        ("{text: " + "x" * MOST_CHARACTERS + "}", "expected at most 20000 characters"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_what_was_expected_and_what_came(entry, reason):
+    with pytest.raises(PromptError, match=reason) as caught:
+        read_prompt_entries(["red cube", entry])
+    assert str(caught.value).startswith("entry ")
+    assert entry[:15] in str(caught.value)
+    assert len(str(caught.value)) < 800
+
+
+def test_yaml_that_refers_to_itself_again_and_again_is_refused_at_once():
+    lists = [f"k{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(60)]
+    lists[-1] = lists[-1].replace("k59", "text")
+    with pytest.raises(PromptError, match="beside text expected"):
+        read_prompt_entries(["{" + ", ".join(lists) + "}"])
+    with pytest.raises(PromptError, match="text: expected words"):
+        read_prompt_entries(["{text: [" + ", ".join(lists) + "]}"])
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ["mug", "{text: mug}"],
+        ["{point: [1, 2]}", "{point: [3, 4]}"],
+        ["{text: mug, id: a, camera: front}", "{text: cup, id: a, camera: front}"],
+    ],
+)
+def test_ids_differ(entries):
+    with pytest.raises(PromptError, match="expected ids that differ"):
+        read_prompt_entries(entries)
+    elsewhere = ["{text: mug, id: a, camera: front}", "{text: cup, id: a}"]
+    assert len(read_prompt_entries(elsewhere).others) == 2

@@ -1,0 +1,187 @@
+"""The inbox with frames that nobody answers: what waits, and what is published in which order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import rclpy
+from geometry_msgs.msg import Point
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_domains import own_domain
+from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
+from sam3_ros.msg import Prompt, Prompts, PromptStatus
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.segmenter.prompts import ConceptPrompt
+from sam3_ros.ros.cameras import Cameras
+from sam3_ros.ros.frame import Frame
+from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits, SeenFrame
+from sam3_ros.ros.frames.queue import MOST_CLICKS, Clicks, FrameQueue
+from sam3_ros.ros.frames.seen import FramesSeen
+from sam3_ros.ros.parameters.parameters import configuration
+from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
+from sam3_ros.ros.prompts.active_topic import TOPIC, ActivePromptsTopic
+from sam3_ros.ros.prompts.inbox import PromptInbox
+from sam3_ros.ros.prompts.requests import PromptRequest
+from sam3_ros.ros.prompts.rules import PromptRules
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+ON_IT = [Point(x=5.0, y=5.0)]
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    with own_domain() as domain:
+        context = Context()
+        rclpy.init(context=context, domain_id=domain)
+        made = Node("inbox", context=context)
+        yield made
+        made.destroy_node()
+        context.try_shutdown()
+
+
+class Rig:
+    """One camera without a name, of which images of second 1 and 2 were seen."""
+
+    def __init__(self, node: Node, bundle: Bundle, frames: int = 2) -> None:
+        cameras = Cameras.named([])
+        self.prompts = ActivePrompts(cameras.names)
+        memory, self.queue = FrameMemory(lambda: MemoryLimits(8, 2**20)), FrameQueue()
+        for second in range(1, frames + 1):
+            image = Image(height=1, width=1)
+            image.header.stamp.sec = second
+            memory.add(SeenFrame.of(Frame(image)))
+        seen = FramesSeen(cameras, memory, self.queue, self.prompts, {})
+        rules = PromptRules(bundle.manifest, cameras, seen, lambda: configuration({}))
+        self.inbox = PromptInbox(node, self.prompts, rules)
+        self.statuses: list[PromptStatus] = []
+        node.create_subscription(PromptStatus, "~/prompt/status", self.statuses.append, 500)
+        self._publishers = {
+            kind: node.create_publisher(kind, topic, 10)
+            for kind, topic in ((Prompts, "~/prompts"), (String, "~/prompt/text"))
+        }
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(node)
+
+    def say(self, message: Prompts | String) -> list[PromptStatus]:
+        """Every word about it."""
+        before = len(self.statuses)
+        expected = max(1, len(message.prompts)) if isinstance(message, Prompts) else 1
+        self._publishers[type(message)].publish(message)
+        self.spin_until(lambda: len(self.statuses) > before)
+        if self.statuses[before].accepted:
+            self.spin_until(lambda: len(self.statuses) >= before + expected)
+        return self.statuses[before:]
+
+    def spin_until(self, done: Callable[[], object]) -> None:
+        for _ in range(3000):
+            if done():
+                return
+            self._executor.spin_once(timeout_sec=0.01)
+        raise AssertionError("waited for nothing")
+
+
+@pytest.fixture
+def rig(node: Node, sam3_bundle_path) -> Rig:
+    return Rig(node, Bundle.open(sam3_bundle_path))
+
+
+def clicks(count: int, sec: int = 0) -> Prompts:
+    message = Prompts(action=Prompts.PUT)
+    message.header.stamp.sec = sec
+    message.prompts = [Prompt(id=f"click {n}", positive_points=ON_IT) for n in range(count)]
+    return message
+
+
+def test_the_clicks_of_a_message_wait_together_on_their_image(rig: Rig) -> None:
+    assert all(status.accepted for status in rig.say(clicks(3)))
+    assert all(status.accepted for status in rig.say(clicks(2, sec=1)))
+    first, second = rig.queue.take(), rig.queue.take()
+    assert isinstance(first, Clicks)
+    assert isinstance(second, Clicks)
+    assert (first.stamp_ns, len(first.prompts)) == (2_000_000_000, 3)
+    assert (second.stamp_ns, len(second.prompts)) == (1_000_000_000, 2)
+
+
+def test_what_is_pinned_is_not_asked_of_another_image(rig: Rig) -> None:
+    rig.say(clicks(1, sec=1))
+    assert len(rig.prompts.snapshot("", 1_000_000_000)) == 1
+    assert rig.prompts.snapshot("", 3_000_000_000) == ()
+
+
+def test_more_clicks_than_may_wait_are_refused_and_leave_what_was_asked(rig: Rig) -> None:
+    for _ in range(MOST_CLICKS):
+        assert rig.say(clicks(1))[-1].accepted
+    before = rig.prompts.all()
+    replacing = clicks(2)
+    replacing.action = Prompts.REPLACE
+    (status,) = rig.say(replacing)
+    assert (status.prompt_id, status.accepted) == ("click 0", False)
+    assert "'click 0': 64 clicks wait for their answers already" in status.reason
+    assert rig.prompts.all() == before
+    assert rig.say(String(data="red"))[-1].accepted
+
+
+def test_before_the_first_image_a_click_waits_for_it(node: Node, sam3_bundle_path) -> None:
+    rig = Rig(node, Bundle.open(sam3_bundle_path), frames=0)
+    assert rig.say(clicks(1))[-1].accepted
+    assert len(rig.prompts.snapshot("", 7)) == 1
+    (status,) = rig.say(clicks(1, sec=3))
+    assert "no image was seen yet" in status.reason
+    assert rig.queue.clicks() == (0, None)
+
+
+class PausingPrompts(ActivePrompts):
+    """Whoever asks first, once armed, gets the list of now only later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed, self.read, self.go_on = False, threading.Event(), threading.Event()
+
+    def all(self) -> Snapshot:
+        listed = super().all()
+        if self.armed:
+            self.armed = False
+            self.read.set()
+            self.go_on.wait()
+        return listed
+
+
+def test_of_two_threads_none_leaves_an_old_list_on_the_topic(node: Node) -> None:
+    prompts = PausingPrompts()
+    topic = ActivePromptsTopic(node, prompts)
+
+    def ask(word: str) -> threading.Thread:
+        request = PromptRequest(ConceptPrompt(word))
+        thread = threading.Thread(target=prompts.replace_all, args=([request],))
+        thread.start()
+        return thread
+
+    prompts.armed = True
+    first = ask("red")
+    prompts.read.wait()
+    second = ask("blue")
+    second.join(0.5)  # it would get ahead if it could
+    prompts.go_on.set()
+    first.join()
+    second.join()
+    assert latched_list(node) == ["blue"]
+    topic.destroy()
+    prompts.replace_all([])  # nobody is told any more, and nothing breaks
+
+
+def latched_list(node: Node) -> list[str]:
+    seen: list[ActivePromptsMessage] = []
+    node.create_subscription(ActivePromptsMessage, TOPIC, seen.append, LATCHED)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    while not seen:
+        executor.spin_once(timeout_sec=0.1)
+    return [active.prompt.id for active in seen[-1].prompts]

@@ -1,0 +1,51 @@
+"""Answers and golden frames for the tests of judging: squares of prompts in a small image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sam3_ros.replay.client.answered_frame import AnsweredFrame, FoundSegment
+from sam3_ros.replay.golden.frames import GoldenFrames, GoldenWriter
+from sam3_ros.replay.golden.judge import FrameNumbers
+from sam3_ros.replay.golden.judged_frame import JudgedFrame
+
+SIDE = 40
+STAMP = 1_700_000_000_000_000_000
+FRAME_ID = "camera_optical_frame"
+# Left top corner and label value of a 20 px square.
+RED, BLUE = ("red", 2, 2, 1), ("blue", 20, 20, 2)
+Square = tuple[str, int, int, int]
+
+
+def answer(
+    *squares: Square, number: int = 0, score: float = 0.9, **others: object
+) -> AnsweredFrame:
+    labels = np.zeros((SIDE, SIDE), np.uint8)
+    segments = []
+    for prompt_id, x, y, value in squares:
+        labels[y : y + 20, x : x + 20] = value
+        box = (float(x), float(y), min(x + 20.0, SIDE), min(y + 20.0, SIDE))
+        segments.append(FoundSegment(prompt_id, value, len(segments) + 1, prompt_id, score, box))
+    told = {"frame_id": FRAME_ID, **others}
+    return AnsweredFrame(STAMP + number, 0.0, labels, segments, **told)
+
+
+def frame(*squares: Square, **others: object) -> JudgedFrame:
+    return FrameNumbers().judged(answer(*squares, **others))
+
+
+def golden(folder: Path, *answers: AnsweredFrame) -> GoldenFrames:
+    numbers = FrameNumbers()
+    with GoldenWriter(folder) as writer:
+        for one in answers:
+            writer.add(numbers.judged(one))
+        return writer.finish()
+
+
+def failures(verdicts: object) -> Mapping[str, str]:
+    """By the prompt or check, those that did not pass."""
+    named = {getattr(v, "prompt_id", getattr(v, "name", "")): v for v in verdicts}
+    return {name: "; ".join(v.failures) for name, v in named.items() if not v.passed}

@@ -1,0 +1,259 @@
+"""A client of the node, in a ROS context of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import Point, PointStamped
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sam3_ros.msg import FrameTiming, Prompts, PromptStatus, Segments, SegmentScores
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
+from std_msgs.msg import Header, String
+
+from sam3_ros.ros.images.messages import image_message
+
+NODE = "/segmentation_node"
+OUTPUTS = {
+    "mask": (Image, f"{NODE}/mask"),
+    "confidence": (Image, f"{NODE}/confidence"),
+    "scores": (SegmentScores, f"{NODE}/scores"),
+    "segments": (Segments, f"{NODE}/segments"),
+    "overlay": (Image, f"{NODE}/overlay"),
+    "timing": (FrameTiming, f"{NODE}/debug/timing"),
+}
+PROMPT_TOPICS = {
+    "text": (String, f"{NODE}/prompt/text"),
+    "point": (PointStamped, f"{NODE}/prompt/point"),
+    "click": (Point, f"{NODE}/prompt/click"),
+    "box": (RegionOfInterest, f"{NODE}/prompt/box"),
+    "set": (Prompts, f"{NODE}/prompts"),
+}
+# Generous, for a busy machine; a test that passes never waits that long.
+PATIENCE = 30.0
+
+
+class NodeClient:
+    """Publishes images and prompts, and keeps what the node answers."""
+
+    def __init__(self, domain: int) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = Node("client", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.frames_sent = 0
+        self.outputs: dict[str, list[Any]] = {name: [] for name in OUTPUTS}
+        self.statuses: list[PromptStatus] = []
+        self.diagnostics: list[DiagnosticStatus] = []  # of the node as a whole
+        self.camera_diagnostics: dict[str, list[DiagnosticStatus]] = defaultdict(list)
+        deep = QoSProfile(depth=500)
+        self._listening: dict[str, Any] = {}
+        self.node.create_subscription(
+            PromptStatus, f"{NODE}/prompt/status", self.statuses.append, deep
+        )
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, deep)
+        self._prompts = {
+            name: self.node.create_publisher(kind, topic, deep)
+            for name, (kind, topic) in PROMPT_TOPICS.items()
+        }
+        self._images = self.node.create_publisher(Image, "/image", deep)
+        self._compressed = self.node.create_publisher(CompressedImage, "/image/compressed", deep)
+        self._clients: dict[str, Any] = {}
+
+    def spin_until(self, done: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+        """The first true value of done()."""
+        end = time.monotonic() + patience
+        while not (value := done()):
+            assert time.monotonic() < end, f"waited {patience:g} s for {what}"
+            self.executor.spin_once(timeout_sec=0.05)
+        return value
+
+    def listen(self, *names: str) -> None:
+        """Subscribe to these outputs and no others."""
+        for name in set(self._listening) - set(names):
+            self.node.destroy_subscription(self._listening.pop(name))
+        for name in names:
+            kind, topic = OUTPUTS[name]
+            if name not in self._listening:
+                self._listening[name] = self.node.create_subscription(
+                    kind, topic, self.outputs[name].append, QoSProfile(depth=50)
+                )
+        for name in names:
+            topic = OUTPUTS[name][1]
+            self.spin_until(lambda topic=topic: self.node.count_publishers(topic), topic)
+
+    def connected(self) -> NodeClient:
+        """Wait until the node hears everything that is published here."""
+        publishers = [*self._prompts.values()]
+        self.spin_until(
+            lambda: all(publisher.get_subscription_count() for publisher in publishers),
+            "the node's subscriptions",
+        )
+        self.spin_until(
+            lambda: (
+                self._images.get_subscription_count() or self._compressed.get_subscription_count()
+            ),
+            "the node's image subscription",
+        )
+        return self
+
+    def header(self) -> Header:
+        self.frames_sent += 1
+        header = Header(frame_id=f"camera_{self.frames_sent}")
+        header.stamp.sec, header.stamp.nanosec = 1000 + self.frames_sent, 123_456_789
+        return header
+
+    def send(self, image: Image | CompressedImage | np.ndarray) -> Header:
+        """Publish a frame, RGB if it is an array; the header it went with."""
+        message = image_message(image, "rgb8") if isinstance(image, np.ndarray) else image
+        message.header = self.header()
+        publisher = self._images if isinstance(message, Image) else self._compressed
+        publisher.publish(message)
+        return message.header
+
+    def answer(self, image: Image | CompressedImage | np.ndarray, *names: str) -> dict[str, Any]:
+        """Send a frame until it is answered on every one of these topics; the answers to one."""
+        self.listen(*names)
+        stamps: list[Any] = []
+
+        def answered() -> dict[str, Any] | None:
+            for stamp in reversed(stamps):
+                found = {name: self._of(name, stamp) for name in names}
+                if None not in found.values():
+                    return found
+            return None
+
+        def sent_and_answered() -> dict[str, Any] | None:
+            # Best effort may lose a frame, and a new listener is not known at once.
+            stamps.append(self.send(image).stamp)
+            end = time.monotonic() + 1.0
+            while time.monotonic() < end and not (found := answered()):
+                self.executor.spin_once(timeout_sec=0.05)
+            return found
+
+        return self.spin_until(sent_and_answered, f"answers on {names}")
+
+    def _of(self, name: str, stamp: Any) -> Any:
+        return next((m for m in self.outputs[name] if m.header.stamp == stamp), None)
+
+    def prompt(self, name: str, message: Any) -> list[PromptStatus]:
+        """Publish a prompt message and wait for the first word about it; every status since."""
+        before = len(self.statuses)
+        self._prompts[name].publish(message)
+        self.spin_until(lambda: len(self.statuses) > before, "a prompt status")
+        end = time.monotonic() + 0.1  # the others of the same message are on their way
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+        return self.statuses[before:]
+
+    def ask(self, text: str) -> list[PromptStatus]:
+        return self.prompt("text", String(data=text))
+
+    def click(self, x: float, y: float) -> list[PromptStatus]:
+        point = PointStamped()
+        point.point.x, point.point.y = x, y
+        return self.prompt("point", point)
+
+    def publish(self, topic: str, message: Any) -> None:
+        """On any topic, once somebody hears it."""
+        publisher = self._prompts.get(topic)
+        if publisher is None:
+            publisher = self.node.create_publisher(type(message), topic, QoSProfile(depth=500))
+            self._prompts[topic] = publisher
+        self.spin_until(publisher.get_subscription_count, f"a subscription of {topic}")
+        publisher.publish(message)
+
+    def collect(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> list[Any]:
+        """A list that grows by what is published on the topic from now on."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        self.spin_until(lambda: self.node.count_publishers(topic), topic)
+        return messages
+
+    def answer_to(self, prompt_id: str, begin: int = 0) -> Segments:
+        """The first message on `segments`, from that number on, that answers the prompt."""
+
+        def found() -> Segments | None:
+            for message in self.outputs["segments"][begin:]:
+                if any(segment.score.prompt_id == prompt_id for segment in message.segments):
+                    return message
+            return None
+
+        return self.spin_until(found, f"an answer to {prompt_id!r}")
+
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        client = self._clients.setdefault(service, self.node.create_client(kind, service))
+        self.spin_until(client.service_is_ready, service)
+        future = client.call_async(request)
+        self.spin_until(future.done, f"an answer of {service}")
+        return future.result()
+
+    def set_parameters(self, **values: Any) -> SetParametersResult:
+        """All at once or none."""
+        parameters = [Parameter(name, value=value) for name, value in values.items()]
+        request = SetParametersAtomically.Request(
+            parameters=[parameter.to_parameter_msg() for parameter in parameters]
+        )
+        service = f"{NODE}/set_parameters_atomically"
+        return self.call(SetParametersAtomically, service, request).result
+
+    def transition(self, label: str) -> bool:
+        request = ChangeState.Request()
+        request.transition.label = label
+        return self.call(ChangeState, f"{NODE}/change_state", request).success
+
+    @property
+    def state(self) -> str:
+        response = self.call(GetState, f"{NODE}/get_state", GetState.Request())
+        return response.current_state.label
+
+    def diagnosed(self, done: Callable[[dict[str, str], DiagnosticStatus], Any]) -> dict[str, str]:
+        """Wait for a status that was sent after this call and satisfies done(values, status)."""
+        begin = len(self.diagnostics)
+
+        def found() -> dict[str, str] | None:
+            for status in self.diagnostics[begin:]:
+                values = {entry.key: entry.value for entry in status.values}
+                if done(values, status):
+                    return values
+            return None
+
+        return self.spin_until(found, "diagnostics")
+
+    def frames_settled(self) -> dict[str, int]:
+        """Counts once every frame that came is answered or dropped; checks that they add up."""
+
+        def settled(values: dict[str, str], _: DiagnosticStatus) -> bool:
+            counts = counts_of(values)
+            return counts.pop("received") == sum(counts.values())
+
+        return counts_of(self.diagnosed(settled))
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            _, camera, name = status.name.partition(": camera ")
+            (self.camera_diagnostics[name] if camera else self.diagnostics).append(status)
+
+
+def counts_of(values: dict[str, str]) -> dict[str, int]:
+    """received, answered, and "dropped, ..." by reason."""
+    prefix = "frames "
+    return {k.removeprefix(prefix): int(v) for k, v in values.items() if k.startswith(prefix)}

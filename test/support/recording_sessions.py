@@ -1,0 +1,70 @@
+"""Sessions that remember what they were fed, and may be told to answer something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.stages.session import Session, SessionOptions, TensorSpec
+
+Outputs = dict[str, np.ndarray]
+Change = Callable[[Outputs], Outputs]
+
+
+class Recorder:
+    """An OpenSession: the real sessions, with a record of every run by stage name.
+
+    changes: by stage name, what becomes of its outputs (named as in the file).
+    """
+
+    def __init__(self, changes: Mapping[str, Change] | None = None) -> None:
+        self.runs: list[tuple[str, dict[str, np.ndarray]]] = []
+        self.opened: dict[str, RecordingSession] = {}
+        self._changes = changes or {}
+
+    def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
+        real = open_session(path, backend, options)
+        change = self._changes.get(path.stem, lambda outputs: outputs)
+        self.opened[path.stem] = RecordingSession(path.stem, real, self, change)
+        return self.opened[path.stem]
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that ran, in order."""
+        return [stage for stage, _ in self.runs]
+
+    def fed(self, stage: str) -> dict[str, np.ndarray]:
+        """What the last run of a stage was fed."""
+        return [feeds for name, feeds in self.runs if name == stage][-1]
+
+
+class RecordingSession:
+    def __init__(self, stage: str, real: Session, recorder: Recorder, change: Change) -> None:
+        self._stage = stage
+        self._real = real
+        self._recorder = recorder
+        self.change = change
+        self.closed = False
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        return self._real.inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        return self._real.outputs
+
+    @property
+    def provider(self) -> str:
+        return self._real.provider
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> Outputs:
+        self._recorder.runs.append((self._stage, dict(feeds)))
+        return self.change(self._real.run(feeds))
+
+    def close(self) -> None:
+        self.closed = True
+        self._real.close()

@@ -7,6 +7,7 @@ lie at .5 and an image of width W spans x in [0, W].
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,6 +81,32 @@ def _number(name: str, value: object) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise PromptError(f"a box needs numbers, got {name}={value!r}") from error
+
+
+def box_of_corners(values: Sequence[float]) -> Box:
+    """Return the box that a person wrote as two corners: [x0, y0, x1, y1], px, maximum exclusive.
+
+    Raises PromptError for anything else. Where it looks like x, y, width, height, the message
+    gives the same box as two corners.
+    """
+    got = _list_of(values)
+    if len(values) != 4:
+        raise PromptError(f"expected a box as two corners [x0, y0, x1, y1], got {got}")
+    x0, y0, x1, y1 = values
+    if x1 <= x0 or y1 <= y0:
+        advice = ""
+        if x1 > 0 and y1 > 0:
+            advice = f"; {got} as x, y, width, height is now {_list_of((x0, y0, x0 + x1, y0 + y1))}"
+        raise PromptError(
+            "expected a box as two corners [x0, y0, x1, y1] with x1 > x0 and y1 > y0, got "
+            f"{got}{advice}"
+        )
+    return Box(x0, y0, x1, y1)
+
+
+def _list_of(values: Sequence[float]) -> str:
+    """Return the numbers as a person writes them: [100, 80.5]."""
+    return f"[{', '.join(f'{value:.10g}' for value in values)}]"
 
 
 def mask_bounds(mask: np.ndarray) -> Box | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.geometry import Box, ImageSize, inmost_point, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize, box_of_corners, inmost_point, mask_bounds
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,31 @@ def test_the_bounds_of_a_mask_that_is_a_part_of_another_array() -> None:
 def test_a_corner_that_is_no_number_is_refused(corner: object) -> None:
     with pytest.raises(PromptError, match="a box needs numbers, got x_min="):
         Box(corner, 1, 2, 3)  # type: ignore[arg-type]
+
+
+def test_a_box_is_written_as_two_corners() -> None:
+    assert box_of_corners([100, 80.5, 160, 140]) == Box(100, 80.5, 160, 140)
+
+
+def test_a_box_written_as_width_and_height_is_refused_with_the_same_box_as_corners() -> None:
+    with pytest.raises(PromptError) as caught:
+        box_of_corners([100, 80, 60, 60])
+    assert str(caught.value) == (
+        "expected a box as two corners [x0, y0, x1, y1] with x1 > x0 and y1 > y0, "
+        "got [100, 80, 60, 60]; "
+        "[100, 80, 60, 60] as x, y, width, height is now [100, 80, 160, 140]"
+    )
+
+
+@pytest.mark.parametrize("values", [(10, 10, -5, 20), (10, 10, 0, 20), (-10, 5, -20, 8)])
+def test_what_has_no_width_or_height_either_gets_no_such_advice(values: tuple[float, ...]) -> None:
+    with pytest.raises(PromptError, match=r"two corners .* got \[-?10, .*\]$"):
+        box_of_corners(values)
+
+
+def test_a_box_of_three_numbers_is_refused() -> None:
+    with pytest.raises(PromptError, match=r"as two corners \[x0, y0, x1, y1\], got \[1, 2, 3\]"):
+        box_of_corners([1, 2, 3])
 
 
 def test_the_inmost_point_is_inside_and_away_from_the_edge_of_the_image() -> None:

@@ -25,10 +25,10 @@ from sam3_ros.core.bundle.manifest import (
     InteractiveSettings,
     Preprocessing,
     SingleMask,
-    Size,
     TokenizerSettings,
 )
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
+from sam3_ros.core.geometry import ImageSize
 
 SAM3_FRAME = Frame(96, 128, stride=1)
 MOBILE_FRAME = Frame(128, 128, stride=1)
@@ -69,8 +69,8 @@ def write_sam3_bundle(
                     TokenizerSettings(tokenizer, CONTEXT_LENGTH, start_id=1, end_id=2, pad_id=0)
                 ),
                 interactive=InteractiveSettings(
-                    prompt_space=Size(SAM3_FRAME.height, SAM3_FRAME.width),
-                    mask_input=Size(SAM3_FRAME.height // 4, SAM3_FRAME.width // 4),
+                    prompt_space=ImageSize(SAM3_FRAME.height, SAM3_FRAME.width),
+                    mask_input=ImageSize(SAM3_FRAME.height // 4, SAM3_FRAME.width // 4),
                     object_score="gate",
                 ),
             )
@@ -101,7 +101,7 @@ def write_mobile_sam_bundle(target: Path, *, fused_decoder: bool = True) -> Bund
                     interpolation="bilinear_antialias",
                 ),
                 interactive=InteractiveSettings(
-                    prompt_space=Size(*MOBILE_SPACE),
+                    prompt_space=ImageSize(*MOBILE_SPACE),
                     padding_point="without_box",
                     single_mask=SingleMask("first"),
                     mask_fit="through_padded_input",

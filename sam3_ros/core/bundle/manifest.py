@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.stages import tensor_names
 from sam3_ros.core.stages.order import Stage, stages_needed
 
@@ -22,18 +23,6 @@ Capability = Literal["concept", "interactive", "video"]
 #: A bundle with all of these can follow an object through a video; this version does not run them.
 VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
 Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Size:
-    """Height and width in pixels."""
-
-    height: int
-    width: int
-
-    def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
-            raise BundleError(f"a size must be at least 1x1, not {self.height}x{self.width}")
 
 
 @dataclass(frozen=True)
@@ -53,10 +42,15 @@ class Preprocessing:
     interpolation: Literal["bilinear", "area", "bilinear_antialias"] = "bilinear"
 
     def __post_init__(self) -> None:
-        Size(self.height, self.width)
+        _require_pixels("preprocessing", self.size)
         _require_finite("preprocessing", *self.mean, *self.std)
         if min(self.std) <= 0:
             raise BundleError(f"preprocessing: std must be above 0, not {self.std}")
+
+    @property
+    def size(self) -> ImageSize:
+        """The size of the network's input."""
+        return ImageSize(self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -141,9 +135,9 @@ class InteractiveSettings:
     to the image `direct`, or `through_padded_input`: to the padded input, cropped, then resized.
     """
 
-    prompt_space: Size
+    prompt_space: ImageSize
     padding_point: Literal["inside", "without_box", "never"] = "inside"
-    mask_input: Size | None = None
+    mask_input: ImageSize | None = None
     multimask_max_points: int = 1
     single_mask: SingleMask = field(default_factory=SingleMask)
     object_score: Literal["gate", "ignore"] = "ignore"
@@ -151,6 +145,9 @@ class InteractiveSettings:
     mask_threshold: float = 0.0
 
     def __post_init__(self) -> None:
+        _require_pixels("interactive.prompt_space", self.prompt_space)
+        if self.mask_input is not None:
+            _require_pixels("interactive.mask_input", self.mask_input)
         _require_finite("interactive", self.mask_threshold)
 
 
@@ -257,7 +254,7 @@ class Manifest:
         if settings.mask_input is not None and not takes_mask:
             raise BundleError("interactive.mask_input has a size, but no stage takes mask_input")
 
-    def _require_same_picture(self, space: Size) -> None:
+    def _require_same_picture(self, space: ImageSize) -> None:
         """Where the model frame is padded, the prompt space must be padded in the same way."""
         frame = self.preprocessing
         if frame.fit == "longest_side" and space.height * frame.width != space.width * frame.height:
@@ -270,3 +267,10 @@ class Manifest:
 def _require_finite(section: str, *numbers: float) -> None:
     if not all(math.isfinite(number) for number in numbers):
         raise BundleError(f"{section}: every number must be finite, not {numbers}")
+
+
+def _require_pixels(section: str, size: ImageSize) -> None:
+    if size.height < 1 or size.width < 1:
+        raise BundleError(
+            f"{section}: a size must be at least 1x1 px, not {size.height}x{size.width}"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from sam3_ros.core.bundle.manifest import (
@@ -14,22 +15,26 @@ from sam3_ros.core.bundle.manifest import (
     Manifest,
     Preprocessing,
     SingleMask,
-    Size,
     StageEntry,
     StageFile,
     TokenizerSettings,
 )
 from sam3_ros.core.checked_yaml import DocumentKind, dump_document, parse_document
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.geometry import ImageSize
 
 _MANIFEST = DocumentKind(
-    "the manifest", FORMAT, "manifest_schema.json", "export the bundle again", BundleError
+    "the manifest",
+    Path(__file__).with_name("manifest_schema.json"),
+    BundleError,
+    format=FORMAT,
+    outdated="export the bundle again",
 )
 
 
 def parse_manifest(text: str) -> Manifest:
     """Read bundle.yaml's text. Raises BundleError for anything that is not a sound manifest."""
-    document = parse_document(text, _MANIFEST)
+    document = parse_document(text, _MANIFEST).value
     manifest = _build(document)
     if set(document["capabilities"]) != set(manifest.capabilities):
         raise BundleError(
@@ -84,9 +89,9 @@ def _concept(entry: Mapping[str, Any]) -> ConceptSettings:
 def _interactive(entry: Mapping[str, Any]) -> InteractiveSettings:
     mask_input = entry.get("mask_input")
     parts = {
-        "prompt_space": Size(**entry["prompt_space"]),
+        "prompt_space": ImageSize(**entry["prompt_space"]),
         "single_mask": SingleMask(**entry["single_mask"]),
-        "mask_input": Size(**mask_input) if mask_input else None,
+        "mask_input": ImageSize(**mask_input) if mask_input else None,
     }
     return InteractiveSettings(**{**entry, **parts})
 
@@ -111,11 +116,20 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         tokenizer = concept.pop("tokenizer")
         document["concept"] = {**concept, "tokenizer": {**tokenizer.pop("file"), **tokenizer}}
     if manifest.interactive is not None:
-        document["interactive"] = asdict(manifest.interactive)
+        document["interactive"] = _interactive_document(manifest.interactive)
     document["verification"] = _plain(manifest.verification)
     if manifest.recorded_answers is not None:
         document["recorded_answers"] = asdict(manifest.recorded_answers)
     return document
+
+
+def _interactive_document(settings: InteractiveSettings) -> dict[str, Any]:
+    mask_input = settings.mask_input
+    return {
+        **asdict(settings),
+        "prompt_space": settings.prompt_space._asdict(),
+        "mask_input": None if mask_input is None else mask_input._asdict(),
+    }
 
 
 def _stage_document(stage: StageEntry) -> dict[str, Any]:

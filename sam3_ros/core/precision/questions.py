@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.bundle.manifest import Manifest, Size
+from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.image_file import read_rgb
@@ -113,7 +113,7 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
     return found
 
 
-def disc(size: Size) -> Floats:
+def disc(size: ImageSize) -> Floats:
     """Mask logits f32[h, w]: an ellipse in the middle, a third of each side."""
     y, x = np.mgrid[-1 : 1 : size.height * 1j, -1 : 1 : size.width * 1j]
     return np.where(np.hypot(x, y) < 1 / 3, 8.0, -8.0).astype(np.float32)

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.bundle.manifest import InteractiveSettings, SingleMask, Size
+from sam3_ros.core.bundle.manifest import InteractiveSettings, SingleMask
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.checks import clipped_box
 from sam3_ros.core.segmenter.finite import require_finite
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
@@ -51,7 +52,7 @@ def prompt_feeds(
     return feeds
 
 
-def mask_feeds(mask_logits: Array | None, size: Size) -> dict[str, Array]:
+def mask_feeds(mask_logits: Array | None, size: ImageSize) -> dict[str, Array]:
     """mask_input f32[1,1,h,w] and has_mask f32[1], which says whether the model is to look."""
     if mask_logits is None:
         empty = np.zeros((1, 1, size.height, size.width), np.float32)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.bundle.manifest import Preprocessing, Size
+from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.mask_patch import FoundMask, patch_of
 from sam3_ros.core.segmenter.pixels import write_resized
@@ -30,12 +30,12 @@ class ImageTransform:
 
     source: ImageSize
     preprocessing: Preprocessing
-    prompt_space: Size | None = None
+    prompt_space: ImageSize | None = None
 
     def pixel_values(self, image: npt.NDArray[np.uint8]) -> Floats:
         """f32[1, 3, h, w] of an image uint8 [H, W, 3] in RGB; padding is 0 after normalising."""
         how = self.preprocessing
-        content = self._content_in(Size(how.height, how.width))
+        content = self._content_in(ImageSize(how.height, how.width))
         shape = (1, 3, how.height, how.width)
         full = content == (how.height, how.width)
         values = np.empty(shape, np.float32) if full else np.zeros(shape, np.float32)
@@ -93,10 +93,10 @@ class ImageTransform:
             patch = patch.resized(self._canvas()).cropped(self.source)
         return patch.found(threshold)
 
-    def _prompt_frame(self) -> Size:
-        return self.prompt_space or Size(self.preprocessing.height, self.preprocessing.width)
+    def _prompt_frame(self) -> ImageSize:
+        return self.prompt_space or ImageSize(self.preprocessing.height, self.preprocessing.width)
 
-    def _content_in(self, frame: Size) -> ImageSize:
+    def _content_in(self, frame: ImageSize) -> ImageSize:
         """The size of the picture without its padding in a frame of this size."""
         if self.preprocessing.fit == "stretch":
             return ImageSize(frame.height, frame.width)
@@ -106,7 +106,7 @@ class ImageTransform:
 
     def _source_px_per_frame(self) -> npt.NDArray[np.float64]:
         """How many source px the whole model frame, padding included, spans: [x, y, x, y]."""
-        frame = Size(self.preprocessing.height, self.preprocessing.width)
+        frame = ImageSize(self.preprocessing.height, self.preprocessing.width)
         content = self._content_in(frame)
         x = frame.width * self.source.width / content.width
         y = frame.height * self.source.height / content.height

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import torch
 
-from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
 from sam3_ros.core.errors import ExportError
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.families.nearest_variant import nearest_variant
 from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Shapes, Unneeded
 from sam3_ros.export.models.points.sam_decoder import (
@@ -115,9 +116,9 @@ class PointFamily:
             interpolation="bilinear_antialias",
         )
         interactive = InteractiveSettings(
-            prompt_space=Size(PROMPT_SPACE, PROMPT_SPACE),
+            prompt_space=ImageSize(PROMPT_SPACE, PROMPT_SPACE),
             padding_point="without_box",
-            mask_input=Size(mask, mask),
+            mask_input=ImageSize(mask, mask),
             multimask_max_points=1,
             single_mask=SingleMask("first"),
             object_score="ignore",

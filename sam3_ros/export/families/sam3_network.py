@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.families.nearest_sizes import nearest_sizes
 from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
 from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck
@@ -140,9 +141,9 @@ def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
             input_size, input_size, half, half, fit="stretch", interpolation="bilinear_antialias"
         ),
         InteractiveSettings(
-            prompt_space=Size(input_size, input_size),
+            prompt_space=ImageSize(input_size, input_size),
             padding_point="inside",
-            mask_input=Size(mask_side, mask_side),
+            mask_input=ImageSize(mask_side, mask_side),
             multimask_max_points=1,
             single_mask=SingleMask("stability", delta=0.05, threshold=0.98),
             object_score="ignore",

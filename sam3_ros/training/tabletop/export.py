@@ -21,10 +21,10 @@ from sam3_ros.core.bundle.manifest import (
     InteractiveSettings,
     Preprocessing,
     SingleMask,
-    Size,
     TokenizerSettings,
 )
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.onnx_file import strip_notes
 from sam3_ros.training.tabletop.batches import MEAN, STD
 from sam3_ros.training.tabletop.network import (
@@ -209,9 +209,9 @@ def _description(
             TokenizerSettings(tokenizer, CONTEXT_LENGTH, START, END, PAD),  # type: ignore[arg-type]
         ),
         interactive=InteractiveSettings(
-            prompt_space=Size(HEIGHT, WIDTH),
+            prompt_space=ImageSize(HEIGHT, WIDTH),
             padding_point="inside",
-            mask_input=Size(*MASK_GRID),
+            mask_input=ImageSize(*MASK_GRID),
             multimask_max_points=1,
             single_mask=SingleMask("first"),
             object_score="gate",

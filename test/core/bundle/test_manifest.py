@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sam3_ros.core.bundle.manifest import FileRef, SingleMask, Size
+from sam3_ros.core.bundle.manifest import FileRef, SingleMask
 from sam3_ros.core.bundle.manifest_yaml import dump_manifest, parse_manifest
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.geometry import ImageSize
 
 SHA = "0" * 64
 
@@ -40,7 +41,7 @@ def test_a_manifest_is_read_into_typed_values(sam3_document: dict[str, Any]) -> 
     assert manifest.precisions == ("fp32", "fp16")
     assert manifest.preprocessing.mean == (0.5, 0.5, 0.5)
     assert manifest.interactive is not None
-    assert manifest.interactive.mask_input == Size(24, 32)
+    assert manifest.interactive.mask_input == ImageSize(24, 32)
     assert manifest.interactive.single_mask == SingleMask("stability", 0.05, 0.98)
     assert manifest.concept is not None
     assert manifest.concept.tokenizer.file.path == "tokenizer.json"

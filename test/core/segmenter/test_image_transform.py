@@ -5,7 +5,7 @@ import pytest
 from bilinear import bilinear
 from PIL import Image
 
-from sam3_ros.core.bundle.manifest import Preprocessing, Size
+from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.transform import ImageTransform
 
@@ -32,7 +32,7 @@ def normalised(image: np.ndarray) -> np.ndarray:
 
 
 def transform(
-    how: Preprocessing, height: int, width: int, prompt_space: Size | None = None
+    how: Preprocessing, height: int, width: int, prompt_space: ImageSize | None = None
 ) -> ImageTransform:
     return ImageTransform(ImageSize(height, width), how, prompt_space)
 
@@ -88,7 +88,7 @@ def test_extreme_shapes_still_fit(height: int, width: int) -> None:
 
 
 def test_points_scale_into_the_prompt_space() -> None:
-    frame = transform(stretch(), 480, 640, Size(1008, 1008))
+    frame = transform(stretch(), 480, 640, ImageSize(1008, 1008))
     points = frame.points_to_prompt_space([(0, 0), (640, 480), (320, 120)])
     assert points.dtype == np.float32
     np.testing.assert_allclose(points, [[0, 0], [1008, 1008], [504, 252]])
@@ -97,14 +97,14 @@ def test_points_scale_into_the_prompt_space() -> None:
 
 def test_points_of_a_padded_image_keep_the_aspect() -> None:
     # EfficientViT-SAM's case: an encoder of 512, prompts in 1024.
-    frame = transform(padded(512), 480, 640, Size(1024, 1024))
+    frame = transform(padded(512), 480, 640, ImageSize(1024, 1024))
     points = frame.points_to_prompt_space([(640, 480), (320, 240)])
     np.testing.assert_allclose(points, [[1024, 768], [512, 384]])
 
 
 def test_padded_points_follow_the_rounded_size_as_segment_anything_does() -> None:
     # ResizeLongestSide: 333 * 1024 / 500 = 681.98 -> 682 px.
-    frame = transform(padded(1024), 333, 500, Size(1024, 1024))
+    frame = transform(padded(1024), 333, 500, ImageSize(1024, 1024))
     np.testing.assert_allclose(frame.points_to_prompt_space([(500, 333)]), [[1024, 682]], rtol=1e-6)
 
 
@@ -147,7 +147,7 @@ def test_a_stretched_mask_is_resized_before_the_threshold(size: tuple[int, int])
 
 def test_a_mask_through_the_padded_input_follows_segment_anything() -> None:
     logits = np.random.default_rng(4).normal(size=(32, 32)).astype(np.float32)
-    frame = transform(padded(64), 100, 150, Size(128, 128))
+    frame = transform(padded(64), 100, 150, ImageSize(128, 128))
     # 100 x 150 fits 128 x 128 as 85 x 128.
     expected = bilinear(bilinear(logits, 128, 128)[:85], 100, 150)
     mask = frame.mask_to_source(logits, 0.0, "through_padded_input")

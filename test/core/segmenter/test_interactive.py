@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask, Size
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
 from sam3_ros.core.errors import InferenceError, PromptError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.interactive import (
@@ -19,14 +19,14 @@ from sam3_ros.core.segmenter.transform import ImageTransform
 FRAME = ImageTransform(
     ImageSize(48, 64),
     Preprocessing(24, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    Size(480, 640),
+    ImageSize(480, 640),
 )
 CLICK = InteractivePrompt(points=((3, 4), (5, 6)), point_labels=(1, 0))
 BOX = InteractivePrompt(points=((3, 4),), box=Box(-5, 2, 10, 12))
 
 
 def settings(**changes: object) -> InteractiveSettings:
-    return InteractiveSettings(Size(480, 640), **changes)  # type: ignore[arg-type]
+    return InteractiveSettings(ImageSize(480, 640), **changes)  # type: ignore[arg-type]
 
 
 def test_points_go_into_the_prompt_space() -> None:
@@ -61,7 +61,7 @@ def test_the_bundle_says_who_adds_the_padding_point(
 
 
 def test_a_model_that_takes_a_mask_is_told_that_there_is_none() -> None:
-    feeds = prompt_feeds(CLICK, FRAME, settings(mask_input=Size(6, 8)))
+    feeds = prompt_feeds(CLICK, FRAME, settings(mask_input=ImageSize(6, 8)))
     assert feeds["mask_input"].shape == (1, 1, 6, 8)
     assert feeds["has_mask"].tolist() == [0.0]
     assert not feeds["mask_input"].any()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam3_ros.core.bundle.manifest import Preprocessing, Size
+from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
 from sam3_ros.core.segmenter.mask_patch import Patch, patch_of
 from sam3_ros.core.segmenter.transform import ImageTransform
@@ -59,7 +59,7 @@ def test_a_mask_is_that_of_logits_resized_whole(
 def test_through_the_padded_input_too(
     source: tuple[int, int], fit: Literal["stretch", "longest_side"], seed: int
 ) -> None:
-    logits, frame = blobs(64, seed), Size(256, 256)
+    logits, frame = blobs(64, seed), ImageSize(256, 256)
     how = Preprocessing(512, 512, *HALVES, fit)
     transform = ImageTransform(ImageSize(*source), how, frame)
     scale = 256 / max(source)

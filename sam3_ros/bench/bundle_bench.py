@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from sam3_ros.bench.instruments.machine import MachineFigures
@@ -15,9 +18,8 @@ from sam3_ros.bench.instruments.roofline import (
     total_cost,
 )
 from sam3_ros.bench.measurement import END_TO_END, Budget, Measurement, Outcome, measure
-from sam3_ros.bench.observed_sessions import ObservedSessions
-from sam3_ros.bench.scenarios import Question, scenarios
-from sam3_ros.bench.setup import Setup
+from sam3_ros.bench.scenarios import Workload, scenarios
+from sam3_ros.bench.setup import ObservedSessions, Setup
 from sam3_ros.core.segmenter.segmenter import Segmenter
 
 
@@ -44,17 +46,17 @@ class MeasuredScenario:
 def measure_bundle(
     segmenter: Segmenter,
     sessions: ObservedSessions,
-    question: Question,
+    question: Workload,
     budget: Budget,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Iterator[MeasuredScenario]:
-    """Scenario by scenario; say is told of each. The segmenter's sessions must be those observed.
+    """Scenario by scenario; report is told of each. The segmenter's sessions must be those observed.
 
     Raises InferenceError when a stage fails.
     """
     stage_of = stages_by_file(segmenter)
     for scenario in scenarios(segmenter, question):
-        say(scenario.title)
+        report(scenario.title)
         measured = measure(scenario.title, _fresh(sessions, scenario.call), budget)
         loads = {
             stage: stage_load([run for run in sessions.runs if stage_of[run.path] == stage])
@@ -80,3 +82,42 @@ def _fresh(sessions: ObservedSessions, call: Callable[[], Outcome]) -> Callable[
         return call()
 
     return observed
+
+
+#: What is asked: words and a click, with all the stages that they need.
+ASKED = ("text_new_frame", "second_text_seen_frame", "click_new_frame", "click_seen_frame")
+
+
+@dataclass(frozen=True)
+class ResidentPeak:
+    """Bytes. loaded: the peak until all sessions were open; answering: until the last answer."""
+
+    loaded: int
+    answering: int
+
+
+def resident_peak(setup: Setup, question: Workload) -> ResidentPeak | None:
+    """None where the system does not tell (no /proc). Raises as Segmenter.load does."""
+    if _high_water() is None:
+        return None
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, setup, question).result()
+
+
+def _measure(setup: Setup, question: Workload) -> ResidentPeak:
+    with setup.load() as segmenter:
+        loaded = _high_water() or 0
+        for scenario in scenarios(segmenter, question):
+            if scenario.key in ASKED:
+                scenario.call()
+    return ResidentPeak(loaded, _high_water() or 0)
+
+
+def _high_water() -> int | None:
+    """VmHWM of this process (proc_pid_status(5)); the kernel's kB are 1024 bytes."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None

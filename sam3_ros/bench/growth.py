@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from sam3_ros.bench.measurement import END_TO_END, Budget, Outcome, measure
 from sam3_ros.bench.scenarios import (
-    Asked,
-    Cameras,
-    Question,
+    ScenarioPrompt,
+    SimulatedCameras,
+    Workload,
     new_frame,
     present_threshold,
     seen_frame,
@@ -35,12 +35,12 @@ SIZES = (
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 Image = npt.NDArray[np.uint8]
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class GrowthPoint:
-    """label: as people say it. amount: what the cost is divided by. Times in ms, end to end."""
+    """label: as people report it. amount: what the cost is divided by. Times in ms, end to end."""
 
     label: str
     amount: float
@@ -76,31 +76,31 @@ class Growth:
 
 def growths(
     segmenter: Segmenter,
-    question: Question,
+    question: Workload,
     sizes: Sequence[ImageSize],
     budget: Budget,
-    say: Say = lambda _: None,
+    report: Report = lambda _: None,
 ) -> Iterator[Growth]:
     """Those that the bundle can answer. question: its image and its first text are asked.
 
-    Texts are cached, and of each one mask is drawn. say is told of each measurement before it.
+    Texts are cached, and of each one mask is drawn. report is told of each measurement before it.
     """
     asking = _Asking(segmenter, question)
     yield _growth(
-        *("prompts", f"{asking.many} on a new frame", "prompt", budget, say),
+        *("prompts", f"{asking.many} on a new frame", "prompt", budget, report),
         ((str(n), n, asking.prompts(n)) for n in PROMPTS),
     )
     yield _growth(
-        *("cameras", f"a new frame of each camera, {asking.one}", "camera", budget, say),
+        *("cameras", f"a new frame of each camera, {asking.one}", "camera", budget, report),
         ((str(n), n, asking.cameras(n)) for n in CAMERAS),
     )
     if "interactive" in segmenter.bundle.capabilities:
         yield _growth(
-            *("points", "one object by so many points on a seen frame", "point", budget, say),
+            *("points", "one object by so many points on a seen frame", "point", budget, report),
             ((str(n), n, asking.points(n)) for n in POINTS),
         )
     yield _growth(
-        *("image size", f"a new frame, {asking.one}", "megapixel", budget, say),
+        *("image size", f"a new frame, {asking.one}", "megapixel", budget, report),
         ((f"{w}x{h}", w * h / 1e6, asking.size(ImageSize(h, w))) for h, w in sizes),
     )
 
@@ -110,12 +110,12 @@ def _growth(
     title: str,
     item: str,
     budget: Budget,
-    say: Say,
+    report: Report,
     cases: Iterator[tuple[str, float, Callable[[], Outcome]]],
 ) -> Growth:
     points: list[GrowthPoint] = []
     for label, amount, call in cases:
-        say(f"{key}: {label}")
+        report(f"{key}: {label}")
         # What takes longer than the budget is not run only to warm up: the point before did that.
         is_slow = bool(points) and points[-1].median_ms > 1000 * budget.seconds
         point = _once if is_slow else _within
@@ -139,7 +139,7 @@ def _once(label: str, amount: float, call: Callable[[], Outcome], _: Budget) -> 
 class _Asking:
     """What is asked at each point: texts where the bundle takes any, else clicks."""
 
-    def __init__(self, segmenter: Segmenter, question: Question) -> None:
+    def __init__(self, segmenter: Segmenter, question: Workload) -> None:
         self._segmenter, self._image, self._text = segmenter, question.image, question.text
         self._embedding = segmenter.encode_image(question.image)
         self._takes_text = "concept" in segmenter.bundle.capabilities
@@ -152,31 +152,34 @@ class _Asking:
 
     def cameras(self, count: int) -> Callable[[], Outcome]:
         """Each camera sees something else; its last frame is kept, as in the node."""
-        cameras = Cameras(self._segmenter, self._image, count)
+        cameras = SimulatedCameras(self._segmenter, self._image, count)
         return lambda: _joined(
             [cameras.new_frame(camera, self._asked[:1]) for camera in range(count)]
         )
 
     def points(self, count: int) -> Callable[[], Outcome]:
         prompt = InteractivePrompt(points=_spiral(self._image, count))
-        return lambda: seen_frame(self._segmenter, self._embedding, [Asked(prompt)])
+        return lambda: seen_frame(self._segmenter, self._embedding, [ScenarioPrompt(prompt)])
 
     def size(self, size: ImageSize) -> Callable[[], Outcome]:
         image = resized(self._image, size, "bilinear_antialias")
         asked = self._asked[:1]
         if not self._takes_text:
-            asked = [Asked(InteractivePrompt(points=_spiral(image, 1)))]
+            asked = [ScenarioPrompt(InteractivePrompt(points=_spiral(image, 1)))]
         return lambda: new_frame(self._segmenter, image, asked)
 
-    def _texts(self) -> list[Asked]:
-        phrases = Question(self._image, self._text, prompts=max(PROMPTS)).phrases
+    def _texts(self) -> list[ScenarioPrompt]:
+        phrases = Workload(self._image, self._text, prompts=max(PROMPTS)).phrases
         prompts = [ConceptPrompt(phrase) for phrase in phrases]
-        return [Asked(p, present_threshold(self._segmenter, self._embedding, p)) for p in prompts]
+        return [
+            ScenarioPrompt(p, present_threshold(self._segmenter, self._embedding, p))
+            for p in prompts
+        ]
 
-    def _clicks(self) -> list[Asked]:
+    def _clicks(self) -> list[ScenarioPrompt]:
         places = _spiral(self._image, max(PROMPTS))
         return [
-            Asked(InteractivePrompt(points=(place,), id=f"click {number}"))
+            ScenarioPrompt(InteractivePrompt(points=(place,), id=f"click {number}"))
             for number, place in enumerate(places)
         ]
 

@@ -27,7 +27,7 @@ MORE_PHRASES = ("green cube", "blue ball", "white cylinder", "yellow star", "bla
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScenarioPrompt:
     """A prompt and the score from which its queries are kept; None for the bundle's own."""
 
     prompt: Prompt
@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Workload:
     """What the scenarios ask. image: uint8 [H, W, 3] in RGB; text: the first phrase."""
 
     image: Image
@@ -71,7 +71,7 @@ class Scenario:
     call: Callable[[], Outcome]
 
 
-def scenarios(segmenter: Segmenter, question: Question) -> Iterator[Scenario]:
+def scenarios(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
     """Those that the bundle can answer. The thresholds are looked up before the first."""
     if "concept" in segmenter.bundle.capabilities:
         yield from _of_words(segmenter, question)
@@ -100,7 +100,7 @@ def query_scores(
     return np.asarray(scores_of(computed["logits"], computed["presence"])[0], np.float32)
 
 
-class Cameras:
+class SimulatedCameras:
     """Each has a view of its own, and its last frame stays in memory, as in the node."""
 
     def __init__(self, segmenter: Segmenter, image: Image, count: int) -> None:
@@ -108,31 +108,33 @@ class Cameras:
         self._views = [np.roll(image, 7 * camera, axis=1) for camera in range(count)]
         self._kept: dict[int, ImageEmbedding] = {}
 
-    def new_frame(self, camera: int, asked: Sequence[Asked]) -> Outcome:
+    def new_frame(self, camera: int, asked: Sequence[ScenarioPrompt]) -> Outcome:
         """Encode one more frame of this camera and ask."""
         embedding = self._segmenter.encode_image(self._views[camera])
         self._kept[camera] = embedding
         return _ask(self._segmenter, embedding, asked, dict(self._segmenter.timings))
 
 
-def new_frame(segmenter: Segmenter, image: Image, asked: Sequence[Asked]) -> Outcome:
+def new_frame(segmenter: Segmenter, image: Image, asked: Sequence[ScenarioPrompt]) -> Outcome:
     """Encode the image and ask."""
     embedding = segmenter.encode_image(image)
     return _ask(segmenter, embedding, asked, dict(segmenter.timings))
 
 
-def seen_frame(segmenter: Segmenter, image: ImageEmbedding, asked: Sequence[Asked]) -> Outcome:
+def seen_frame(
+    segmenter: Segmenter, image: ImageEmbedding, asked: Sequence[ScenarioPrompt]
+) -> Outcome:
     """Ask of an image whose features are there."""
     return _ask(segmenter, image, asked, {})
 
 
-def _of_words(segmenter: Segmenter, question: Question) -> Iterator[Scenario]:
+def _of_words(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
     image = question.image
     embedding = segmenter.encode_image(image)
     prompts = [ConceptPrompt(phrase) for phrase in question.phrases]
-    present = [Asked(p, present_threshold(segmenter, embedding, p)) for p in prompts]
+    present = [ScenarioPrompt(p, present_threshold(segmenter, embedding, p)) for p in prompts]
     first, second, many = present[:1], present[1:2], present[: question.prompts]
-    absent = [Asked(prompts[0], ABSENT)]
+    absent = [ScenarioPrompt(prompts[0], ABSENT)]
     text = f"text {question.text!r}"
     yield Scenario(
         "text_new_frame",
@@ -159,9 +161,9 @@ def _of_words(segmenter: Segmenter, question: Question) -> Iterator[Scenario]:
         yield _round_robin(segmenter, question, "text, cached", first)
 
 
-def _of_clicks(segmenter: Segmenter, question: Question) -> Iterator[Scenario]:
+def _of_clicks(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
     image = question.image
-    click = [Asked(question.click)]
+    click = [ScenarioPrompt(question.click)]
     yield Scenario(
         "click_new_frame",
         "one click, every frame new",
@@ -178,9 +180,9 @@ def _of_clicks(segmenter: Segmenter, question: Question) -> Iterator[Scenario]:
 
 
 def _round_robin(
-    segmenter: Segmenter, question: Question, what: str, asked: Sequence[Asked]
+    segmenter: Segmenter, question: Workload, what: str, asked: Sequence[ScenarioPrompt]
 ) -> Scenario:
-    cameras = Cameras(segmenter, question.image, question.cameras)
+    cameras = SimulatedCameras(segmenter, question.image, question.cameras)
     turns = cycle(range(question.cameras))
     return Scenario(
         "cameras_round_robin",
@@ -192,7 +194,7 @@ def _round_robin(
 def _ask(
     segmenter: Segmenter,
     embedding: ImageEmbedding,
-    asked: Sequence[Asked],
+    asked: Sequence[ScenarioPrompt],
     steps: dict[str, float],
 ) -> Outcome:
     segments = 0

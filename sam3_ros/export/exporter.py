@@ -18,8 +18,7 @@ from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.questions import standard_images
-from sam3_ros.core.precision.recorded import Key, RecordedAnswers
-from sam3_ros.core.precision.recorded_file import save_recorded_answers
+from sam3_ros.core.precision.recorded import Key, RecordedAnswers, save_recorded_answers
 from sam3_ros.export.export_job import ExportJob, describe
 from sam3_ros.export.interruption import tidied_when_stopped
 from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision
@@ -28,7 +27,7 @@ from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.precision.figures import PrecisionFigures
 from sam3_ros.export.precision.judgement import judge
 from sam3_ros.export.stage import Stage
-from sam3_ros.export.verification.bundle_graph import with_witnesses
+from sam3_ros.export.verification.bundle_graph import with_samples
 from sam3_ros.export.verification.end_to_end import (
     beyond_limits,
     original_answers,
@@ -150,7 +149,7 @@ class _Export:
                 figures = verify_stage(name, stage, file, cases, partial(self._refilled, name))
                 self._found.stages[name] = self._found.stages[name].joined(figures)
         self._progress("end to end: the same questions, by the bundle")
-        recorded, differences = with_witnesses(draft, recorded)
+        recorded, differences = with_samples(draft, recorded)
         if doubtful := beyond_limits(differences):
             known = self._rounding(draft.manifest, recorded, doubtful)
             recorded = replace(recorded, rounding=known)

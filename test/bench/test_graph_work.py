@@ -10,8 +10,7 @@ import pytest
 from onnx_graph import OnnxGraph
 
 from sam3_ros.bench.instruments.gemm import matmul_chain
-from sam3_ros.bench.instruments.graph_work import GraphWork, count_work
-from sam3_ros.bench.instruments.operator_work import OPERATORS
+from sam3_ros.bench.instruments.graph_work import OPERATORS, GraphWork, count_work
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BundleError
 

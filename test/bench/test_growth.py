@@ -11,8 +11,8 @@ from scenes import colour_scene
 
 from sam3_ros.bench.growth import CAMERAS, POINTS, PROMPTS, Growth, GrowthPoint, growths
 from sam3_ros.bench.measurement import Budget
-from sam3_ros.bench.observed_sessions import ObservedSessions
-from sam3_ros.bench.scenarios import Asked, Cameras, Question
+from sam3_ros.bench.scenarios import ScenarioPrompt, SimulatedCameras, Workload
+from sam3_ros.bench.setup import ObservedSessions
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
@@ -31,7 +31,7 @@ def measured(sam3_bundle_path: Path) -> tuple[list[Growth], Runs]:
     sessions, begins = ObservedSessions(), {}
     scene = colour_scene(120, 160, {"red": (50, 40, 110, 80)})
     with Segmenter.load(sam3_bundle_path, threads=1, open_session=sessions) as segmenter:
-        question = Question(scene, "red")
+        question = Workload(scene, "red")
         found = list(
             growths(
                 *(segmenter, question, SIZES, ONCE),
@@ -76,14 +76,14 @@ def test_the_last_frame_of_each_camera_is_kept_while_the_next_is_encoded(
     monkeypatch.setattr(Segmenter, "encode_image", counted)
     scene = colour_scene(120, 160, {"red": (50, 40, 110, 80)})
     with Segmenter.load(sam3_bundle_path, threads=1) as segmenter:
-        cameras = Cameras(segmenter, scene, 3)
+        cameras = SimulatedCameras(segmenter, scene, 3)
         for camera in (0, 1, 2, 0, 1):
-            cameras.new_frame(camera, [Asked(ConceptPrompt("red"))])
+            cameras.new_frame(camera, [ScenarioPrompt(ConceptPrompt("red"))])
         assert alive == [0, 0, 1, 2, 3, 3]
         del cameras
         made.clear()
         alive.clear()
-        for growth in growths(segmenter, Question(scene, "red"), SIZES, ONCE):
+        for growth in growths(segmenter, Workload(scene, "red"), SIZES, ONCE):
             if growth.key == "cameras":
                 break
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam3_ros.bench.instruments import bandwidth
+from sam3_ros.bench.instruments import machine
 from sam3_ros.bench.instruments.gemm import matmul_chain
 from sam3_ros.bench.instruments.machine import MachineFigures, measure_machine
 from sam3_ros.bench.instruments.roofline import MachineLimits, StageLoad, step_cost, total_cost
@@ -30,8 +30,8 @@ def test_the_chain_of_products_computes_them(tmp_path: Path) -> None:
 
 
 def test_the_machine_is_measured_for_every_engine_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bandwidth, "_MOST_BYTES", 2**20)
-    monkeypatch.setattr(bandwidth, "_LEAST_BYTES", 2**20)
+    monkeypatch.setattr(machine, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(machine, "_LEAST_BYTES", 2**20)
     bf16 = StageChoice("openvino", "bf16")
     setup = Setup("tabletop", stages=(("fusion", bf16),), threads=1)
     assert [*setup.engines(["text", "fusion"])] == ["cpu fp32", "openvino bf16"]
@@ -42,8 +42,8 @@ def test_the_machine_is_measured_for_every_engine_in_use(monkeypatch: pytest.Mon
 
 
 def test_on_a_gpu_no_limit_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bandwidth, "_MOST_BYTES", 2**20)
-    monkeypatch.setattr(bandwidth, "_LEAST_BYTES", 2**20)
+    monkeypatch.setattr(machine, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(machine, "_LEAST_BYTES", 2**20)
     half, host = StageChoice("cuda", "fp16"), StageChoice()
     setup = Setup("tabletop", default=half, stages=(("text", host),), threads=1)
     assert [*setup.engines(["fusion", "text"])] == ["cpu fp32"]

@@ -12,8 +12,7 @@ from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_answers
 from sam3_ros.core.precision.questions import TABLE
-from sam3_ros.core.precision.recorded import RecordedAnswers
-from sam3_ros.core.precision.recorded_file import save_recorded_answers
+from sam3_ros.core.precision.recorded import RecordedAnswers, save_recorded_answers
 from sam3_ros.core.precision.recording import recorded_in
 
 
@@ -35,7 +34,7 @@ def test_a_bundle_gets_its_own_answers_and_they_can_be_taken_again(folder: Path)
 
     assert not first.of_original
     assert [image.name for image in first.images] == ["table.jpg"]
-    witnessed = {stage for stages in first.witnesses.values() for stage in stages}
+    witnessed = {stage for stages in first.samples.values() for stage in stages}
     assert witnessed == set(Bundle.open(folder).manifest.stages_in_use)
     assert len(list(folder.glob("recorded_answers-*.npz"))) == 1
     assert main(["bundle", "verify", str(folder)]) == 0
@@ -45,15 +44,15 @@ def test_the_originals_answers_stay_and_get_witnesses(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["bundle", "record", str(folder)])
-    original = replace(recorded_of(folder), witnesses={}, of_original=True)
+    original = replace(recorded_of(folder), samples={}, of_original=True)
     record_answers(folder, "kept.npz", lambda path: save_recorded_answers(path, original))
 
     assert main(["bundle", "record", str(folder), "--image", str(TABLE)]) == 2
     assert "holds answers of the original model" in capsys.readouterr().err
-    assert recorded_of(folder).witnesses == {}
+    assert recorded_of(folder).samples == {}
 
     assert main(["bundle", "record", str(folder)]) == 0
     after = recorded_of(folder)
     assert after.of_original
-    assert after.witnesses
+    assert after.samples
     assert after.answers.keys() == original.answers.keys()

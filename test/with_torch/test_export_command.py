@@ -11,8 +11,7 @@ from small_clicker import FAMILY
 
 from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.precision.recorded import RecordedAnswers
-from sam3_ros.core.precision.recorded_file import load_recorded_answers
+from sam3_ros.core.precision.recorded import RecordedAnswers, load_recorded_answers
 from sam3_ros.export.families import FAMILIES
 
 

@@ -18,7 +18,7 @@ from small_stages import change_weights
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import BundleError, ExportError, VerificationError
-from sam3_ros.core.precision.recorded_file import load_recorded_answers
+from sam3_ros.core.precision.recorded import load_recorded_answers
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.export import exporter
@@ -97,7 +97,7 @@ def test_the_manifest_holds_every_stages_figures(bundle: Bundle) -> None:
 def test_the_recorded_answers_are_the_networks(bundle: Bundle) -> None:
     assert bundle.manifest.recorded_answers is not None
     recorded = load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
-    witnessed = {stage for stages in recorded.witnesses.values() for stage in stages}
+    witnessed = {stage for stages in recorded.samples.values() for stage in stages}
     assert witnessed == set(bundle.manifest.stages_in_use)
     with Segmenter.load(bundle) as segmenter:
         differences = recorded.differences(segmenter.graph, bundle.manifest)

@@ -15,8 +15,11 @@ from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.limits import FP32_NUMBERS, ROUNDING_ALLOWED, Fp32Limits
 from sam3_ros.core.precision.questions import standard_images
-from sam3_ros.core.precision.recorded import RecordedAnswers
-from sam3_ros.core.precision.recorded_file import load_recorded_answers, save_recorded_answers
+from sam3_ros.core.precision.recorded import (
+    RecordedAnswers,
+    load_recorded_answers,
+    save_recorded_answers,
+)
 from sam3_ros.export.export_job import ExportJob
 from sam3_ros.export.exporter import export_bundle
 from sam3_ros.export.filled_network import FilledNetwork, from_seed

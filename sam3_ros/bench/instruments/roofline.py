@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sam3_ros.bench.instruments.graph_work import can_count, count_work
 from sam3_ros.bench.measurement import StepTime
-from sam3_ros.bench.observed_sessions import StageRun
+from sam3_ros.bench.setup import StageRun
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from time import perf_counter
 from sam3_ros.core.backends.device_replay import without_graphs
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import InferenceError
-from sam3_ros.core.precision.aligned_answer import QueryOrder
-from sam3_ros.core.precision.answers import RawAnswer
+from sam3_ros.core.precision.answers import QueryOrder, RawAnswer
 from sam3_ros.core.precision.difference import AnswerDifference, difference, worst
-from sam3_ros.core.precision.guard_limits import GuardLimits
+from sam3_ros.core.precision.limits import GuardLimits
 from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers
-from sam3_ros.core.precision.verdict import StageComparison, StageVerdict, guilty
-from sam3_ros.core.precision.witness import WitnessTap
+from sam3_ros.core.precision.samples import SampleTap
+from sam3_ros.core.precision.verdict import StageComparison, StageVerdict, blamed_stages
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.plan import StagePlan
 
@@ -32,7 +31,7 @@ class Verdict:
 
     end_to_end: the worst of all questions, boxes of the best queries only. broken: the first figure
     past its limit, in words, or what a stage raised; None where all is well. stages: of every
-    question, in the order in which they ran. guilty: whom to blame; empty where nobody can tell.
+    question, in the order in which they ran. blamed: whom to blame; empty where nobody can tell.
     """
 
     plan: StagePlan
@@ -41,7 +40,7 @@ class Verdict:
     stages: tuple[StageVerdict, ...]
     seconds: float
     broken: str | None
-    guilty: tuple[str, ...] = ()
+    blamed: tuple[str, ...] = ()
 
     @property
     def distances(self) -> dict[str, float]:
@@ -93,7 +92,7 @@ def _blamed(stages: Iterable[StageVerdict], raised: str) -> tuple[str, ...]:
     """Return the stage that raised, unless one before it was past its limit."""
     if raised and not any(each.excess > 1 for each in stages):
         return (raised,)
-    return guilty(stages)
+    return blamed_stages(stages)
 
 
 class _Asked:
@@ -106,7 +105,7 @@ class _Asked:
         self._manifest = manifest
         self._plan = plan
         self._recorded = recorded
-        self._tap = WitnessTap()
+        self._tap = SampleTap()
         self.differences: list[AnswerDifference] = []
         self.stages: list[StageVerdict] = []
 
@@ -132,7 +131,7 @@ class _Asked:
                 answer = order.ask(embedding, question)
                 self.differences.append(_difference(recorded, answer))
             finally:
-                expected = self._recorded.witnesses_for(key)
+                expected = self._recorded.samples_for(key)
                 self.stages += comparison.verdicts(expected, self._tap.taken(order.best))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.precision.difference import AnswerDifference
+from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
 #: Largest absolute difference, end to end in fp32, of score logits, ratings and presence, and of
 #: boxes as parts of the image.
@@ -53,3 +55,79 @@ class Fp32Limits:
                 f"{self.masks_equal:.6g} must be"
             )
         return None
+
+
+@dataclass(frozen=True)
+class GuardLimits:
+    """mask_iou: least mean of all masks. scores: largest difference of a score in 0..1. boxes: of
+    the best queries, as a part of the image."""
+
+    mask_iou: float
+    scores: float
+    boxes: float
+
+    @classmethod
+    def of(cls, plan: StagePlan, stages: Iterable[str]) -> GuardLimits:
+        """Those of the poorest choice in use: every answer has gone through it."""
+        chosen = [limits_of(plan.of(stage)) for stage in stages]
+        return cls(
+            min(each.mask_iou for each in chosen),
+            max(each.scores for each in chosen),
+            max(each.boxes for each in chosen),
+        )
+
+    def given(self, rounding: AnswerDifference | None) -> GuardLimits:
+        """The same, or wider where the model amplifies float32's own rounding by more."""
+        if rounding is None:
+            return self
+        return GuardLimits(
+            min(self.mask_iou, 1 - ROUNDING_ALLOWED * (1 - rounding.mean_mask_iou)),
+            max(self.scores, ROUNDING_ALLOWED * rounding.scores),
+            max(self.boxes, ROUNDING_ALLOWED * rounding.boxes),
+        )
+
+    def broken_by(self, found: AnswerDifference) -> str | None:
+        """The first figure past its limit, in words; what is not a number is past it."""
+        if not found.mean_mask_iou >= self.mask_iou:
+            return f"mask IoU {found.mean_mask_iou:.3f}, at least {self.mask_iou:.3g} is wanted"
+        if not found.scores <= self.scores:
+            return f"scores differ by {found.scores:.2g}, at most {self.scores:.2g} is allowed"
+        if not found.boxes <= self.boxes:
+            return (
+                f"boxes differ by {100 * found.boxes:.2g} % of the image, at most "
+                f"{100 * self.boxes:.2g} % is allowed"
+            )
+        return None
+
+
+_LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
+    {
+        "fp32": GuardLimits(0.999, 0.001, 0.001),
+        "fp16": GuardLimits(LEAST_MASK_IOU["fp16"], 0.02, 0.01),
+        "bf16": GuardLimits(LEAST_MASK_IOU["bf16"], 0.05, 0.02),
+        "int8": GuardLimits(LEAST_MASK_IOU["int8"], 0.1, 0.03),
+    }
+)
+_OF_A_STAGE: Mapping[str, float] = MappingProxyType(
+    {"fp32": 0.001, "fp16": 0.02, "bf16": 0.15, "int8": 0.15}
+)
+#: fp32 on the CPU is what the others are held against: what differs came in with its inputs.
+_OF_THE_REFERENCE = GuardLimits(0.9999, 1e-5, 1e-5)
+
+
+def limits_of(choice: StageChoice) -> GuardLimits:
+    """Of one choice."""
+    return _OF_THE_REFERENCE if choice == REFERENCE else _LIMITS[_judged_as(choice)]
+
+
+def stage_limit(choice: StageChoice) -> float:
+    """By how much of its own scale a stage may be off by itself, before it is suspected."""
+    return _OF_A_STAGE[_judged_as(choice)]
+
+
+def _judged_as(choice: StageChoice) -> str:
+    """A precision that is not known here has to be as good as fp16."""
+    # There fp32 may be computed in TF32, which keeps as many digits as fp16.
+    if choice.precision == "fp32" and choice.backend in BACKENDS_ON_GPU:
+        return "fp16"
+    return choice.precision if choice.precision in _LIMITS else "fp16"

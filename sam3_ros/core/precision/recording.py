@@ -12,8 +12,13 @@ from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import resolve_inside
 from sam3_ros.core.bundle.writer import record_answers
-from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers, recorded_of
-from sam3_ros.core.precision.recorded_file import load_recorded_answers, save_recorded_answers
+from sam3_ros.core.precision.recorded import (
+    QuestionedImage,
+    RecordedAnswers,
+    load_recorded_answers,
+    recorded_of,
+    save_recorded_answers,
+)
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array, OpenSession, SessionOptions
 
@@ -58,11 +63,11 @@ def record_into(bundle: Bundle, images: Iterable[QuestionedImage]) -> Bundle:
     return _write(bundle, replace(recorded, answers=answers, of_original=False))
 
 
-def add_witnesses(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
+def add_samples(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
     """Let the answers that the bundle holds have witnesses of what its stages make of them."""
     graph = _fp32_graph(bundle, None, open_session)
     try:
-        witnessed, _ = recorded.witnessed_by(graph, bundle.manifest)
+        witnessed, _ = recorded.with_samples_of(graph, bundle.manifest)
     finally:
         graph.close()
     return _write(bundle, witnessed)

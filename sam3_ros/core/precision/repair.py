@@ -8,7 +8,7 @@ from typing import Literal
 
 from sam3_ros.core.errors import PrecisionError
 from sam3_ros.core.precision.guard import Verdict, judge
-from sam3_ros.core.precision.guard_questions import reference_answers
+from sam3_ros.core.precision.questions import reference_answers
 from sam3_ros.core.precision.recorded import RecordedAnswers
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import REFERENCE
@@ -24,17 +24,17 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Guarded:
     """verdict: on what runs now; None where everything was put back, which leaves the reference
-    itself and nothing to judge. put_back: stages that run in fp32 on the CPU because of it, in the
+    itself and nothing to judge. reverted: stages that run in fp32 on the CPU because of it, in the
     order in which that was found; complaint: what was wrong at first, None where nothing was."""
 
     verdict: Verdict | None
-    put_back: tuple[str, ...] = ()
+    reverted: tuple[str, ...] = ()
     complaint: str | None = None
 
     def __str__(self) -> str:
-        if not self.put_back:
+        if not self.reverted:
             return str(self.verdict)
-        back = ", ".join(self.put_back)
+        back = ", ".join(self.reverted)
         then = self.verdict or _ALL_BACK
         return f"{self.complaint}; put back to fp32 on the CPU: {back}; then {then}"
 
@@ -50,7 +50,7 @@ def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | N
     if segmenter.plan.is_reference(stages):
         return None
     recorded = reference_answers(segmenter.bundle, segmenter.threads)
-    put_back: list[str] = []
+    reverted: list[str] = []
     complaint = None
     while not (verdict := _judged(segmenter, recorded)).passed:
         complaint = complaint or verdict.broken
@@ -59,11 +59,11 @@ def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | N
             raise PrecisionError(_refusal(segmenter, verdict, blamed))
         log.warning("precision guard: back to fp32 on the CPU: %s", ", ".join(blamed))
         segmenter.change_plan(segmenter.plan.changed(blamed, REFERENCE))
-        put_back += blamed
+        reverted += blamed
         if segmenter.plan.is_reference(stages):
             log.warning("precision guard: %s", _ALL_BACK)
-            return Guarded(None, tuple(put_back), complaint)
-    return Guarded(verdict, tuple(put_back), complaint)
+            return Guarded(None, tuple(reverted), complaint)
+    return Guarded(verdict, tuple(reverted), complaint)
 
 
 def judge_precision(segmenter: Segmenter, recorded: RecordedAnswers | None = None) -> Verdict:
@@ -89,7 +89,7 @@ def _to_blame(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
     """All that are not in fp32 on the CPU, where nobody can tell which of them it is."""
     stages = segmenter.bundle.manifest.stages_in_use
     others = tuple(stage for stage in stages if segmenter.plan.of(stage) != REFERENCE)
-    return tuple(stage for stage in verdict.guilty if stage in others) or others
+    return tuple(stage for stage in verdict.blamed if stage in others) or others
 
 
 def _refusal(segmenter: Segmenter, verdict: Verdict, blamed: tuple[str, ...]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from sam3_ros.core.precision.guard_limits import stage_limit
-from sam3_ros.core.precision.witness import StageWitnesses, TensorWitness
+from sam3_ros.core.precision.limits import stage_limit
+from sam3_ros.core.precision.samples import StageSamples, TensorSamples
 from sam3_ros.core.stages.order import Stage
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
@@ -26,7 +26,7 @@ _PROMPT_PARTS = {
 class StageVerdict:
     """How far a stage's outputs are from those in fp32, as a part of their own scale.
 
-    tensor: its worst output. distance: of that one (TensorWitness.distance), infinite where
+    tensor: its worst output. distance: of that one (TensorSamples.distance), infinite where
     something is not finite, None where no witness of the stage was recorded. of_inputs: of its
     worst input, so what was wrong before it ran. limit: what its precision may do by itself.
     """
@@ -64,12 +64,12 @@ class StageComparison:
         self._plan = plan
         self._apart: dict[str, float] = {}
 
-    def verdicts(self, expected: StageWitnesses, found: StageWitnesses) -> list[StageVerdict]:
+    def verdicts(self, expected: StageSamples, found: StageSamples) -> list[StageVerdict]:
         """Of those that ran for one question, in the order in which they did."""
         return [self._verdict(name, expected.get(name, {}), found[name]) for name in found]
 
     def _verdict(
-        self, name: str, expected: Mapping[str, TensorWitness], found: Mapping[str, TensorWitness]
+        self, name: str, expected: Mapping[str, TensorSamples], found: Mapping[str, TensorSamples]
     ) -> StageVerdict:
         came_in = self._of_inputs(self._stages[name])
         distances = {tensor: _distance(expected.get(tensor), found[tensor]) for tensor in found}
@@ -85,7 +85,7 @@ class StageComparison:
         return max((self._apart.get(name, 0.0) for name in names), default=0.0)
 
 
-def guilty(verdicts: Iterable[StageVerdict]) -> tuple[str, ...]:
+def blamed_stages(verdicts: Iterable[StageVerdict]) -> tuple[str, ...]:
     """The stages to blame: the worst, and those nearly as bad that are worse than usual.
 
     None where no stage that is not in fp32 on the CPU is off at all, or no witness was recorded.
@@ -100,7 +100,7 @@ def guilty(verdicts: Iterable[StageVerdict]) -> tuple[str, ...]:
     return tuple(stage for stage, each in excess.items() if each >= least)
 
 
-def _distance(recorded: TensorWitness | None, found: TensorWitness) -> float | None:
+def _distance(recorded: TensorSamples | None, found: TensorSamples) -> float | None:
     if recorded is None:
         return inf if found.not_finite else None
     return recorded.distance(found)

@@ -29,7 +29,7 @@ class Finding:
 
 
 def evidence(bundle: Bundle, finding: Finding) -> dict[str, Any]:
-    """As machine_profile_schema.json describes it."""
+    """As core/profile/profile_schema.json describes it."""
     verdict = finding.found.verdict
     reasons = {(time.stage, time.choice): reason for time, reason in finding.found.refused}
     return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -11,8 +12,8 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.loading import StageLoading
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
-from sam3_ros.core.stages.session import OpenSession, Session, SessionOptions
-from sam3_ros.core.tuning.stage_feeds import Feeds
+from sam3_ros.core.stages.session import Array, OpenSession, Session, SessionOptions
+from sam3_ros.core.stages.session_wrapper import WrappedSession
 
 _LEAST_REPEATS, _MOST_REPEATS = 3, 25
 #: Of one candidate and the reference, together.
@@ -120,3 +121,32 @@ def _in_turns(sessions: list[Session], *feeds: Feeds) -> list[list[float]]:
 def _in_a_line(error: Exception, limit: int = 200) -> str:
     line = " ".join(str(error).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+#: By the input's name in the file.
+Feeds = Mapping[str, Array]
+
+
+class FeedsRecorder:
+    """An open_session whose sessions remember the first that they are fed, by stage."""
+
+    def __init__(self, bundle: Bundle, open_session: OpenSession) -> None:
+        stages = bundle.manifest.stages_in_use
+        self._stage_of = {bundle.stage_file(stage, "fp32"): stage for stage in stages}
+        self._open_session = open_session
+        self.feeds: dict[str, Feeds] = {}
+
+    def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
+        session = self._open_session(path, backend, options)
+        return _RemembersFirst(session, self._stage_of[path], self.feeds)
+
+
+class _RemembersFirst(WrappedSession):
+    def __init__(self, real: Session, stage: str, feeds: dict[str, Feeds]) -> None:
+        super().__init__(real)
+        self._stage = stage
+        self._feeds = feeds
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        self._feeds.setdefault(self._stage, dict(feeds))
+        return super().run(feeds)

@@ -11,18 +11,15 @@ import numpy as np
 
 from sam3_ros.core.backends.factory import open_session as open_on_backend
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.precision.guard_questions import reference_answers
-from sam3_ros.core.precision.questions import standard_images
+from sam3_ros.core.precision.questions import reference_answers, standard_images
 from sam3_ros.core.precision.recorded import RecordedAnswers, recorded_of
 from sam3_ros.core.profile.profile import Machine, MachineProfile, bundle_sha256
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import OpenSession, SessionOptions
 from sam3_ros.core.tuning.candidates import Backends, candidates, require_precisions
 from sam3_ros.core.tuning.evidence import Finding, evidence
-from sam3_ros.core.tuning.plan_judge import PlanJudge
-from sam3_ros.core.tuning.search import Tell, find_plan
-from sam3_ros.core.tuning.stage_feeds import Feeds, FeedsRecorder
-from sam3_ros.core.tuning.times import CandidateTime, StageTimer
+from sam3_ros.core.tuning.search import PlanJudge, Tell, find_plan
+from sam3_ros.core.tuning.times import CandidateTime, Feeds, FeedsRecorder, StageTimer
 
 #: Of the standard images one is noise, which no camera shows.
 _NO_PICTURE = "blocks"

@@ -29,12 +29,12 @@ def bundle_differences(
         graph.close()
 
 
-def with_witnesses(
+def with_samples(
     bundle: Bundle, recorded: RecordedAnswers
 ) -> tuple[RecordedAnswers, dict[tuple[str, str], AnswerDifference]]:
     """The same with witnesses of the bundle's fp32 stages on the CPU, and how far those are."""
     graph = bundle_graph(bundle, "fp32")
     try:
-        return recorded.witnessed_by(graph, bundle.manifest)
+        return recorded.with_samples_of(graph, bundle.manifest)
     finally:
         graph.close()

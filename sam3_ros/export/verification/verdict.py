@@ -17,8 +17,7 @@ from sam3_ros.core.bundle.writer import record_verification
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU, Fp32Limits
-from sam3_ros.core.precision.recorded import Key, RecordedAnswers
-from sam3_ros.core.precision.recorded_file import load_recorded_answers
+from sam3_ros.core.precision.recorded import Key, RecordedAnswers, load_recorded_answers
 from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
 from sam3_ros.export.verification.reference import reference_figures
 

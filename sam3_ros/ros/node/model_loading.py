@@ -95,7 +95,7 @@ def guard_values(segmenter: Segmenter, guarded: Guarded | None) -> dict[str, str
     return {
         **told,
         "precision guard": str(guarded),
-        "put back to fp32": ", ".join(guarded.put_back),
+        "put back to fp32": ", ".join(guarded.reverted),
         **{f"difference of {stage}": f"{each:.2g}" for stage, each in furthest.items()},
     }
 

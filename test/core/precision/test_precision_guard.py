@@ -27,8 +27,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PrecisionError
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.precision.guard import Verdict, judge
-from sam3_ros.core.precision.guard_questions import few_of, reference_answers
-from sam3_ros.core.precision.questions import TABLE
+from sam3_ros.core.precision.questions import TABLE, few_of, reference_answers
 from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers
 from sam3_ros.core.precision.recording import answers_in_fp32, recorded_in
 from sam3_ros.core.precision.repair import guard, judge_precision
@@ -99,7 +98,7 @@ def test_a_fault_in_any_stage_is_caught_and_named(
     verdict = verdict_on(shared, recorded, {stage: file})
 
     assert not verdict.passed
-    assert stage in verdict.guilty
+    assert stage in verdict.blamed
 
 
 @pytest.mark.parametrize(
@@ -111,13 +110,13 @@ def test_weights_that_are_five_per_cent_too_large_are_noticed(
     file = tmp_path / "faulty.onnx"
     faulty(TABLETOP.stage_file(stage, "fp32"), file, scaled_weights(1.05))
 
-    assert verdict_on(shared, recorded, {stage: file}).guilty == (stage,)
+    assert verdict_on(shared, recorded, {stage: file}).blamed == (stage,)
 
 
 def test_without_witnesses_the_answers_alone_are_judged(
     shared: Shared, recorded: RecordedAnswers, tmp_path: Path
 ) -> None:
-    older = replace(recorded, witnesses={})
+    older = replace(recorded, samples={})
     file = faulty(TABLETOP.stage_file("fusion", "fp32"), tmp_path / "f.onnx", scaled_weights(1.5))
 
     sound, broken = (verdict_on(shared, older, other) for other in ({}, {"fusion": file}))
@@ -125,7 +124,7 @@ def test_without_witnesses_the_answers_alone_are_judged(
     assert sound.passed
     assert {each.distance for each in sound.stages} == {None}
     assert not broken.passed
-    assert broken.guilty == ()
+    assert broken.blamed == ()
 
 
 def test_weights_rounded_to_half_precision_pass(
@@ -217,7 +216,7 @@ def test_guilty_stages_go_back_to_fp32_and_the_answers_with_them(
         assert guarded is not None
         assert guarded.verdict is not None
         assert guarded.verdict.passed
-        assert set(guarded.put_back) == {"tracker_neck", "decoder"}
+        assert set(guarded.reverted) == {"tracker_neck", "decoder"}
         assert {name for name in STAGES if segmenter.plan.of(name) == REFERENCE} == {
             "tracker_neck",
             "decoder",
@@ -242,7 +241,7 @@ def test_where_all_goes_back_no_verdict_on_what_is_gone_is_told(broken_bundle: B
         assert guard(segmenter) is None
     assert guarded is not None
     assert guarded.verdict is None
-    assert set(guarded.put_back) == {"tracker_neck", "decoder"}
+    assert set(guarded.reverted) == {"tracker_neck", "decoder"}
     assert str(guarded).endswith(
         "; then nothing is left to judge: all stages run in fp32 on the CPU"
     )
@@ -270,7 +269,7 @@ def test_a_stage_that_raises_is_to_blame(recorded: RecordedAnswers) -> None:
         verdict = judge(segmenter.graph, TABLETOP.manifest, FP16, recorded)
 
     assert not verdict.passed
-    assert verdict.guilty == ("fusion",)
+    assert verdict.blamed == ("fusion",)
     assert "the device is lost" in str(verdict.broken)
 
 

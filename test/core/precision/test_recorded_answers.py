@@ -16,10 +16,11 @@ from sam3_ros.core.precision.recorded import (
     QuestionedImage,
     RecordedAnswers,
     answer_all,
+    load_recorded_answers,
+    save_recorded_answers,
 )
-from sam3_ros.core.precision.recorded_file import load_recorded_answers, save_recorded_answers
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer
 
 
 def questions(bundle: Bundle) -> tuple[Question, ...]:

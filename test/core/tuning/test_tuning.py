@@ -15,7 +15,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.guard import Verdict
-from sam3_ros.core.precision.guard_limits import limits_of
+from sam3_ros.core.precision.limits import limits_of
 from sam3_ros.core.precision.questions import questions_of
 from sam3_ros.core.precision.recording import record_into
 from sam3_ros.core.profile.profile_yaml import dump_profile, parse_profile

@@ -1,4 +1,4 @@
-"""Sessions as a user of ONNX Runtime makes them: one a file, every option at its default."""
+"""What a user would run instead: the same files, one session each, every stage on every frame."""
 
 from __future__ import annotations
 
@@ -9,12 +9,44 @@ from typing import Any
 
 import numpy as np
 
+from sam3_ros.bench.baselines.paired import CallSeconds, time_call
+from sam3_ros.bench.baselines.stage_chain import PLAIN, ChainQuestion, Image, StageChain
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError
+from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.order import Stage
 from sam3_ros.core.stages.session import Array
 
-#: The rival of an engine of its own is what ONNX Runtime does without it.
+
+class PlainBaseline:
+    """The plain chain on one image."""
+
+    name = "plain"
+    fixed_cost = True
+
+    def __init__(self, bundle: Bundle, backend: str, threads: int | None, image: Image) -> None:
+        """Raises BundleError for a bundle without fp32 files, BackendError as PlainSessions."""
+        self._image = image
+        self._sessions = PlainSessions(bundle, backend, threads)
+        tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+        self._chain = StageChain(bundle.manifest, self._sessions.run, tokenizer, PLAIN)
+        self.description = (
+            f"the fp32 files of {bundle.manifest.name} ({bundle.path}), one ONNX Runtime session "
+            f"each with default options on {self._sessions.provider}, every stage on every frame, "
+            f"masks of all queries"
+        )
+
+    def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
+        return time_call(lambda: self.answers(asked, question))
+
+    def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
+        return self._chain.answer(self._image, question, asked)
+
+    def close(self) -> None:
+        self._sessions.close()
+
+
+#: The baseline of an engine of its own is what ONNX Runtime does without it.
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "CUDAExecutionProvider"}
 _ON_CPU = "CPUExecutionProvider"
 _DTYPES = {

@@ -1,18 +1,17 @@
-"""Our segmenter against a rival: ratios of time in turns, and whether the answers are the same."""
+"""The segmenter beside a baseline: paired times, and how far the answers agree."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sam3_ros.bench.baselines.paired import Baseline, Pairing, Ratios, in_turns
+from sam3_ros.bench.baselines.stage_chain import ChainQuestion
 from sam3_ros.bench.measurement import Budget
-from sam3_ros.bench.rivals.likeness import Likeness, likeness
-from sam3_ros.bench.rivals.rivalry import Pairing, Ratios, Rival, in_turns
-from sam3_ros.bench.rivals.stage_chain import ChainQuestion
 from sam3_ros.bench.scenarios import (
-    Question,
+    Workload,
     present_threshold,
     query_scores,
     scenarios,
@@ -21,7 +20,7 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 
-#: Our scenarios that a rival has an answer to, and what it is asked.
+#: Our scenarios that a baseline has an answer to, and what it is asked.
 PAIRED = {
     "text_new_frame": "text",
     "text_absent": "text",
@@ -34,16 +33,18 @@ LEAST_COMPARED, MASKS_COMPARED = 5, 10
 
 
 @dataclass(frozen=True)
-class Contest:
-    """likenesses: by "text" and "click", ours held against the rival's."""
+class Comparison:
+    """agreements: by "text" and "click", ours held against the baseline's."""
 
-    rival: str
+    baseline: str
     description: str
     ratios: tuple[Ratios, ...]
-    likenesses: Mapping[str, Likeness]
+    agreements: Mapping[str, Agreement]
 
 
-def compete(segmenter: Segmenter, question: Question, rival: Rival, budget: Budget) -> Contest:
+def compare(
+    segmenter: Segmenter, question: Workload, baseline: Baseline, budget: Budget
+) -> Comparison:
     """Compare the answers first, then run in turns. Raises InferenceError when a stage fails."""
     asked = chain_question(segmenter, question)
     pairings = [
@@ -52,12 +53,12 @@ def compete(segmenter: Segmenter, question: Question, rival: Rival, budget: Budg
         if each.key in PAIRED
     ]
     kinds = dict.fromkeys(pairing.asked for pairing in pairings)
-    alike = {kind: _likeness(segmenter, question, rival, asked, kind) for kind in kinds}
-    ratios = in_turns(pairings, rival, asked, budget)
-    return Contest(rival.name, rival.description, tuple(ratios), alike)
+    alike = {kind: _agreement(segmenter, question, baseline, asked, kind) for kind in kinds}
+    ratios = in_turns(pairings, baseline, asked, budget)
+    return Comparison(baseline.name, baseline.description, tuple(ratios), alike)
 
 
-def chain_question(segmenter: Segmenter, question: Question) -> ChainQuestion:
+def chain_question(segmenter: Segmenter, question: Workload) -> ChainQuestion:
     """The first phrase with the threshold that draws one mask, and the click."""
     click = question.click if "interactive" in segmenter.bundle.capabilities else None
     if "concept" not in segmenter.bundle.capabilities:
@@ -67,16 +68,16 @@ def chain_question(segmenter: Segmenter, question: Question) -> ChainQuestion:
     return ChainQuestion(question.text, threshold, click)
 
 
-def _likeness(
-    segmenter: Segmenter, question: Question, rival: Rival, asked: ChainQuestion, kind: str
-) -> Likeness:
+def _agreement(
+    segmenter: Segmenter, question: Workload, baseline: Baseline, asked: ChainQuestion, kind: str
+) -> Agreement:
     many = replace(asked, threshold=_threshold_of_many(segmenter, question))
     ours = _ours(segmenter, question, many, kind)
-    return likeness(ours, rival.answers(kind, many))
+    return agreement(ours, baseline.answers(kind, many))
 
 
 def _ours(
-    segmenter: Segmenter, question: Question, asked: ChainQuestion, kind: str
+    segmenter: Segmenter, question: Workload, asked: ChainQuestion, kind: str
 ) -> list[Segment]:
     image = segmenter.encode_image(question.image)
     if kind == "click":
@@ -84,7 +85,7 @@ def _ours(
     return segmenter.ask(image, [ConceptPrompt(asked.text)], asked.threshold)
 
 
-def _threshold_of_many(segmenter: Segmenter, question: Question) -> float:
+def _threshold_of_many(segmenter: Segmenter, question: Workload) -> float:
     """Below some of the best queries, in the widest gap there, lest rounding make them one more."""
     if "concept" not in segmenter.bundle.capabilities:
         return 0.5
@@ -96,3 +97,37 @@ def _threshold_of_many(segmenter: Segmenter, question: Question) -> float:
     least = min(LEAST_COMPARED, len(ranked) - 1)
     last = least - 1 + int(np.argmax((ranked[:-1] - ranked[1:])[least - 1 :]))
     return float((ranked[last] + ranked[last + 1]) / 2)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """masks: how many there were, ours and theirs; equal_pixels: part of the worst mask's pixels on
+    the same side; score: the largest difference; box_px: the same of any corner. Where the numbers
+    of masks differ, equal_pixels is 0."""
+
+    masks: tuple[int, int]
+    equal_pixels: float
+    score: float
+    box_px: float
+
+
+def agreement(ours: Sequence[Segment], theirs: Sequence[Segment]) -> Agreement:
+    """Each of ours is held against that of theirs whose box is nearest: of two scores that are
+    almost equal, rounding decides which comes first."""
+    left = list(theirs)
+    pairs = []
+    for segment in ours[: len(theirs)]:
+        nearest = left.pop(int(np.argmin([_apart(segment, other) for other in left])))
+        pairs.append((segment, nearest))
+    equal = [float(np.mean(a.mask == b.mask)) for a, b in pairs]
+    return Agreement(
+        (len(ours), len(theirs)),
+        min(equal, default=1.0) if len(ours) == len(theirs) else 0.0,
+        max((abs(a.score - b.score) for a, b in pairs), default=0.0),
+        max((_apart(a, b) for a, b in pairs), default=0.0),
+    )
+
+
+def _apart(one: Segment, other: Segment) -> float:
+    """Of boxes: the largest difference of a corner, px."""
+    return float(np.abs(np.subtract(one.box.as_tuple(), other.box.as_tuple())).max())

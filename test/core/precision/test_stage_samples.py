@@ -7,13 +7,13 @@ from math import gcd
 import numpy as np
 import pytest
 
-from sam3_ros.core.precision.witness import SAMPLES, TensorWitness, stride_over
+from sam3_ros.core.precision.samples import SAMPLES, TensorSamples, stride_over
 
 TENSOR = np.random.default_rng(3).standard_normal((1, 64, 48, 40)).astype(np.float32)
 
 
 def distance(changed: np.ndarray) -> float:
-    return TensorWitness.of(TENSOR).distance(TensorWitness.of(changed))
+    return TensorSamples.of(TENSOR).distance(TensorSamples.of(changed))
 
 
 def test_a_scale_is_its_own_distance() -> None:
@@ -40,7 +40,7 @@ def test_what_was_not_finite_in_fp32_may_be_so_elsewhere() -> None:
     masked = TENSOR.copy()
     masked[0, 0] = -np.inf
 
-    assert TensorWitness.of(masked).distance(TensorWitness.of(masked)) == 0
+    assert TensorSamples.of(masked).distance(TensorSamples.of(masked)) == 0
 
 
 def test_another_shape_is_infinitely_far() -> None:
@@ -58,5 +58,5 @@ def test_the_stride_sees_every_channel(shape: tuple[int, ...]) -> None:
 def test_truth_values_have_witnesses_too() -> None:
     mask = np.array([[True, True, False, False]])
 
-    assert TensorWitness.of(mask).distance(TensorWitness.of(~mask)) > 0
-    assert TensorWitness.of(mask).distance(TensorWitness.of(mask)) == 0
+    assert TensorSamples.of(mask).distance(TensorSamples.of(~mask)) > 0
+    assert TensorSamples.of(mask).distance(TensorSamples.of(mask)) == 0

@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
-from sam3_ros.bench.measurement import Budget
-from sam3_ros.bench.rivals.contest import chain_question
-from sam3_ros.bench.rivals.rivalry import spent
-from sam3_ros.bench.rivals.stage_chain import (
+from sam3_ros.bench.baselines.comparison import chain_question
+from sam3_ros.bench.baselines.paired import time_call
+from sam3_ros.bench.baselines.stage_chain import (
     FULL,
     ChainQuestion,
-    Economy,
     Image,
+    Optimisations,
     StageChain,
     run_by,
 )
-from sam3_ros.bench.scenarios import ABSENT, Question
+from sam3_ros.bench.measurement import Budget
+from sam3_ros.bench.scenarios import ABSENT, Workload
 from sam3_ros.core.segmenter.segmenter import Segmenter
 
 
@@ -30,7 +30,7 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 class _Case:
     title: str
     scenario: str
-    economy: Economy
+    optimisations: Optimisations
     asked: str
     question: ChainQuestion
 
@@ -51,7 +51,7 @@ class Reduction:
         return {**asdict(self), **{name: round(value, 4) for name, value in ends.items()}}
 
 
-def ablation(segmenter: Segmenter, question: Question, budget: Budget) -> list[Reduction]:
+def ablation(segmenter: Segmenter, question: Workload, budget: Budget) -> list[Reduction]:
     """Of each reduction that the bundle has a use for. Raises InferenceError when a stage fails."""
     cases = _cases(segmenter, chain_question(segmenter, question))
     return [_measured(segmenter, case, question.image, budget) for case in cases]
@@ -79,10 +79,10 @@ def _cases(segmenter: Segmenter, asked: ChainQuestion) -> list[_Case]:
 
 
 def _measured(segmenter: Segmenter, case: _Case, image: Image, budget: Budget) -> Reduction:
-    without, whole = _chain(segmenter, case.economy), _chain(segmenter, FULL)
+    without, whole = _chain(segmenter, case.optimisations), _chain(segmenter, FULL)
 
     def seconds(chain: StageChain) -> float:
-        return spent(lambda: chain.answer(image, case.question, case.asked)).wall
+        return time_call(lambda: chain.answer(image, case.question, case.asked)).wall
 
     def both() -> tuple[float, float]:
         return seconds(without), seconds(whole)
@@ -103,7 +103,7 @@ def _measured(segmenter: Segmenter, case: _Case, image: Image, budget: Budget) -
     )
 
 
-def _chain(segmenter: Segmenter, economy: Economy) -> StageChain:
+def _chain(segmenter: Segmenter, optimisations: Optimisations) -> StageChain:
     bundle = segmenter.bundle
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
-    return StageChain(bundle.manifest, run_by(segmenter.graph), tokenizer, economy)
+    return StageChain(bundle.manifest, run_by(segmenter.graph), tokenizer, optimisations)

@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Protocol
 
+from sam3_ros.bench.baselines.stage_chain import ChainQuestion
 from sam3_ros.bench.measurement import Budget
-from sam3_ros.bench.rivals.stage_chain import ChainQuestion
 from sam3_ros.core.segmenter.segments import Segment
 
-#: After the rival: the idle threads of its sessions go on spinning for a while, by ONNX Runtime's
+#: After the baseline: the idle threads of its sessions go on spinning for a while, by ONNX Runtime's
 #: default, and would take the cores from what comes next.
 REST_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class Spent:
+class CallSeconds:
     """Seconds of one call: by the clock, and of all the process's threads on the cores."""
 
     wall: float
     cpu: float
 
 
-class Rival(Protocol):
+class Baseline(Protocol):
     """Answers the same questions another way. name: one word, description: what it does.
-    one_for_all: a frame costs it the same whatever is asked, so it is run once a round."""
+    fixed_cost: a frame costs it the same whatever is asked, so it is run once a round."""
 
     @property
     def name(self) -> str: ...
@@ -36,9 +36,9 @@ class Rival(Protocol):
     def description(self) -> str: ...
 
     @property
-    def one_for_all(self) -> bool: ...
+    def fixed_cost(self) -> bool: ...
 
-    def spend(self, asked: str, question: ChainQuestion) -> Spent:
+    def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
         """Answer on a new frame; asked: "text" or "click"."""
         ...
 
@@ -51,7 +51,7 @@ class Rival(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """One of our scenarios, and what the rival is asked for it: "text" or "click"."""
+    """One of our scenarios, and what the baseline is asked for it: "text" or "click"."""
 
     key: str
     title: str
@@ -95,38 +95,38 @@ class Ratios:
         }
 
 
-def spent(call: Callable[[], object]) -> Spent:
+def time_call(call: Callable[[], object]) -> CallSeconds:
     """Time one call of this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     call()
-    return Spent(time.perf_counter() - wall, time.process_time() - cpu)
+    return CallSeconds(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def in_turns(
-    pairings: Sequence[Pairing], rival: Rival, question: ChainQuestion, budget: Budget
+    pairings: Sequence[Pairing], baseline: Baseline, question: ChainQuestion, budget: Budget
 ) -> list[Ratios]:
-    """Every round runs each of ours and then the rival, after one round to warm up."""
-    _round(pairings, rival, question)
+    """Every round runs each of ours and then the baseline, after one round to warm up."""
+    _round(pairings, baseline, question)
     rounds: list[_Round] = []
     start = time.perf_counter()
     while budget.allows(len(rounds), time.perf_counter() - start):
-        rounds.append(_round(pairings, rival, question))
+        rounds.append(_round(pairings, baseline, question))
     return [_ratios(pairing, rounds) for pairing in pairings]
 
 
 @dataclass(frozen=True)
 class _Round:
-    ours: Mapping[str, Spent]
-    theirs: Mapping[str, Spent]
+    ours: Mapping[str, CallSeconds]
+    theirs: Mapping[str, CallSeconds]
 
 
-def _round(pairings: Sequence[Pairing], rival: Rival, question: ChainQuestion) -> _Round:
-    ours = {pairing.key: spent(pairing.ours) for pairing in pairings}
+def _round(pairings: Sequence[Pairing], baseline: Baseline, question: ChainQuestion) -> _Round:
+    ours = {pairing.key: time_call(pairing.ours) for pairing in pairings}
     asked = list(dict.fromkeys(pairing.asked for pairing in pairings))
-    if rival.one_for_all:
-        theirs = dict.fromkeys(asked, rival.spend(asked[0], question))
+    if baseline.fixed_cost:
+        theirs = dict.fromkeys(asked, baseline.time_answer(asked[0], question))
     else:
-        theirs = {each: rival.spend(each, question) for each in asked}
+        theirs = {each: baseline.time_answer(each, question) for each in asked}
     time.sleep(REST_SECONDS)
     return _Round(ours, theirs)
 

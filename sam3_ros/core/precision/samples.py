@@ -20,13 +20,13 @@ from sam3_ros.core.stages.session import Array
 SAMPLES = 1024
 
 #: Witnesses by stage, then by the output's canonical name.
-StageWitnesses = Mapping[str, Mapping[str, "TensorWitness"]]
+StageSamples = Mapping[str, Mapping[str, "TensorSamples"]]
 #: Tensors of one row for each query; canonical names.
 OF_QUERIES = ("queries", "pred_boxes", "logits")
 
 
 @dataclass(frozen=True, eq=False)
-class TensorWitness:
+class TensorSamples:
     """values: f32 [n], evenly spread over a tensor of that shape; with the mean and the largest of
     the absolute values and the number of those that are not finite, of the whole tensor."""
 
@@ -37,7 +37,7 @@ class TensorWitness:
     not_finite: int = 0
 
     @classmethod
-    def of(cls, tensor: Array) -> TensorWitness:
+    def of(cls, tensor: Array) -> TensorSamples:
         """Of a tensor of numbers or truth values."""
         sizes = np.abs(tensor.astype(np.float32, copy=False))
         not_finite = 0
@@ -64,11 +64,11 @@ class TensorWitness:
         }
 
     @classmethod
-    def from_figures(cls, figures: Mapping[str, Any], values: Array) -> TensorWitness:
+    def from_figures(cls, figures: Mapping[str, Any], values: Array) -> TensorSamples:
         """The witness that `figures` and its values were of."""
         return cls(**{**figures, "shape": tuple(figures["shape"])}, values=values)
 
-    def distance(self, found: TensorWitness) -> float:
+    def distance(self, found: TensorSamples) -> float:
         """How far `found` is from this one, as a part of this one's own scale.
 
         The root mean square of the difference over that of the values; or the difference of the
@@ -97,20 +97,20 @@ def stride_over(shape: tuple[int, ...]) -> int:
     return stride
 
 
-class WitnessTap:
+class SampleTap:
     """Keeps witnesses of what runs while it listens to a graph."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, dict[str, TensorWitness]] = {}
+        self._kept: dict[str, dict[str, TensorSamples]] = {}
         self._of_queries: dict[str, dict[str, Array]] = {}
 
     @contextmanager
-    def on(self, graph: StageGraph) -> Iterator[WitnessTap]:
+    def on(self, graph: StageGraph) -> Iterator[SampleTap]:
         """Listen to the runs within the block."""
         with graph.watched_by(self._keep):
             yield self
 
-    def taken(self, queries: Sequence[int]) -> dict[str, dict[str, TensorWitness]]:
+    def taken(self, queries: Sequence[int]) -> dict[str, dict[str, TensorSamples]]:
         """Those of the runs since it was last asked.
 
         queries: the ones that matter. What a detector says of the others, which find nothing, may
@@ -120,12 +120,12 @@ class WitnessTap:
         self._kept, self._of_queries = {}, {}
         for stage, outputs in of_queries.items():
             chosen = {name: value[:, list(queries)] for name, value in outputs.items()}
-            kept[stage] |= {name: TensorWitness.of(value) for name, value in chosen.items()}
+            kept[stage] |= {name: TensorSamples.of(value) for name, value in chosen.items()}
         return kept
 
     def _keep(self, stage: str, outputs: Mapping[str, Array]) -> None:
         self._kept[stage] = {
-            name: TensorWitness.of(value)
+            name: TensorSamples.of(value)
             for name, value in outputs.items()
             if name not in OF_QUERIES
         }

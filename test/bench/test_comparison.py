@@ -12,15 +12,14 @@ import pytest
 from recording_sessions import Recorder
 from scenes import colour_scene
 
+from sam3_ros.bench.baselines import paired
+from sam3_ros.bench.baselines.ablation import ablation
+from sam3_ros.bench.baselines.comparison import agreement, chain_question, compare
+from sam3_ros.bench.baselines.paired import CallSeconds, Pairing, in_turns
+from sam3_ros.bench.baselines.plain import PlainBaseline
+from sam3_ros.bench.baselines.stage_chain import FULL, PLAIN, ChainQuestion, StageChain, run_by
 from sam3_ros.bench.measurement import Budget
-from sam3_ros.bench.rivals import rivalry
-from sam3_ros.bench.rivals.ablation import ablation
-from sam3_ros.bench.rivals.contest import chain_question, compete
-from sam3_ros.bench.rivals.likeness import likeness
-from sam3_ros.bench.rivals.plain import PlainRival
-from sam3_ros.bench.rivals.rivalry import Pairing, Spent, in_turns
-from sam3_ros.bench.rivals.stage_chain import FULL, PLAIN, ChainQuestion, StageChain, run_by
-from sam3_ros.bench.scenarios import ABSENT, Question, scenarios
+from sam3_ros.bench.scenarios import ABSENT, Workload, scenarios
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
@@ -35,7 +34,7 @@ ONCE = Budget(1, 10.0, 1)
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rivalry, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(paired, "REST_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -57,16 +56,16 @@ def test_the_plain_chain_gives_the_same_masks(
     path = name if name == "tabletop" else request.getfixturevalue(name)
     bundle = Bundle.open(path)
     image = read_rgb(TABLE) if name == "tabletop" else CENTRED
-    rival = PlainRival(bundle, "cpu", 1, image)
+    baseline = PlainBaseline(bundle, "cpu", 1, image)
     with Segmenter.load(bundle, threads=1) as ours:
-        contest = compete(ours, Question(image, "red cube"), rival, ONCE)
-    rival.close()
-    assert contest.likenesses
-    for alike in contest.likenesses.values():
+        comparison = compare(ours, Workload(image, "red cube"), baseline, ONCE)
+    baseline.close()
+    assert comparison.agreements
+    for alike in comparison.agreements.values():
         assert alike.masks[0] == alike.masks[1] > 0
         assert alike.equal_pixels >= 0.9999
         assert alike.score < 1e-4
-    for ratios in contest.ratios:
+    for ratios in comparison.ratios:
         assert len(ratios.repeats) == 1
         assert all(math.isfinite(r) and r > 0 for r in (*ratios.repeats, *ratios.cpu_repeats))
 
@@ -75,7 +74,7 @@ def test_the_plain_chain_runs_every_stage_and_draws_every_query(
     segmenter: Segmenter, recorder: Recorder
 ) -> None:
     run, bundle = run_by(segmenter.graph), segmenter.bundle
-    asked = chain_question(segmenter, Question(SCENE, "red"))
+    asked = chain_question(segmenter, Workload(SCENE, "red"))
     plain = StageChain(bundle.manifest, run, bundle.tokenizer_file, PLAIN)
     for _ in range(2):
         recorder.runs.clear()
@@ -103,23 +102,23 @@ def test_each_economy_saves_what_it_says(
     more: set[str],
 ) -> None:
     run, bundle = run_by(segmenter.graph), segmenter.bundle
-    question = replace(chain_question(segmenter, Question(SCENE, "red")), threshold=threshold)
+    question = replace(chain_question(segmenter, Workload(SCENE, "red")), threshold=threshold)
     ran, answers = [], []
-    for economy in (replace(FULL, **{switch: False}), FULL):
-        chain = StageChain(bundle.manifest, run, bundle.tokenizer_file, economy)
+    for optimisations in (replace(FULL, **{switch: False}), FULL):
+        chain = StageChain(bundle.manifest, run, bundle.tokenizer_file, optimisations)
         chain.answer(SCENE, question, asked)
         recorder.runs.clear()
         answers.append(chain.answer(SCENE, question, asked))
         ran.append({*recorder.stages})
         drawn = [fed["queries"].shape[1] for name, fed in recorder.runs if name == "segmentation"]
         if switch == "kept_only":
-            assert drawn == ([8] if economy != FULL else [2])
+            assert drawn == ([8] if optimisations != FULL else [2])
     assert ran[0] - ran[1] == more
-    assert likeness(*answers).equal_pixels == 1.0
+    assert agreement(*answers).equal_pixels == 1.0
 
 
 def test_present_draws_one_mask_and_absent_none(segmenter: Segmenter, recorder: Recorder) -> None:
-    question = Question(SCENE, "red", prompts=3, cameras=2)
+    question = Workload(SCENE, "red", prompts=3, cameras=2)
     found = {each.key: each for each in scenarios(segmenter, question)}
     # The toy has no opinion of the other phrases: all 8 queries are its best.
     expected = {"text_new_frame": [1], "text_absent": [], "prompts_new_frame": [1, 8, 8]}
@@ -138,7 +137,7 @@ def test_present_draws_one_mask_and_absent_none(segmenter: Segmenter, recorder: 
 def test_cameras_take_turns_with_views_of_their_own(
     segmenter: Segmenter, recorder: Recorder
 ) -> None:
-    question = Question(SCENE, "red", cameras=3)
+    question = Workload(SCENE, "red", cameras=3)
     turns = next(s for s in scenarios(segmenter, question) if s.key == "cameras_round_robin")
     seen = []
     for _ in range(4):
@@ -150,12 +149,12 @@ def test_cameras_take_turns_with_views_of_their_own(
 
 
 def test_a_single_prompt_and_camera_need_no_case_of_their_own(segmenter: Segmenter) -> None:
-    keys = [s.key for s in scenarios(segmenter, Question(SCENE, "red", prompts=1, cameras=1))]
+    keys = [s.key for s in scenarios(segmenter, Workload(SCENE, "red", prompts=1, cameras=1))]
     assert not {"prompts_new_frame", "cameras_round_robin"} & {*keys}
 
 
 def test_what_each_reduction_brings_is_told(segmenter: Segmenter) -> None:
-    rows = [row.as_dict() for row in ablation(segmenter, Question(SCENE, "red"), ONCE)]
+    rows = [row.as_dict() for row in ablation(segmenter, Workload(SCENE, "red"), ONCE)]
     assert len({row["title"] for row in rows}) == 4
     for row in rows:
         assert 0 < row["min"] <= row["median"] <= row["max"] < math.inf
@@ -166,13 +165,13 @@ class _Slow:
 
     name, description = "slow", ""
 
-    def __init__(self, one_for_all: bool) -> None:
-        self.one_for_all = one_for_all
+    def __init__(self, fixed_cost: bool) -> None:
+        self.fixed_cost = fixed_cost
         self.asked: list[str] = []
 
-    def spend(self, asked: str, _: ChainQuestion) -> Spent:
+    def time_answer(self, asked: str, _: ChainQuestion) -> CallSeconds:
         self.asked.append(asked)
-        return Spent(10.0, 20.0)
+        return CallSeconds(10.0, 20.0)
 
     def answers(self, _: str, __: ChainQuestion) -> list[Segment]:
         return []
@@ -181,19 +180,19 @@ class _Slow:
         """Nothing to free."""
 
 
-@pytest.mark.parametrize(("one_for_all", "a_round"), [(True, ["text"]), (False, ["text", "click"])])
+@pytest.mark.parametrize(("fixed_cost", "a_round"), [(True, ["text"]), (False, ["text", "click"])])
 def test_the_rival_has_its_turn_in_every_round(
-    one_for_all: bool, a_round: list[str], monkeypatch: pytest.MonkeyPatch
+    fixed_cost: bool, a_round: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rivalry, "spent", lambda _: Spent(1.0, 4.0))
+    monkeypatch.setattr(paired, "time_call", lambda _: CallSeconds(1.0, 4.0))
     pairings = [
         Pairing("a", "A", list, "text"),
         Pairing("b", "B", list, "text"),
         Pairing("c", "C", list, "click"),
     ]
-    rival = _Slow(one_for_all)
-    found = in_turns(pairings, rival, ChainQuestion("red"), Budget(2, 10.0, 1))
-    assert rival.asked == a_round * 3  # the first round warms up
+    baseline = _Slow(fixed_cost)
+    found = in_turns(pairings, baseline, ChainQuestion("red"), Budget(2, 10.0, 1))
+    assert baseline.asked == a_round * 3  # the first round warms up
     assert [ratios.key for ratios in found] == ["a", "b", "c"]
     assert found[2].repeats == (0.1, 0.1)
     assert (found[0].cpu_median, found[0].wall_ms) == (0.2, (1000.0, 10000.0))
@@ -210,7 +209,7 @@ def test_a_pixel_that_differs_is_told() -> None:
     box, other = Box(0, 0, 4, 4), Box(0, 0, 8, 8)
     ours = [_segment(box), _segment(other)]
     swapped = [_segment(other, flipped=2, score=0.6), _segment(Box(0, 0, 4, 4.5))]
-    alike = likeness(ours, swapped)
+    alike = agreement(ours, swapped)
     assert alike.masks == (2, 2)
     assert alike.equal_pixels == pytest.approx(0.98)
     assert alike.score == pytest.approx(0.1)
@@ -219,5 +218,5 @@ def test_a_pixel_that_differs_is_told() -> None:
 
 def test_another_number_of_masks_is_not_alike() -> None:
     one = _segment(Box(0, 0, 4, 4))
-    assert likeness([one, one], [one]).equal_pixels == 0.0
-    assert likeness([], []).equal_pixels == 1.0
+    assert agreement([one, one], [one]).equal_pixels == 0.0
+    assert agreement([], []).equal_pixels == 1.0

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Manifest
-from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.concept import keep_queries
 from sam3_ros.core.segmenter.interactive import (
     choose_mask,
@@ -24,10 +24,11 @@ from sam3_ros.core.segmenter.interactive import (
     shows_no_object,
     wanted_tensors,
 )
+from sam3_ros.core.segmenter.masks import mask_bounds
 from sam3_ros.core.segmenter.pixels import resized
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.order import Stage, derived_names, stages_needed
@@ -43,7 +44,7 @@ SCORED = ("queries", "pred_boxes", "presence", "logits")
 
 
 @dataclass(frozen=True)
-class Economy:
+class Optimisations:
     """text_cached: a phrase is encoded once. necks_on_demand: image stages only for what is asked;
     asked_only: so all other stages. kept_only: masks of kept queries only. skip_empty: none kept,
     no masks; without it the best query's are made."""
@@ -55,8 +56,8 @@ class Economy:
     skip_empty: bool = False
 
 
-PLAIN = Economy()
-FULL = Economy(True, True, True, True, True)
+PLAIN = Optimisations()
+FULL = Optimisations(True, True, True, True, True)
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,16 @@ class StageChain:
     """Answers a question on an image with `run` for every stage."""
 
     def __init__(
-        self, manifest: Manifest, run: RunStage, tokenizer_file: Path | None, economy: Economy
+        self,
+        manifest: Manifest,
+        run: RunStage,
+        tokenizer_file: Path | None,
+        optimisations: Optimisations,
     ) -> None:
         self._manifest = manifest
         self._stages = [manifest.stages[name] for name in manifest.stages_in_use]
         self._run = run
-        self._economy = economy
+        self._optimisations = optimisations
         self._texts: dict[str, dict[str, Array]] = {}
         self._tokenizer: ClipTokenizer | None = None
         if manifest.concept is not None and tokenizer_file is not None:
@@ -85,17 +90,17 @@ class StageChain:
 
     def answer(self, image: Image, question: ChainQuestion, asked: str) -> list[Segment]:
         """asked: "text" or "click", whose segments come back. What else the question holds is
-        computed as well, unless the economy is to do only what is asked."""
+        computed as well, unless the optimisations is to do only what is asked."""
         settings = self._manifest.interactive
         space = settings.prompt_space if settings else None
         transform = ImageTransform(ImageSize(*image.shape[:2]), self._manifest.preprocessing, space)
         values = {"pixel_values": _pixel_values(image, transform)}
-        if not self._economy.necks_on_demand:
+        if not self._optimisations.necks_on_demand:
             self._compute(derived_names(self._stages, IMAGE_INPUTS), values)
         found: dict[str, list[Segment]] = {}
-        if question.text and (asked == "text" or not self._economy.asked_only):
+        if question.text and (asked == "text" or not self._optimisations.asked_only):
             found["text"] = list(self._words(values, transform, question))
-        if question.click and (asked == "click" or not self._economy.asked_only):
+        if question.click and (asked == "click" or not self._optimisations.asked_only):
             found["click"] = list(self._click(values, transform, question.click))
         return found[asked]
 
@@ -116,7 +121,7 @@ class StageChain:
                 yield Segment(question.text, question.text, float(score), box, mask)
 
     def _prompt_tokens(self, values: dict[str, Array], text: str) -> None:
-        if self._economy.text_cached and text in self._texts:
+        if self._optimisations.text_cached and text in self._texts:
             values |= self._texts[text]
         else:
             assert self._tokenizer is not None
@@ -138,10 +143,10 @@ class StageChain:
     ) -> Mapping[int, Array]:
         """Mask logits f32[h, w] by query."""
         drawn = np.arange(values["queries"].shape[1])
-        if self._economy.kept_only:
+        if self._optimisations.kept_only:
             drawn = kept
         if len(drawn) == 0:
-            if self._economy.skip_empty:
+            if self._optimisations.skip_empty:
                 return {}
             drawn = np.argmax(values["logits"][0], keepdims=True)
         values["queries"] = values["queries"][:, drawn]

@@ -1,4 +1,4 @@
-"""The PyTorch model behind a bundle as a rival of its sessions, in a process of its own.
+"""The PyTorch model behind a bundle as a baseline of its sessions, in a process of its own.
 
 PyTorch and an inference engine in one process would share threads, and each spoil the other's time.
 """
@@ -12,8 +12,14 @@ from pathlib import Path
 
 import torch
 
-from sam3_ros.bench.rivals.rivalry import Spent, spent
-from sam3_ros.bench.rivals.stage_chain import ChainQuestion, Economy, Image, StageChain, run_by
+from sam3_ros.bench.baselines.paired import CallSeconds, time_call
+from sam3_ros.bench.baselines.stage_chain import (
+    ChainQuestion,
+    Image,
+    Optimisations,
+    StageChain,
+    run_by,
+)
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.segmenter.segments import Segment
@@ -24,17 +30,17 @@ from sam3_ros.export.verification.torch_graph import torch_graph
 BuildNetwork = Callable[[Manifest, "Path | None"], Network]
 
 #: As the model's own forward does: only what is asked, but text and all masks on every frame.
-_ECONOMY = Economy(necks_on_demand=True, asked_only=True)
+_OPTIMISATIONS = Optimisations(necks_on_demand=True, asked_only=True)
 
 # Of the child process alone.
 _model: tuple[StageChain, Image] | None = None
 
 
-class TorchRival:
+class TorchBaseline:
     """The model in fp32 on the CPU, on one image. checkpoint: None for random weights."""
 
     name = "torch"
-    one_for_all = False
+    fixed_cost = False
 
     def __init__(
         self,
@@ -58,9 +64,9 @@ class TorchRival:
             self.close()
             raise
 
-    def spend(self, asked: str, question: ChainQuestion) -> Spent:
+    def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
         """Timed in the child."""
-        return self._child.submit(_spend, asked, question).result()
+        return self._child.submit(_time_answer, asked, question).result()
 
     def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
         return self._child.submit(_answer, asked, question).result()
@@ -82,7 +88,7 @@ def _build(
     bundle = Bundle.open(bundle_path)
     graph = torch_graph(build(bundle.manifest, checkpoint))
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
-    _model = StageChain(bundle.manifest, run_by(graph), tokenizer, _ECONOMY), image
+    _model = StageChain(bundle.manifest, run_by(graph), tokenizer, _OPTIMISATIONS), image
 
 
 def _answer(asked: str, question: ChainQuestion) -> list[Segment]:
@@ -91,5 +97,5 @@ def _answer(asked: str, question: ChainQuestion) -> list[Segment]:
     return chain.answer(image, question, asked)
 
 
-def _spend(asked: str, question: ChainQuestion) -> Spent:
-    return spent(lambda: _answer(asked, question))
+def _time_answer(asked: str, question: ChainQuestion) -> CallSeconds:
+    return time_call(lambda: _answer(asked, question))

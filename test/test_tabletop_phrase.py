@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sam3_ros.tabletop_phrase import TabletopPhrase, read_phrase
-from sam3_ros.tabletop_words import COLOURS, SHAPES
+from sam3_ros.tabletop_words import COLOURS, SHAPES, TabletopPhrase, read_phrase
 
 
 @pytest.mark.parametrize(

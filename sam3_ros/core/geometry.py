@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
 from sam3_ros.core.errors import PromptError
 
 
@@ -107,20 +104,3 @@ def box_of_corners(values: Sequence[float]) -> Box:
 def _list_of(values: Sequence[float]) -> str:
     """Return the numbers as a person writes them: [100, 80.5]."""
     return f"[{', '.join(f'{value:.10g}' for value in values)}]"
-
-
-def mask_bounds(mask: np.ndarray) -> Box | None:
-    """The box around the True pixels of a bool mask [H, W]; None when there are none."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    if width == 0 or height == 0:
-        return None
-    return Box(x, y, x + width, y + height)
-
-
-def inmost_point(mask: np.ndarray) -> Point:
-    """The middle of the pixel that lies deepest inside a bool mask [H, W] with any True."""
-    # The border counts as outside, so that a mask cut by it is pointed at well within the image.
-    framed = np.pad(mask, 1).astype(np.uint8)
-    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-    return Point(float(column) + 0.5, float(row) + 0.5)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.geometry import Box, ImageSize, box_of_corners, inmost_point, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize, box_of_corners
+from sam3_ros.core.segmenter.masks import inmost_point, mask_bounds
 
 
 @pytest.mark.parametrize(

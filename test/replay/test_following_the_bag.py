@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scenes import iou
 
-from sam3_ros.core.geometry import inmost_point
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.following import Followed
+from sam3_ros.core.segmenter.masks import inmost_point
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.replay.bag.bag import open_bag
-from sam3_ros.replay.bag.header import read_header
+from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.bag.truth import Labels, read_truth
 from sam3_ros.ros.launching.shared_files import demo_bag
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam3_ros.tabletop_phrase import read_phrase
-from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
+from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES, read_phrase
 from sam3_ros.training.tabletop.phrases import absent, all_words, describe, present
 
 SCENE = np.array([[0, 0], [0, 1], [4, 0], [-1, -1]])  # red cube, red ball, blue cube, no more

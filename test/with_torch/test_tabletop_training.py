@@ -14,7 +14,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_verification
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes

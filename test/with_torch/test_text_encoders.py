@@ -17,7 +17,7 @@ from transformers.models.sam3_lite_text.modeling_sam3_lite_text import Sam3LiteT
 
 from sam3_ros.core.bundle.manifest import FileRef, TokenizerSettings
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.export.clip_tokenizer import END, PAD, START, clip_tokenizer_files
 from sam3_ros.export.models.text import mobileclip, sam3_text
 from sam3_ros.export.models.text.architecture import TextArchitecture, text_architecture

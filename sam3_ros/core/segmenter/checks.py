@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Manifest
-from sam3_ros.core.errors import PromptError
+from sam3_ros.core.errors import InferenceError, PromptError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
+
+
+def require_finite(what: str, values: npt.NDArray[Any]) -> None:
+    """Raise InferenceError if any value is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise InferenceError(
+            f"the model's {what} are not all finite numbers: use a precision whose verification "
+            "passed (see `sam3-ros bundle inspect`), such as fp32"
+        )
+
 
 _MEANING = {"concept": "text and exemplar boxes", "interactive": "points and a box"}
 

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from sam3_ros.core.backends.engine_cache import EngineCache, StageModel
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import StageFile
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.segmenter.progress import LoadProgress
 from sam3_ros.core.stages.order import Stage
 from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import OpenSession, Session, SessionOptions
 from sam3_ros.core.stages.shapes import shape_profile
+
+
+@dataclass(frozen=True)
+class LoadProgress:
+    """Loading of a stage begins: the number-th of count, from 1. bytes: of its files."""
+
+    stage: str
+    number: int
+    count: int
+    bytes: int
+
+    def __str__(self) -> str:
+        megabytes = (
+            f"{self.bytes / 1e6:.3g} MB" if self.bytes < 1e9 else f"{self.bytes / 1e9:.3g} GB"
+        )
+        return f"stage {self.number} of {self.count}, {self.stage}, {megabytes}"
+
+
+OnProgress: TypeAlias = Callable[[LoadProgress], None]
 
 
 class StageLoading:

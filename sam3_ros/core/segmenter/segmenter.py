@@ -20,17 +20,15 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.checks import require_capability, require_inside
-from sam3_ros.core.segmenter.concept_answers import ConceptAnswers
+from sam3_ros.core.segmenter.concept import ConceptAnswers
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.following import Followed, Follower, FollowsByReprompting
-from sam3_ros.core.segmenter.interactive_answers import InteractiveAnswers
-from sam3_ros.core.segmenter.loading import StageLoading
+from sam3_ros.core.segmenter.interactive import InteractiveAnswers
+from sam3_ros.core.segmenter.loading import OnProgress, StageLoading
 from sam3_ros.core.segmenter.pixels import require_rgb
-from sam3_ros.core.segmenter.progress import OnProgress
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.core.segmenter.text import KeptTexts, TextEmbedding, TextEncoder
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer, KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import OpenStage, StageGraph
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.segmenter.masks import mask_bounds
 
 
 @dataclass(frozen=True, eq=False)

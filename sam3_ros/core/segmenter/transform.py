@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
-from sam3_ros.core.segmenter.mask_patch import FoundMask, patch_of
+from sam3_ros.core.segmenter.masks import FoundMask, patch_of
 from sam3_ros.core.segmenter.pixels import write_resized
 
 MaskFit = Literal["direct", "through_padded_input"]

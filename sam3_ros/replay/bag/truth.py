@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.geometry import Box, mask_bounds
+from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.masks import mask_bounds
 from sam3_ros.replay.bag.bag import Bag, BagError
-from sam3_ros.replay.bag.header import read_header
-from sam3_ros.tabletop_phrase import read_phrase
+from sam3_ros.replay.bag.stamps import read_header
+from sam3_ros.tabletop_words import read_phrase
 
 LABELS_TOPIC, OBJECTS_TOPIC = "/truth/labels", "/truth/objects"
 FIRST_CAMERA = "/camera"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from sam3_ros.core.segmenter.progress import LoadProgress
+from sam3_ros.core.segmenter.loading import LoadProgress
 
 
 class LoadWatch:

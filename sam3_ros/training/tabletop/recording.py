@@ -22,7 +22,7 @@ from sam3_ros.core.precision.recording import record_into
 from sam3_ros.core.segmenter.concept import exemplar_feeds
 from sam3_ros.core.segmenter.interactive import prompt_feeds
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import ImageTransform
 
 # Of the demo's table at half its size, in px: one of two balls to show, and the red cube to click.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scenes import iou, patch_mask
 
-from sam3_ros.core.geometry import mask_bounds
-from sam3_ros.core.segmenter.last_seen import LastSeen
+from sam3_ros.core.segmenter.following import LastSeen
+from sam3_ros.core.segmenter.masks import mask_bounds
 from sam3_ros.core.segmenter.segments import Segment
 
 HEIGHT, WIDTH = 96, 128

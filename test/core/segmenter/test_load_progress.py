@@ -6,7 +6,7 @@ import pytest
 
 from sam3_ros.core.bundle.verification import NOT_VERIFIED, described_verification
 from sam3_ros.core.errors import PrecisionError
-from sam3_ros.core.segmenter.progress import LoadProgress
+from sam3_ros.core.segmenter.loading import LoadProgress
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import Session, SessionOptions
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.bundle.manifest import Preprocessing
-from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
-from sam3_ros.core.segmenter.mask_patch import Patch, patch_of
+from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.segmenter.masks import Patch, mask_bounds, patch_of
 from sam3_ros.core.segmenter.transform import ImageTransform
 
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

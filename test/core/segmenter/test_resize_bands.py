@@ -10,9 +10,16 @@ import pytest
 from PIL import Image
 
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.segmenter import resize_bands
-from sam3_ros.core.segmenter.pixels import Interpolation, resized, write_resized
-from sam3_ros.core.segmenter.resize_bands import Band, antialiased_band, area_band, bands_of
+from sam3_ros.core.segmenter import pixels as resize_bands
+from sam3_ros.core.segmenter.pixels import (
+    Band,
+    Interpolation,
+    antialiased_band,
+    area_band,
+    bands_of,
+    resized,
+    write_resized,
+)
 
 THIRDS = (0.299, 0.587, 0.114)
 FULL_HD = ImageSize(1080, 1920)

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from sam3_ros.core.bundle.manifest import FileRef, TokenizerSettings
 from sam3_ros.core.errors import BundleError
-from sam3_ros.core.segmenter.tokenizer import ClipTokenizer
+from sam3_ros.core.segmenter.text import ClipTokenizer
 
 START, END, PAD = 20, 21, 0
 TOKENS = ("!", "r", "e", "d", "d</w>", "c", "u", "b", "e</w>")

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.geometry import Box, ImageSize, mask_bounds
+from sam3_ros.core.geometry import Box, ImageSize, Point
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,6 +23,23 @@ Floats = npt.NDArray[np.float32]
 _MARGIN = 3
 # Of the work of resizing the whole; above it, the detour by patches costs more than it saves.
 _WORTH_IT = 0.7
+
+
+def mask_bounds(mask: np.ndarray) -> Box | None:
+    """The box around the True pixels of a bool mask [H, W]; None when there are none."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0 or height == 0:
+        return None
+    return Box(x, y, x + width, y + height)
+
+
+def inmost_point(mask: np.ndarray) -> Point:
+    """The middle of the pixel that lies deepest inside a bool mask [H, W] with any True."""
+    # The border counts as outside, so that a mask cut by it is pointed at well within the image.
+    framed = np.pad(mask, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return Point(float(column) + 0.5, float(row) + 0.5)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,21 +1,33 @@
-"""YAML that people may write and nobody has to trust: plain data, held against a JSON schema.
+"""The one strict reader of YAML that people write: plain data, checked against a JSON schema.
 
-Nothing in the text is executed: the safe loader knows plain data only, and the schema is checked
-before a value is used.
+    _SCENARIO = DocumentKind("the scenario", Path(__file__).with_name("scenario.json"), PlanError)
+    document = read_document(path, _SCENARIO)
+    seconds = document.value["seconds"]
+    raise document.error(("seconds",), "expected fewer than the bag's 60, got 90")
+
+An error names the file, the line, the place, what was expected and what came:
+`/x/a.yaml, line 3, limits/lost: expected a whole number, got 'many'`. Nothing in the text is
+executed. Tags for Python objects, aliases, keys written twice and texts of more than
+MAX_CHARACTERS are refused.
+
+A mapping's keys are kept as they are written (`on` is "on", not True). A `description` in the
+schema is quoted as what was expected: give one to each `oneOf`, `anyOf` and `pattern`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # draft 7 is the last that Ubuntu 22.04's version knows
 from jsonschema.exceptions import best_match
+from jsonschema.validators import extend
 
 from sam3_ros.core.errors import Sam3RosError
 
@@ -24,31 +36,86 @@ MAX_CHARACTERS = 1_000_000
 
 @dataclass(frozen=True)
 class DocumentKind:
-    """name: as a message calls it, such as "the manifest". schema: a file beside this one.
+    """What a document must be, and how its errors are raised."""
 
-    outdated: what to do about a format that is not this one. error: what a bad text raises.
-    """
-
+    #: As a message calls it, such as "the manifest".
     name: str
-    format: int
-    schema: str
-    outdated: str
+    #: The file of its JSON schema (draft 7), beside the module that reads the document.
+    schema: Path
+    #: What a document that is not sound raises.
     error: type[Sam3RosError]
+    #: The number that the document's key `format` must have; None if it has no such key.
+    format: int | None = None
+    #: What to do about another format; completes "update sam3_ros, or ...".
+    outdated: str = ""
+    #: Keep every value a string as written: `yes` stays "yes", `007` stays "007".
+    only_strings: bool = False
 
 
-def parse_document(text: str, kind: DocumentKind) -> dict[str, Any]:
-    """The mapping that the text holds. Raises the kind's error for anything that is not sound."""
-    document = _load(text, kind)
-    _require_known_format(document, kind)
-    error = best_match(_validator(kind.schema).iter_errors(document))
-    if error is not None:
-        where = "/".join(str(step) for step in error.absolute_path) or "top level"
-        raise kind.error(f"{kind.name} has a wrong form at {where}: {_shortened(error.message)}")
+@dataclass(frozen=True)
+class Document:
+    """A document that fits its schema."""
+
+    #: dict, list, str, int, float, bool or None.
+    value: Any
+    kind: DocumentKind
+    #: The file, or another name of where the text is from; may be empty.
+    source: str
+    _node: yaml.Node
+
+    def error(self, place: Sequence[str | int], reason: str) -> Sam3RosError:
+        """Return the kind's error for a value that the schema cannot judge.
+
+        place: keys and 0-based list indices from the top, such as ("limits", "lost").
+        """
+        where = [self.source or self.kind.name, f"line {_line(self._node, place)}"]
+        # For people, the first entry of a list is number 1.
+        steps = [str(step + 1) if isinstance(step, int) else step for step in place]
+        where.append("/".join(steps) or "top level")
+        return self.kind.error(f"{', '.join(where)}: {reason}")
+
+
+def read_document(path: Path, kind: DocumentKind) -> Document:
+    """Read a UTF-8 file. Raises the kind's error, with the path, for anything that is not sound."""
+    try:
+        with path.expanduser().open(encoding="utf-8") as stream:
+            text = stream.read(MAX_CHARACTERS + 1)
+    # ValueError: a NUL in the name, or not UTF-8. RuntimeError: ~ of an unknown user.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise kind.error(f"{kind.name} {path} cannot be read: {reason}") from error
+    return parse_document(text, kind, str(path))
+
+
+def parse_document(text: str, kind: DocumentKind, source: str = "") -> Document:
+    """Read a text. Raises the kind's error for anything that is not sound.
+
+    source: named in errors, such as the file's path; the kind's name is if this is empty.
+    """
+    said = source or kind.name
+    if len(text) > MAX_CHARACTERS:
+        raise kind.error(f"{said}: expected at most {MAX_CHARACTERS} characters, got more")
+    loader = (_StrictStrings if kind.only_strings else _Strict)(text)
+    try:
+        node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+        value = loader.construct_document(node)
+    except _RefusedError as error:
+        raise kind.error(f"{said}, {error}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise kind.error(f"{said} is not plain YAML: {_shortened(str(error))}") from error
+    finally:
+        loader.dispose()
+    document = Document(value, kind, source, node)
+    if kind.format is not None:
+        _require_format(document)
+    wrong = _most_telling(_validator(kind.schema).iter_errors(value))
+    if wrong is not None:
+        raise document.error(list(wrong.absolute_path), _shortened(_reason(wrong)))
     return document
 
 
 def dump_document(document: dict[str, Any]) -> str:
-    """The YAML that parse_document reads back."""
+    """Return the YAML that parse_document reads back, keys in their order."""
     return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
 
 
@@ -57,54 +124,133 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-class _DoubledKeyError(ValueError):
-    pass
+class _RefusedError(ValueError):
+    """The text is YAML, but of a form that is not accepted; the message begins with the line."""
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Plain data only, and no key twice: the safe loader would take the last one in silence."""
+class _Strict(yaml.SafeLoader):
+    """Plain data only: no aliases, each key once and kept as written."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        names = Counter(key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode))
-        doubled = [name for name, count in names.items() if count > 1]
-        if doubled:
-            raise _DoubledKeyError(_shortened(", ".join(doubled)))
-        return super().construct_mapping(node, deep)
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        # A few nested aliases can expand to gigabytes.
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            line = event.start_mark.line + 1
+            raise _RefusedError(f"line {line}: uses YAML aliases (*name); write the values out")
+        return super().compose_node(parent, index)
 
-
-def _load(text: str, kind: DocumentKind) -> dict[str, Any]:
-    if len(text) > MAX_CHARACTERS:
-        raise kind.error(f"{kind.name} is longer than {MAX_CHARACTERS} characters")
-    try:
-        # A few nested aliases can stand for gigabytes, and no document of ours needs any.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise kind.error(f"{kind.name} uses YAML aliases (*name); write the values out")
-        document = yaml.load(text, Loader=_StrictLoader)
-    except _DoubledKeyError as error:
-        raise kind.error(f"{kind.name} has a key twice: {error}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise kind.error(f"{kind.name} is not plain YAML: {_shortened(str(error))}") from error
-    if not isinstance(document, dict):
-        raise kind.error(f"{kind.name} must be a mapping, not {type(document).__name__}")
-    return document
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise ValueError(f"expected a mapping, got {node.value!r}")
+        mapping: dict[Hashable, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ValueError(f"expected keys that are single values, got {key.value!r}")
+            if key.value in mapping:
+                line = key.start_mark.line + 1
+                raise _RefusedError(f"line {line}: has the key {_shortened(key.value)!r} twice")
+            mapping[key.value] = self.construct_object(value, deep=deep)
+        return mapping
 
 
-def _require_known_format(document: dict[str, Any], kind: DocumentKind) -> None:
-    version = document.get("format")
-    if version == kind.format and isinstance(version, int) and not isinstance(version, bool):
-        return
+class _StrictStrings(_Strict):
+    """Mappings, lists and strings only."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode:
+            return self.DEFAULT_SCALAR_TAG
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+
+def _require_format(document: Document) -> None:
+    kind, value = document.kind, document.value
+    said = document.source or kind.name
+    if not isinstance(value, dict):
+        raise kind.error(f"{said} must be a mapping, not {type(value).__name__}")
+    version = value.get("format")
     if version is None:
-        raise kind.error(f"{kind.name} has no `format`; expected `format: {kind.format}`")
-    raise kind.error(
-        f"{kind.name} has format {version!r}, and this sam3_ros reads format {kind.format}: "
-        f"update sam3_ros, or {kind.outdated}"
-    )
+        raise kind.error(f"{said} has no `format`; expected `format: {kind.format}`")
+    if version != kind.format or not isinstance(version, int) or isinstance(version, bool):
+        raise kind.error(
+            f"{said} has format {version!r}, and this sam3_ros reads format {kind.format}: "
+            f"update sam3_ros, or {kind.outdated}"
+        )
+
+
+def _is_finite_number(_checker: Any, value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+_Validator: Any = extend(  # type: ignore[no-untyped-call]
+    Draft7Validator,
+    type_checker=Draft7Validator.TYPE_CHECKER.redefine("number", _is_finite_number),
+)
 
 
 @cache
-def _validator(schema: str) -> Draft7Validator:  # draft 7: the last that Ubuntu 22.04 knows
-    return Draft7Validator(json.loads(Path(__file__).with_name(schema).read_text("utf-8")))
+def _validator(schema: Path) -> Any:
+    return _Validator(json.loads(schema.read_text("utf-8")))
+
+
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a finite number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _most_telling(errors: Iterator[Any]) -> Any:
+    """Return the best match, or what describes all the forms among which it is one."""
+    best = error = best_match(errors)
+    while error is not None and "description" not in error.schema:
+        error = error.parent
+    return best if error is None else error
+
+
+def _reason(error: Any) -> str:
+    """Say what was expected and what came."""
+    schema: Any = error.schema
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    if error.validator == "required":
+        lacking = ", ".join(repr(key) for key in rule if key not in value)
+        return f"expected the key {lacking}, got {', '.join(value) or 'none'}"
+    if error.validator == "additionalProperties" and rule is False:
+        known = schema.get("properties", {})
+        unknown = ", ".join(repr(key) for key in value if key not in known)
+        return f"expected the keys {', '.join(known)}; got the key {unknown}"
+    if "description" in schema:
+        return f"expected {schema['description']}, got {value!r}"
+    if error.validator == "type":
+        names = [rule] if isinstance(rule, str) else rule
+        return f"expected {' or '.join(_TYPES[name] for name in names)}, got {value!r}"
+    if error.validator == "enum":
+        return f"expected one of {', '.join(map(str, rule))}; got {value!r}"
+    if error.validator in ("minimum", "maximum"):
+        bound = "more" if error.validator == "minimum" else "less"
+        return f"expected {rule} or {bound}, got {value}"
+    if error.validator in ("minLength", "minItems", "minProperties"):
+        what = "characters" if error.validator == "minLength" else "entries"
+        return f"expected {rule} or more {what}, got {value!r}"
+    return str(error.message)
+
+
+def _line(node: yaml.Node, place: Sequence[str | int]) -> int:
+    """Return the line, from 1, on which a value starts, or what holds it if it is not there."""
+    for step in place:
+        entries: Any = node.value
+        if isinstance(node, yaml.MappingNode):
+            found = next((value for key, value in entries if key.value == step), None)
+        else:
+            found = entries[step] if isinstance(step, int) and step < len(entries) else None
+        if found is None:
+            break
+        node = found
+    return node.start_mark.line + 1 if node.start_mark is not None else 1
 
 
 def _shortened(message: str, limit: int = 300) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sam3_ros.core.checked_yaml import (
-    MAX_CHARACTERS,
     DocumentKind,
     dump_document,
     parse_document,
+    read_document,
 )
 from sam3_ros.core.errors import ProfileError
 from sam3_ros.core.profile.profile import Machine, MachineProfile
@@ -19,27 +19,21 @@ from sam3_ros.core.stages.plan import StageChoice
 FORMAT = 1
 _KIND = DocumentKind(
     "the machine profile",
-    FORMAT,
-    "machine_profile_schema.json",
-    "run sam3-ros tune again",
+    Path(__file__).with_name("profile_schema.json"),
     ProfileError,
+    format=FORMAT,
+    outdated="run sam3-ros tune again",
 )
 
 
 def read_profile(path: Path) -> MachineProfile:
-    """Raises ProfileError for a file that is none, with its path and the reason."""
+    """Read a profile. Raises ProfileError, with the path, for a file that is none."""
     try:
-        with path.expanduser().open(encoding="utf-8") as stream:
-            text = stream.read(MAX_CHARACTERS + 1)
-    except (OSError, UnicodeDecodeError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ProfileError(
-            f"the machine profile {path} cannot be read ({reason}); `sam3-ros tune` makes one"
-        ) from error
-    try:
-        return parse_profile(text)
+        return _profile(read_document(path, _KIND).value)
     except ProfileError as error:
-        raise ProfileError(f"{path}: {error}") from error
+        if isinstance(error.__cause__, OSError):
+            raise ProfileError(f"{error}; `sam3-ros tune` makes one") from error
+        raise
 
 
 def write_profile(path: Path, profile: MachineProfile) -> None:
@@ -51,8 +45,11 @@ def write_profile(path: Path, profile: MachineProfile) -> None:
 
 
 def parse_profile(text: str) -> MachineProfile:
-    """Raises ProfileError for anything that is not a sound profile."""
-    document = parse_document(text, _KIND)
+    """Read the YAML of a profile. Raises ProfileError for anything that is not a sound one."""
+    return _profile(parse_document(text, _KIND).value)
+
+
+def _profile(document: Mapping[str, Any]) -> MachineProfile:
     machine = document["machine"]
     return MachineProfile(
         bundle=document["bundle"]["name"],

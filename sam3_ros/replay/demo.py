@@ -3,17 +3,166 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from sam3_ros.core.segmenter.masks import inmost_point
+from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, PromptCue, TextCue
 from sam3_ros.replay.ask.settings import CameraSource, NodeSettings, ReplayError, ReplaySettings
 from sam3_ros.replay.bag.bag import Bag, open_bag
-from sam3_ros.replay.bag.schedule import read_image_times
-from sam3_ros.replay.bag.truth import read_truth, truth_topic
-from sam3_ros.replay.demo_script import DemoCamera, demo_script
-from sam3_ros.replay.play.playback import OnProgress
+from sam3_ros.replay.bag.stamps import ImageTimes, read_image_times
+from sam3_ros.replay.bag.truth import Mask, Truth, read_truth, truth_topic
+from sam3_ros.replay.play.schedule import OnProgress
 from sam3_ros.replay.replay import replay
 from sam3_ros.replay.report.report import ReplayReport
 from sam3_ros.ros.launching.dds import keep_to_this_machine
+from sam3_ros.tabletop_words import COLOURS, IRREGULAR_PLURALS, SHAPES
+
+# Parts of the bag's length. The last text is for something that is not there.
+_SECOND_TEXT, _THIRD_TEXT, _FIRST_TEXT_AGAIN, _ABSENT_TEXT = 0.2, 0.4, 0.58, 0.9
+
+
+_FOLLOW, _SIDE_CLICK, _CLICK, _BOX = 0.1, (0.45, 0.57), (0.60, 0.72), (0.75, 0.87)
+
+
+_LEAST_PIXELS = 150
+
+
+@dataclass(frozen=True, eq=False)
+class DemoCamera:
+    """name: empty for the only one."""
+
+    name: str
+    truth: Truth
+    times: ImageTimes
+
+    def frames(self, begin: float = 0.0, end: float = 1.0) -> list[tuple[float, int]]:
+        """Time, s, and stamp, ns, of the images with a truth in a part of the recording."""
+        known = [
+            (at, stamp)
+            for at, stamp in zip(self.times.at, self.times.stamps_ns, strict=True)
+            if stamp in self.truth.labels
+        ]
+        first, seconds = known[0][0], known[-1][0] - known[0][0]
+        return [f for f in known if begin * seconds <= f[0] - first <= end * seconds]
+
+    def in_view(self) -> list[int]:
+        """The objects that are seen all the time, first the one whose smallest view is largest."""
+        return _by_least_area(self.truth, [stamp for _, stamp in self.frames()])
+
+
+def demo_script(cameras: Sequence[DemoCamera]) -> tuple[PromptCue, ...]:
+    """The cues in time order. Raises ReplayError for a bag without three objects to ask for."""
+    first, *others = cameras
+    in_view = first.in_view()
+    if len(in_view) < 3:
+        raise ReplayError(
+            f"expected three objects in view all the time or more, got {len(in_view)}: "
+            "the demo needs a bag such as the one that comes with it"
+        )
+    texts = _texts(first, in_view)
+    followed, clicked, boxed = _three_objects(first.truth, in_view, texts)
+    cues: list[PromptCue] = [*texts, _follow(first, followed)]
+    cues += _clicks(first, clicked, _CLICK)
+    cues += _boxes(first, boxed, _BOX)
+    for camera in others:
+        for number in camera.in_view()[:1]:
+            cues += _clicks(camera, number, _SIDE_CLICK)
+    return tuple(sorted(cues, key=lambda cue: cue.at))
+
+
+def _texts(camera: DemoCamera, in_view: Sequence[int]) -> list[TextCue]:
+    truth, frames = camera.truth, camera.frames()
+    first = str(truth.objects[in_view[0]])
+    begin, seconds = frames[0][0], frames[-1][0] - frames[0][0]
+    texts = (
+        (0.0, first),
+        (_SECOND_TEXT, f"the {_commonest_shape(truth)}"),
+        (_THIRD_TEXT, f"{first}; {_another_colour(truth, in_view)} thing"),
+        (_FIRST_TEXT_AGAIN, first),
+        (_ABSENT_TEXT, _absent(truth)),
+    )
+    return [TextCue(begin + part * seconds, text) for part, text in texts]
+
+
+def _three_objects(
+    truth: Truth, in_view: Sequence[int], texts: Sequence[TextCue]
+) -> tuple[int, int, int]:
+    """To follow, to click on, to box: none that a text names at the time, as far as there are.
+
+    The label image shows but one prompt of a pixel.
+    """
+    named = {n for text in texts for p in text.phrases for n in truth.named_by(p) or ()}
+    followed = next((n for n in in_view if n not in named), in_view[-1])
+    of_first_text = truth.named_by(texts[0].text) or frozenset()
+    rest = [n for n in in_view if n != followed]
+    clicked, boxed = sorted(rest, key=lambda number: number in of_first_text)[:2]
+    return followed, clicked, boxed
+
+
+def _follow(camera: DemoCamera, number: int) -> PointCue:
+    """The one click on an object that is followed from there on."""
+    at, stamp = camera.frames(_FOLLOW)[0]
+    x, y = inmost_point(camera.truth.labels[stamp] == number)
+    return PointCue(at, x, y, camera.name, sticky=True)
+
+
+def _clicks(camera: DemoCamera, number: int, part: tuple[float, float]) -> Iterator[PointCue]:
+    for at, mask in _in_view(camera, number, part):
+        yield PointCue(at, *inmost_point(mask), camera.name)
+
+
+def _boxes(camera: DemoCamera, number: int, part: tuple[float, float]) -> Iterator[BoxCue]:
+    for at, mask in _in_view(camera, number, part):
+        x, y, width, height = map(int, cv2.boundingRect(mask.astype(np.uint8)))
+        yield BoxCue(at, x, y, width, height, camera.name, on=On.IMAGE)
+
+
+def _in_view(
+    camera: DemoCamera, number: int, part: tuple[float, float]
+) -> Iterator[tuple[float, Mask]]:
+    for at, stamp in camera.frames(*part):
+        mask = camera.truth.labels[stamp] == number
+        if np.count_nonzero(mask) >= _LEAST_PIXELS:
+            yield at, mask
+
+
+def _by_least_area(truth: Truth, stamps: Sequence[int]) -> list[int]:
+    """The objects that stay in view, first the one whose smallest view is the largest."""
+    least: dict[int, int] = {}
+    for stamp in stamps:
+        areas = np.bincount(truth.labels[stamp].ravel(), minlength=256)
+        for number in truth.objects:
+            least[number] = min(int(areas[number]), least.get(number, 2**31))
+    seen = [number for number, area in least.items() if area >= _LEAST_PIXELS]
+    return sorted(seen, key=lambda number: -least[number])
+
+
+def _another_colour(truth: Truth, largest: Sequence[int]) -> str:
+    """Than the first object's, for a label image shows but one prompt of a pixel."""
+    first, *others = (truth.objects[number].colour for number in largest)
+    return next((colour for colour in others if colour != first), first)
+
+
+def _commonest_shape(truth: Truth) -> str:
+    """In the plural, and by its first synonym if it has one."""
+    shape, _ = Counter(o.shape for o in truth.objects.values()).most_common(1)[0]
+    noun = next(iter(SHAPES.get(shape, ())), shape)
+    return IRREGULAR_PLURALS.get(noun, f"{noun}s")
+
+
+def _absent(truth: Truth) -> str:
+    """A colour and a shape that no object has together; of a colour that others have."""
+    present = {(o.colour, o.shape) for o in truth.objects.values()}
+    colours = [c for c in COLOURS if any(c == colour for colour, _ in present)] or list(COLOURS)
+    return next(f"{c} {s}" for c, s in product(colours, SHAPES) if (c, s) not in present)
+
 
 # Above 101 the ports of Linux's domains meet the ephemeral ones; the low ones are people's.
 _FIRST_DOMAIN, _DOMAINS = 60, 42

@@ -11,14 +11,14 @@ from sam3_ros.replay.ask.cues import asked_at
 from sam3_ros.replay.ask.plan import ReplayPlan, read_plan
 from sam3_ros.replay.ask.settings import Player, ReplaySettings
 from sam3_ros.replay.bag.bag import open_bag
-from sam3_ros.replay.client.camera_account import CameraAccount
+from sam3_ros.replay.client.camera_record import CameraRecord
 from sam3_ros.replay.client.client import OnAnswer
-from sam3_ros.replay.play.playback import OnProgress
 from sam3_ros.replay.play.ros2_player import ros2_command
-from sam3_ros.replay.play.stage import Stage
-from sam3_ros.replay.report.album import OverlayAlbum
-from sam3_ros.replay.report.report import CameraReport, ReplayReport, account_frames, latency_of
-from sam3_ros.replay.under_test.account import FrameCounts
+from sam3_ros.replay.play.schedule import OnProgress
+from sam3_ros.replay.play.session import ReplaySession
+from sam3_ros.replay.report.pictures import OverlayAlbum
+from sam3_ros.replay.report.report import CameraResult, ReplayReport, account_frames, latency_of
+from sam3_ros.replay.under_test.diagnostics import FrameCounts
 from sam3_ros.ros.launching.dds import use_image_profile
 from sam3_ros.ros.node.process import keep_image_memory
 
@@ -44,12 +44,12 @@ def replay(
         albums = _albums(plan)
         others_play = settings.player is Player.ROS2
         cameras = {
-            camera.name: CameraAccount(camera, knows_stamps_only=others_play)
+            camera.name: CameraRecord(camera, knows_stamps_only=others_play)
             for camera in plan.cameras
         }
         began = time.monotonic()
-        stage = Stage(plan, cameras, albums, on_answer, stack.enter_context(ExitStack()))
-        stage.raise_curtain()
+        stage = ReplaySession(plan, cameras, albums, on_answer, stack.enter_context(ExitStack()))
+        stage.start()
         lateness = stage.play(progress)
         counts = stage.settle()
         stage.close()
@@ -60,7 +60,7 @@ def replay(
 
 def _report(
     plan: ReplayPlan,
-    cameras: Mapping[str, CameraAccount],
+    cameras: Mapping[str, CameraRecord],
     counts: Mapping[str, FrameCounts],
     seconds: float,
     lateness: float,
@@ -80,9 +80,9 @@ def _report(
     )
 
 
-def _camera_report(camera: CameraAccount, counts: FrameCounts) -> CameraReport:
+def _camera_report(camera: CameraRecord, counts: FrameCounts) -> CameraResult:
     log = camera.log
-    return CameraReport(
+    return CameraResult(
         name=camera.plan.name,
         frames=account_frames(log.sent_count, log.mask_count, counts),
         latency=latency_of(log.latencies),

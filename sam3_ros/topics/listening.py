@@ -2,18 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 
+from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.ros.message_types import message_class
-from sam3_ros.topics.topic_names import wait_for_type
+
+
+@contextmanager
+def topic_node(domain_id: int | None = None) -> Iterator[tuple[Node, Context]]:
+    """domain_id: None for that of the environment. Ctrl-C stays Python's KeyboardInterrupt."""
+    context = Context()
+    rclpy.init(
+        args=[],  # the program's own are not for ROS
+        context=context,
+        domain_id=domain_id,
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
+    node = Node("sam3_ros_topic", context=context, start_parameter_services=False)
+    try:
+        yield node, context
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
+
+
+_POLL = 0.1
+
+
+class TopicError(Sam3RosError):
+    """A topic that is not there, or that cannot be listened to."""
+
+
+@dataclass(frozen=True)
+class TopicInfo:
+    name: str
+    types: tuple[str, ...]
+    publishers: int
+    subscriptions: int
+
+
+def topics_of(node: Node) -> list[TopicInfo]:
+    """All that the node has discovered so far, by name."""
+    return [
+        TopicInfo(name, tuple(types), node.count_publishers(name), node.count_subscribers(name))
+        for name, types in sorted(node.get_topic_names_and_types())
+    ]
+
+
+def wait_for_type(node: Node, topic: str, patience: float) -> str:
+    """The type of what is published on a topic, once somebody does. Raises TopicError."""
+    end = time.monotonic() + patience
+    while not (found := {info.topic_type for info in node.get_publishers_info_by_topic(topic)}):
+        if time.monotonic() > end:
+            raise TopicError(
+                f"nobody has published on {topic} for {patience:g} s; `sam3-ros topic list` shows "
+                "what there is in this ROS_DOMAIN_ID"
+            )
+        time.sleep(_POLL)
+    if len(found) > 1:
+        raise TopicError(f"{topic} has more than one type: {', '.join(sorted(found))}")
+    return str(found.pop())
+
 
 _DEPTH = 20
+
+
 _POLL = 0.1
 
 

@@ -10,8 +10,7 @@ from bags import CAMERA_INFO, IMAGES, LABELS, OBJECTS, RAW_IMAGES, stamp_ns, wri
 from rosbags.rosbag2 import StoragePlugin
 
 from sam3_ros.replay.bag.bag import BagError, open_bag
-from sam3_ros.replay.bag.header import read_header
-from sam3_ros.replay.bag.schedule import read_image_times
+from sam3_ros.replay.bag.stamps import read_header, read_image_times
 
 
 @pytest.fixture(scope="module")

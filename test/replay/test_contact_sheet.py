@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.errors import ImageError
-from sam3_ros.replay.report.contact_sheet import CAPTION_HEIGHT, MARGIN, Tile, contact_sheet
+from sam3_ros.replay.report.pictures import CAPTION_HEIGHT, MARGIN, Tile, contact_sheet
 
 
 def plain(colour: tuple[int, int, int], height: int = 60, width: int = 80) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.replay.bag.bag import Bag, open_bag
-from sam3_ros.replay.bag.header import read_header
+from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.bag.truth import read_truth
 from sam3_ros.ros.launching.shared_files import demo_bag
 

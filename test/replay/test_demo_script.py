@@ -7,9 +7,9 @@ from bags import IMAGES, SIDE_IMAGES, write_bag
 from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, TextCue
 from sam3_ros.replay.ask.settings import ReplayError
 from sam3_ros.replay.bag.bag import open_bag
-from sam3_ros.replay.bag.schedule import ImageTimes, read_image_times
+from sam3_ros.replay.bag.stamps import ImageTimes, read_image_times
 from sam3_ros.replay.bag.truth import TrueObject, Truth, read_truth
-from sam3_ros.replay.demo_script import DemoCamera, demo_script
+from sam3_ros.replay.demo import DemoCamera, demo_script
 
 
 @pytest.fixture(scope="module")

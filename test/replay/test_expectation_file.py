@@ -9,9 +9,15 @@ import pytest
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.replay.ask.cues import PointCue, TextCue
-from sam3_ros.replay.ask.yaml_entry import ExpectationError
-from sam3_ros.replay.golden.expectation import Expectation, Judging, Limits, Playing, Tolerance
-from sam3_ros.replay.golden.expectation_file import read_expectation
+from sam3_ros.replay.golden.expectation import (
+    Expectation,
+    ExpectationError,
+    Judging,
+    Limits,
+    Playing,
+    Tolerance,
+    read_expectation,
+)
 
 WHOLE = """\
 format: 1

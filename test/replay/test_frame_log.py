@@ -8,7 +8,7 @@ from sam3_ros.msg import SegmentScore, SegmentScores
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sam3_ros.replay.bag.header import MessageHeader
+from sam3_ros.replay.bag.stamps import MessageHeader
 from sam3_ros.replay.client.answered_frame import labels_of
 from sam3_ros.replay.client.frame_log import FrameLog
 from sam3_ros.ros.images.messages import image_message

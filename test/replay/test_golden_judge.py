@@ -13,7 +13,7 @@ from sam3_ros.replay.golden.comparison import box_iou, compare_frames
 from sam3_ros.replay.golden.expectation import Judging, Limits, Tolerance
 from sam3_ros.replay.golden.frames import GoldenError
 from sam3_ros.replay.golden.judge import GoldenJudge
-from sam3_ros.replay.report.report import CameraReport, FrameAccount, Latency, ReplayReport
+from sam3_ros.replay.report.report import CameraResult, FrameAccount, Latency, ReplayReport
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def verdicts(kept, *answers, **settings):
 
 
 def checks(judge, limits=WITHOUT_LIMITS, frames=None, latency=LATENCY, **others):
-    camera = CameraReport("", frames or FrameAccount(2, 2, {}, 0, 0, 0), latency, **others)
+    camera = CameraResult("", frames or FrameAccount(2, 2, {}, 0, 0, 0), latency, **others)
     report = ReplayReport("bag", "/node", 1.0, (camera,), latency, prompts=(), has_truth=False)
     return check_replay(report, judge.frames, judge.missing, limits)
 

@@ -14,13 +14,18 @@ from golden_scenes import RED, answer, golden
 from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.replay.golden.expectation import Judging
 from sam3_ros.replay.golden.judge import GoldenJudge, WorstFrame
-from sam3_ros.replay.golden.judgement import CheckVerdict, Judgement, PromptVerdict
-from sam3_ros.replay.golden.junit import junit_text, write_junit
 from sam3_ros.replay.golden.table import judgement_table
+from sam3_ros.replay.golden.verdicts import (
+    CheckVerdict,
+    PromptVerdict,
+    ReplayVerdict,
+    junit_text,
+    write_junit,
+)
 from sam3_ros.replay.golden.worst_frames import worst_picture, write_worst_frames
 
 WRONG = PromptVerdict("side", 'a "<thing>\x00', 9, 0.912, 0.4, "17.5", 0.01, 1, 0, ("IoU 0.400",))
-JUDGEMENT = Judgement(
+JUDGEMENT = ReplayVerdict(
     "my_bag",
     "kept",
     12.5,
@@ -79,7 +84,7 @@ def test_junit_has_a_testcase_a_check(tmp_path):
 
 
 def test_junit_without_a_failure_says_so():
-    whole = Judgement("bag", "kept", 1.0, 1, (), JUDGEMENT.checks[:1])
+    whole = ReplayVerdict("bag", "kept", 1.0, 1, (), JUDGEMENT.checks[:1])
     assert ' failures="0"' in junit_text(whole)
     assert "<failure" not in junit_text(whole)
 

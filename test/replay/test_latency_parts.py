@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from sam3_ros.msg import FrameTiming, StageTime
 
-from sam3_ros.replay.node_bench.latency_parts import AnswerMoments, latency_parts
-from sam3_ros.replay.node_bench.report import latency_report
+from sam3_ros.replay.node_bench.report import AnswerMoments, latency_parts, latency_report
 
 MS = 1_000_000
 STAGES = ("image", "decoder")

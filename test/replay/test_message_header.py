@@ -8,7 +8,7 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage
 
-from sam3_ros.replay.bag.header import read_header, with_later_stamp
+from sam3_ros.replay.bag.stamps import read_header, with_later_stamp
 
 
 def jpeg(sec: int = 12, nanosec: int = 900_000_000, frame_id: str = "kamera_ä") -> bytes:

@@ -16,7 +16,7 @@ from processes import children_of, is_running
 from ros_domains import own_domain
 
 from sam3_ros.replay.under_test import child_process
-from sam3_ros.replay.under_test.child import NodeChild, NodeFailedError
+from sam3_ros.replay.under_test.node import NodeChild, NodeFailedError
 
 
 def environment(domain: int) -> dict[str, str]:
@@ -81,7 +81,7 @@ def test_a_node_ends_when_its_parent_is_killed(tmp_path: Path, is_up):
     script = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
-        "from sam3_ros.replay.under_test.child import NodeChild\n"
+        "from sam3_ros.replay.under_test.node import NodeChild\n"
         "NodeChild(['--ros-args', '-p', 'bundle:=/absent'], Path(sys.argv[1]), os.environ)\n"
         "time.sleep(60)\n"
     )

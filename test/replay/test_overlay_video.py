@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam3_ros.replay.report.album import SHEET_TILES, OverlayAlbum
-from sam3_ros.replay.report.video import OverlayVideo, VideoError
+from sam3_ros.replay.report.pictures import SHEET_TILES, OverlayAlbum, OverlayVideo, VideoError
 from sam3_ros.ros.images.messages import image_message
 
 

@@ -3,16 +3,8 @@ from __future__ import annotations
 import pytest
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.replay.ask.arguments import box_cue, point_cue, text_cue
-from sam3_ros.replay.ask.cues import (
-    BoxCue,
-    On,
-    PointCue,
-    RemoveCue,
-    TextCue,
-    asked_at,
-)
-from sam3_ros.replay.ask.file import read_prompt_file
+from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, RemoveCue, TextCue, asked_at
+from sam3_ros.replay.ask.parsing import box_cue, point_cue, read_prompt_file, text_cue
 
 
 @pytest.mark.parametrize(

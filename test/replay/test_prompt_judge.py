@@ -10,7 +10,7 @@ import pytest
 from sam3_ros.replay.ask.cues import BoxCue, PointCue, RemoveCue, TextCue
 from sam3_ros.replay.bag.truth import TrueObject, Truth
 from sam3_ros.replay.client.answered_frame import AnsweredFrame, FoundSegment
-from sam3_ros.replay.client.prompt_judge import PromptJudge
+from sam3_ros.replay.client.prompt_statistics import PromptStatistics
 
 STAMP = 10
 # A red cube in the left column, a blue ball in the middle one, nothing on the right.
@@ -24,18 +24,18 @@ def answer(at: float, labels: object = LABELS, **values: int) -> AnsweredFrame:
     return AnsweredFrame(STAMP, at, np.asarray(labels, np.uint8), segments)
 
 
-def asked_text(judge: PromptJudge, text: str, **options: str) -> None:
+def asked_text(judge: PromptStatistics, text: str, **options: str) -> None:
     cue = TextCue(0.0, text, **options)
     judge.published(cue, STAMP)
     judge.taken(cue)
 
 
-def answered(judge: PromptJudge, frame: AnsweredFrame) -> None:
+def answered(judge: PromptStatistics, frame: AnsweredFrame) -> None:
     judge.answered(frame, texts_are_certain=True)
 
 
 def test_a_text_is_judged_by_the_objects_it_names():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "red cube")
     answered(judge, answer(1, red_cube=1))
     answered(judge, answer(2, [[1, 1, 0], [1, 1, 0]], red_cube=1))
@@ -46,7 +46,7 @@ def test_a_text_is_judged_by_the_objects_it_names():
 
 
 def test_finding_nothing_where_something_is_scores_zero():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "red cube")
     answered(judge, answer(1))
     (report,) = judge.reports()
@@ -54,7 +54,7 @@ def test_finding_nothing_where_something_is_scores_zero():
 
 
 def test_what_is_absent_counts_as_rightly_or_wrongly_answered():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "green star")
     answered(judge, answer(1))
     answered(judge, answer(2, green_star=1))
@@ -64,7 +64,7 @@ def test_what_is_absent_counts_as_rightly_or_wrongly_answered():
 
 
 def test_a_phrase_that_the_truth_cannot_tell_is_counted_and_not_judged():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "banana")
     answered(judge, answer(1, banana=1))
     (report,) = judge.reports()
@@ -72,14 +72,14 @@ def test_a_phrase_that_the_truth_cannot_tell_is_counted_and_not_judged():
 
 
 def test_where_the_texts_are_not_certain_nothing_is_judged():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "red cube")
     judge.answered(answer(1, red_cube=1), texts_are_certain=False)
     assert [(r.asked, r.frames) for r in judge.reports()] == [("red cube", 0)]
 
 
 def test_a_refused_text_leaves_the_one_before_in_use():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "red cube")
     judge.published(TextCue(1, "x"), STAMP)
     judge.refused(TextCue(1, "x"), "too odd")
@@ -90,7 +90,7 @@ def test_a_refused_text_leaves_the_one_before_in_use():
 
 
 def test_texts_of_all_cameras_of_this_one_and_with_an_id_are_asked_beside_each_other():
-    judge = PromptJudge(TRUTH, "front")
+    judge = PromptStatistics(TRUTH, "front")
     asked_text(judge, "green star")
     asked_text(judge, "red cube", camera="front")
     asked_text(judge, "blue ball", id="mine")
@@ -106,7 +106,7 @@ def test_texts_of_all_cameras_of_this_one_and_with_an_id_are_asked_beside_each_o
 
 
 def test_cleared_texts_are_no_longer_judged():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     asked_text(judge, "red cube")
     asked_text(judge, "")
     answered(judge, answer(2))
@@ -114,7 +114,7 @@ def test_cleared_texts_are_no_longer_judged():
 
 
 def test_a_click_is_judged_once_by_the_object_below_it():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     judge.published(PointCue(0, 1.5, 0.5), STAMP)
     answered(judge, answer(1))  # sent before the click came
     answered(judge, answer(2, point=2))
@@ -125,7 +125,7 @@ def test_a_click_is_judged_once_by_the_object_below_it():
 
 
 def test_a_box_is_judged_by_the_object_it_is_around():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     judge.published(BoxCue(0, 0, 0, 1, 2), STAMP)
     answered(judge, answer(1, box=1))
     (report,) = judge.reports()
@@ -133,7 +133,7 @@ def test_a_box_is_judged_by_the_object_it_is_around():
 
 
 def test_clicks_on_one_object_are_one_row_and_misses_show():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     for at in range(3):
         judge.published(PointCue(at, 0.5, 0.5), STAMP)
         answered(judge, answer(at, **({"point": 1} if at else {})))
@@ -142,7 +142,7 @@ def test_clicks_on_one_object_are_one_row_and_misses_show():
 
 
 def test_a_click_on_the_table_is_counted_and_not_judged():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     judge.published(PointCue(0, 2.5, 0.5), STAMP)
     answered(judge, answer(1, point=2))
     (report,) = judge.reports()
@@ -150,7 +150,7 @@ def test_a_click_on_the_table_is_counted_and_not_judged():
 
 
 def test_a_refused_click_says_why():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     click = PointCue(0, 99, 99)
     judge.published(click, STAMP)
     judge.refused(click, "outside the image")
@@ -160,7 +160,7 @@ def test_a_refused_click_says_why():
 
 
 def test_without_truth_answers_are_counted():
-    judge = PromptJudge(None)
+    judge = PromptStatistics(None)
     asked_text(judge, "red cube")
     judge.published(PointCue(0, 5, 6), STAMP)
     answered(judge, answer(1, red_cube=1, point=2))
@@ -171,7 +171,7 @@ def test_without_truth_answers_are_counted():
 
 
 def test_clicks_that_name_their_images_wait_for_them_each():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     for _ in range(2):
         judge.published(PointCue(0, 0.5, 0.5), STAMP, is_named=True)
     answered(judge, replace(answer(1, point=1), bag_stamp_ns=STAMP + 1))
@@ -182,7 +182,7 @@ def test_clicks_that_name_their_images_wait_for_them_each():
 
 
 def test_a_click_that_could_not_be_answered_after_all_says_why():
-    judge = PromptJudge(TRUTH)
+    judge = PromptStatistics(TRUTH)
     click = PointCue(0, 0.5, 0.5)
     judge.published(click, STAMP)
     judge.taken(click)
@@ -192,8 +192,8 @@ def test_a_click_that_could_not_be_answered_after_all_says_why():
     assert (report.found, report.refused) == (0, "inference failed")
 
 
-def followed_from(number: int) -> PromptJudge:
-    judge = PromptJudge(TRUTH)
+def followed_from(number: int) -> PromptStatistics:
+    judge = PromptStatistics(TRUTH)
     cue = PointCue(0, number - 0.5, 0.5, sticky=True)
     judge.published(cue, STAMP, now=0.5)
     judge.taken(cue)

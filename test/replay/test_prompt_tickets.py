@@ -8,7 +8,7 @@ from sam3_ros.msg import PromptStatus
 
 from sam3_ros.replay.ask.cues import PointCue, RemoveCue, TextCue
 from sam3_ros.replay.client.answered_frame import AnsweredFrame, FoundSegment
-from sam3_ros.replay.client.prompt_tickets import PromptTickets
+from sam3_ros.replay.client.pending_prompts import PendingPrompts
 
 LABELS = np.zeros((2, 2), np.uint8)
 
@@ -23,8 +23,8 @@ def word(prompt_id: str, reason: str = "") -> PromptStatus:
 
 
 @pytest.fixture
-def tickets() -> PromptTickets:
-    return PromptTickets()
+def tickets() -> PendingPrompts:
+    return PendingPrompts()
 
 
 def test_a_text_counts_from_the_first_image_after_the_nodes_word(tickets):

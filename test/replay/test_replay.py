@@ -18,7 +18,7 @@ from sam3_ros.replay.ask.settings import CameraSource, NodeSettings, ReplayError
 from sam3_ros.replay.bag.bag import BagError
 from sam3_ros.replay.replay import replay
 from sam3_ros.replay.report.report import ReplayReport
-from sam3_ros.replay.under_test.child import NodeFailedError
+from sam3_ros.replay.under_test.node import NodeFailedError
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 
 GOOD = 0.8

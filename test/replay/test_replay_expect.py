@@ -19,12 +19,12 @@ from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.golden.expectation import Judging
 from sam3_ros.replay.golden.frames import GoldenFrames
 from sam3_ros.replay.golden.judge import GoldenJudge
-from sam3_ros.replay.golden.judged_replay import (
+from sam3_ros.replay.golden.run import (
     UnfitForGoldenError,
     judge_replay,
     judged_images,
-    judgement_of,
     require_fit,
+    verdict_of,
 )
 from sam3_ros.replay.replay import replay
 from sam3_ros.replay.report.report import FrameAccount, ReplayReport
@@ -67,7 +67,7 @@ class Kept:
         judge = GoldenJudge(golden or GoldenFrames(self.golden), judging, selected)
         for answer in self.answers:
             judge.answered(answer)
-        return judgement_of(self.settings, self.report, judge, judging, "golden")
+        return verdict_of(self.settings, self.report, judge, judging, "golden")
 
     def wrong(self, *arguments, **settings) -> dict[str, str]:
         judgement = self.judged(*arguments, **settings)

@@ -8,8 +8,9 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import Header
 
+from sam3_ros.cli.replay.tables import report_table
 from sam3_ros.replay.report.report import (
-    CameraReport,
+    CameraResult,
     FrameAccount,
     Latency,
     PromptReport,
@@ -17,15 +18,14 @@ from sam3_ros.replay.report.report import (
     account_frames,
     latency_of,
 )
-from sam3_ros.replay.report.table import report_table
-from sam3_ros.replay.under_test.account import FrameCounts, NodeAccount, read_account
+from sam3_ros.replay.under_test.diagnostics import FrameCounts, NodeReport, read_node_report
 from sam3_ros.ros.frames.ledger import DropReason, FrameLedger
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
 
 
 def report(frames: FrameAccount, **others: object) -> ReplayReport:
     latency = Latency(5.0, 9.0)
-    camera = CameraReport("", frames, latency, **others)
+    camera = CameraResult("", frames, latency, **others)
     return ReplayReport("bag", "/node", 3.0, (camera,), latency, (), has_truth=True)
 
 
@@ -76,25 +76,25 @@ def diagnosed(state: str = "active", failure: str = "") -> DiagnosticArray:
 
 
 def test_the_node_is_understood():
-    account = read_account(diagnosed(), "/node")
+    account = read_node_report(diagnosed(), "/node")
     assert account is not None
     assert (account.state, account.failure) == ("active", "")
     counts = account.of("")
     assert (counts.received, counts.answered, counts.in_work) == (5, 1, 3)
     assert counts.dropped["superseded"] == 1
-    assert read_account(diagnosed(), "/other") is None
+    assert read_node_report(diagnosed(), "/other") is None
 
 
 def test_the_failure_of_the_node_is_understood():
-    account = read_account(diagnosed("unconfigured", "no bundle 'x'"), "/node")
+    account = read_node_report(diagnosed("unconfigured", "no bundle 'x'"), "/node")
     assert account is not None
     assert account.failure == "unconfigured: no bundle 'x'"
 
 
 def test_what_came_before_is_taken_off():
-    before = NodeAccount("active", "", {"": FrameCounts(10, 6, {"superseded": 4})})
+    before = NodeReport("active", "", {"": FrameCounts(10, 6, {"superseded": 4})})
     counts = {"": FrameCounts(15, 9, {"superseded": 5, "undecodable": 1})}
-    since = NodeAccount("active", "", counts).since(before, [""])[""]
+    since = NodeReport("active", "", counts).since(before, [""])[""]
     assert (since.received, since.answered, since.in_work) == (5, 3, 0)
     assert since.dropped == {"superseded": 1, "undecodable": 1}
 
@@ -107,7 +107,7 @@ def test_the_table_tells_all_of_it():
         PromptReport("click", "on the red cube", 1, 0, refused="outside the image"),
         PromptReport("followed", "blue ball", 9, 9, 9, 0.8, lost="too small", delay_ms=21.4),
     )
-    cameras = (CameraReport("", frames, None),)
+    cameras = (CameraResult("", frames, None),)
     told = ReplayReport("my_bag", "/node", 3.0, cameras, None, prompts, True, files=("a.mp4",))
     table = report_table(told)
     rows = [" ".join(line.split()) for line in table.splitlines()]
@@ -123,8 +123,8 @@ def test_the_table_tells_all_of_it():
 
 
 def test_several_cameras_have_a_column_each():
-    front = CameraReport("front", account_frames(3, 3, FrameCounts(3, 3)), Latency(5, 9), 2)
-    side = CameraReport("side", account_frames(2, 1, FrameCounts(2, 1, {"other": 1})), None)
+    front = CameraResult("front", account_frames(3, 3, FrameCounts(3, 3)), Latency(5, 9), 2)
+    side = CameraResult("side", account_frames(2, 1, FrameCounts(2, 1, {"other": 1})), None)
     prompts = (PromptReport("click", "at 1,2", 1, 1, camera="side"),)
     told = ReplayReport("bag", "/node", 3.0, (front, side), Latency(5, 9), prompts, False)
     assert told.complete

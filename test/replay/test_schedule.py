@@ -5,7 +5,7 @@ from bags import IMAGES, OBJECTS, write_bag
 
 from sam3_ros.replay.ask.cues import PointCue, TextCue
 from sam3_ros.replay.bag.bag import BagMessage, open_bag
-from sam3_ros.replay.bag.schedule import Loops, schedule
+from sam3_ros.replay.play.schedule import Loops, schedule
 
 PERIOD = 1 / 15
 

@@ -6,7 +6,7 @@ import pytest
 from ros_domains import own_domain
 
 from sam3_ros.replay.client.spinning import SpinningNode
-from sam3_ros.topics.topic_node import topic_node
+from sam3_ros.topics.listening import topic_node
 
 
 @pytest.fixture

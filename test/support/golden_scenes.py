@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from sam3_ros.replay.client.answered_frame import AnsweredFrame, FoundSegment
+from sam3_ros.replay.golden.comparison import LabelledFrame
 from sam3_ros.replay.golden.frames import GoldenFrames, GoldenWriter
-from sam3_ros.replay.golden.judge import FrameNumbers
-from sam3_ros.replay.golden.judged_frame import JudgedFrame
+from sam3_ros.replay.golden.judge import FrameKeys
 
 SIDE = 40
 STAMP = 1_700_000_000_000_000_000
@@ -33,12 +33,12 @@ def answer(
     return AnsweredFrame(STAMP + number, 0.0, labels, segments, **told)
 
 
-def frame(*squares: Square, **others: object) -> JudgedFrame:
-    return FrameNumbers().judged(answer(*squares, **others))
+def frame(*squares: Square, **others: object) -> LabelledFrame:
+    return FrameKeys().judged(answer(*squares, **others))
 
 
 def golden(folder: Path, *answers: AnsweredFrame) -> GoldenFrames:
-    numbers = FrameNumbers()
+    numbers = FrameKeys()
     with GoldenWriter(folder) as writer:
         for one in answers:
             writer.add(numbers.judged(one))

@@ -9,8 +9,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Empty, String
 
 from sam3_ros.ros.message_types import MessageTypeError, message_class
+from sam3_ros.topics.commands import RateWindow
 from sam3_ros.topics.message_text import LONGEST_STRING, message_text
-from sam3_ros.topics.rate import RateWindow
 
 
 def test_nested_messages_read_as_yaml():

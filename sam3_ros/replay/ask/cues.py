@@ -13,6 +13,8 @@ from sam3_ros.ros.cameras import Camera
 
 # As the node names what comes by its simple topics.
 POINT_ID, BOX_ID = "point", "box"
+
+
 FOLLOWED_ID = "followed"
 
 
@@ -125,6 +127,8 @@ class RemoveCue:
 
 
 ClickCue: TypeAlias = PointCue | BoxCue
+
+
 PromptCue: TypeAlias = TextCue | PointCue | BoxCue | RemoveCue
 
 
@@ -156,3 +160,8 @@ def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
 def _check_time(at: float) -> None:
     if not (math.isfinite(at) and at >= 0):
         raise PromptError(f"expected a time of 0 or more seconds into the bag, got {at}")
+
+
+def is_on_image(cue: PromptCue) -> bool:
+    """Whether it is a click that names the image it was placed on."""
+    return isinstance(cue, (PointCue, BoxCue)) and cue.on is On.IMAGE

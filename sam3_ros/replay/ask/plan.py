@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sam3_ros.replay.ask.settings import CameraSource, ReplaySettings
 from sam3_ros.replay.bag.bag import Bag, BagTopic
-from sam3_ros.replay.bag.header import NANOSECONDS
-from sam3_ros.replay.bag.schedule import ImageTimes, read_image_times
+from sam3_ros.replay.bag.stamps import NANOSECONDS, ImageTimes, read_image_times
 from sam3_ros.replay.bag.truth import Truth, read_truth
 
 

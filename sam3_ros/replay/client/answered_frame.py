@@ -12,6 +12,8 @@ from sensor_msgs.msg import Image
 from sam3_ros.msg import SegmentScore, SegmentScores
 
 Mask = npt.NDArray[np.bool_]
+
+
 _DTYPES = {"mono8": np.uint8, "mono16": np.uint16}
 
 
@@ -90,3 +92,9 @@ def _segment(score: SegmentScore, by_segment: bool) -> FoundSegment:
         score=score.score,
         box=(box.x_min, box.y_min, box.x_max, box.y_max),
     )
+
+
+def mask_iou(one: Mask, other: Mask) -> float:
+    """Intersection over union of two masks, bool [H, W]; 1 for two empty ones."""
+    union = np.count_nonzero(one | other)
+    return float(np.count_nonzero(one & other) / union) if union else 1.0

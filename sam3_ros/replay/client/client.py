@@ -14,12 +14,12 @@ from sensor_msgs.msg import Image
 
 from sam3_ros.msg import PromptStatus, SegmentScores
 from sam3_ros.replay.ask.cues import PromptCue
-from sam3_ros.replay.bag.header import MessageHeader
+from sam3_ros.replay.bag.stamps import MessageHeader
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
-from sam3_ros.replay.client.camera_account import CameraAccount
+from sam3_ros.replay.client.camera_record import CameraRecord
 from sam3_ros.replay.client.frame_log import SentFrame
 from sam3_ros.replay.client.prompt_publishers import PromptPublishers
-from sam3_ros.replay.under_test.account import NodeAccount, read_account
+from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
 from sam3_ros.ros.cameras import Camera
 
 # Deep: what has come and waits for Python must not be lost here.
@@ -41,7 +41,7 @@ class ReplayClient:
         self,
         node: Node,
         node_name: str,
-        cameras: Mapping[str, CameraAccount],
+        cameras: Mapping[str, CameraRecord],
         on_overlay: OnOverlay | None,
         on_answer: OnAnswer | None = None,
     ) -> None:
@@ -52,9 +52,9 @@ class ReplayClient:
         self._on_overlay = on_overlay
         self._on_answer = on_answer
         self._prompts = PromptPublishers(node, node_name, tuple(cameras))
-        self._account: NodeAccount | None = None
+        self._account: NodeReport | None = None
         self._answer_topics: list[str] = []
-        self.accounts_come = 0
+        self.reports_received = 0
         node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics_came, _QOS)
         status_topic = f"{node_name}/prompt/status"
         node.create_subscription(PromptStatus, status_topic, self._status_came, _QOS)
@@ -62,7 +62,7 @@ class ReplayClient:
             self._listen_to(name)
 
     @property
-    def account(self) -> NodeAccount | None:
+    def account(self) -> NodeReport | None:
         """The node's latest; None before the first."""
         return self._account
 
@@ -141,13 +141,13 @@ class ReplayClient:
             self._node.create_subscription(kind, topic, callback, _QOS)
             self._answer_topics.append(topic)
 
-    def _mask_came(self, camera: CameraAccount, message: Image) -> None:
+    def _mask_came(self, camera: CameraRecord, message: Image) -> None:
         now = time.monotonic()
         with self._news:
             answer = camera.mask_came(message, now)
         self._tell(answer)
 
-    def _scores_came(self, camera: CameraAccount, message: SegmentScores) -> None:
+    def _scores_came(self, camera: CameraRecord, message: SegmentScores) -> None:
         with self._news:
             answer = camera.scores_came(message)
         self._tell(answer)
@@ -164,16 +164,16 @@ class ReplayClient:
                 camera.told(message, time.monotonic())
             self._news.notify_all()
 
-    def _overlay_came(self, camera: CameraAccount, message: Image) -> None:
+    def _overlay_came(self, camera: CameraRecord, message: Image) -> None:
         assert self._on_overlay is not None
         frame = camera.log.sent_frame(message.header)
         if frame is not None:
             self._on_overlay(camera.plan.name, message, frame)
 
     def _diagnostics_came(self, message: DiagnosticArray) -> None:
-        account = read_account(message, self._node_name)
+        account = read_node_report(message, self._node_name)
         if account is not None:
             with self._news:
                 self._account = account
-                self.accounts_come += 1
+                self.reports_received += 1
                 self._news.notify_all()

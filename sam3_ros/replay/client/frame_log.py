@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam3_ros.msg import SegmentScores
-from sam3_ros.replay.bag.header import NANOSECONDS, MessageHeader
+from sam3_ros.replay.bag.stamps import NANOSECONDS, MessageHeader
 from sam3_ros.replay.client.answered_frame import AnsweredFrame, labels_of, segments_of
 
 

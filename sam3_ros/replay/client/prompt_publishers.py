@@ -14,7 +14,7 @@ from std_msgs.msg import Header, String
 
 from sam3_ros.msg import Box, Prompt, Prompts
 from sam3_ros.replay.ask.cues import BoxCue, ClickCue, PointCue, PromptCue, RemoveCue
-from sam3_ros.replay.bag.header import NANOSECONDS
+from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.ros.cameras import Camera
 
 _QOS = QoSProfile(depth=10)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from sam3_ros.replay.golden.comparison import FrameKey
 from sam3_ros.replay.golden.expectation import Limits
 from sam3_ros.replay.golden.judge import FrameRecord
-from sam3_ros.replay.golden.judged_frame import FrameKey
-from sam3_ros.replay.golden.judgement import CheckVerdict
+from sam3_ros.replay.golden.verdicts import CheckVerdict
 from sam3_ros.replay.report.report import FrameAccount, Latency, ReplayReport
 
 

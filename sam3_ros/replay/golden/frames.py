@@ -21,7 +21,7 @@ import numpy as np
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.replay.client.answered_frame import FoundSegment
-from sam3_ros.replay.golden.judged_frame import FrameKey, JudgedFrame, Labels
+from sam3_ros.replay.golden.comparison import FrameKey, LabelledFrame, Labels
 
 INDEX_NAME, FORMAT = "golden.json", 1
 
@@ -57,12 +57,12 @@ class GoldenFrames:
     def prompts_of(self, key: FrameKey) -> tuple[str, ...]:
         return tuple(dict.fromkeys(s["prompt_id"] for s in self._entries[key]["segments"]))
 
-    def frame(self, key: FrameKey) -> JudgedFrame:
+    def frame(self, key: FrameKey) -> LabelledFrame:
         """Raises GoldenError where its picture is absent or damaged."""
         entry = self._entries[key]
         path = self.folder / key.file_name
         segments = tuple(_segment(segment) for segment in entry["segments"])
-        return JudgedFrame(key, str(entry["frame_id"]), _read_labels(path), segments)
+        return LabelledFrame(key, str(entry["frame_id"]), _read_labels(path), segments)
 
 
 class GoldenWriter:
@@ -96,7 +96,7 @@ class GoldenWriter:
     ) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
 
-    def add(self, frame: JudgedFrame) -> None:
+    def add(self, frame: LabelledFrame) -> None:
         """Raises GoldenError for a frame that is there already, or a picture that does not fit."""
         if frame.key in self._entries:
             raise GoldenError(f"frame {frame.key} of {frame.key.camera or 'the camera'} came twice")
@@ -128,7 +128,7 @@ def _inside(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else [folder]
 
 
-def _entry(frame: JudgedFrame) -> dict[str, Any]:
+def _entry(frame: LabelledFrame) -> dict[str, Any]:
     key = frame.key
     segments = [
         {

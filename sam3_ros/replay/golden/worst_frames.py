@@ -13,9 +13,9 @@ import numpy.typing as npt
 from sam3_ros.core.errors import ImageError, Sam3RosError
 from sam3_ros.core.pictures.overlay import label_colour
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagMessage
-from sam3_ros.replay.bag.header import read_header
+from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.golden.judge import WorstFrame
-from sam3_ros.replay.report.contact_sheet import Tile, contact_sheet
+from sam3_ros.replay.report.pictures import Tile, contact_sheet
 from sam3_ros.ros.images.compressed import decode_compressed
 from sam3_ros.ros.images.conversion import OwnConverter
 

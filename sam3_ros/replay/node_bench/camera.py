@@ -15,7 +15,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from sam3_ros.replay.bag.header import NANOSECONDS
+from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.replay.node_bench.settings import Transport
 from sam3_ros.ros.images.messages import image_message
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sam3_ros.replay.bag.bag import BagMessage
-from sam3_ros.replay.bag.header import NANOSECONDS
-from sam3_ros.replay.bag.schedule import Scheduled
+from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.replay.client.client import ReplayClient
-from sam3_ros.replay.under_test.account import NodeAccount
+from sam3_ros.replay.play.schedule import Scheduled
+from sam3_ros.replay.under_test.diagnostics import NodeReport
 
 # How long a node that has ended may go unnoticed, and how often /clock ticks in a pause.
 _SLICE = 0.025
 # So many of the node's accounts without news of an image say that it never came there.
-_ACCOUNTS_OF_SILENCE = 3
+_SILENT_REPORTS = 3
 
 Check = Callable[[], None]
 OnTime = Callable[[int], None]
@@ -73,7 +73,7 @@ class AnsweredPace:
     """
 
     def __init__(
-        self, client: ReplayClient, before: NodeAccount, check: Check, patience: float
+        self, client: ReplayClient, before: NodeReport, check: Check, patience: float
     ) -> None:
         """before: the node's account before the first image."""
         self._client = client
@@ -90,7 +90,7 @@ class AnsweredPace:
                 self._wait(lambda name=name: self._is_back(name))
         elif camera is not None:
             self._wait(lambda: self._is_back(camera))
-            self._accounts_at[camera] = self._client.accounts_come
+            self._accounts_at[camera] = self._client.reports_received
 
     def asked(self, is_under_way: Callable[[], bool]) -> None:
         self._wait(lambda: not is_under_way())
@@ -103,11 +103,11 @@ class AnsweredPace:
         if log.is_quiet or account is None:
             return log.is_quiet
         counts = account.of(camera).since(self._before.of(camera))
-        accounts = self._client.accounts_come - self._accounts_at.get(camera, 0)
+        accounts = self._client.reports_received - self._accounts_at.get(camera, 0)
         if counts.in_work or not accounts:
             return False
         all_known = counts.received == log.sent_count and counts.answered == log.mask_count
-        return all_known or accounts > _ACCOUNTS_OF_SILENCE
+        return all_known or accounts > _SILENT_REPORTS
 
     def _wait(self, done: Callable[[], bool]) -> None:
         end = time.monotonic() + self._patience

@@ -14,16 +14,15 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from sam3_ros.replay.ask.cues import PromptCue
+from sam3_ros.replay.ask.cues import PromptCue, is_on_image
 from sam3_ros.replay.ask.plan import CameraPlan, ReplayPlan
 from sam3_ros.replay.ask.settings import ReplayError
-from sam3_ros.replay.bag.clock import CLOCK_TOPIC, CLOCK_TYPE
-from sam3_ros.replay.bag.header import NANOSECONDS, MessageHeader, read_header
-from sam3_ros.replay.bag.schedule import is_on_image
+from sam3_ros.replay.bag.stamps import NANOSECONDS, MessageHeader, read_header
 from sam3_ros.replay.client.client import ReplayClient
-from sam3_ros.replay.play.playback import OnProgress, Progress
-from sam3_ros.replay.under_test.account import NodeAccount
+from sam3_ros.replay.play.publishers import CLOCK_TOPIC, CLOCK_TYPE
+from sam3_ros.replay.play.schedule import OnProgress, ReplayProgress
 from sam3_ros.replay.under_test.child_process import ChildProcess, exit_in_words
+from sam3_ros.replay.under_test.diagnostics import NodeReport
 from sam3_ros.ros.message_types import message_class
 
 COMMAND = "ros2"
@@ -74,7 +73,7 @@ class Ros2Player:
         return True
 
     def play(
-        self, _before: NodeAccount, progress: OnProgress, settle: Callable[[], object]
+        self, _before: NodeReport, progress: OnProgress, settle: Callable[[], object]
     ) -> float:
         """Once a loop. settle is called between two. Raises ReplayError if the player fails.
 
@@ -120,7 +119,7 @@ class Ros2Player:
                 while cues and cues[0].at <= at:
                     self._client.ask(cues.pop(0))
                 sent, answered = self._client.sent_count, self._client.mask_count
-                progress(Progress(max(at, 0.0), self._plan.seconds, sent, answered))
+                progress(ReplayProgress(max(at, 0.0), self._plan.seconds, sent, answered))
                 time.sleep(_POLL)
             if child.exit_code:
                 said = f"ros2 bag play ended with {exit_in_words(child.exit_code)}"

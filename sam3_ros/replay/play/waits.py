@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from sam3_ros.replay.client.client import ReplayClient
-from sam3_ros.replay.under_test.account import FrameCounts, NodeAccount
-from sam3_ros.replay.under_test.child import NodeChild, NodeFailedError
+from sam3_ros.replay.under_test.diagnostics import FrameCounts, NodeReport
+from sam3_ros.replay.under_test.node import NodeChild, NodeFailedError
 
 _POLL = 0.05
 # Longer than two diagnostics of a node with the default period.
@@ -17,16 +17,16 @@ _QUIET_SECONDS = 2.5
 Check = Callable[[], None]
 
 
-class HearsTheNode(Protocol):
+class NodeListener(Protocol):
     """account: the node's latest, None before the first."""
 
     @property
-    def account(self) -> NodeAccount | None: ...
+    def account(self) -> NodeReport | None: ...
 
 
 def wait_until_active(
-    client: HearsTheNode, child: NodeChild | None, check: Check, patience: float
-) -> NodeAccount:
+    client: NodeListener, child: NodeChild | None, check: Check, patience: float
+) -> NodeReport:
     """The node's account once it is active. Raises NodeFailedError, with the node's own words."""
     end = time.monotonic() + patience
     while True:
@@ -55,7 +55,7 @@ def wait_until(
 
 
 def wait_until_settled(
-    client: ReplayClient, before: NodeAccount, check: Check, patience: float
+    client: ReplayClient, before: NodeReport, check: Check, patience: float
 ) -> dict[str, FrameCounts]:
     """The node's counts since `before`, once all is answered or nothing comes any more.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.replay.under_test.account import FrameCounts
+from sam3_ros.replay.under_test.diagnostics import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def latency_of(seconds: Sequence[float]) -> Latency | None:
 
 
 @dataclass(frozen=True)
-class CameraReport:
+class CameraResult:
     """What came of one camera's frames.
 
     name: empty for the only one. click_answers: masks that came for an answered image again,
@@ -121,7 +121,7 @@ class ReplayReport:
     bag: str
     node: str
     seconds: float
-    cameras: tuple[CameraReport, ...]
+    cameras: tuple[CameraResult, ...]
     latency: Latency | None
     prompts: tuple[PromptReport, ...]
     has_truth: bool

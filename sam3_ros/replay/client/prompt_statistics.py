@@ -1,20 +1,61 @@
-"""What the answers of a camera are worth, prompt by prompt, held against the truth.
-
-A text counts in every frame that was certainly asked for it. A click counts once: for the first
-answer that came after it and holds its id. A followed object counts from that answer on, in every
-frame until it is lost, removed, or the replay ends.
-"""
+"""Counts for one prompt over a replay."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from sam3_ros.core.geometry import Box
 from sam3_ros.replay.ask.cues import BoxCue, ClickCue, PointCue, PromptCue, TextCue
 from sam3_ros.replay.bag.truth import Truth
-from sam3_ros.replay.client.answered_frame import AnsweredFrame
-from sam3_ros.replay.client.prompt_tally import PromptTally
+from sam3_ros.replay.client.answered_frame import AnsweredFrame, mask_iou
 from sam3_ros.replay.report.report import PromptReport
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass
+class PromptTally:
+    """As PromptReport, while it is being counted."""
+
+    kind: str
+    asked: str
+    camera: str = ""
+    frames: int = 0
+    found: int = 0
+    rightly_nothing: int = 0
+    wrongly_something: int = 0
+    refused: str = ""
+    lost: str = ""
+    ious: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)  # s, from a click to its first answer
+
+    def judge(self, found: Mask, true: Mask) -> None:
+        """Two masks bool [H, W]."""
+        if true.any():
+            self.ious.append(mask_iou(found, true))
+        elif found.any():
+            self.wrongly_something += 1
+        else:
+            self.rightly_nothing += 1
+
+    def report(self) -> PromptReport:
+        return PromptReport(
+            kind=self.kind,
+            asked=self.asked,
+            frames=self.frames,
+            found=self.found,
+            judged=len(self.ious) + self.rightly_nothing + self.wrongly_something,
+            iou=float(np.mean(self.ious)) if self.ious else None,
+            rightly_nothing=self.rightly_nothing,
+            wrongly_something=self.wrongly_something,
+            refused=self.refused,
+            camera=self.camera,
+            lost=self.lost,
+            delay_ms=float(np.median(self.delays)) * 1000 if self.delays else None,
+        )
 
 
 @dataclass
@@ -40,7 +81,7 @@ class _Followed:
     missed: list[AnsweredFrame] = field(default_factory=list)
 
 
-class PromptJudge:
+class PromptStatistics:
     """Of one camera. Times are seconds of one monotonic clock. Not safe for threads."""
 
     def __init__(self, truth: Truth | None, camera: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The node in a process of its own, with a camera before it and a receiver behind it."""
+"""What another process has used of the machine, as Linux tells it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,59 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from geometry_msgs.msg import PointStamped
 from std_msgs.msg import Header
 
-from sam3_ros.replay.bag.header import NANOSECONDS
+from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.replay.client.spinning import SpinningNode
-from sam3_ros.replay.node_bench.answer_receiver import AnswerReceiver
 from sam3_ros.replay.node_bench.camera import BenchCamera
-from sam3_ros.replay.node_bench.process_use import ProcessUse, process_use
+from sam3_ros.replay.node_bench.receiver import AnswerReceiver
 from sam3_ros.replay.node_bench.settings import NodeBenchError, NodeBenchSettings, Transport
 from sam3_ros.replay.play.waits import wait_until, wait_until_active
-from sam3_ros.replay.under_test.account import FrameCounts
-from sam3_ros.replay.under_test.child import NodeChild
+from sam3_ros.replay.under_test.diagnostics import FrameCounts
+from sam3_ros.replay.under_test.node import NodeChild
+from sam3_ros.ros.health.memory import resident_bytes
+
+# Fields of /proc/PID/stat after the name in brackets, counted from its state (proc(5)).
+_USER_TICKS, _SYSTEM_TICKS = 11, 12
+
+
+@dataclass(frozen=True)
+class ProcessUse:
+    """cpu_seconds: of all its threads so far. Resident: bytes, now and the most so far."""
+
+    cpu_seconds: float
+    resident: int
+    resident_peak: int
+
+
+def process_use(pid: int) -> ProcessUse:
+    """Raises OSError if there is no such process."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    fields = stat.rpartition(")")[2].split()
+    ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
+    resident, peak = resident_bytes(pid)
+    return ProcessUse(ticks / os.sysconf("SC_CLK_TCK"), resident or 0, peak or 0)
+
 
 _NODE = "/segmentation_node"
+
+
 # An endpoint is known here a little before it knows of us, and there is no way to ask.
 _MATCHING_SECONDS = 0.5
+
+
 _DIAGNOSTICS_PERIOD = 0.25
+
+
 # So many of the node's accounts without news of a frame say that it never came there.
-_ACCOUNTS_OF_SILENCE = 3
+_SILENT_REPORTS = 3
+
+
 # How long a node that has ended may go unnoticed.
 _SLICE = 0.5
 
@@ -80,7 +111,7 @@ class NodeUnderBench:
         """To a frame; False if it was dropped or lost. Raises NodeBenchError if what is asked is
         refused.
         """
-        before = self.receiver.accounts_come
+        before = self.receiver.reports_received
         self._wait(
             lambda: self._is_settled(stamp_ns) or self._idle_since(before), "an answer to a frame"
         )
@@ -97,7 +128,7 @@ class NodeUnderBench:
 
         Raises NodeBenchError if others' frames or answers may be among them.
         """
-        before = self.receiver.accounts_come
+        before = self.receiver.reports_received
         self._wait(lambda: self._idle_since(before), "an end of its work")
         self._refuse_others()
         assert self.receiver.account is not None, "an account has come"
@@ -110,7 +141,7 @@ class NodeUnderBench:
         """Accounts enough have come since then, and the newest has no frame in work."""
         account = self.receiver.account
         is_idle = account is not None and account.of("").in_work == 0
-        return is_idle and self.receiver.accounts_come - before >= _ACCOUNTS_OF_SILENCE
+        return is_idle and self.receiver.reports_received - before >= _SILENT_REPORTS
 
     def _refuse_others(self) -> None:
         for topic in (self.camera.topic, *self.receiver.answer_topics):

@@ -9,7 +9,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 
 from sam3_ros.replay.bag.bag import BagMessage, BagTopic
-from sam3_ros.replay.bag.header import with_later_stamp
+from sam3_ros.replay.bag.stamps import NANOSECONDS, with_later_stamp
 from sam3_ros.ros.message_types import MessageTypeError, message_class
 
 # Reliable, so that subscribers of either kind match.
@@ -58,3 +58,21 @@ class BagPublishers:
 
     def publish(self, topic: str, cdr: bytes) -> None:
         self._publishers[topic].publish(cdr)
+
+
+CLOCK_TOPIC, CLOCK_TYPE = "/clock", "rosgraph_msgs/msg/Clock"
+
+
+class BagClock:
+    """Jumps back where the bag's time does."""
+
+    def __init__(self, node: Node) -> None:
+        """Raises MessageTypeError where the messages of the clock are not installed."""
+        self._kind = message_class(CLOCK_TYPE)
+        self._publisher = node.create_publisher(self._kind, CLOCK_TOPIC, QoSProfile(depth=10))
+
+    def tell(self, bag_ns: int) -> None:
+        """bag_ns: nanoseconds since the epoch."""
+        message = self._kind()
+        message.clock.sec, message.clock.nanosec = divmod(bag_ns, NANOSECONDS)
+        self._publisher.publish(message)

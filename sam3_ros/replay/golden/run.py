@@ -10,20 +10,21 @@ from pathlib import Path
 from sam3_ros.replay.ask.cues import PromptCue, RemoveCue, TextCue
 from sam3_ros.replay.ask.settings import NodeSettings, ReplaySettings
 from sam3_ros.replay.bag.bag import open_bag
-from sam3_ros.replay.bag.schedule import read_image_times
+from sam3_ros.replay.bag.stamps import read_image_times
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.golden.checks import check_replay
 from sam3_ros.replay.golden.expectation import Judging
 from sam3_ros.replay.golden.frames import GoldenError, GoldenFrames, GoldenWriter
-from sam3_ros.replay.golden.judge import FrameNumbers, GoldenJudge, WorstFrame
-from sam3_ros.replay.golden.judgement import Judgement
+from sam3_ros.replay.golden.judge import FrameKeys, GoldenJudge, WorstFrame
+from sam3_ros.replay.golden.verdicts import ReplayVerdict
 from sam3_ros.replay.golden.worst_frames import write_worst_frames
-from sam3_ros.replay.play.playback import Progress
+from sam3_ros.replay.play.schedule import ReplayProgress
 from sam3_ros.replay.replay import replay
 from sam3_ros.replay.report.report import ReplayReport
 from sam3_ros.ros.frames.ledger import DropReason
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[ReplayProgress], None]
+
 
 # An image that no node can read has no answer in any replay.
 _HARMLESS = frozenset({DropReason.UNDECODABLE.value})
@@ -36,7 +37,7 @@ class UnfitForGoldenError(GoldenError):
 @dataclass(frozen=True, eq=False)
 class JudgedReplay:
     report: ReplayReport
-    judgement: Judgement
+    judgement: ReplayVerdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Update:
     frames: int
     added: int
     removed: int
-    before: Judgement | None
+    before: ReplayVerdict | None
     report: ReplayReport
 
 
@@ -70,7 +71,7 @@ def judge_replay(
     """
     judge = GoldenJudge(golden, judging, judged_images(settings, judging.every), worst)
     report = replay(settings, progress, judge.answered)
-    judgement = judgement_of(settings, report, judge, judging, against)
+    judgement = verdict_of(settings, report, judge, judging, against)
     if settings.out is not None:
         judgement = judgement.with_pictures(_pictures(settings, judge.worst))
     return JudgedReplay(report, judgement)
@@ -92,7 +93,7 @@ def update_golden(
         require_fit(report, recorder.uncertain)
         before = None
         if judge is not None:
-            before = judgement_of(settings, report, judge, judging, "the old golden frames")
+            before = verdict_of(settings, report, judge, judging, "the old golden frames")
         new = writer.finish()
     known = frozenset() if old is None else old.keys
     return Update(
@@ -134,7 +135,7 @@ class _Recorder:
         self._writer = writer
         self._selected = selected
         self._judge = judge
-        self._numbers = FrameNumbers()
+        self._numbers = FrameKeys()
         self.uncertain = 0
 
     def answered(self, answer: AnsweredFrame) -> None:
@@ -185,14 +186,14 @@ def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], 
     return lambda camera, stamp_ns: stamp_ns in stamps[camera]
 
 
-def judgement_of(
+def verdict_of(
     settings: ReplaySettings,
     report: ReplayReport,
     judge: GoldenJudge,
     judging: Judging,
     against: str,
-) -> Judgement:
-    return Judgement(
+) -> ReplayVerdict:
+    return ReplayVerdict(
         bag=str(settings.bag),
         against=against,
         seconds=report.seconds,

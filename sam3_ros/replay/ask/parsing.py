@@ -1,15 +1,9 @@
-"""A YAML file of prompts with their times, for `sam3-ros replay --prompts`.
-
-- {at: 0, text: red cube}
-- {at: 3.5, text: "balls; blue thing", camera: side}
-- {at: 5, point: [320, 240]}
-- {at: 6, box: [100, 80, 60, 60], on: image}       # x, y, width, height
-- {at: 7, point: [320, 240], sticky: true, id: mine}
-- {at: 9, remove: mine}
-"""
+"""Prompts with their times as one writes them on the command line."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +13,39 @@ import yaml
 from sam3_ros.core.errors import PromptError
 from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, PromptCue, RemoveCue, TextCue
 from sam3_ros.ros.cameras import CameraNameError
+
+
+def text_cue(argument: str) -> TextCue:
+    """Read "TEXT", asked from the start, or "T:TEXT". Raises PromptError."""
+    timed = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*:(.*)", argument, re.DOTALL)
+    return TextCue(float(timed[1]), timed[2].strip()) if timed else TextCue(0.0, argument)
+
+
+def point_cue(argument: str, *, sticky: bool = False) -> PointCue:
+    """Read "T:X,Y" or, of a camera, "T:NAME:X,Y". Raises PromptError."""
+    at, camera, (x, y) = _placed(argument, "T:X,Y, such as 2.5:320,240", 2)
+    return PointCue(at, x, y, camera, sticky=sticky)
+
+
+def box_cue(argument: str) -> BoxCue:
+    """Read "T:X,Y,WIDTH,HEIGHT" or, of a camera, "T:NAME:X,Y,WIDTH,HEIGHT". Raises PromptError."""
+    form = "T:X,Y,WIDTH,HEIGHT, such as 2.5:100,80,60,60"
+    at, camera, numbers = _placed(argument, form, 4)
+    x, y, width, height = (round(number) for number in numbers)
+    return BoxCue(at, x, y, width, height, camera)
+
+
+def _placed(argument: str, form: str, count: int) -> tuple[float, str, list[float]]:
+    time, _, rest = argument.partition(":")
+    camera, _, place = rest.rpartition(":")
+    try:
+        at, numbers = float(time), [float(part) for part in place.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
+        raise PromptError(f"expected {form}, got {argument!r}")
+    return at, camera, numbers
+
 
 _FORM = (
     "prompts such as {at: 2.5, text: red cube}, point: [x, y], box: [x, y, w, h] or remove: id, "
@@ -95,7 +122,11 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "sticky": _yes_or_no,
     "on": On,
 }
+
+
 _PLACED = frozenset(_OPTIONS)
+
+
 _READERS: dict[str, tuple[Callable[..., PromptCue], frozenset[str]]] = {
     "text": (_text, frozenset({"camera", "id"})),
     "point": (_point, _PLACED),

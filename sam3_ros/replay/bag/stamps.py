@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from sam3_ros.replay.bag.bag import Bag, BagError, BagMessage
+
 NANOSECONDS = 1_000_000_000
+
+
 # CDR: four bytes say how the rest is encoded, the second its byte order; then int32 sec, uint32
 # nanosec, uint32 length of frame_id with its closing zero (OMG DDSI-RTPS 2.5, section 10).
 _ENCAPSULATION = 4
+
+
 _STAMP_SIZE = 8
+
+
 _LENGTH_SIZE = 4
 
 
@@ -46,3 +56,42 @@ def with_later_stamp(cdr: bytes, shift_ns: int) -> bytes:
 
 def _byte_order(cdr: bytes) -> str:
     return "<" if len(cdr) > 1 and cdr[1] & 1 else ">"
+
+
+@dataclass(frozen=True)
+class ImageTimes:
+    """The bag's images: times, s since the bag's first message, and stamps, ns."""
+
+    at: tuple[float, ...]
+    stamps_ns: tuple[int, ...]
+
+    @property
+    def period(self) -> float:
+        """Mean seconds from one to the next; 0 for a single one."""
+        return (self.at[-1] - self.at[0]) / (len(self.at) - 1) if len(self.at) > 1 else 0.0
+
+    def stamp_at(self, at: float) -> int:
+        """Of the newest image at a time; of the first one before that."""
+        return self.stamps_ns[max(bisect_right(self.at, at) - 1, 0)]
+
+
+def read_image_times(bag: Bag, topic: str, only_every: int = 1) -> ImageTimes:
+    """Of each so manieth image. Raises BagError unless each has a stamp of its own."""
+    images = [(message.at, _stamp(bag, message)) for message in bag.messages([topic])]
+    images = images[::only_every]
+    stamps = [stamp for _, stamp in images]
+    if not images:
+        raise BagError(f"{bag.path} has no message on {topic}")
+    if len(set(stamps)) < len(stamps):
+        raise BagError(
+            f"{len(stamps) - len(set(stamps))} images on {topic} of {bag.path} have the stamp of "
+            "another; a replay tells answers apart by the stamps: record with stamped images"
+        )
+    return ImageTimes(tuple(at for at, _ in images), tuple(stamps))
+
+
+def _stamp(bag: Bag, message: BagMessage) -> int:
+    try:
+        return read_header(message.cdr).stamp_ns
+    except ValueError as error:
+        raise BagError(f"{bag.path}, {message.topic} at {message.at:.3f} s: {error}") from error

@@ -13,35 +13,40 @@ from sensor_msgs.msg import Image
 
 from sam3_ros.replay.ask.plan import ReplayPlan
 from sam3_ros.replay.ask.settings import Player, ReplayError
-from sam3_ros.replay.client.camera_account import CameraAccount
+from sam3_ros.replay.client.camera_record import CameraRecord
 from sam3_ros.replay.client.client import OnAnswer, ReplayClient
 from sam3_ros.replay.client.frame_log import SentFrame
 from sam3_ros.replay.client.spinning import SpinningNode
 from sam3_ros.replay.play.own_player import OwnPlayer
-from sam3_ros.replay.play.playback import OnProgress
 from sam3_ros.replay.play.ros2_player import Ros2Player
+from sam3_ros.replay.play.schedule import OnProgress
 from sam3_ros.replay.play.waits import wait_until, wait_until_active, wait_until_settled
-from sam3_ros.replay.report.album import OverlayAlbum
-from sam3_ros.replay.under_test.account import FrameCounts, NodeAccount
-from sam3_ros.replay.under_test.child import NodeChild
-from sam3_ros.replay.under_test.command import node_arguments
+from sam3_ros.replay.report.pictures import OverlayAlbum
+from sam3_ros.replay.under_test.diagnostics import FrameCounts, NodeReport
+from sam3_ros.replay.under_test.node import NodeChild, node_arguments
 
 NODE_NAME = "sam3_ros_replay"
+
+
 # An endpoint is known here a little before it knows of us, and there is no way to ask.
 _MATCHING_SECONDS = 0.5
+
+
 # In which a node that runs already is seen; a slower one is seen when ours has come up.
 _LOOK_AROUND_SECONDS = 1.0
+
+
 # An overlay leaves the node right after its mask.
 _OVERLAY_SECONDS = 0.3
 
 
-class Stage:
+class ReplaySession:
     """Our ROS node and, if it is ours to start, the segmentation node; closed with the stack."""
 
     def __init__(
         self,
         plan: ReplayPlan,
-        cameras: Mapping[str, CameraAccount],
+        cameras: Mapping[str, CameraRecord],
         albums: Mapping[str, OverlayAlbum],
         on_answer: OnAnswer | None,
         stack: ExitStack,
@@ -50,7 +55,7 @@ class Stage:
         self._albums = albums
         self._stack = stack
         self._child: NodeChild | None = None
-        self._before: NodeAccount | None = None
+        self._before: NodeReport | None = None
         self._spinning = SpinningNode(NODE_NAME, plan.settings.domain_id)
         node = self._spinning.node
         on_overlay = self._keep_overlay if albums else None
@@ -64,7 +69,7 @@ class Stage:
         stack.enter_context(self._spinning)
         self.close = stack.close
 
-    def raise_curtain(self) -> None:
+    def start(self) -> None:
         """Bring the node up and connect."""
         settings = self._plan.settings.node
         if settings.starts_here:

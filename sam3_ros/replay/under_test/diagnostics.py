@@ -32,7 +32,7 @@ class FrameCounts:
 
 
 @dataclass(frozen=True)
-class NodeAccount:
+class NodeReport:
     """failure: in its own words, empty if well. cameras: counts by name, empty for the only one or
     for all together.
     """
@@ -45,12 +45,12 @@ class NodeAccount:
         """Nothing but zeros for a camera that the node does not have."""
         return self.cameras.get(camera, FrameCounts())
 
-    def since(self, before: NodeAccount, cameras: Sequence[str]) -> dict[str, FrameCounts]:
+    def since(self, before: NodeReport, cameras: Sequence[str]) -> dict[str, FrameCounts]:
         """What was added for these cameras to an earlier account."""
         return {name: self.of(name).since(before.of(name)) for name in cameras}
 
 
-def read_account(message: DiagnosticArray, node_name: str) -> NodeAccount | None:
+def read_node_report(message: DiagnosticArray, node_name: str) -> NodeReport | None:
     """Of the node with this full name, such as /segmentation_node; None if it is another's."""
     by_name = {status.name: status for status in message.status}
     whole = by_name.get(f"{node_name}: segmentation")
@@ -58,7 +58,7 @@ def read_account(message: DiagnosticArray, node_name: str) -> NodeAccount | None
         return None
     prefix = f"{node_name}: camera "
     named = {n.removeprefix(prefix): s for n, s in by_name.items() if n.startswith(prefix)}
-    return NodeAccount(
+    return NodeReport(
         state=_values(whole)["state"],
         failure=whole.message if whole.level == DiagnosticStatus.ERROR else "",
         cameras={name: _counts(status) for name, status in ({"": whole} | named).items()},

@@ -14,9 +14,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from sam3_ros.msg import FrameTiming, PromptStatus
-from sam3_ros.replay.node_bench.latency_parts import AnswerMoments
+from sam3_ros.replay.node_bench.report import AnswerMoments
 from sam3_ros.replay.node_bench.settings import NodeBenchError
-from sam3_ros.replay.under_test.account import NodeAccount, read_account
+from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
 from sam3_ros.ros.frame import nanoseconds
 
 # Deep: what has come and waits for Python must not be lost here.
@@ -24,7 +24,7 @@ _QOS = QoSProfile(depth=100)
 
 
 @dataclass
-class _Question:
+class _Request:
     """What was asked of a stamp, and what has come of it so far."""
 
     sent: int
@@ -37,18 +37,18 @@ class AnswerReceiver:
     """Its callbacks run in the executor's thread, its other methods in the caller's.
 
     answers: by asking's order, one for each asked() that mask and timing have come of. last_mask:
-    the newest. accounts_come: so many of the node's diagnostics.
+    the newest. reports_received: so many of the node's diagnostics.
     """
 
     def __init__(self, node: Node, node_name: str) -> None:
         self._node, self._node_name = node, node_name
         self._news = threading.Condition()
-        self._open: dict[int, _Question] = {}
+        self._open: dict[int, _Request] = {}
         self.answers: list[AnswerMoments] = []
         self.last_mask: Image | None = None
         self.refusal = ""
-        self.account: NodeAccount | None = None
-        self.accounts_come = 0
+        self.account: NodeReport | None = None
+        self.reports_received = 0
         self.answer_topics = (f"{node_name}/mask", f"{node_name}/debug/timing")
         mask, timing = self.answer_topics
         node.create_subscription(Image, mask, self._mask_came, _QOS)
@@ -65,7 +65,7 @@ class AnswerReceiver:
     def asked(self, stamp_ns: int) -> None:
         """To be called right before a frame, or a click on one, is published."""
         with self._news:
-            self._open[stamp_ns] = _Question(time.time_ns())
+            self._open[stamp_ns] = _Request(time.time_ns())
 
     def published(self, stamp_ns: int) -> None:
         """To be called right after that."""
@@ -113,7 +113,7 @@ class AnswerReceiver:
                 question.timing = (message, info["source_timestamp"])
                 self._settle(stamp_ns, question)
 
-    def _settle(self, stamp_ns: int, question: _Question) -> None:
+    def _settle(self, stamp_ns: int, question: _Request) -> None:
         """Once all of it is there."""
         sent, published = question.sent, question.published
         if published is None or question.mask is None or question.timing is None:
@@ -129,9 +129,9 @@ class AnswerReceiver:
                 self._news.notify_all()
 
     def _diagnostics_came(self, message: DiagnosticArray) -> None:
-        account = read_account(message, self._node_name)
+        account = read_node_report(message, self._node_name)
         if account is not None:
             with self._news:
                 self.account = account
-                self.accounts_come += 1
+                self.reports_received += 1
                 self._news.notify_all()

@@ -19,7 +19,7 @@ NO_LONGER = "no longer"
 
 
 @dataclass(eq=False)
-class Ticket:
+class PendingPrompt:
     """A message that went out. untold: the ids of which the node has said nothing yet.
 
     placed_ns: stamp in the bag of the image that a click names, None if it names none. is_quiet:
@@ -44,21 +44,21 @@ class Ticket:
         return isinstance(self.cue, (PointCue, BoxCue)) and bool(self.cue.sticky or self.cue.id)
 
 
-class PromptTickets:
+class PendingPrompts:
     """Of one camera. Times are s, monotonic. Not safe for threads: the caller locks."""
 
     def __init__(self) -> None:
-        self._waiting: list[Ticket] = []  # for the node's word
-        self._landing: list[Ticket] = []  # clicks that were taken and not answered yet
+        self._waiting: list[PendingPrompt] = []  # for the node's word
+        self._landing: list[PendingPrompt] = []  # clicks that were taken and not answered yet
         self._since = self._lasting_since = -math.inf
 
-    def published(self, cue: PromptCue, placed_ns: int | None, is_quiet: bool) -> Ticket:
+    def published(self, cue: PromptCue, placed_ns: int | None, is_quiet: bool) -> PendingPrompt:
         """A message goes out."""
-        ticket = Ticket(cue, set(_ids(cue)), placed_ns, is_quiet)
+        ticket = PendingPrompt(cue, set(_ids(cue)), placed_ns, is_quiet)
         self._waiting.append(ticket)
         return ticket
 
-    def told(self, status: PromptStatus, now: float) -> Ticket | None:
+    def told(self, status: PromptStatus, now: float) -> PendingPrompt | None:
         """The message about which this is the last word: taken if its told_at is set."""
         if status.reason.startswith(NO_LONGER):
             return None
@@ -94,11 +94,11 @@ class PromptTickets:
     def has_some_under_way(self) -> bool:
         return bool(self._waiting or self._landing)
 
-    def is_under_way(self, ticket: Ticket) -> bool:
+    def is_under_way(self, ticket: PendingPrompt) -> bool:
         """Whether the node's word or a click's first answer is still to come."""
         return ticket in self._waiting or ticket in self._landing
 
-    def is_waiting(self, ticket: Ticket) -> bool:
+    def is_waiting(self, ticket: PendingPrompt) -> bool:
         """Whether the node's word is still to come."""
         return ticket in self._waiting
 
@@ -115,13 +115,13 @@ class PromptTickets:
             return len(clicks) <= 1
         return frame.sent_at >= self._lasting_since and not any(_disturbs(t, frame) for t in clicks)
 
-    def _clicks(self) -> list[Ticket]:
+    def _clicks(self) -> list[PendingPrompt]:
         """Those that are to be answered yet, in the order in which they left."""
         waiting = [t for t in self._waiting if t.is_click and not t.has_landed]
         return [*self._landing, *waiting]
 
 
-def _is_answer(ticket: Ticket, frame: AnsweredFrame) -> bool:
+def _is_answer(ticket: PendingPrompt, frame: AnsweredFrame) -> bool:
     if frame.repeat:
         return ticket.placed_ns in (None, frame.bag_stamp_ns)
     if any(frame.holds(prompt_id) for prompt_id in _ids(ticket.cue)):
@@ -129,7 +129,7 @@ def _is_answer(ticket: Ticket, frame: AnsweredFrame) -> bool:
     return ticket.told_at is not None and frame.sent_at >= ticket.told_at
 
 
-def _disturbs(ticket: Ticket, frame: AnsweredFrame) -> bool:
+def _disturbs(ticket: PendingPrompt, frame: AnsweredFrame) -> bool:
     """Whether a frame's first answer may or may not have been to this click too."""
     if ticket.placed_ns is not None:
         return ticket.placed_ns == frame.bag_stamp_ns

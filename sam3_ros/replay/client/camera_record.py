@@ -7,32 +7,31 @@ from dataclasses import dataclass, replace
 from sensor_msgs.msg import Image
 
 from sam3_ros.msg import PromptStatus, SegmentScores
-from sam3_ros.replay.ask.cues import PromptCue
+from sam3_ros.replay.ask.cues import PromptCue, is_on_image
 from sam3_ros.replay.ask.plan import CameraPlan
-from sam3_ros.replay.bag.schedule import is_on_image
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.client.frame_log import FrameLog, stamp_of
-from sam3_ros.replay.client.prompt_judge import PromptJudge
-from sam3_ros.replay.client.prompt_tickets import NO_LONGER, PromptTickets, Ticket
+from sam3_ros.replay.client.pending_prompts import NO_LONGER, PendingPrompt, PendingPrompts
+from sam3_ros.replay.client.prompt_statistics import PromptStatistics
 
 
 @dataclass(frozen=True, eq=False)
 class AskedPrompt:
     """A message that is about to go out. stamp_ns: of the image a click names, 0 for none."""
 
-    ticket: Ticket
+    ticket: PendingPrompt
     stamp_ns: int
 
 
-class CameraAccount:
+class CameraRecord:
     """Times are s, monotonic. Not safe for threads: the caller locks."""
 
     def __init__(self, plan: CameraPlan, *, knows_stamps_only: bool = False) -> None:
         """knows_stamps_only: another publishes the images, and they may be heard late."""
         self.plan = plan
         self.log = FrameLog(plan.name)
-        self.tickets = PromptTickets()
-        self.judge = PromptJudge(plan.truth, plan.name)
+        self.tickets = PendingPrompts()
+        self.judge = PromptStatistics(plan.truth, plan.name)
         self._expected = frozenset(plan.times.stamps_ns) if knows_stamps_only else frozenset()
 
     def asks(self, cue: PromptCue, now: float) -> AskedPrompt | None:

@@ -13,9 +13,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.pixels import resized
-from sam3_ros.replay.node_bench.latency_parts import latency_parts
-from sam3_ros.replay.node_bench.node_under_bench import NodeUnderBench
-from sam3_ros.replay.node_bench.process_use import ProcessUse
+from sam3_ros.replay.node_bench.node import NodeUnderBench, ProcessUse
 from sam3_ros.replay.node_bench.report import (
     AS_ANSWERED,
     FIRST_CLICK,
@@ -23,6 +21,7 @@ from sam3_ros.replay.node_bench.report import (
     CaseReport,
     NodeBenchReport,
     NodeUse,
+    latency_parts,
     latency_report,
 )
 from sam3_ros.replay.node_bench.settings import LEAST_FRAMES, NodeBenchSettings, Transport
@@ -35,6 +34,7 @@ from sam3_ros.ros.launching.dds import (
 from sam3_ros.ros.node.process import keep_image_memory
 
 _WARM_UP = 3
+
 
 Say = Callable[[str], None]
 

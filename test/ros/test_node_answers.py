@@ -260,7 +260,7 @@ def test_a_prompt_that_a_later_image_is_too_small_for_falls_alone(client):
 def test_prompts_that_make_no_sense_are_refused_by_name(client):
     for prompts, reason in (
         ([Prompt(id="a"), Prompt(id="b", text="red")], "needs a box or at least one positive"),
-        ([Prompt(id="a", text="red"), Prompt(id="a", text="blue")], "ids that differ, got 'a'"),
+        ([Prompt(id="a", text="red"), Prompt(id="a", text="blue")], "different ids, got 'a'"),
         ([Prompt(id="a", text="red", boxes=[Box()])], "x_max > x_min"),
     ):
         (status,) = client.prompt("set", Prompts(prompts=prompts))

@@ -197,7 +197,7 @@ def test_a_refusal_changes_nothing(both):
             [Prompt(id="b", text=t) for t in ("c", "d")],
             Prompts.PUT,
             "b",
-            "ids that differ, got 'b'",
+            "different ids, got 'b'",
         ),
     ):
         (status,) = both.set(*prompts, action=action)

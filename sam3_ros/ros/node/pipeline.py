@@ -157,7 +157,7 @@ class Pipeline:
             manifest=self._segmenter.bundle.manifest,
             cameras=self._cameras,
             frames=self._frames,
-            configuration=self._configuration,
+            click_settings=lambda: self._configuration().click_settings(),
         )
         inbox = PromptInbox(self._node, self.prompts, rules)
         undo.callback(inbox.destroy)

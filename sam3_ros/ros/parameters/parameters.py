@@ -21,6 +21,7 @@ from sam3_ros.core.stages.plan import StageChoice
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.parameters.spec import Changes, ParameterError, ParameterSpec
 from sam3_ros.ros.prompts.entries import PromptEntries, read_prompt_entries
+from sam3_ros.ros.prompts.requests import ClickSettings
 
 OUTPUTS = (
     "mask", "confidence", "label_info", "detections", "scores", "segments", "overlay",
@@ -243,6 +244,10 @@ class NodeConfiguration:
     def prompt_entries(self) -> PromptEntries:
         """What `prompts` asks; blank entries count for nothing."""
         return read_prompt_entries(self.prompts)
+
+    def click_settings(self) -> ClickSettings:
+        """Return how long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
+        return ClickSettings(self.sticky_clicks, self.click_frames)
 
 
 def declare_parameters(node: Node) -> None:

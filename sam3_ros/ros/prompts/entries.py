@@ -16,8 +16,7 @@ import yaml
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
-from sam3_ros.ros.prompts.refusals import repeated_id, shortened
-from sam3_ros.ros.prompts.requests import PromptRequest
+from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, shortened
 
 YAML_BEGINS = "{"
 # Room for as many points as a prompt may have; YAML of megabytes takes seconds to read.
@@ -189,7 +188,7 @@ def _require_ids_that_differ(requests: Sequence[PromptRequest]) -> None:
     for request in requests:
         key = request.camera, request.prompt.id
         if key in seen:
-            raise repeated_id(*key)
+            raise PromptRefusedError.repeated_id(*key)
         seen.add(key)
 
 

@@ -1,7 +1,11 @@
-"""The topics that prompts come by, and ~/prompt/status that says what became of them."""
+"""The topics that bring prompts, and those that report on them.
+
+~/prompt/status says what became of each prompt, ~/active_prompts lists those in use.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,46 +13,60 @@ from functools import partial
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.core.errors import PromptError
+from sam3_ros.msg import ActivePrompt as ActivePromptMessage
+from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.msg import Prompts, PromptStatus
-from sam3_ros.ros.cameras import CameraNameError
 from sam3_ros.ros.frame import nanoseconds
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Key, Snapshot
-from sam3_ros.ros.prompts.active_topic import ActivePromptsTopic
 from sam3_ros.ros.prompts.entries import PromptEntries
 from sam3_ros.ros.prompts.messages import (
+    active_message,
     keys_from_set,
     prompt_from_box,
     prompt_from_point,
     prompts_from_text,
     requests_from_set,
 )
-from sam3_ros.ros.prompts.refusals import PromptRefusedError, naming, refusing, shortened
-from sam3_ros.ros.prompts.requests import PromptRequest, Source
+from sam3_ros.ros.prompts.requests import (
+    PromptRefusedError,
+    PromptRequest,
+    Source,
+    refusing,
+    shortened,
+    with_prompt_name,
+)
 from sam3_ros.ros.prompts.rules import PromptRules
 from sam3_ros.ros.throttled_log import THROTTLED
 
 PROMPT_QOS = QoSProfile(depth=10)
-# A set of the most prompts there can be is answered by as many messages at once.
+# A set of as many prompts as there can be is answered with as many messages at once.
 STATUS_QOS = QoSProfile(depth=300)
+ACTIVE_PROMPTS = "~/active_prompts"
+LATCHED_QOS = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 
 
 @dataclass(frozen=True, eq=False)
-class _Taken:
-    """What a message did. keys: of the prompts that it named. displaced: by one of the same id."""
+class _Outcome:
+    """What a message changed."""
 
+    #: Keys of the prompts that the message named.
     keys: Sequence[Key]
     asked: Snapshot = ()
+    #: Prompts of other topics that gave way to one with the same id.
     displaced: Snapshot = ()
 
 
 class PromptInbox:
-    """A message is taken whole or refused whole; a refusal leaves what was asked before."""
+    """Takes each message whole or refuses it whole; a refusal leaves the prompts as they were."""
 
     def __init__(self, node: Node, prompts: ActivePrompts, rules: PromptRules) -> None:
         self._node = node
@@ -70,28 +88,29 @@ class PromptInbox:
             ]
 
     def ask_parameter(self, entries: PromptEntries) -> None:
-        """Put these in place of those before, and of the texts in use for every camera.
+        """Replace what the parameter asked before, and the texts in use for every camera.
 
-        Positions are those of the newest image. Raises PromptError, and changes nothing.
+        Positions belong to the newest image. Raises PromptError, and changes nothing.
         """
         for request in entries.others:
-            self._require_camera(request)
+            self._rules.require_camera(request)
         count = len(entries.texts)
         accepted = self._rules.accepted([*entries.texts, *entries.others])
-        taken = _taken(*self._prompts.replace_parameter(accepted[:count], accepted[count:]))
-        self._tell_displaced(taken)
-        self._answer_now(self._header_of_now(), taken.asked)
+        outcome = _outcome(*self._prompts.replace_parameter(accepted[:count], accepted[count:]))
+        self._report_displaced(outcome)
+        self._answer_now(self._header_of_now(), outcome.asked)
 
     def refuse(self, header: Header, prompt_id: str, reason: str, camera: str = "") -> None:
-        """Say that a prompt is not, or no longer, asked; from any thread.
+        """Report that a prompt is not, or no longer, asked; from any thread.
 
         camera: where it is not asked, empty for every camera.
         """
         logger = self._node.get_logger()
-        logger.warning(f"prompt not asked: {naming(prompt_id, reason)}", **THROTTLED)
-        self._say(header, prompt_id, reason, camera)
+        logger.warning(f"prompt not asked: {with_prompt_name(prompt_id, reason)}", **THROTTLED)
+        self._publish_status(header, prompt_id, reason, camera)
 
     def destroy(self) -> None:
+        """Destroy the subscriptions and publishers."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
@@ -104,53 +123,52 @@ class PromptInbox:
         return self._node.create_subscription(kind, source.topic(camera), callback, PROMPT_QOS)
 
     def _on_text(self, camera: str | None, message: String) -> None:
-        def take() -> _Taken:
+        def change() -> _Outcome:
             prompts = prompts_from_text(message)
             return self._replace(
                 Source.TEXT, camera, [PromptRequest(prompt, camera) for prompt in prompts]
             )
 
-        self._take(self._header_of_now(), camera, take)
-
-    def _on_point(self, camera: str | None, message: PointStamped) -> None:
-        self._take_point(camera, message, message.header)
+        self._apply(self._header_of_now(), camera, change)
 
     def _on_click(self, camera: str | None, message: Point) -> None:
-        """What rqt_image_view sends; as a point without a stamp."""
-        self._take_point(camera, PointStamped(point=message), self._header_of_now())
+        """Take a click from rqt_image_view, like a point without a stamp."""
+        self._apply_point(camera, PointStamped(point=message), self._header_of_now())
 
-    def _take_point(self, camera: str | None, message: PointStamped, header: Header) -> None:
+    def _on_point(self, camera: str | None, message: PointStamped) -> None:
+        self._apply_point(camera, message, message.header)
+
+    def _apply_point(self, camera: str | None, message: PointStamped, header: Header) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
 
-        def take() -> _Taken:
+        def change() -> _Outcome:
             prompt = prompt_from_point(message)
             with refusing(prompt.id):
-                place = self._rules.placement
-                of = camera or place.camera_of_point(message.header.frame_id, stamp_ns)
+                of = camera or self._rules.camera_of_point(message.header.frame_id, stamp_ns)
             return self._replace(Source.POINT, of, [self._rules.click(prompt, of)], stamp_ns)
 
-        self._take(header, camera, take)
+        self._apply(header, camera, change)
 
     def _on_box(self, camera: str | None, message: RegionOfInterest) -> None:
-        def take() -> _Taken:
+        def change() -> _Outcome:
             prompt = prompt_from_box(message)
             if camera is None:
                 with refusing(prompt.id):
-                    self._rules.placement.require_one_camera_for_a_box()
+                    self._rules.require_one_camera_for_a_box()
             return self._replace(Source.BOX, camera, [self._rules.click(prompt, camera)])
 
-        self._take(self._header_of_now(), camera, take)
+        self._apply(self._header_of_now(), camera, change)
 
     def _on_set(self, message: Prompts) -> None:
-        self._take(message.header, None, lambda: self._change(message))
+        self._apply(message.header, None, lambda: self._change(message))
 
-    def _change(self, message: Prompts) -> _Taken:
+    def _change(self, message: Prompts) -> _Outcome:
         cameras = self._rules.cameras
         if message.action == Prompts.REMOVE:
             _require_some(message, "REPLACE with none clears everything")
             keys = keys_from_set(message, cameras)
             self._prompts.remove_named(keys)
-            return _Taken(keys)
+            return _Outcome(keys)
         if message.action == Prompts.PUT:
             _require_some(message, "add the prompts to ask")
         elif message.action != Prompts.REPLACE:
@@ -161,8 +179,8 @@ class PromptInbox:
         requests = requests_from_set(message, cameras)
         accepted = self._rules.accepted(requests, nanoseconds(message.header.stamp))
         if message.action == Prompts.PUT:
-            return _taken(*self._prompts.put(accepted))
-        return _taken(self._prompts.replace_all(accepted))
+            return _outcome(*self._prompts.put(accepted))
+        return _outcome(self._prompts.replace_all(accepted))
 
     def _replace(
         self,
@@ -170,34 +188,26 @@ class PromptInbox:
         camera: str | None,
         requests: Sequence[PromptRequest],
         stamp_ns: int = 0,
-    ) -> _Taken:
+    ) -> _Outcome:
         accepted = self._rules.accepted(requests, stamp_ns)
-        return _taken(*self._prompts.replace(source, camera, accepted))
+        return _outcome(*self._prompts.replace(source, camera, accepted))
 
-    def _require_camera(self, request: PromptRequest) -> None:
-        if request.camera is not None:
-            with refusing(request.prompt.id, request.camera):
-                try:
-                    self._rules.cameras.find(request.camera)
-                except CameraNameError as error:
-                    raise PromptError(str(error)) from error
-
-    def _take(self, header: Header, camera: str | None, take: Callable[[], _Taken]) -> None:
+    def _apply(self, header: Header, camera: str | None, change: Callable[[], _Outcome]) -> None:
         try:
-            taken = take()
+            outcome = change()
         except PromptError as error:
             named = error if isinstance(error, PromptRefusedError) else None
             prompt_id, of = (named.prompt_id, named.camera) if named is not None else ("", "")
             self.refuse(header, prompt_id, str(error), of or camera or "")
             return
-        self._tell_displaced(taken)
-        for of, prompt_id in taken.keys or [(camera, "")]:  # one too for "all cleared"
-            self._say(header, prompt_id, "", of or "")
-        self._answer_now(header, taken.asked)
+        self._report_displaced(outcome)
+        for of, prompt_id in outcome.keys or [(camera, "")]:  # one too when all was cleared
+            self._publish_status(header, prompt_id, "", of or "")
+        self._answer_now(header, outcome.asked)
 
-    def _tell_displaced(self, taken: _Taken) -> None:
-        by_key = {active.key: active for active in taken.asked}
-        for active in taken.displaced:
+    def _report_displaced(self, outcome: _Outcome) -> None:
+        by_key = {active.key: active for active in outcome.asked}
+        for active in outcome.displaced:
             reason = (
                 f"no longer asked: the prompt {shortened(active.prompt.id)!r} of {_topic(active)} "
                 f"gave way to one of the same id from {_topic(by_key[active.key])}"
@@ -205,7 +215,7 @@ class PromptInbox:
             self.refuse(self._header_of_now(), active.prompt.id, reason, active.camera or "")
 
     def _answer_now(self, header: Header, asked: Snapshot) -> None:
-        """Those that were placed on a frame that was seen, without waiting for another."""
+        """Answer those that are pinned to a frame, without waiting for another frame."""
         jobs = defaultdict(list)
         for active in asked:
             for name in self._rules.cameras.names:
@@ -213,17 +223,14 @@ class PromptInbox:
                 if stamp_ns is not None:
                     jobs[name, stamp_ns].append(active)
         for (name, stamp_ns), clicks in jobs.items():
-            self._answer_on(header, tuple(clicks), name, stamp_ns)
+            try:
+                self._rules.frames.answer_now(tuple(clicks), name, stamp_ns)
+            except PromptError as error:
+                for active in clicks:
+                    self._prompts.remove(active, name)
+                    self.refuse(header, active.prompt.id, str(error), name)
 
-    def _answer_on(self, header: Header, clicks: Snapshot, camera: str, stamp_ns: int) -> None:
-        try:
-            self._rules.frames.answer_now(clicks, camera, stamp_ns)
-        except PromptError as error:
-            for active in clicks:
-                self._prompts.remove(active, camera)
-                self.refuse(header, active.prompt.id, str(error), camera)
-
-    def _say(self, header: Header, prompt_id: str, reason: str, camera: str) -> None:
+    def _publish_status(self, header: Header, prompt_id: str, reason: str, camera: str) -> None:
         self._status.publish(
             PromptStatus(
                 header=header,
@@ -238,8 +245,43 @@ class PromptInbox:
         return Header(stamp=self._node.get_clock().now().to_msg())
 
 
-def _taken(asked: Snapshot, displaced: Snapshot = ()) -> _Taken:
-    return _Taken([active.key for active in asked], asked, displaced)
+class ActivePromptsTopic:
+    """Publishes the prompts in use once when it is made, and then at every change."""
+
+    def __init__(self, node: Node, prompts: ActivePrompts) -> None:
+        self._node = node
+        self._prompts = prompts
+        self._lock = threading.Lock()
+        self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # each is made only once
+        self._listed: Snapshot | None = None
+        self._publisher: Publisher | None = node.create_publisher(
+            ActivePromptsMessage, ACTIVE_PROMPTS, LATCHED_QOS
+        )
+        prompts.on_change(self._publish)
+        self._publish()
+
+    def destroy(self) -> None:
+        """Destroy the publisher; later changes are not published."""
+        with self._lock:
+            if self._publisher is not None:
+                self._node.destroy_publisher(self._publisher)
+                self._publisher = None
+
+    def _publish(self) -> None:
+        # The list is read inside the lock: of two threads, the one that publishes last has read
+        # last, so that an older list never stays on the topic.
+        with self._lock:
+            prompts = self._prompts.all()
+            if self._publisher is not None and prompts != self._listed:
+                made, self._listed = self._messages, prompts
+                self._messages = {a: made.get(a) or active_message(a) for a in prompts}
+                header = Header(stamp=self._node.get_clock().now().to_msg())
+                listed = list(self._messages.values())
+                self._publisher.publish(ActivePromptsMessage(header=header, prompts=listed))
+
+
+def _outcome(asked: Snapshot, displaced: Snapshot = ()) -> _Outcome:
+    return _Outcome([active.key for active in asked], asked, displaced)
 
 
 def _topic(active: ActivePrompt) -> str:

@@ -1,6 +1,12 @@
-"""ROS messages to prompts. All raise PromptRefusedError, which names the prompt that is bad."""
+"""ROS messages to prompts, and prompts to messages.
+
+What reads a message raises PromptRefusedError, which names the bad prompt.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 from geometry_msgs.msg import Point as PointMessage
 from geometry_msgs.msg import PointStamped
@@ -9,40 +15,41 @@ from std_msgs.msg import String
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
-from sam3_ros.core.segmenter.prompts import (
-    ConceptPrompt,
-    InteractivePrompt,
-    Prompt,
-)
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.msg import ActivePrompt as ActivePromptMessage
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
 from sam3_ros.ros.cameras import CameraNameError, Cameras
-from sam3_ros.ros.prompts.active import Key
-from sam3_ros.ros.prompts.label_values import require_values_for
-from sam3_ros.ros.prompts.refusals import refusing
-from sam3_ros.ros.prompts.requests import PromptRequest
+from sam3_ros.ros.prompts.active import ActivePrompt, Key, require_label_values
+from sam3_ros.ros.prompts.requests import PromptRequest, refusing
 
 TEXT_SEPARATOR = ";"
 
+_Item = TypeVar("_Item")
+
 
 def prompts_from_text(message: String) -> tuple[ConceptPrompt, ...]:
-    """One prompt a phrase between semicolons; a phrase said twice counts once, a blank one not."""
+    """Return one prompt for each phrase between semicolons, without blanks and repetitions."""
     parts = dict.fromkeys(" ".join(part.split()) for part in message.data.split(TEXT_SEPARATOR))
     phrases = tuple(filter(None, parts))
-    with refusing(""):  # before each of some megabytes of phrases is looked at, for seconds
-        require_values_for(len(phrases))
-    return tuple(map(_text_prompt, phrases))
+    with refusing(""):  # first: to check each of some megabytes of phrases would take seconds
+        require_label_values(len(phrases))
+    prompts = []
+    for phrase in phrases:
+        with refusing(phrase):
+            prompts.append(ConceptPrompt(phrase))
+    return tuple(prompts)
 
 
 def prompt_from_point(message: PointStamped) -> InteractivePrompt:
-    """The object at a click; x and y are image pixels, z is not read."""
+    """Return a prompt for the object at a click; x and y are image pixels, z is not read."""
     with refusing("point"):
         return InteractivePrompt(points=(_point(message.point),), id="point")
 
 
 def prompt_from_box(message: RegionOfInterest) -> InteractivePrompt:
-    """The object in a rectangle of image pixels."""
+    """Return a prompt for the object in a rectangle of image pixels."""
     left, top = message.x_offset, message.y_offset
     with refusing("box"):
         return InteractivePrompt(
@@ -51,18 +58,24 @@ def prompt_from_box(message: RegionOfInterest) -> InteractivePrompt:
 
 
 def requests_from_set(message: Prompts, cameras: Cameras) -> tuple[PromptRequest, ...]:
-    """Every prompt of it; ids that came empty are filled in."""
+    """Return a request for every prompt of the message; empty ids are filled in."""
     count = len(message.prompts)
     requests = []
     for number, prompt in enumerate(message.prompts, start=1):
         called = f"prompt number {number} of {count}"
         with refusing(prompt.id or prompt.text, prompt.camera, called):
-            requests.append(_request(prompt, cameras))
+            request = PromptRequest(
+                _prompt(prompt),
+                camera=_camera(prompt, cameras),
+                sticky=prompt.sticky,
+                frames=prompt.frames,
+            )
+            requests.append(request)
     return tuple(requests)
 
 
 def keys_from_set(message: Prompts, cameras: Cameras) -> tuple[Key, ...]:
-    """What a REMOVE names: cameras and ids; the camera is None where it came empty."""
+    """Return the cameras and ids that a REMOVE names; an empty camera becomes None."""
     keys = []
     for number, prompt in enumerate(message.prompts, start=1):
         with refusing(prompt.id, prompt.camera, f"prompt number {number}"):
@@ -72,13 +85,39 @@ def keys_from_set(message: Prompts, cameras: Cameras) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _request(message: PromptMessage, cameras: Cameras) -> PromptRequest:
-    return PromptRequest(
-        _prompt(message),
-        camera=_camera(message, cameras),
-        sticky=message.sticky,
-        frames=message.frames,
-    )
+def prompt_from_message(message: PromptMessage) -> Prompt:
+    """Return the message's prompt.
+
+    It is a concept if it has text, negative boxes, or several boxes and no points; otherwise it
+    marks a single object.
+    """
+    with refusing(message.id or message.text, message.camera):
+        return _prompt(message)
+
+
+def active_message(active: ActivePrompt) -> ActivePromptMessage:
+    """Return the entry of ~/active_prompts for a prompt in use."""
+    prompt = prompt_message(active.prompt)
+    prompt.camera, prompt.sticky = active.camera or "", active.sticky
+    prompt.frames = active.frames
+    source = active.source.topic(active.camera)
+    return ActivePromptMessage(prompt=prompt, label_value=active.label_value, source=source)
+
+
+def prompt_message(prompt: Prompt) -> PromptMessage:
+    """Return the message from which prompt_from_message makes an equal prompt."""
+    message = PromptMessage(id=prompt.id, label=prompt.label)
+    points = [PointMessage(x=x, y=y) for x, y in prompt.points]
+    message.positive_points = _with_label(1, points, prompt.point_labels)
+    message.negative_points = _with_label(0, points, prompt.point_labels)
+    if isinstance(prompt, InteractivePrompt):
+        message.boxes = [_box_message(prompt.box)] if prompt.box is not None else []
+        return message
+    message.text = prompt.text or ""
+    boxes = [_box_message(box) for box in prompt.exemplars]
+    message.boxes = _with_label(1, boxes, prompt.exemplar_labels)
+    message.negative_boxes = _with_label(0, boxes, prompt.exemplar_labels)
+    return message
 
 
 def _camera(message: PromptMessage, cameras: Cameras) -> str | None:
@@ -90,23 +129,12 @@ def _camera(message: PromptMessage, cameras: Cameras) -> str | None:
         raise PromptError(f"{error}; leave the camera empty to ask every camera") from error
 
 
-def prompt_from_message(message: PromptMessage) -> Prompt:
-    """A concept if it has text, negative boxes, or several boxes and no points; else one object."""
-    with refusing(message.id or message.text, message.camera):
-        return _prompt(message)
-
-
 def _prompt(message: PromptMessage) -> Prompt:
     has_points = bool(message.positive_points or message.negative_points)
     several_boxes = len(message.boxes) > 1 and not has_points
     if message.text or message.negative_boxes or several_boxes:
         return _concept(message)
     return _one_object(message)
-
-
-def _text_prompt(phrase: str) -> ConceptPrompt:
-    with refusing(phrase):
-        return ConceptPrompt(phrase)
 
 
 def _concept(message: PromptMessage) -> ConceptPrompt:
@@ -126,7 +154,7 @@ def _concept(message: PromptMessage) -> ConceptPrompt:
 def _one_object(message: PromptMessage) -> InteractivePrompt:
     if len(message.boxes) > 1:
         raise PromptError(
-            f"expected at most one box beside points, for they mark one object; got "
+            "expected at most one box beside points, because they mark a single object; got "
             f"{len(message.boxes)}: send one prompt for each object, or add a text"
         )
     points, point_labels = _points(message)
@@ -151,3 +179,11 @@ def _point(message: PointMessage) -> Point:
 
 def _box(message: BoxMessage) -> Box:
     return Box(message.x_min, message.y_min, message.x_max, message.y_max)
+
+
+def _box_message(box: Box) -> BoxMessage:
+    return BoxMessage(x_min=box.x_min, y_min=box.y_min, x_max=box.x_max, y_max=box.y_max)
+
+
+def _with_label(wanted: int, items: Sequence[_Item], labels: Sequence[int]) -> list[_Item]:
+    return [item for item, label in zip(items, labels, strict=True) if label == wanted]

@@ -1,25 +1,26 @@
-"""What is asked for: a prompt, of which cameras, for how long and from which frame on."""
+"""A prompt as it was asked for, and the error that refuses it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.checks import boxes_of
-from sam3_ros.core.segmenter.prompts import InteractivePrompt, Prompt
+from sam3_ros.core.segmenter.prompts import MAX_TEXT_CHARACTERS, InteractivePrompt, Prompt
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.prompts.refusals import shortened
 
-# A model compares them all with each other: some thousands keep it busy for seconds a frame.
+# The model compares all points and boxes with each other: thousands take seconds per frame.
 MOST_POSITIONS = 256
+LONGEST_NAME = 60
 
 
 class Source(Enum):
-    """The kind of topic that a prompt came by. Its value: the name within node and camera.
+    """How a prompt reached the node. Value: the topic's name, without node and camera.
 
-    What comes by CLICK counts as having come by POINT, and a text of the parameter as by TEXT.
+    A click on CLICK counts as POINT, a plain text of the parameter as TEXT.
     """
 
     TEXT = "prompt/text"
@@ -30,27 +31,38 @@ class Source(Enum):
     PARAMETER = "parameter prompts"
 
     def topic(self, camera: str | None = None) -> str:
-        """`~/prompt/text`, or `~/front/prompt/text`; those for all cameras have one name."""
+        """Return `~/prompt/text`, or `~/front/prompt/text`; ~/prompts serves all cameras."""
         if self is Source.PARAMETER:
             return self.value
         return Camera("" if self is Source.SET else camera or "").topic(self.value)
 
 
+@dataclass(frozen=True)
+class ClickSettings:
+    """How long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
+
+    #: Follow the object from frame to frame until it is lost; `frames` is not read then.
+    sticky: bool
+    #: Number of answered frames; 0 until it is replaced.
+    frames: int
+
+
 @dataclass(frozen=True, eq=False)
 class PromptRequest:
-    """A prompt as it was asked for.
+    """A prompt, its cameras, how long it lasts and which frames answer it first.
 
-    Raises PromptError for one with too many points and boxes, or that cannot be followed.
-
-    camera: None for every camera. sticky: follow the object. frames: how many answered frames of
-    each camera it lasts, 0 = until replaced, removed or lost. pins: by camera, the stamp in ns of
-    the frame that it is answered on first; it waits for the next frame where there is none.
+    Raises PromptError for a negative number of frames, for more than MOST_POSITIONS points and
+    boxes, and for a sticky concept.
     """
 
     prompt: Prompt
+    #: The only camera it is asked of; None for every camera.
     camera: str | None = None
+    #: Follow the object from frame to frame.
     sticky: bool = False
+    #: Answered frames of each camera it lasts; 0 until it is replaced, removed or lost.
     frames: int = 0
+    #: By camera: stamp, ns, of the frame that answers it first; a camera without one: the next.
     pins: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,11 +77,66 @@ class PromptRequest:
         if self.sticky and not isinstance(self.prompt, InteractivePrompt):
             raise PromptError(
                 f"prompt {shortened(self.prompt.id)!r} is sticky: expected points or a box that "
-                "mark a single object to follow, got a concept; leave sticky false, for a concept "
-                "is looked for in every image anyway"
+                "mark a single object to follow, got a concept; leave sticky false, because a "
+                "concept is searched for in every image anyway"
             )
 
     @property
     def has_position(self) -> bool:
-        """It has points or boxes, which were placed on one image."""
+        """Whether it has points or boxes, which were placed on one image."""
         return bool(self.prompt.points or boxes_of(self.prompt))
+
+
+class PromptRefusedError(PromptError):
+    """A prompt that is refused; the message names it by its id, or else as `called`."""
+
+    def __init__(self, prompt_id: str, reason: str, camera: str = "", called: str = "") -> None:
+        """Keep the camera as it was given, empty for every camera."""
+        name = repr(shortened(prompt_id)) if prompt_id else called
+        is_named = not name or name in reason or repr(prompt_id) in reason
+        kind = "prompt " if prompt_id else ""
+        super().__init__(reason if is_named else f"{kind}{name}: {reason}")
+        fits = len(prompt_id) <= MAX_TEXT_CHARACTERS
+        self.prompt_id = prompt_id if fits else shortened(prompt_id)
+        self.camera = shortened(camera)
+
+    @classmethod
+    def repeated_id(cls, camera: str | None, prompt_id: str) -> PromptRefusedError:
+        """Return the error for an id that occurs twice; camera None means every camera."""
+        where = f" at the camera {camera!r}" if camera else ""
+        reason = f"expected different ids{where}, got {shortened(prompt_id)!r} more than once"
+        return cls(prompt_id, reason, camera or "")
+
+    @classmethod
+    def unknown_id(
+        cls, camera: str | None, prompt_id: str, is_asked_elsewhere: bool
+    ) -> PromptRefusedError:
+        """Return the error for an id that is not in use; camera None means every camera."""
+        where = f" of the camera {camera!r}" if camera else ""
+        advice = "~/active_prompts lists them"
+        if is_asked_elsewhere:
+            advice = "it is in use for other cameras: leave the camera empty, or name one of them"
+        got = f"got {shortened(prompt_id)!r}: {advice}"
+        return cls(prompt_id, f"expected the id of a prompt in use{where}, {got}", camera or "")
+
+
+@contextmanager
+def refusing(prompt_id: str, camera: str = "", called: str = "") -> Iterator[None]:
+    """Turn a PromptError of the body into a PromptRefusedError that names the prompt."""
+    try:
+        yield
+    except PromptRefusedError:
+        raise
+    except PromptError as error:
+        raise PromptRefusedError(prompt_id, str(error), camera, called) from error
+
+
+def with_prompt_name(prompt_id: str, reason: str) -> str:
+    """Return the reason, with the prompt's id in front unless it is in there already."""
+    name = repr(shortened(prompt_id))
+    return f"prompt {name}: {reason}" if prompt_id and name not in reason else reason
+
+
+def shortened(name: str) -> str:
+    """Cut a name to LONGEST_NAME characters, for messages."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

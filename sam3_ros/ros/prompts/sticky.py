@@ -19,19 +19,18 @@ _JUMPED_BACK = "no longer followed: the clock jumped back in between: click agai
 
 @dataclass(frozen=True, eq=False)
 class _Last:
-    """received: when the frame it was found on came, or the click; time.monotonic() seconds."""
+    """Where an object was found last."""
 
     found: Followed
+    #: When that frame, or the click, was received; time.monotonic() seconds.
     received: float
 
 
 class StickyObjects:
-    """Of each sticky prompt and camera, where it was last; for the inference thread alone.
-
-    least_score: as the parameter.
-    """
+    """Where each sticky prompt was found last, by camera; for the inference thread alone."""
 
     def __init__(self, segmenter: Segmenter, least_score: Callable[[], float]) -> None:
+        """least_score: returns the parameter sticky_least_score as it is now."""
         self._segmenter = segmenter
         self._least_score = least_score
         self._last: dict[tuple[ActivePrompt, str], _Last] = {}
@@ -39,12 +38,12 @@ class StickyObjects:
     def find(
         self, active: ActivePrompt, camera: str, embedding: ImageEmbedding, received: float
     ) -> Segment:
-        """The object in this image. Raises PromptError once it is lost, InferenceError.
+        """Return the object in this image. Raises PromptError once it is lost, InferenceError.
 
-        received: of the image, or the click on it, time.monotonic() seconds.
+        received: when the image, or the click on it, was received; time.monotonic() seconds.
         """
         prompt, key = active.prompt, (active, camera)
-        assert isinstance(prompt, InteractivePrompt)  # a request for another was refused
+        assert isinstance(prompt, InteractivePrompt)  # PromptRequest refuses sticky concepts
         last = self._last.pop(key, None)
         if last is None:
             found = self._segmenter.start_following(embedding, prompt)
@@ -52,7 +51,7 @@ class StickyObjects:
             try:
                 found = self._segmenter.follow(embedding, prompt, last.found, self._least_score())
             except Exception:
-                self._last[key] = last  # the next image may do better
+                self._last[key] = last  # try again on the next image
                 raise
         if found.segment is None:
             raise PromptError(f"no longer followed: {found.lost}")
@@ -62,7 +61,7 @@ class StickyObjects:
     def cut_off(
         self, camera: str, active_since: float | None, clock_went_on: bool
     ) -> dict[ActivePrompt, str]:
-        """Forget those between whose last image and the next anything may have happened; why.
+        """Forget objects after a gap in which anything may have happened; return the reasons.
 
         active_since: time.monotonic() seconds, None if the node is not active. clock_went_on: the
         camera's stamps did not jump back.
@@ -77,5 +76,5 @@ class StickyObjects:
         return gone
 
     def keep_only(self, asked: Collection[ActivePrompt]) -> None:
-        """Forget those that are asked no longer."""
+        """Forget the objects of all other prompts."""
         self._last = {key: last for key, last in self._last.items() if key[0] in asked}

@@ -9,8 +9,12 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
-from sam3_ros.ros.prompts.refusals import PromptRefusedError
-from sam3_ros.ros.prompts.requests import MOST_POSITIONS, PromptRequest, Source
+from sam3_ros.ros.prompts.requests import (
+    MOST_POSITIONS,
+    PromptRefusedError,
+    PromptRequest,
+    Source,
+)
 
 TWO = ("front", "left")
 
@@ -71,7 +75,7 @@ def test_the_parameter_replaces_its_own_and_the_texts_for_every_camera():
     assert ids(displaced) == ["b"]
     assert values(active) == {"a": 1, "c": 3, "b": 2, "it": 5}
     before = active.all()
-    with pytest.raises(PromptError, match="ids that differ"):
+    with pytest.raises(PromptError, match="different ids"):
         active.replace_parameter(texts("f"), texts("f"))
     assert active.all() == before
     active.replace_parameter([], [])
@@ -116,10 +120,10 @@ def test_one_by_one():
 def test_removing_what_is_not_asked_changes_nothing():
     active = ActivePrompts(TWO)
     active.put([*texts("a"), *texts("b", camera="front")])
-    with pytest.raises(PromptRefusedError, match="a prompt that is asked, got 'c'") as caught:
+    with pytest.raises(PromptRefusedError, match="a prompt in use, got 'c'") as caught:
         active.remove_named([(None, "a"), (None, "c")])
     assert caught.value.prompt_id == "c"
-    with pytest.raises(PromptRefusedError, match="of the camera 'left', got 'b': it is asked of"):
+    with pytest.raises(PromptRefusedError, match="of the camera 'left', got 'b': it is in use for"):
         active.remove_named([("left", "b")])
     assert ids(active.all()) == ["a", "b"]
     active.remove_named([(None, "b")])
@@ -142,7 +146,7 @@ def test_ids_of_a_camera_must_differ():
     active = ActivePrompts(TWO)
     active.put([click(), click(camera="front"), click(camera="left")])
     before = active.all()
-    with pytest.raises(PromptRefusedError, match="ids that differ at the camera 'left'") as caught:
+    with pytest.raises(PromptRefusedError, match="different ids at the camera 'left'") as caught:
         active.replace_all([click(camera="left"), click(camera="left")])
     assert (caught.value.prompt_id, caught.value.camera) == ("point", "left")
     assert active.all() == before

@@ -105,7 +105,7 @@ def test_yaml_that_refers_to_itself_again_and_again_is_refused_at_once():
     ],
 )
 def test_ids_differ(entries):
-    with pytest.raises(PromptError, match="expected ids that differ"):
+    with pytest.raises(PromptError, match="expected different ids"):
         read_prompt_entries(entries)
     elsewhere = ["{text: mug, id: a, camera: front}", "{text: cup, id: a}"]
     assert len(read_prompt_entries(elsewhere).others) == 2

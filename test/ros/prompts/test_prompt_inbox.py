@@ -11,7 +11,6 @@ from geometry_msgs.msg import Point
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_domains import own_domain
 from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.msg import Prompt, Prompts, PromptStatus
@@ -25,14 +24,16 @@ from sam3_ros.ros.frame import Frame
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits, SeenFrame
 from sam3_ros.ros.frames.queue import MOST_CLICKS, Clicks, FrameQueue
 from sam3_ros.ros.frames.seen import FramesSeen
-from sam3_ros.ros.parameters.parameters import configuration
 from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
-from sam3_ros.ros.prompts.active_topic import TOPIC, ActivePromptsTopic
-from sam3_ros.ros.prompts.inbox import PromptInbox
-from sam3_ros.ros.prompts.requests import PromptRequest
+from sam3_ros.ros.prompts.inbox import (
+    ACTIVE_PROMPTS,
+    LATCHED_QOS,
+    ActivePromptsTopic,
+    PromptInbox,
+)
+from sam3_ros.ros.prompts.requests import ClickSettings, PromptRequest
 from sam3_ros.ros.prompts.rules import PromptRules
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 ON_IT = [Point(x=5.0, y=5.0)]
 
 
@@ -59,7 +60,9 @@ class Rig:
             image.header.stamp.sec = second
             memory.add(SeenFrame.of(Frame(image)))
         seen = FramesSeen(cameras, memory, self.queue, self.prompts, {})
-        rules = PromptRules(bundle.manifest, cameras, seen, lambda: configuration({}))
+        rules = PromptRules(
+            bundle.manifest, cameras, seen, lambda: ClickSettings(sticky=False, frames=1)
+        )
         self.inbox = PromptInbox(node, self.prompts, rules)
         self.statuses: list[PromptStatus] = []
         node.create_subscription(PromptStatus, "~/prompt/status", self.statuses.append, 500)
@@ -179,7 +182,7 @@ def test_of_two_threads_none_leaves_an_old_list_on_the_topic(node: Node) -> None
 
 def latched_list(node: Node) -> list[str]:
     seen: list[ActivePromptsMessage] = []
-    node.create_subscription(ActivePromptsMessage, TOPIC, seen.append, LATCHED)
+    node.create_subscription(ActivePromptsMessage, ACTIVE_PROMPTS, seen.append, LATCHED_QOS)
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     while not seen:

@@ -11,17 +11,17 @@ from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.prompts.active import ActivePrompt
-from sam3_ros.ros.prompts.active_topic import active_message, prompt_message
 from sam3_ros.ros.prompts.messages import (
+    active_message,
     keys_from_set,
     prompt_from_box,
     prompt_from_message,
     prompt_from_point,
+    prompt_message,
     prompts_from_text,
     requests_from_set,
 )
-from sam3_ros.ros.prompts.refusals import PromptRefusedError, naming, shortened
-from sam3_ros.ros.prompts.requests import Source
+from sam3_ros.ros.prompts.requests import PromptRefusedError, Source, shortened, with_prompt_name
 
 LEFT = BoxMessage(x_min=1.5, y_min=2.0, x_max=30.0, y_max=40.25)
 RIGHT = BoxMessage(x_min=50.0, y_min=2.0, x_max=80.0, y_max=40.0)
@@ -106,9 +106,9 @@ def test_nonsense_is_refused_by_name(message, reason):
 
 
 def test_the_log_names_each_prompt_once():
-    assert naming("cup", "no longer followed") == "prompt 'cup': no longer followed"
-    assert naming("cup", "prompt 'cup': outside") == "prompt 'cup': outside"
-    assert naming("", "expected an action") == "expected an action"
+    assert with_prompt_name("cup", "no longer followed") == "prompt 'cup': no longer followed"
+    assert with_prompt_name("cup", "prompt 'cup': outside") == "prompt 'cup': outside"
+    assert with_prompt_name("", "expected an action") == "expected an action"
 
 
 def test_a_refusal_names_a_prompt_as_its_sender_knows_it():

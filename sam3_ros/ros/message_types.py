@@ -1,4 +1,4 @@
-"""Message classes by the names that ROS gives them."""
+"""Message classes by their ROS names; shared by the node, replay and the topic tools."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sam3_ros.core.errors import Sam3RosError
 
 
 class MessageTypeError(Sam3RosError):
-    """A message type that has no Python class here."""
+    """A message type without a Python class on this machine."""
 
 
 def message_class(type_name: str) -> type[Any]:
-    """The class of "sensor_msgs/msg/Image". Raises MessageTypeError."""
+    """Return the class of, for example, "sensor_msgs/msg/Image". Raises MessageTypeError."""
     parts = re.fullmatch(r"(\w+)/(?:msg/)?(\w+)", type_name)
     if parts is None:
         raise MessageTypeError(f"expected a type such as sensor_msgs/msg/Image, got {type_name!r}")

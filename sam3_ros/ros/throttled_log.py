@@ -1,4 +1,4 @@
-"""How often a line comes in the log that could come with each frame or message."""
+"""How often a message may be logged that could come with every frame or prompt."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
-# For rclpy's loggers. By default they go by the system's clock: set back by an hour, it would keep
-# them silent for as long.
+#: Arguments for rclpy's loggers. Their default is the system's clock: set back by an hour, it would
+#: silence the message for an hour.
 THROTTLED: dict[str, Any] = {
     "throttle_duration_sec": 5.0,
     "throttle_time_source_type": Clock(clock_type=ClockType.STEADY_TIME),

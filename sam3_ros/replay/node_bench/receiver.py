@@ -17,7 +17,7 @@ from sam3_ros.msg import FrameTiming, PromptStatus
 from sam3_ros.replay.node_bench.report import AnswerMoments
 from sam3_ros.replay.node_bench.settings import NodeBenchError
 from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
-from sam3_ros.ros.frame import nanoseconds
+from sam3_ros.ros.stamps import nanoseconds
 
 # Deep: what has come and waits for Python must not be lost here.
 _QOS = QoSProfile(depth=100)

@@ -19,13 +19,12 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.ros.answers.answer import Answer
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
-from sam3_ros.ros.frame import CameraMessage, Frame
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import Answers, FrameMemory, SeenFrame
-from sam3_ros.ros.frames.queue import Clicks
 from sam3_ros.ros.frames.seen import not_kept_any_more
 from sam3_ros.ros.frames.step_times import StepLatencies, StepTimes
+from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame
 from sam3_ros.ros.images.compressed import decode_compressed
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.pixel_rows import Pixels

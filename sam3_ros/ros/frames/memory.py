@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.ros.frame import CameraMessage, Frame
+from sam3_ros.ros.frames.work import CameraMessage, Frame
 from sam3_ros.ros.images.pixel_rows import Pixels
 from sam3_ros.ros.prompts.active import ActivePrompt
 

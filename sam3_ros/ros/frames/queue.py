@@ -6,30 +6,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.ros.frame import Frame
+from sam3_ros.ros.frames.work import Clicks, Frame, Work
 from sam3_ros.ros.prompts.active import ActivePrompt
 
 # More than a person or a planner means at once: a flood is refused, not remembered.
 MOST_CLICKS = 64
 # A flood of clicks must not keep the cameras from being answered.
 CLICKS_IN_A_ROW = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Clicks:
-    """Prompts that are to be answered on one frame that was seen. received: monotonic seconds."""
-
-    camera: str
-    stamp_ns: int
-    prompts: tuple[ActivePrompt, ...]
-    received: float
-
-
-Work: TypeAlias = Frame | Clicks
 
 
 class FrameQueue:

@@ -11,7 +11,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.frame import CameraMessage
+from sam3_ros.ros.frames.work import CameraMessage
 from sam3_ros.ros.parameters.parameters import NodeConfiguration
 
 

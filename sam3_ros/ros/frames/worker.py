@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from sam3_ros.core.errors import ImageError, PromptError, Sam3RosError
-from sam3_ros.ros.frame import CameraMessage, Frame, seconds_since
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
 from sam3_ros.ros.frames.out_of_memory import is_out_of_memory
-from sam3_ros.ros.frames.queue import Clicks, FrameQueue, Work
+from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.rate_limit import RateLimit
+from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Work
+from sam3_ros.ros.stamps import seconds_since
 from sam3_ros.ros.throttled_log import THROTTLED
 
 _INACTIVE = "the node became inactive before it was answered: ask again once it is active"

@@ -13,7 +13,6 @@ from std_msgs.msg import Header
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.answers.outputs import Outputs
-from sam3_ros.ros.frame import CameraMessage
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frames.ledger import FrameLedger
@@ -22,6 +21,7 @@ from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
 from sam3_ros.ros.frames.seen import FramesSeen
 from sam3_ros.ros.frames.subscriptions import CameraSubscriptions
+from sam3_ros.ros.frames.work import CameraMessage
 from sam3_ros.ros.frames.worker import InferenceWorker
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.cv_bridge import choose_converter

@@ -23,7 +23,6 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.msg import ActivePrompt as ActivePromptMessage
 from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.msg import Prompts, PromptStatus
-from sam3_ros.ros.frame import nanoseconds
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Key, Snapshot
 from sam3_ros.ros.prompts.entries import PromptEntries
 from sam3_ros.ros.prompts.messages import (
@@ -43,6 +42,7 @@ from sam3_ros.ros.prompts.requests import (
     with_prompt_name,
 )
 from sam3_ros.ros.prompts.rules import PromptRules
+from sam3_ros.ros.stamps import nanoseconds
 from sam3_ros.ros.throttled_log import THROTTLED
 
 PROMPT_QOS = QoSProfile(depth=10)

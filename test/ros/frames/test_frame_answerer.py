@@ -21,12 +21,11 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.frame import Frame
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
-from sam3_ros.ros.frames.queue import Clicks
+from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.images.cv_bridge import choose_converter
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.parameters.parameters import configuration

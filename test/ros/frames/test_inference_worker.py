@@ -14,11 +14,11 @@ from rclpy.logging import get_logger
 from sensor_msgs.msg import Image
 
 from sam3_ros.core.errors import ImageError, InferenceError, PromptError
-from sam3_ros.ros.frame import Frame
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
-from sam3_ros.ros.frames.queue import Clicks, FrameQueue
+from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.rate_limit import RateLimit
+from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.frames.worker import InferenceWorker, described
 
 MILLISECOND = 1_000_000

@@ -12,10 +12,10 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.cameras import Cameras
-from sam3_ros.ros.frame import Frame
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits, SeenFrame
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.seen import FramesSeen
+from sam3_ros.ros.frames.work import Frame
 from sam3_ros.ros.prompts.active import ActivePrompts
 
 SECOND = 1_000_000_000

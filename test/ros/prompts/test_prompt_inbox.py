@@ -20,10 +20,10 @@ from std_msgs.msg import String
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.ros.cameras import Cameras
-from sam3_ros.ros.frame import Frame
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits, SeenFrame
-from sam3_ros.ros.frames.queue import MOST_CLICKS, Clicks, FrameQueue
+from sam3_ros.ros.frames.queue import MOST_CLICKS, FrameQueue
 from sam3_ros.ros.frames.seen import FramesSeen
+from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.inbox import (
     ACTIVE_PROMPTS,

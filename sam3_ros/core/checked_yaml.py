@@ -11,7 +11,8 @@ executed. Tags for Python objects, aliases, keys written twice and texts of more
 MAX_CHARACTERS are refused.
 
 A mapping's keys are kept as they are written (`on` is "on", not True). A `description` in the
-schema is quoted as what was expected: give one to each `oneOf`, `anyOf` and `pattern`.
+schema is quoted as what was expected: give one to each `oneOf`, `anyOf` and `pattern`. A schema may
+insert another file's, which uses no definitions: `{"$ref": "../ask/prompts.json"}`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Document:
         """
         where = [self.source or self.kind.name, f"line {_line(self._node, place)}"]
         # For people, the first entry of a list is number 1.
-        steps = [str(step + 1) if isinstance(step, int) else step for step in place]
+        steps = [f"entry {step + 1}" if isinstance(step, int) else step for step in place]
         where.append("/".join(steps) or "top level")
         return self.kind.error(f"{', '.join(where)}: {reason}")
 
@@ -189,7 +190,17 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
 
 @cache
 def _validator(schema: Path) -> Any:
-    return _Validator(json.loads(schema.read_text("utf-8")))
+    return _Validator(_load_schema(schema))
+
+
+def _load_schema(path: Path) -> Any:
+    """Read a schema; in place of a `$ref` to another file is that file's content."""
+
+    def inserted(entry: dict[str, Any]) -> Any:
+        other = str(entry.get("$ref", ""))
+        return _load_schema(path.parent / other) if other.endswith(".json") else entry
+
+    return json.loads(path.read_text("utf-8"), object_hook=inserted)
 
 
 _TYPES = {

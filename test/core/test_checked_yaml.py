@@ -79,17 +79,17 @@ def test_values_stay_strings_where_that_is_asked_for(kind: DocumentKind) -> None
     [
         ("a: 1", "a.yaml, line 1, top level: expected a list, got {'a': 1}"),
         ("- {at: 0, text: a}\n- {text: b}", "line 2, 2: expected the key 'at', got text"),
-        ("- {at: -1, text: a}", "line 1, 1/at: expected 0 or more, got -1"),
+        ("- {at: -1, text: a}", "line 1, entry 1/at: expected 0 or more, got -1"),
         ("- {at: .nan, text: a}", "1/at: expected a finite number, got nan"),
         ("- {at: .inf, text: a}", "1/at: expected a finite number, got inf"),
         ("- {at: 0, text: [b]}", "1/text: expected a text or null, got ['b']"),
-        ("- at: 0\n  point: [1]", "line 2, 1/point: expected [x, y] in pixels, got [1]"),
+        ("- at: 0\n  point: [1]", "line 2, entry 1/point: expected [x, y] in pixels, got [1]"),
         ("- {at: 0, text: a, on: 1}", "1/on: expected one of image, newest; got 1"),
         ("- {at: 0, text: a, x: 1}", "expected the keys at, text, point, on; got the key 'x'"),
-        ("- {at: 0}", "line 1, 1: expected {at: 2.5, text: red cube} or {at: 3, point: [x, y]}"),
+        ("- {at: 0}", "line 1, entry 1: expected {at: 2.5, text: red cube} or {at: 3, point: [x, y]}"),
         ("- {at: 0, at: 1, text: a}", "a.yaml, line 1: has the key 'at' twice"),
         ("- &a {at: 0, text: a}\n- *a", "a.yaml, line 2: uses YAML aliases"),
-        ("- {<<: {at: 0}, text: a}", "line 1, 1: expected the key"),
+        ("- {<<: {at: 0}, text: a}", "line 1, entry 1: expected the key"),
         ("[1", "a.yaml is not plain YAML"),
         ("- !!python/name:os.system", "a.yaml is not plain YAML"),
         ("", "a.yaml, line 1, top level: expected a list, got None"),
@@ -120,7 +120,7 @@ def test_a_file_is_named_in_its_errors(kind: DocumentKind, tmp_path: Path) -> No
     with pytest.raises(PromptError, match=r"prompts.yaml cannot be read: .*utf-8"):
         read_document(file, kind)
     file.write_text("- {at: 0}")
-    with pytest.raises(PromptError, match=r"prompts.yaml, line 1, 1: expected"):
+    with pytest.raises(PromptError, match=r"prompts.yaml, line 1, entry 1: expected"):
         read_document(file, kind)
     file.write_text("- {at: 0, text: a}")
     assert read_document(file, kind).value == [{"at": 0, "text": "a"}]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command
-from sam3_ros.cli.export_needed import require_export
+from sam3_ros.cli.needs import require_export
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -86,10 +86,10 @@ def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.core.bundle.writer import require_free
     from sam3_ros.core.errors import ExportError
-    from sam3_ros.export.checkpoint.inspection import families_to_try
-    from sam3_ros.export.checkpoint.writing import write_checkpoint
     from sam3_ros.export.export_job import ExportJob
     from sam3_ros.export.families import FAMILIES
+    from sam3_ros.export.inspection import families_to_try
+    from sam3_ros.export.weights.loading import write_checkpoint
 
     (family,) = families_to_try(FAMILIES, options.family).values()
     if options.variant and options.checkpoint:

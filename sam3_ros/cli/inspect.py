@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.command import add_command
-from sam3_ros.cli.export_needed import require_export
+from sam3_ros.cli.needs import require_export
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.export.checkpoint.contents import Checkpoint
-    from sam3_ros.export.checkpoint.inspection import ComponentRow, Inspection
+    from sam3_ros.export.inspection import ComponentRow, Inspection
 
 
 def register(commands: Commands) -> None:
@@ -36,8 +36,8 @@ def register(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.export.checkpoint.file import open_checkpoint
-    from sam3_ros.export.checkpoint.inspection import families_to_try, inspect, recognise
     from sam3_ros.export.families import FAMILIES
+    from sam3_ros.export.inspection import families_to_try, inspect, recognise
 
     families = families_to_try(FAMILIES, options.family)
     checkpoint = open_checkpoint(options.checkpoint)
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _document(checkpoint: Checkpoint, inspection: Inspection) -> dict[str, Any]:
-    from sam3_ros.export.checkpoint.component_table import groups
+    from sam3_ros.export.inspection import groups
 
     found, total = inspection.recognised, inspection.total
     return {
@@ -92,7 +92,7 @@ def _component(row: ComponentRow, all_parameters: int) -> dict[str, Any]:
 
 
 def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
-    from sam3_ros.export.checkpoint.component_table import readable, table
+    from sam3_ros.export.inspection import readable, table
 
     found = inspection.recognised
     print(f"{checkpoint.path}  {readable(checkpoint.path.stat().st_size)}")

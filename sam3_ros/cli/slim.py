@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command
-from sam3_ros.cli.export_needed import require_export
+from sam3_ros.cli.needs import require_export
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.export.checkpoint.slimming import SlimReport
+    from sam3_ros.export.slimming import SlimReport
 
 
 def register(commands: Commands) -> None:
@@ -37,9 +37,9 @@ def register(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.export.checkpoint.file import open_checkpoint
-    from sam3_ros.export.checkpoint.inspection import families_to_try, recognise
-    from sam3_ros.export.checkpoint.slimming import slim
     from sam3_ros.export.families import FAMILIES
+    from sam3_ros.export.inspection import families_to_try, recognise
+    from sam3_ros.export.slimming import slim
 
     families = families_to_try(FAMILIES, options.family)
     checkpoint = open_checkpoint(options.checkpoint)
@@ -63,6 +63,6 @@ def _print_report(report: SlimReport, options: argparse.Namespace) -> None:
 
 
 def _line(what: str, size: int, whose: str) -> None:
-    from sam3_ros.export.checkpoint.component_table import readable
+    from sam3_ros.export.inspection import readable
 
     print(f"  {what:<8} {readable(size):>10}  {whose}")

@@ -12,7 +12,7 @@ from sam3_ros.cli.command import add_command
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.export.verification.verdict import Verdict
+    from sam3_ros.export.verification.report import VerificationReport
 
 FAILED = 1
 
@@ -62,10 +62,10 @@ def _verify(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
 
     if options.checkpoint or options.rebuild:
-        from sam3_ros.cli.export_needed import require_export
+        from sam3_ros.cli.needs import require_export
 
         require_export()
-    from sam3_ros.export.verification.verdict import verify_bundle
+    from sam3_ros.export.verification.report import verify_bundle
 
     def progress(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -83,7 +83,7 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if verdict.passed else FAILED
 
 
-def _table(verdict: Verdict) -> str:
+def _table(verdict: VerificationReport) -> str:
     rows = [("check", "what", "figure", "limit", "")]
     rows += [
         (f.check, f.what, f"{f.figure:.3g}", f"{f.limit:.3g}", "ok" if f.passed else "FAILED")

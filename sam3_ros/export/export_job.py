@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from sam3_ros.core.bundle.bundle import EMBEDDED_FOLDER
 from sam3_ros.core.bundle.manifest import ConceptSettings, TokenizerSettings
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import ExportError
-from sam3_ros.export.clip_tokenizer import END, PAD, START, clip_tokenizer_files
 from sam3_ros.export.family import Architecture, Family
 from sam3_ros.export.lower_precisions import LOWER_PRECISIONS
 from sam3_ros.export.network import Network, Part
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 PRECISIONS = ("fp32", *LOWER_PRECISIONS)
 _TOOLS = ("torch", "transformers", "onnx", "onnxruntime")
@@ -48,7 +48,7 @@ class ExportJob:
         _require_known("precision", self.precisions, PRECISIONS, "a bundle")
 
     @property
-    def stages(self) -> dict[str, Stage]:
+    def stages(self) -> dict[str, StageModule]:
         """Those to be exported, in the order of computation."""
         return self.network.stages(self.parts)
 
@@ -101,3 +101,21 @@ def _require_known(kind: str, asked: tuple[str, ...], known: tuple[str, ...], ow
             f"{kind} {', '.join(wrong or asked) or 'none'}: {owner} has {', '.join(known)}; name "
             f"one or more of them, each once"
         )
+
+
+START, END, PAD = 49406, 49407, 0
+
+
+def clip_tokenizer_files() -> tuple[Path, Path]:
+    """The tokenizer, a file of the `tokenizers` library, and the licence of its vocabulary.
+
+    Raises ExportError where this installation lacks them.
+    """
+    folder = EMBEDDED_FOLDER / "tabletop"
+    files = folder / "tokenizer.json", folder / "CLIP-LICENSE.txt"
+    for file in files:
+        if not file.is_file():
+            raise ExportError(
+                f"{file} is missing: it comes with sam3_ros, so install the package again"
+            )
+    return files

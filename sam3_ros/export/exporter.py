@@ -24,9 +24,8 @@ from sam3_ros.export.interruption import tidied_when_stopped
 from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.precision.figures import PrecisionFigures
-from sam3_ros.export.precision.judgement import judge
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.precision.figures import PrecisionFigures, judge
+from sam3_ros.export.stage import StageModule
 from sam3_ros.export.verification.bundle_graph import with_samples
 from sam3_ros.export.verification.end_to_end import (
     beyond_limits,
@@ -35,8 +34,8 @@ from sam3_ros.export.verification.end_to_end import (
     rounding,
 )
 from sam3_ros.export.verification.end_to_end import figures as figures_of
-from sam3_ros.export.verification.observation import observing
-from sam3_ros.export.verification.stages import StageCase, StageFigures, verify_stage
+from sam3_ros.export.verification.stages import StageCase, StageVerification, verify_stage
+from sam3_ros.export.verification.torch_graph import observing
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def peak_memory_bytes() -> int:
 class _Findings:
     """What was measured so far: the manifest's `verification`."""
 
-    stages: dict[str, StageFigures] = field(default_factory=dict)
+    stages: dict[str, StageVerification] = field(default_factory=dict)
     end_to_end: dict[str, Any] = field(default_factory=dict)
     precisions: dict[str, Any] = field(default_factory=dict)
     not_written: dict[str, str] = field(default_factory=dict)
@@ -115,7 +114,7 @@ class _Export:
             replace(description, verification=verification, recorded_answers=reference)
         )
 
-    def _add_stage(self, name: str, stage: Stage, step: str) -> None:
+    def _add_stage(self, name: str, stage: StageModule, step: str) -> None:
         start = monotonic()
         self._progress(f"{step}: exporting")
         file = write_onnx(stage, self._writer.workspace / f"{name}.onnx")
@@ -173,7 +172,7 @@ class _Export:
         job = self._job
         return job.network if job.refill is None else job.refill()
 
-    def _refilled(self, name: str) -> Stage:
+    def _refilled(self, name: str) -> StageModule:
         return self._filled_network().stages()[name]
 
     def _add_lower_precisions(
@@ -205,7 +204,7 @@ class _Export:
         self._found.precisions[precision] = table.as_dict()
 
 
-def _feeds(stage: Stage, cases: Sequence[StageCase]) -> list[Feeds]:
+def _feeds(stage: StageModule, cases: Sequence[StageCase]) -> list[Feeds]:
     """Real inputs; for a stage that no question reaches, as those for video, made-up ones."""
     if cases:
         return [case.inputs for case in cases]

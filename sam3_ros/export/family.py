@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -93,3 +93,9 @@ class Family(Protocol):
 
     def settings(self, architecture: Architecture, input_size: int) -> ModelSettings:
         """What the manifest says about preparing input."""
+
+
+def component_of(name: str, components: Iterable[Component]) -> Component | None:
+    """The component with the longest prefix of the tensor's name."""
+    owners = [component for component in components if name.startswith(component.prefix)]
+    return max(owners, key=lambda component: len(component.prefix), default=None)

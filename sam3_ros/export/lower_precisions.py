@@ -19,8 +19,8 @@ from sam3_ros.export.precision.figures import (
     compare_stage,
 )
 from sam3_ros.export.precision.fp16 import convert_to_fp16
-from sam3_ros.export.precision.graphs import measured_graph
 from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, convert_to_int8
+from sam3_ros.export.precision.rounding import measured_graph
 
 LOWER_PRECISIONS = ("fp16", "int8")
 

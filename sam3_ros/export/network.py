@@ -7,8 +7,8 @@ from typing import Literal
 
 from torch import nn
 
-from sam3_ros.export.stage import Stage
-from sam3_ros.export.weights.names import Binding, bindings
+from sam3_ros.export.bindings import Binding, bindings
+from sam3_ros.export.stage import StageModule
 
 Part = Literal["concept", "interactive", "video"]
 PARTS: tuple[Part, ...] = ("concept", "interactive", "video")
@@ -21,7 +21,7 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, stages: Mapping[str, Stage], needed_by: Mapping[str, tuple[Part, ...]]
+        self, stages: Mapping[str, StageModule], needed_by: Mapping[str, tuple[Part, ...]]
     ) -> None:
         super().__init__()
         if set(stages) != set(needed_by):
@@ -34,7 +34,7 @@ class Network(nn.Module):
         """The parts that this network has stages for."""
         return tuple(p for p in PARTS if any(p in needed for needed in self._needed_by.values()))
 
-    def stages(self, parts: Iterable[Part] = PARTS) -> dict[str, Stage]:
+    def stages(self, parts: Iterable[Part] = PARTS) -> dict[str, StageModule]:
         """The stages that these parts need, by name, in the order of computation."""
         wanted = set(parts)
         return {

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.bindings import NameRules
 
 Fill = Callable[[tuple[int, ...], torch.Generator], Tensor]
 
@@ -36,7 +36,7 @@ class TensorInput:
         return self.fill(shape, generator)
 
 
-class Stage(nn.Module):
+class StageModule(nn.Module):
     """Base of every stage.
 
     `forward` takes the tensors of `inputs`, by position in that order, and returns a tuple with
@@ -53,7 +53,7 @@ class Stage(nn.Module):
         """The contract; a property because shapes follow the model's sizes."""
         raise NotImplementedError
 
-    def folded(self) -> Stage:
+    def folded(self) -> StageModule:
         """What is exported: the same contract and numbers, made of the weights as they are now.
 
         Less work where weights can be multiplied with each other beforehand, else this stage. The

@@ -15,7 +15,7 @@ from sam3_ros.export.models.sam3.geometry import Geometry
 from sam3_ros.export.models.sam3.scoring import Scoring
 from sam3_ros.export.models.sam3.segmentation import Segmentation
 from sam3_ros.export.models.sam3.sizes import DetectorSizes
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 GRID = 6
 SIZES = DetectorSizes(
@@ -37,7 +37,7 @@ LENGTHS = {
 }
 
 
-def detector(sizes: DetectorSizes) -> dict[str, Stage]:
+def detector(sizes: DetectorSizes) -> dict[str, StageModule]:
     return {
         "detector_neck": DetectorNeck(sizes, GRID),
         "fusion_image": FusionImage(sizes, GRID),
@@ -50,7 +50,7 @@ def detector(sizes: DetectorSizes) -> dict[str, Stage]:
     }
 
 
-def small_detector() -> dict[str, Stage]:
+def small_detector() -> dict[str, StageModule]:
     """In evaluation mode, with weights under which every part counts."""
     made = detector(SIZES)
     for seed, stage in enumerate(made.values()):
@@ -62,15 +62,15 @@ def small_detector() -> dict[str, Stage]:
     return made
 
 
-def combinations(stage: Stage) -> Iterator[dict[str, int]]:
+def combinations(stage: StageModule) -> Iterator[dict[str, int]]:
     names = stage.lengths()
     for lengths in itertools.product(*(LENGTHS[name] for name in names)):
         yield dict(zip(names, lengths, strict=True))
 
 
-def longest(stage: Stage) -> dict[str, int]:
+def longest(stage: StageModule) -> dict[str, int]:
     return {name: LENGTHS[name][-1] for name in stage.lengths()}
 
 
-def answers(stage: Stage, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+def answers(stage: StageModule, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(stage.outputs, stage(*inputs.values()), strict=True))

@@ -11,23 +11,16 @@ from torch import Tensor, nn
 from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.export import fills
-from sam3_ros.export.family import (
-    NO_NOTES,
-    Component,
-    ModelSettings,
-    Notes,
-    Shapes,
-    Unneeded,
-)
+from sam3_ros.export.bindings import SAME_NAMES, NameRules
+from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Shapes, Unneeded
 from sam3_ros.export.network import PARTS, Network
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import SAME_NAMES, NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 SIDE = 32  # px
 WORDS = 11
 
 
-class SmallImage(Stage):
+class SmallImage(StageModule):
     """A trunk with batch norms, the last of a residual branch."""
 
     outputs = ("trunk",)
@@ -54,7 +47,7 @@ def token_ids(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.randint(1, WORDS, shape, generator=generator)
 
 
-class SmallText(Stage):
+class SmallText(StageModule):
     """q, k and v apart where the original packs them; two embeddings in one that it keeps apart."""
 
     outputs = ("text_features",)
@@ -136,7 +129,7 @@ class SmallFamily:
 
     def build(self, architecture: SmallArchitecture, input_size: int = SIDE) -> Network:
         assert input_size == SIDE
-        stages: dict[str, Stage] = {
+        stages: dict[str, StageModule] = {
             "image_trunk": SmallImage(architecture.width),
             "text": SmallText(architecture.width),
         }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sam3_ros.export.families.efficientsam3 import EFFICIENTSAM3
+from sam3_ros.export.families.sam3 import EFFICIENTSAM3
 from sam3_ros.export.families.sam3_family import Sam3Architecture
 from sam3_ros.export.families.sam3_network import CommonSizes
 from sam3_ros.export.models.sam3.sizes import DetectorSizes
 from sam3_ros.export.models.sam3.tracker_sizes import TrackerSizes
-from sam3_ros.export.models.text.architecture import TextArchitecture
+from sam3_ros.export.models.text.encoder import TextArchitecture
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
 from sam3_ros.export.models.trunks.recognise import TrunkArchitecture
 from sam3_ros.export.network import Network

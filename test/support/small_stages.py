@@ -13,13 +13,13 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from sam3_ros.export import fills
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import SAME_NAMES
+from sam3_ros.export.bindings import SAME_NAMES
+from sam3_ros.export.stage import StageModule, TensorInput
 
 D = 8
 
 
-class TokenReader(Stage):
+class TokenReader(StageModule):
     """Attention over prompt tokens with a mask, and boxes of which there may be none."""
 
     outputs = ("queries", "box_tokens")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sam3_ros.core.errors import ExportError
-from sam3_ros.export.families.efficientsam3 import EFFICIENTSAM3
+from sam3_ros.export.families.sam3 import EFFICIENTSAM3
 from sam3_ros.export.family import Notes, Shapes
 
 

@@ -10,28 +10,28 @@ import torch
 from small_detector import small_detector
 from torch import Tensor
 
-from sam3_ros.export.models.sam3.box_pooling import pool_boxes
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.models.sam3.geometry import pool_boxes
+from sam3_ros.export.stage import StageModule
 
 
 @pytest.fixture(scope="module")
-def geometry() -> Stage:
+def geometry() -> StageModule:
     return small_detector()["geometry"]
 
 
-def boxes_of(stage: Stage, count: int) -> dict[str, Tensor]:
+def boxes_of(stage: StageModule, count: int) -> dict[str, Tensor]:
     inputs = stage.examples({"prompts": 1, "boxes": count}, seed=6)
     return {**inputs, "box_mask": torch.ones(1, count, dtype=torch.bool)}
 
 
-def test_without_boxes_the_cls_token_stands_alone_and_is_valid(geometry: Stage) -> None:
+def test_without_boxes_the_cls_token_stands_alone_and_is_valid(geometry: StageModule) -> None:
     features, mask = geometry(*boxes_of(geometry, 0).values())
     assert features.shape == (1, 1, 64)
     assert features.isfinite().all()
     assert mask.tolist() == [[True]]
 
 
-def test_boxes_that_are_padding_do_not_matter(geometry: Stage) -> None:
+def test_boxes_that_are_padding_do_not_matter(geometry: StageModule) -> None:
     inputs = boxes_of(geometry, 3)
     inputs["box_mask"] = torch.tensor([[True, False, False]])
     features, mask = geometry(*inputs.values())
@@ -42,7 +42,9 @@ def test_boxes_that_are_padding_do_not_matter(geometry: Stage) -> None:
 
 
 @pytest.mark.parametrize("changed", ["boxes", "box_labels", "fpn2"])
-def test_a_box_is_its_place_its_label_and_what_it_shows(geometry: Stage, changed: str) -> None:
+def test_a_box_is_its_place_its_label_and_what_it_shows(
+    geometry: StageModule, changed: str
+) -> None:
     inputs = boxes_of(geometry, 1)
     before, _ = geometry(*inputs.values())
     other = {"boxes": inputs["boxes"] * 0.9, "box_labels": 1 - inputs["box_labels"]}

@@ -8,8 +8,8 @@ import pytest
 from small_detector import SIZES, detector
 
 from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.bindings import bindings
 from sam3_ros.export.models.sam3.sizes import DetectorSizes
-from sam3_ros.export.weights.names import bindings
 
 
 def original_shapes(sizes: DetectorSizes) -> dict[str, tuple[int, ...]]:

@@ -15,9 +15,9 @@ from transformers.models.sam3.modeling_sam3 import Sam3DetrEncoder
 
 from sam3_ros.core.stages.tensor_names import RANKS
 from sam3_ros.export.models.sam3 import fusion as fusion_module
-from sam3_ros.export.models.sam3.group_norm import RowwiseGroupNorm
+from sam3_ros.export.models.sam3.segmentation import RowwiseGroupNorm
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 STAGES = (
     "detector_neck",
@@ -34,13 +34,13 @@ READERS = ("fusion", "decoder", "scoring", "segmentation")  # of the prompt
 
 
 @pytest.fixture(scope="module")
-def stages() -> dict[str, Stage]:
+def stages() -> dict[str, StageModule]:
     return small_detector()
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
-    stages: dict[str, Stage], name: str, tmp_path: Path
+    stages: dict[str, StageModule], name: str, tmp_path: Path
 ) -> None:
     stage = stages[name]
     session = onnxruntime.InferenceSession(write_onnx(stage, tmp_path / "stage.onnx").path)
@@ -54,7 +54,9 @@ def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_the_ranks_are_those_of_the_canonical_names(stages: dict[str, Stage], name: str) -> None:
+def test_the_ranks_are_those_of_the_canonical_names(
+    stages: dict[str, StageModule], name: str
+) -> None:
     stage = stages[name]
     inputs = stage.examples(longest(stage), seed=0)
     ranks = {name: tensor.ndim for name, tensor in {**inputs, **answers(stage, inputs)}.items()}
@@ -62,7 +64,7 @@ def test_the_ranks_are_those_of_the_canonical_names(stages: dict[str, Stage], na
     assert ranks == known
 
 
-def test_the_shapes_are_those_of_the_contract(stages: dict[str, Stage]) -> None:
+def test_the_shapes_are_those_of_the_contract(stages: dict[str, StageModule]) -> None:
     lengths = {"prompts": 2, "boxes": 3, "tokens": 5, "queries": 10, "kept": 4}
     shapes = {
         name: tuple(tensor.shape)
@@ -88,7 +90,7 @@ def test_the_shapes_are_those_of_the_contract(stages: dict[str, Stage]) -> None:
 
 @pytest.mark.parametrize("name", STAGES[ON_IMAGES:])
 def test_prompts_in_one_batch_are_answered_as_one_by_one(
-    stages: dict[str, Stage], name: str
+    stages: dict[str, StageModule], name: str
 ) -> None:
     stage = stages[name]
     inputs = stage.examples(longest(stage), seed=3)
@@ -104,7 +106,7 @@ def test_prompts_in_one_batch_are_answered_as_one_by_one(
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_padding_tokens_hold_and_how_many_they_are_does_not_matter(
-    stages: dict[str, Stage], name: str
+    stages: dict[str, StageModule], name: str
 ) -> None:
     stage = stages[name]
     inputs = stage.examples({**longest(stage), "tokens": 9}, seed=4)
@@ -117,7 +119,7 @@ def test_what_padding_tokens_hold_and_how_many_they_are_does_not_matter(
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_every_valid_token_counts(stages: dict[str, Stage], name: str) -> None:
+def test_every_valid_token_counts(stages: dict[str, StageModule], name: str) -> None:
     stage = stages[name]
     inputs = stage.examples({**longest(stage), "prompts": 1, "tokens": 4}, seed=5)
     inputs["prompt_mask"] = torch.ones(1, 4, dtype=torch.bool)
@@ -127,7 +129,7 @@ def test_every_valid_token_counts(stages: dict[str, Stage], name: str) -> None:
 
 
 def test_attention_by_few_queries_at_a_time_is_the_same(
-    stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch
+    stages: dict[str, StageModule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = stages["fusion"]
     inputs = stage.examples(longest(stage), seed=7)
@@ -136,7 +138,7 @@ def test_attention_by_few_queries_at_a_time_is_the_same(
     torch.testing.assert_close(answers(stage, inputs)["memory"], at_once, atol=1e-5, rtol=1e-5)
 
 
-def test_fusion_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
+def test_fusion_answers_as_transformers_does(stages: dict[str, StageModule]) -> None:
     image, stage = stages["fusion_image"], stages["fusion"]
     fpn2 = image.examples({}, seed=8)["fpn2"]
     inputs = stage.examples({"prompts": 1, "tokens": 5}, seed=8)
@@ -148,7 +150,7 @@ def test_fusion_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
     torch.testing.assert_close(answers(stage, inputs)["memory"], theirs, atol=1e-5, rtol=1e-5)
 
 
-def whole_encoder(image: Stage, stage: Stage) -> Sam3DetrEncoder:
+def whole_encoder(image: StageModule, stage: StageModule) -> Sam3DetrEncoder:
     """transformers' own, with the weights of both stages."""
     config = Sam3DETREncoderConfig(
         hidden_size=SIZES.width,
@@ -162,7 +164,7 @@ def whole_encoder(image: Stage, stage: Stage) -> Sam3DetrEncoder:
     return encoder
 
 
-def test_decoder_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
+def test_decoder_answers_as_transformers_does(stages: dict[str, StageModule]) -> None:
     stage = stages["decoder"]
     inputs = stage.examples({"prompts": 2, "tokens": 5}, seed=9)
     theirs = stage.decoder(
@@ -179,7 +181,7 @@ def test_decoder_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
     assert ((found["pred_boxes"] >= 0) & (found["pred_boxes"] <= 1)).all()
 
 
-def test_the_presence_is_not_clamped(stages: dict[str, Stage]) -> None:
+def test_the_presence_is_not_clamped(stages: dict[str, StageModule]) -> None:
     stage = stages["decoder"]
     inputs = stage.examples({"prompts": 1, "tokens": 2}, seed=10)
     before = answers(stage, inputs)["presence"]
@@ -192,7 +194,7 @@ def test_the_presence_is_not_clamped(stages: dict[str, Stage]) -> None:
     torch.testing.assert_close(raised, before + 40)
 
 
-def test_segmentation_answers_as_transformers_does(stages: dict[str, Stage]) -> None:
+def test_segmentation_answers_as_transformers_does(stages: dict[str, StageModule]) -> None:
     stage = stages["segmentation"]
     inputs = stage.examples({"prompts": 1, "tokens": 5, "kept": 3}, seed=11)
     coarse = torch.zeros(1, 64, GRID, GRID)  # its size is read, nothing else
@@ -217,7 +219,7 @@ def test_the_group_norm_is_the_usual_one() -> None:
     torch.testing.assert_close(ours(pixels), usual(pixels), atol=1e-5, rtol=1e-5)
 
 
-def test_logits_stay_within_twelve(stages: dict[str, Stage]) -> None:
+def test_logits_stay_within_twelve(stages: dict[str, StageModule]) -> None:
     stage = stages["scoring"]
     inputs = stage.examples({"prompts": 1, "queries": 10, "tokens": 3}, seed=12)
     inputs["queries"] *= 1e4

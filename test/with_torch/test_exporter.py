@@ -204,7 +204,7 @@ def test_a_poor_precision_is_left_out_and_fp32_where_it_was_not_asked_for(
     job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = {"fp16": 1.1, "int8": 0.0}
-    monkeypatch.setattr("sam3_ros.export.precision.judgement.LEAST_MASK_IOU", limits)
+    monkeypatch.setattr("sam3_ros.export.precision.figures.LEAST_MASK_IOU", limits)
     wanted = replace(job, allow_poor_precision=False, precisions=("fp16", "int8"))
     bundle = export_bundle(replace(wanted, target=tmp_path / "bundle"))
     assert bundle.precisions == ("int8",)
@@ -215,7 +215,7 @@ def test_a_poor_precision_is_left_out_and_fp32_where_it_was_not_asked_for(
 def test_without_one_good_precision_there_is_no_bundle(
     job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sam3_ros.export.precision.judgement.LEAST_MASK_IOU", {"int8": 1.1})
+    monkeypatch.setattr("sam3_ros.export.precision.figures.LEAST_MASK_IOU", {"int8": 1.1})
     wanted = replace(job, allow_poor_precision=False, precisions=("int8",))
     with pytest.raises(VerificationError, match="mean IoU"):
         export_bundle(replace(wanted, target=tmp_path / "bundle"))

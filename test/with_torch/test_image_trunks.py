@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.bindings import bindings
 from sam3_ros.export.models.trunks import sam3_vit
-from sam3_ros.export.models.trunks.contract import TRUNK, Trunk
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
-from sam3_ros.export.models.trunks.head import STUDENT
 from sam3_ros.export.models.trunks.recognise import (
     ALL_TRUNKS,
     SAM3_TRUNK,
@@ -31,8 +30,8 @@ from sam3_ros.export.models.trunks.recognise import (
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
 from sam3_ros.export.models.trunks.sam3_vit import UNNEEDED, Sam3VitSizes
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
+from sam3_ros.export.models.trunks.trunk import STUDENT, TRUNK, Trunk
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.weights.names import bindings
 
 SMALL = {
     architecture.name: architecture

@@ -17,14 +17,13 @@ from torch import Tensor
 
 from sam3_ros.cli.main import main
 from sam3_ros.core.errors import CheckpointError
-from sam3_ros.export.checkpoint.component_table import table
 from sam3_ros.export.checkpoint.file import open_checkpoint
-from sam3_ros.export.checkpoint.inspection import inspect, recognise
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
-from sam3_ros.export.checkpoint.slimming import slim
 from sam3_ros.export.families import FAMILIES
-from sam3_ros.export.families.sam3_components import COMPONENTS, SAM3_COMPONENTS
-from sam3_ros.export.weights.fitting import component_of
+from sam3_ros.export.families.sam3 import COMPONENTS, SAM3_COMPONENTS
+from sam3_ros.export.family import component_of
+from sam3_ros.export.inspection import inspect, recognise, table
+from sam3_ros.export.slimming import slim
 from sam3_ros.export.weights.loading import load_strictly
 
 ONLY_SMALL = {FAMILY.name: FAMILY}
@@ -250,7 +249,7 @@ def test_a_file_is_replaced_by_force_alone(
 
 HALF_WRITTEN = """
 import pathlib, signal, sys
-from sam3_ros.export.checkpoint.writing import atomic_file
+from sam3_ros.export.checkpoint.file import atomic_file
 path, number = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 with atomic_file(path, False) as unfinished:
     unfinished.write_bytes(b"half")

@@ -8,14 +8,14 @@ from small_detector import GRID, small_detector
 from small_detector import SIZES as DETECTOR
 from torch import Tensor, nn
 
-from sam3_ros.export.models.sam3.neck_folding import ConvolvedUpsampling, with_constant
+from sam3_ros.export.models.sam3.neck import ConvolvedUpsampling, with_constant
 from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
 from sam3_ros.export.models.sam3.tracker_sizes import TrackerSizes
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 
 @pytest.fixture(scope="module")
-def necks() -> dict[str, Stage]:
+def necks() -> dict[str, StageModule]:
     detector = small_detector()
     torch.manual_seed(1)
     tracker = TrackerNeck(TrackerSizes(DETECTOR.trunk_channels, width=64, memory_width=16), GRID)
@@ -25,7 +25,7 @@ def necks() -> dict[str, Stage]:
 
 
 @pytest.mark.parametrize("name", ["detector_pyramid", "tracker_neck"])
-def test_a_folded_neck_answers_as_the_plain_one(necks: dict[str, Stage], name: str) -> None:
+def test_a_folded_neck_answers_as_the_plain_one(necks: dict[str, StageModule], name: str) -> None:
     plain = necks[name]
     folded = plain.folded()
     assert folded is not plain
@@ -38,7 +38,7 @@ def test_a_folded_neck_answers_as_the_plain_one(necks: dict[str, Stage], name: s
 
 
 def test_folding_leaves_the_weights_of_the_plain_neck_as_they_were(
-    necks: dict[str, Stage],
+    necks: dict[str, StageModule],
 ) -> None:
     for plain in necks.values():
         before = {name: tensor.clone() for name, tensor in plain.state_dict().items()}
@@ -60,13 +60,15 @@ def test_a_large_bias_ends_at_the_border() -> None:
 
 
 @pytest.mark.parametrize(("name", "least"), [("detector_pyramid", 1.2), ("tracker_neck", 2.0)])
-def test_a_folded_neck_multiplies_less(necks: dict[str, Stage], name: str, least: float) -> None:
+def test_a_folded_neck_multiplies_less(
+    necks: dict[str, StageModule], name: str, least: float
+) -> None:
     plain = necks[name]
     trunk = plain.examples({}, seed=0)["trunk"]
     assert multiplications(plain, trunk) / multiplications(plain.folded(), trunk) > least
 
 
-def multiplications(stage: Stage, trunk: Tensor) -> int:
+def multiplications(stage: StageModule, trunk: Tensor) -> int:
     """Those of its convolutions."""
     counted = 0
 

@@ -16,7 +16,7 @@ from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export import fills
 from sam3_ros.export.onnx_file import OPSET, weight_bytes, write_onnx
-from sam3_ros.export.stage import Stage, TensorInput
+from sam3_ros.export.stage import StageModule, TensorInput
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_exporting_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-class _Activated(Stage):
+class _Activated(StageModule):
     """A GELU alone."""
 
     outputs = ("places",)

@@ -44,7 +44,7 @@ from sam3_ros.export.models.points.tiny_vit_sam import TinyVitSamSizes
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
 from sam3_ros.export.weights.random_weights import fill_randomly
 
@@ -374,7 +374,7 @@ def bundle(small: tuple[PointFamily, Network], tmp_path_factory: pytest.TempPath
         )
 
 
-def assert_answers_as(stage: Stage, file: Path, lengths: dict[str, int]) -> None:
+def assert_answers_as(stage: StageModule, file: Path, lengths: dict[str, int]) -> None:
     session = onnxruntime.InferenceSession(file)
     inputs = stage.examples(lengths, seed=sum(lengths.values()))
     feeds = {name: tensor.numpy() for name, tensor in inputs.items()}

@@ -19,24 +19,22 @@ from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
+from sam3_ros.core.precision.limits import LEAST_MASK_IOU
 from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import RecordedAnswers, answer_all
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Session
-from sam3_ros.export.precision import (
-    CLOSE_TO_ANSWERS,
-    LEAST_MASK_IOU,
+from sam3_ros.export.precision.figures import (
     EndToEndFigures,
     PrecisionFigures,
     StageFigures,
     compare_stage,
-    convert_to_fp16,
-    convert_to_int8,
     judge,
-    measured_graph,
 )
+from sam3_ros.export.precision.fp16 import convert_to_fp16
+from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, convert_to_int8
 from sam3_ros.export.precision.model_file import load_flat, save
-from sam3_ros.export.precision.rounding import rounded_as_on_gpu
+from sam3_ros.export.precision.rounding import measured_graph, rounded_as_on_gpu
 
 TABLETOP = Bundle.open("tabletop")
 FP32 = {name: TABLETOP.stage_file(name, "fp32") for name in TABLETOP.manifest.stages}

@@ -6,9 +6,9 @@ import torch
 from small_model import FAMILY, SmallArchitecture, small_network, small_tensors
 from torch import Generator, nn
 
+from sam3_ros.export.fills import natural_images
 from sam3_ros.export.network import PARTS, Network
 from sam3_ros.export.weights.batch_norms import batch_norms, calibrate_batch_norms
-from sam3_ros.export.weights.natural_images import natural_images
 from sam3_ros.export.weights.random_weights import BATCH_NORM_SCALE, fill_randomly
 
 

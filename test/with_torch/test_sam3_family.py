@@ -16,16 +16,16 @@ from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import Array
-from sam3_ros.export import rebuild
-from sam3_ros.export.checkpoint.writing import write_checkpoint
 from sam3_ros.export.export_job import ExportJob
 from sam3_ros.export.exporter import export_bundle
+from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.sam3 import SAM3
 from sam3_ros.export.filled_network import FilledNetwork, from_checkpoint
 from sam3_ros.export.network import PARTS
 from sam3_ros.export.verification.reference import reference_figures
+from sam3_ros.export.verification.report import verify_bundle
 from sam3_ros.export.verification.torch_graph import torch_graph
-from sam3_ros.export.verification.verdict import verify_bundle
+from sam3_ros.export.weights.loading import write_checkpoint
 
 STAGES = [
     "image_trunk",
@@ -112,7 +112,7 @@ def test_the_bundle_answers_words_boxes_and_clicks(bundle: Bundle) -> None:
 def test_verify_rebuilds_the_model_from_the_checkpoint_and_from_kept_answers(
     bundle: Bundle, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(rebuild.FAMILIES, FAMILY.name, FAMILY)
+    monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
 
     kept = verified(bundle)
     again = verified(bundle, checkpoint=checkpoint)
@@ -125,7 +125,7 @@ def test_verify_rebuilds_the_model_from_the_checkpoint_and_from_kept_answers(
 def test_verify_finds_another_models_weights(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(rebuild.FAMILIES, FAMILY.name, FAMILY)
+    monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
     write_checkpoint(small_sam3(seed=2), tmp_path / "other.pt")
 
     verdict = verified(bundle, checkpoint=tmp_path / "other.pt")
@@ -137,7 +137,7 @@ def test_verify_finds_another_models_weights(
 def test_verify_refuses_a_bundle_that_was_cut_into_other_stages(
     bundle: Bundle, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(rebuild.FAMILIES, FAMILY.name, FAMILY)
+    monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
     fusion = replace(
         bundle.manifest.stages["fusion"],
         inputs={"fpn2": "places", "prompt": "prompt", "prompt_mask": "prompt_mask"},

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.verification.observation import observing
 from sam3_ros.export.verification.stages import tried_lengths, unit_cases, verify_stage
+from sam3_ros.export.verification.torch_graph import observing
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,11 @@ from small_model import FAMILY, SmallArchitecture, small_network, small_tensors
 from torch import Tensor
 
 from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.bindings import original_shapes
 from sam3_ros.export.checkpoint.file import Checkpoint, open_checkpoint
-from sam3_ros.export.checkpoint.writing import write_checkpoint
-from sam3_ros.export.families.efficientsam3 import EFFICIENTSAM3
+from sam3_ros.export.families.sam3 import EFFICIENTSAM3
 from sam3_ros.export.network import Network
-from sam3_ros.export.weights.joining import original_shapes
-from sam3_ros.export.weights.loading import load_strictly, original_tensors
+from sam3_ros.export.weights.loading import load_strictly, original_tensors, write_checkpoint
 
 Tensors = dict[str, Tensor]
 

@@ -18,13 +18,12 @@ from transformers.models.sam3_lite_text.modeling_sam3_lite_text import Sam3LiteT
 from sam3_ros.core.bundle.manifest import FileRef, TokenizerSettings
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.segmenter.text import ClipTokenizer
-from sam3_ros.export.clip_tokenizer import END, PAD, START, clip_tokenizer_files
+from sam3_ros.export.bindings import bindings
+from sam3_ros.export.export_job import END, PAD, START, clip_tokenizer_files
 from sam3_ros.export.models.text import mobileclip, sam3_text
-from sam3_ros.export.models.text.architecture import TextArchitecture, text_architecture
+from sam3_ros.export.models.text.encoder import TextArchitecture, TextStage, text_architecture
 from sam3_ros.export.models.text.recognise import build_text, recognise_text
-from sam3_ros.export.models.text.text_stage import TextStage
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.weights.names import bindings
 
 PREFIX = "detector.backbone.language_backbone."
 SMALL = {

@@ -32,7 +32,7 @@ from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
 from sam3_ros.export.models.sam3.tracker_sizes import TrackerSizes
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 GRID = 6
 SIZES = TrackerSizes(
@@ -60,9 +60,9 @@ LENGTHS = {
 
 
 @pytest.fixture(scope="module")
-def stages() -> dict[str, Stage]:
+def stages() -> dict[str, StageModule]:
     torch.manual_seed(0)
-    made: dict[str, Stage] = {
+    made: dict[str, StageModule] = {
         "tracker_neck": TrackerNeck(SIZES, GRID),
         "prompt_encoder": PromptEncoder(SIZES, GRID),
         "mask_decoder": MaskDecoder(SIZES, GRID),
@@ -90,20 +90,20 @@ STAGES = (
 )
 
 
-def combinations(stage: Stage) -> Iterator[dict[str, int]]:
+def combinations(stage: StageModule) -> Iterator[dict[str, int]]:
     names = stage.lengths()
     for lengths in itertools.product(*(LENGTHS[name] for name in names)):
         yield dict(zip(names, lengths, strict=True))
 
 
-def answers(stage: Stage, lengths: dict[str, int], **changed: Tensor) -> dict[str, Tensor]:
+def answers(stage: StageModule, lengths: dict[str, int], **changed: Tensor) -> dict[str, Tensor]:
     inputs = {**stage.examples(lengths, seed=1), **changed}
     return dict(zip(stage.outputs, stage(*inputs.values()), strict=True))
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
-    stages: dict[str, Stage], name: str, tmp_path: Path
+    stages: dict[str, StageModule], name: str, tmp_path: Path
 ) -> None:
     stage = stages[name]
     session = onnxruntime.InferenceSession(write_onnx(stage, tmp_path / "stage.onnx").path)
@@ -115,7 +115,9 @@ def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_the_ranks_are_those_of_the_canonical_names(stages: dict[str, Stage], name: str) -> None:
+def test_the_ranks_are_those_of_the_canonical_names(
+    stages: dict[str, StageModule], name: str
+) -> None:
     stage = stages[name]
     lengths = {length: LENGTHS[length][-1] for length in stage.lengths()}
     tensors = {**stage.examples(lengths, seed=0), **answers(stage, lengths)}
@@ -125,7 +127,7 @@ def test_the_ranks_are_those_of_the_canonical_names(stages: dict[str, Stage], na
 
 
 @pytest.fixture(scope="module")
-def original_shapes(stages: dict[str, Stage]) -> dict[str, tuple[int, ...]]:
+def original_shapes(stages: dict[str, StageModule]) -> dict[str, tuple[int, ...]]:
     """Of the checkpoint that the stages would be filled from."""
     network = Network(stages, dict.fromkeys(stages, ("video",)))
     ours = network.state_dict()
@@ -161,33 +163,33 @@ def test_sizes_that_do_not_fit_each_other_are_refused() -> None:
         TrackerSizes(memory_layers=0)
 
 
-def test_single_images_get_the_embedding_of_no_memory(stages: dict[str, Stage]) -> None:
+def test_single_images_get_the_embedding_of_no_memory(stages: dict[str, StageModule]) -> None:
     found = answers(stages["tracker_neck"], {})
     added = (found["sam_embed"] - found["frame_features"])[0, :, 2, 3]
     torch.testing.assert_close(added, stages["tracker_neck"].no_mem_embed[0, 0])
 
 
-def clicks(stage: Stage, coords: list[list[float]], labels: list[int]) -> Tensor:
+def clicks(stage: StageModule, coords: list[list[float]], labels: list[int]) -> Tensor:
     """The tokens of one prompt, f32[N+1,D]."""
     given = {"point_coords": torch.tensor([coords]), "point_labels": torch.tensor([labels])}
     return answers(stage, {"prompts": 1, "points": len(labels)}, **given)["sparse"][0]
 
 
-def test_clicks_are_read_as_transformers_reads_them(stages: dict[str, Stage]) -> None:
+def test_clicks_are_read_as_transformers_reads_them(stages: dict[str, StageModule]) -> None:
     stage = stages["prompt_encoder"]
     coords, labels = [[3.0, 80.0], [40.0, 7.5], [70.0, 70.0]], [1, 0, -1]
     expected, _ = stage.encoder(torch.tensor([[coords]]), torch.tensor([[labels]]), None, None)
     torch.testing.assert_close(clicks(stage, coords, labels), expected[0, 0])
 
 
-def test_a_box_is_its_two_corners(stages: dict[str, Stage]) -> None:
+def test_a_box_is_its_two_corners(stages: dict[str, StageModule]) -> None:
     stage = stages["prompt_encoder"]
     expected, _ = stage.encoder(None, None, torch.tensor([[[10.0, 20.0, 70.0, 60.0]]]), None)
     found = clicks(stage, [[10.0, 20.0], [70.0, 60.0]], [2, 3])
     torch.testing.assert_close(found, expected[0, 0])
 
 
-def test_padding_is_one_token_wherever_it_lies(stages: dict[str, Stage]) -> None:
+def test_padding_is_one_token_wherever_it_lies(stages: dict[str, StageModule]) -> None:
     found = clicks(stages["prompt_encoder"], [[0.0, 0.0], [50.0, 9.0]], [-1, -1])
     for token in found:
         torch.testing.assert_close(
@@ -195,7 +197,7 @@ def test_padding_is_one_token_wherever_it_lies(stages: dict[str, Stage]) -> None
         )
 
 
-def test_a_mask_counts_where_it_is_given(stages: dict[str, Stage]) -> None:
+def test_a_mask_counts_where_it_is_given(stages: dict[str, StageModule]) -> None:
     stage = stages["prompt_encoder"]
     lengths, none = {"prompts": 2, "points": 1}, stage.encoder.no_mask_embed.weight[0]
     mask = stage.examples(lengths, seed=3)["mask_input"]
@@ -204,7 +206,7 @@ def test_a_mask_counts_where_it_is_given(stages: dict[str, Stage]) -> None:
     torch.testing.assert_close(dense[1], stage.encoder.mask_embed(mask[1:])[0])
 
 
-def test_prompts_at_once_are_answered_as_one_by_one(stages: dict[str, Stage]) -> None:
+def test_prompts_at_once_are_answered_as_one_by_one(stages: dict[str, StageModule]) -> None:
     stage = stages["mask_decoder"]
     inputs = stage.examples({"prompts": 3, "prompt_tokens": 4}, seed=2)
     together = stage(*inputs.values())
@@ -214,7 +216,7 @@ def test_prompts_at_once_are_answered_as_one_by_one(stages: dict[str, Stage]) ->
             torch.testing.assert_close(one[0], several[index], atol=1e-5, rtol=1e-5)
 
 
-def test_masks_are_those_of_transformers_and_the_single_one(stages: dict[str, Stage]) -> None:
+def test_masks_are_those_of_transformers_and_the_single_one(stages: dict[str, StageModule]) -> None:
     stage = stages["mask_decoder"]
     inputs = stage.examples({"prompts": 1, "prompt_tokens": 4}, seed=2)
     found = dict(zip(stage.outputs, stage(*inputs.values()), strict=True))
@@ -234,7 +236,7 @@ def test_masks_are_those_of_transformers_and_the_single_one(stages: dict[str, St
 
 @pytest.mark.parametrize("sharpness", [0.1, 100.0])
 def test_the_core_chooses_the_mask_that_the_decoder_would(
-    stages: dict[str, Stage], sharpness: float
+    stages: dict[str, StageModule], sharpness: float
 ) -> None:
     stage = stages["mask_decoder"]
     found = answers(stage, {"prompts": 1, "prompt_tokens": 3})
@@ -245,7 +247,7 @@ def test_the_core_chooses_the_mask_that_the_decoder_would(
     torch.testing.assert_close(masks[0, chosen], expected[0, 0])
 
 
-def test_a_frame_without_the_object_is_remembered_as_such(stages: dict[str, Stage]) -> None:
+def test_a_frame_without_the_object_is_remembered_as_such(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_encoder"]
     score = torch.tensor([[0.1], [0.0]])
     mask = stage.examples({"prompts": 1}, seed=4)["memory_mask"].expand(2, -1, -1, -1)
@@ -253,7 +255,7 @@ def test_a_frame_without_the_object_is_remembered_as_such(stages: dict[str, Stag
     torch.testing.assert_close((missed - seen)[:, 1, 2], stage.no_obj_embed_spatial[0])
 
 
-def test_memories_are_made_as_transformers_makes_them(stages: dict[str, Stage]) -> None:
+def test_memories_are_made_as_transformers_makes_them(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_encoder"]
     inputs = stage.examples({"prompts": 1}, seed=5)
     present = answers(stage, {"prompts": 1}, **{**inputs, "object_score": torch.ones(1, 1)})
@@ -264,7 +266,7 @@ def test_memories_are_made_as_transformers_makes_them(stages: dict[str, Stage]) 
 @pytest.mark.parametrize("memories", [1, 2, 5])
 @pytest.mark.parametrize("pointers", [1, 3])
 def test_memories_are_read_as_transformers_reads_them(
-    stages: dict[str, Stage], memories: int, pointers: int
+    stages: dict[str, StageModule], memories: int, pointers: int
 ) -> None:
     stage = stages["memory_attention"]
     inputs = stage.examples({"memories": memories, "pointers": pointers}, seed=6)
@@ -293,7 +295,7 @@ def test_memories_are_read_as_transformers_reads_them(
     )
 
 
-def their_attention(stage: Stage) -> nn.Module:
+def their_attention(stage: StageModule) -> nn.Module:
     """transformers' memory attention with the same weights."""
     config = Sam3TrackerVideoConfig(image_size=14 * GRID, memory_attention_hidden_size=SIZES.width)
     theirs = Sam3TrackerVideoMemoryAttention(config).eval()
@@ -301,7 +303,7 @@ def their_attention(stage: Stage) -> nn.Module:
     return theirs
 
 
-def test_the_order_of_memories_and_pointers_says_nothing(stages: dict[str, Stage]) -> None:
+def test_the_order_of_memories_and_pointers_says_nothing(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_attention"]
     lengths = {"memories": 4, "pointers": 3}
     inputs = stage.examples(lengths, seed=7)
@@ -311,7 +313,7 @@ def test_the_order_of_memories_and_pointers_says_nothing(stages: dict[str, Stage
     )
 
 
-def test_frames_with_clicks_take_the_last_row_of_the_table(stages: dict[str, Stage]) -> None:
+def test_frames_with_clicks_take_the_last_row_of_the_table(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_attention"]
     rows = stage._memory_positions(torch.tensor([0, 1, 4])) - stage.memory_position
     table = stage.maskmem_tpos_enc[[4, 0, 3], 0]
@@ -330,7 +332,9 @@ def test_rotation_is_the_product_with_a_complex_number() -> None:
     torch.testing.assert_close(torch.complex(cosine, sine)[:, 1::2], torch.exp(1j * angle))
 
 
-def test_an_object_that_is_not_there_has_the_pointer_of_none(stages: dict[str, Stage]) -> None:
+def test_an_object_that_is_not_there_has_the_pointer_of_none(
+    stages: dict[str, StageModule],
+) -> None:
     stage = stages["object_pointer"]
     score = torch.tensor([[0.1], [0.0]])
     found = answers(stage, {"prompts": 2}, object_score=score)["pointers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,3 +64,11 @@ class Checkpoint:
     @cached_property
     def _sha256(self) -> str:
         return sha256_of(self.path)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite; without a copy of the tensor."""
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return True
+    low, high = torch.aminmax(tensor)
+    return math.isfinite(low) and math.isfinite(high)

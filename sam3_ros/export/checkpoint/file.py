@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint
 from sam3_ros.export.checkpoint.safetensors_file import is_safetensors, read_safetensors
 from sam3_ros.export.checkpoint.torch_file import is_archive, read_torch_file
+from sam3_ros.export.interruption import tidied_when_stopped
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
@@ -61,3 +66,25 @@ def _why_not(path: Path) -> str:
         "is neither a PyTorch nor a safetensors file (or only a damaged start of one); "
         "name a .pth, .pt or .safetensors file"
     )
+
+
+SAFETENSORS = ".safetensors"
+TORCH = (".pt", ".pth")
+
+
+@contextmanager
+def atomic_file(path: Path, replace_existing: bool) -> Iterator[Path]:
+    """A path beside `path`; what is written there takes its place when the block ends well.
+
+    Raises CheckpointError where `path` exists and must not be replaced.
+    """
+    if path.exists() and not replace_existing:
+        raise CheckpointError(f"{path} exists; remove it, or ask to replace it (--force)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+    with tidied_when_stopped(beside.cleanup), beside as folder:
+        unfinished = Path(folder) / path.name
+        yield unfinished
+        with unfinished.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        unfinished.replace(path)

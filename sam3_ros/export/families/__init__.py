@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sam3_ros.export.families.efficientsam3 import EFFICIENTSAM3
 from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
 from sam3_ros.export.families.mobilesam import MOBILESAM
-from sam3_ros.export.families.sam3 import SAM3
+from sam3_ros.export.families.sam3 import EFFICIENTSAM3, SAM3
 from sam3_ros.export.family import Family
 
 FAMILIES: dict[str, Family] = {

@@ -14,7 +14,7 @@ import torch
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.export.families.nearest_variant import nearest_variant
+from sam3_ros.export.families.nearest import nearest_variant
 from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Shapes, Unneeded
 from sam3_ros.export.models.points.sam_decoder import (
     MASK_SCALE,
@@ -24,7 +24,7 @@ from sam3_ros.export.models.points.sam_decoder import (
     SamDecoderSizes,
 )
 from sam3_ros.export.network import Network, Part
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -42,7 +42,7 @@ class ImageEncoderSizes(Protocol):
     def grid(self, input_size: int, /) -> int:
         """Side of its answer, in cells."""
 
-    def build(self, input_size: int) -> Stage:
+    def build(self, input_size: int) -> StageModule:
         """Stage `image`, its weights not filled."""
 
 
@@ -97,7 +97,7 @@ class PointFamily:
     def build(self, architecture: PointArchitecture, input_size: int) -> Network:
         """Stages image, prompt_encoder and mask_decoder, their weights not filled."""
         grid = _grid(architecture, input_size)
-        stages: Mapping[str, Stage] = {
+        stages: Mapping[str, StageModule] = {
             "image": architecture.image.build(input_size),
             "prompt_encoder": PromptEncoderStage(architecture.decoder, grid),
             "mask_decoder": MaskDecoderStage(architecture.decoder, grid),

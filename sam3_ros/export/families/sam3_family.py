@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.export.families.sam3_components import COMPONENTS
 from sam3_ros.export.families.sam3_network import (
     INPUT_SIZE,
-    UNNEEDED,
     CommonSizes,
     build_network,
     model_settings,
@@ -23,13 +21,9 @@ from sam3_ros.export.family import (
     Shapes,
     Unneeded,
 )
-from sam3_ros.export.models.text.architecture import text_architecture
-from sam3_ros.export.models.trunks.head import STUDENT
-from sam3_ros.export.models.trunks.recognise import (
-    TrunkArchitecture,
-    build_trunk,
-    recognise_trunk,
-)
+from sam3_ros.export.models.text.encoder import text_architecture
+from sam3_ros.export.models.trunks.recognise import TrunkArchitecture, build_trunk, recognise_trunk
+from sam3_ros.export.models.trunks.trunk import STUDENT
 from sam3_ros.export.network import PARTS, Network, Part
 
 
@@ -61,8 +55,8 @@ class Sam3Family:
     trunks: tuple[TrunkArchitecture, ...]
     texts: tuple[tuple[str, tuple[int, ...]], ...]
     has_student: bool
-    unneeded: tuple[Unneeded, ...] = UNNEEDED
-    components: tuple[Component, ...] = COMPONENTS
+    unneeded: tuple[Unneeded, ...]
+    components: tuple[Component, ...]
     parts: tuple[Part, ...] = field(default=PARTS, init=False)
 
     @property

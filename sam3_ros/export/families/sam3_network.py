@@ -7,7 +7,7 @@ from functools import partial
 
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.export.families.nearest_sizes import nearest_sizes
+from sam3_ros.export.families.nearest import nearest_sizes
 from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
 from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck
 from sam3_ros.export.models.sam3.decoder import Decoder
@@ -26,10 +26,10 @@ from sam3_ros.export.models.sam3.sizes import DetectorSizes
 from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
 from sam3_ros.export.models.sam3.tracker_sizes import MASK_SCALE, PATCH, TrackerSizes
 from sam3_ros.export.models.text import mobileclip, sam3_text
-from sam3_ros.export.models.text.architecture import TextArchitecture
+from sam3_ros.export.models.text.encoder import TextArchitecture
 from sam3_ros.export.models.text.recognise import build_text, recognise_text
 from sam3_ros.export.network import Network, Part
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 INPUT_SIZE = 1008
 GRID = INPUT_SIZE // PATCH
@@ -94,7 +94,7 @@ class CommonSizes:
         )
 
 
-def build_network(trunk: Stage, sizes: CommonSizes, input_size: int) -> Network:
+def build_network(trunk: StageModule, sizes: CommonSizes, input_size: int) -> Network:
     """All stages, in the order of computation, for an input of input_size px squared."""
     grid = input_size // PATCH
     stages = {
@@ -107,7 +107,7 @@ def build_network(trunk: Stage, sizes: CommonSizes, input_size: int) -> Network:
     return network.eval().requires_grad_(False)  # type: ignore[return-value]
 
 
-def _detector(sizes: DetectorSizes, grid: int) -> dict[str, Stage]:
+def _detector(sizes: DetectorSizes, grid: int) -> dict[str, StageModule]:
     return {
         "detector_neck": DetectorNeck(sizes, grid),
         "fusion_image": FusionImage(sizes, grid),
@@ -120,7 +120,7 @@ def _detector(sizes: DetectorSizes, grid: int) -> dict[str, Stage]:
     }
 
 
-def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, Stage]:
+def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, StageModule]:
     return {
         "tracker_neck": TrackerNeck(sizes, grid),
         "prompt_encoder": PromptEncoder(sizes, grid),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference, worst
+from sam3_ros.core.precision.limits import LEAST_MASK_IOU
 from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import onnx_file
-from sam3_ros.export.precision.engine import open_engine
+from sam3_ros.export.precision.model_file import open_engine
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 
 Feeds = Mapping[str, Array]
@@ -146,3 +149,37 @@ def _cosine(expected: Array, found: Array) -> float:
     if not any(lengths):
         return 1.0
     return float(expected @ found / (lengths[0] * lengths[1])) if all(lengths) else 0.0
+
+
+_NAMED = 3
+log = logging.getLogger(__name__)
+
+
+def judge(figures: PrecisionFigures, allow_poor: bool = False) -> PrecisionFigures:
+    """The figures, if the masks are good enough.
+
+    Raises VerificationError, naming the worst stages, where they are not; with allow_poor the
+    figures come back with the note that they are poor, which belongs into the manifest.
+    """
+    least = LEAST_MASK_IOU[figures.precision]
+    reached = figures.end_to_end.mask_iou
+    if reached >= least:
+        return figures
+    complaint = (
+        f"in {figures.precision} the masks have a mean IoU of {reached:.4f} with those in fp32, "
+        f"at least {least} is wanted; the worst stages are {worst_stages(figures)}"
+    )
+    if not allow_poor:
+        raise VerificationError(f"{complaint}. Leave {figures.precision} out, or allow it as poor")
+    log.warning("%s; it is written because that was asked for", complaint)
+    return figures.accepted_as_poor()
+
+
+def worst_stages(figures: PrecisionFigures) -> str:
+    """In words: those with the smallest cosine, worst first."""
+    changed = sorted((one for one in figures.stages if not one.reused), key=lambda one: one.cosine)
+    return ", ".join(
+        f"{one.stage} (cosine {one.cosine:.6f}, off by {one.largest_difference:.2g} of "
+        f"{one.scale:.2g})"
+        for one in changed[:_NAMED]
+    )

@@ -15,13 +15,11 @@ from onnx import ModelProto
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
-from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite
-from sam3_ros.export.precision.model_file import Values, load_flat, save
+from sam3_ros.export.precision.model_file import Values, load_flat, open_engine, require_valid, save
 from sam3_ros.export.precision.placement import LISTED, PRODUCTS, Placement, place
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 from sam3_ros.export.precision.spread import measure_spreads
-from sam3_ros.export.precision.validity import require_valid
 
 Feeds = Mapping[str, Array]
 

@@ -20,7 +20,7 @@ HALF = "__half"
 def rewrite(model: ModelProto, values: Values, placement: Placement) -> None:
     """Change the model in place. Its inputs and outputs keep their types."""
     graph = model.graph
-    rewriter = _Rewriter(values, placement, (value.name for value in graph.input))
+    rewriter = _HalfRewriter(values, placement, (value.name for value in graph.input))
     nodes = [new for index, node in enumerate(graph.node) for new in rewriter.rewrite(index, node)]
     for value in graph.output:
         nodes.extend(rewriter.provide(value.name, half=False))
@@ -31,7 +31,7 @@ def rewrite(model: ModelProto, values: Values, placement: Placement) -> None:
     _describe(model)
 
 
-class _Rewriter:
+class _HalfRewriter:
     """Goes through the nodes in order, and remembers which values exist in which precision."""
 
     def __init__(self, values: Values, placement: Placement, given: Iterable[str]) -> None:

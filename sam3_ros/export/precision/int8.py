@@ -25,13 +25,11 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
-from sam3_ros.export.precision.engine import open_engine
 from sam3_ros.export.precision.half_graph import rewrite
-from sam3_ros.export.precision.model_file import Values, load_flat, save
+from sam3_ros.export.precision.model_file import Values, load_flat, open_engine, require_valid, save
 from sam3_ros.export.precision.placement import tables_in_half
 from sam3_ros.export.precision.spread import measure_spreads
 from sam3_ros.export.precision.stored_products import as_matmuls
-from sam3_ros.export.precision.validity import require_valid
 
 #: Stages whose answers are the masks, the ratings and the exemplars themselves: an eighth of a
 #: model's weights and less of its time, and each rounding shows. Left in float32.

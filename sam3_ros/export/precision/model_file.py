@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnx.inliner
+import onnxruntime
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from sam3_ros.core.errors import ExportError
@@ -139,3 +141,34 @@ def _constants_to_initializers(graph: GraphProto) -> None:
             kept.append(node)
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def require_valid(path: Path) -> None:
+    """Raise ExportError unless ONNX's checker, types and shapes included, finds the file sound."""
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except Exception as error:  # checker and shape inference have errors of their own
+        raise ExportError(f"{path.name} came out as invalid ONNX: {error}") from error
+
+
+_ONLY_ERRORS = 3
+
+
+def open_engine(path: Path, optimised: bool = True) -> Any:
+    """An onnxruntime.InferenceSession. Raises ExportError where the file cannot be loaded.
+
+    optimised=False runs the graph node by node, in the order in which they are written.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ONLY_ERRORS
+    options.enable_cpu_mem_arena = False  # a few runs each: memory matters more than speed
+    if not optimised:
+        level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.graph_optimization_level = level
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED  # as they stand
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the engine's own errors have no common base
+        raise ExportError(f"ONNX Runtime cannot load {path}: {error}") from error

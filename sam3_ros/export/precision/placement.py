@@ -8,14 +8,14 @@ near the end of half's range, or near its small end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
 from sam3_ros.export.precision.model_file import Values, captured_names, weight
-from sam3_ros.export.precision.upstream import upstream
 
 #: Half ends at 65504. An eighth of that leaves room for images unlike those it was measured on.
 LARGEST = 2.0**13
@@ -166,3 +166,33 @@ def _rounds(tensor: TensorProto) -> bool:
 
 def _is_large(tensor: TensorProto) -> bool:
     return int(np.prod(tensor.dims, dtype=np.int64)) >= WORTH_HALVING
+
+
+def upstream(
+    nodes: Sequence[NodeProto],
+    ends: AbstractSet[str],
+    through: AbstractSet[str],
+    products: AbstractSet[str],
+    crossed: int,
+) -> frozenset[int]:
+    """Indices of the nodes whose results reach the first input of a node of a type in `ends`.
+
+    The way back leads through nodes of the types in `through`, and through up to `crossed` nodes
+    of the types in `products`; the product where it ends is found too, other nodes are not.
+    """
+    producer = {name: index for index, node in enumerate(nodes) for name in node.output}
+    waiting = [(name, crossed) for node in nodes if node.op_type in ends for name in node.input[:1]]
+    furthest: dict[int, int] = {}
+    while waiting:
+        name, left = waiting.pop()
+        index = producer.get(name)
+        if index is None or furthest.get(index, -1) >= left:
+            continue
+        is_product = nodes[index].op_type in products
+        if is_product or nodes[index].op_type in through:
+            furthest[index] = left
+        if nodes[index].op_type in through:
+            waiting.extend((before, left) for before in nodes[index].input)
+        elif is_product and left:
+            waiting.extend((before, left - 1) for before in nodes[index].input)
+    return frozenset(furthest)

@@ -8,12 +8,16 @@ therefore say every rounding explicitly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import onnx
 from onnx import NodeProto, TensorProto, helper
 
+from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.order import StageSpec
+from sam3_ros.core.stages.session import BRIEF_USE
 from sam3_ros.export.precision.model_file import Values, load_flat, save
 
 _ROUNDED = "__rounded"
@@ -63,3 +67,19 @@ def _explicit(node: NodeProto, half: set[str], widened: set[str]) -> Iterator[No
     yield new
     for name in makes_half:
         yield helper.make_node("Cast", [name + _ROUNDED], [name], to=TensorProto.FLOAT16)
+
+
+def measured_graph(
+    stages: Iterable[StageSpec], files: Mapping[str, Path], scratch: Path
+) -> StageGraph:
+    """The stages on the CPU, half precision with every rounding that a GPU makes.
+
+    files: by stage name. scratch: an existing folder for the files that are run in their place; it
+    must outlive the graph.
+    """
+    return StageGraph(
+        stages,
+        lambda stage: open_session(
+            rounded_as_on_gpu(files[stage.name], scratch), options=BRIEF_USE
+        ),
+    )

@@ -12,8 +12,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
 from sam3_ros.core.stages.session import Array
-from sam3_ros.export.precision.engine import open_engine
-from sam3_ros.export.precision.model_file import load_flat, save
+from sam3_ros.export.precision.model_file import load_flat, open_engine, save
 
 _MEASURES = {"ReduceMax": "largest", "ReduceMin": "smallest", "ReduceL2": "length", "Size": "size"}
 

@@ -20,7 +20,7 @@ _PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
 def as_matmuls(model: ModelProto) -> None:
     """Change the model in place: each Gemm that only multiplies by stored weights and adds becomes
     MatMul and Add, and no stored matrix is transposed by a node. Nothing else changes."""
-    rewriter = _Rewriter(model)
+    rewriter = _GemmRewriter(model)
     nodes = [new for node in model.graph.node for new in rewriter.rewritten(node)]
     read = {name for node in nodes for name in (*node.input, *captured_names(node))}
     read.update(value.name for value in model.graph.output)
@@ -31,7 +31,7 @@ def as_matmuls(model: ModelProto) -> None:
     model.graph.initializer.extend([*kept, *made])
 
 
-class _Rewriter:
+class _GemmRewriter:
     """transposed: new initializers by name."""
 
     def __init__(self, model: ModelProto) -> None:

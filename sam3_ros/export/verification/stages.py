@@ -17,7 +17,7 @@ from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.errors import Sam3RosError, VerificationError
 from sam3_ros.core.precision.limits import ROUNDING_ALLOWED
 from sam3_ros.core.stages.session import BRIEF_USE, Array, Session
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
 
 #: Absolute, on inputs of unit scale; of an output that reaches beyond 1, as a part of its largest.
 LIMIT = 1e-4
@@ -77,7 +77,7 @@ class StageCase:
 
 
 @dataclass(frozen=True)
-class StageFigures:
+class StageVerification:
     """A stage that was verified: figures by output, and the cases that were tried."""
 
     stage: str
@@ -89,10 +89,10 @@ class StageFigures:
         """Largest absolute difference of any output."""
         return max(figures.largest for figures in self.outputs.values())
 
-    def joined(self, other: StageFigures) -> StageFigures:
+    def joined(self, other: StageVerification) -> StageVerification:
         """The worse figures, and all cases."""
         outputs = {name: own.with_case(other.outputs[name]) for name, own in self.outputs.items()}
-        return StageFigures(self.stage, outputs, self.cases + other.cases)
+        return StageVerification(self.stage, outputs, self.cases + other.cases)
 
     def as_dict(self) -> dict[str, object]:
         """For the manifest: figures rounded to three digits, cosine to eight."""
@@ -113,11 +113,11 @@ class StageFigures:
 
 def verify_stage(
     name: str,
-    stage: Stage,
+    stage: StageModule,
     model: Path | Session,
     cases: Iterable[StageCase] | None = None,
-    refilled: Callable[[], Stage] | None = None,
-) -> StageFigures:
+    refilled: Callable[[], StageModule] | None = None,
+) -> StageVerification:
     """Hold a stage's ONNX file (or a session of it) against PyTorch.
 
     cases: by default unit_cases: many lengths and seeds. refilled: gives the stage with its weights
@@ -138,15 +138,15 @@ def verify_stage(
     finally:
         if isinstance(model, Path):
             session.close()
-    return StageFigures(name, figures, tuple(tried))
+    return StageVerification(name, figures, tuple(tried))
 
 
 class ExactStage:
     """A stage in float64, made when it is first asked: some amplify the last bit of a number."""
 
-    def __init__(self, stage: Callable[[], Stage]) -> None:
+    def __init__(self, stage: Callable[[], StageModule]) -> None:
         self._make = stage
-        self._stage: Stage | None = None
+        self._stage: StageModule | None = None
 
     def outputs(self, case: StageCase) -> dict[str, Array]:
         """What the stage makes of a case's inputs, by canonical name."""
@@ -158,7 +158,7 @@ class ExactStage:
         return {n: t.numpy() for n, t in zip(self._stage.outputs, found, strict=True)}
 
 
-def unit_cases(stage: Stage) -> Iterator[StageCase]:
+def unit_cases(stage: StageModule) -> Iterator[StageCase]:
     """Inputs of unit scale: every length to try, each with a seed of its own."""
     for seed, lengths in enumerate(tried_lengths(stage), start=1):
         inputs = stage.examples(lengths, seed)
@@ -172,7 +172,7 @@ def unit_cases(stage: Stage) -> Iterator[StageCase]:
         )
 
 
-def tried_lengths(stage: Stage) -> list[dict[str, int]]:
+def tried_lengths(stage: StageModule) -> list[dict[str, int]]:
     """Combinations of lengths in which each length to try occurs, and the longest of all."""
     options = [_options(stage, length) for length in stage.lengths()]
     if not options:
@@ -189,7 +189,7 @@ def tried_lengths(stage: Stage) -> list[dict[str, int]]:
     return [dict(zip(stage.lengths(), combination, strict=True)) for combination in chosen]
 
 
-def _options(stage: Stage, length: str) -> tuple[int, ...]:
+def _options(stage: StageModule, length: str) -> tuple[int, ...]:
     shortest = stage.shortest.get(length, 1)
     sizes = (*TRIED_LENGTHS.get(length, _DEFAULT_LENGTHS), shortest)
     return tuple(dict.fromkeys(size for size in sizes if size >= shortest))

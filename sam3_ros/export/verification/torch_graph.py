@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.order import Stage as NamedStage
+from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.session import Array, TensorSpec
 from sam3_ros.export.network import Network
-from sam3_ros.export.stage import Stage
+from sam3_ros.export.stage import StageModule
+from sam3_ros.export.verification.stages import StageCase
 
 
 class TorchSession:
@@ -20,7 +24,7 @@ class TorchSession:
 
     provider = "PyTorch"
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: StageModule) -> None:
         self._stage = stage.eval()
         example = stage.examples(dict.fromkeys(stage.lengths(), 2), seed=0)
         self.inputs = MappingProxyType(
@@ -54,7 +58,7 @@ def torch_graph(network: Network) -> StageGraph:
     """The network's stages as a StageGraph, names canonical on both sides."""
     stages = network.stages()
     named = [
-        NamedStage(
+        StageSpec(
             name,
             {tensor: tensor for tensor in stage.inputs},
             {tensor: tensor for tensor in stage.outputs},
@@ -62,3 +66,32 @@ def torch_graph(network: Network) -> StageGraph:
         for name, stage in stages.items()
     ]
     return StageGraph(named, lambda stage: TorchSession(stages[stage.name]))
+
+
+#: Of a stage; the tensors of a full-size model take tens of megabytes each.
+KEPT = 2
+
+
+@contextmanager
+def observing(stages: Mapping[str, StageModule]) -> Iterator[dict[str, list[StageCase]]]:
+    """While open, keeps of each stage its first and its latest run in PyTorch."""
+    cases: dict[str, list[StageCase]] = {name: [] for name in stages}
+    with ExitStack() as hooks:
+        for name, stage in stages.items():
+            handle = stage.register_forward_hook(_keeping(stage, cases[name]))
+            hooks.callback(handle.remove)
+        yield cases
+
+
+def _keeping(stage: StageModule, cases: list[StageCase]) -> Callable[[nn.Module, Any, Any], None]:
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+        del cases[KEPT - 1 :]
+        cases.append(
+            StageCase(
+                "the first real input" if not cases else "the last real input",
+                {name: t.numpy() for name, t in zip(stage.inputs, inputs, strict=True)},
+                {name: t.numpy() for name, t in zip(stage.outputs, outputs, strict=True)},
+            )
+        )
+
+    return keep

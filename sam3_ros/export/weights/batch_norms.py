@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, Tensor, nn
 
+from sam3_ros.export.fills import natural_images
 from sam3_ros.export.network import Network
-from sam3_ros.export.stage import Stage
-from sam3_ros.export.weights.natural_images import natural_images
+from sam3_ros.export.stage import StageModule
 
 IMAGES_OF_A_KIND = 2
 LENGTH = 8  # of every axis that may grow, such as prompts
@@ -42,10 +42,10 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
     return [norm for norm in found if norm.track_running_stats]
 
 
-def _stages_to_run(stages: Mapping[str, Stage]) -> list[Stage]:
+def _stages_to_run(stages: Mapping[str, StageModule]) -> list[StageModule]:
     """Those with a batch norm, and those that compute what these take."""
     wanted: set[str] = set()
-    needed: list[Stage] = []
+    needed: list[StageModule] = []
     for stage in reversed(stages.values()):
         if batch_norms(stage) or wanted.intersection(stage.outputs):
             wanted |= set(stage.inputs)
@@ -53,7 +53,7 @@ def _stages_to_run(stages: Mapping[str, Stage]) -> list[Stage]:
     return needed
 
 
-def _inputs(stage: Stage, computed: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+def _inputs(stage: StageModule, computed: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
     lengths = {name: max(LENGTH, stage.shortest.get(name, 1)) for name in stage.lengths()}
     examples = stage.examples(lengths, seed)
     if "pixel_values" in examples:
@@ -69,7 +69,7 @@ def _images(shape: torch.Size, seed: int) -> Tensor:
 
 
 @contextmanager
-def _measuring(stage: Stage) -> Iterator[None]:
+def _measuring(stage: StageModule) -> Iterator[None]:
     """While open, batch norms normalise by the batch at hand, and keep its mean and variance.
 
     So each measures what reaches it once those before it have their final values.

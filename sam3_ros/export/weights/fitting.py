@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sam3_ros.export.bindings import Binding, joined_shape, same_shape
 from sam3_ros.export.checkpoint.contents import Checkpoint, Shape
-from sam3_ros.export.family import Component, Family
+from sam3_ros.export.family import Component, Family, component_of
 from sam3_ros.export.network import Network
-from sam3_ros.export.weights.joining import joined_shape, same_shape
-from sam3_ros.export.weights.names import Binding
 
 KINDS = ("missing", "unexpected", "mis-shaped", "of another type")
 NAMES_SHOWN = 4
@@ -27,12 +26,6 @@ class Misfit:
     kind: str
     name: str
     detail: str = ""
-
-
-def component_of(name: str, components: Iterable[Component]) -> Component | None:
-    """The component with the longest prefix of the tensor's name."""
-    owners = [component for component in components if name.startswith(component.prefix)]
-    return max(owners, key=lambda component: len(component.prefix), default=None)
 
 
 def misfits(network: Network, checkpoint: Checkpoint, family: Family) -> list[Misfit]:

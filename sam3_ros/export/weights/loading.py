@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from sam3_ros.core.errors import CheckpointError
-from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.bindings import joined, original_shapes, split
+from sam3_ros.export.checkpoint.contents import Checkpoint, is_finite
+from sam3_ros.export.checkpoint.file import SAFETENSORS, TORCH, atomic_file
+from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
 from sam3_ros.export.family import Family
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.fitting import KINDS, Misfit, listed, misfits
-from sam3_ros.export.weights.joining import joined, original_shapes, split
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +104,24 @@ def _finite(name: str, checkpoint: Checkpoint) -> Tensor:
     return tensor
 
 
-def is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers are finite; without a copy of the tensor."""
-    if tensor.numel() == 0 or not tensor.is_floating_point():
-        return True
-    low, high = torch.aminmax(tensor)
-    return math.isfinite(low) and math.isfinite(high)
+def write_checkpoint(network: Network, path: Path, replace_existing: bool = False) -> None:
+    """Write the network under the original's tensor names.
+
+    path: ends in .safetensors, or in .pt or .pth for {"model": tensors}. Raises CheckpointError for
+    another ending, and where the file exists and replace_existing is not set.
+    """
+    if path.suffix not in (SAFETENSORS, *TORCH):
+        raise CheckpointError(f"{path} must end in {', '.join((SAFETENSORS, *TORCH))}")
+    with atomic_file(path, replace_existing) as unfinished:
+        if path.suffix == SAFETENSORS:
+            tensors = dict(original_tensors(network))
+            contents = {name: (tuple(t.shape), t.dtype) for name, t in tensors.items()}
+            write_safetensors(unfinished, contents, tensors.__getitem__, {})
+        else:
+            tensors = {name: _owned(tensor) for name, tensor in original_tensors(network)}
+            torch.save({"model": tensors}, unfinished)
+
+
+def _owned(tensor: Tensor) -> Tensor:
+    """A tensor that is all of its storage: torch.save writes the whole storage of a view."""
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from sam3_ros.export.bindings import Shape, joined, original_shapes, split
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.batch_norms import BatchNorm
-from sam3_ros.export.weights.joining import Shape, joined, original_shapes, split
 
 _CONVOLUTIONS_BACKWARDS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 #: At 1, a hundred layers of untrained branches amplify a rounding error by thousands (RepViT-M2.3),

@@ -15,19 +15,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.sam.modeling_sam import SamLayerNorm
 
+from sam3_ros.export.bindings import SAME_NAMES
 from sam3_ros.export.fills import pictures
 from sam3_ros.export.models.trunks.efficientvit_blocks import (
     LARGE,
-    AttentionBlock,
     ConvLayer,
     FusedBottleneck,
     InvertedBottleneck,
+    LinearAttentionBlock,
     Operations,
     Residual,
     TwoConvolutions,
 )
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import SAME_NAMES
+from sam3_ros.export.stage import StageModule, TensorInput
 
 NORM_EPS = 1e-6
 STYLE = replace(LARGE, norm_eps=NORM_EPS)
@@ -90,7 +90,7 @@ class EfficientVitSamSizes:
         """Side of the answer, in cells: the same for all input sizes."""
         return self.cells
 
-    def build(self, input_size: int) -> Stage:
+    def build(self, input_size: int) -> StageModule:
         """Stage `image`, its weights not filled."""
         return EfficientVitSamImage(self, input_size)
 
@@ -128,7 +128,9 @@ def _keeping(here: Resolution, sizes: EfficientVitSamSizes) -> list[nn.Module]:
 
 def _block(here: Resolution, sizes: EfficientVitSamSizes) -> nn.Module:
     if here.kind == "att":
-        return AttentionBlock(here.width, sizes.head, here.expand, STYLE, scales=(sizes.kernel,))
+        return LinearAttentionBlock(
+            here.width, sizes.head, here.expand, STYLE, scales=(sizes.kernel,)
+        )
     block = _CONVOLUTIONS[here.kind]
     return Residual(
         block(here.width, here.width, 1, here.expand, STYLE, fewer_norms=here.fewer_norms)
@@ -164,7 +166,7 @@ class SamNeck(nn.Module):
         return F.interpolate(x, size=self._size, mode="bicubic", align_corners=False)
 
 
-class EfficientVitSamImage(Stage):
+class EfficientVitSamImage(StageModule):
     """pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,g,g]."""
 
     outputs: ClassVar[tuple[str, ...]] = ("sam_embed",)

@@ -27,8 +27,8 @@ from transformers.models.sam.modeling_sam import (
 )
 
 from sam3_ros.export import fills
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.bindings import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 #: Points are given in this frame, px, whatever the size of the encoder's input.
 PROMPT_SPACE = 1024
@@ -108,7 +108,7 @@ class SamDecoderSizes:
         return config
 
 
-class PromptEncoderStage(Stage):
+class PromptEncoderStage(StageModule):
     """Points and a mask as tokens and as a picture.
 
     point_coords f32[P,N,2] px of the prompt space, point_labels int64[P,N] (-1 padding, 0, 1, 2 and
@@ -150,7 +150,7 @@ class PromptEncoderStage(Stage):
         return sparse, torch.where(given, encoder.mask_embed(mask_input), without_mask)
 
 
-class MaskDecoderStage(Stage):
+class MaskDecoderStage(StageModule):
     """Four masks and how good each is, of every prompt about one image.
 
     sam_embed f32[1,C,g,g], sparse f32[P,T,C], dense f32[P,C,g,g] -> sam_masks f32[P,4,4g,4g] logits

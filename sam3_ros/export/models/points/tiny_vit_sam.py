@@ -13,10 +13,10 @@ from typing import ClassVar
 from torch import Tensor, nn
 from transformers.models.sam.modeling_sam import SamLayerNorm
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import pictures
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 PATCH = 4
 NECK_EPS = 1e-6
@@ -39,7 +39,7 @@ class TinyVitSamSizes:
         """Side of the answer, in cells."""
         return input_size // self.step
 
-    def build(self, input_size: int) -> Stage:
+    def build(self, input_size: int) -> StageModule:
         """Stage `image`, its weights not filled."""
         return TinyVitSamImage(self, input_size)
 
@@ -53,7 +53,7 @@ def _neck(inputs: int, channels: int) -> nn.Sequential:
     )
 
 
-class TinyVitSamImage(Stage):
+class TinyVitSamImage(StageModule):
     """pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,S/16,S/16]."""
 
     outputs: ClassVar[tuple[str, ...]] = ("sam_embed",)

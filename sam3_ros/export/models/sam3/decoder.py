@@ -14,13 +14,12 @@ from transformers.models.sam3.modeling_sam3 import (
     inverse_sigmoid,
 )
 
+from sam3_ros.export.bindings import NameRules, Rule
 from sam3_ros.export.fills import leading_mask, unit_features
+from sam3_ros.export.models.sam3.attention import attended, grid_positions
 from sam3_ros.export.models.sam3.layer_names import attention_rules, perceptron_rules
-from sam3_ros.export.models.sam3.positions import grid_positions
 from sam3_ros.export.models.sam3.sizes import DECODER, DetectorSizes
-from sam3_ros.export.models.sam3.token_masks import attended
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules, Rule
+from sam3_ros.export.stage import StageModule, TensorInput
 
 #: Distances to a box's sides are taken in eighths of the image, then as logarithms to this base.
 EIGHTHS = 8
@@ -51,7 +50,7 @@ def _rules() -> tuple[Rule, ...]:
     )
 
 
-class Decoder(Stage):
+class Decoder(StageModule):
     """memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T]
     -> queries f32[P,Q,D], pred_boxes f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
 

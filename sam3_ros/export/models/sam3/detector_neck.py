@@ -9,13 +9,20 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import unit_features
-from sam3_ros.export.models.sam3.neck import COARSE, FINE, MIDDLE, Neck, neck_rules
-from sam3_ros.export.models.sam3.neck_folding import FoldedFineLevel, FoldedMiddleLevel
+from sam3_ros.export.models.sam3.neck import (
+    COARSE,
+    FINE,
+    MIDDLE,
+    FoldedFineLevel,
+    FoldedMiddleLevel,
+    Neck,
+    neck_rules,
+)
 from sam3_ros.export.models.sam3.sizes import NECK, DetectorSizes
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 UNNEEDED = (
     Unneeded(
@@ -25,7 +32,7 @@ UNNEEDED = (
 )
 
 
-class DetectorNeck(Stage):
+class DetectorNeck(StageModule):
     """trunk f32[1,C,g,g] -> fpn2 f32[1,D,g,g]."""
 
     outputs = ("fpn2",)
@@ -44,7 +51,7 @@ class DetectorNeck(Stage):
         return self.neck(trunk)
 
 
-class DetectorPyramid(Stage):
+class DetectorPyramid(StageModule):
     """trunk f32[1,C,g,g] -> fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g]: what masks are drawn on."""
 
     outputs = ("fpn0", "fpn1")
@@ -62,11 +69,11 @@ class DetectorPyramid(Stage):
     def forward(self, trunk: Tensor) -> tuple[Tensor, ...]:
         return self.neck(trunk)
 
-    def folded(self) -> Stage:
+    def folded(self) -> StageModule:
         return _FoldedPyramid(self)
 
 
-class _FoldedPyramid(Stage):
+class _FoldedPyramid(StageModule):
     outputs = DetectorPyramid.outputs
 
     def __init__(self, plain: DetectorPyramid) -> None:

@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from transformers.models.sam3.configuration_sam3 import Sam3DETREncoderConfig
 from transformers.models.sam3.modeling_sam3 import Sam3Attention, Sam3DetrEncoderLayer
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import leading_mask, unit_features
+from sam3_ros.export.models.sam3.attention import attended, grid_positions
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
-from sam3_ros.export.models.sam3.positions import grid_positions
 from sam3_ros.export.models.sam3.sizes import FUSION, DetectorSizes
-from sam3_ros.export.models.sam3.token_masks import attended
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 #: Queries that attend at a time. All 5184 at once take 1.8 GB of working memory, and more time.
 QUERIES_AT_A_TIME = 648
@@ -46,7 +45,7 @@ class ChunkedAttention(Sam3Attention):
         return self.o_proj(joined), None
 
 
-class FusionImage(Stage):
+class FusionImage(StageModule):
     """fpn2 f32[1,D,g,g] -> places f32[1,g*g,D]: the first layer's self attention.
 
     Source: facebookresearch/sam3, sam3/model/encoder.py.
@@ -77,7 +76,7 @@ class FusionImage(Stage):
         return (places + read,)
 
 
-class Fusion(Stage):
+class Fusion(StageModule):
     """places f32[1,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> memory f32[P,g*g,D].
 
     Source: facebookresearch/sam3, sam3/model/encoder.py.

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from transformers.models.sam3.configuration_sam3 import Sam3GeometryEncoderConfig
-from transformers.models.sam3.modeling_sam3 import Sam3GeometryEncoder
+from transformers.models.sam3.modeling_sam3 import Sam3GeometryEncoder, box_cxcywh_to_xyxy
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import binary_labels, leading_mask, unit_boxes, unit_features
-from sam3_ros.export.models.sam3.box_pooling import pool_boxes
+from sam3_ros.export.models.sam3.attention import attended, grid_positions
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
-from sam3_ros.export.models.sam3.positions import grid_positions
 from sam3_ros.export.models.sam3.sizes import GEOMETRY, DetectorSizes
-from sam3_ros.export.models.sam3.token_masks import attended
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 UNNEEDED = (
     Unneeded(
@@ -28,7 +27,7 @@ UNNEEDED = (
 )
 
 
-class Geometry(Stage):
+class Geometry(StageModule):
     """boxes f32[P,N,4] cxcywh in [0, 1], box_labels int64[P,N] (1 like this, 0 not like this),
     box_mask bool[P,N], fpn2 f32[1,D,g,g]
     -> geometry_features f32[P,N+1,D], geometry_mask bool[P,N+1].
@@ -110,3 +109,38 @@ class Geometry(Stage):
         )
         sines = torch.cat([sines_y, sines_x], dim=-1).view(*boxes.shape[:2], -1)
         return torch.cat([sines, height[..., None], width[..., None]], dim=-1)
+
+
+def pool_boxes(features: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """f32[1,C,g,g], f32[P,N,4] cxcywh in [0, 1] -> f32[P,N,C,size,size]; N may not be 0.
+
+    A bin's value is the mean of bilinear samples, about one a feature in each direction; samples
+    outside of the features count as zeros. Both directions are independent, so that the mean is
+    `rows @ features @ columns` with one weight a bin and feature. A box wider than the image by
+    more than a bin is sampled more coarsely than roi_align would.
+    """
+    grid = features.shape[-1]
+    x1, y1, x2, y2 = (box_cxcywh_to_xyxy(boxes) * grid).unbind(-1)
+    columns, rows = _weights(x1, x2, size, grid), _weights(y1, y2, size, grid)
+    by_row = features[0].permute(1, 0, 2).flatten(1)  # [g, C*g]
+    of_rows = (rows @ by_row).unflatten(-1, (-1, grid))  # [P,N,size,C,g]
+    return (of_rows.transpose(2, 3)) @ columns.transpose(2, 3)[:, :, None]
+
+
+def _weights(start: Tensor, end: Tensor, bins: int, grid: int) -> Tensor:
+    """How much each of `grid` features counts in each bin between start and end: [P,N,bins,grid].
+
+    Source of the rule: torchvision, ops/csrc/ops/cpu/roi_align_kernel.cpp, aligned=False and
+    sampling_ratio=-1: at least one feature wide, ceil(width of a bin) samples a bin.
+    """
+    most = math.ceil(grid / bins) + 1
+    width = ((end - start).clamp(min=1) / bins)[..., None, None]  # of a bin
+    samples = width.ceil().clamp(max=most)
+    sample = torch.arange(most, device=start.device).to(start.dtype)
+    bin_ = torch.arange(bins, device=start.device).to(start.dtype)[:, None]
+    at = start[..., None, None] + bin_ * width + (sample + 0.5) * width / samples
+    counts = (sample < samples) & (at >= -1) & (at <= grid)
+    inside = at.clamp(0, grid - 1)[..., None]
+    feature = torch.arange(grid, device=start.device).to(start.dtype)
+    bilinear = (1 - (inside - feature).abs()).clamp(min=0)  # [P,N,bins,most,grid]
+    return (bilinear * counts[..., None].to(start.dtype)).sum(-2) / samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sam3_ros.export.weights.names import Rule
+from sam3_ros.export.bindings import Rule
 
 
 def attention_rules(ours: str, originals: str) -> tuple[Rule, ...]:

@@ -15,16 +15,16 @@ from transformers.models.sam3_tracker.modeling_sam3_tracker import (
     Sam3TrackerPositionalEmbedding,
 )
 
+from sam3_ros.export.bindings import NameRules, Rule
 from sam3_ros.export.fills import unit_features
 from sam3_ros.export.models.sam3.prompt_encoder import POSITION_MATRIX
 from sam3_ros.export.models.sam3.tracker_sizes import MASK_DECODER, MASKS, TrackerSizes
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules, Rule
+from sam3_ros.export.stage import StageModule, TensorInput
 
 TRANSFORMER = MASK_DECODER + "transformer."
 
 
-def perceptron_rules(ours: str, originals: str) -> tuple[Rule, ...]:
+def feed_forward_rules(ours: str, originals: str) -> tuple[Rule, ...]:
     """A three layer perceptron: transformers' names to the original's. `ours` is an expression."""
     return (
         (ours + r"\.proj_in\.(?P<leaf>.*)", originals + r".layers.0.\g<leaf>"),
@@ -44,7 +44,7 @@ _NAMES: tuple[Rule, ...] = (
     (r"decoder\.upscale_conv1\.(.*)", MASK_DECODER + r"output_upscaling.0.\1"),
     (r"decoder\.upscale_layer_norm\.(.*)", MASK_DECODER + r"output_upscaling.1.\1"),
     (r"decoder\.upscale_conv2\.(.*)", MASK_DECODER + r"output_upscaling.3.\1"),
-    *perceptron_rules(
+    *feed_forward_rules(
         r"decoder\.(?P<head>output_hypernetworks_mlps\.\d|iou_prediction_head|pred_obj_score_head)",
         MASK_DECODER + r"\g<head>",
     ),
@@ -52,7 +52,7 @@ _NAMES: tuple[Rule, ...] = (
 )
 
 
-class MaskDecoder(Stage):
+class MaskDecoder(StageModule):
     """A prompt's tokens against the image -> four answers; choosing is the caller's part.
 
     sam_embed f32[1,D,g,g], sam_s0 f32[1,D/8,4g,4g], sam_s1 f32[1,D/4,2g,2g] of one image; sparse

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import mask_probabilities
 from sam3_ros.export.models.sam3.tracker_sizes import MASK_SCALE, PATCH, TRACKER
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 
-class MaskPrompt(Stage):
+class MaskPrompt(StageModule):
     """object_mask f32[P,1,14g,14g], 0 or 1 -> mask_prompt f32[P,1,4g,4g], for mask_input.
 
     With it (has_mask 1), one padding point, and frame_features in place of sam_embed, the mask

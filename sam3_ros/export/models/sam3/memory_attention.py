@@ -20,17 +20,17 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
     rotate_pairwise,
 )
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import frame_ages, shares, unit_features
 from sam3_ros.export.models.sam3.tracker_sizes import MEMORY_ATTENTION, TRACKER, TrackerSizes
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 ROTARY_BASE = 10000.0
 POSITION_SHARE = 0.1
 QUERIES_AT_ONCE = 1024  # keeps the attention's working memory to a fifth, to the same result
 
 
-class MemoryAttention(Stage):
+class MemoryAttention(StageModule):
     """One object: the current frame and its memories -> tracked_embed f32[1,D,g,g].
 
     The mask decoder takes tracked_embed as its sam_embed, with one padding point as the prompt.

@@ -13,6 +13,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
     Sam3TrackerVideoMemoryEncoder,
 )
 
+from sam3_ros.export.bindings import NameRules, Rule
 from sam3_ros.export.fills import mask_probabilities, unit_features
 from sam3_ros.export.models.sam3.tracker_sizes import (
     MEMORY_ENCODER,
@@ -21,8 +22,7 @@ from sam3_ros.export.models.sam3.tracker_sizes import (
     TRACKER,
     TrackerSizes,
 )
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules, Rule
+from sam3_ros.export.stage import StageModule, TensorInput
 
 MASK_GAIN, MASK_OFFSET = 20.0, -10.0
 HALVINGS = 4
@@ -36,7 +36,7 @@ _BLOCK = MEMORY_ENCODER + r"fuser.\1"
 _FUSER = r"encoder\.memory_fuser\.(layers\.\d+\.)"
 
 
-class MemoryEncoder(Stage):
+class MemoryEncoder(StageModule):
     """A frame and an object's mask in it -> mask_memory f32[P,m,g,g], one for each of P objects.
 
     frame_features f32[1,D,g,g] of the frame. object_score f32[P,1] logit: at 0 or below, the

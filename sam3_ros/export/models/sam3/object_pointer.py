@@ -10,14 +10,14 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
     Sam3TrackerVideoFeedForward,
 )
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import unit_features
-from sam3_ros.export.models.sam3.mask_decoder import perceptron_rules
+from sam3_ros.export.models.sam3.mask_decoder import feed_forward_rules
 from sam3_ros.export.models.sam3.tracker_sizes import MASKS, TRACKER, TrackerSizes
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 
-class ObjectPointer(Stage):
+class ObjectPointer(StageModule):
     """sam_tokens f32[P,4,D], object_score f32[P,1] -> pointers f32[P,4,D], one for each mask.
 
     Keep the one of the mask that answered where the prompt was ambiguous (no point, as on a tracked
@@ -29,7 +29,7 @@ class ObjectPointer(Stage):
     outputs = ("pointers",)
     original_names = NameRules(
         (
-            *perceptron_rules("projection", TRACKER + "obj_ptr_proj"),
+            *feed_forward_rules("projection", TRACKER + "obj_ptr_proj"),
             (r"no_obj_ptr", TRACKER + "no_obj_ptr"),
         )
     )

@@ -11,6 +11,7 @@ from transformers.models.sam3_tracker.configuration_sam3_tracker import (
 )
 from transformers.models.sam3_tracker.modeling_sam3_tracker import Sam3TrackerPromptEncoder
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import click_labels, flags, mask_logits, points_within
 from sam3_ros.export.models.sam3.tracker_sizes import (
     MASK_SCALE,
@@ -18,14 +19,13 @@ from sam3_ros.export.models.sam3.tracker_sizes import (
     PROMPT_ENCODER,
     TrackerSizes,
 )
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 PADDING = -1
 POSITION_MATRIX = PROMPT_ENCODER + "pe_layer.positional_encoding_gaussian_matrix"
 
 
-class PromptEncoder(Stage):
+class PromptEncoder(StageModule):
     """Clicks and a mask -> sparse f32[P,N+1,D] tokens and dense f32[P,D,g,g] embedding.
 
     point_coords f32[P,N,2] as x, y in pixels of the model's input, a pixel's centre half a pixel

@@ -8,14 +8,14 @@ from torch import Tensor
 from transformers.models.sam3.configuration_sam3 import Sam3Config
 from transformers.models.sam3.modeling_sam3 import Sam3DotProductScoring
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import leading_mask, unit_features
 from sam3_ros.export.models.sam3.layer_names import perceptron_rules
 from sam3_ros.export.models.sam3.sizes import SCORING, DetectorSizes
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 
-class Scoring(Stage):
+class Scoring(StageModule):
     """queries f32[P,Q,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> logits f32[P,Q] in +-12.
 
     Source: facebookresearch/sam3, sam3/model/model_misc.py.

@@ -7,18 +7,25 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import unit_features
-from sam3_ros.export.models.sam3.neck import COARSE, FINE, MIDDLE, Neck, neck_rules
-from sam3_ros.export.models.sam3.neck_folding import FoldedFineLevel, FoldedNarrowMiddleLevel
+from sam3_ros.export.models.sam3.neck import (
+    COARSE,
+    FINE,
+    MIDDLE,
+    FoldedFineLevel,
+    FoldedNarrowMiddleLevel,
+    Neck,
+    neck_rules,
+)
 from sam3_ros.export.models.sam3.tracker_sizes import (
     MASK_DECODER,
     TRACKER,
     TRACKER_NECK,
     TrackerSizes,
 )
-from sam3_ros.export.stage import Stage, TensorInput
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.stage import StageModule, TensorInput
 
 UNNEEDED = (
     Unneeded(
@@ -32,7 +39,7 @@ UNNEEDED = (
 )
 
 
-class TrackerNeck(Stage):
+class TrackerNeck(StageModule):
     """trunk f32[1,C,g,g] -> what clicks need, once an image.
 
     sam_embed f32[1,D,g,g] carries the "no memory" embedding: the mask decoder takes it for single
@@ -68,11 +75,11 @@ class TrackerNeck(Stage):
         sam_embed = coarse + self.no_mem_embed.reshape(1, -1, 1, 1)
         return sam_embed, self.conv_s0(fine), self.conv_s1(middle), coarse
 
-    def folded(self) -> Stage:
+    def folded(self) -> StageModule:
         return _FoldedTrackerNeck(self)
 
 
-class _FoldedTrackerNeck(Stage):
+class _FoldedTrackerNeck(StageModule):
     outputs = TrackerNeck.outputs
 
     def __init__(self, plain: TrackerNeck) -> None:

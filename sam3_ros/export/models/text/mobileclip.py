@@ -10,11 +10,60 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
-from sam3_ros.export.models.text.architecture import TextArchitecture
-from sam3_ros.export.models.text.convolutional_block import ConvolutionalBlock
-from sam3_ros.export.models.text.text_stage import LANGUAGE_BACKBONE, TextStage
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.models.text.encoder import LANGUAGE_BACKBONE, TextArchitecture, TextStage
+
+
+class TokenConvolution(nn.Module):
+    """A convolution along the tokens, each channel for itself, and its batch norm."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            width, width, (1, kernel), padding=(0, kernel // 2), groups=width, bias=False
+        )
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """f32[P, width, 1, L] to the same."""
+        return self.norm(self.convolution(tokens))
+
+
+class TokenMixer(nn.Module):
+    """Each token and its neighbours: what the convolution adds to the plain norm, scaled."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.plain_norm = nn.BatchNorm2d(width)
+        self.skip_norm = nn.BatchNorm2d(width)
+        self.mixing = TokenConvolution(width, kernel)
+        self.scale = nn.Parameter(torch.ones(width, 1, 1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """f32[P, width, 1, L] to the same."""
+        mixed = self.skip_norm(tokens) + self.mixing(tokens)
+        return tokens + self.scale * (mixed - self.plain_norm(tokens))
+
+
+class ConvolutionalBlock(nn.Module):
+    """Token mixer, then a feed-forward network that begins with a convolution."""
+
+    def __init__(self, width: int, feed_forward: int, kernel: int) -> None:
+        super().__init__()
+        self.mixer = TokenMixer(width, kernel)
+        self.convolution = TokenConvolution(width, kernel)
+        self.expand = nn.Conv2d(width, feed_forward, 1)
+        self.contract = nn.Conv2d(feed_forward, width, 1)
+        self.scale = nn.Parameter(torch.ones(width, 1, 1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """f32[P, L, width] to the same."""
+        mixed = self.mixer(tokens.transpose(1, 2).unsqueeze(2))
+        hidden = nn.functional.gelu(self.expand(self.convolution(mixed)))
+        mixed = mixed + self.scale * self.contract(hidden)
+        return mixed.squeeze(2).transpose(1, 2)
+
 
 UNNEEDED: tuple[Unneeded, ...] = (
     Unneeded(
@@ -57,7 +106,7 @@ _NAMES = NameRules(
 )
 
 
-class AttentionBlock(nn.Module):
+class TextAttentionBlock(nn.Module):
     """Self-attention of all tokens, then a feed-forward network, each after its layer norm."""
 
     def __init__(self, width: int, heads: int, feed_forward: int) -> None:
@@ -93,7 +142,7 @@ class MobileClipText(TextStage):
         self.embedding = nn.Embedding(architecture.vocabulary, width)
         self.positions = nn.Parameter(torch.zeros(1, 1, architecture.positions, width))
         blocks: list[nn.Module] = [
-            AttentionBlock(width, architecture.heads, feed_forward)
+            TextAttentionBlock(width, architecture.heads, feed_forward)
             for _ in range(architecture.layers)
         ]
         if (kernel := architecture.convolution) is not None:

@@ -9,17 +9,17 @@ from dataclasses import replace
 import torch
 
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.export.models.text.architecture import (
+from sam3_ros.export.bindings import PART, same_shape
+from sam3_ros.export.models.text.encoder import (
+    LANGUAGE_BACKBONE,
     TEXT_ENCODERS,
     TextArchitecture,
+    TextStage,
     published_name,
     text_architecture,
 )
 from sam3_ros.export.models.text.mobileclip import MobileClipText
 from sam3_ros.export.models.text.sam3_text import Sam3Text
-from sam3_ros.export.models.text.text_stage import LANGUAGE_BACKBONE, TextStage
-from sam3_ros.export.weights.joining import same_shape
-from sam3_ros.export.weights.names import PART
 
 Shapes = Mapping[str, tuple[int, ...]]
 

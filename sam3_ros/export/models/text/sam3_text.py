@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPEncoder
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
-from sam3_ros.export.models.text.architecture import TextArchitecture
-from sam3_ros.export.models.text.text_stage import LANGUAGE_BACKBONE, TextStage
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.models.text.encoder import LANGUAGE_BACKBONE, TextArchitecture, TextStage
 
 UNNEEDED: tuple[Unneeded, ...] = (
     Unneeded(

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from sam3_ros.export.models.trunks.efficientvit_blocks import (
     SMALL,
-    AttentionBlock,
     ConvLayer,
     DepthwiseSeparable,
     InvertedBottleneck,
+    LinearAttentionBlock,
     Operations,
     Residual,
 )
@@ -110,5 +110,5 @@ def _convolving(inputs: int, outputs: int, depth: int) -> Operations:
 
 def _attending(inputs: int, outputs: int, depth: int, head: int) -> Operations:
     narrows = InvertedBottleneck(inputs, outputs, 2, EXPAND, SMALL, fewer_norms=True)
-    others = (AttentionBlock(outputs, head, EXPAND, SMALL) for _ in range(depth))
+    others = (LinearAttentionBlock(outputs, head, EXPAND, SMALL) for _ in range(depth))
     return Operations([Residual(narrows, keeps_shape=False), *others])

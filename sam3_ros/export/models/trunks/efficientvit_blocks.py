@@ -205,7 +205,7 @@ class LinearAttention(nn.Module):
         return self.proj(attended.reshape(batch, channels // 3, height, width))
 
 
-class AttentionBlock(nn.Module):
+class LinearAttentionBlock(nn.Module):
     """Linear attention, then an inverted bottleneck, both residual ("att", scales (5,) or (3,))."""
 
     def __init__(

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.export.models.trunks.contract import PATCH, TRUNK, Trunk
+from sam3_ros.export.bindings import PART, same_shape
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
-from sam3_ros.export.models.trunks.head import STUDENT, StudentTrunk
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
 from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes, Sam3VitTrunk
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
-from sam3_ros.export.weights.joining import same_shape
-from sam3_ros.export.weights.names import PART
+from sam3_ros.export.models.trunks.trunk import PATCH, STUDENT, TRUNK, StudentTrunk, Trunk
 
 Shapes = Mapping[str, tuple[int, ...]]
 StudentSizes = RepVitSizes | TinyVitSizes | EfficientVitSizes

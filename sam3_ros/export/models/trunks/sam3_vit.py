@@ -23,9 +23,9 @@ from transformers.models.sam3.modeling_sam3 import (
     apply_rotary_pos_emb_2d,
 )
 
+from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
-from sam3_ros.export.models.trunks.contract import PATCH, TRUNK, Trunk
-from sam3_ros.export.weights.names import NameRules
+from sam3_ros.export.models.trunks.trunk import PATCH, TRUNK, Trunk
 
 HEAD = 64
 NORM_EPS = 1e-5
@@ -77,7 +77,7 @@ class Sam3VitSizes:
         return Sam3VitSizes(width, ffn[0], len(blocks), math.isqrt(places - 1))
 
 
-class ChunkedAttention(Sam3ViTRoPEAttention):
+class ChunkedRotaryAttention(Sam3ViTRoPEAttention):
     """Sam3ViTRoPEAttention that takes its queries a few at a time: the same numbers."""
 
     def forward(  # type: ignore[override]
@@ -124,7 +124,7 @@ class Sam3VitTrunk(Trunk):
             everywhere = index in sizes.global_blocks
             block = Sam3ViTLayer(config, 0 if everywhere else sizes.window)
             if everywhere:
-                block.attention = ChunkedAttention(config)
+                block.attention = ChunkedRotaryAttention(config)
             self.blocks.append(block)
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor]:

@@ -147,7 +147,7 @@ class Mlp(nn.Module):
         return self.fc2(self.act(self.fc1(self.norm(x))))
 
 
-class AttentionBlock(nn.Module):
+class WindowAttentionBlock(nn.Module):
     """Attention within windows, a depthwise convolution, an MLP. [B, C, h, w] -> the same."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
@@ -220,4 +220,6 @@ class TinyVit(nn.Module):
 def _block(sizes: TinyVitSizes, layer: int) -> nn.Module:
     if layer == 0:
         return ConvolutionBlock(sizes.widths[0])
-    return AttentionBlock(sizes.widths[layer], sizes.heads[layer - 1], sizes.windows[layer - 1])
+    return WindowAttentionBlock(
+        sizes.widths[layer], sizes.heads[layer - 1], sizes.windows[layer - 1]
+    )

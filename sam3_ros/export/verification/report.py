@@ -22,7 +22,7 @@ from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle
 from sam3_ros.export.verification.reference import reference_figures
 
 if TYPE_CHECKING:
-    from sam3_ros.export.stage import Stage
+    from sam3_ros.export.stage import StageModule
 
 Progress = Callable[[str], None]
 
@@ -55,7 +55,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerificationReport:
     """All figures of one run."""
 
     bundle: Path
@@ -81,7 +81,7 @@ def verify_bundle(
     reference: Path | None,
     record: bool,
     progress: Progress,
-) -> Verdict:
+) -> VerificationReport:
     """Run the checks that were asked for; without any, those against the bundle's own answers.
 
     record: write the verdict into the manifest. Raises ExportError where there is nothing to hold
@@ -99,7 +99,7 @@ def verify_bundle(
         found += _against_pytorch(bundle, checkpoint, images, progress)
     if reference is None and checkpoint is None and not rebuild:
         found += _against_recorded(bundle, _recorded(bundle), "recorded answers", progress)
-    verdict = Verdict(bundle.path, tuple(found))
+    verdict = VerificationReport(bundle.path, tuple(found))
     if record:
         _record(bundle, verdict)
     return verdict
@@ -119,12 +119,8 @@ def _against_pytorch(
     bundle: Bundle, checkpoint: Path | None, images: tuple[Path, ...], progress: Progress
 ) -> Iterator[Figure]:
     from sam3_ros.core.precision.questions import standard_images
-    from sam3_ros.export.rebuild import rebuilt_network
-    from sam3_ros.export.verification.end_to_end import (
-        beyond_limits,
-        original_answers,
-        rounding,
-    )
+    from sam3_ros.export.filled_network import rebuilt_network
+    from sam3_ros.export.verification.end_to_end import beyond_limits, original_answers, rounding
     from sam3_ros.export.verification.stages import LIMIT, verify_stage
 
     progress("building the model in PyTorch")
@@ -154,7 +150,7 @@ def _against_pytorch(
     yield from _against_recorded(bundle, recorded, "PyTorch", progress)
 
 
-def _require_same_stages(bundle: Bundle, stages: Mapping[str, Stage]) -> None:
+def _require_same_stages(bundle: Bundle, stages: Mapping[str, StageModule]) -> None:
     """Raise ExportError where the model is cut into other stages than the bundle."""
     for name, ours in bundle.manifest.stages.items():
         theirs = stages.get(name)
@@ -214,7 +210,7 @@ def _mask_iou(
     return Figure(check, what, total.mean_mask_iou, least, True)
 
 
-def _record(bundle: Bundle, verdict: Verdict) -> None:
+def _record(bundle: Bundle, verdict: VerificationReport) -> None:
     checks: dict[str, dict[str, Any]] = {}
     for figure in verdict.figures:
         entry = checks.setdefault(figure.check, {"figures": 0, "failed": []})

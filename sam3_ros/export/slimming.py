@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from sam3_ros.core.errors import CheckpointError
-from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
-from sam3_ros.export.checkpoint.inspection import Recognised
+from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover, is_finite
+from sam3_ros.export.checkpoint.file import SAFETENSORS, atomic_file
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
-from sam3_ros.export.checkpoint.writing import SAFETENSORS, atomic_file
-from sam3_ros.export.family import CONTEXT_NOTE, Family
-from sam3_ros.export.weights.fitting import component_of
-from sam3_ros.export.weights.loading import is_finite
+from sam3_ros.export.family import CONTEXT_NOTE, Family, component_of
+from sam3_ros.export.inspection import Recognised
 
 PRECISIONS: Mapping[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16}
 

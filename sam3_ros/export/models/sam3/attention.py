@@ -6,6 +6,14 @@ import torch
 from torch import Tensor
 from transformers.models.sam3.modeling_sam3 import Sam3SinePositionEmbedding
 
+#: Added to what a padding token would be attended with: no weight is left, in float16 as well.
+NEVER = -3e4
+
+
+def attended(valid: Tensor) -> Tensor:
+    """bool [P,T], True = valid, as f32 [P,1,1,T] to be added for every head and query."""
+    return torch.where(valid, 0.0, NEVER)[:, None, None, :]
+
 
 def grid_positions(grid: int, width: int) -> Tensor:
     """f32[1,grid*grid,width], the same for every image: row by row, y before x.

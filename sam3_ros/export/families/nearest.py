@@ -1,0 +1,104 @@
+"""Sizes read from a checkpoint, also where the tensor that shows a size is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+import torch
+
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.bindings import joined_shape, same_shape
+from sam3_ros.export.family import Shapes, Unneeded
+from sam3_ros.export.network import PARTS, Network
+from sam3_ros.export.stage import StageModule
+
+#: Alike enough that the loader can say what is wrong, rather than "this is another model".
+ALIKE = 0.9
+
+Sizes = TypeVar("Sizes")
+
+
+def nearest_sizes(
+    shapes: Shapes,
+    read: Callable[[Shapes], Sizes],
+    published: Sizes,
+    build: Callable[[Sizes], Mapping[str, StageModule]],
+) -> Sizes:
+    """What `read` finds, or the published sizes where more of the tensors fit those.
+
+    So a tensor that is missing or transposed is named by the loader, and does not make every other
+    one look wrong. build: the stages of these sizes. Raises CheckpointError of `read` where the
+    published sizes do not fit either.
+    """
+    try:
+        found = read(shapes)
+    except (CheckpointError, ValueError) as error:
+        if _likeness(build, published, shapes) < ALIKE:
+            raise CheckpointError(str(error)) from error
+        return published
+    if found == published or _likeness(build, found, shapes) > _likeness(build, published, shapes):
+        return found
+    return published
+
+
+def _likeness(
+    build: Callable[[Sizes], Mapping[str, StageModule]], sizes: Sizes, shapes: Shapes
+) -> float:
+    """Which part of the stages' tensors have the checkpoint's shapes, in [0, 1]."""
+    try:
+        with torch.device("meta"):
+            stages = build(sizes)
+    except (ValueError, RuntimeError):  # sizes of a damaged tensor, of which nothing can be made
+        return 0.0
+    network = Network(stages, dict.fromkeys(stages, PARTS))
+    own = network.state_dict()
+    fits = [
+        all(original in shapes for original in binding.originals)
+        and same_shape(
+            joined_shape([tuple(own[target].shape) for target in binding.targets]),
+            joined_shape([tuple(shapes[original]) for original in binding.originals]),
+        )
+        for binding in network.bindings()
+    ]
+    return sum(fits) / len(fits)
+
+
+def nearest_variant(
+    shapes: Shapes, networks: Mapping[str, Network], unneeded: Iterable[Unneeded], family: str
+) -> str:
+    """The variant that has most tensors, by name and shape, in common with the checkpoint.
+
+    networks: one per variant, on any device. Raises CheckpointError where even the nearest shares
+    less than ALIKE of all the names in either.
+    """
+    unneeded = tuple(unneeded)
+    found = {name: shape for name, shape in shapes.items() if _counts(name, unneeded)}
+    wanted = {variant: _original_shapes(network) for variant, network in networks.items()}
+    shared = {variant: _shared(found, own) for variant, own in wanted.items()}
+    likeness = {v: shared[v] / len({*found, *own}) for v, own in wanted.items()}
+    best = max(likeness, key=lambda variant: likeness[variant])
+    if likeness[best] < ALIKE:
+        raise CheckpointError(
+            f"not a checkpoint of {family} ({', '.join(networks)}): the nearest is {best}, and the "
+            f"file has {shared[best]} of its {len(wanted[best])} tensors and "
+            f"{len(found.keys() - wanted[best].keys())} others; `sam3-ros inspect` shows what it "
+            f"holds"
+        )
+    return best
+
+
+def _counts(name: str, unneeded: tuple[Unneeded, ...]) -> bool:
+    return not any(one.covers(name) for one in unneeded)
+
+
+def _original_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Shapes by the original's names, of a network that packs none of them."""
+    own = network.state_dict()
+    return {b.originals[0]: tuple(own[b.targets[0]].shape) for b in network.bindings()}
+
+
+def _shared(found: Shapes, own: Shapes) -> int:
+    return sum(
+        name in found and same_shape(tuple(found[name]), shape) for name, shape in own.items()
+    )

@@ -14,7 +14,7 @@ from sam3_ros.bench.baselines.stage_chain import PLAIN, ChainQuestion, Image, St
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.session import Array
 
 
@@ -75,7 +75,7 @@ class PlainSessions:
             name: self._open(str(bundle.stage_file(name, "fp32")), threads) for name in names
         }
 
-    def run(self, stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, stage: StageSpec, values: Mapping[str, Array]) -> dict[str, Array]:
         """Values by canonical name, in and out."""
         session = self._sessions[stage.name]
         feeds = {

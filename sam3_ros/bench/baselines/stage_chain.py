@@ -31,12 +31,12 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.order import Stage, derived_names, stages_needed
+from sam3_ros.core.stages.order import StageSpec, derived_names, stages_needed
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
 
 #: Runs one stage: values in and out by their canonical names.
-RunStage = Callable[[Stage, Mapping[str, Array]], dict[str, Array]]
+RunStage = Callable[[StageSpec, Mapping[str, Array]], dict[str, Array]]
 Image = npt.NDArray[np.uint8]
 
 TEXT_TOKENS = ("text_features", "text_mask", "geometry_features", "geometry_mask")
@@ -181,7 +181,7 @@ class StageChain:
 def run_by(graph: StageGraph) -> RunStage:
     """Stages as a graph runs them."""
 
-    def run(stage: Stage, values: Mapping[str, Array]) -> dict[str, Array]:
+    def run(stage: StageSpec, values: Mapping[str, Array]) -> dict[str, Array]:
         given = {name: values[name] for name in stage.inputs}
         computed = graph.compute(stage.outputs, given)
         return {name: computed[name] for name in stage.outputs}

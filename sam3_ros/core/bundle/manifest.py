@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.stages import tensor_names
-from sam3_ros.core.stages.order import Stage, stages_needed
+from sam3_ros.core.stages.order import StageSpec, stages_needed
 
 FORMAT = 1
 
@@ -71,7 +71,7 @@ class StageFile(FileRef):
 
 
 @dataclass(frozen=True)
-class StageEntry(Stage):
+class StageEntry(StageSpec):
     """A stage with its files, by precision; precisions may share one."""
 
     files: Mapping[str, StageFile]

@@ -1,4 +1,4 @@
-"""Which stage is to blame: each one's outputs against the witnesses of what they are in fp32."""
+"""Which stages are blamed: each one's outputs against the reference samples from fp32."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from math import inf, isfinite
 
 from sam3_ros.core.precision.limits import stage_limit
 from sam3_ros.core.precision.samples import StageSamples, TensorSamples
-from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
-#: How many times larger a sound stage may make what came in with its inputs.
+#: How much a sound stage may amplify the deviation of its inputs.
 AMPLIFIED = 5.0
-#: As a part of the worst stage's excess.
+#: Stages with this part of the worst stage's excess are blamed with it.
 _NEARLY_AS_BAD = 0.25
-#: The segmenter joins these to the prompt itself.
+#: The tensors that the segmenter concatenates into a prompt.
 _PROMPT_PARTS = {
     "prompt": ("text_features", "geometry_features"),
     "prompt_mask": ("text_mask", "geometry_mask"),
@@ -24,32 +24,36 @@ _PROMPT_PARTS = {
 
 @dataclass(frozen=True)
 class StageVerdict:
-    """How far a stage's outputs are from those in fp32, as a part of their own scale.
-
-    tensor: its worst output. distance: of that one (TensorSamples.distance), infinite where
-    something is not finite, None where no witness of the stage was recorded. of_inputs: of its
-    worst input, so what was wrong before it ran. limit: what its precision may do by itself.
-    """
+    """How far a stage's outputs are from those in fp32, relative to their own scale."""
 
     stage: str
+    #: What ran the stage.
     choice: StageChoice
+    #: The output that deviates most; empty where none could be compared.
     tensor: str
+    #: Of that output (TensorSamples.distance): infinite where a value is not finite, None where no
+    #: samples of the stage were recorded.
     distance: float | None
+    #: Of the input that deviates most: what was wrong before the stage ran.
     of_inputs: float
+    #: How far the stage may deviate by itself in its precision.
     limit: float
 
     @property
     def excess(self) -> float:
-        """How much worse its outputs are than its precision and its inputs explain: 1 at most."""
+        """Deviation over what the precision and the inputs explain; a sound stage's is at most 1.
+
+        0 where the stage runs in fp32 on the CPU, or where its inputs are not finite already.
+        """
         if self.choice == REFERENCE or self.distance is None or not isfinite(self.of_inputs):
             return 0.0
         return self.distance / max(self.limit, AMPLIFIED * self.of_inputs)
 
     def __str__(self) -> str:
         if self.distance is None:
-            return f"{self.stage} in {self.choice}: nothing recorded"
+            return f"{self.stage} in {self.choice}: no reference samples"
         if not isfinite(self.distance):
-            return f"{self.stage} in {self.choice}: {self.tensor} is not finite, or of another size"
+            return f"{self.stage} in {self.choice}: {self.tensor} is not finite or has another size"
         return (
             f"{self.stage} in {self.choice}: {self.tensor} is off by {self.distance:.2g} of its "
             f"scale, its inputs by {self.of_inputs:.2g}"
@@ -57,38 +61,40 @@ class StageVerdict:
 
 
 class StageComparison:
-    """Of the stages that run for the questions asked of one image."""
+    """Compares the stages that run for the questions asked of one image."""
 
-    def __init__(self, stages: Mapping[str, Stage], plan: StagePlan) -> None:
+    def __init__(self, stages: Mapping[str, StageSpec], plan: StagePlan) -> None:
         self._stages = stages
         self._plan = plan
+        #: Distance of every tensor seen so far, by canonical name.
         self._apart: dict[str, float] = {}
 
     def verdicts(self, expected: StageSamples, found: StageSamples) -> list[StageVerdict]:
-        """Of those that ran for one question, in the order in which they did."""
+        """Return a verdict on each stage that ran for one question, in the order they ran."""
         return [self._verdict(name, expected.get(name, {}), found[name]) for name in found]
 
     def _verdict(
         self, name: str, expected: Mapping[str, TensorSamples], found: Mapping[str, TensorSamples]
     ) -> StageVerdict:
-        came_in = self._of_inputs(self._stages[name])
+        of_inputs = self._distance_of_inputs(self._stages[name])
         distances = {tensor: _distance(expected.get(tensor), found[tensor]) for tensor in found}
         known = {tensor: each for tensor, each in distances.items() if each is not None}
         self._apart |= known
         worst = max(known, key=lambda tensor: known[tensor], default="")
         choice = self._plan.of(name)
         limit = stage_limit(choice)
-        return StageVerdict(name, choice, worst, known.get(worst), came_in, limit)
+        return StageVerdict(name, choice, worst, known.get(worst), of_inputs, limit)
 
-    def _of_inputs(self, stage: Stage) -> float:
+    def _distance_of_inputs(self, stage: StageSpec) -> float:
         names = [part for name in stage.inputs for part in _PROMPT_PARTS.get(name, (name,))]
         return max((self._apart.get(name, 0.0) for name in names), default=0.0)
 
 
 def blamed_stages(verdicts: Iterable[StageVerdict]) -> tuple[str, ...]:
-    """The stages to blame: the worst, and those nearly as bad that are worse than usual.
+    """Return the stage with the largest excess, and those nearly as bad whose excess is above 1.
 
-    None where no stage that is not in fp32 on the CPU is off at all, or no witness was recorded.
+    Return an empty tuple where no stage outside fp32 on the CPU deviates at all, or where no
+    reference samples were recorded.
     """
     excess: dict[str, float] = {}
     for verdict in verdicts:

@@ -12,7 +12,7 @@ from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import StageFile
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import OpenSession, Session, SessionOptions
 from sam3_ros.core.stages.shapes import shape_profile
@@ -67,7 +67,7 @@ class StageLoading:
         for number, name in enumerate(names, start=1):
             yield LoadProgress(name, number, len(names), self._bytes(name))
 
-    def open(self, stage: Stage) -> Session:
+    def open(self, stage: StageSpec) -> Session:
         """Raises BackendError, PrecisionError for a stage that has no file of the precision."""
         choice = self.plan.of(stage.name)
         path = self._bundle.stage_file(stage.name, choice.file_precision)

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from sam3_ros.core.errors import InferenceError, Sam3RosError
+from sam3_ros.core.errors import BundleError, InferenceError, Sam3RosError
 from sam3_ros.core.stages.order import (
-    Stage,
+    StageSpec,
     derived_names,
     stages_needed,
     superseding_names,
@@ -24,27 +24,31 @@ from sam3_ros.core.stages.session import (
     TensorSpec,
     on_host,
 )
-from sam3_ros.core.stages.stage_tensors import check_tensors
+from sam3_ros.core.stages.tensor_names import RANKS
 
-OpenStage = Callable[[Stage], Session]
+OpenStage = Callable[[StageSpec], Session]
+#: Called with a stage's name and the seconds that it ran.
 Observer = Callable[[str, float], None]
-#: Told of a stage's outputs by their canonical names.
+#: Called with a stage's name and its outputs by their canonical names.
 Watcher = Callable[[str, Mapping[str, Array]], None]
 
 
 class StageGraph:
     """Pull-based dataflow over stages; values go by their canonical names.
 
-    open_stage makes a stage's session, at its first use or in `load`. observer(stage, seconds) is
-    told of every run. Not safe for concurrent calls: one thread at a time.
+    Not safe for concurrent calls: one thread at a time.
     """
 
     def __init__(
         self,
-        stages: Iterable[Stage],
+        stages: Iterable[StageSpec],
         open_stage: OpenStage,
         observer: Observer | None = None,
     ) -> None:
+        """open_stage: makes a stage's session, at its first use or in `load`.
+
+        observer: called after every run.
+        """
         self._stages = {stage.name: stage for stage in stages}
         self._open_stage = open_stage
         self._observer = observer
@@ -53,15 +57,15 @@ class StageGraph:
         self._closed = False
 
     def derived_from(self, given: Collection[str]) -> frozenset[str]:
-        """The names that depend on nothing but the given ones, for example the image features."""
+        """Return the names that depend on the given ones alone, for example the image features."""
         return derived_names(self._stages.values(), given)
 
     def superseding(self, given: Collection[str]) -> dict[str, frozenset[str]]:
-        """What each name that depends on the given ones alone is kept for, and no longer."""
+        """Return, for names that depend on the given ones alone, what makes each one useless."""
         return superseding_names(self._stages.values(), given)
 
     def provides(self, name: str) -> bool:
-        """Does any stage compute the tensor of this canonical name?"""
+        """Return whether any stage computes the tensor of this canonical name."""
         return any(name in stage.outputs for stage in self._stages.values())
 
     def load(self, names: Iterable[str] | None = None) -> None:
@@ -79,7 +83,7 @@ class StageGraph:
         return {name: session.provider for name, session in self._sessions.items()}
 
     def specs(self, stage: str) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
-        """Input and output tensors of a stage by canonical name; opens its session."""
+        """Return a stage's input and output tensors by canonical name; opens its session."""
         session = self._session(self._stages[stage])
         names = self._stages[stage]
         return (
@@ -90,10 +94,10 @@ class StageGraph:
     def compute(self, wanted: Iterable[str], values: Mapping[str, Tensor]) -> dict[str, Any]:
         """Compute the wanted names from the given values.
 
-        Returns the wanted values as arrays, and whatever else was computed on the way where it was
-        computed (to be kept by the caller if it is dear): an array, or a DeviceTensor to hand on.
-        A given value is never computed again. float16 comes back as float32. Raises BundleError if
-        nothing provides a name, InferenceError if a session fails.
+        Returns the wanted values as arrays, and with them all that was computed on the way, left
+        where it was computed: an array, or a DeviceTensor. The caller may keep these and give them
+        again. A given value is never computed again. float16 is returned as float32. Raises
+        BundleError if nothing provides a name, InferenceError if a session fails.
         """
         wanted = list(wanted)
         computed = self.compute_in_place(wanted, values)
@@ -102,7 +106,7 @@ class StageGraph:
     def compute_in_place(
         self, wanted: Iterable[str], values: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """`compute`, with the wanted values too left where they were computed."""
+        """Compute like `compute`, but leave the wanted values where they were computed too."""
         wanted = list(wanted)
         computed: dict[str, Tensor] = {}
         for stage in stages_needed(self._stages.values(), wanted, values.keys()):
@@ -112,7 +116,7 @@ class StageGraph:
 
     @contextmanager
     def watched_by(self, watcher: Watcher) -> Iterator[None]:
-        """Within the block the watcher is shown the outputs of every stage that runs."""
+        """Call the watcher, within the block, with the outputs of every stage that runs."""
         self._watcher = watcher
         try:
             yield
@@ -120,21 +124,23 @@ class StageGraph:
             self._watcher = None
 
     def reopen(self, names: Iterable[str]) -> None:
-        """Close the sessions of these stages and open them anew, as open_stage does it now."""
+        """Close the sessions of these stages and open them anew with open_stage."""
         for name in names:
             if name in self._sessions:
                 self._sessions.pop(name).close()
             self._session(self._stages[name])
 
     def close(self) -> None:
-        """Close every session; a stage that is wanted afterwards is an InferenceError."""
+        """Close every session; needing a stage afterwards raises InferenceError."""
         self._closed = True
         while self._sessions:
             self._sessions.popitem()[1].close()
 
-    def _session(self, stage: Stage) -> Session:
+    def _session(self, stage: StageSpec) -> Session:
         if self._closed:
-            raise InferenceError(f"stage {stage.name!r} is wanted of a closed model: load it again")
+            raise InferenceError(
+                f"stage {stage.name!r} is needed, but the model is closed: load it again"
+            )
         if stage.name not in self._sessions:
             session = self._open_stage(stage)
             try:
@@ -145,7 +151,7 @@ class StageGraph:
             self._sessions[stage.name] = session
         return self._sessions[stage.name]
 
-    def _run(self, stage: Stage, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _run(self, stage: StageSpec, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         session = self._session(stage)
         feeds = {
             name: _fitted(values[canonical], session, name)
@@ -153,11 +159,19 @@ class StageGraph:
         }
         start = perf_counter()
         try:
-            results = _run_session(session, feeds)
+            # Not by isinstance: for a protocol it takes as long as the smallest stages.
+            if hasattr(session, "run_on_device"):
+                results = cast(DeviceSession, session).run_on_device(feeds)
+            else:
+                on_the_host = {name: on_host(value) for name, value in feeds.items()}
+                results = cast("dict[str, Tensor]", session.run(on_the_host))
         except Sam3RosError:
             raise
         except Exception as error:
-            raise InferenceError(_failure(stage, feeds, error), stage.name) from error
+            fed = ", ".join(f"{name} {v.dtype}{list(v.shape)}" for name, v in feeds.items())
+            raise InferenceError(
+                f"stage {stage.name!r} failed while it ran on {fed}: {error}", stage.name
+            ) from error
         if self._observer is not None:
             self._observer(stage.name, perf_counter() - start)
         outputs = {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}
@@ -167,15 +181,39 @@ class StageGraph:
         return outputs
 
 
-def _run_session(session: Session, feeds: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    # Not by isinstance: that of a protocol takes as long as the smallest of stages.
-    if hasattr(session, "run_on_device"):
-        return cast(DeviceSession, session).run_on_device(feeds)
-    return session.run({name: on_host(value) for name, value in feeds.items()})
+def check_tensors(stage: StageSpec, session: Session) -> None:
+    """Raise BundleError if a named tensor is absent, an input goes unfed, or a rank is wrong."""
+    sides = (
+        ("input", stage.inputs, session.inputs),
+        ("output", stage.outputs, session.outputs),
+    )
+    for kind, named, specs in sides:
+        for canonical, name in named.items():
+            if name not in specs:
+                raise BundleError(
+                    f"stage {stage.name!r}: the manifest maps {canonical!r} to the {kind} "
+                    f"{name!r}, but the file's {kind}s are {', '.join(specs) or 'none'}"
+                )
+    unfed = set(session.inputs).difference(stage.inputs.values())
+    if unfed:
+        raise BundleError(
+            f"stage {stage.name!r}: the file wants the inputs {sorted(unfed)}, which the manifest "
+            f"does not feed"
+        )
+    for _, named, specs in sides:
+        for canonical, name in named.items():
+            shape = specs[name].shape
+            expected = RANKS.get(canonical, len(shape))
+            # ONNX Runtime describes an output whose rank the file leaves open by an empty shape.
+            if shape and len(shape) != expected:
+                raise BundleError(
+                    f"stage {stage.name!r}: {canonical!r} must have {expected} dimensions, but the "
+                    f"file has {specs[name]}"
+                )
 
 
 def _fitted(value: Tensor, session: Session, name: str) -> Tensor:
-    """The value as the session takes it: of its type, and where it can read it."""
+    """Return the value in the type of the session's input, where the session can read it."""
     dtype = session.inputs[name].dtype
     if not isinstance(value, np.ndarray):
         if value.device == getattr(session, "device", "") and value.dtype == dtype:
@@ -185,12 +223,7 @@ def _fitted(value: Tensor, session: Session, name: str) -> Tensor:
 
 
 def _widened(value: Any) -> Any:
-    """float16 as float32, where it is on the host; a device tensor is what the next stage reads."""
+    """Return a float16 array as float32; a device tensor stays what the next stage reads."""
     if isinstance(value, np.ndarray) and value.dtype == np.float16:
         return value.astype(np.float32)
     return value
-
-
-def _failure(stage: Stage, feeds: Mapping[str, Tensor], error: Exception) -> str:
-    fed = ", ".join(f"{name} {value.dtype}{list(value.shape)}" for name, value in feeds.items())
-    return f"stage {stage.name!r} failed while it ran on {fed}: {error}"

@@ -10,11 +10,16 @@ from sam3_ros.core.errors import BundleError
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A step of the model. inputs and outputs map canonical names to names in the file."""
+class StageSpec:
+    """A step of the model: the names of the tensors that it takes and gives.
+
+    Raises BundleError for a name in the file that occurs twice, and for a stage without outputs.
+    """
 
     name: str
+    #: Canonical name to name in the file.
     inputs: Mapping[str, str]
+    #: Canonical name to name in the file.
     outputs: Mapping[str, str]
 
     def __post_init__(self) -> None:
@@ -30,9 +35,12 @@ class Stage:
             raise BundleError(f"stage {self.name!r} has no outputs")
 
 
-def producers(stages: Iterable[Stage]) -> dict[str, Stage]:
-    """The stage that computes each canonical name. Raises BundleError if two compute the same."""
-    found: dict[str, Stage] = {}
+def producers(stages: Iterable[StageSpec]) -> dict[str, StageSpec]:
+    """Return the stage that computes each canonical name.
+
+    Raises BundleError if two stages compute the same one.
+    """
+    found: dict[str, StageSpec] = {}
     for stage in stages:
         for name in stage.outputs:
             if name in found:
@@ -44,18 +52,18 @@ def producers(stages: Iterable[Stage]) -> dict[str, Stage]:
 
 
 def stages_needed(
-    stages: Iterable[Stage], wanted: Iterable[str], given: Collection[str]
-) -> list[Stage]:
-    """The stages to run, in order, to have every wanted name when the given ones are at hand.
+    stages: Iterable[StageSpec], wanted: Iterable[str], given: Collection[str]
+) -> list[StageSpec]:
+    """Return the stages to run, in order, to get every wanted name from the given ones.
 
-    A stage is left out where its outputs are given or nobody wants them. Raises BundleError for a
-    name that nothing provides, and for stages that wait for each other.
+    A stage is left out if its outputs are given or nobody needs them. Raises BundleError for a
+    name that no stage computes, and for stages that wait for each other.
     """
     source = producers(stages)
-    # visit refers to itself, so only the garbage collector ends it: it must not hold a caller's
-    # tensors by a view of their names.
+    # visit refers to itself, so it lives until the garbage collector runs. It must not keep a
+    # caller's tensors alive through a view of their names.
     at_hand = frozenset(given)
-    order: dict[str, Stage] = {}
+    order: dict[str, StageSpec] = {}
     waiting: list[str] = []
 
     def visit(name: str, asker: str) -> None:
@@ -79,8 +87,8 @@ def stages_needed(
     return list(order.values())
 
 
-def derived_names(stages: Iterable[Stage], given: Collection[str]) -> frozenset[str]:
-    """The canonical names that stages can compute from the given ones alone."""
+def derived_names(stages: Iterable[StageSpec], given: Collection[str]) -> frozenset[str]:
+    """Return the canonical names that stages can compute from the given ones alone."""
     known = set(given)
     remaining = list(stages)
     while ready := [stage for stage in remaining if known.issuperset(stage.inputs)]:
@@ -90,11 +98,13 @@ def derived_names(stages: Iterable[Stage], given: Collection[str]) -> frozenset[
     return frozenset(known.difference(given))
 
 
-def superseding_names(stages: Iterable[Stage], given: Collection[str]) -> dict[str, frozenset[str]]:
-    """For given and derived names: those that leave no use for it, once all are computed.
+def superseding_names(
+    stages: Iterable[StageSpec], given: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """Return, for each given or derived name, the names that make it useless once computed.
 
-    A name that a stage reads together with anything else than those is not among the keys, nor is
-    one that no stage reads.
+    These are the outputs of all stages that read the name. Left out are names that no stage reads,
+    and names that a stage reads together with something that is neither given nor derived.
     """
     stages = list(stages)
     derived = derived_names(stages, given)

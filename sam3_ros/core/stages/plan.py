@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-#: Precisions that are no files of a bundle but a way to compute with those of another precision.
+#: Precisions without files of their own: a way to compute with the files of another precision.
 COMPUTED_FROM: Mapping[str, str] = MappingProxyType({"bf16": "fp32"})
 
 
 @dataclass(frozen=True)
 class StageChoice:
-    """precision: one that the bundle holds files of, or one of COMPUTED_FROM."""
+    """A backend and a precision."""
 
     backend: str = "cpu"
+    #: One that the bundle holds files of, or one of COMPUTED_FROM.
     precision: str = "fp32"
 
     @property
@@ -27,14 +28,15 @@ class StageChoice:
         return f"{self.backend} {self.precision}"
 
 
-#: What the other choices are judged by.
+#: The choice that all others are compared with.
 REFERENCE = StageChoice()
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A choice for every stage: that of `stages` where it is named there, else `default`."""
+    """A choice for every stage."""
 
+    #: For stages that `stages` does not name.
     default: StageChoice = REFERENCE
     stages: Mapping[str, StageChoice] = field(default_factory=dict)
 
@@ -42,14 +44,15 @@ class StagePlan:
         object.__setattr__(self, "stages", MappingProxyType(dict(self.stages)))
 
     def of(self, stage: str) -> StageChoice:
+        """Return the choice for a stage."""
         return self.stages.get(stage, self.default)
 
     def changed(self, stages: Iterable[str], choice: StageChoice) -> StagePlan:
-        """The same with another choice for these stages."""
+        """Return this plan with another choice for these stages."""
         return StagePlan(self.default, {**self.stages, **dict.fromkeys(stages, choice)})
 
     def described(self, stages: Iterable[str]) -> str:
-        """What runs these stages, such as "cpu int8", or "7 of 11 stages cpu int8, 4 cpu fp32"."""
+        """Say what runs these stages: "cpu int8", or "7 of 11 stages cpu int8, 4 cpu fp32"."""
         counts = Counter(str(self.of(stage)) for stage in stages)
         if len(counts) < 2:
             return "".join(counts)
@@ -58,5 +61,5 @@ class StagePlan:
         return ", ".join([first, *(f"{count} {choice}" for choice, count in others)])
 
     def is_reference(self, stages: Iterable[str]) -> bool:
-        """Does it run all these stages in fp32 on the CPU?"""
+        """Return whether all these stages run in fp32 on the CPU."""
         return all(self.of(stage) == REFERENCE for stage in stages)

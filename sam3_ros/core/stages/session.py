@@ -17,13 +17,12 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, element type and shape of one tensor of a session.
-
-    A dynamic dimension is its symbolic name as a str, or None where it has none.
-    """
+    """One tensor of a session."""
 
     name: str
+    #: Element type.
     dtype: np.dtype[Any]
+    #: A dynamic dimension is its symbolic name as a str, or None where it has none.
     shape: tuple[int | str | None, ...]
 
     def __str__(self) -> str:
@@ -32,10 +31,9 @@ class TensorSpec:
 
 
 class Session(Protocol):
-    """One loaded model file.
+    """One loaded model file: it describes its tensors, runs, and closes.
 
-    Nothing about segmentation in it: it describes its tensors, runs, and closes. `provider` names
-    the engine that really runs it, for example "CPUExecutionProvider".
+    Nothing about it is specific to segmentation.
     """
 
     @property
@@ -45,7 +43,9 @@ class Session(Protocol):
     def outputs(self) -> Mapping[str, TensorSpec]: ...
 
     @property
-    def provider(self) -> str: ...
+    def provider(self) -> str:
+        """The engine that really runs it, for example "CPUExecutionProvider"."""
+        ...
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Feed every input by its name in the file; return every output by its name."""
@@ -57,11 +57,7 @@ class Session(Protocol):
 
 
 class DeviceTensor(Protocol):
-    """A tensor that a session has left in its device's memory.
-
-    device: such as "cuda:0". Only sessions on the same device read it there; `numpy` is for all
-    others.
-    """
+    """A tensor that a session has left in its device's memory."""
 
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -73,10 +69,12 @@ class DeviceTensor(Protocol):
     def nbytes(self) -> int: ...
 
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Such as "cuda:0". Sessions on the same device read it there, all others by `numpy`."""
+        ...
 
     def numpy(self) -> Array:
-        """A copy in the host's memory."""
+        """Return a copy in the host's memory."""
         ...
 
 
@@ -91,51 +89,53 @@ class DeviceSession(Session, Protocol):
     def device(self) -> str: ...
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`run`, with outputs that stay on the device, untouched by what runs later."""
+        """Run like `run`, with outputs that stay on the device; later runs do not change them."""
         ...
 
 
 def on_host(value: Tensor) -> Array:
-    """The tensor as an array; one that is an array already comes back as it is."""
+    """Return the tensor as an array; an array is returned as it is."""
     return value if isinstance(value, np.ndarray) else value.numpy()
 
 
 @dataclass(frozen=True)
 class EngineFolder:
-    """Where a backend keeps the engine that it builds of a model file, and finds it again.
+    """Where a backend keeps the engine that it builds of a model file, and finds it again."""
 
-    path: of this engine alone, because TensorRT's own names for its files leave the weights out
-    (github.com/LeelaChessZero/lc0, pull request 2214). prefix: for those names. timings: what
-    TensorRT measured of this device while it built, for the next one.
-    """
-
+    #: For this engine alone: TensorRT names its files without regard to the weights
+    #: (github.com/LeelaChessZero/lc0, pull request 2214).
     path: Path
+    #: Of the names of TensorRT's files.
     prefix: str
+    #: Folder of what TensorRT measured of this device while it built, for the next engine.
     timings: Path
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How sessions may use the machine.
+    """How a session may use the machine. Raises ValueError for threads or a device below range."""
 
-    threads: intra-op threads, None for the engine's own choice. spinning: let idle threads
-    busy-wait for work, a little faster and a whole core dearer; off because a robot's other
-    processes need that core. device_id: index of the accelerator. keep_memory: what a run worked
-    in is kept for the next run of any session, which is faster for it. compute: "stored" as the
-    file says, or a precision of its own to compute with, which a backend that has none refuses.
-    file_precision: what the file is stored in, which TensorRT has to be told. cuda_graphs: record
-    a stage's kernels once for each set of shapes and replay them in one launch, where a GPU can.
-    shapes: the sizes to come, for an engine that is built for them.
-    """
-
+    #: Intra-op threads; None for the engine's own choice.
     threads: int | None = None
+    #: Let idle threads busy-wait for work. A little faster, but it occupies a whole core, which a
+    #: robot's other processes need.
     spinning: bool = False
+    #: Index of the accelerator.
     device_id: int = 0
+    #: Keep the working memory of a run for the next run of any session, which is faster.
     keep_memory: bool = True
+    #: Where to keep the engine that is built of the file, for backends that build one; None to
+    #: build it anew each time.
     engines: EngineFolder | None = None
+    #: "stored" to compute in the file's precision, or a precision to compute in instead; a backend
+    #: that cannot compute in it refuses with PrecisionError.
     compute: str = "stored"
+    #: The precision of the file, which TensorRT has to be told.
     file_precision: str = "fp32"
+    #: Record a stage's kernels once for each set of shapes and replay them in one launch, where a
+    #: GPU can.
     cuda_graphs: bool = False
+    #: The sizes to come, for an engine that is built for a range of them; None if unknown.
     shapes: ShapeProfile | None = None
 
     def __post_init__(self) -> None:
@@ -145,7 +145,7 @@ class SessionOptions:
             raise ValueError(f"device_id must be 0 or more, not {self.device_id}")
 
 
-#: For a few runs of each of many stages: what they keep would together exceed the weights.
+#: For a few runs of each of many stages, whose working memory together would exceed the weights.
 BRIEF_USE = SessionOptions(keep_memory=False)
 
 

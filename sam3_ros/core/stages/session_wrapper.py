@@ -1,4 +1,4 @@
-"""A session in everything, for those who want to see or do something beside its runs."""
+"""A session that delegates to another: subclass it to observe or change single calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sam3_ros.core.stages.session import Array, DeviceSession, Session, Tensor, 
 
 
 class WrappedSession:
-    """Hands everything on to the session that it was made of."""
+    """A session that delegates everything to `real`."""
 
     def __init__(self, real: Session) -> None:
         self._real = real
@@ -33,7 +33,7 @@ class WrappedSession:
 
 
 class WrappedOnDevice(WrappedSession):
-    """The same for one whose tensors may stay in a device's memory."""
+    """The same for a DeviceSession."""
 
     def __init__(self, real: DeviceSession) -> None:
         super().__init__(real)

@@ -1,19 +1,26 @@
-"""In which sizes the tensors of a stage come, for engines that are built for a range of them."""
+"""The sizes of a stage's tensors, for engines that are built for a range of them.
+
+TensorRT needs the range of every open dimension before a session is made, so the declarations are
+read from the ONNX file, without its weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import mmap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from sam3_ros.core.errors import InferenceError
-from sam3_ros.core.stages.model_tensors import ModelTensors, Shape, model_tensors
+from sam3_ros.core.errors import BackendError, InferenceError
+
+#: An open dimension is its symbolic name, or None where it has none.
+Shape = tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True)
 class SizeRange:
-    """Of a dimension: the least, the usual and the largest size."""
+    """The least, the usual and the largest size of a dimension."""
 
     least: int
     usual: int
@@ -24,23 +31,22 @@ class SizeRange:
             raise ValueError(f"sizes must grow from least to most, got {self}")
 
 
-#: Of dimensions that a file leaves open. boxes: 0 without exemplars. tokens: those of the text and
-#: of the geometry, one more than boxes. prompt_tokens: one more than points.
+#: By the name of a dimension that a file leaves open.
 SIZES: Mapping[str, SizeRange] = MappingProxyType(
     {
         "prompts": SizeRange(1, 1, 1),
         "text_tokens": SizeRange(1, 32, 77),
-        "boxes": SizeRange(0, 1, 32),
-        "tokens": SizeRange(2, 33, 110),
+        "boxes": SizeRange(0, 1, 32),  # 0 without exemplars
+        "tokens": SizeRange(2, 33, 110),  # text_tokens and geometry's, which are boxes + 1
         "queries": SizeRange(1, 200, 200),
         "kept": SizeRange(1, 4, 200),
         "points": SizeRange(1, 2, 66),
-        "prompt_tokens": SizeRange(2, 3, 67),
+        "prompt_tokens": SizeRange(2, 3, 67),  # points + 1
         "memories": SizeRange(1, 7, 7),
         "pointers": SizeRange(1, 16, 64),
     }
 )
-# Where a file gives a dimension no name, or one that says nothing: by tensor and axis.
+# By tensor and axis, where a file names a dimension not at all or by a name that is not in SIZES.
 _AXES: Mapping[tuple[str, int], str] = MappingProxyType(
     {
         ("input_ids", 1): "text_tokens",
@@ -63,17 +69,19 @@ _AXES: Mapping[tuple[str, int], str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ShapeProfile:
-    """ranges: of every input whose shape is open, dimension by dimension; empty also where the
-    sizes of one are unknown. is_fixed: no input and no output has an open shape."""
+    """The sizes that a stage's open dimensions may take."""
 
+    #: No input and no output has an open shape.
     is_fixed: bool = False
+    #: Of every input whose shape is open, dimension by dimension. Empty also where the sizes of
+    #: one of them are unknown.
     ranges: Mapping[str, tuple[SizeRange, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranges", MappingProxyType(dict(self.ranges)))
 
     def require(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise InferenceError for a shape outside the ranges; tensors without one may be any."""
+        """Raise InferenceError for a shape outside the ranges; other tensors may have any shape."""
         for name, sizes in self.ranges.items():
             for axis, (size, allowed) in enumerate(zip(shapes[name], sizes, strict=True)):
                 if not allowed.least <= size <= allowed.most:
@@ -84,25 +92,22 @@ class ShapeProfile:
 
 
 def shape_profile(path: Path, names: Mapping[str, str]) -> ShapeProfile:
-    """Of a stage's file. names: canonical names of its inputs by those in the file.
+    """Return the profile of a stage's file.
 
-    Raises BackendError for a file that is no ONNX model.
+    names: canonical names of its inputs by those in the file. Raises BackendError for a file that
+    is no ONNX model.
     """
     tensors = model_tensors(path)
     ranges: dict[str, tuple[SizeRange, ...]] = {}
     for name, shape in tensors.inputs.items():
-        sizes = _ranges(names.get(name, name), shape)
-        if sizes is None:
-            return ShapeProfile()  # a profile must tell of all open inputs or of none
+        sizes = [_range(names.get(name, name), axis, size) for axis, size in enumerate(shape)]
+        known = tuple(size for size in sizes if size is not None)
+        if len(known) < len(sizes):
+            return ShapeProfile()  # TensorRT takes a profile of all open inputs or of none
         if not _is_fixed(shape):
-            ranges[name] = sizes
-    return ShapeProfile(_all_fixed(tensors), ranges)
-
-
-def _ranges(tensor: str, shape: Shape) -> tuple[SizeRange, ...] | None:
-    ranges = [_range(tensor, axis, size) for axis, size in enumerate(shape)]
-    known = tuple(each for each in ranges if each is not None)
-    return known if len(known) == len(ranges) else None
+            ranges[name] = known
+    shapes = (*tensors.inputs.values(), *tensors.outputs.values())
+    return ShapeProfile(all(map(_is_fixed, shapes)), ranges)
 
 
 def _range(tensor: str, axis: int, size: int | str | None) -> SizeRange | None:
@@ -112,10 +117,120 @@ def _range(tensor: str, axis: int, size: int | str | None) -> SizeRange | None:
     return named or (SIZES["prompts"] if axis == 0 else None)
 
 
-def _all_fixed(tensors: ModelTensors) -> bool:
-    shapes = (*tensors.inputs.values(), *tensors.outputs.values())
-    return all(map(_is_fixed, shapes))
-
-
 def _is_fixed(shape: Shape) -> bool:
     return all(isinstance(size, int) for size in shape)
+
+
+# An ONNX file is a protocol buffer. These are the field numbers that onnx.proto of the ONNX project
+# gives to ModelProto, GraphProto, ValueInfoProto, TypeProto, TypeProto.Tensor, TensorShapeProto and
+# its Dimension. All other fields are skipped.
+_GRAPH, _NAME, _TYPE, _TENSOR_TYPE, _SHAPE, _DIMENSION = 7, 1, 2, 1, 2, 1
+_INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
+_INITIALIZER_NAME, _DIM_VALUE, _DIM_PARAM = 8, 1, 2
+_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+_VARINT_BITS = 70
+
+
+@dataclass(frozen=True)
+class ModelTensors:
+    """The tensors that an ONNX file declares."""
+
+    #: Shape by name.
+    inputs: Mapping[str, Shape]
+    #: Shape by name.
+    outputs: Mapping[str, Shape]
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outputs"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+
+def model_tensors(path: Path) -> ModelTensors:
+    """Read the inputs and outputs that an ONNX file declares, without loading its weights.
+
+    Raises BackendError for a file that cannot be read as an ONNX model.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _tensors(data)
+    except (OSError, ValueError, IndexError) as error:
+        raise BackendError(f"{path} is no ONNX model: {error}") from error
+
+
+def _tensors(data: mmap.mmap) -> ModelTensors:
+    inputs: dict[str, Shape] = {}
+    outputs: dict[str, Shape] = {}
+    weights: set[str] = set()
+    for start, end in _messages(data, 0, len(data), _GRAPH):
+        for number, value, stop in _fields(data, start, end):
+            if number == _INITIALIZER:
+                weights.add(_text(data, value, stop, _INITIALIZER_NAME))
+            elif number in (_INPUT, _OUTPUT):
+                found = inputs if number == _INPUT else outputs
+                found[_text(data, value, stop, _NAME)] = _shape(data, value, stop)
+    if not outputs:
+        raise ValueError("it declares no outputs")
+    fed = {name: shape for name, shape in inputs.items() if name not in weights}
+    return ModelTensors(fed, outputs)
+
+
+def _shape(data: mmap.mmap, start: int, end: int) -> Shape:
+    spans = [(start, end)]
+    for number in (_TYPE, _TENSOR_TYPE, _SHAPE, _DIMENSION):
+        spans = [span for each in spans for span in _messages(data, *each, number)]
+    return tuple(_dimension(data, *span) for span in spans)
+
+
+def _dimension(data: mmap.mmap, start: int, end: int) -> int | str | None:
+    for number, value, stop in _fields(data, start, end):
+        if number == _DIM_VALUE:
+            return _varint(data, value)[0]
+        if number == _DIM_PARAM:
+            return bytes(data[value:stop]).decode()
+    return None
+
+
+def _text(data: mmap.mmap, start: int, end: int, number: int) -> str:
+    for first, last in _messages(data, start, end, number):
+        return bytes(data[first:last]).decode()
+    return ""
+
+
+def _messages(data: mmap.mmap, start: int, end: int, number: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of the content of every field with this number."""
+    for found, value, stop in _fields(data, start, end):
+        if found == number:
+            yield value, stop
+
+
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, begin and end of the content of every field."""
+    at = start
+    while at < end:
+        key, at = _varint(data, at)
+        kind = key & 7
+        if kind == _BYTES:
+            size, at = _varint(data, at)
+            stop = at + size
+        elif kind == _VARINT:
+            stop = _varint(data, at)[1]
+        elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
+            stop = at + (8 if kind == _EIGHT_BYTES else 4)
+        else:
+            raise ValueError(f"it has a field of the unknown kind {kind}")
+        if stop > end:
+            raise ValueError("it ends in the middle of a field")
+        yield key >> 3, at, stop
+        at = stop
+
+
+def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+    """Return the number that starts at a byte, and where it ends."""
+    value = 0
+    for shift in range(0, _VARINT_BITS, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("it has a number that does not end")

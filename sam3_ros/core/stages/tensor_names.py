@@ -1,7 +1,7 @@
-"""The canonical tensor names: what the segmenter calls things, whatever a file calls them.
+"""The canonical tensor names, which the segmenter uses whatever a file calls its tensors.
 
 A manifest maps these to the names inside its files. Each entry is name: rank. Masks are True where
-valid. Shapes: B = 1, L text tokens, N boxes or points, T prompt tokens, Q queries, D channels.
+valid. Shapes: L text tokens, N boxes or points, T prompt tokens, Q queries, D channels.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ INTERACTIVE_OUTPUTS = {
 }
 OBJECT_SCORE = "object_score"  # f32[1,1] logit; needed where the manifest gates by it
 
-# Following an object through a video, one object at a time; no capability asks for these yet.
+# Following an object through a video, one object at a time; no capability uses these yet.
 # M memories, m their channels, K object pointers, g the grid. Ages are counted in frames.
 VIDEO_INPUTS = {
     "memory_mask": 4,  # f32[1,1,16g,16g] in [0,1], of the mask that answered
@@ -72,7 +72,7 @@ RANKS = {
     "fpn0": 4,
     "fpn1": 4,
     "fpn2": 4,
-    "places": 3,  # f32[1,g*g,D]: what the fusion makes of fpn2 before it reads a prompt
+    "places": 3,  # f32[1,g*g,D]: what the fusion computes from fpn2 before it reads a prompt
     "sam_s0": 4,
     "sam_s1": 4,
     "sam_embed": 4,

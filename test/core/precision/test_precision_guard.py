@@ -35,7 +35,7 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import Session, SessionOptions
 
@@ -56,7 +56,7 @@ class Shared:
     def graph(self, other: Mapping[str, Path]) -> StageGraph:
         """The tabletop's stages, some from other files."""
 
-        def session(stage: Stage) -> Session:
+        def session(stage: StageSpec) -> Session:
             if stage.name in other:
                 return open_session(other[stage.name], "cpu", SessionOptions(threads=2))
             return self._sessions[stage.name]

@@ -14,7 +14,7 @@ from sam3_ros.core.backends import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BundleError, InferenceError
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.order import Stage
+from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.session import Array, Session, TensorSpec
 
 PIXELS = {"pixel_values": np.zeros((1, 3, 96, 128), np.float32)}
@@ -31,7 +31,7 @@ class Runs(list[str]):
 def graph_of(path: Path, runs: Runs | None = None, precision: str = "fp32") -> StageGraph:
     bundle = Bundle.open(path)
 
-    def open_stage(stage: Stage) -> Session:
+    def open_stage(stage: StageSpec) -> Session:
         return open_session(bundle.stage_file(stage.name, precision))
 
     return StageGraph(bundle.manifest.stages.values(), open_stage, runs)
@@ -164,7 +164,7 @@ class BrokenSession:
 
 def test_a_refused_session_is_closed() -> None:
     session = BrokenSession()
-    graph = StageGraph([Stage("image", {}, {"fpn0": "x"})], lambda _: session)
+    graph = StageGraph([StageSpec("image", {}, {"fpn0": "x"})], lambda _: session)
     with pytest.raises(BundleError, match="outputs are none"):
         graph.load()
     assert session.closed

@@ -11,8 +11,7 @@ from onnx_graph import OnnxGraph
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError, InferenceError
-from sam3_ros.core.stages.model_tensors import model_tensors
-from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange, shape_profile
+from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange, model_tensors, shape_profile
 
 TABLETOP = Bundle.open("tabletop")
 

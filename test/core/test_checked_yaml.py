@@ -78,7 +78,7 @@ def test_values_stay_strings_where_that_is_asked_for(kind: DocumentKind) -> None
     ("text", "told"),
     [
         ("a: 1", "a.yaml, line 1, top level: expected a list, got {'a': 1}"),
-        ("- {at: 0, text: a}\n- {text: b}", "line 2, 2: expected the key 'at', got text"),
+        ("- {at: 0, text: a}\n- {text: b}", "line 2, entry 2: expected the key 'at', got text"),
         ("- {at: -1, text: a}", "line 1, entry 1/at: expected 0 or more, got -1"),
         ("- {at: .nan, text: a}", "1/at: expected a finite number, got nan"),
         ("- {at: .inf, text: a}", "1/at: expected a finite number, got inf"),
@@ -106,8 +106,8 @@ def test_a_reader_tells_its_own_faults_by_their_place(kind: DocumentKind) -> Non
     document = parse_document("- at: 0\n  text: a\n- at: 0\n  text: b", kind, "a.yaml")
     error = document.error((1, "at"), "expected more than 0")
     assert isinstance(error, PromptError)
-    assert str(error) == "a.yaml, line 3, 2/at: expected more than 0"
-    assert "line 3, 2/lost: gone" in str(document.error((1, "lost"), "gone"))
+    assert str(error) == "a.yaml, line 3, entry 2/at: expected more than 0"
+    assert "line 3, entry 2/lost: gone" in str(document.error((1, "lost"), "gone"))
     nameless = parse_document("[]", kind)
     assert str(nameless.error((), "empty")) == "the prompts, line 1, top level: empty"
 

@@ -8,7 +8,7 @@ targets put together along axis 0 are the originals put together along axis 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +90,8 @@ def bindings(names: Iterable[tuple[str, NameRules, str]]) -> list[Binding]:
 
 
 Shape = tuple[int, ...]
+#: Shapes of tensors by name.
+Shapes = Mapping[str, Shape]
 
 
 def joined_shape(shapes: Sequence[Shape]) -> Shape | None:

@@ -21,10 +21,11 @@ from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, save_recorded_answers
 from sam3_ros.export.export_job import ExportJob, describe
 from sam3_ros.export.interruption import tidied_when_stopped
-from sam3_ros.export.lower_precisions import Feeds, measure_precision, write_precision
+from sam3_ros.export.lower_precisions import measure_precision, write_precision
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.precision.figures import PrecisionFigures, judge
+from sam3_ros.export.precision.model_file import Feeds
 from sam3_ros.export.stage import StageModule
 from sam3_ros.export.verification.bundle_graph import with_samples
 from sam3_ros.export.verification.end_to_end import (
@@ -39,12 +40,11 @@ from sam3_ros.export.verification.torch_graph import observing
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str], None]
 Observed = Mapping[str, list[StageCase]]
 ANSWERS_NAME = "recorded_answers.npz"
 
 
-def export_bundle(job: ExportJob, progress: Progress = log.info) -> Bundle:
+def export_bundle(job: ExportJob, progress: Callable[[str], None] = log.info) -> Bundle:
     """Write the bundle that a job asks for, verified; progress gets a line for every step.
 
     A precision that is too poor is left out, and the manifest says so (`not_written`). Raises
@@ -88,7 +88,9 @@ class _Findings:
 class _Export:
     """One export under way."""
 
-    def __init__(self, job: ExportJob, writer: BundleWriter, progress: Progress) -> None:
+    def __init__(
+        self, job: ExportJob, writer: BundleWriter, progress: Callable[[str], None]
+    ) -> None:
         self._job = job
         self._writer = writer
         self._progress = progress

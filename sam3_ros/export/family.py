@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Protocol
 
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.network import Network, Part
 
-Shapes = Mapping[str, tuple[int, ...]]
 #: What a checkpoint says beside its tensors (checkpoint.contents.Checkpoint.notes).
 Notes = Mapping[str, int | float | str]
 #: The note that says how many tokens of text a model reads.

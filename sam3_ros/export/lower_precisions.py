@@ -10,7 +10,6 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.recorded import RecordedAnswers
-from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import onnx_file
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,
@@ -20,12 +19,10 @@ from sam3_ros.export.precision.figures import (
 )
 from sam3_ros.export.precision.fp16 import convert_to_fp16
 from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, convert_to_int8
+from sam3_ros.export.precision.model_file import Feeds
 from sam3_ros.export.precision.rounding import measured_graph
 
 LOWER_PRECISIONS = ("fp16", "int8")
-
-Feeds = Mapping[str, Array]
-Progress = Callable[[str], None]
 
 
 def write_precision(
@@ -33,7 +30,7 @@ def write_precision(
     writer: BundleWriter,
     fp32: Bundle,
     feeds: Mapping[str, Sequence[Feeds]],
-    progress: Progress,
+    progress: Callable[[str], None],
 ) -> tuple[StageFigures, ...]:
     """Add a precision to every stage that the writer holds, and measure each.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from sam3_ros.export.bindings import Binding, bindings
+from sam3_ros.export.bindings import Binding, NameRules, bindings
 from sam3_ros.export.stage import StageModule
 
 Part = Literal["concept", "interactive", "video"]
@@ -47,7 +47,7 @@ class Network(nn.Module):
         """What every parameter and buffer is called in the original's checkpoint."""
         return bindings(self._named())
 
-    def _named(self) -> Iterator[tuple[str, object, str]]:
+    def _named(self) -> Iterator[tuple[str, NameRules, str]]:
         for name, stage in self._stages.items():
             for local in stage.state_dict(keep_vars=True):
                 yield f"_stages.{name}.{local}", stage.original_names, local  # type: ignore[misc]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from sam3_ros.core.bundle.files import sha256_of
+from sam3_ros.export.bindings import Shape
 
-Shape = tuple[int, ...]
 Note = int | float | str
 
 

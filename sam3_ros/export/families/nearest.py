@@ -8,13 +8,11 @@ from typing import TypeVar
 import torch
 
 from sam3_ros.core.errors import CheckpointError
-from sam3_ros.export.bindings import joined_shape, same_shape
-from sam3_ros.export.family import Shapes, Unneeded
+from sam3_ros.export.bindings import Shapes, joined_shape, same_shape
+from sam3_ros.export.family import Unneeded
+from sam3_ros.export.models.likeness import ALIKE
 from sam3_ros.export.network import PARTS, Network
 from sam3_ros.export.stage import StageModule
-
-#: Alike enough that the loader can say what is wrong, rather than "this is another model".
-ALIKE = 0.9
 
 Sizes = TypeVar("Sizes")
 

@@ -14,8 +14,9 @@ import torch
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.families.nearest import nearest_variant
-from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Shapes, Unneeded
+from sam3_ros.export.family import NO_NOTES, Component, ModelSettings, Notes, Unneeded
 from sam3_ros.export.models.points.sam_decoder import (
     MASK_SCALE,
     PROMPT_SPACE,

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.families.sam3_network import (
     INPUT_SIZE,
     CommonSizes,
@@ -18,7 +19,6 @@ from sam3_ros.export.family import (
     Component,
     ModelSettings,
     Notes,
-    Shapes,
     Unneeded,
 )
 from sam3_ros.export.models.text.encoder import text_architecture

@@ -7,8 +7,9 @@ from functools import partial
 
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.families.nearest import nearest_sizes
-from sam3_ros.export.family import ModelSettings, Shapes, Unneeded
+from sam3_ros.export.family import ModelSettings, Unneeded
 from sam3_ros.export.models.sam3 import detector_neck, geometry, segmentation, tracker_neck
 from sam3_ros.export.models.sam3.decoder import Decoder
 from sam3_ros.export.models.sam3.detector_neck import DetectorNeck, DetectorPyramid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -17,10 +17,8 @@ from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU
 from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import onnx_file
-from sam3_ros.export.precision.model_file import open_engine
+from sam3_ros.export.precision.model_file import Feeds, open_engine
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
-
-Feeds = Mapping[str, Array]
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,19 @@ import numpy as np
 from onnx import ModelProto
 
 from sam3_ros.core.errors import ExportError, VerificationError
-from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.half_graph import rewrite
-from sam3_ros.export.precision.model_file import Values, load_flat, open_engine, require_valid, save
+from sam3_ros.export.precision.model_file import (
+    Feeds,
+    Values,
+    load_flat,
+    open_engine,
+    require_valid,
+    save,
+)
 from sam3_ros.export.precision.placement import LISTED, PRODUCTS, Placement, place
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 from sam3_ros.export.precision.spread import measure_spreads
-
-Feeds = Mapping[str, Array]
 
 
 @dataclass(frozen=True)

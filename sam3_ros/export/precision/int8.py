@@ -13,7 +13,7 @@ ones answer the same everywhere, with all their 8 bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,10 +23,16 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from sam3_ros.core.errors import ExportError
-from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.half_graph import rewrite
-from sam3_ros.export.precision.model_file import Values, load_flat, open_engine, require_valid, save
+from sam3_ros.export.precision.model_file import (
+    Feeds,
+    Values,
+    load_flat,
+    open_engine,
+    require_valid,
+    save,
+)
 from sam3_ros.export.precision.placement import tables_in_half
 from sam3_ros.export.precision.spread import measure_spreads
 from sam3_ros.export.precision.stored_products import as_matmuls
@@ -50,8 +56,6 @@ WORTHWHILE = 0.8
 #: rounding is then 7 % of the root mean square. Trained transformers have a few such inputs, where
 #: single channels are a hundred times the others (Dettmers et al., arXiv 2208.07339).
 MOST_UNEVEN = 60.0
-
-Feeds = Mapping[str, Array]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from sam3_ros.core.errors import ExportError
 from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES
 
+#: Inputs of a stage by name.
+Feeds = Mapping[str, Array]
+
 #: Shape inference needs the values of small tensors (shapes, axes), never those of weights.
 _SMALL = 64
 

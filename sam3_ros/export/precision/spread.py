@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
@@ -79,7 +80,7 @@ def _write_watched(source: Path, names: Iterable[str], path: Path) -> None:
     for name in names:
         for kind, measure in _MEASURES.items():
             output = f"{name}__{measure}"
-            options = {} if kind == "Size" else {"keepdims": 0}
+            options: dict[str, Any] = {} if kind == "Size" else {"keepdims": 0}
             node = helper.make_node(kind, [name], [output], **options)
             reductions[maker.get(name, -1)].append(node)  # -1: an input of the model
             element = TensorProto.INT64 if kind == "Size" else TensorProto.FLOAT

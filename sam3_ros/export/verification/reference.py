@@ -113,7 +113,7 @@ def _concept_figures(
 ) -> Iterator[ReferenceFigure]:
     boxes = case.get("exemplar_boxes", np.zeros((1, 0, 4), np.float32)).astype(np.float32)
     labels = case.get("exemplar_labels", np.zeros((1, 0), np.int64)).astype(np.int64)
-    feeds = {
+    feeds: dict[str, Array] = {
         "input_ids": case["input_ids"][row : row + 1].astype(np.int64),
         "boxes": boxes,
         "box_labels": labels,
@@ -141,7 +141,7 @@ def _concept_figures(
 def _click_figures(
     image: ImageEmbedding, name: str, case: Case, rule: SingleMask
 ) -> Iterator[ReferenceFigure]:
-    feeds = {
+    feeds: dict[str, Array] = {
         "point_coords": case["points"].astype(np.float32),
         "point_labels": case["point_labels"].astype(np.int64),
     }

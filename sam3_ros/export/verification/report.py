@@ -24,8 +24,6 @@ from sam3_ros.export.verification.reference import reference_figures
 if TYPE_CHECKING:
     from sam3_ros.export.stage import StageModule
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -80,7 +78,7 @@ def verify_bundle(
     images: tuple[Path, ...],
     reference: Path | None,
     record: bool,
-    progress: Progress,
+    progress: Callable[[str], None],
 ) -> VerificationReport:
     """Run the checks that were asked for; without any, those against the bundle's own answers.
 
@@ -105,7 +103,9 @@ def verify_bundle(
     return verdict
 
 
-def _against_reference(bundle: Bundle, folder: Path, progress: Progress) -> Iterator[Figure]:
+def _against_reference(
+    bundle: Bundle, folder: Path, progress: Callable[[str], None]
+) -> Iterator[Figure]:
     graph = bundle_graph(bundle, "fp32")
     try:
         for one in reference_figures(graph, bundle.manifest, folder, progress):
@@ -116,7 +116,10 @@ def _against_reference(bundle: Bundle, folder: Path, progress: Progress) -> Iter
 
 
 def _against_pytorch(
-    bundle: Bundle, checkpoint: Path | None, images: tuple[Path, ...], progress: Progress
+    bundle: Bundle,
+    checkpoint: Path | None,
+    images: tuple[Path, ...],
+    progress: Callable[[str], None],
 ) -> Iterator[Figure]:
     from sam3_ros.core.precision.questions import standard_images
     from sam3_ros.export.filled_network import rebuilt_network
@@ -172,7 +175,7 @@ def _recorded(bundle: Bundle) -> RecordedAnswers:
 
 
 def _against_recorded(
-    bundle: Bundle, recorded: RecordedAnswers, check: str, progress: Progress
+    bundle: Bundle, recorded: RecordedAnswers, check: str, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
     for precision in bundle.precisions:
         progress(f"end to end in {precision}")

@@ -46,7 +46,7 @@ def _stages_to_run(stages: Mapping[str, StageModule]) -> list[StageModule]:
     """Those with a batch norm, and those that compute what these take."""
     wanted: set[str] = set()
     needed: list[StageModule] = []
-    for stage in reversed(stages.values()):
+    for stage in reversed(list(stages.values())):
         if batch_norms(stage) or wanted.intersection(stage.outputs):
             wanted |= set(stage.inputs)
             needed.insert(0, stage)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from transformers.models.sam3.configuration_sam3 import Sam3DETREncoderConfig
 from transformers.models.sam3.modeling_sam3 import Sam3Attention, Sam3DetrEncoderLayer
 
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import leading_mask, unit_features
-from sam3_ros.export.models.sam3.attention import attended, grid_positions
+from sam3_ros.export.models.sam3.attention import attend_in_chunks, attended, grid_positions
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
 from sam3_ros.export.models.sam3.sizes import FUSION, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -37,11 +36,8 @@ class ChunkedAttention(Sam3Attention):
         queries = self.q_proj(query).view(heads).transpose(1, 2)
         keys = self.k_proj(key).view(heads).transpose(1, 2)
         values = self.v_proj(value).view(heads).transpose(1, 2)
-        answers = [
-            torch.nn.functional.scaled_dot_product_attention(chunk, keys, values, attention_mask)
-            for chunk in queries.split(QUERIES_AT_A_TIME, dim=2)
-        ]
-        joined = torch.cat(answers, dim=2).transpose(1, 2).reshape(batch, length, self.hidden_size)
+        read = attend_in_chunks(queries, keys, values, QUERIES_AT_A_TIME, attention_mask)
+        joined = read.transpose(1, 2).reshape(batch, length, self.hidden_size)
         return self.o_proj(joined), None
 
 

@@ -22,6 +22,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
 
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import frame_ages, shares, unit_features
+from sam3_ros.export.models.sam3.attention import attend_in_chunks
 from sam3_ros.export.models.sam3.tracker_sizes import MEMORY_ATTENTION, TRACKER, TrackerSizes
 from sam3_ros.export.stage import StageModule, TensorInput
 
@@ -168,10 +169,7 @@ def _layer(sizes: TrackerSizes) -> nn.Module:
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """f32[1,Q,D], f32[1,N,D], f32[1,N,D] -> f32[1,Q,D]: attention with one head."""
-    key, value = key[:, None], value[:, None]
-    pieces = query[:, None].split(QUERIES_AT_ONCE, dim=2)
-    seen = [F.scaled_dot_product_attention(piece, key, value) for piece in pieces]
-    return torch.cat(seen, dim=2)[:, 0]
+    return attend_in_chunks(query[:, None], key[:, None], value[:, None], QUERIES_AT_ONCE)[:, 0]
 
 
 def axial_rotation(width: int, grid: int) -> tuple[Tensor, Tensor]:

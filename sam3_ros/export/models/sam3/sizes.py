@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.bindings import Shapes
 
 DETECTOR = "detector."
 NECK = DETECTOR + "backbone.vision_backbone.convs."
@@ -44,7 +44,7 @@ class DetectorSizes:
             raise ValueError(f"a width of {self.width} does not divide by {self.heads} heads and 4")
 
     @classmethod
-    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> DetectorSizes:
+    def from_shapes(cls, shapes: Shapes) -> DetectorSizes:
         """The sizes of the checkpoint whose tensors have these shapes.
 
         Raises CheckpointError where a tensor that shows a size is missing or has another rank.
@@ -63,7 +63,7 @@ class DetectorSizes:
         )
 
 
-def _shape(shapes: Mapping[str, tuple[int, ...]], name: str, rank: int) -> tuple[int, ...]:
+def _shape(shapes: Shapes, name: str, rank: int) -> tuple[int, ...]:
     shape = shapes.get(name)
     if shape is None or len(shape) != rank:
         came = "is missing" if shape is None else f"has shape {list(shape)}"
@@ -73,7 +73,7 @@ def _shape(shapes: Mapping[str, tuple[int, ...]], name: str, rank: int) -> tuple
     return shape
 
 
-def _layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+def _layers(shapes: Shapes, prefix: str) -> int:
     """How many layers stand numbered below the prefix."""
     found = {name[len(prefix) + 1 :].split(".")[0] for name in shapes if name.startswith(prefix)}
     numbers = {number for number in found if number.isdecimal()}

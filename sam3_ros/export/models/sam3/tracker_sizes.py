@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.bindings import Shapes
 
 TRACKER = "tracker."
 TRACKER_NECK = "detector.backbone.vision_backbone.sam2_convs."
@@ -59,7 +59,7 @@ class TrackerSizes:
             raise ValueError("mask_prompt_channels and memory_width must be multiples of 4")
 
     @classmethod
-    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> TrackerSizes:
+    def from_shapes(cls, shapes: Shapes) -> TrackerSizes:
         """The sizes of the checkpoint whose tensors have these shapes.
 
         Raises CheckpointError where a tensor that shows a size is missing or has another rank.
@@ -84,11 +84,11 @@ class TrackerSizes:
         )
 
 
-def _rows(shapes: Mapping[str, tuple[int, ...]], linear: str) -> int:
+def _rows(shapes: Shapes, linear: str) -> int:
     return _shape(shapes, linear + ".weight", 2)[0]
 
 
-def _layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+def _layers(shapes: Shapes, prefix: str) -> int:
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
     indices = {int(match[1]) for name in shapes if (match := pattern.match(name))}
     if indices != set(range(len(indices))) or not indices:
@@ -96,7 +96,7 @@ def _layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
     return len(indices)
 
 
-def _shape(shapes: Mapping[str, tuple[int, ...]], name: str, rank: int) -> tuple[int, ...]:
+def _shape(shapes: Shapes, name: str, rank: int) -> tuple[int, ...]:
     shape = shapes.get(name)
     if shape is None or len(shape) != rank:
         came = "is missing" if shape is None else f"has shape {list(shape)}"

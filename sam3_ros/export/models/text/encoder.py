@@ -91,8 +91,8 @@ def text_architecture(name: str, context_length: int) -> TextArchitecture:
 def published_name(sizes: TextArchitecture) -> str | None:
     """Name of the published encoder with these sizes, whatever its context; None if none has."""
     for name, known in _PUBLISHED.items():
-        length = {"context_length": sizes.context_length, "positions": sizes.positions}
-        if replace(sizes, name=name) == replace(known, **length):
+        as_long = replace(known, context_length=sizes.context_length, positions=sizes.positions)
+        if replace(sizes, name=name) == as_long:
             return name
     return None
 

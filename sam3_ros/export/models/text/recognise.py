@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.export.bindings import PART, same_shape
+from sam3_ros.export.bindings import Shapes
+from sam3_ros.export.models.likeness import ALIKE, likeness
 from sam3_ros.export.models.text.encoder import (
     LANGUAGE_BACKBONE,
     TEXT_ENCODERS,
@@ -20,11 +21,6 @@ from sam3_ros.export.models.text.encoder import (
 )
 from sam3_ros.export.models.text.mobileclip import MobileClipText
 from sam3_ros.export.models.text.sam3_text import Sam3Text
-
-Shapes = Mapping[str, tuple[int, ...]]
-
-#: A file with so many of an encoder's tensors is taken for it: strict loading says what is wrong.
-ALIKE = 0.9
 
 _MOBILECLIP_POSITIONS = "encoder.positional_embedding.pos_embed.pos_embed"
 _SAM3_POSITIONS = "encoder.positional_embedding"
@@ -47,9 +43,9 @@ def recognise_text(shapes: Shapes) -> TextArchitecture:
         *(read for reader in (_mobileclip, _sam3) if (read := _read(reader, own, context))),
         *(text_architecture(name, context) for name in TEXT_ENCODERS),
     ]
-    likeness = {candidate: _likeness(candidate, own) for candidate in candidates}
-    nearest = max(likeness, key=lambda candidate: likeness[candidate])
-    if likeness[nearest] >= ALIKE:
+    found = {candidate: _likeness(candidate, own) for candidate in candidates}
+    nearest = max(found, key=lambda candidate: found[candidate])
+    if found[nearest] >= ALIKE:
         return nearest
     raise CheckpointError(
         f"the {len(own)} tensors below {LANGUAGE_BACKBONE} are of no text encoder that we know "
@@ -76,10 +72,12 @@ def _context_length(own: Shapes) -> int:
     )
 
 
-def _read(reader, own: Shapes, context: int) -> TextArchitecture | None:  # type: ignore[no-untyped-def]
+def _read(
+    reader: Callable[[Shapes, int], TextArchitecture], own: Shapes, context: int
+) -> TextArchitecture | None:
     """The encoder as this reader finds it, None where the tensors that show sizes are amiss."""
     try:
-        sizes: TextArchitecture = reader(own, context)
+        sizes = reader(own, context)
     except (ExportError, LookupError, ValueError):
         return None
     unnamed = f"{sizes.name} of {sizes.layers} layers, width {sizes.width}"
@@ -126,10 +124,4 @@ def _likeness(architecture: TextArchitecture, own: Shapes) -> float:
     """How many of the encoder's tensors are there, in [0, 1], packed ones left out."""
     with torch.device("meta"):
         stage = build_text(architecture)
-    expected = [
-        (original.removeprefix(LANGUAGE_BACKBONE), tuple(tensor.shape))
-        for name, tensor in stage.state_dict().items()
-        for original in stage.original_names.originals(name)
-        if PART not in original
-    ]
-    return sum(same_shape(own.get(name), shape) for name, shape in expected) / len(expected)
+    return likeness(stage, own, LANGUAGE_BACKBONE)

@@ -6,11 +6,11 @@ Sources as in efficientvit_blocks; sizes from `efficientvit_backbone_b*` of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.models.trunks.efficientvit_blocks import (
     SMALL,
     ConvLayer,
@@ -50,7 +50,7 @@ class EfficientVitSizes:
         return EfficientVit(self)
 
     @staticmethod
-    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> EfficientVitSizes | None:
+    def from_shapes(shapes: Shapes) -> EfficientVitSizes | None:
         """Sizes of the tensors, names as in EfficientVit; None where this is no EfficientViT."""
         widths = {-1: shapes.get("input_stem.op_list.0.conv.weight", (0,))[0]}
         blocks: dict[int, set[int]] = {-1: set()}

@@ -51,12 +51,13 @@ class ConvLayer(nn.Module):
         bias: bool | None = None,
     ) -> None:
         super().__init__()
-        normed, activated = normed and style is not None, activated and style is not None
-        bias = not normed if bias is None else bias
+        norm_eps = style.norm_eps if style is not None and normed else None
+        if bias is None:
+            bias = norm_eps is None
         padding = kernel // 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
-        self.norm = nn.BatchNorm2d(outputs, style.norm_eps) if normed else nn.Identity()
-        self.act = style.activation() if activated else nn.Identity()
+        self.norm = nn.Identity() if norm_eps is None else nn.BatchNorm2d(outputs, norm_eps)
+        self.act = style.activation() if style is not None and activated else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.export.bindings import PART, same_shape
+from sam3_ros.export.bindings import Shapes
+from sam3_ros.export.models.likeness import ALIKE, likeness
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
 from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes, Sam3VitTrunk
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.models.trunks.trunk import PATCH, STUDENT, TRUNK, StudentTrunk, Trunk
 
-Shapes = Mapping[str, tuple[int, ...]]
 StudentSizes = RepVitSizes | TinyVitSizes | EfficientVitSizes
 STUDENTS: tuple[type[StudentSizes], ...] = (RepVitSizes, TinyVitSizes, EfficientVitSizes)
 
@@ -47,9 +46,6 @@ TRUNKS = tuple(
 #: SAM 3's own.
 SAM3_TRUNK = TrunkArchitecture("sam3-vit", Sam3VitSizes())
 ALL_TRUNKS = (*TRUNKS, SAM3_TRUNK)
-
-#: A checkpoint with this share of a trunk's tensors is a damaged one of it, not another trunk.
-ALIKE = 0.9
 
 
 def trunk_architecture(name: str) -> TrunkArchitecture:
@@ -120,13 +116,7 @@ def _likeness(architecture: TrunkArchitecture, tensors: Shapes) -> float:
     """How many of the trunk's tensors are there, in [0, 1], packed ones left out."""
     with torch.device("meta"):
         stage = build_trunk(architecture, PATCH)
-    expected = [
-        (original.removeprefix(TRUNK), tuple(tensor.shape))
-        for name, tensor in stage.state_dict().items()
-        for original in stage.original_names.originals(name)
-        if PART not in original
-    ]
-    return sum(same_shape(tensors.get(name), shape) for name, shape in expected) / len(expected)
+    return likeness(stage, tensors, TRUNK)
 
 
 def _names(architectures: tuple[TrunkArchitecture, ...]) -> str:

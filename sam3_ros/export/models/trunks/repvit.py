@@ -7,11 +7,11 @@ its tensors need no renaming. timm has the network too, but cannot be imported w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution, stride_four_stem
 
 REDUCTION = 4
@@ -39,7 +39,7 @@ class RepVitSizes:
         return RepVit(self)
 
     @staticmethod
-    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> RepVitSizes | None:
+    def from_shapes(shapes: Shapes) -> RepVitSizes | None:
         """Sizes of the tensors, names as in RepVit; None where this is no RepViT."""
         if "features.0.2.c.weight" not in shapes:
             return None

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.sam3.configuration_sam3 import Sam3ViTConfig
 from transformers.models.sam3.modeling_sam3 import (
@@ -23,8 +21,9 @@ from transformers.models.sam3.modeling_sam3 import (
     apply_rotary_pos_emb_2d,
 )
 
-from sam3_ros.export.bindings import NameRules
+from sam3_ros.export.bindings import NameRules, Shapes
 from sam3_ros.export.family import Unneeded
+from sam3_ros.export.models.sam3.attention import attend_in_chunks
 from sam3_ros.export.models.trunks.trunk import PATCH, TRUNK, Trunk
 
 HEAD = 64
@@ -65,7 +64,7 @@ class Sam3VitSizes:
         return list(range(step - 1, self.depth, step))
 
     @staticmethod
-    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Sam3VitSizes | None:
+    def from_shapes(shapes: Shapes) -> Sam3VitSizes | None:
         """Sizes of the tensors, names below TRUNK; None where this is no such ViT."""
         positions, ffn = shapes.get("pos_embed"), shapes.get("blocks.0.mlp.fc1.bias")
         blocks = {m[1] for name in shapes if (m := re.match(r"blocks\.(\d+)\.", name))}
@@ -88,10 +87,8 @@ class ChunkedRotaryAttention(Sam3ViTRoPEAttention):
         key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
         query, key = apply_rotary_pos_emb_2d(query, key, *position_embeddings)
-        chunks = query.split(QUERIES_AT_A_TIME, dim=2)
-        attended = [F.scaled_dot_product_attention(chunk, key, value) for chunk in chunks]
-        joined = torch.cat(attended, dim=2).transpose(1, 2).reshape(hidden_states.shape)
-        return self.o_proj(joined), None
+        read = attend_in_chunks(query, key, value, QUERIES_AT_A_TIME)
+        return self.o_proj(read.transpose(1, 2).reshape(hidden_states.shape)), None
 
 
 class Sam3VitTrunk(Trunk):

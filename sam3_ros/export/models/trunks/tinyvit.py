@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution, stride_four_stem
 
 EXPAND = 4
@@ -48,7 +48,7 @@ class TinyVitSizes:
         return TinyVit(self)
 
     @staticmethod
-    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> TinyVitSizes | None:
+    def from_shapes(shapes: Shapes) -> TinyVitSizes | None:
         """Sizes of the tensors, names as in TinyVit; None where this is no TinyViT.
 
         No tensor tells last_stride: it is 2 here.

@@ -1,1 +1,1 @@
-"""From a checkpoint to a verified bundle. The only tier beside `training` that needs PyTorch."""
+"""From a checkpoint to a verified bundle. Beside `training` the only tier that needs PyTorch."""

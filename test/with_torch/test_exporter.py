@@ -97,8 +97,8 @@ def test_the_manifest_holds_every_stages_figures(bundle: Bundle) -> None:
 def test_the_recorded_answers_are_the_networks(bundle: Bundle) -> None:
     assert bundle.manifest.recorded_answers is not None
     recorded = load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
-    witnessed = {stage for stages in recorded.samples.values() for stage in stages}
-    assert witnessed == set(bundle.manifest.stages_in_use)
+    sampled = {stage for stages in recorded.samples.values() for stage in stages}
+    assert sampled == set(bundle.manifest.stages_in_use)
     with Segmenter.load(bundle) as segmenter:
         differences = recorded.differences(segmenter.graph, bundle.manifest)
     assert len(differences) >= 6

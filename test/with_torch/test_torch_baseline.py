@@ -1,4 +1,4 @@
-"""The PyTorch model as a baseline of its own bundle, in a process of its own."""
+"""The PyTorch model as a baseline for its own bundle, in a process of its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCENE = colour_scene(60, 80, {"red": (20, 10, 60, 50)})
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    target = tmp_path_factory.mktemp("torch_rival") / "small"
+    target = tmp_path_factory.mktemp("torch_baseline") / "small"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FAMILIES, FAMILY.name, FAMILY)
         seed = ("--random-weights", "1", "--precision", "fp32", "--out", str(target))

@@ -1,1 +1,1 @@
-"""Checkpoint files: read without running what is in them, looked into, made smaller, written."""
+"""Checkpoint files: formats, and reading them without running what is in them."""

@@ -1,4 +1,4 @@
-"""A checkpoint as names, shapes and tensors that are read when they are asked for."""
+"""The contents of a checkpoint: names, shapes, and tensors that are read on demand."""
 
 from __future__ import annotations
 
@@ -20,45 +20,49 @@ Note = int | float | str
 
 @dataclass(frozen=True)
 class Leftover:
-    """What a file holds beside the model: an optimiser's state, an epoch, arguments.
+    """An entry of a file beside the model: an optimiser's state, an epoch, arguments."""
 
-    bytes: of the tensors in it; 0 where there are none.
-    """
-
+    #: The key of the entry.
     name: str
+    #: Size of the tensors in it; 0 where there are none.
     bytes: int
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The model of a file. Made by file.open_checkpoint.
+    """The model in a file. open_checkpoint (file.py) makes it.
 
-    shapes, dtypes: by the original's tensor names, in the order of the file. notes: plain values
-    beside the model, such as meta.text_context_length, and `file`, its name. The tensors stay in
-    the file, mapped into memory: do not write to them, nor change the file while they are in use.
+    The tensors stay in the file, mapped into memory: do not write to them, and do not change the
+    file while they are in use.
     """
 
+    #: The file.
     path: Path
+    #: By the original's tensor names, in the order of the file.
     shapes: Mapping[str, Shape]
+    #: By the same names, in the same order.
     dtypes: Mapping[str, torch.dtype]
+    #: What the file holds beside the model.
     leftovers: tuple[Leftover, ...]
+    #: Plain values beside the model, such as meta.text_context_length, and `file`, its name.
     notes: Mapping[str, Note]
+    #: Reads the tensor of a name. Raises KeyError.
     read: Callable[[str], Tensor] = field(repr=False)
 
     def tensor(self, name: str) -> Tensor:
-        """A tensor on the CPU, its numbers not copied. Raises KeyError."""
+        """Return a tensor on the CPU without copying its numbers. Raises KeyError."""
         return self.read(name)
 
     def size(self, name: str) -> int:
-        """How many numbers a tensor holds. Raises KeyError."""
+        """Return how many numbers a tensor holds. Raises KeyError."""
         return prod(self.shapes[name])
 
     def bytes(self, name: str) -> int:
-        """How many bytes a tensor takes. Raises KeyError."""
+        """Return how many bytes a tensor takes. Raises KeyError."""
         return self.size(name) * self.dtypes[name].itemsize
 
     def sha256(self) -> str:
-        """Of the whole file, in lower-case hex; read once."""
+        """Return the hash of the whole file in lower-case hex; the file is read once."""
         return self._sha256
 
     @cached_property
@@ -67,7 +71,7 @@ class Checkpoint:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers are finite; without a copy of the tensor."""
+    """Return whether all numbers of a tensor are finite, without copying it."""
     if tensor.numel() == 0 or not tensor.is_floating_point():
         return True
     low, high = torch.aminmax(tensor)

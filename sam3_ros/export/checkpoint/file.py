@@ -1,4 +1,6 @@
-"""Which format a checkpoint file has, and why others are refused."""
+"""Opens checkpoint files of every format and refuses other files; writes files whole or not
+at all.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,14 @@ from sam3_ros.export.checkpoint.safetensors_file import is_safetensors, read_saf
 from sam3_ros.export.checkpoint.torch_file import is_archive, read_torch_file
 from sam3_ros.export.interruption import tidied_when_stopped
 
-__all__ = ["Checkpoint", "open_checkpoint"]
-
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Read a PyTorch or a safetensors file, whichever its content is.
+    """Read a PyTorch or a safetensors file; its content decides which it is.
 
-    Nothing in the file is run. Raises CheckpointError, with a message of its own for each: no such
-    file, empty, cut short, damaged, PyTorch's format from before 1.6, a pickle, Python objects
-    beside the tensors, TorchScript, a Git LFS pointer, anything else, no model in it, entries of
-    the model that are no tensors, tensors of one name or over the same numbers.
+    Nothing in the file is run. Raises CheckpointError, with a message of its own for each case: no
+    such file, empty, cut short, damaged, PyTorch's format from before 1.6, a pickle, Python objects
+    beside the tensors, TorchScript, a Git LFS pointer, anything else, no model, entries of the
+    model that are not tensors, two tensors of one name or over the same numbers.
     """
     path = Path(path)
     if not path.is_file():
@@ -50,7 +50,7 @@ def _why_not(path: Path) -> str:
         return "is empty; fetch it again"
     if start.startswith(_BEFORE_1_6):
         return (
-            "is in the format of PyTorch before 1.6, which cannot be read piece by piece; "
+            "is in the format of PyTorch before 1.6, which cannot be read tensor by tensor; "
             + _SAVE_AGAIN
         )
     if start[:1] == b"\x80":
@@ -61,9 +61,9 @@ def _why_not(path: Path) -> str:
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer and not the file itself; run `git lfs pull` where it is from"
     if start.lstrip()[:1] == b"<":
-        return "is a web page and no checkpoint; the download needs another address or a login"
+        return "is a web page, not a checkpoint; the download needs another address or a login"
     return (
-        "is neither a PyTorch nor a safetensors file (or only a damaged start of one); "
+        "is neither a PyTorch nor a safetensors file, or the start of the file is damaged; "
         "name a .pth, .pt or .safetensors file"
     )
 
@@ -74,7 +74,7 @@ TORCH = (".pt", ".pth")
 
 @contextmanager
 def atomic_file(path: Path, replace_existing: bool) -> Iterator[Path]:
-    """A path beside `path`; what is written there takes its place when the block ends well.
+    """Yield a path beside `path`; what is written there replaces it unless the block raises.
 
     Raises CheckpointError where `path` exists and must not be replaced.
     """

@@ -1,4 +1,4 @@
-"""Where in a checkpoint the model's tensors are, and what lies beside them."""
+"""Finds the model's tensors in the nested contents of a checkpoint, and what lies beside them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Leftover, Note
 
-#: What training scripts call the entry that holds the model.
+#: Names that training scripts give the entry with the model.
 MODEL_KEYS = ("model", "state_dict", "model_state_dict")
-#: What PyTorch's wrappers for several devices and for compiling put before every name.
+#: Prefixes that PyTorch's wrappers for several devices and for compiling put before every name.
 WRAPPERS = ("module.", "_orig_mod.")
-#: What EfficientSAM3's training puts within names, and its own loader takes out again.
+#: What EfficientSAM3's training inserts into names, and its own loader removes.
 STUDENT_WRAPPER = "student_trunk."
 
 
 def notes_of(document: Any, prefix: str = "") -> dict[str, Note]:
-    """Numbers and words beside the model, by dotted name."""
+    """Return the numbers and strings beside the model by dotted name."""
     found: dict[str, Note] = {}
     if not isinstance(document, Mapping):
         return found
@@ -35,16 +35,16 @@ def notes_of(document: Any, prefix: str = "") -> dict[str, Note]:
 
 
 def split_off_model(document: Any) -> tuple[dict[str, Tensor], tuple[Leftover, ...]]:
-    """The model's tensors by name, wrappers' prefixes removed, and everything else.
+    """Return the model's tensors by name, without wrappers' prefixes, and everything else.
 
-    Raises CheckpointError: no model, more than one, entries that are no tensors, one name twice,
+    Raises CheckpointError: no model, more than one, entries that are not tensors, one name twice,
     two tensors over the same numbers.
     """
     model, leftovers = _descend(document)
     odd = [f"{name} ({type(v).__name__})" for name, v in model.items() if not _dense(v)]
     if odd:
         raise CheckpointError(
-            f"the model has {len(odd)} entries that are no (dense) tensors: {_first(odd)}; "
+            f"the model has {len(odd)} entries that are not (dense) tensors: {_first(odd)}; "
             f"save its state_dict alone"
         )
     tensors = unwrapped(model)
@@ -53,7 +53,7 @@ def split_off_model(document: Any) -> tuple[dict[str, Tensor], tuple[Leftover, .
 
 
 def unwrapped(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The same entries without wrappers' prefixes. Raises CheckpointError for a name twice."""
+    """Return the entries without wrappers' prefixes. Raises CheckpointError for a name twice."""
     found: dict[str, Any] = {}
     for name, value in model.items():
         bare = _bare(name)
@@ -89,8 +89,8 @@ def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
         document = document[nested[0]]
     if not any(isinstance(value, Tensor) for value in document.values()):
         raise CheckpointError(
-            f"no tensors were found, neither at the top nor below {', '.join(MODEL_KEYS)}; "
-            f"there is {_first([str(key) for key in document]) or 'nothing'}"
+            f"found no tensors at the top or below {', '.join(MODEL_KEYS)}; "
+            f"the file holds {_first([str(key) for key in document]) or 'nothing'}"
         )
     return {str(key): value for key, value in document.items()}, leftovers
 
@@ -106,7 +106,9 @@ def _bare(name: str) -> str:
 
 
 def _refuse_overlaps(tensors: Mapping[str, Tensor]) -> None:
-    """Slices of one buffer are common, but one number under two names is a mistake in saving."""
+    """Raise CheckpointError where two tensors share numbers. Slices of one buffer are common, but
+    one number under two names is a mistake in saving.
+    """
     spans = sorted((*_span(tensor), name) for name, tensor in tensors.items() if tensor.numel())
     for (_, end, name), (start, _, other) in pairwise(spans):
         if start < end:

@@ -1,6 +1,6 @@
 """The safetensors format: eight bytes of length, a JSON header, the tensors' bytes.
 
-https://github.com/huggingface/safetensors: the header says dtype, shape and place of each tensor.
+https://github.com/huggingface/safetensors: the header gives dtype, shape and place of each tensor.
 """
 
 from __future__ import annotations
@@ -34,18 +34,22 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 LENGTH_BYTES = 8
-LONGEST_HEADER = 100_000_000  # as in the format's own reader
+#: The limit of the format's own reader.
+LONGEST_HEADER = 100_000_000
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file starts as the format does: a plausible length, then `{`."""
+    """Return whether a file starts as the format does: a plausible length, then `{`."""
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
         return 2 <= length <= LONGEST_HEADER and stream.read(1) == b"{"
 
 
 def read_safetensors(path: Path) -> Checkpoint:
-    """The tensors of a file, mapped into memory. Raises CheckpointError, see open_checkpoint."""
+    """Return the contents of a file, mapped into memory.
+
+    Raises CheckpointError, see open_checkpoint.
+    """
     try:
         header = _header(path)
         originals = unwrapped({name: name for name in header if name != "__metadata__"})
@@ -97,7 +101,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _dtype(path: Path, entry: Mapping[str, Any]) -> torch.dtype:
     if entry["dtype"] not in DTYPES:
         raise CheckpointError(
-            f"{path} holds tensors of type {entry['dtype']}; the types that are read are "
+            f"{path} holds tensors of type {entry['dtype']}; the supported types are "
             f"{', '.join(DTYPES)}"
         )
     return DTYPES[entry["dtype"]]
@@ -109,7 +113,7 @@ def write_safetensors(
     read: Callable[[str], Tensor],
     metadata: Mapping[str, str],
 ) -> None:
-    """Write tensors one at a time, so that only one need be in memory.
+    """Write tensors one at a time, so that only one has to be in memory.
 
     contents: shape and dtype by name. read: gives the tensor of a name, of that shape and dtype.
     Raises CheckpointError for a dtype that the format has no name for.
@@ -122,7 +126,9 @@ def write_safetensors(
         for name in order:
             tensor = read(name).detach()
             if (tuple(tensor.shape), tensor.dtype) != contents[name]:
-                raise ValueError(f"{name} is {tensor.dtype} {list(tensor.shape)}, unlike announced")
+                raise ValueError(
+                    f"{name} is {tensor.dtype} {list(tensor.shape)}, expected {contents[name]}"
+                )
             flat = tensor.contiguous().reshape(-1)
             stream.write(memoryview(flat.view(torch.uint8).numpy()))
 
@@ -135,7 +141,7 @@ def _described(
     for name, (shape, dtype) in contents.items():
         if dtype not in NAMES:
             raise CheckpointError(
-                f"{name} is {dtype}, which safetensors files are not written with"
+                f"{name} is {dtype}, which cannot be written to a safetensors file"
             )
         end = place + prod(shape) * dtype.itemsize
         entry = {"dtype": NAMES[dtype], "shape": list(shape), "data_offsets": [place, end]}

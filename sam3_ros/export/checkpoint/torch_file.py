@@ -15,13 +15,16 @@ from sam3_ros.export.checkpoint.nesting import notes_of, split_off_model
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file starts as a zip archive does."""
+    """Return whether a file starts as a zip archive does."""
     with path.open("rb") as stream:
         return stream.read(4) == b"PK\x03\x04"
 
 
 def read_torch_file(path: Path) -> Checkpoint:
-    """The model of the archive, mapped into memory. Raises CheckpointError, see open_checkpoint."""
+    """Return the model of the archive, mapped into memory.
+
+    Raises CheckpointError, see open_checkpoint.
+    """
     _check_archive(path)
     try:
         document = _load(path)
@@ -54,10 +57,10 @@ def _check_archive(path: Path) -> None:
             f"module's state_dict with torch.save"
         )
     if "data.pkl" not in names:
-        raise CheckpointError(f"{path} is a zip archive, but not one of PyTorch's; unpack it first")
+        raise CheckpointError(f"{path} is a zip archive, but not a PyTorch file; unpack it first")
     if any(record.compress_type != zipfile.ZIP_STORED for record in records):
         raise CheckpointError(
-            f"{path} was packed again with compression, so it cannot be mapped into memory; use "
+            f"{path} is a compressed archive, which cannot be mapped into memory; use "
             f"the file as torch.save wrote it"
         )
 
@@ -67,8 +70,8 @@ def _load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"the file holds more than tensors and plain values: {_objects(path)}. To make such "
-            f"an object means to run code, so it is refused; where you trust the file, load it "
+            f"the file holds more than tensors and plain values: {_objects(path)}. Loading such "
+            f"an object runs code, so it is refused; where you trust the file, load it "
             f"with torch.load(FILE, weights_only=False), and write "
             f'torch.save({{"model": STATE_DICT}}, NEW_FILE)'
         ) from error
@@ -78,9 +81,9 @@ def _load(path: Path) -> Any:
 
 
 def _objects(path: Path) -> str:
-    """The classes and functions that the pickle names; found without running it."""
+    """Return the classes and functions that the pickle names, found without running it."""
     try:
         named = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-    except Exception:  # a pickle that not even a listing gets through
+    except Exception:  # a pickle that cannot even be listed
         named = []
     return ", ".join(sorted(named)[:5]) or "a pickle that cannot be followed"

@@ -1,1 +1,1 @@
-"""Which tensor of a checkpoint fills which parameter: names, strict loading, random weights."""
+"""Fills networks: strictly from a checkpoint, or with random weights."""

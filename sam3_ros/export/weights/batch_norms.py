@@ -1,6 +1,6 @@
 """Statistics for the batch norms of a network with random weights.
 
-Without them the features of many trunks hardly depend on the image, and a comparison of two
+Without them the features of many image encoders hardly depend on the image, and a comparison of two
 implementations proves nothing.
 """
 
@@ -16,16 +16,19 @@ from sam3_ros.export.fills import natural_images
 from sam3_ros.export.network import Network
 from sam3_ros.export.stage import StageModule
 
+#: Images of noise, and as many natural-looking ones.
 IMAGES_OF_A_KIND = 2
-LENGTH = 8  # of every axis that may grow, such as prompts
+#: Length of every axis that may grow, such as prompts.
+LENGTH = 8
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def calibrate_batch_norms(network: Network, seed: int) -> None:
     """Set every batch norm's mean and variance to those of noise and natural-looking images.
 
-    The stages run in their order, as far as the last one with a batch norm needs it, each on what
-    the ones before it computed and else on its own examples. They must take several images at once.
+    The stages run in order, up to the last one that a batch norm depends on. Each gets what the
+    earlier ones computed, and its own examples for the rest. They must accept several images at
+    once.
     """
     computed: dict[str, Tensor] = {}
     with torch.no_grad():
@@ -37,13 +40,13 @@ def calibrate_batch_norms(network: Network, seed: int) -> None:
 
 
 def batch_norms(module: nn.Module) -> list[nn.Module]:
-    """Every batch norm with statistics below a module."""
+    """Return every batch norm with statistics below a module."""
     found = [m for m in module.modules() if isinstance(m, BatchNorm)]
     return [norm for norm in found if norm.track_running_stats]
 
 
 def _stages_to_run(stages: Mapping[str, StageModule]) -> list[StageModule]:
-    """Those with a batch norm, and those that compute what these take."""
+    """Return the stages with a batch norm, and those that compute what these take."""
     wanted: set[str] = set()
     needed: list[StageModule] = []
     for stage in reversed(list(stages.values())):
@@ -70,16 +73,16 @@ def _images(shape: torch.Size, seed: int) -> Tensor:
 
 @contextmanager
 def _measuring(stage: StageModule) -> Iterator[None]:
-    """While open, batch norms normalise by the batch at hand, and keep its mean and variance.
+    """Normalise by the current batch while open, and keep its mean and variance.
 
-    So each measures what reaches it once those before it have their final values.
+    So each batch norm measures what reaches it once those before it have their final values.
     """
     norms = batch_norms(stage)
     before = [(norm.training, norm.momentum) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.train()
-        norm.momentum = None  # the average of all that was measured
+        norm.momentum = None  # averages all that it measures
     try:
         yield
     finally:

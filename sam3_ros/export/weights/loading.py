@@ -1,4 +1,4 @@
-"""Fills a network from a checkpoint, all of it or not at all; and gives its tensors back."""
+"""Fills a network from a checkpoint, completely or not at all, and writes one as a checkpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sam3_ros.export.checkpoint.file import SAFETENSORS, TORCH, atomic_file
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
 from sam3_ros.export.family import Family
 from sam3_ros.export.network import Network
-from sam3_ros.export.weights.fitting import KINDS, Misfit, listed, misfits
+from sam3_ros.export.weights.mismatches import KINDS, Mismatch, listing_by_component, mismatches
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 def load_strictly(network: Network, checkpoint: Checkpoint, family: Family) -> None:
     """Fill every parameter and buffer of the network from the checkpoint, in float32.
 
-    Every tensor of the checkpoint is used, or stands among what the family does not need. One
-    tensor at a time is in memory beside the network.
+    Every tensor of the checkpoint is used, or the family lists it as not needed. Beside the network
+    one tensor at a time is in memory.
 
-    Raises CheckpointError that lists, by component, what is missing, unexpected, mis-shaped or of
-    another type, before the network is touched; and for a tensor with NaN or infinite numbers:
-    then the network is of no use.
+    Raises CheckpointError before the network is touched, with what is missing, unexpected,
+    mis-shaped or of another type, by component; and for a tensor with NaN or infinite numbers,
+    which leaves the network filled in part and of no use.
     """
-    found = misfits(network, checkpoint, family)
+    found = mismatches(network, checkpoint, family)
     if found:
         raise CheckpointError(_refusal(found, checkpoint, family))
-    _say_what_is_converted(network, checkpoint)
+    _warn_of_conversions(network, checkpoint)
     own = network.state_dict(keep_vars=True)
     with torch.no_grad():
         for binding in network.bindings():
@@ -47,15 +47,15 @@ def load_strictly(network: Network, checkpoint: Checkpoint, family: Family) -> N
 
 
 def original_tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
-    """The network's tensors under the original's names, each once: what load_strictly reads.
+    """Yield the network's tensors under the original's names, each once: what load_strictly reads.
 
-    A tensor may be a view of the network's own. Raises ValueError where two places that stand for
-    one original hold different numbers.
+    A tensor may be a view of the network's own. Raises ValueError where two targets of one original
+    hold different numbers.
     """
     own = network.state_dict()
     bindings = network.bindings()
     times = Counter(name for binding in bindings for name in binding.originals)
-    seen: dict[str, Tensor] = {}  # only those that come again: a packed one is a copy
+    seen: dict[str, Tensor] = {}  # only names that occur again: a packed tensor is a copy
     for binding in bindings:
         targets = [own[name] for name in binding.targets]
         parts = split(joined(targets), original_shapes(binding, targets))
@@ -65,21 +65,23 @@ def original_tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
                     seen[name] = part
                 yield name, part
             elif not torch.equal(seen[name], part):
-                raise ValueError(f"{binding.targets}: other numbers than elsewhere for {name}")
+                raise ValueError(
+                    f"{binding.targets} and another target of {name} hold different numbers"
+                )
 
 
-def _refusal(found: list[Misfit], checkpoint: Checkpoint, family: Family) -> str:
-    counts = Counter(misfit.kind for misfit in found)
+def _refusal(found: list[Mismatch], checkpoint: Checkpoint, family: Family) -> str:
+    counts = Counter(mismatch.kind for mismatch in found)
     summary = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     return (
         f"{checkpoint.path} does not fit {family.name}: {summary}.\n"
-        f"{listed(found, family.components)}\n"
-        f"Nothing was loaded, as nothing is loaded in part; `sam3-ros inspect {checkpoint.path}` "
-        f"shows what the file holds."
+        f"{listing_by_component(found, family.components)}\n"
+        f"Nothing was loaded: a checkpoint has to fit completely. "
+        f"`sam3-ros inspect {checkpoint.path}` shows what the file holds."
     )
 
 
-def _say_what_is_converted(network: Network, checkpoint: Checkpoint) -> None:
+def _warn_of_conversions(network: Network, checkpoint: Checkpoint) -> None:
     used = {original for binding in network.bindings() for original in binding.originals}
     dtypes = Counter(checkpoint.dtypes[name] for name in used)
     for dtype, count in dtypes.items():
@@ -98,8 +100,8 @@ def _finite(name: str, checkpoint: Checkpoint) -> Tensor:
         tensor = tensor.float()
     if not is_finite(tensor):
         raise CheckpointError(
-            f"{checkpoint.path}: {name} holds NaN or infinite numbers, so no answer of the model "
-            f"could be relied on; use another checkpoint of the training"
+            f"{checkpoint.path}: {name} holds NaN or infinite numbers, which make every mask "
+            f"meaningless; use another checkpoint of the training"
         )
     return tensor
 
@@ -118,10 +120,10 @@ def write_checkpoint(network: Network, path: Path, replace_existing: bool = Fals
             contents = {name: (tuple(t.shape), t.dtype) for name, t in tensors.items()}
             write_safetensors(unfinished, contents, tensors.__getitem__, {})
         else:
-            tensors = {name: _owned(tensor) for name, tensor in original_tensors(network)}
+            tensors = {name: _own_storage(tensor) for name, tensor in original_tensors(network)}
             torch.save({"model": tensors}, unfinished)
 
 
-def _owned(tensor: Tensor) -> Tensor:
-    """A tensor that is all of its storage: torch.save writes the whole storage of a view."""
+def _own_storage(tensor: Tensor) -> Tensor:
+    """Return a tensor that is all of its storage: torch.save writes the whole storage of a view."""
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

@@ -1,7 +1,8 @@
-"""Weights for a network without a checkpoint: random, at the scales of a network at work.
+"""Weights for a network without a checkpoint: random, at the scales of a trained network.
 
-What a tensor gets follows from the module that owns it. Its numbers follow from the seed and its
-name in the original's checkpoint, so they are the same in whatever order, or company, it is filled.
+The module that owns a tensor decides its distribution. Its numbers follow from the seed and its
+name in the original's checkpoint, so they do not depend on the order of filling or on other
+tensors.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from sam3_ros.export.bindings import Shape, joined, original_shapes, split
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.batch_norms import BatchNorm
 
-_CONVOLUTIONS_BACKWARDS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 #: At 1, a hundred layers of untrained branches amplify a rounding error by thousands (RepViT-M2.3),
 #: and no two engines agree; much lower, and the features no longer depend on the image.
 BATCH_NORM_SCALE = 0.8
-#: What a branch of a residual network is multiplied by, in the names of several originals.
+#: Names that several originals give to the scale of a residual branch.
 _BRANCH_SCALES = ("gamma", "layer_scale", "lambda1", "lambda2")
 
 
 def fill_randomly(network: Network, seed: int) -> None:
-    """Fill every parameter and buffer; other integers than a batch norm's count stay as built.
+    """Fill every parameter and buffer; integers other than a batch norm's count stay as built.
 
-    Matrices and kernels keep the variance of what goes through, norms scale by about 1, batch norms
-    by BATCH_NORM_SCALE, learned tokens and embeddings are unit normal, scales of residual branches
-    about 0.1. Batch norms need calibrate_batch_norms after this.
+    Matrices and kernels keep the variance of what passes through them, norms scale by about 1,
+    batch norms by BATCH_NORM_SCALE, learned tokens and embeddings are unit normal, scales of
+    residual branches about 0.1. Run calibrate_batch_norms afterwards.
     """
     own = network.state_dict(keep_vars=True)
     owners = dict(network.named_modules())
@@ -71,7 +72,7 @@ def _random(module: nn.Module, leaf: str, name: str, shape: Shape, generator: Ge
 
 
 def _scale(module: nn.Module, leaf: str, name: str, shape: Shape) -> tuple[float, float]:
-    """Mean and standard deviation."""
+    """Return mean and standard deviation."""
     last = name.rpartition(".")[2]
     if last.startswith(_BRANCH_SCALES):
         return 0.1, 0.02
@@ -89,7 +90,7 @@ def _scale(module: nn.Module, leaf: str, name: str, shape: Shape) -> tuple[float
 
 
 def _inputs_of_an_output(module: nn.Module, shape: Shape) -> float:
-    if not isinstance(module, _CONVOLUTIONS_BACKWARDS):
+    if not isinstance(module, _TRANSPOSED_CONVOLUTIONS):
         return math.prod(shape[1:])
-    kernel = math.prod(shape[2:]) / math.prod(module.stride)  # of it, what meets in one place
+    kernel = math.prod(shape[2:]) / math.prod(module.stride)  # inputs that meet in one output
     return max(1.0, shape[0] / module.groups * kernel)

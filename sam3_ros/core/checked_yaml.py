@@ -7,7 +7,7 @@
 
 An error names the file, the line, the place, what was expected and what came:
 `/x/a.yaml, line 3, limits/lost: expected a whole number, got 'many'`. Nothing in the text is
-executed. Tags for Python objects, aliases, keys written twice and texts of more than
+executed. Tags, aliases, keys written twice and texts of more than
 MAX_CHARACTERS are refused.
 
 A mapping's keys are kept as they are written (`on` is "on", not True). A `description` in the
@@ -18,7 +18,7 @@ insert another file's, which uses no definitions: `{"$ref": "../ask/prompts.json
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -115,9 +115,19 @@ def parse_document(text: str, kind: DocumentKind, source: str = "") -> Document:
     return document
 
 
-def dump_document(document: dict[str, Any]) -> str:
+def dump_document(document: Mapping[str, Any]) -> str:
     """Return the YAML that parse_document reads back, keys in their order."""
-    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
+    plain = plain_data(document)
+    return yaml.dump(plain, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
+
+
+def plain_data(value: Any) -> Any:
+    """Return nested mappings and sequences as dicts and lists, as YAML and JSON need them."""
+    if isinstance(value, Mapping):
+        return {key: plain_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_data(item) for item in value]
+    return value
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -130,14 +140,17 @@ class _RefusedError(ValueError):
 
 
 class _Strict(yaml.SafeLoader):
-    """Plain data only: no aliases, each key once and kept as written."""
+    """Plain data only: no aliases, no tags, each key once and kept as written."""
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
         # A few nested aliases can expand to gigabytes.
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
             raise _RefusedError(f"line {line}: uses YAML aliases (*name); write the values out")
+        # A tag can demand what its value is not, such as !!bool x, which breaks the loader.
+        if getattr(event, "tag", None) is not None:
+            raise ValueError(f"line {line} uses the YAML tag {event.tag!r}; write the value alone")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:

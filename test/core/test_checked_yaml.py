@@ -75,7 +75,7 @@ def test_values_stay_strings_where_that_is_asked_for(kind: DocumentKind) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("a: 1", "a.yaml, line 1, top level: expected a list, got {'a': 1}"),
         ("- {at: 0, text: a}\n- {text: b}", "line 2, entry 2: expected the key 'at', got text"),
@@ -92,14 +92,18 @@ def test_values_stay_strings_where_that_is_asked_for(kind: DocumentKind) -> None
         ("- {<<: {at: 0}, text: a}", "line 1, entry 1: expected the key"),
         ("[1", "a.yaml is not plain YAML"),
         ("- !!python/name:os.system", "a.yaml is not plain YAML"),
+        (
+            "- {at: !!bool x}",
+            "a.yaml is not plain YAML: line 1 uses the YAML tag 'tag:yaml.org,2002:bool'",
+        ),
         ("", "a.yaml, line 1, top level: expected a list, got None"),
         ("#" * (MAX_CHARACTERS + 1), f"expected at most {MAX_CHARACTERS} characters"),
     ],
 )
 def test_what_does_not_fit_is_told_with_place_and_reason(
-    kind: DocumentKind, text: str, told: str
+    kind: DocumentKind, text: str, expected: str
 ) -> None:
-    assert told in refused(text, kind)
+    assert expected in refused(text, kind)
 
 
 def test_a_reader_tells_its_own_faults_by_their_place(kind: DocumentKind) -> None:

@@ -26,8 +26,8 @@ class Bundle:
     def open(cls, name_or_path: str | Path) -> Bundle:
         """Open an embedded bundle by name, or any bundle by its folder, and check all of it.
 
-        Manifest, paths, sizes and sha256 of every file of every precision are checked; no session
-        is made. Raises BundleError (ChecksumError for a damaged file) with the reason.
+        Checks the manifest, and the path, size and sha256 of every file of every precision; makes
+        no session. Raises BundleError (ChecksumError for a damaged file) with the reason.
         """
         folder = _locate(name_or_path)
         try:
@@ -49,13 +49,16 @@ class Bundle:
 
     @property
     def tokenizer_file(self) -> Path:
-        """The tokenizer of the concept capability. Raises BundleError where there is none."""
+        """The file of the concept capability's tokenizer. Raises BundleError if there is none."""
         if self.manifest.concept is None:
-            raise BundleError(f"bundle {self.path} answers no words, so it has no tokenizer")
+            raise BundleError(f"bundle {self.path} answers no texts, so it has no tokenizer")
         return resolve_inside(self.path, self.manifest.concept.tokenizer.file.path)
 
     def stage_file(self, stage: str, precision: str) -> Path:
-        """The model file of a stage. Raises BundleError, or PrecisionError naming what there is."""
+        """Return the model file of a stage.
+
+        Raises BundleError for an unknown stage, PrecisionError for a precision that it lacks.
+        """
         if stage not in self.manifest.stages:
             known = ", ".join(self.manifest.stages)
             raise BundleError(f"bundle {self.path} has no stage {stage!r}; it has {known}")
@@ -69,7 +72,7 @@ class Bundle:
 
 
 def embedded_bundles() -> dict[str, Path]:
-    """The bundles that come with sam3_ros: name to folder, sorted by name."""
+    """Return the bundles that come with sam3_ros: name to folder, sorted by name."""
     manifests = sorted(EMBEDDED_FOLDER.glob(f"*/{MANIFEST_NAME}"))
     # A developer install links file by file; the folder behind the links is the bundle.
     return {manifest.parent.name: manifest.resolve().parent for manifest in manifests}

@@ -1,4 +1,4 @@
-"""The files of a bundle: inside its folder, and byte for byte what the manifest promises."""
+"""The files of a bundle: inside its folder, and byte for byte what the manifest says."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file on disk. data: files beside it that it refers to by name; mostly none."""
+    """A model file on disk."""
 
     path: Path
+    #: Files beside it that it refers to by name; mostly none.
     data: tuple[Path, ...] = ()
 
     @property
     def bytes(self) -> int:
-        """Size of all of it."""
+        """Size with its data files."""
         return sum(path.stat().st_size for path in (self.path, *self.data))
 
 
 def resolve_inside(folder: Path, relative: str) -> Path:
-    """The regular file that a manifest's path names.
+    """Return the regular file that a manifest's path names.
 
     Raises BundleError for an absolute path, `..`, a link that leads out of the folder, a file that
     is not there, and anything that is not a regular file.
@@ -47,22 +48,24 @@ def resolve_inside(folder: Path, relative: str) -> Path:
         if not stat.S_ISREG(path.stat().st_mode):
             raise BundleError(f"{relative!r} is not a regular file")
     except (OSError, RuntimeError) as error:
-        reason = "is missing" if isinstance(error, FileNotFoundError) else f"is lost: {error}"
+        missing = isinstance(error, FileNotFoundError)
+        reason = "is missing" if missing else f"cannot be found: {error}"
         raise BundleError(f"{relative!r} {reason}; copy the bundle again") from error
     return path
 
 
 def describe_file(path: Path, relative: str) -> FileRef:
-    """Size and sha256 of a file, as the manifest will promise them."""
+    """Return path, sha256 and size of a file, as the manifest states them."""
     return FileRef(relative, sha256_of(path), path.stat().st_size)
 
 
 def verify_files(folder: Path, files: Iterable[FileRef]) -> None:
-    """Compare every file with its promise.
+    """Compare every file with what the manifest says about it.
 
     Raises BundleError for a path that resolve_inside refuses, ChecksumError for a file of another
-    size or content. Sizes come first: they cost nothing and find what was cut short.
+    size or content.
     """
+    # Sizes first: they cost nothing and find files that were cut short.
     found = [(file, resolve_inside(folder, file.path)) for file in files]
     for file, path in found:
         size = path.stat().st_size
@@ -85,7 +88,7 @@ def verify_files(folder: Path, files: Iterable[FileRef]) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes, in lower-case hex."""
+    """Return the sha256 of a file's bytes, in lower-case hex."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):

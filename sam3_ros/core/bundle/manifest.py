@@ -1,7 +1,7 @@
 """What a bundle says about itself: frozen, validated data.
 
-Reading and writing the YAML is in manifest_yaml.py, the form in manifest_schema.json; here is what
-the values mean and which combinations make sense.
+manifest_yaml.py reads and writes the YAML, and manifest_schema.json is its form. This module says
+what the values mean and which combinations are allowed.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ from sam3_ros.core.stages.order import StageSpec, stages_needed
 FORMAT = 1
 
 Capability = Literal["concept", "interactive", "video"]
-#: A bundle with all of these can follow an object through a video; this version does not run them.
+#: A bundle with all of these can follow an object through a video. This version does not run them.
 VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
 Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From an RGB image to pixel_values f32[1,3,height,width]: resize, / 255, - mean, / std.
-
-    fit: `stretch` to exactly height x width, or `longest_side` fits inside, keeps the aspect, and
-    pads bottom right with 0 after normalising. interpolation: OpenCV's `bilinear` and `area`, or
-    `bilinear_antialias` as Pillow and torchvision do it on uint8.
-    """
+    """From an RGB image to pixel_values f32[1,3,height,width]: resize, / 255, - mean, / std."""
 
     height: int
     width: int
     mean: Triple
     std: Triple
+    #: `stretch` to exactly height x width. `longest_side` fits inside, keeps the aspect, and pads
+    #: bottom right with 0 after normalising.
     fit: Literal["stretch", "longest_side"] = "stretch"
+    #: OpenCV's `bilinear` and `area`, or `bilinear_antialias` as Pillow and torchvision do it on
+    #: uint8.
     interpolation: Literal["bilinear", "area", "bilinear_antialias"] = "bilinear"
 
     def __post_init__(self) -> None:
@@ -55,25 +54,29 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class FileRef:
-    """A file of a bundle: path relative to the folder (POSIX), sha256 in hex, size in bytes."""
+    """A file of a bundle."""
 
+    #: Relative to the bundle's folder, with forward slashes.
     path: str
+    #: In lower-case hex.
     sha256: str
     bytes: int
 
 
 @dataclass(frozen=True)
 class StageFile(FileRef):
-    """A model file. data: files that it refers to by name and that must lie beside it, as ONNX
-    keeps weights that are too many for one file."""
+    """A model file."""
 
+    #: Files that it refers to by name and that must lie beside it: ONNX keeps weights of more than
+    #: 2 GB there.
     data: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True)
 class StageEntry(StageSpec):
-    """A stage with its files, by precision; precisions may share one."""
+    """A stage with its files."""
 
+    #: By precision; precisions may share a file.
     files: Mapping[str, StageFile]
 
     def __post_init__(self) -> None:
@@ -85,8 +88,9 @@ class StageEntry(StageSpec):
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """A tokenizer file of the `tokenizers` library, and the ids and length the model was fed."""
+    """A tokenizer, and the ids and length that the model was trained with."""
 
+    #: In the format of the `tokenizers` library.
     file: FileRef
     context_length: int
     start_id: int
@@ -96,11 +100,14 @@ class TokenizerSettings:
 
 @dataclass(frozen=True)
 class ConceptSettings:
-    """Finding all instances of a phrase. Thresholds: score in [0,1], mask in logits."""
+    """Finding all instances of a phrase."""
 
     tokenizer: TokenizerSettings
+    #: In [0, 1].
     score_threshold: float = 0.5
+    #: A logit.
     mask_threshold: float = 0.0
+    #: The phrase for a prompt of exemplar boxes alone.
     textless_prompt: str = "visual"
 
     def __post_init__(self) -> None:
@@ -109,14 +116,14 @@ class ConceptSettings:
 
 @dataclass(frozen=True)
 class SingleMask:
-    """How one of four masks is chosen.
+    """How one of four masks is chosen."""
 
-    `stability` is SAM 2's rule: mask 0 if the IoU of its cuts at +delta and -delta (logits) reaches
-    the threshold, else the best-rated of the other three. `first` is always mask 0.
-    """
-
+    #: `stability` is SAM 2's rule: mask 0 if the IoU of its cuts at +delta and -delta reaches the
+    #: threshold, else the best-rated of the other three. `first` is always mask 0.
     rule: Literal["stability", "first"] = "stability"
+    #: A logit.
     delta: float = 0.05
+    #: An IoU.
     threshold: float = 0.98
 
     def __post_init__(self) -> None:
@@ -125,23 +132,25 @@ class SingleMask:
 
 @dataclass(frozen=True)
 class InteractiveSettings:
-    """Outlining the object under points or in a box.
+    """Outlining the object under points or in a box."""
 
-    prompt_space: the frame of point_coords. padding_point: who adds a point of label -1: the file
-    itself (`inside`), the caller where there is no box (`without_box`), nobody (`never`).
-    mask_input: size of the mask prompt, None where the model takes none. multimask_max_points: up
-    to so many points and no box count as ambiguous, so the best-rated of masks 1:4 answers.
-    object_score: `gate` answers with nothing at a logit below 0. mask_fit: mask logits are resized
-    to the image `direct`, or `through_padded_input`: to the padded input, cropped, then resized.
-    """
-
+    #: The frame of point_coords.
     prompt_space: ImageSize
+    #: Who adds a point of label -1: the file itself (`inside`), the caller where there is no box
+    #: (`without_box`), nobody (`never`).
     padding_point: Literal["inside", "without_box", "never"] = "inside"
+    #: Size of the mask prompt; None where the model takes none.
     mask_input: ImageSize | None = None
+    #: Up to this many points without a box count as ambiguous, so the best-rated of masks 1:4
+    #: answers.
     multimask_max_points: int = 1
     single_mask: SingleMask = field(default_factory=SingleMask)
+    #: `gate` answers with nothing if the object score, a logit, is below 0.
     object_score: Literal["gate", "ignore"] = "ignore"
+    #: Mask logits are resized to the image `direct`, or `through_padded_input`: to the padded
+    #: input, cropped, then resized.
     mask_fit: Literal["direct", "through_padded_input"] = "direct"
+    #: A logit.
     mask_threshold: float = 0.0
 
     def __post_init__(self) -> None:
@@ -153,10 +162,8 @@ class InteractiveSettings:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything bundle.yaml says. `stages` and `source` keep the file's order.
+    """Everything bundle.yaml says.
 
-    recorded_answers: what the original model answered, for any machine to check itself against
-    (recorded_answers.py).
     Raises BundleError if a capability lacks its section, or the stages cannot compute what it
     needs.
     """
@@ -164,12 +171,16 @@ class Manifest:
     name: str
     description: str
     licence: str
+    #: In the file's order.
     source: Mapping[str, str]
     preprocessing: Preprocessing
+    #: In the file's order.
     stages: Mapping[str, StageEntry]
     concept: ConceptSettings | None = None
     interactive: InteractiveSettings | None = None
     verification: Mapping[str, Any] = field(default_factory=dict)
+    #: What the original model answered, so that any machine can check itself against it
+    #: (core/precision/recorded.py).
     recorded_answers: FileRef | None = None
 
     def __post_init__(self) -> None:
@@ -200,13 +211,13 @@ class Manifest:
 
     @property
     def stages_in_use(self) -> tuple[str, ...]:
-        """The stages that words and clicks need, in the file's order: not those for video alone."""
+        """The stages that texts and clicks need, in the file's order; not those for video alone."""
         needed = self._stages_needed()
         return tuple(name for name in self.stages if name in needed)
 
     @property
     def files(self) -> tuple[FileRef, ...]:
-        """Every file of every precision and all that lies beside them, each once."""
+        """Every file of every precision and the files beside them, each once."""
         named: list[FileRef] = []
         for stage in self.stages.values():
             for file in stage.files.values():
@@ -218,7 +229,7 @@ class Manifest:
         return tuple(dict.fromkeys(named))
 
     def _stages_needed(self) -> set[str]:
-        """By the words and clicks that this version answers."""
+        """Return the stages that texts and clicks need. Raises BundleError where they lack one."""
         needed: set[str] = set()
         if self.concept is not None:
             inputs, outputs = tensor_names.CONCEPT_INPUTS, list(tensor_names.CONCEPT_OUTPUTS)
@@ -255,7 +266,7 @@ class Manifest:
             raise BundleError("interactive.mask_input has a size, but no stage takes mask_input")
 
     def _require_same_picture(self, space: ImageSize) -> None:
-        """Where the model frame is padded, the prompt space must be padded in the same way."""
+        """Raise BundleError if the model frame is padded and the prompt space otherwise."""
         frame = self.preprocessing
         if frame.fit == "longest_side" and space.height * frame.width != space.width * frame.height:
             raise BundleError(

@@ -33,7 +33,7 @@ _MANIFEST = DocumentKind(
 
 
 def parse_manifest(text: str) -> Manifest:
-    """Read bundle.yaml's text. Raises BundleError for anything that is not a sound manifest."""
+    """Read the text of bundle.yaml. Raises BundleError for anything but a sound manifest."""
     document = parse_document(text, _MANIFEST).value
     manifest = _build(document)
     if set(document["capabilities"]) != set(manifest.capabilities):
@@ -45,7 +45,7 @@ def parse_manifest(text: str) -> Manifest:
 
 
 def dump_manifest(manifest: Manifest) -> str:
-    """The YAML that parse_manifest reads back as an equal Manifest."""
+    """Return the YAML that parse_manifest reads back as an equal Manifest."""
     return dump_document(_document(manifest))
 
 
@@ -102,7 +102,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         "name": manifest.name,
         "description": manifest.description,
         "licence": manifest.licence,
-        "source": dict(manifest.source),
+        "source": manifest.source,
         "capabilities": list(manifest.capabilities),
         "preprocessing": {
             **asdict(manifest.preprocessing),
@@ -117,7 +117,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         document["concept"] = {**concept, "tokenizer": {**tokenizer.pop("file"), **tokenizer}}
     if manifest.interactive is not None:
         document["interactive"] = _interactive_document(manifest.interactive)
-    document["verification"] = _plain(manifest.verification)
+    document["verification"] = manifest.verification
     if manifest.recorded_answers is not None:
         document["recorded_answers"] = asdict(manifest.recorded_answers)
     return document
@@ -144,12 +144,3 @@ def _file_document(file: StageFile) -> dict[str, Any]:
     document = asdict(file)
     data = document.pop("data")
     return {**document, "data": list(data)} if data else document
-
-
-def _plain(value: Any) -> Any:
-    """Nested mappings and sequences as dicts and lists, which is all the safe dumper writes."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

@@ -9,9 +9,9 @@ NOT_VERIFIED = "not verified"
 
 
 def described_verification(verification: Mapping[str, Any]) -> str:
-    """Of Manifest.verification as `sam3-ros export` and `sam3-ros verify` write it.
+    """Describe Manifest.verification in one line, as `sam3-ros export` and `verify` write it.
 
-    What stands there in another form is named, not explained. The manifest does not say when.
+    An entry of another form is named only. The manifest does not say when it was verified.
     """
     return "; ".join(_described(verification)) or NOT_VERIFIED
 

@@ -1,4 +1,4 @@
-"""Writes a bundle so that a reader sees the old one or the new one, never half of either."""
+"""Writes a bundle atomically: a reader sees the old one or the new one, never half of either."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sam3_ros.core.errors import BundleError
 
 @dataclass(frozen=True)
 class BundleDescription:
-    """A manifest without its stages; the fields mean what they mean in Manifest."""
+    """A manifest without its stages; Manifest describes the fields."""
 
     name: str
     description: str
@@ -41,16 +41,16 @@ class BundleDescription:
 
 
 class BundleWriter:
-    """Gathers files in a hidden folder beside `target` and moves it into place when all is sound.
+    """Collects files in a hidden folder beside `target` and moves it into place when all is sound.
 
         with BundleWriter(target) as writer:
             writer.add_stage("image", inputs, outputs, {"fp32": onnx_file})
             tokenizer = writer.add_file(tokenizer_json, "tokenizer.json")
             bundle = writer.finish(description)
 
-    Files that lie in `workspace` are moved, all others copied: what is made for the bundle alone
-    need not lie on the disk twice. Leaving the block without `finish` leaves nothing behind.
-    Raises BundleError if the target exists and replace_existing is not set.
+    Files in `workspace` are moved, so that files made for the bundle need no room twice; all others
+    are copied. Leaving the block without `finish` leaves nothing behind. Raises BundleError if the
+    target exists and replace_existing is not set.
     """
 
     def __init__(self, target: Path, replace_existing: bool = False) -> None:
@@ -76,9 +76,9 @@ class BundleWriter:
         self.discard()
 
     def discard(self) -> None:
-        """Remove what was gathered; after `finish`, or a second time, this does nothing.
+        """Remove what was collected; does nothing after `finish` or a second time.
 
-        An older bundle is there again even if its replacement was under way.
+        Restores an older bundle if its replacement was under way.
         """
         shutil.rmtree(self._staging, ignore_errors=True)
         if self._retired is not None and self._retired.exists():
@@ -108,8 +108,8 @@ class BundleWriter:
     ) -> None:
         """Add a stage: canonical name to name in the file, and precision to ONNX file.
 
-        A file goes to <precision>/<name>.onnx and its data beside it, under the names by which it
-        refers to them. A file that serves several precisions is there once.
+        A file goes to <precision>/<name>.onnx and its data files beside it, under the names by
+        which it refers to them. A file that serves several precisions is stored once.
         """
         if name in self._stages:
             raise BundleError(f"stage {name!r} is already in the bundle")
@@ -123,16 +123,16 @@ class BundleWriter:
         self._stages[name] = StageEntry(name, inputs, outputs, entries)
 
     def add_precision(self, name: str, precision: str, file: Path | ModelFile) -> None:
-        """Add a precision to a stage that is there; its files go where add_stage puts them."""
+        """Add a precision to an added stage; its files go where add_stage puts them."""
         model = file if isinstance(file, ModelFile) else ModelFile(file)
         self._set_file(name, precision, self._add_model(model, precision, name))
 
     def share_precision(self, name: str, precision: str, of: str) -> None:
-        """Let a stage's file of the precision `of` serve another precision as well."""
+        """Use a stage's file of the precision `of` for another precision as well."""
         self._set_file(name, precision, self._stages[name].files[of])
 
     def drop_precision(self, precision: str) -> None:
-        """Take a precision out again, with the files that serve no other."""
+        """Remove a precision, with the files that serve no other."""
         for name, stage in self._stages.items():
             kept = {p: file for p, file in stage.files.items() if p != precision}
             self._stages[name] = replace(stage, files=kept)
@@ -144,7 +144,7 @@ class BundleWriter:
             folder.rmdir()
 
     def draft(self, description: BundleDescription) -> Bundle:
-        """The bundle as it stands, to be tried before it is finished. Its files may yet move."""
+        """Return the unfinished bundle, to be tried. `finish` moves its files."""
         return Bundle(self._staging, self._manifest(description))
 
     def finish(self, description: BundleDescription) -> Bundle:
@@ -183,8 +183,7 @@ class BundleWriter:
 
 
 def require_free(target: Path, replace_existing: bool = False) -> None:
-    """Raise BundleError where a bundle must not be written: over one that is not to be replaced,
-    or over anything that is no bundle."""
+    """Raise BundleError if the target is a bundle that is not to be replaced, or no bundle."""
     if target.exists() and not replace_existing:
         raise BundleError(f"{target} exists; remove it, or ask to replace it (--force)")
     if target.exists() and not (target / MANIFEST_NAME).is_file() and _has_entries(target):
@@ -192,17 +191,18 @@ def require_free(target: Path, replace_existing: bool = False) -> None:
 
 
 def record_verification(folder: Path, verification: Mapping[str, Any]) -> Bundle:
-    """Put the figures of an evaluation into the manifest of a bundle that already stands."""
+    """Put the figures of an evaluation into the manifest of an existing bundle."""
     bundle = Bundle.open(folder)
     _write_manifest(bundle.path, replace(bundle.manifest, verification=verification))
     return Bundle.open(folder)
 
 
 def record_answers(folder: Path, name: str, write: Callable[[Path], None]) -> Bundle:
-    """Put a file of recorded answers into a bundle that already stands, in place of an older one.
+    """Put a file of recorded answers into an existing bundle, in place of an older one.
 
-    write: makes the file. A reader sees the old file or the new one: they differ in name, which is
-    `name` with the beginning of the new one's sha256.
+    write: makes the file. The file's name is `name` with the beginning of its sha256, so that a
+    reader sees the old file or the new one, never half of either. Raises BundleError where it
+    cannot be written.
     """
     bundle = Bundle.open(folder)
     before = bundle.manifest.recorded_answers

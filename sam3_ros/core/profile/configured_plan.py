@@ -1,4 +1,4 @@
-"""What is to run a bundle: one backend and precision, or a machine profile."""
+"""What a user configured to run a bundle: one backend and precision, or a machine profile."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
 @dataclass(frozen=True)
 class ConfiguredPlan:
-    """As the words of a user give it.
+    """What a user configured. Raises ProfileError for a profile beside a choice."""
 
-    profile: a machine profile's file, in place of backend and precision, which must then be the
-    defaults. threads: of the CPU; None for what the profile has, or for all cores without one.
-    Raises ProfileError.
-    """
-
+    #: The backend and precision of every stage; must be the default if there is a profile.
     choice: StageChoice = REFERENCE
+    #: Of the CPU; None for the profile's, or for all cores without a profile.
     threads: int | None = None
+    #: Index of the accelerator.
     device_id: int = 0
+    #: A machine profile's file.
     profile: Path | None = None
 
     def __post_init__(self) -> None:
@@ -33,7 +32,7 @@ class ConfiguredPlan:
             )
 
     def of(self, bundle: Bundle) -> tuple[StagePlan, int | None]:
-        """The plan, and the threads to run it with.
+        """Return the plan, and the threads to run it with (None for all cores).
 
         Raises ProfileError for a profile that is damaged, or was not made for this bundle, this
         machine, these versions and these threads.

@@ -1,4 +1,4 @@
-"""What was measured to be the fastest way to run a bundle on a machine, and where that holds."""
+"""The fastest way to run a bundle on a machine, as measured, and where that is valid."""
 
 from __future__ import annotations
 
@@ -18,41 +18,42 @@ from sam3_ros.core.errors import ProfileError
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
 _AGAIN = "run sam3-ros tune again"
-_FLAGS_TOLD, _HEX = 6, 12
+_FLAGS_SHOWN, _HEX = 6, 12
 
-#: By backend, the version of each package it runs on.
+#: By backend, the version of each package that it runs on.
 Versions = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """cpu: its model. flags: its instruction sets. gpu: of the backends that use one, else empty.
+    """What a measurement depends on."""
 
-    versions: of the backends in use.
-    """
-
+    #: The CPU's model.
     cpu: str
+    #: The CPU's instruction sets.
     flags: frozenset[str]
     cores: int
+    #: The GPU's name; empty if no backend in use runs on a GPU.
     gpu: str
+    #: Of the backends in use.
     versions: Versions
 
     @classmethod
     def here(cls, backends: Iterable[str], device_id: int = 0) -> Machine:
-        """This one, as far as these backends depend on it."""
+        """Describe this machine, as far as these backends depend on it."""
         used = sorted({*backends})
         on_gpu = any(backend in BACKENDS_ON_GPU for backend in used)
         return cls(
             cpu=cpu_model(),
             flags=cpu_flags(),
-            cores=_cores(),
+            cores=os.cpu_count() or 1,
             gpu=gpu_name(device_id) if on_gpu else "",
             versions={backend: engine_versions(backend) for backend in used},
         )
 
     def differences(self, here: Machine) -> list[str]:
-        """What is other here, in words."""
-        told = [
+        """Say what differs here, one entry for each difference."""
+        found = [
             f"{name} {then!r}, here {now!r}"
             for name, then, now in (
                 ("CPU", self.cpu, here.cpu),
@@ -63,30 +64,32 @@ class Machine:
         ]
         for what, flags in (("lacks", self.flags - here.flags), ("has", here.flags - self.flags)):
             if flags:
-                told.append(f"the CPU {what} here {_listed(flags)}")
+                found.append(f"the CPU {what} here {_listed(flags)}")
         for backend, then in self.versions.items():
             now = here.versions.get(backend, {})
-            told += [
+            found += [
                 f"{package} {then.get(package, 'not there')}, here {now.get(package, 'not there')}"
                 for package in sorted({*then, *now})
                 if then.get(package) != now.get(package)
             ]
-        return told
+        return found
 
 
 @dataclass(frozen=True)
 class MachineProfile:
-    """threads: of the CPU, None for all cores. choices: of every stage in use.
+    """The choice for every stage of a bundle on a machine, with its evidence."""
 
-    made: the day and time, ISO 8601. evidence: what was measured and judged, as plain data.
-    """
-
+    #: The bundle's name.
     bundle: str
     bundle_sha256: str
     machine: Machine
+    #: Of the CPU; None for all cores.
     threads: int | None
+    #: Date and time, ISO 8601.
     made: str
+    #: Of every stage in use.
     choices: Mapping[str, StageChoice]
+    #: What was measured and judged, as plain data.
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,18 +101,18 @@ class MachineProfile:
         return StagePlan(REFERENCE, self.choices)
 
     def require_fits(self, bundle: Bundle, threads: int | None = None, device_id: int = 0) -> None:
-        """Raise ProfileError, naming all that differs, unless it was made for just this.
+        """Raise ProfileError, naming all that differs, unless it was made for all of this.
 
-        threads: what is asked for, None for what the profile has.
+        threads: those asked for; None for the profile's.
         """
-        told = [*self._other_bundle(bundle)]
+        differences = self._other_bundle(bundle)
         if threads is not None and threads != self.threads:
-            told.append(f"threads {self.threads or 'all'}, here {threads}")
+            differences.append(f"threads {self.threads or 'all'}, here {threads}")
         backends = {choice.backend for choice in self.choices.values()}
-        told += self.machine.differences(Machine.here(backends, device_id))
-        if told:
+        differences += self.machine.differences(Machine.here(backends, device_id))
+        if differences:
             raise ProfileError(
-                f"the machine profile was not made for this: {'; '.join(told)}; {_AGAIN}"
+                f"the machine profile was not made for this: {'; '.join(differences)}; {_AGAIN}"
             )
 
     def _other_bundle(self, bundle: Bundle) -> list[str]:
@@ -124,7 +127,10 @@ class MachineProfile:
 
 
 def bundle_sha256(bundle: Bundle) -> str:
-    """Of its files' sums and paths, without its recorded answers: those may come later."""
+    """Return the sha256 of the files' sums and paths.
+
+    The recorded answers are left out: they may be added later.
+    """
     manifest = bundle.manifest
     lines = sorted(
         f"{file.sha256}  {file.path}\n"
@@ -135,7 +141,7 @@ def bundle_sha256(bundle: Bundle) -> str:
 
 
 def default_profile_path(bundle: Bundle) -> Path:
-    """In the user's cache folder, a file of its own for each bundle.
+    """Return the bundle's own file in the user's cache folder.
 
     Raises RuntimeError for a user without a home.
     """
@@ -143,11 +149,7 @@ def default_profile_path(bundle: Bundle) -> Path:
     return default_engine_folder().parent / "profiles" / name
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
-
-
 def _listed(flags: frozenset[str]) -> str:
-    shown = sorted(flags)[:_FLAGS_TOLD]
+    shown = sorted(flags)[:_FLAGS_SHOWN]
     more = len(flags) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

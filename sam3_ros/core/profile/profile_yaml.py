@@ -1,4 +1,4 @@
-"""A machine profile as YAML: from a file to a MachineProfile, and back."""
+"""A machine profile as YAML: text to MachineProfile and back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sam3_ros.core.checked_yaml import (
     DocumentKind,
     dump_document,
     parse_document,
+    plain_data,
     read_document,
 )
 from sam3_ros.core.errors import ProfileError
@@ -37,7 +38,7 @@ def read_profile(path: Path) -> MachineProfile:
 
 
 def write_profile(path: Path, profile: MachineProfile) -> None:
-    """In place of what is there. Raises OSError."""
+    """Write a profile, in place of what is there. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.new")
     beside.write_text(dump_profile(profile), encoding="utf-8")
@@ -63,12 +64,12 @@ def _profile(document: Mapping[str, Any]) -> MachineProfile:
 
 
 def dump_profile(profile: MachineProfile) -> str:
-    """The YAML that parse_profile reads back as an equal MachineProfile."""
+    """Return the YAML that parse_profile reads back as an equal MachineProfile."""
     return dump_document(as_document(profile))
 
 
 def as_document(profile: MachineProfile) -> dict[str, Any]:
-    """Plain data, for YAML and JSON."""
+    """Return the profile as plain data, for YAML and JSON."""
     machine = profile.machine
     return {
         "format": FORMAT,
@@ -86,13 +87,5 @@ def as_document(profile: MachineProfile) -> dict[str, Any]:
             name: {"backend": choice.backend, "precision": choice.precision}
             for name, choice in profile.choices.items()
         },
-        "evidence": _plain(profile.evidence),
+        "evidence": plain_data(profile.evidence),
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

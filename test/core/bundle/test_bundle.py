@@ -195,7 +195,7 @@ def test_a_stage_the_bundle_lacks_is_named_with_those_it_has(folder: Path) -> No
         Bundle.open(folder).stage_file("text", "fp32")
 
 
-def test_a_bundle_without_words_has_no_tokenizer(folder: Path) -> None:
+def test_a_bundle_without_texts_has_no_tokenizer(folder: Path) -> None:
     with pytest.raises(BundleError, match="no tokenizer"):
         _ = Bundle.open(folder).tokenizer_file
 

@@ -88,7 +88,7 @@ def test_it_reads_back_as_it_was(profile: MachineProfile, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"cpu": "Z80"}, "CPU 'Z80', here"),
         ({"cores": 999}, "cores 999, here"),
@@ -101,12 +101,12 @@ def test_it_reads_back_as_it_was(profile: MachineProfile, tmp_path: Path) -> Non
     ],
 )
 def test_another_machine_is_refused_by_what_differs(
-    profile: MachineProfile, bundle: Bundle, change: dict[str, Any], told: str
+    profile: MachineProfile, bundle: Bundle, change: dict[str, Any], expected: str
 ) -> None:
-    assert told in refused(replace(profile, machine=replace(profile.machine, **change)), bundle)
+    assert expected in refused(replace(profile, machine=replace(profile.machine, **change)), bundle)
 
 
-def test_a_library_that_went_is_told(
+def test_a_library_that_is_gone_is_reported(
     profile: MachineProfile, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def versions(backend: str) -> dict[str, str]:
@@ -158,7 +158,7 @@ def test_its_place_is_in_the_users_cache(bundle: Bundle, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("steps", "value", "told"),
+    ("steps", "value", "expected"),
     [
         (("format",), 2, "reads format 1: update sam3_ros, or run sam3-ros tune again"),
         (("threads",), -1, ", threads: expected"),
@@ -172,8 +172,8 @@ def test_its_place_is_in_the_users_cache(bundle: Bundle, monkeypatch: pytest.Mon
         (("secret",), "x", ", top level: expected"),
     ],
 )
-def test_a_wrong_form_is_told_with_its_place(
-    profile: MachineProfile, tmp_path: Path, steps: tuple[str, ...], value: object, told: str
+def test_a_wrong_form_is_reported_with_its_place(
+    profile: MachineProfile, tmp_path: Path, steps: tuple[str, ...], value: object, expected: str
 ) -> None:
     document = yaml.safe_load(dump_profile(profile))
     *path, last = steps
@@ -185,19 +185,19 @@ def test_a_wrong_form_is_told_with_its_place(
     file.write_text(yaml.safe_dump(document))
     with pytest.raises(ProfileError) as caught:
         read_profile(file)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert str(file) in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"\xff\xfe", b"a: &x 1\nb: *x\n", b"format: !!x"])
-def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "profile.yaml"
     file.write_bytes(content)
     with pytest.raises(ProfileError, match=r"profile\.yaml"):
         read_profile(file)
 
 
-def test_a_file_that_is_not_there_tells_what_makes_one(tmp_path: Path) -> None:
+def test_a_missing_file_says_what_makes_one(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"No such file.*`sam3-ros tune` makes one"):
         read_profile(tmp_path / "none.yaml")
 

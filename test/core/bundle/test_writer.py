@@ -36,7 +36,7 @@ def copy_stages(bundle: Bundle, writer: BundleWriter) -> None:
         writer.add_stage(name, stage.inputs, stage.outputs, files)
 
 
-def test_a_written_bundle_promises_what_its_files_are(tmp_path: Path) -> None:
+def test_a_written_manifest_describes_its_files(tmp_path: Path) -> None:
     bundle = write_mobile_sam_bundle(tmp_path / "bundle")
     for file in bundle.manifest.files:
         assert sha256_of(bundle.path / file.path) == file.sha256
@@ -60,7 +60,7 @@ def test_a_description_that_would_not_read_back_is_refused(
     source = Bundle.open(mobile_sam_bundle_path)
     with BundleWriter(tmp_path / "x") as writer:
         copy_stages(source, writer)
-        with pytest.raises(BundleError, match="wrong form at name"):
+        with pytest.raises(BundleError, match="line 2, name: expected a name"):
             writer.finish(replace(description_of(source), name="two words"))
     assert list(tmp_path.iterdir()) == []
 
@@ -82,7 +82,7 @@ def test_an_existing_bundle_is_replaced_only_when_asked(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_an_older_bundle_is_there_again_when_its_replacement_fails_half_way(
+def test_an_older_bundle_is_restored_when_its_replacement_fails_half_way(
     mobile_sam_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Bundle.open(mobile_sam_bundle_path)

@@ -1,8 +1,8 @@
-"""How the parameters of our modules are called in the original's checkpoint.
+"""How parameters of our modules correspond to tensors of the original's checkpoint.
 
 transformers keeps q, k and v apart where the original packs them into one `in_proj_weight`, and
 packs some that the original keeps apart. So a binding joins several tensors on either side: the
-targets put together along axis 0 are the originals put together along axis 0.
+targets joined along axis 0 are the originals joined along axis 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: At the end of an original name: "this is part n of it along axis 0".
+#: At the end of an original name: "our tensor is part n of it along axis 0".
 PART = "#"
 
 Rule = tuple[str, str | tuple[str, ...]]
@@ -22,25 +22,26 @@ Rule = tuple[str, str | tuple[str, ...]]
 
 @dataclass(frozen=True)
 class NameRules:
-    r"""Pairs of a regular expression for our name and what it is in the checkpoint.
+    r"""Names of our tensors in the checkpoint.
 
     The first rule whose expression matches the whole name wins. The replacement may use groups
-    (`\1`, `\g<name>`); it ends in `#0`, `#1`, ... where our tensor is that part of a packed
+    (`\1`, `\g<name>`). It ends in `#0`, `#1`, ... where our tensor is that part of a packed
     original, and it is a tuple where our tensor packs several originals, in that order.
     """
 
+    #: Pairs of a regular expression for our name and its replacement.
     rules: tuple[Rule, ...]
 
     def originals(self, name: str) -> tuple[str, ...]:
-        """The name or names in the checkpoint, with their part mark. Raises KeyError."""
+        """Return the name or names in the checkpoint, with their part mark. Raises KeyError."""
         for pattern, replacement in self.rules:
             if match := re.fullmatch(pattern, name):
                 templates = (replacement,) if isinstance(replacement, str) else replacement
                 return tuple(match.expand(template) for template in templates)
-        raise KeyError(f"no rule says what {name!r} is called in a checkpoint")
+        raise KeyError(f"no rule gives the name of {name!r} in a checkpoint")
 
     def under(self, prefix: str) -> NameRules:
-        """The same rules for a module whose originals stand below `prefix`."""
+        """Return the same rules for a module whose originals are below `prefix`."""
 
         def below(replacement: str | tuple[str, ...]) -> str | tuple[str, ...]:
             if isinstance(replacement, str):
@@ -50,24 +51,26 @@ class NameRules:
         return NameRules(tuple((pattern, below(to)) for pattern, to in self.rules))
 
 
-#: Our names are the original's: for modules written to carry its names.
+#: For modules that were written with the original's names.
 SAME_NAMES = NameRules(((r"(.*)", r"\1"),))
 
 
 @dataclass(frozen=True)
 class Binding:
-    """targets and originals hold the same numbers: each side joined along axis 0."""
+    """Targets and originals that hold the same numbers: each side joined along axis 0."""
 
+    #: Full names of our tensors.
     targets: tuple[str, ...]
+    #: Names in the checkpoint.
     originals: tuple[str, ...]
 
 
 def bindings(names: Iterable[tuple[str, NameRules, str]]) -> list[Binding]:
-    """Bindings for (full target name, rules, name within its module).
+    """Return bindings for (full target name, rules, name within its module).
 
-    A parameter that two modules share appears under both names; each gets a binding of its own.
-    Raises KeyError for a name without a rule, ValueError for a packed original with a part missing
-    or named twice.
+    A parameter that two modules share appears under both names; each gets its own binding. Raises
+    KeyError for a name without a rule, ValueError for a packed original with a part missing or
+    named twice.
     """
     parts: dict[tuple[str, str], dict[int, str]] = {}
     found: list[Binding] = []
@@ -78,7 +81,7 @@ def bindings(names: Iterable[tuple[str, NameRules, str]]) -> list[Binding]:
             owner = target.removesuffix(local)
             group = parts.setdefault((owner, original), {})
             if int(part) in group:
-                raise ValueError(f"{target} and {group[int(part)]} are both {originals[0]}")
+                raise ValueError(f"{target} and {group[int(part)]} both claim {originals[0]}")
             group[int(part)] = target
         else:
             found.append(Binding((target,), originals))
@@ -95,7 +98,7 @@ Shapes = Mapping[str, Shape]
 
 
 def joined_shape(shapes: Sequence[Shape]) -> Shape | None:
-    """The shape of these tensors put together along axis 0; None where they do not fit."""
+    """Return the shape of tensors joined along axis 0; None where they cannot be joined."""
     first, *others = shapes
     if not others:
         return tuple(first)
@@ -105,33 +108,35 @@ def joined_shape(shapes: Sequence[Shape]) -> Shape | None:
 
 
 def same_shape(one: Shape | None, other: Shape | None) -> bool:
-    """Whether two shapes are the same, a single number being one with or without an axis.
+    """Return whether two shapes are equal; a single number may have an axis or not.
 
-    A batch norm's count that was saved by way of numpy comes as [1], PyTorch's own is a scalar.
+    A batch norm's count that was saved through numpy has the shape [1], PyTorch's own is a scalar.
     """
     return one == other or {one, other} == {(), (1,)}
 
 
 def joined(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors put together along axis 0; a single one as it is, not copied."""
+    """Return the tensors joined along axis 0; a single one as it is, not copied."""
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
 
 
 def split(whole: Tensor, shapes: Sequence[Shape]) -> list[Tensor]:
-    """Views of `whole`, one after the other along axis 0, of these shapes."""
+    """Return views of `whole`, consecutive along axis 0, with these shapes."""
     if len(shapes) == 1:
         return [whole.reshape(shapes[0])]
     return list(whole.split([shape[0] for shape in shapes]))
 
 
 def original_shapes(binding: Binding, targets: Sequence[Tensor]) -> list[Shape]:
-    """Shapes of the originals, which share what the targets hold in equal parts.
+    """Return the shapes of the originals, which divide the joined targets into equal parts.
 
-    Raises ValueError where the targets cannot be put together, or not shared in equal parts.
+    Raises ValueError where the targets cannot be joined or divided into equal parts.
     """
     shape = joined_shape([tuple(target.shape) for target in targets])
     count = len(binding.originals)
     if shape is None or (count > 1 and (not shape or shape[0] % count)):
         found = [tuple(target.shape) for target in targets]
-        raise ValueError(f"{binding.targets} {found} cannot be {count} originals")
+        raise ValueError(
+            f"{binding.targets} {found} cannot be divided into {count} equal originals"
+        )
     return [shape] if count == 1 else [(shape[0] // count, *shape[1:])] * count

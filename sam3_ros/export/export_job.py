@@ -1,4 +1,4 @@
-"""What is to be exported, and what its bundle says of itself."""
+"""What to export, and what the bundle says about itself."""
 
 from __future__ import annotations
 
@@ -18,29 +18,38 @@ from sam3_ros.export.network import Network, Part
 from sam3_ros.export.stage import StageModule
 
 PRECISIONS = ("fp32", *LOWER_PRECISIONS)
+#: Token ids of CLIP's vocabulary.
+START, END, PAD))
 _TOOLS = ("torch", "transformers", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True)
 class ExportJob:
-    """A filled network of a family, and the bundle that is wanted of it.
+    """A filled network of a family, and the bundle to make of it.
 
-    source: where the weights come from, for the manifest (a checkpoint's name and sha256, or a
-    seed; the command). parts and precisions: without repetition, in any order. refill: makes the
-    network again; if given, its weights are freed once they have answered, to save their memory.
     Raises ExportError for parts that the network lacks, and for unknown precisions.
     """
 
     family: Family
     architecture: Architecture
     network: Network
+    #: Side of the input, px.
     input_size: int
+    #: Folder of the bundle.
     target: Path
+    #: Where the weights come from, for the manifest: a checkpoint's name and sha256, or a seed; the
+    #: command.
     source: Mapping[str, str]
+    #: Without repetition, in any order.
     parts: tuple[Part, ...]
+    #: Without repetition, in any order.
     precisions: tuple[str, ...] = ("fp32",)
+    #: Write a precision even where its masks are not good enough.
     allow_poor_precision: bool = False
+    #: Replace a bundle at `target`.
     replace_existing: bool = False
+    #: Makes the network again. If given, the weights are freed after the network has answered, to
+    #: save memory.
     refill: Callable[[], Network] | None = None
 
     def __post_init__(self) -> None:
@@ -49,17 +58,17 @@ class ExportJob:
 
     @property
     def stages(self) -> dict[str, StageModule]:
-        """Those to be exported, in the order of computation."""
+        """The stages to export, in the order of computation."""
         return self.network.stages(self.parts)
 
     @property
     def lower_precisions(self) -> tuple[str, ...]:
-        """Those that are made from fp32."""
+        """The requested precisions that are made from fp32."""
         return tuple(p for p in LOWER_PRECISIONS if p in self.precisions)
 
 
 def describe(job: ExportJob, writer: BundleWriter) -> BundleDescription:
-    """The manifest without its stages; adds the tokenizer where the model reads text."""
+    """Return the manifest without its stages; adds the tokenizer where the model reads text."""
     settings = job.family.settings(job.architecture, job.input_size)
     clicks = not {"interactive", "video"}.isdisjoint(job.parts)
     concept = None
@@ -78,9 +87,9 @@ def describe(job: ExportJob, writer: BundleWriter) -> BundleDescription:
 
 def _concept(context_length: int, writer: BundleWriter) -> ConceptSettings:
     tokenizer, licence = clip_tokenizer_files()
-    writer.add_file(licence, licence.name)  # its terms: the notice goes along
+    writer.add_file(licence, licence.name)  # its terms require the notice
     file = writer.add_file(tokenizer, "tokenizer.json")
-    return ConceptSettings(TokenizerSettings(file, context_length, START, END, PAD))
+    return ConceptSettings(TokenizerSettings(file, context_length, 
 
 
 def _source(job: ExportJob) -> dict[str, str]:
@@ -107,15 +116,18 @@ START, END, PAD = 49406, 49407, 0
 
 
 def clip_tokenizer_files() -> tuple[Path, Path]:
-    """The tokenizer, a file of the `tokenizers` library, and the licence of its vocabulary.
+    """Return CLIP's tokenizer, a file of the `tokenizers` library, and the licence of its
+    vocabulary.
 
-    Raises ExportError where this installation lacks them.
+    All text encoders of the families read CLIP's 49,408 tokens. The embedded bundle `tabletop`
+    carries them in full, though it uses few of them, with the notice that their licence asks for;
+    exported bundles copy both from there. Raises ExportError where this installation lacks them.
     """
     folder = EMBEDDED_FOLDER / "tabletop"
     files = folder / "tokenizer.json", folder / "CLIP-LICENSE.txt"
     for file in files:
         if not file.is_file():
             raise ExportError(
-                f"{file} is missing: it comes with sam3_ros, so install the package again"
+                f"{file} is missing, which is a part of sam3_ros: install the package again"
             )
     return files

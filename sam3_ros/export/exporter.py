@@ -1,4 +1,6 @@
-"""From a network to a bundle: stage by stage, each verified, then the whole; or nothing at all."""
+"""From a network to a bundle: every stage exported and verified, then the whole chain; or nothing
+at all.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,12 @@ ANSWERS_NAME = "recorded_answers.npz"
 
 
 def export_bundle(job: ExportJob, progress: Callable[[str], None] = log.info) -> Bundle:
-    """Write the bundle that a job asks for, verified; progress gets a line for every step.
+    """Write and verify the bundle that a job asks for; progress gets a line for every step.
 
     A precision that is too poor is left out, and the manifest says so (`not_written`). Raises
-    VerificationError where the bundle would not answer as the network does, or no precision is
-    good enough; BundleError where the target exists. Whatever is raised, and however the process is
-    asked to stop, nothing of the bundle is left behind and an older one stays as it was.
+    VerificationError where the bundle does not compute what the network computes, or no precision
+    is good enough; BundleError where the target exists. After an exception or a signal nothing of
+    the new bundle is left, and an older one is unchanged.
     """
     with (
         BundleWriter(job.target, job.replace_existing) as writer,
@@ -60,7 +62,7 @@ def export_bundle(job: ExportJob, progress: Callable[[str], None] = log.info) ->
 
 
 def peak_memory_bytes() -> int:
-    """The most resident memory that this process has had."""
+    """Return the largest resident memory that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -86,7 +88,7 @@ class _Findings:
 
 
 class _Export:
-    """One export under way."""
+    """One export in progress."""
 
     def __init__(
         self, job: ExportJob, writer: BundleWriter, progress: Callable[[str], None]
@@ -110,7 +112,7 @@ class _Export:
         answers = self._writer.workspace / ANSWERS_NAME
         save_recorded_answers(answers, recorded)
         reference = self._writer.add_file(answers, ANSWERS_NAME)
-        self._progress("checking the whole and moving it into place")
+        self._progress("checking the bundle and moving it into place")
         verification = self._found.as_dict()
         return self._writer.finish(
             replace(description, verification=verification, recorded_answers=reference)
@@ -125,7 +127,7 @@ class _Export:
         figures = self._found.stages[name] = verify_stage(name, stage, file.path)
         inputs, outputs = ({tensor: tensor for tensor in t} for t in (stage.inputs, stage.outputs))
         self._writer.add_stage(name, inputs, outputs, {"fp32": file})
-        gc.collect()  # the exporter's graphs hold on to each other
+        gc.collect()  # the exporter's graphs are reference cycles
         seconds = monotonic() - start
         self._progress(f"{step}: verified {figures.largest:.1e}, {size}, {seconds:.0f} s")
 
@@ -141,7 +143,7 @@ class _Export:
     def _verify_fp32(
         self, description: BundleDescription, recorded: RecordedAnswers, observed: Observed
     ) -> RecordedAnswers:
-        """The recorded answers, with their rounding where it had to be asked for."""
+        """Return the recorded answers, with the rounding of those beyond the usual limits."""
         draft = self._writer.draft(description)
         for name, cases in observed.items():
             if cases:
@@ -149,7 +151,7 @@ class _Export:
                 stage = self._job.stages[name]
                 figures = verify_stage(name, stage, file, cases, partial(self._refilled, name))
                 self._found.stages[name] = self._found.stages[name].joined(figures)
-        self._progress("end to end: the same questions, by the bundle")
+        self._progress("end to end: the same questions, with the bundle")
         recorded, differences = with_samples(draft, recorded)
         if doubtful := beyond_limits(differences):
             known = self._rounding(draft.manifest, recorded, doubtful)
@@ -165,8 +167,8 @@ class _Export:
         self, manifest: Manifest, recorded: RecordedAnswers, doubtful: tuple[Key, ...]
     ) -> dict[Key, AnswerDifference]:
         self._progress(
-            f"end to end: {len(doubtful)} answers are beyond the usual limits; asking float64 "
-            f"how much of that is PyTorch's own rounding"
+            f"end to end: {len(doubtful)} answers exceed the usual limits; computing them in "
+            f"float64 to measure PyTorch's own rounding"
         )
         return rounding(self._filled_network(), manifest, recorded, doubtful)
 
@@ -185,7 +187,7 @@ class _Export:
         feeds = {name: _feeds(stage, observed[name]) for name, stage in job.stages.items()}
         for precision in job.lower_precisions:
             stages = write_precision(precision, writer, fp32, feeds, self._progress)
-            self._progress(f"{precision}: the questions again, by the bundle")
+            self._progress(f"{precision}: the same questions, with the bundle")
             bundle = writer.draft(description)
             self._judge(measure_precision(precision, bundle, stages, recorded, writer.workspace))
         if not set(job.precisions).difference(self._found.not_written):
@@ -207,7 +209,9 @@ class _Export:
 
 
 def _feeds(stage: StageModule, cases: Sequence[StageCase]) -> list[Feeds]:
-    """Real inputs; for a stage that no question reaches, as those for video, made-up ones."""
+    """Return real inputs, or synthetic ones for a stage that no question reaches, as those for
+    video.
+    """
     if cases:
         return [case.inputs for case in cases]
     examples = stage.examples(dict.fromkeys(stage.lengths(), 2), seed=1)

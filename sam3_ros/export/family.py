@@ -1,4 +1,4 @@
-"""What the exporter must know of a family of models."""
+"""What the exporter needs to know of a family of models."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing
 from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.network import Network, Part
 
-#: What a checkpoint says beside its tensors (checkpoint.contents.Checkpoint.notes).
+#: What a checkpoint says beside its tensors (Checkpoint.notes).
 Notes = Mapping[str, int | float | str]
-#: The note that says how many tokens of text a model reads.
+#: The note with the number of text tokens that a model reads.
 CONTEXT_NOTE = "text_context_length"
 NO_NOTES: Notes = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Unneeded:
-    """Tensors of a checkpoint that no stage uses: a regular expression on whole names, and why.
+    """Tensors of a checkpoint that no stage uses."""
 
-    training_only: they are no part of the original model at work either, so that `slim` drops them.
-    """
-
+    #: A regular expression on whole names.
     pattern: str
+    #: Why no stage uses them.
     reason: str
+    #: The original model does not use them for inference either, so `slim` drops them.
     training_only: bool = False
 
     def covers(self, name: str) -> bool:
-        """Whether this is said of the tensor of that name."""
+        """Return whether the tensor of that name is one of them."""
         return re.fullmatch(self.pattern, name) is not None
 
 
 @dataclass(frozen=True)
 class Component:
-    """A row of the component table: tensors whose name starts with `prefix` (longest wins).
+    """A row of the component table: tensors whose name starts with a prefix."""
 
-    exported_as: stages or, where nothing is exported of it, "".
-    """
-
+    #: For a reader; "a / b" is part b of component a.
     name: str
+    #: Of names in the checkpoint; the longest match wins.
     prefix: str
+    #: Names of stages, or "" where nothing of it is exported.
     exported_as: str
 
 
@@ -57,10 +57,11 @@ class Architecture(Protocol):
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """How images and clicks must be prepared. context_length: None where no text is read."""
+    """How images and clicks must be prepared."""
 
     preprocessing: Preprocessing
     interactive: InteractiveSettings | None
+    #: Text tokens that the model reads; None where it reads no text.
     context_length: int | None
 
 
@@ -69,33 +70,39 @@ class Family(Protocol):
 
     name: str
     title: str
-    licence: str  # of the weights, goes into the manifest
+    #: The weights' licence, for the manifest.
+    licence: str
     parts: tuple[Part, ...]
-    variants: tuple[str, ...]  # what --random-weights can make; the first is the default
+    #: What --random-weights can make; the first is the default.
+    variants: tuple[str, ...]
     components: tuple[Component, ...]
     unneeded: tuple[Unneeded, ...]
 
     def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> Architecture:
-        """Every size from the checkpoint's own tensors, what they do not show from its notes.
+        """Return every size, from the checkpoint's own tensors and, for what they do not show, its
+        notes.
 
         Raises CheckpointError: another family's file, or tensors that no known variant has.
         """
 
     def architecture(self, variant: str) -> Architecture:
-        """The real sizes of a variant. Raises ExportError for a name that is not in `variants`."""
+        """Return the real sizes of a variant. Raises ExportError for a name not in `variants`."""
 
     def default_input_size(self, architecture: Architecture) -> int:
-        """What the variant was trained at, px: the larger of some families take larger images."""
+        """Return the input size that the variant was trained at, px."""
 
     def build(self, architecture: Architecture, input_size: int) -> Network:
-        """The network, its weights not filled. Raises ExportError for an input size that this
-        architecture cannot take, saying which it can."""
+        """Return the network, its weights not filled.
+
+        Raises ExportError, with the sizes that are possible, for an input size that this
+        architecture cannot take.
+        """
 
     def settings(self, architecture: Architecture, input_size: int) -> ModelSettings:
-        """What the manifest says about preparing input."""
+        """Return what the manifest says about preparing input."""
 
 
 def component_of(name: str, components: Iterable[Component]) -> Component | None:
-    """The component with the longest prefix of the tensor's name."""
+    """Return the component with the longest prefix of the tensor's name."""
     owners = [component for component in components if name.startswith(component.prefix)]
     return max(owners, key=lambda component: len(component.prefix), default=None)

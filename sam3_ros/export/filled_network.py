@@ -1,4 +1,4 @@
-"""A family's network with its weights: from a checkpoint, or at random."""
+"""A family's network with its weights: from a checkpoint, random, or the ones of a bundle."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
 from sam3_ros.export.weights.loading import load_strictly
 from sam3_ros.export.weights.random_weights import fill_randomly
 
+#: Key of the seed in a manifest's `source`.
+RANDOM_SEED = "random_seed"
+
 
 @dataclass(frozen=True)
 class FilledNetwork:
-    """Ready to be exported. source: where the weights come from, for the manifest."""
+    """A network that is ready to be exported."""
 
     architecture: Architecture
     network: Network
+    #: Side of the input, px.
     input_size: int
+    #: Where the weights come from, for the manifest.
     source: Mapping[str, str]
 
 
 def from_checkpoint(family: Family, path: Path, input_size: int | None) -> FilledNetwork:
-    """input_size: None for what the model was trained at. Raises CheckpointError, ExportError."""
+    """Build and fill the network of a checkpoint.
+
+    input_size: None for the size that the model was trained at. Raises CheckpointError,
+    ExportError.
+    """
     checkpoint = open_checkpoint(path)
     architecture = family.recognise(checkpoint.shapes, checkpoint.notes)
     size = input_size or family.default_input_size(architecture)
@@ -41,23 +50,24 @@ def from_checkpoint(family: Family, path: Path, input_size: int | None) -> Fille
 def from_seed(
     family: Family, seed: int, variant: str | None, input_size: int | None
 ) -> FilledNetwork:
-    """variant: None for the family's first. Raises ExportError for a variant it does not have."""
+    """Build the network of a variant and fill it with random weights.
+
+    variant: None for the family's first. Raises ExportError for a variant that it does not have.
+    """
     architecture = family.architecture(variant or family.variants[0])
     size = input_size or family.default_input_size(architecture)
     network = family.build(architecture, size)
     fill_randomly(network, seed)
     calibrate_batch_norms(network, seed)
-    return FilledNetwork(architecture, network, size, {"random_seed": str(seed)})
-
-
-RANDOM_SEED = "random_seed"
+    return FilledNetwork(architecture, network, size, {RANDOM_SEED: str(seed)})
 
 
 def rebuilt_network(manifest: Manifest, checkpoint: Path | None) -> Network:
-    """From the checkpoint, or where the weights were random from the seed in the manifest.
+    """Build the network that a bundle was made from again.
 
-    Raises ExportError where the manifest does not say how it was exported, or has no seed and no
-    checkpoint is given; CheckpointError where that does not fit.
+    The weights come from the checkpoint or, where they were random, from the seed in the manifest.
+    Raises ExportError where the manifest does not say how the bundle was exported, or has no seed
+    and no checkpoint is given; CheckpointError where the checkpoint does not fit.
     """
     require_rebuildable(manifest, checkpoint)
     family, input_size = _family(manifest), int(manifest.source["input_size"])
@@ -68,12 +78,12 @@ def rebuilt_network(manifest: Manifest, checkpoint: Path | None) -> Network:
 
 
 def require_rebuildable(manifest: Manifest, checkpoint: Path | None) -> None:
-    """Raise ExportError, as rebuilt_network would, without building anything."""
+    """Raise ExportError where rebuilt_network would, without building anything."""
     _family(manifest)
     if checkpoint is None and not manifest.source.get(RANDOM_SEED, "").isdecimal():
         raise ExportError(
             f"the weights of bundle {manifest.name!r} came from a file "
-            f"({manifest.source.get('checkpoint', 'unnamed')}): name it with --checkpoint"
+            f"({manifest.source.get('checkpoint', 'unnamed')}): give it with --checkpoint"
         )
 
 
@@ -82,6 +92,6 @@ def _family(manifest: Manifest) -> Family:
     if name not in FAMILIES or "input_size" not in manifest.source:
         raise ExportError(
             f"bundle {manifest.name!r} does not say which family and input size it was exported "
-            f"with, so its model cannot be built again; there are {', '.join(FAMILIES)}"
+            f"with, so its model cannot be built again; known families: {', '.join(FAMILIES)}"
         )
     return FAMILIES[name]

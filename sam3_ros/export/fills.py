@@ -1,4 +1,4 @@
-"""Plausible example tensors for the inputs of stages, one function a kind (stage.Fill)."""
+"""Plausible example tensors for the inputs of stages, one function for each kind (stage.Fill)."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from sam3_ros.export.stage import Fill
 
 
 def unit_features(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32, normal with standard deviation 1: features, tokens."""
+    """Return float32, normal with standard deviation 1: features, tokens."""
     return torch.randn(shape, generator=generator)
 
 
 def pictures(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32 [B, 3, h, w] within [-1, 1], as photographs are: white noise is not what an image
-    encoder meets, and drives untrained ones into numbers of thousands."""
+    """Return float32 [B, 3, h, w] within [-1, 1], similar to photographs.
+
+    White noise is not what an image encoder meets, and drives untrained ones to values of
+    thousands.
+    """
     count, _, height, width = shape
     return (0.5 * natural_images(count, height, width, generator)).clamp(-1, 1)
 
 
 def unit_boxes(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32 [..., 4] cxcywh inside [0, 1]."""
+    """Return float32 [..., 4] cxcywh inside [0, 1]."""
     size = 0.05 + 0.4 * torch.rand(*shape[:-1], 2, generator=generator)
     centre = size / 2 + (1 - size) * torch.rand(*shape[:-1], 2, generator=generator)
     return torch.cat([centre, size], dim=-1)
 
 
 def binary_labels(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """int64, 0 or 1."""
+    """Return int64, 0 or 1."""
     return torch.randint(0, 2, shape, generator=generator)
 
 
 def leading_mask(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """bool [B, T], True = valid: a run of ones from the start, at least one where T > 0."""
+    """Return bool [B, T], True = valid: a run of ones from the start, at least one where T > 0."""
     batch, length = shape
     valid = torch.randint(1, max(length, 1) + 1, (batch, 1), generator=generator)
     return torch.arange(length)[None] < valid
 
 
 def mask_logits(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32 mask logits, smooth on the scale of a tenth of the picture, within about +-10."""
+    """Return float32 mask logits, smooth over a tenth of the picture, within about +-10."""
     coarse = torch.randn(*shape[:-2], 10, 10, generator=generator) * 5
     flat = coarse.reshape(-1, 1, 10, 10)
     smooth = torch.nn.functional.interpolate(flat, shape[-2:], mode="bilinear")
@@ -48,17 +51,17 @@ def mask_logits(shape: tuple[int, ...], generator: Generator) -> Tensor:
 
 
 def mask_probabilities(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32 in [0, 1], smooth as mask_logits."""
+    """Return float32 in [0, 1], as smooth as mask_logits."""
     return mask_logits(shape, generator).sigmoid()
 
 
 def click_labels(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """int64 in -1 (padding), 0, 1, 2, 3."""
+    """Return int64 in -1 (padding), 0, 1, 2, 3."""
     return torch.randint(-1, 4, shape, generator=generator)
 
 
 def points_within(height: float, width: float) -> Fill:
-    """A fill: float32 [..., 2] as x, y in pixels inside a frame of that size."""
+    """Return a fill: float32 [..., 2] as x, y in pixels inside a frame of that size."""
 
     def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
         return torch.rand(shape, generator=generator) * torch.tensor([width, height])
@@ -67,12 +70,12 @@ def points_within(height: float, width: float) -> Fill:
 
 
 def flags(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32, 0 or 1."""
+    """Return float32, 0 or 1."""
     return torch.randint(0, 2, shape, generator=generator).float()
 
 
 def phrases(vocabulary: int) -> Fill:
-    """A fill: int64 [P, L], as CLIP writes phrases: start, words, end, then padding (0)."""
+    """Return a fill: int64 [P, L], as CLIP writes phrases: start, words, end, then padding (0)."""
     start, end = vocabulary - 2, vocabulary - 1
 
     def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
@@ -87,7 +90,7 @@ def phrases(vocabulary: int) -> Fill:
 
 
 def frame_ages(oldest: int) -> Fill:
-    """A fill: int64, 0 to `oldest` frames."""
+    """Return a fill: int64, 0 to `oldest` frames."""
 
     def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
         return torch.randint(0, oldest + 1, shape, generator=generator)
@@ -96,18 +99,19 @@ def frame_ages(oldest: int) -> Fill:
 
 
 def shares(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """float32, 0 to 1."""
+    """Return float32, 0 to 1."""
     return torch.rand(shape, generator=generator)
 
 
+#: Rectangles in each natural image.
 SHAPES_PER_IMAGE = 12
 
 
 def natural_images(count: int, height: int, width: int, generator: Generator) -> Tensor:
-    """float32 [count, 3, height, width], mean 0 and standard deviation 1 in each image.
+    """Return float32 [count, 3, height, width], mean 0 and standard deviation 1 in each image.
 
-    Amplitudes fall with 1 / frequency, as in photographs (Field 1987, J. Opt. Soc. Am. A 4:2379);
-    rectangles in front bring edges.
+    To a batch norm they look like photographs: amplitudes fall with 1 / frequency (Field 1987, J.
+    Opt. Soc. Am. A 4:2379), colours are related, and rectangles in front bring edges.
     """
     images = _clouds(count, height, width, generator)
     for image in images:

@@ -1,21 +1,24 @@
-"""What a checkpoint holds, component by component, and which family of models it is of."""
+"""What a checkpoint holds, component by component, and which family of models it belongs to."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.family import Architecture, Component, Family, component_of
 
+#: Between a component and its part, in names.
+PART = " / "
+#: The row of tensors that belong to no component.
 UNEXPECTED = Component("not of this family", "", "")
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """The family that a checkpoint is of, and its sizes."""
+    """The family of a checkpoint, and its sizes."""
 
     family: Family
     architecture: Architecture
@@ -23,38 +26,44 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Unused:
-    """Tensors of a component that no stage uses, and why."""
+    """Tensors of a component that no stage uses."""
 
+    #: Why no stage uses them.
     reason: str
     tensors: int
+    #: Every number of theirs, buffers included.
     parameters: int
 
 
 @dataclass(frozen=True)
 class ComponentRow:
-    """Tensors of one component. parameters: every number of theirs, buffers included."""
+    """Tensors of one component."""
 
     name: str
     prefix: str
+    #: Names of stages, or "" where nothing of it is exported.
     exported_as: str
     tensors: int
+    #: Every number of theirs, buffers included.
     parameters: int
     bytes: int
     unused: tuple[Unused, ...] = ()
 
     @property
     def needed(self) -> bool:
-        """Whether any of its tensors is."""
+        """Whether a stage uses any of its tensors."""
         return sum(unused.tensors for unused in self.unused) < self.tensors
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A checkpoint's table. refusals: why it is of no family, by family; else empty."""
+    """A checkpoint's table."""
 
     rows: tuple[ComponentRow, ...]
     recognised: Recognised | None
+    #: Reasons by family; empty where the checkpoint was recognised.
     refusals: Mapping[str, str]
+    #: Number of tensors by type.
     dtypes: Mapping[str, int]
     leftovers: tuple[Leftover, ...]
 
@@ -65,28 +74,29 @@ class Inspection:
 
 
 def families_to_try(families: Mapping[str, Family], name: str | None) -> Mapping[str, Family]:
-    """The one of that name, or all for None. Raises ExportError for a name that is not there."""
+    """Return the family of that name, or all for None. Raises ExportError for an unknown name."""
     if name is None:
         return families
     if name not in families:
-        raise ExportError(f"no family is called {name!r}; there are {', '.join(families)}")
+        raise ExportError(f"unknown family {name!r}; known: {', '.join(families)}")
     return {name: families[name]}
 
 
 def recognise(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Recognised:
-    """The one family that takes the checkpoint.
+    """Return the one family that takes the checkpoint.
 
     Raises CheckpointError where none does, with the reason of each, or where several do.
     """
     found, refusals = _try_all(checkpoint, families)
     if found is None:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in refusals.items())
-        raise CheckpointError(f"{checkpoint.path} is of no family that is known:\n{reasons}")
+        raise CheckpointError(f"{checkpoint.path} fits no known family:\n{reasons}")
     return found
 
 
 def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspection:
-    """The table by the components of the checkpoint's family; by first names where it has none.
+    """Return the table by the components of the checkpoint's family; by first names where it has
+    none.
 
     families: those to try; one, where the caller knows it. Raises CheckpointError where several
     take the checkpoint.
@@ -101,7 +111,7 @@ def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspectio
 
 
 def together(name: str, rows: Iterable[ComponentRow]) -> ComponentRow:
-    """One row that sums others."""
+    """Return one row that sums others."""
     rows = tuple(rows)
     return ComponentRow(
         name,
@@ -126,7 +136,7 @@ def _try_all(
             refusals[name] = " ".join(str(tried).split())
     if len(found) > 1:
         names = ", ".join(recognised.family.name for recognised in found)
-        raise CheckpointError(f"{checkpoint.path} fits {names}; say which with --family")
+        raise CheckpointError(f"{checkpoint.path} fits {names}; choose one with --family")
     return (found[0], {}) if found else (None, refusals)
 
 
@@ -177,12 +187,9 @@ def _row(
     )
 
 
-_OF = " / "  # between a component and its part, in names
-
-
 @dataclass(frozen=True)
 class Group:
-    """Rows of one component, and their sum."""
+    """The rows of one component, and their sum."""
 
     name: str
     rows: tuple[ComponentRow, ...]
@@ -194,52 +201,8 @@ class Group:
 
 
 def groups(rows: Iterable[ComponentRow]) -> list[Group]:
-    """Rows by the component that they are a part of, in their order; alone where they are none."""
+    """Return the rows by the component that they are a part of, in order; others stand alone."""
     members: dict[str, list[ComponentRow]] = {}
     for row in rows:
-        members.setdefault(row.name.split(_OF)[0], []).append(row)
+        members.setdefault(row.name.split(PART)[0], []).append(row)
     return [Group(name, tuple(group)) for name, group in members.items()]
-
-
-def table(inspection: Inspection) -> Iterator[str]:
-    """Header, a line a component, total; and below it what of the rows is not needed, and why."""
-    total = inspection.total
-    yield _line("component", "parameters", "tensors", "share", "size", "exported as")
-    for group in groups(inspection.rows):
-        if len(group.rows) == 1:
-            yield _of_row(group.rows[0], group.rows[0].name, total)
-            continue
-        yield _of_row(group.sum, group.name, total)
-        for row in group.rows:
-            yield _of_row(row, "  " + row.name.partition(_OF)[2], total)
-    yield _of_row(total, "total", total)
-    partly = [row for row in inspection.rows if row.unused and row.needed]
-    if partly:
-        yield ""
-        yield "of these, not needed"
-    for row in partly:
-        for unused in row.unused:
-            count = f"{unused.tensors} tensors, {unused.parameters:,} parameters"
-            yield f"  {row.name.replace(_OF, ', ')}: {count}: {unused.reason}"
-
-
-def _of_row(row: ComponentRow, name: str, total: ComponentRow) -> str:
-    exported_as = row.exported_as
-    if row.tensors and not row.needed:
-        exported_as = "not needed: " + "; ".join(unused.reason for unused in row.unused)
-    share = f"{row.parameters / max(total.parameters, 1):.2%}"
-    size = readable(row.bytes)
-    return _line(name, f"{row.parameters:,}", f"{row.tensors:,}", share, size, exported_as)
-
-
-def _line(name: str, parameters: str, tensors: str, share: str, size: str, exported_as: str) -> str:
-    numbers = f"{parameters:>13} {tensors:>8} {share:>8} {size:>10}"
-    return f"{name:<26} {numbers}  {exported_as}".rstrip()
-
-
-def readable(size: int) -> str:
-    """Bytes for a reader: kB, MB or GB."""
-    for unit, step in (("GB", 1e9), ("MB", 1e6)):
-        if size >= step:
-            return f"{size / step:.2f} {unit}"
-    return f"{size / 1e3:.1f} kB"

@@ -1,7 +1,8 @@
-"""Work that takes minutes is asked to stop now and then, and must leave nothing behind.
+"""Cleaning up when the process is asked to stop.
 
-An exception would not do: while PyTorch works, a signal's exception often has to pass through C++
-that lets none through, and Python ends on the spot with nothing tidied up.
+Work that takes minutes is interrupted now and then and must leave nothing behind. An exception is
+not enough: while PyTorch works, a signal's exception often has to pass through C++ that does not
+let it through, and Python ends on the spot without cleaning up.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def tidied_when_stopped(tidy: Callable[[], None]) -> Iterator[None]:
-    """While open, SIGINT, SIGTERM and SIGHUP call `tidy` and then do what they would have done.
+    """Call `tidy` on SIGINT, SIGTERM and SIGHUP while open; then the signal takes its usual effect.
 
-    A signal that is ignored stays so. Outside the main thread Python has no say in signals, and
-    nothing changes.
+    A signal that is ignored stays ignored. Outside the main thread Python cannot handle signals,
+    and nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""A bundle's stages in fp16 or int8: made from the fp32 files, measured, and judged."""
+"""Stages of a bundle in fp16 or int8: made from the fp32 files and measured."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def write_precision(
 ) -> tuple[StageFigures, ...]:
     """Add a precision to every stage that the writer holds, and measure each.
 
-    fp32: the bundle as it stands (BundleWriter.draft). feeds: inputs of each stage as it meets them
-    in use. A stage that gains nothing, or does not bear the precision, keeps its fp32 file.
+    fp32: the bundle so far (BundleWriter.draft). feeds: inputs of each stage as it meets them in
+    use. A stage that would gain nothing, or that the precision would break, keeps its fp32 file.
     """
     figures = []
     for name in fp32.manifest.stages:
@@ -61,7 +61,7 @@ def measure_precision(
     recorded: RecordedAnswers,
     workspace: Path,
 ) -> PrecisionFigures:
-    """The table of a precision that write_precision has added."""
+    """Return the table of a precision that write_precision has added."""
     scratch = workspace / f"{precision}_rounded"
     scratch.mkdir()
     files = {name: bundle.stage_file(name, precision) for name in bundle.manifest.stages}
@@ -75,9 +75,9 @@ def measure_precision(
 
 
 def _convert(precision: str, stage: str, source: Path, target: Path, feeds: Sequence[Feeds]) -> str:
-    """Why there is no file at `target` now; "" where there is."""
+    """Return why there is no file at `target` now; "" where there is one."""
     if precision == "int8" and stage in CLOSE_TO_ANSWERS:
-        return "it is small, and what it rounds shows in the answers"
+        return "it is small, and its rounding shows in the masks and scores"
     if precision == "int8":
         return convert_to_int8(source, target, feeds).reason
     try:

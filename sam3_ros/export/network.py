@@ -1,4 +1,4 @@
-"""A model as a set of stages, whatever its family."""
+"""A model as a set of stages, for every family."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ PARTS: tuple[Part, ...] = ("concept", "interactive", "video")
 
 
 class Network(nn.Module):
-    """Stages by name, and which parts of the model need which.
-
-    stages: in the order of computation. needed_by: stage name to the parts that use it.
-    """
+    """Stages by name, and which parts of the model need which."""
 
     def __init__(
         self, stages: Mapping[str, StageModule], needed_by: Mapping[str, tuple[Part, ...]]
     ) -> None:
+        """Hold the stages.
+
+        stages: in the order of computation. needed_by: stage name to the parts that use it.
+        """
         super().__init__()
         if set(stages) != set(needed_by):
             raise ValueError(f"stages {sorted(stages)} but parts for {sorted(needed_by)}")
@@ -35,7 +36,7 @@ class Network(nn.Module):
         return tuple(p for p in PARTS if any(p in needed for needed in self._needed_by.values()))
 
     def stages(self, parts: Iterable[Part] = PARTS) -> dict[str, StageModule]:
-        """The stages that these parts need, by name, in the order of computation."""
+        """Return the stages that these parts need, by name, in the order of computation."""
         wanted = set(parts)
         return {
             name: stage  # type: ignore[misc]
@@ -44,7 +45,7 @@ class Network(nn.Module):
         }
 
     def bindings(self) -> list[Binding]:
-        """What every parameter and buffer is called in the original's checkpoint."""
+        """Return the names of every parameter and buffer in the original's checkpoint."""
         return bindings(self._named())
 
     def _named(self) -> Iterator[tuple[str, NameRules, str]]:

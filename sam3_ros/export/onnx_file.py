@@ -1,4 +1,4 @@
-"""One stage as one ONNX file, and its weights beside it where they are too many for it."""
+"""One stage as one ONNX file, with its weights beside it where they are too large for one file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,24 @@ from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export.stage import StageModule
 
+#: What PyTorch's exporter writes without converting, and what the oldest ONNX Runtime that we
+#: allow, OpenVINO and TensorRT all read. Later sets add nothing that these networks use.
+OPSET = 18
+
+#: A protocol buffer ends at 2 GiB, and writing one takes its size twice in memory.
+EXTERNAL_ABOVE_BYTES = 1_500_000_000
+
+# Distinct, so that the exporter does not take two axes of equal length for the same axis.
+_EXPORT_LENGTHS = (2, 3, 5, 7, 11, 13)
+_NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
+
 
 def gelu(x: Any, approximate: str = "none") -> Any:
-    """x * (1 + erf(x / sqrt 2)) * 0.5, in the order that ONNX Runtime takes for one operator.
+    """Return x * (1 + erf(x / sqrt 2)) * 0.5, in the order that ONNX Runtime fuses to one operator.
 
-    PyTorch's exporter writes x * (0.5 * (...)), which runs as five and takes a tenth of the time of
-    an image encoder. The approximation by tanh, which EfficientViT has, is written by its formula:
-    x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * 0.5 (Hendrycks, Gimpel, 2016).
+    PyTorch's exporter writes x * (0.5 * (...)), which runs as five operators and takes a tenth of
+    the time of an image encoder. The tanh approximation, which EfficientViT uses, is written by its
+    formula: x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * 0.5 (Hendrycks, Gimpel, 2016).
     """
     if approximate == "tanh":
         cubic = op.Add(x, op.Mul(op.Pow(x, 3.0), 0.044715))
@@ -37,22 +48,10 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     return op.Mul(both, 0.5)
 
 
-#: For torch.onnx.export.
+#: Operators that are written other than by PyTorch's exporter, for torch.onnx.export.
 TRANSLATIONS: Mapping[Callable[..., Any], Callable[..., Any]] = MappingProxyType(
     {torch.ops.aten.gelu.default: gelu}
 )
-
-
-#: What PyTorch's exporter writes without converting, and what the oldest ONNX Runtime that we
-#: allow, OpenVINO and TensorRT all read. Later sets bring nothing that these networks use.
-OPSET = 18
-
-#: A protocol buffer ends at 2 GiB, and to write one takes its size twice in memory.
-EXTERNAL_ABOVE_BYTES = 1_500_000_000
-
-# Axes that happen to be of one length at export must not be taken for the same axis.
-_EXPORT_LENGTHS = (2, 3, 5, 7, 11, 13)
-_NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
 def write_onnx(
@@ -60,8 +59,8 @@ def write_onnx(
 ) -> ModelFile:
     """Write a stage at `path`, folded, its tensors under their canonical names.
 
-    Axes that TensorInput gives a letter may grow; the same letter is the same length. Weights of
-    more than external_above bytes go to `<path>.data`. Nothing in the file tells of the machine.
+    Axes that TensorInput names with a string may grow; the same string is the same length. Weights
+    of more than external_above bytes go to `<path>.data`. The file names nothing of this machine.
     Raises ExportError where PyTorch cannot export the stage, or fixes an axis that must grow.
     """
     lengths = dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False))
@@ -91,7 +90,7 @@ def write_onnx(
 
 
 def onnx_file(path: Path) -> ModelFile:
-    """The file with the data files that it refers to; they must lie in the same folder."""
+    """Return the file with the data files that it refers to; they must be in the same folder."""
     model = onnx.load(path, load_external_data=False)
     names = {
         entry.value
@@ -103,13 +102,13 @@ def onnx_file(path: Path) -> ModelFile:
 
 
 def weight_bytes(stage: torch.nn.Module) -> int:
-    """Size of all parameters and buffers; one that is shared counts once."""
+    """Return the size of all parameters and buffers; a shared one counts once."""
     tensors = {id(t): t for t in (*stage.parameters(), *stage.buffers())}
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def strip_notes(path: Path) -> None:
-    """Take out the exporter's stack traces: they name folders of the machine it ran on."""
+    """Remove the exporter's stack traces: they name folders of the machine it ran on."""
     model = onnx.load(path, load_external_data=False)
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
@@ -142,12 +141,12 @@ def _require_growing(stage: StageModule, path: Path) -> None:
             if written[name][axis].HasField("dim_value"):
                 raise ExportError(
                     f"{path.name}: the axis {length!r} of {name!r} was fixed at "
-                    f"{written[name][axis].dim_value}: the stage's code branches on its length"
+                    f"{written[name][axis].dim_value}: the stage's code depends on its length"
                 )
 
 
 def _last_cause(error: BaseException) -> str:
-    """The exporter wraps the reason in pages of advice; the innermost error says it."""
+    """Return the innermost error: the exporter wraps the reason in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -156,7 +155,7 @@ def _last_cause(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the exporter's warnings and prints; they are about its own affairs."""
+    """Suppress the exporter's warnings and prints; they are about its internals."""
     levels = {name: logging.getLogger(name).level for name in _NOISY}
     try:
         for name in _NOISY:

@@ -21,7 +21,7 @@ PRECISIONS: Mapping[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.fl
 
 @dataclass(frozen=True)
 class Removed:
-    """Tensors of a component that are no part of the model at work."""
+    """Tensors of a component that the model does not use for inference."""
 
     component: str
     tensors: int
@@ -30,14 +30,15 @@ class Removed:
 
 @dataclass(frozen=True)
 class SlimReport:
-    """What became of a checkpoint, in bytes of the files; its leftovers are gone as well.
+    """What was removed and what is left. The leftovers are gone as well."""
 
-    converted_bytes: by how much the tensors that stay grew from their new precision, or shrank.
-    """
-
+    #: Size of the file before.
     before_bytes: int
+    #: Size of the new file.
     after_bytes: int
+    #: Number of tensors in the new file.
     kept: int
+    #: Growth of the kept tensors by conversion to another precision; negative where they shrank.
     converted_bytes: int
     removed: tuple[Removed, ...]
     leftovers: tuple[Leftover, ...]
@@ -50,13 +51,13 @@ def slim(
     precision: str = "fp32",
     replace_existing: bool = False,
 ) -> SlimReport:
-    """Write the weights alone, under their names, one tensor in memory at a time.
+    """Write only the weights, under their names, with one tensor in memory at a time.
 
-    What a family calls training_only is left out, such as a teacher; other tensors that no stage
-    needs stay, as the original's own code asks for them. Floating point numbers get the precision
-    (of PRECISIONS); integers stay.
+    Tensors that a family marks training_only, such as a teacher, are left out. Other tensors that
+    no stage needs stay, because the original's own code asks for them. Floating point numbers get
+    the precision (of PRECISIONS); integers stay.
 
-    Raises CheckpointError: target exists or is no .safetensors file; numbers that are NaN,
+    Raises CheckpointError: the target exists or is not a .safetensors file; numbers that are NaN,
     infinite or too large for the precision, naming the tensor.
     """
     if target.suffix != SAFETENSORS:
@@ -71,7 +72,7 @@ def slim(
     metadata = {"family": family.name, "variant": recognised.architecture.variant}
     size = family.default_input_size(recognised.architecture)
     context_length = family.settings(recognised.architecture, size).context_length
-    if context_length is not None:  # which the tensors alone need not show
+    if context_length is not None:  # the tensors alone may not show it
         metadata[CONTEXT_NOTE] = str(context_length)
     before_bytes = checkpoint.path.stat().st_size
     with atomic_file(target, replace_existing) as unfinished:
@@ -118,8 +119,8 @@ def _converted(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> Tensor:
     converted = tensor.to(_new_dtype(checkpoint, name, dtype))
     if not is_finite(converted):
         raise CheckpointError(
-            f"{checkpoint.path}: {name} has numbers up to {tensor.abs().max():.3g}, and the "
-            f"largest of {str(converted.dtype).removeprefix('torch.')} is "
+            f"{checkpoint.path}: {name} has numbers up to {tensor.abs().max():.3g}, but the "
+            f"largest {str(converted.dtype).removeprefix('torch.')} is "
             f"{torch.finfo(converted.dtype).max:.3g}; use --precision fp32"
         )
     return converted

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from sam3_ros.export.bindings import NameRules
 
+#: Makes a plausible tensor of a shape (fills.py).
 Fill = Callable[[tuple[int, ...], torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class TensorInput:
-    """An input of a stage. A letter in place of a length is an axis that may grow at run time.
+    """An input of a stage."""
 
-    shape: for example ("prompts", "tokens", 256). fill makes a plausible tensor of a shape, on the
-    scale that the stage meets in use (fills.py).
-    """
-
+    #: A string in place of a length is an axis that may grow at run time, for example ("prompts",
+    #: "tokens", 256).
     shape: tuple[int | str, ...]
+    #: Makes a tensor on the scale that the stage meets in use.
     fill: Fill
 
     @property
@@ -31,13 +31,13 @@ class TensorInput:
         return {axis: size for axis, size in enumerate(self.shape) if isinstance(size, str)}
 
     def example(self, lengths: Mapping[str, int], generator: torch.Generator) -> Tensor:
-        """A tensor with the growing axes at the given lengths."""
+        """Return a tensor with the growing axes at the given lengths."""
         shape = tuple(lengths[size] if isinstance(size, str) else size for size in self.shape)
         return self.fill(shape, generator)
 
 
 class StageModule(nn.Module):
-    """Base of every stage.
+    """Base class of every stage.
 
     `forward` takes the tensors of `inputs`, by position in that order, and returns a tuple with
     those of `outputs`. Names are canonical (sam3_ros.core.stages.tensor_names).
@@ -45,7 +45,7 @@ class StageModule(nn.Module):
 
     #: Canonical output names, in the order of the returned tuple.
     outputs: ClassVar[tuple[str, ...]]
-    #: This stage's own parameter and buffer names to the names in the original's checkpoint.
+    #: From this stage's parameter and buffer names to the names in the original's checkpoint.
     original_names: NameRules
 
     @property
@@ -54,10 +54,11 @@ class StageModule(nn.Module):
         raise NotImplementedError
 
     def folded(self) -> StageModule:
-        """What is exported: the same contract and numbers, made of the weights as they are now.
+        """Return the module to export: the same contract and numbers, from the current weights.
 
-        Less work where weights can be multiplied with each other beforehand, else this stage. The
-        stage itself holds the weights as the checkpoint has them, and judges what was exported.
+        It does less work where weights can be multiplied with each other beforehand; otherwise it
+        is this stage. The stage itself keeps the weights as the checkpoint has them, and verifies
+        what was exported.
         """
         return self
 
@@ -65,11 +66,11 @@ class StageModule(nn.Module):
     shortest: ClassVar[Mapping[str, int]] = {}
 
     def lengths(self) -> tuple[str, ...]:
-        """Names of the lengths that may grow, without repetition."""
+        """Return the names of the lengths that may grow, without repetition."""
         found = [name for tensor in self.inputs.values() for name in tensor.growing.values()]
         return tuple(dict.fromkeys(found))
 
     def examples(self, lengths: Mapping[str, int], seed: int) -> dict[str, Tensor]:
-        """Plausible inputs by canonical name, the same for the same seed."""
+        """Return plausible inputs by canonical name, the same for the same seed."""
         generator = torch.Generator().manual_seed(seed)
         return {name: tensor.example(lengths, generator) for name, tensor in self.inputs.items()}

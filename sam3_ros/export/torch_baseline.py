@@ -1,6 +1,6 @@
-"""The PyTorch model behind a bundle as a baseline of its sessions, in a process of its own.
+"""The PyTorch model behind a bundle as a baseline for its sessions, in a process of its own.
 
-PyTorch and an inference engine in one process would share threads, and each spoil the other's time.
+PyTorch and an inference engine in one process would share threads and slow each other down.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from sam3_ros.export.verification.torch_graph import torch_graph
 
 BuildNetwork = Callable[[Manifest, "Path | None"], Network]
 
-#: As the model's own forward does: only what is asked, but text and all masks on every frame.
+#: As in the model's own forward: only what is asked, but text and all masks on every frame.
 _OPTIMISATIONS = Optimisations(necks_on_demand=True, asked_only=True)
 
-# Of the child process alone.
+# Set in the child process only.
 _model: tuple[StageChain, Image] | None = None
 
 
 class TorchBaseline:
-    """The model in fp32 on the CPU, on one image. checkpoint: None for random weights."""
+    """The model in fp32 on the CPU, on one image."""
 
     name = "torch"
     fixed_cost = False
@@ -50,11 +50,14 @@ class TorchBaseline:
         image: Image,
         build: BuildNetwork = rebuilt_network,
     ) -> None:
-        """build: called in the child. Raises ExportError where the model cannot be built again,
-        CheckpointError for a file that is no checkpoint of it."""
+        """Build the model in the child process.
+
+        checkpoint: None for random weights. build: called in the child. Raises ExportError where
+        the model cannot be built again, CheckpointError for a file that is not a checkpoint of it.
+        """
         self.description = (
             f"the model of {bundle.manifest.name} in PyTorch {torch.__version__}, fp32 on the CPU "
-            f"in a process of its own, on every frame all stages that the question needs"
+            f"in a process of its own; every frame runs all stages that the question needs"
         )
         self._child = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         try:
@@ -65,13 +68,15 @@ class TorchBaseline:
             raise
 
     def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
-        """Timed in the child."""
+        """Return the seconds of one answer, measured in the child."""
         return self._child.submit(_time_answer, asked, question).result()
 
     def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
+        """Return the model's answer."""
         return self._child.submit(_answer, asked, question).result()
 
     def close(self) -> None:
+        """End the child process."""
         self._child.shutdown()
 
 

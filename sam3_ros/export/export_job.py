@@ -19,7 +19,7 @@ from sam3_ros.export.stage import StageModule
 
 PRECISIONS = ("fp32", *LOWER_PRECISIONS)
 #: Token ids of CLIP's vocabulary.
-START, END, PAD))
+START, END, PAD = 49406, 49407, 0
 _TOOLS = ("torch", "transformers", "onnx", "onnxruntime")
 
 
@@ -89,7 +89,7 @@ def _concept(context_length: int, writer: BundleWriter) -> ConceptSettings:
     tokenizer, licence = clip_tokenizer_files()
     writer.add_file(licence, licence.name)  # its terms require the notice
     file = writer.add_file(tokenizer, "tokenizer.json")
-    return ConceptSettings(TokenizerSettings(file, context_length, 
+    return ConceptSettings(TokenizerSettings(file, context_length, START, END, PAD))
 
 
 def _source(job: ExportJob) -> dict[str, str]:
@@ -110,9 +110,6 @@ def _require_known(kind: str, asked: tuple[str, ...], known: tuple[str, ...], ow
             f"{kind} {', '.join(wrong or asked) or 'none'}: {owner} has {', '.join(known)}; name "
             f"one or more of them, each once"
         )
-
-
-START, END, PAD = 49406, 49407, 0
 
 
 def clip_tokenizer_files() -> tuple[Path, Path]:

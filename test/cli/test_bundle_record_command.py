@@ -34,13 +34,13 @@ def test_a_bundle_gets_its_own_answers_and_they_can_be_taken_again(folder: Path)
 
     assert not first.of_original
     assert [image.name for image in first.images] == ["table.jpg"]
-    witnessed = {stage for stages in first.samples.values() for stage in stages}
-    assert witnessed == set(Bundle.open(folder).manifest.stages_in_use)
+    sampled = {stage for stages in first.samples.values() for stage in stages}
+    assert sampled == set(Bundle.open(folder).manifest.stages_in_use)
     assert len(list(folder.glob("recorded_answers-*.npz"))) == 1
     assert main(["bundle", "verify", str(folder)]) == 0
 
 
-def test_the_originals_answers_stay_and_get_witnesses(
+def test_the_originals_answers_stay_and_get_reference_samples(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["bundle", "record", str(folder)])

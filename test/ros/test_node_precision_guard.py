@@ -63,13 +63,13 @@ def test_a_precision_that_overflows_is_refused_by_the_name_of_its_stage(
         values = client.diagnosed(lambda values, _: "refused" in values["last error"])
 
         assert values["state"] == "unconfigured"
-        assert "to blame: detector_neck." in values["last error"]
+        assert "blamed stages: detector_neck." in values["last error"]
         level = client.diagnosed(lambda _, status: status.level == DiagnosticStatus.ERROR)
         assert level["state"] == "unconfigured"
     assert "configure failed: refused: cpu fp16" in process.log
 
 
-def test_the_guilty_stage_goes_back_to_fp32_where_that_is_allowed(
+def test_the_blamed_stage_is_reverted_to_fp32_where_that_is_allowed(
     tmp_path: Path, broken: Path
 ) -> None:
     picture = read_rgb(TABLE)
@@ -90,4 +90,4 @@ def test_the_guilty_stage_goes_back_to_fp32_where_that_is_allowed(
     with Segmenter.load("tabletop", threads=2) as segmenter:
         expected = [segment.score for segment in segmenter.segment(picture, "ball")]
     assert [segment.score for segment in scores.segments] == pytest.approx(expected, abs=1e-4)
-    assert "back to fp32 on the CPU: detector_neck" in process.log
+    assert "reverted to fp32 on the CPU: detector_neck" in process.log

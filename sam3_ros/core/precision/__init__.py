@@ -1,1 +1,1 @@
-"""The precision guard: hold a configuration against recorded answers."""
+"""The precision guard: judges a configuration by recorded answers."""

@@ -1,7 +1,7 @@
-"""The model's own numbers for a question, before any threshold: what precisions are judged by.
+"""The model's own outputs for a question, before any threshold: what precisions are judged by.
 
-A question is what the stages are fed, not what a user says: token ids and boxes, or points. So a
-comparison of two ways to run a model hangs on nothing but the model.
+A question is what the stages are fed (token ids and boxes, or points), not what a user says, so a
+comparison of two ways to run a model depends on the model alone.
 """
 
 from __future__ import annotations
@@ -15,53 +15,57 @@ import numpy as np
 
 from sam3_ros.core.precision.samples import OF_QUERIES
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.text import TextEmbedding
 from sam3_ros.core.stages.session import Array
 
 CONCEPT_FEEDS = ("input_ids", "boxes", "box_labels", "box_mask")
 CONCEPT_ANSWERS = ("logits", "pred_boxes", "presence")
 BEST_QUERIES = 3
+#: A box that moved by more than this part of the image may belong to another query.
+SAME_BOX = 0.05
 
-#: From CONCEPT_ANSWERS to the queries whose masks are to be computed.
+#: Chooses the queries whose masks are computed, from the tensors of CONCEPT_ANSWERS.
 ChooseQueries: TypeAlias = Callable[[Mapping[str, Array]], Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One thing to ask of one image.
+    """One thing to ask of one image."""
 
-    feeds: for words and exemplars CONCEPT_FEEDS, for clicks point_coords, point_labels and, where
-    the model takes one, mask_input and has_mask (shapes: tensor_names.py).
-    """
-
+    #: Unique among the questions of an image.
     name: str
+    #: CONCEPT_FEEDS for words and exemplars; for clicks point_coords, point_labels and, where the
+    #: model takes one, mask_input and has_mask. Shapes: tensor_names.py.
     feeds: Mapping[str, Array]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "feeds", MappingProxyType(dict(self.feeds)))
         if not self.is_concept and "point_coords" not in self.feeds:
-            raise ValueError(f"question {self.name!r} asks neither words nor points")
+            raise ValueError(
+                f"question {self.name!r} needs input_ids (words) or point_coords (clicks) among "
+                f"its feeds, got {', '.join(self.feeds) or 'none'}"
+            )
 
     @property
     def is_concept(self) -> bool:
-        """Words and exemplars, rather than a click or a box."""
+        """Whether it asks for words and exemplars rather than for a click or a box."""
         return "input_ids" in self.feeds
 
 
 @dataclass(frozen=True, eq=False)
 class RawAnswer:
-    """What the model says.
+    """The model's outputs for one question."""
 
-    tensors: for a concept CONCEPT_ANSWERS, for a click sam_iou and, where the model has one,
-    object_score. masks: f32 [K, h, w] logits; of a concept those of `queries`, of a click all four.
-    """
-
+    #: CONCEPT_ANSWERS for a concept; for a click sam_iou, and object_score where the model has one.
     tensors: Mapping[str, Array]
+    #: Logits f32 [K, h, w]: those of `queries` for a concept, all four for a click.
     masks: Array
+    #: The queries that the masks are of; empty for a click.
     queries: tuple[int, ...] = ()
 
 
 def best_queries(answers: Mapping[str, Array]) -> Sequence[int]:
-    """The BEST_QUERIES by logit."""
+    """Return the BEST_QUERIES by logit, best first."""
     best_first = np.argsort(-answers["logits"][0], kind="stable")
     return [int(index) for index in best_first[:BEST_QUERIES]]
 
@@ -71,12 +75,13 @@ def ask_raw(
     question: Question,
     queries: Sequence[int] | ChooseQueries = best_queries,
 ) -> RawAnswer:
-    """Answer a question. queries: whose masks to compute, or what chooses them.
+    """Answer a question.
 
-    Raises InferenceError when a stage fails.
+    queries: those whose masks to compute, or a function that chooses them. Raises InferenceError
+    when a stage fails.
     """
     if question.is_concept:
-        return _concept(image, question, queries)
+        return _ask_concept(image, question, queries)
     score = ("object_score",) if image.provides("object_score") else ()
     computed = image.compute(("sam_masks", "sam_iou", *score), question.feeds)
     tensors = {name: computed[name] for name in ("sam_iou", *score)}
@@ -84,17 +89,12 @@ def ask_raw(
 
 
 def prompt_tokens(image: ImageEmbedding, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """prompt f32[1,T,D] and prompt_mask bool[1,T]: text tokens, then geometry tokens."""
+    """Return prompt f32 [1,T,D] and prompt_mask bool [1,T] of CONCEPT_FEEDS."""
     text = image.compute(("text_features", "text_mask"), {"input_ids": feeds["input_ids"]})
-    geometry = image.geometry({name: feeds[name] for name in CONCEPT_FEEDS[1:]})
-    mask = text["text_mask"].astype(np.bool_)
-    return {
-        "prompt": np.concatenate([text["text_features"], geometry["features"]], axis=1),
-        "prompt_mask": np.concatenate([mask, geometry["mask"]], axis=1),
-    }
+    return image.prompt_tokens(TextEmbedding.of(text), feeds)
 
 
-def _concept(
+def _ask_concept(
     image: ImageEmbedding, question: Question, queries: Sequence[int] | ChooseQueries
 ) -> RawAnswer:
     values = prompt_tokens(image, question.feeds)
@@ -106,12 +106,12 @@ def _concept(
     return RawAnswer(tensors, masks, chosen)
 
 
-#: As a part of the image: a box that moved by more may be another query's.
-SAME_BOX = 0.05
-
-
 class QueryOrder:
-    """Where the queries of a recorded answer are found in another one."""
+    """Matches the queries of a new answer to those of a recorded one.
+
+    A detector that takes its queries from the peaks of a map numbers them by height. Two peaks of
+    nearly the same height swap numbers when the last bit of a value changes.
+    """
 
     def __init__(self, recorded: RawAnswer) -> None:
         self._recorded = recorded
@@ -119,42 +119,43 @@ class QueryOrder:
 
     @property
     def best(self) -> list[int]:
-        """The queries of the answer that stand for the recorded best ones; before `ask` those."""
+        """The new answer's queries that match the recorded best ones; before `ask` the latter."""
         if self._order is None:
             return list(self._recorded.queries)
         return [self._order[query] for query in self._recorded.queries]
 
     def ask(self, image: ImageEmbedding, question: Question) -> RawAnswer:
-        """Answer the question as it was recorded: queries in its order, masks of its best ones.
+        """Answer the question with queries in the recorded order and masks of its best ones.
 
         Raises InferenceError when a stage fails.
         """
         if not question.is_concept:
             return ask_raw(image, question)
-        answer = ask_raw(image, question, self._chosen)
+        answer = ask_raw(image, question, self._match)
         tensors = {
             name: value[:, self._order] if name in OF_QUERIES else value
             for name, value in answer.tensors.items()
         }
         return RawAnswer(tensors, answer.masks, self._recorded.queries)
 
-    def _chosen(self, found: Mapping[str, Array]) -> Sequence[int]:
+    def _match(self, found: Mapping[str, Array]) -> Sequence[int]:
         self._order = order_of(self._recorded.tensors, found)
         return self.best
 
 
 def order_of(recorded: Mapping[str, Array], found: Mapping[str, Array]) -> list[int]:
-    """For each recorded query the number of the found one: its own, unless the boxes say otherwise.
+    """Return for each recorded query the number of the matching query in `found`.
 
-    Best recorded queries choose first.
+    A query keeps its number where its box stayed in place (SAME_BOX). The others take the query
+    with the nearest box among those left, in descending order of the recorded logits.
     """
     expected, boxes = recorded["pred_boxes"][0], found["pred_boxes"][0]
     if expected.shape != boxes.shape or not np.isfinite(boxes).all():
         return list(range(len(boxes)))
     apart = np.abs(expected[:, None].astype(np.float32) - boxes[None]).max(axis=-1)
-    own = apart.diagonal() <= SAME_BOX
-    order = np.where(own, np.arange(len(own)), -1)
-    free = np.flatnonzero(~own).tolist()
+    in_place = apart.diagonal() <= SAME_BOX
+    order = np.where(in_place, np.arange(len(in_place)), -1)
+    free = np.flatnonzero(~in_place).tolist()
     for query in np.argsort(-recorded["logits"][0], kind="stable"):
         if order[query] < 0:
             nearest = min(free, key=lambda other: (apart[query, other], abs(other - query)))

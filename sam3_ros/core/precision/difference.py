@@ -1,4 +1,4 @@
-"""How far two answers to one question lie apart, in the figures that precisions are judged by."""
+"""How far two answers to one question are apart, in the figures that precisions are judged by."""
 
 from __future__ import annotations
 
@@ -15,34 +15,39 @@ from sam3_ros.core.stages.session import Array
 
 @dataclass(frozen=True)
 class AnswerDifference:
-    """Of one question, or the worst of several.
+    """Differences of one question's answers, or the worst of several questions.
 
-    logits: largest absolute difference of any score logit, rating or presence; boxes: the same, as
-    a part of the image; scores: of sigmoid(logit) * sigmoid(presence), of clicks the ratings;
-    mask_logits: largest absolute; masks_equal: part of all mask pixels on the same side of 0;
-    mask_ious: of every mask, 1 where both are empty. What is not finite counts as infinitely far,
-    its masks as 0.
+    Values that are not finite count as infinitely far, masks with such values as IoU 0.
     """
 
+    #: Largest absolute difference of any score logit, predicted IoU or presence.
     logits: float = 0.0
+    #: Largest absolute difference of a box coordinate, as a part of the image.
     boxes: float = 0.0
+    #: Largest difference of sigmoid(logit) * sigmoid(presence), for clicks of the predicted IoU.
     scores: float = 0.0
+    #: Largest absolute difference of a mask logit.
     mask_logits: float = 0.0
+    #: Part of all mask pixels on the same side of 0.
     masks_equal: float = 1.0
+    #: IoU of every pair of masks, 1 where both are empty.
     mask_ious: tuple[float, ...] = ()
 
     @property
     def mask_iou(self) -> float:
-        """Of the worst mask."""
+        """The worst mask's IoU."""
         return min(self.mask_ious, default=1.0)
 
     @property
     def mean_mask_iou(self) -> float:
-        """Over all masks."""
+        """The mean over all masks."""
         return fmean(self.mask_ious or (1.0,))
 
     def as_dict(self) -> dict[str, float]:
-        """For the manifest and for JSON, rounded to three digits (equality and IoU to seven)."""
+        """Return the figures for the manifest and for JSON.
+
+        Rounded to three digits, masks_equal and the IoUs to seven decimals.
+        """
         return {
             **{
                 name: float(f"{getattr(self, name):.3g}")
@@ -55,9 +60,9 @@ class AnswerDifference:
 
 
 def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
-    """Compare two answers to one question whose masks are of the same queries.
+    """Compare two answers to one question.
 
-    Raises ValueError where they are not, or where shapes differ.
+    Raises ValueError where shapes differ, or where their masks are of different queries.
     """
     if expected.queries != found.queries or expected.masks.shape != found.masks.shape:
         raise ValueError(
@@ -65,20 +70,20 @@ def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
             f"{found.masks.shape} of {found.queries} cannot be compared"
         )
     apart = {name: _largest(expected.tensors[name], found.tensors[name]) for name in found.tensors}
-    sides = (expected.masks > 0, found.masks > 0)
-    sound = bool(np.isfinite(found.masks).all())
+    inside = (expected.masks > 0, found.masks > 0)
+    finite = bool(np.isfinite(found.masks).all())
     return AnswerDifference(
         logits=max(apart[name] for name in apart if name != "pred_boxes"),
         boxes=apart.get("pred_boxes", 0.0),
         scores=_largest(_scores(expected), _scores(found)),
         mask_logits=_largest(expected.masks, found.masks),
-        masks_equal=float(np.mean(sides[0] == sides[1])) if sound else 0.0,
-        mask_ious=_ious(*sides) if sound else (0.0,) * len(expected.masks),
+        masks_equal=float(np.mean(inside[0] == inside[1])) if finite else 0.0,
+        mask_ious=_ious(*inside) if finite else (0.0,) * len(expected.masks),
     )
 
 
 def worst(differences: Iterable[AnswerDifference]) -> AnswerDifference:
-    """The worst of each figure; the masks of all."""
+    """Return the worst of each figure, with the IoUs of all masks."""
     found = list(differences)
     largest = {
         name: max(getattr(one, name) for one in found)

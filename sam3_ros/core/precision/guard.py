@@ -1,7 +1,7 @@
-"""Does a model in a lower precision, or on another provider, still answer as it does in fp32?
+"""The precision guard: does a model in another precision or backend still answer as in fp32?
 
-A few recorded questions are asked of it once; fp32 on the CPU does not run again. The answers
-decide; how far each stage's tensors are from the recorded ones says which stage to blame.
+It answers a few recorded questions once; fp32 on the CPU does not run again. The answers decide;
+the distance of each stage's outputs from the reference samples says which stage is blamed.
 """
 
 from __future__ import annotations
@@ -27,24 +27,26 @@ _NO_ANSWER = AnswerDifference(*(float("inf"),) * 4, masks_equal=0.0, mask_ious=(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one judgement.
+    """The result of one judgement."""
 
-    end_to_end: the worst of all questions, boxes of the best queries only. broken: the first figure
-    past its limit, in words, or what a stage raised; None where all is well. stages: of every
-    question, in the order in which they ran. blamed: whom to blame; empty where nobody can tell.
-    """
-
+    #: What ran the stages.
     plan: StagePlan
+    #: The worst of all questions, boxes of the best queries only.
     end_to_end: AnswerDifference
+    #: What `end_to_end` was held against.
     limits: GuardLimits
+    #: Of every question, in the order in which the stages ran.
     stages: tuple[StageVerdict, ...]
+    #: How long the judgement took.
     seconds: float
+    #: The first figure beyond its limit, in words, or what a stage raised; None if it passed.
     broken: str | None
+    #: The blamed stages; empty if it passed, or if no stage can be singled out.
     blamed: tuple[str, ...] = ()
 
     @property
     def distances(self) -> dict[str, float]:
-        """By stage, as far as witnesses of it were recorded: the furthest of all questions."""
+        """By stage the largest of all questions; without stages that have no reference samples."""
         furthest: dict[str, float] = {}
         for each in self.stages:
             if each.distance is not None:
@@ -56,47 +58,46 @@ class Verdict:
         return self.broken is None
 
     def __str__(self) -> str:
-        """One line, for a log."""
+        """Return one line for a log."""
         found, limits = self.end_to_end, self.limits
         figures = (
             f"mask IoU {found.mean_mask_iou:.4f} (at least {limits.mask_iou:.3g}), scores within "
             f"{found.scores:.2g} ({limits.scores:.2g}), boxes within {100 * found.boxes:.2g} % of "
             f"the image ({100 * limits.boxes:.2g} %)"
         )
-        end = f"{self.seconds:.1f} s"
-        return f"{figures}: {'passed' if self.passed else 'failed'}, {end}"
+        return f"{figures}: {'passed' if self.passed else 'failed'}, {self.seconds:.1f} s"
 
 
 def judge(
     graph: StageGraph, manifest: Manifest, plan: StagePlan, recorded: RecordedAnswers
 ) -> Verdict:
-    """Ask the graph, which runs its stages by `plan`, everything that was recorded.
+    """Ask the graph, which runs its stages by `plan`, all recorded questions.
 
-    Takes one run of the chain for a question; few_of chooses those that are worth it. What a stage
-    raises is a verdict too.
+    Takes one run of the stages for each question; few_of chooses those that are worth it. A stage
+    that raises makes a verdict too.
     """
     start = perf_counter()
-    asked = _Asked(graph, manifest, plan, recorded)
+    asked = _Judgement(graph, manifest, plan, recorded)
     limits = GuardLimits.of(plan, manifest.stages_in_use)
     for rounding in recorded.rounding.values():
         limits = limits.given(rounding)
-    failure, stage = asked.all_questions()
+    failure, stage = asked.run()
     total = _NO_ANSWER if failure else worst(asked.differences)
-    broken = failure or limits.broken_by(total) or _strayed(asked.stages)
+    broken = failure or limits.broken_by(total) or _deviating(asked.stages)
     blamed = _blamed(asked.stages, stage) if broken else ()
     seconds = perf_counter() - start
     return Verdict(plan, total, limits, tuple(asked.stages), seconds, broken, blamed)
 
 
 def _blamed(stages: Iterable[StageVerdict], raised: str) -> tuple[str, ...]:
-    """Return the stage that raised, unless one before it was past its limit."""
+    """Return the stage that raised, unless one before it was beyond its limit."""
     if raised and not any(each.excess > 1 for each in stages):
         return (raised,)
     return blamed_stages(stages)
 
 
-class _Asked:
-    """The questions of one judgement, and what came of them so far."""
+class _Judgement:
+    """Asks the recorded questions and keeps what was found so far."""
 
     def __init__(
         self, graph: StageGraph, manifest: Manifest, plan: StagePlan, recorded: RecordedAnswers
@@ -109,18 +110,18 @@ class _Asked:
         self.differences: list[AnswerDifference] = []
         self.stages: list[StageVerdict] = []
 
-    def all_questions(self) -> tuple[str, str]:
-        """What a stage raised, which ends it, and which stage; both empty where all answered."""
+    def run(self) -> tuple[str, str]:
+        """Ask until a stage raises; return its error and its name, both empty if none did."""
         try:
-            # They would be the judging thread's, and another one may serve with the model.
+            # A CUDA graph belongs to the thread that captured it; another may serve the model.
             with without_graphs(), self._tap.on(self._graph):
                 for image in self._recorded.images:
-                    self._questions_of(image)
+                    self._ask(image)
         except InferenceError as error:
             return str(error), error.stage
         return "", ""
 
-    def _questions_of(self, image: QuestionedImage) -> None:
+    def _ask(self, image: QuestionedImage) -> None:
         embedding = image.embedding(self._graph, self._manifest)
         comparison = StageComparison(self._manifest.stages, self._plan)
         for question in image.questions:
@@ -143,15 +144,15 @@ def _difference(recorded: RawAnswer, found: RawAnswer) -> AnswerDifference:
 
 
 def _best_boxes(answer: RawAnswer) -> RawAnswer:
-    """Those of queries that find nothing may be anywhere."""
+    """Keep the boxes of the best queries: those of queries that find nothing may be anywhere."""
     if "pred_boxes" not in answer.tensors:
         return answer
     boxes = answer.tensors["pred_boxes"][:, list(answer.queries)]
     return replace(answer, tensors={**answer.tensors, "pred_boxes": boxes})
 
 
-def _strayed(stages: Iterable[StageVerdict]) -> str | None:
-    """The worst stage, where it is past its limit: a fault that these questions hardly show."""
+def _deviating(stages: Iterable[StageVerdict]) -> str | None:
+    """Describe the worst stage if beyond its limit: a fault that the answers hardly show."""
     furthest = max(stages, key=lambda each: each.excess, default=None)
     if furthest is None or furthest.excess <= 1:
         return None

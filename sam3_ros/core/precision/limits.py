@@ -1,4 +1,7 @@
-"""How far a precision may be from the original model and still be trusted."""
+"""How far answers may be from those of the original model or of fp32 and still be accepted.
+
+docs/precision.md argues for the guard's numbers and shows what was measured for them.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +13,32 @@ from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
-#: Largest absolute difference, end to end in fp32, of score logits, ratings and presence, and of
-#: boxes as parts of the image.
+#: Largest absolute difference, end to end in fp32, of score logits, predicted IoUs and presence,
+#: and of boxes as parts of the image.
 FP32_NUMBERS = 1e-5
 #: Part of all mask pixels that must lie on the same side of 0 in fp32.
 FP32_MASKS_EQUAL = 0.9999
 #: Mean IoU of a lower precision's masks with those in fp32.
 LEAST_MASK_IOU: Mapping[str, float] = MappingProxyType({"fp16": 0.98, "bf16": 0.98, "int8": 0.95})
 
-#: Two computations in float32, each so far from float64, may be twice as far apart; and the first
-#: may have been lucky.
+#: Two float32 runs may differ by twice the recorded rounding; allow three times.
 ROUNDING_ALLOWED = 3
 
 
 @dataclass(frozen=True)
 class Fp32Limits:
-    """What one answer in fp32 may differ by; names as in AnswerDifference."""
+    """How far an answer in fp32 may be from the original model's."""
 
+    #: Largest absolute difference of any score logit, predicted IoU or presence.
     logits: float = FP32_NUMBERS
+    #: Largest absolute difference of a box coordinate, as a part of the image.
     boxes: float = FP32_NUMBERS
+    #: Least part of all mask pixels on the same side of 0.
     masks_equal: float = FP32_MASKS_EQUAL
 
     @classmethod
     def given(cls, rounding: AnswerDifference | None) -> Fp32Limits:
-        """The usual limits, or wider ones where the model amplifies rounding by so much."""
+        """Return the default limits, widened where the model amplifies float32's rounding."""
         if rounding is None:
             return cls()
         unequal = max(1 - FP32_MASKS_EQUAL, ROUNDING_ALLOWED * (1 - rounding.masks_equal))
@@ -44,7 +49,7 @@ class Fp32Limits:
         )
 
     def broken_by(self, found: AnswerDifference) -> str | None:
-        """The first figure past its limit, in words; what is not a number is past it."""
+        """Describe the first figure beyond its limit (NaN is beyond); None if all are within."""
         if not found.logits <= self.logits:
             return f"logits differ by {found.logits:.2g}, at most {self.logits:.1g} is allowed"
         if not found.boxes <= self.boxes:
@@ -59,16 +64,18 @@ class Fp32Limits:
 
 @dataclass(frozen=True)
 class GuardLimits:
-    """mask_iou: least mean of all masks. scores: largest difference of a score in 0..1. boxes: of
-    the best queries, as a part of the image."""
+    """How far a configuration's answers may be from those in fp32 before the guard refuses it."""
 
+    #: Least mean IoU of all masks.
     mask_iou: float
+    #: Largest difference of a score, in [0, 1].
     scores: float
+    #: Largest difference of a box coordinate of the best queries, as a part of the image.
     boxes: float
 
     @classmethod
     def of(cls, plan: StagePlan, stages: Iterable[str]) -> GuardLimits:
-        """Those of the poorest choice in use: every answer has gone through it."""
+        """Return the limits of the least precise choice in use: every answer went through it."""
         chosen = [limits_of(plan.of(stage)) for stage in stages]
         return cls(
             min(each.mask_iou for each in chosen),
@@ -77,7 +84,7 @@ class GuardLimits:
         )
 
     def given(self, rounding: AnswerDifference | None) -> GuardLimits:
-        """The same, or wider where the model amplifies float32's own rounding by more."""
+        """Return these limits, widened where the model amplifies float32's rounding."""
         if rounding is None:
             return self
         return GuardLimits(
@@ -87,9 +94,9 @@ class GuardLimits:
         )
 
     def broken_by(self, found: AnswerDifference) -> str | None:
-        """The first figure past its limit, in words; what is not a number is past it."""
+        """Describe the first figure beyond its limit (NaN is beyond); None if all are within."""
         if not found.mean_mask_iou >= self.mask_iou:
-            return f"mask IoU {found.mean_mask_iou:.3f}, at least {self.mask_iou:.3g} is wanted"
+            return f"mask IoU {found.mean_mask_iou:.3f}, at least {self.mask_iou:.3g} is required"
         if not found.scores <= self.scores:
             return f"scores differ by {found.scores:.2g}, at most {self.scores:.2g} is allowed"
         if not found.boxes <= self.boxes:
@@ -108,26 +115,26 @@ _LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
         "int8": GuardLimits(LEAST_MASK_IOU["int8"], 0.1, 0.03),
     }
 )
-_OF_A_STAGE: Mapping[str, float] = MappingProxyType(
+_STAGE_LIMITS: Mapping[str, float] = MappingProxyType(
     {"fp32": 0.001, "fp16": 0.02, "bf16": 0.15, "int8": 0.15}
 )
-#: fp32 on the CPU is what the others are held against: what differs came in with its inputs.
-_OF_THE_REFERENCE = GuardLimits(0.9999, 1e-5, 1e-5)
+#: A stage in fp32 on the CPU adds nothing: what differs came in with its inputs.
+_REFERENCE_LIMITS = GuardLimits(0.9999, 1e-5, 1e-5)
 
 
 def limits_of(choice: StageChoice) -> GuardLimits:
-    """Of one choice."""
-    return _OF_THE_REFERENCE if choice == REFERENCE else _LIMITS[_judged_as(choice)]
+    """Return the limits of one choice."""
+    return _REFERENCE_LIMITS if choice == REFERENCE else _LIMITS[_judged_as(choice)]
 
 
 def stage_limit(choice: StageChoice) -> float:
-    """By how much of its own scale a stage may be off by itself, before it is suspected."""
-    return _OF_A_STAGE[_judged_as(choice)]
+    """Return how far a stage may deviate by itself, relative to its outputs' scale."""
+    return _STAGE_LIMITS[_judged_as(choice)]
 
 
 def _judged_as(choice: StageChoice) -> str:
-    """A precision that is not known here has to be as good as fp16."""
-    # There fp32 may be computed in TF32, which keeps as many digits as fp16.
+    """Return the precision whose limits apply; an unknown one has to be as good as fp16."""
+    # A GPU may compute fp32 in TF32, which keeps as many digits as fp16.
     if choice.precision == "fp32" and choice.backend in BACKENDS_ON_GPU:
         return "fp16"
     return choice.precision if choice.precision in _LIMITS else "fp16"

@@ -1,4 +1,4 @@
-"""What a model is asked to see whether it answers right: several images, prompts of every kind."""
+"""The questions that check a model: prompts of every kind on several images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sam3_ros.core.stages.session import OpenSession
 
 TABLE = Path(__file__).resolve().parents[2] / "demo_data" / "table.jpg"
 NO_BOXES = np.zeros((1, 0, 4), np.float32)
-# One that is wanted and one that is not: cxcywh as parts of the image.
+# A positive and a negative exemplar, cxcywh as parts of the image.
 TWO_BOXES = np.array([[[0.5, 0.5, 0.3, 0.4], [0.2, 0.3, 0.1, 0.2]]], np.float32)
 LABELS = np.array([[1, 0]], np.int64)
 
@@ -36,11 +36,11 @@ Pixels = npt.NDArray[np.uint8]
 def standard_images(
     manifest: Manifest, tokenizer: Path | None, more: Iterable[Path] = ()
 ) -> tuple[QuestionedImage, ...]:
-    """A picture of a table, an upright cut of it, random blocks, and `more` image files.
+    """Return a picture of a table, an upright crop of it, random blocks, and `more` image files.
 
-    The first is asked everything, the others a part, so that a full-size model is done in a minute.
-    Image files are named by their paths' last part, or by the path where that is taken. Raises
-    ImageError for a file that cannot be read, or that is given twice.
+    All questions are asked of the first, every other one of the rest, so that a full-size model
+    takes a minute. An image file is named by its file name, or by its path where that is taken.
+    Raises ImageError for a file that cannot be read, or that is given twice.
     """
     table = read_rgb(TABLE)
     upright = np.ascontiguousarray(table[:, table.shape[1] // 3 : 2 * table.shape[1] // 3])
@@ -58,7 +58,7 @@ def standard_images(
 
 
 def questions_of(bundle: Bundle, picture: Path) -> QuestionedImage:
-    """Everything that is asked of the first of standard_images, asked of another picture."""
+    """Ask of another picture all that is asked of the first of standard_images."""
     pixels = read_rgb(picture)
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
     size = ImageSize(*pixels.shape[:2])
@@ -97,7 +97,7 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
     if manifest.interactive is None:
         return []
     settings = manifest.interactive
-    transform = ImageTransform(size, manifest.preprocessing, settings.prompt_space)
+    transform = ImageTransform.of(size, manifest)
     h, w = size
     several = tuple((w * x, h * y) for x, y in ((0.3, 0.7), (0.64, 0.2), (0.01, 0.01), (0.5, 0.5)))
     box = Box(w * 0.2, h * 0.25, w * 0.7, h * 0.8)
@@ -110,7 +110,7 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
     found = [
         Question(name, prompt_feeds(prompt, transform, settings)) for name, prompt in asked.items()
     ]
-    if settings.mask_input is not None:  # as an object is asked for that is followed
+    if settings.mask_input is not None:  # as following an object asks
         mask = disc(settings.mask_input)
         feeds = prompt_feeds(asked["click"], transform, settings, mask)
         found.append(Question("click in a mask", feeds))
@@ -118,13 +118,13 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
 
 
 def disc(size: ImageSize) -> Floats:
-    """Mask logits f32[h, w]: an ellipse in the middle, a third of each side."""
+    """Return mask logits f32 [h, w]: an ellipse in the middle, a third of each side."""
     y, x = np.mgrid[-1 : 1 : size.height * 1j, -1 : 1 : size.width * 1j]
     return np.where(np.hypot(x, y) < 1 / 3, 8.0, -8.0).astype(np.float32)
 
 
 def _blocks(seed: int) -> Pixels:
-    """Noise in blocks of four sizes: edges on every scale, and nothing that a photo looks like."""
+    """Return noise in blocks of four sizes: edges on every scale, unlike any photo."""
     generator = np.random.default_rng(seed)
     side = 256
     picture = np.zeros((side, side, 3))
@@ -140,10 +140,10 @@ log = logging.getLogger(__name__)
 def reference_answers(
     bundle: Bundle, threads: int | None = None, open_stage_session: OpenSession = open_session
 ) -> RecordedAnswers:
-    """The few answers in fp32 that the guard holds others against.
+    """Return the few answers in fp32 that the guard judges by.
 
-    Those that the bundle holds; where it holds none, its stages are run in fp32 on the CPU, which
-    the log says. Raises PrecisionError for a bundle that has neither.
+    They are read from the bundle; where it holds none, its stages run in fp32 on the CPU, and the
+    log says so. Raises PrecisionError for a bundle without recorded answers and fp32 files.
     """
     recorded = recorded_in(bundle)
     if recorded is not None:
@@ -160,13 +160,16 @@ def reference_answers(
 
 
 def few_of(recorded: RecordedAnswers) -> RecordedAnswers:
-    """Of one image the question that runs most stages of words, and all clicks, which are cheap."""
+    """Return the recorded answers to the questions that few_images keeps."""
     (image,) = few_images(recorded.images)
     return recorded.of([(image.name, question.name) for question in image.questions])
 
 
 def few_images(images: tuple[QuestionedImage, ...]) -> tuple[QuestionedImage, ...]:
-    """The first, with few of its questions."""
+    """Return the first image with as few questions as run every stage once.
+
+    They are the concept question that runs most stages, and all clicks, which are cheap.
+    """
     first, *_ = images
     clicks = [question for question in first.questions if not question.is_concept]
     concepts = [question for question in first.questions if question.is_concept]
@@ -175,6 +178,6 @@ def few_images(images: tuple[QuestionedImage, ...]) -> tuple[QuestionedImage, ..
 
 
 def _exemplars(question: Question) -> tuple[bool, int]:
-    """One exemplar beside the words runs all of the geometry stage; none runs half of it."""
+    """Rank one exemplar first, which runs all of the geometry stage, and none last."""
     count = question.feeds["boxes"].shape[1]
     return count == 0, count

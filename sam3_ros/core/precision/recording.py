@@ -1,4 +1,4 @@
-"""Answers in fp32 on the CPU, recorded into a bundle that has none, or that lacks witnesses."""
+"""Records answers in fp32 on the CPU into a bundle that has none or lacks reference samples."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array, OpenSession, SessionOptions
 
 ANSWERS_NAME = "recorded_answers.npz"
-#: Of the 23 that float32 has. The sign, by which a mask is cut, is kept.
+#: Mantissa bits kept of a mask logit, of float32's 23. The sign, which cuts the mask, is kept.
 _MASK_BITS = 6
 
 
 def recorded_in(bundle: Bundle) -> RecordedAnswers | None:
-    """All that the bundle holds."""
+    """Return all recorded answers that the bundle holds, None if it has none."""
     file = bundle.manifest.recorded_answers
     return None if file is None else load_recorded_answers(resolve_inside(bundle.path, file.path))
 
@@ -39,7 +39,7 @@ def answers_in_fp32(
     threads: int | None = None,
     open_stage_session: OpenSession = open_session,
 ) -> RecordedAnswers:
-    """What the bundle's fp32 files answer on the CPU, with witnesses of every stage.
+    """Answer with the bundle's fp32 files on the CPU, with reference samples of every stage.
 
     Raises PrecisionError where it has no such files, InferenceError when a stage fails.
     """
@@ -51,9 +51,9 @@ def answers_in_fp32(
 
 
 def record_into(bundle: Bundle, images: Iterable[QuestionedImage]) -> Bundle:
-    """Let the bundle hold what its fp32 files answer to these questions.
+    """Write the answers of the bundle's fp32 files into it, replacing those that it holds.
 
-    Masks are kept to two digits. Answers that are there are replaced.
+    Mask logits are kept to two digits.
     """
     recorded = answers_in_fp32(bundle, images)
     answers = {
@@ -64,13 +64,13 @@ def record_into(bundle: Bundle, images: Iterable[QuestionedImage]) -> Bundle:
 
 
 def add_samples(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
-    """Let the answers that the bundle holds have witnesses of what its stages make of them."""
+    """Add reference samples of the bundle's stages to the answers that it holds."""
     graph = _fp32_graph(bundle, None, open_session)
     try:
-        witnessed, _ = recorded.with_samples_of(graph, bundle.manifest)
+        sampled, _ = recorded.with_samples_of(graph, bundle.manifest)
     finally:
         graph.close()
-    return _write(bundle, witnessed)
+    return _write(bundle, sampled)
 
 
 def _write(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
@@ -89,7 +89,7 @@ def _fp32_graph(bundle: Bundle, threads: int | None, open_stage_session: OpenSes
 
 
 def _coarse(masks: Array) -> Array:
-    """The last bits are noise that no compression gets rid of."""
+    """Clear the last mantissa bits, which are noise that does not compress."""
     bits = masks.astype(np.float32).view(np.uint32)
     dropped = np.uint32(23 - _MASK_BITS)
     kept: Array = (bits >> dropped << dropped).view(np.float32)

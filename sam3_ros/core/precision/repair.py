@@ -1,4 +1,4 @@
-"""What becomes of a model that the precision guard does not pass: refused, or put back to fp32."""
+"""What the precision guard does about a failure: refuse, or revert stages to fp32."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from sam3_ros.core.stages.plan import REFERENCE
 OnFailure = Literal["refuse", "fp32"]
 ON_FAILURE: tuple[OnFailure, ...] = ("refuse", "fp32")
 
-_STAGES_TOLD = 3
-_ALL_BACK = "nothing is left to judge: all stages run in fp32 on the CPU"
+_STAGES_LOGGED = 3
+_ALL_REVERTED = "nothing is left to judge: all stages run in fp32 on the CPU"
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """verdict: on what runs now; None where everything was put back, which leaves the reference
-    itself and nothing to judge. reverted: stages that run in fp32 on the CPU because of it, in the
-    order in which that was found; complaint: what was wrong at first, None where nothing was."""
+    """The result of guarding a model."""
 
+    #: On what runs now; None where all stages were reverted, which leaves nothing to judge.
     verdict: Verdict | None
+    #: Stages that run in fp32 on the CPU because of the guard, in the order they were reverted.
     reverted: tuple[str, ...] = ()
+    #: Why the first verdict failed; None if it passed.
     complaint: str | None = None
 
     def __str__(self) -> str:
         if not self.reverted:
             return str(self.verdict)
-        back = ", ".join(self.reverted)
-        then = self.verdict or _ALL_BACK
-        return f"{self.complaint}; put back to fp32 on the CPU: {back}; then {then}"
+        stages = ", ".join(self.reverted)
+        then = self.verdict or _ALL_REVERTED
+        return f"{self.complaint}; reverted to fp32 on the CPU: {stages}; then {then}"
 
 
 def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | None:
-    """Judge what runs a model before it is used; None where that is fp32 on the CPU, the reference.
+    """Judge a loaded model before it is used; None if it runs in fp32 on the CPU, the reference.
 
-    on_failure: `refuse` raises PrecisionError, naming the stages to blame; `fp32` runs those in
-    fp32 on the CPU instead and judges again, until it passes or all do. Every verdict is logged.
-    Raises PrecisionError too where there is nothing to judge by, or no fp32 file to put back.
+    on_failure: `refuse` raises PrecisionError with the blamed stages; `fp32` reverts them to fp32
+    on the CPU and judges again, until the model passes or all stages are reverted. Every verdict is
+    logged. Raises PrecisionError too where there is nothing to judge by, or no fp32 file of a stage
+    to revert.
     """
     stages = segmenter.bundle.manifest.stages_in_use
     if segmenter.plan.is_reference(stages):
@@ -54,21 +56,24 @@ def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | N
     complaint = None
     while not (verdict := _judged(segmenter, recorded)).passed:
         complaint = complaint or verdict.broken
-        blamed = _to_blame(segmenter, verdict)
+        blamed = _blamed(segmenter, verdict)
         if on_failure == "refuse":
             raise PrecisionError(_refusal(segmenter, verdict, blamed))
-        log.warning("precision guard: back to fp32 on the CPU: %s", ", ".join(blamed))
+        log.warning("precision guard: reverted to fp32 on the CPU: %s", ", ".join(blamed))
         segmenter.change_plan(segmenter.plan.changed(blamed, REFERENCE))
         reverted += blamed
         if segmenter.plan.is_reference(stages):
-            log.warning("precision guard: %s", _ALL_BACK)
+            log.warning("precision guard: %s", _ALL_REVERTED)
             return Guarded(None, tuple(reverted), complaint)
     return Guarded(verdict, tuple(reverted), complaint)
 
 
 def judge_precision(segmenter: Segmenter, recorded: RecordedAnswers | None = None) -> Verdict:
-    """Hold what runs a model against its answers in fp32, by recorded or the few questions that
-    reference_answers finds. Raises PrecisionError for a bundle that has nothing to judge by."""
+    """Judge a loaded model by its answers in fp32.
+
+    recorded: the questions and answers to judge by, None for those of reference_answers. Raises
+    PrecisionError for a bundle that has nothing to judge by.
+    """
     if recorded is None:
         recorded = reference_answers(segmenter.bundle, segmenter.threads)
     return judge(segmenter.graph, segmenter.bundle.manifest, segmenter.plan, recorded)
@@ -80,13 +85,13 @@ def _judged(segmenter: Segmenter, recorded: RecordedAnswers) -> Verdict:
     what = segmenter.plan.described(segmenter.bundle.manifest.stages_in_use)
     log.log(level, "precision guard: %s: %s", what, verdict)
     if not verdict.passed:
-        for stage in sorted(verdict.stages, key=lambda each: -each.excess)[:_STAGES_TOLD]:
+        for stage in sorted(verdict.stages, key=lambda each: -each.excess)[:_STAGES_LOGGED]:
             log.warning("precision guard: %s", stage)
     return verdict
 
 
-def _to_blame(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
-    """All that are not in fp32 on the CPU, where nobody can tell which of them it is."""
+def _blamed(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
+    """Return the blamed stages; all that are not in fp32 on the CPU if none is singled out."""
     stages = segmenter.bundle.manifest.stages_in_use
     others = tuple(stage for stage in stages if segmenter.plan.of(stage) != REFERENCE)
     return tuple(stage for stage in verdict.blamed if stage in others) or others
@@ -95,7 +100,7 @@ def _to_blame(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
 def _refusal(segmenter: Segmenter, verdict: Verdict, blamed: tuple[str, ...]) -> str:
     what = segmenter.plan.described(segmenter.bundle.manifest.stages_in_use)
     return (
-        f"refused: {what} does not answer as fp32 on the CPU does: {verdict.broken}; to blame: "
-        f"{', '.join(blamed)}. Choose another precision or backend, or let the guard put stages "
-        f"back to fp32 (on_precision_failure: fp32)"
+        f"refused: {what} does not answer as fp32 on the CPU does: {verdict.broken}; "
+        f"blamed stages: {', '.join(blamed)}. Choose another precision or backend, or let the "
+        f"guard revert stages to fp32 (on_precision_failure: fp32)"
     )

@@ -1,6 +1,6 @@
-"""A compact witness of what a stage computed: enough to say how far another computation lies.
+"""Samples of a stage's outputs: 4 kB a tensor, enough to measure how far another run deviates.
 
-A full-size model's tensors take up to 85 MB each; a witness of one takes 4 kB.
+A full-size model's tensors take up to 85 MB each.
 """
 
 from __future__ import annotations
@@ -16,32 +16,36 @@ import numpy as np
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
 
-#: Values that are kept of a tensor, at most.
+#: Values kept of a tensor, at most.
 SAMPLES = 1024
 
-#: Witnesses by stage, then by the output's canonical name.
+#: Samples by stage, then by the output's canonical name.
 StageSamples = Mapping[str, Mapping[str, "TensorSamples"]]
-#: Tensors of one row for each query; canonical names.
+#: Canonical names of the tensors with one row for each query.
 OF_QUERIES = ("queries", "pred_boxes", "logits")
 
 
 @dataclass(frozen=True, eq=False)
 class TensorSamples:
-    """values: f32 [n], evenly spread over a tensor of that shape; with the mean and the largest of
-    the absolute values and the number of those that are not finite, of the whole tensor."""
+    """Some values of a tensor, evenly spread, and figures over all of it."""
 
+    #: Of the whole tensor.
     shape: tuple[int, ...]
+    #: f32 [n], n at most SAMPLES: every `stride_over(shape)`-th value.
     values: Array
+    #: Mean of the absolute values that are finite.
     mean_absolute: float
+    #: Largest absolute value that is finite.
     largest: float
+    #: Number of values that are NaN or infinite.
     not_finite: int = 0
 
     @classmethod
     def of(cls, tensor: Array) -> TensorSamples:
-        """Of a tensor of numbers or truth values."""
+        """Sample a tensor of numbers or booleans."""
         sizes = np.abs(tensor.astype(np.float32, copy=False))
         not_finite = 0
-        if not np.isfinite(sizes.max(initial=0.0)):  # the largest of a NaN and others is NaN
+        if not np.isfinite(sizes.max(initial=0.0)):  # max() is NaN if any value is
             finite = np.isfinite(sizes)
             not_finite = int(np.count_nonzero(~finite))
             sizes = sizes[finite]
@@ -55,7 +59,7 @@ class TensorSamples:
         )
 
     def figures(self) -> dict[str, Any]:
-        """All but the values, for JSON."""
+        """Return everything but the values, for JSON."""
         return {
             "shape": list(self.shape),
             "mean_absolute": self.mean_absolute,
@@ -65,31 +69,30 @@ class TensorSamples:
 
     @classmethod
     def from_figures(cls, figures: Mapping[str, Any], values: Array) -> TensorSamples:
-        """The witness that `figures` and its values were of."""
+        """Restore samples from what `figures` returned and their values."""
         return cls(**{**figures, "shape": tuple(figures["shape"])}, values=values)
 
     def distance(self, found: TensorSamples) -> float:
-        """How far `found` is from this one, as a part of this one's own scale.
+        """Return how far `found` is from this reference, relative to the reference's scale.
 
-        The root mean square of the difference over that of the values; or the difference of the
-        mean absolute values, where that is more. Infinite for another shape, and for more values
-        than here that are not finite.
+        The larger of two: the root mean square of the difference over that of the values, and the
+        relative difference of the mean absolute values. Infinite for another shape, and where more
+        values than here are not finite.
         """
         if self.shape != found.shape or found.not_finite > self.not_finite:
             return float("inf")
-        sound = np.isfinite(self.values) & np.isfinite(found.values)
-        expected = self.values[sound].astype(np.float64)
-        apart = _rms(found.values[sound] - expected)
+        finite = np.isfinite(self.values) & np.isfinite(found.values)
+        expected = self.values[finite].astype(np.float64)
         return max(
-            _part(apart, _rms(expected)),
-            _part(abs(found.mean_absolute - self.mean_absolute), self.mean_absolute),
+            _relative(_rms(found.values[finite] - expected), _rms(expected)),
+            _relative(abs(found.mean_absolute - self.mean_absolute), self.mean_absolute),
         )
 
 
 def stride_over(shape: tuple[int, ...]) -> int:
-    """From one kept value to the next.
+    """Return the step from one kept value to the next.
 
-    Without a factor in common with any dimension, so that every channel, row and column is seen.
+    It has no factor in common with any dimension, so every channel, row and column is sampled.
     """
     stride = max(1, -(-int(np.prod(shape)) // SAMPLES))
     while any(gcd(stride, size) > 1 for size in shape if size):
@@ -98,7 +101,7 @@ def stride_over(shape: tuple[int, ...]) -> int:
 
 
 class SampleTap:
-    """Keeps witnesses of what runs while it listens to a graph."""
+    """Samples the outputs of the stages that run while it listens to a graph."""
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[str, TensorSamples]] = {}
@@ -111,10 +114,10 @@ class SampleTap:
             yield self
 
     def taken(self, queries: Sequence[int]) -> dict[str, dict[str, TensorSamples]]:
-        """Those of the runs since it was last asked.
+        """Return and forget the samples of the runs since the last call.
 
-        queries: the ones that matter. What a detector says of the others, which find nothing, may
-        jump with the last bit of a number.
+        queries: the rows to sample of OF_QUERIES. A detector's values for queries that find nothing
+        may jump with the last bit of a number.
         """
         kept, of_queries = self._kept, self._of_queries
         self._kept, self._of_queries = {}, {}
@@ -136,7 +139,7 @@ def _rms(values: Array) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
-def _part(difference: float, scale: float) -> float:
+def _relative(difference: float, scale: float) -> float:
     if difference == 0:
         return 0.0
     return difference / scale if scale > 0 else float("inf")

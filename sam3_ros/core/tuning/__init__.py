@@ -1,1 +1,1 @@
-"""Which backend and precision runs each stage fastest on this machine, and near enough to fp32."""
+"""Chooses for each stage the fastest backend and precision that still answers as fp32 does."""

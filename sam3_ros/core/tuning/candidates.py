@@ -1,4 +1,4 @@
-"""What may run a stage: every backend that is here, in every precision that it has for it."""
+"""The candidates for running a stage: every available backend in every precision it can run."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from sam3_ros.core.stages.plan import REFERENCE, StageChoice
 
 @dataclass(frozen=True)
 class Backends:
-    """available: those that may be tried. refused: a line for each that cannot, with the reason."""
+    """The backends that can be tried on this machine."""
 
+    #: Names of the backends to try.
     available: tuple[str, ...]
+    #: Whether OpenVINO can compute in bf16 here.
     bf16: bool
+    #: One line for each backend that cannot be tried, with the reason.
     refused: tuple[str, ...]
 
     @classmethod
     def here(cls) -> Backends:
-        """As far as the installed libraries tell; a GPU that is lacking shows when it is asked."""
+        """Return what the installed libraries offer; a missing GPU shows only when it is tried."""
         available, refused = list(_of_onnxruntime()), []
         missing = [name for name in PROVIDERS if name not in available]
         refused += [f"{name}: not in the installed ONNX Runtime" for name in missing]
@@ -41,7 +44,7 @@ class Backends:
 
 
 def require_precisions(bundle: Bundle, backends: Backends, wanted: Iterable[str]) -> None:
-    """Raise PrecisionError for one that no stage can be run in here, with those that it can."""
+    """Raise PrecisionError for a precision that no stage can run in here, listing those it can."""
     stages = bundle.manifest.stages
     here = {name for stage in bundle.manifest.stages_in_use for name in stages[stage].files}
     if backends.bf16 and "fp32" in here:
@@ -57,8 +60,11 @@ def require_precisions(bundle: Bundle, backends: Backends, wanted: Iterable[str]
 def candidates(
     bundle: Bundle, stage: str, backends: Backends, wanted: Collection[str] | None = None
 ) -> tuple[StageChoice, ...]:
-    """All but the reference. A precision whose file is that of another counts once, as fp32 where
-    it is that of fp32. wanted: the precisions to try, None for all."""
+    """Return all choices for a stage but the reference.
+
+    Precisions that share a file count once, as fp32 if it is among them. wanted: the precisions to
+    try, None for all.
+    """
     precisions = list(_distinct(bundle, stage))
     found = [
         StageChoice(backend, precision)
@@ -75,7 +81,7 @@ def candidates(
 
 
 def _distinct(bundle: Bundle, stage: str) -> Iterable[str]:
-    """fp32 first, so that of equal files it is the one that is named."""
+    """Return one precision for each distinct file, fp32 before others of the same file."""
     files = bundle.manifest.stages[stage].files
     by_content: dict[tuple[str, ...], str] = {}
     for precision in sorted(files, key=lambda name: name != "fp32"):

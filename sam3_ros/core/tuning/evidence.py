@@ -1,4 +1,4 @@
-"""What a machine profile keeps of how it came about: times, figures, refusals."""
+"""The evidence in a machine profile: times, figures of the judgement, refusals."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.tuning.search import FoundPlan
 from sam3_ros.core.tuning.times import CandidateTime
 
-#: Of words that were met before.
-_KEPT = ("text_features", "text_mask")
+#: Cached for phrases that were seen before.
+_CACHED = ("text_features", "text_mask")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """times: of every candidate. images: names of what was judged by. refused: what was not
-    tried, with the reason."""
+class TuningResult:
+    """What a tuning run found."""
 
+    #: Of every candidate.
     times: Sequence[CandidateTime]
+    #: The plan that was chosen.
     found: FoundPlan
+    #: Names of the images that plans were judged by.
     images: Sequence[str]
+    #: One line for whatever was not tried, with the reason.
     refused: Sequence[str]
 
 
-def evidence(bundle: Bundle, finding: Finding) -> dict[str, Any]:
-    """As core/profile/profile_schema.json describes it."""
-    verdict = finding.found.verdict
-    reasons = {(time.stage, time.choice): reason for time, reason in finding.found.refused}
+def evidence(bundle: Bundle, result: TuningResult) -> dict[str, Any]:
+    """Return the evidence as core/profile/profile_schema.json describes it."""
+    verdict = result.found.verdict
+    reasons = {(time.stage, time.choice): reason for time, reason in result.found.refused}
     return {
-        "images": list(finding.images),
-        "milliseconds": _frames(bundle, finding),
-        "candidates": [_candidate(time, reasons) for time in finding.times],
+        "images": list(result.images),
+        "milliseconds": _frames(bundle, result),
+        "candidates": [_candidate(time, reasons) for time in result.times],
         "judgement": {} if verdict is None else verdict.end_to_end.as_dict(),
-        "refused": list(finding.refused),
+        "refused": list(result.refused),
     }
 
 
@@ -54,10 +57,10 @@ def _candidate(time: CandidateTime, reasons: dict[Any, str]) -> dict[str, Any]:
     return {**entry, "refused": refused} if refused else entry
 
 
-def _frames(bundle: Bundle, finding: Finding) -> dict[str, Any]:
-    """Of all the stages that a new frame takes: asked by words that were met before, or clicked."""
+def _frames(bundle: Bundle, result: TuningResult) -> dict[str, Any]:
+    """Sum the times of the stages that a new frame takes, for words seen before and for a click."""
     manifest = bundle.manifest
-    of_words = {*tensor_names.IMAGE_INPUTS, *tensor_names.CONCEPT_INPUTS, *_KEPT}
+    of_words = {*tensor_names.IMAGE_INPUTS, *tensor_names.CONCEPT_INPUTS, *_CACHED}
     of_a_click = {*tensor_names.IMAGE_INPUTS, *tensor_names.INTERACTIVE_INPUTS}
     frames: dict[str, Any] = {}
     for name, wanted, known in (
@@ -67,8 +70,8 @@ def _frames(bundle: Bundle, finding: Finding) -> dict[str, Any]:
         if asked := [each for each in wanted if each not in known]:
             stages = {each.name for each in stages_needed(manifest.stages.values(), asked, known)}
             frames[name] = {
-                "fp32_on_cpu": _sum(finding.times, stages, StagePlan()),
-                "chosen": _sum(finding.times, stages, finding.found.plan),
+                "fp32_on_cpu": _sum(result.times, stages, StagePlan()),
+                "chosen": _sum(result.times, stages, result.found.plan),
             }
     return frames
 

@@ -1,4 +1,4 @@
-"""From times to a plan: the fastest choices that together still answer as fp32 does."""
+"""Searches for the fastest choices that together still answer as fp32 does."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import OpenSession, SessionOptions
 from sam3_ros.core.tuning.times import CandidateTime
 
-#: Less than this part of what all stages take together is not worth another precision.
+#: A choice that saves less than this part of all stages' time is not worth another precision.
 _LEAST_SHARE = 0.002
 
 JudgePlan = Callable[[StagePlan], Verdict]
-Tell = Callable[[str], None]
+#: Receives a line about what is being done.
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class FoundPlan:
-    """verdict: of the plan; None where nothing but fp32 on the CPU is worth it.
+    """The chosen plan and why others were refused."""
 
-    refused: what was fast enough and not near enough, with the judge's words.
-    """
-
+    #: Fp32 on the CPU for every stage where nothing else is worth it.
     plan: StagePlan = field(default_factory=StagePlan)
+    #: Of the plan; None where it is fp32 on the CPU.
     verdict: Verdict | None = None
+    #: Candidates that were fast enough but not accurate enough, with the judge's reason.
     refused: tuple[tuple[CandidateTime, str], ...] = ()
 
 
 def find_plan(
-    times: Iterable[CandidateTime], least_gain: float, judge: JudgePlan, tell: Tell
+    times: Iterable[CandidateTime], least_gain: float, judge: JudgePlan, report: Report
 ) -> FoundPlan:
-    """The fastest of every stage at once; where that fails, one by one, most saved first."""
+    """Try the fastest choice of every stage at once, else one by one, most time saved first."""
     ranked = worth_trying(times, least_gain)
     if not ranked:
         return FoundPlan()
@@ -44,35 +45,35 @@ def find_plan(
     for candidate in ranked:
         fastest.setdefault(candidate.stage, candidate)
     plan = _with(StagePlan(), fastest.values())
-    tell(f"judging the fastest of {len(fastest)} stages together")
+    report(f"judging the fastest of {len(fastest)} stages together")
     verdict = judge(plan)
     if verdict.broken is None:
         return FoundPlan(plan, verdict)
-    tell(f"  no: {verdict.broken}")
+    report(f"  no: {verdict.broken}")
     if len(ranked) == 1:
         return FoundPlan(refused=((ranked[0], verdict.broken),))
-    return _one_by_one(ranked, judge, tell)
+    return _one_by_one(ranked, judge, report)
 
 
-def _one_by_one(ranked: Iterable[CandidateTime], judge: JudgePlan, tell: Tell) -> FoundPlan:
+def _one_by_one(ranked: Iterable[CandidateTime], judge: JudgePlan, report: Report) -> FoundPlan:
     found, settled = FoundPlan(), set[str]()
     for candidate in ranked:
         if candidate.stage in settled:
             continue
-        tell(f"judging {candidate.stage} on {candidate.choice}")
+        report(f"judging {candidate.stage} on {candidate.choice}")
         plan = _with(found.plan, [candidate])
         verdict = judge(plan)
         if verdict.broken is None:
             found = replace(found, plan=plan, verdict=verdict)
             settled.add(candidate.stage)
         else:
-            tell(f"  no: {verdict.broken}")
+            report(f"  no: {verdict.broken}")
             found = replace(found, refused=(*found.refused, (candidate, verdict.broken)))
     return found
 
 
 def worth_trying(times: Iterable[CandidateTime], least_gain: float) -> list[CandidateTime]:
-    """Most saved first. Those that gain too little, or of too little, are left out."""
+    """Return the candidates by time saved, without those that gain or save too little."""
     measured = [each for each in times if each.gain is not None]
     total = sum(each.milliseconds or 0.0 for each in measured if each.is_reference)
     worth = [
@@ -92,11 +93,7 @@ def _with(plan: StagePlan, candidates: Iterable[CandidateTime]) -> StagePlan:
 
 
 class PlanJudge:
-    """From one plan to the next only the stages that differ are loaded anew.
-
-    judged: what to hold a plan against, image by image, each by itself: a mean over all would hide
-    the one picture that suffers.
-    """
+    """Judges plans with one loaded model, whose stages are reloaded only where plans differ."""
 
     def __init__(
         self,
@@ -105,6 +102,7 @@ class PlanJudge:
         open_session: OpenSession,
         judged: Sequence[RecordedAnswers],
     ) -> None:
+        """judged: recorded answers to judge by, each image by itself, as a mean hides a bad one."""
         self._bundle = bundle
         self._options = options
         self._open_session = open_session
@@ -124,7 +122,10 @@ class PlanJudge:
             self._segmenter.close()
 
     def __call__(self, plan: StagePlan) -> Verdict:
-        """The first verdict that fails, or that of the worst masks. Raises as Segmenter.load."""
+        """Return the first verdict that fails, else the one with the worst masks.
+
+        Raises as Segmenter.load does.
+        """
         segmenter = self._running(plan)
         verdicts: list[Verdict] = []
         for recorded in self._judged:

@@ -1,4 +1,4 @@
-"""How long a stage takes by each way to run it, against fp32 on the CPU in turns."""
+"""Times each candidate for a stage in alternation with fp32 on the CPU, on real inputs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from sam3_ros.core.stages.session import Array, OpenSession, Session, SessionOpt
 from sam3_ros.core.stages.session_wrapper import WrappedSession
 
 _LEAST_REPEATS, _MOST_REPEATS = 3, 25
-#: Of one candidate and the reference, together.
+#: For one candidate and the reference together.
 _SECONDS = 4.0
 
 
 @dataclass(frozen=True)
 class CandidateTime:
-    """gain: how many times faster than fp32 on the CPU, by the medians of runs in turns.
-
-    milliseconds: the median of all runs in fp32 on the CPU, over the gain: a busy moment does not
-    set one candidate apart. Both None where it could not run, with the reason in `refused`.
-    """
+    """How long a stage takes with one choice."""
 
     stage: str
     choice: StageChoice
+    #: The median of all runs in fp32 on the CPU divided by `gain`, so that a busy moment does not
+    #: penalise one candidate. None where the choice could not run.
     milliseconds: float | None
+    #: How many times faster than fp32 on the CPU, by the medians of alternating runs. None where
+    #: the choice could not run.
     gain: float | None
+    #: Why the choice could not run; empty if it could.
     refused: str = ""
 
     @property
@@ -40,14 +41,14 @@ class CandidateTime:
 
     @property
     def saved(self) -> float:
-        """Milliseconds less than fp32 on the CPU; 0 for one that did not run."""
+        """Milliseconds saved against fp32 on the CPU; 0 for a choice that did not run."""
         if self.milliseconds is None or self.gain is None:
             return 0.0
         return self.milliseconds * (self.gain - 1)
 
 
 class StageTimer:
-    """Of the stages of one bundle, one at a time."""
+    """Times the stages of one bundle, one at a time."""
 
     def __init__(self, bundle: Bundle, options: SessionOptions, open_session: OpenSession) -> None:
         self._bundle = bundle
@@ -57,13 +58,16 @@ class StageTimer:
     def measure(
         self, stage: str, choices: Iterable[StageChoice], feeds: Feeds
     ) -> list[CandidateTime]:
-        """The reference first, then each choice. Raises BackendError where the reference fails."""
+        """Return the time of the reference, then of each choice.
+
+        Raises BackendError where the reference fails.
+        """
         reference = self._open(stage, REFERENCE)
         try:
             reference.run(feeds)
-            own: list[float] = []
-            found = [self._candidate(stage, choice, feeds, reference, own) for choice in choices]
-            usual = 1000 * median(own or _in_turns([reference], feeds)[0])
+            seconds: list[float] = []
+            found = [self._timed(stage, choice, feeds, reference, seconds) for choice in choices]
+            usual = 1000 * median(seconds or _alternate([reference], feeds)[0])
         finally:
             reference.close()
         found.insert(0, CandidateTime(stage, REFERENCE, None, 1.0))
@@ -72,14 +76,15 @@ class StageTimer:
             for each in found
         ]
 
-    def _candidate(
+    def _timed(
         self,
         stage: str,
         choice: StageChoice,
         feeds: Feeds,
         reference: Session,
-        own: list[float],
+        reference_seconds: list[float],
     ) -> CandidateTime:
+        """Time one choice; the reference's runs are appended to `reference_seconds`."""
         try:
             session = self._open(stage, choice)
             try:
@@ -88,14 +93,14 @@ class StageTimer:
                     for name, value in feeds.items()
                 }
                 session.run(fitted)
-                before, after = _in_turns([reference, session], feeds, fitted)
+                before, after = _alternate([reference, session], feeds, fitted)
             finally:
                 session.close()
         except Sam3RosError as error:
             return CandidateTime(stage, choice, None, None, _in_a_line(error))
-        except Exception as error:  # an engine's own, from a run
-            return CandidateTime(stage, choice, None, None, f"it failed as it ran: {error}")
-        own += before
+        except Exception as error:  # an engine's own, raised by a run
+            return CandidateTime(stage, choice, None, None, f"it failed while running: {error}")
+        reference_seconds += before
         return CandidateTime(stage, choice, None, median(before) / median(after))
 
     def _open(self, stage: str, choice: StageChoice) -> Session:
@@ -104,8 +109,8 @@ class StageTimer:
         return loading.open(self._bundle.manifest.stages[stage])
 
 
-def _in_turns(sessions: list[Session], *feeds: Feeds) -> list[list[float]]:
-    """Seconds of each run. In turns, so that what else the machine does falls on all alike."""
+def _alternate(sessions: list[Session], *feeds: Feeds) -> list[list[float]]:
+    """Run the sessions in turns, so that other load falls on all alike; return their seconds."""
     seconds: list[list[float]] = [[] for _ in sessions]
     end = perf_counter() + _SECONDS
     while len(seconds[0]) < _LEAST_REPEATS or (
@@ -123,25 +128,26 @@ def _in_a_line(error: Exception, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
-#: By the input's name in the file.
+#: Arrays by the input's name in the file.
 Feeds = Mapping[str, Array]
 
 
 class FeedsRecorder:
-    """An open_session whose sessions remember the first that they are fed, by stage."""
+    """An OpenSession whose sessions record what each stage is fed first."""
 
     def __init__(self, bundle: Bundle, open_session: OpenSession) -> None:
         stages = bundle.manifest.stages_in_use
         self._stage_of = {bundle.stage_file(stage, "fp32"): stage for stage in stages}
         self._open_session = open_session
+        #: By stage.
         self.feeds: dict[str, Feeds] = {}
 
     def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
         session = self._open_session(path, backend, options)
-        return _RemembersFirst(session, self._stage_of[path], self.feeds)
+        return _RecordingSession(session, self._stage_of[path], self.feeds)
 
 
-class _RemembersFirst(WrappedSession):
+class _RecordingSession(WrappedSession):
     def __init__(self, real: Session, stage: str, feeds: dict[str, Feeds]) -> None:
         super().__init__(real)
         self._stage = stage

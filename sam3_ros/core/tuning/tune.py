@@ -1,8 +1,8 @@
-"""From a bundle to a machine profile: time, choose, judge, write down what was found."""
+"""Tunes a bundle for this machine: time the candidates, choose, judge, return a profile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,22 +17,25 @@ from sam3_ros.core.profile.profile import Machine, MachineProfile, bundle_sha256
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import OpenSession, SessionOptions
 from sam3_ros.core.tuning.candidates import Backends, candidates, require_precisions
-from sam3_ros.core.tuning.evidence import Finding, evidence
-from sam3_ros.core.tuning.search import PlanJudge, Tell, find_plan
+from sam3_ros.core.tuning.evidence import TuningResult, evidence
+from sam3_ros.core.tuning.search import PlanJudge, Report, find_plan
 from sam3_ros.core.tuning.times import CandidateTime, Feeds, FeedsRecorder, StageTimer
 
-#: Of the standard images one is noise, which no camera shows.
-_NO_PICTURE = "blocks"
+#: The standard image that is noise, which no camera shows.
+_NOISE = "blocks"
 
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """threads: of the CPU, None for all cores. least_gain: how many times faster a choice must be
-    than fp32 on the CPU to be preferred to it. precisions: those to try, None for all."""
+    """What to try and what is worth choosing."""
 
+    #: Threads on the CPU, None for one a core.
     threads: int | None = None
+    #: How many times faster than fp32 on the CPU a choice must be to be preferred; at least 1.
     least_gain: float = 1.05
+    #: Which GPU to try.
     device_id: int = 0
+    #: Precisions to try, None for all.
     precisions: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
@@ -41,7 +44,7 @@ class TuneSettings:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What is not tried because of these settings, in words."""
+        """What is not tried because of these settings, a line each."""
         if self.precisions is None:
             return ()
         return (f"precisions other than {', '.join(sorted(self.precisions))}: not asked for",)
@@ -52,64 +55,67 @@ class TuneSettings:
 
 
 class Tuning:
-    """Of one bundle on this machine. tell: is told what is being done, a line at a time."""
+    """Tunes one bundle on this machine."""
 
     def __init__(
         self,
         bundle: Bundle,
         settings: TuneSettings,
-        tell: Tell,
+        report: Report,
         open_session: OpenSession = open_on_backend,
     ) -> None:
+        """report: receives a line about what is being done."""
         self._bundle = bundle
         self._settings = settings
-        self._tell = tell
+        self._report = report
         self._open_session = open_session
 
     def run(self, pictures: Sequence[Path] = ()) -> MachineProfile:
-        """pictures: image files to judge by, beside the shipped table.
+        """Time, choose and judge; return the profile.
 
-        Raises PrecisionError for one to try that cannot be run here, BackendError, InferenceError
-        where fp32 on the CPU itself fails, ImageError for a picture that cannot be read.
+        pictures: image files to judge by, beside the shipped table. Raises PrecisionError for a
+        precision that cannot be run here, BackendError or InferenceError where fp32 on the CPU
+        itself fails, ImageError for a picture that cannot be read.
         """
         backends = Backends.here()
         require_precisions(self._bundle, backends, self._settings.precisions or ())
-        self._tell("running fp32 on the CPU, which the others are held against")
+        self._report("running fp32 on the CPU, the reference for the others")
         judged, feeds = self._reference(pictures)
         times = self._times(backends, feeds)
         options, least_gain = self._settings.session_options, self._settings.least_gain
         with PlanJudge(self._bundle, options, self._open_session, judged) as judge:
-            found = find_plan(times, least_gain, judge, self._tell)
+            found = find_plan(times, least_gain, judge, self._report)
         stages = self._bundle.manifest.stages_in_use
         images = [image.name for recorded in judged for image in recorded.images]
         refused = [*backends.refused, *self._settings.left_out]
         choices = {stage: found.plan.of(stage) for stage in stages}
+        backends_in_use = {choice.backend for choice in choices.values()}
         return MachineProfile(
             bundle=self._bundle.manifest.name,
             bundle_sha256=bundle_sha256(self._bundle),
-            machine=self._machine(choice.backend for choice in choices.values()),
+            machine=Machine.here(backends_in_use, self._settings.device_id),
             threads=self._settings.threads,
             made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             choices=choices,
-            evidence=evidence(self._bundle, Finding(times, found, images, refused)),
+            evidence=evidence(self._bundle, TuningResult(times, found, images, refused)),
         )
-
-    def _machine(self, backends: Iterable[str]) -> Machine:
-        return Machine.here(backends, self._settings.device_id)
 
     def _reference(
         self, pictures: Sequence[Path]
     ) -> tuple[list[RecordedAnswers], Mapping[str, Feeds]]:
-        """What to judge by, image by image: first what the node's guard asks, so that it agrees.
-        Where that is of the shipped table, the table is not judged twice."""
+        """Return the answers to judge by, image by image, and what each stage is fed.
+
+        First come the answers that the node's guard asks for, so that it agrees; where they are of
+        the shipped table, the table is not judged twice.
+        """
         bundle, threads = self._bundle, self._settings.threads
         tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
-        guards = reference_answers(bundle, threads)
-        known = [image.pixels for image in guards.images]
+        guard_answers = reference_answers(bundle, threads)
+        known = [image.pixels for image in guard_answers.images]
         real = tuple(
             image
             for image in standard_images(bundle.manifest, tokenizer, pictures)
-            if image.name != _NO_PICTURE
+            if image.name != _NOISE
             and not any(np.array_equal(image.pixels, each) for each in known)
         )
         recorder = FeedsRecorder(bundle, self._open_session)
@@ -119,16 +125,16 @@ class Tuning:
             recorded.of([(image.name, question.name) for question in image.questions])
             for image in real
         ]
-        return [guards, *one_each], recorder.feeds
+        return [guard_answers, *one_each], recorder.feeds
 
     def _times(self, backends: Backends, feeds: Mapping[str, Feeds]) -> list[CandidateTime]:
         timer = StageTimer(self._bundle, self._settings.session_options, self._open_session)
         times: list[CandidateTime] = []
         for stage in self._bundle.manifest.stages_in_use:
             if stage not in feeds:
-                self._tell(f"no question runs {stage}: it stays in fp32 on the CPU, unjudged")
+                self._report(f"no question runs {stage}: it stays in fp32 on the CPU, unjudged")
                 continue
             choices = candidates(self._bundle, stage, backends, self._settings.precisions)
-            self._tell(f"timing {stage}: {len(choices)} ways beside fp32 on the CPU")
+            self._report(f"timing {stage}: {len(choices)} candidates beside fp32 on the CPU")
             times += timer.measure(stage, choices, feeds[stage])
         return times

@@ -1,4 +1,4 @@
-"""What the node tells of a model once it is loaded and judged."""
+"""What the node reports of a model once it is loaded and judged."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_what_runs_on_the_cpu_uses_no_gpu(backend: str) -> None:
     assert not uses_gpu(StagePlan(StageChoice(backend)), STAGES)
 
 
-def test_a_model_that_is_loaded_tells_what_it_uses_and_no_figures_of_what_is_gone() -> None:
+def test_the_values_of_a_model_whose_stages_were_all_reverted() -> None:
     with Segmenter.load("tabletop", threads=1) as segmenter:
-        told = guard_values(segmenter, Guarded(None, ("fusion", "decoder"), "masks are off"))
+        values = guard_values(segmenter, Guarded(None, ("fusion", "decoder"), "masks are off"))
 
-        assert not LoadedModel(segmenter, told).uses_gpu
-    assert told == {
+        assert not LoadedModel(segmenter, values).uses_gpu
+    assert values == {
         "runs": "cpu fp32",
-        "precision guard": "masks are off; put back to fp32 on the CPU: fusion, decoder; "
+        "precision guard": "masks are off; reverted to fp32 on the CPU: fusion, decoder; "
         "then nothing is left to judge: all stages run in fp32 on the CPU",
         "put back to fp32": "fusion, decoder",
     }

@@ -113,7 +113,7 @@ def test_weights_that_are_five_per_cent_too_large_are_noticed(
     assert verdict_on(shared, recorded, {stage: file}).blamed == (stage,)
 
 
-def test_without_witnesses_the_answers_alone_are_judged(
+def test_without_reference_samples_the_answers_alone_are_judged(
     shared: Shared, recorded: RecordedAnswers, tmp_path: Path
 ) -> None:
     older = replace(recorded, samples={})
@@ -156,7 +156,7 @@ def test_products_in_eight_bits_pass(
 
 
 def pictures() -> Iterator[np.ndarray]:
-    """Fifty: cuts of a table, lit and mirrored at random, and noise."""
+    """Yield fifty crops of a table with random light, mirroring and noise."""
     table, random = read_rgb(TABLE), np.random.default_rng(5)
     for number in range(50):
         top, left = random.integers(0, 240), random.integers(0, 320)
@@ -167,7 +167,7 @@ def pictures() -> Iterator[np.ndarray]:
 
 
 def test_fp32_on_the_cpu_is_never_refused(recorded: RecordedAnswers) -> None:
-    """Recorded with two threads, asked of one: sums come in another order."""
+    """Record with two threads and judge with one, which adds up in another order."""
     (image,) = recorded.images
     images = [QuestionedImage(str(n), each, image.questions) for n, each in enumerate(pictures())]
     answers = answers_in_fp32(TABLETOP, images, threads=2)
@@ -206,7 +206,7 @@ def test_a_precision_that_fails_is_refused_by_name(broken_bundle: Bundle) -> Non
         assert segmenter.plan == FP16
 
 
-def test_guilty_stages_go_back_to_fp32_and_the_answers_with_them(
+def test_blamed_stages_are_reverted_to_fp32_and_the_answers_with_them(
     broken_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -229,10 +229,10 @@ def test_guilty_stages_go_back_to_fp32_and_the_answers_with_them(
         assert ours.score == pytest.approx(theirs.score, abs=1e-5)
         assert np.array_equal(ours.mask, theirs.mask)
     assert "tracker_neck" in caplog.text
-    assert "back to fp32 on the CPU" in caplog.text
+    assert "reverted to fp32 on the CPU" in caplog.text
 
 
-def test_where_all_goes_back_no_verdict_on_what_is_gone_is_told(broken_bundle: Bundle) -> None:
+def test_where_all_stages_are_reverted_there_is_no_verdict(broken_bundle: Bundle) -> None:
     plan = StagePlan().changed(["tracker_neck", "decoder"], StageChoice("cpu", "fp16"))
     with Segmenter.load(broken_bundle, plan=plan, threads=2) as segmenter:
         guarded = guard(segmenter, "fp32")
@@ -264,7 +264,7 @@ def test_where_nothing_was_recorded_fp32_is_asked_first(
     assert "holds no recorded answers, so it is run in fp32" in caplog.text
 
 
-def test_a_stage_that_raises_is_to_blame(recorded: RecordedAnswers) -> None:
+def test_a_stage_that_raises_is_blamed(recorded: RecordedAnswers) -> None:
     with Segmenter.load("tabletop", threads=2, open_session=failing_in("fusion")) as segmenter:
         verdict = judge(segmenter.graph, TABLETOP.manifest, FP16, recorded)
 
@@ -288,9 +288,10 @@ def test_the_questions_run_every_stage_in_use(recorded: RecordedAnswers, shared:
     assert set(verdict.distances) == set(STAGES)
 
 
-def test_the_recorded_file_is_read_back_with_its_witnesses() -> None:
+def test_the_shipped_recorded_file_is_read_with_its_reference_samples() -> None:
     everything = recorded_in(TABLETOP)
 
     assert everything is not None
     assert not everything.of_original
+    assert {stage for stages in everything.samples.values() for stage in stages} == set(STAGES)
     assert len(few_of(everything).answers) == 3

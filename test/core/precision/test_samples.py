@@ -1,4 +1,4 @@
-"""Witnesses of tensors: what they tell apart."""
+"""Samples of tensors: which differences they show."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_stride_sees_every_channel(shape: tuple[int, ...]) -> None:
     assert np.prod(shape) / stride <= SAMPLES
 
 
-def test_truth_values_have_witnesses_too() -> None:
+def test_booleans_are_sampled_too() -> None:
     mask = np.array([[True, True, False, False]])
 
     assert TensorSamples.of(mask).distance(TensorSamples.of(~mask)) > 0

@@ -1,4 +1,4 @@
-"""The lifecycle node: a camera's images in, masks, scores and an overlay of what is asked out.
+"""The lifecycle node: a camera's images in; masks, scores and an overlay of what is asked out.
 
     python -m sam3_ros.ros.segmentation_node --ros-args -p prompts:="['red cube']"
 
@@ -10,9 +10,7 @@ configured again.
 from __future__ import annotations
 
 import sys
-import threading
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -25,21 +23,22 @@ from rclpy.parameter import Parameter
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.ros.frames.ledger import FrameLedger, joint_report
-from sam3_ros.ros.frames.worker import described
 from sam3_ros.ros.health.diagnostics import NodeStatus
-from sam3_ros.ros.health.health import Thresholds
+from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import memory_use
 from sam3_ros.ros.health.topic import DiagnosticsTopic
-from sam3_ros.ros.node.load_watch import LoadWatch
-from sam3_ros.ros.node.model_loading import load_model
+from sam3_ros.ros.locks import NodeLock
+from sam3_ros.ros.node.lease import PipelineLease
+from sam3_ros.ros.node.model_loading import LoadingStatus, load_model
 from sam3_ros.ros.node.pipeline import Pipeline
 from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
-from sam3_ros.ros.node.seat import PipelineSeat, forget_destroyed
-from sam3_ros.ros.node.transitions import (
+from sam3_ros.ros.node.rclpy_internals import (
+    forget_destroyed,
+    parameter_names,
     run_transitions_in,
     survive_impossible_transitions,
-    told,
 )
+from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
 from sam3_ros.ros.parameters.parameters import (
     NodeConfiguration,
     configuration,
@@ -48,130 +47,99 @@ from sam3_ros.ros.parameters.parameters import (
     read_configuration,
     updated_configuration,
 )
-from sam3_ros.ros.parameters.unknown import unknown_parameters
+from sam3_ros.ros.parameters.spec import unknown_parameters
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
-_STATE_IN = {
-    "configure": "configuring",
-    "activate": "activating",
-    "deactivate": "deactivating",
-    "cleanup": "cleaningup",
-    "shutdown": "shuttingdown",
-    "error": "errorprocessing",
-}
-_STATE_AFTER = {
-    "configure": "inactive",
-    "activate": "active",
-    "deactivate": "inactive",
-    "cleanup": "unconfigured",
-    "shutdown": "finalized",
-    "error": "unconfigured",
-}
 
 
 class SegmentationNode(LifecycleNode):
-    """Lifecycle, parameters and diagnostics; the work is the pipeline's.
+    """Lifecycle, parameters and diagnostics; the pipeline does the work.
 
-    Transitions run in a thread of their own where the executor has two: nothing else waits while
+    Transitions run in a thread of their own if the executor has two: then nothing else waits while
     a model is loaded.
     """
 
     def __init__(self, end: ProcessEnd | None = None) -> None:
-        """end: called once there is nothing left to do; with build_only there is."""
-        # Of the configuration and the pipeline; held for moments, never while loading.
-        self._turn = threading.RLock()
+        """end: called once there is nothing left to do, which build_only alone brings about."""
+        self._lock = NodeLock.NODE.make()
         super().__init__("segmentation_node")
         self._end = end
         transitions = MutuallyExclusiveCallbackGroup()
         survive_impossible_transitions(self)
         run_transitions_in(transitions, self)
         declare_parameters(self)
-        for words in unknown_parameters(self):
-            self.get_logger().warning(words)
+        for warning in unknown_parameters(*parameter_names(self)):
+            self.get_logger().warning(warning)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._ledgers: defaultdict[str, FrameLedger] = defaultdict(FrameLedger)
-        self._seat = PipelineSeat(self._turn)
+        self._lease = PipelineLease(self._lock)
         self._configuration: NodeConfiguration | None = None
-        self._state, self._failure = "unconfigured", ""
+        self.lifecycle = LifecycleRecord(self._lock, self.get_logger())
         self._active_since: float | None = None
-        self._loading = LoadWatch()
-        self._model_told: Mapping[str, str] = {}
-        self._model_uses_gpu: bool | None = None  # none is loaded
+        self._loading = LoadingStatus()
+        self._model_values: Mapping[str, str] = {}
+        self._model_uses_gpu: bool | None = None  # no model is loaded
         DiagnosticsTopic(self, self._status)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._autostart = self.create_timer(0.0, self._start, transitions, clock)
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """As any node's; none is accepted by one configuration and set in the next."""
-        with self._turn:
+        """Set them as any node does, but never in between two configurations."""
+        with self._lock:
             return super().set_parameters_atomically(parameter_list)
 
-    @told
+    @recorded
     def on_configure(self) -> None:
-        with self._turn:
+        with self._lock:
             self._configuration = settings = read_configuration(self)
         by = settings.machine_profile or settings.backend
         self.get_logger().info(f"loading the bundle {settings.bundle!r} on {by}")
         model = load_model(settings, self.get_logger(), self._loading)
-        self._model_told, self._model_uses_gpu = model.told, model.uses_gpu
-        self._seat.install(
-            self,
-            lambda node: Pipeline(
-                node, self._ledgers_of(settings), model.segmenter, self._settings
-            ),
-        )
+        with self._lock:
+            self._model_values, self._model_uses_gpu = model.diagnostics, model.uses_gpu
+            self._lease.install(
+                self,
+                lambda node: Pipeline(
+                    node, self._ledgers_of(settings), model.segmenter, self._settings
+                ),
+            )
 
-    @told
+    @recorded
     def on_activate(self) -> None:
-        with self._seat.use_configured() as pipeline:
+        with self._lease.use_configured() as pipeline:
             pipeline.activate()
-        self._active_since = time.monotonic()
+            self._active_since = time.monotonic()
 
-    @told
+    @recorded
     def on_deactivate(self) -> None:
-        self._active_since = None
-        with self._seat.use_configured() as pipeline:
-            pipeline.deactivate()
+        with self._lock:
+            self._active_since = None
+            with self._lease.use_configured() as pipeline:
+                pipeline.deactivate()
 
-    @told
+    @recorded
     def on_cleanup(self) -> None:
         self._free()
 
-    @told
+    @recorded
     def on_shutdown(self) -> None:
         self._free()
 
-    @told
+    @recorded
     def on_error(self) -> None:
         self._free()
 
-    def transition_begins(self, transition: str) -> None:
-        with self._turn:
-            self._state_before, self._state = self._state, _STATE_IN[transition]
-
-    def transition_succeeded(self, transition: str) -> None:
-        self._state, self._failure = _STATE_AFTER[transition], ""
-        self.get_logger().info(self._state)
-
-    def transition_failed(self, transition: str, error: Exception) -> None:
-        # A shutdown that fails ends there all the same (rcl_lifecycle's default state machine).
-        self._state = "finalized" if transition == "shutdown" else self._state_before
-        self._failure = f"{transition} failed: {described(error)}"
-        self.get_logger().error(self._failure)
-        if not isinstance(error, Sam3RosError):
-            self.get_logger().error("".join(traceback.format_exception(error)))
-
     def release(self, timeout: float) -> bool:
         """Free the model before the process ends. False if a frame is still in work by then."""
-        return self._seat.free(timeout)
+        return self._lease.free(timeout)
 
     def _start(self) -> None:
-        # In the executor's thread, so that the node is there to be asked and to be stopped.
+        # In the executor's thread, so that the node can already be asked and stopped.
         self._autostart.cancel()
         build_only = self.get_parameter("build_only").value
         autostart = self.get_parameter("autostart").value or build_only
-        if not autostart or self._state != "unconfigured":
+        if not autostart or self.lifecycle.state != "unconfigured":
             return  # a lifecycle manager may have been faster
         configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
         if build_only:
@@ -181,7 +149,8 @@ class SegmentationNode(LifecycleNode):
             self.trigger_activate()
 
     def _free(self) -> None:
-        self._active_since, self._model_told, self._model_uses_gpu = None, {}, None
+        with self._lock:
+            self._active_since, self._model_values, self._model_uses_gpu = None, {}, None
         if not self.release(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
         forget_destroyed(self.default_callback_group)
@@ -192,19 +161,21 @@ class SegmentationNode(LifecycleNode):
         return self._configuration
 
     def _on_parameters(self, updates: Sequence[Parameter]) -> SetParametersResult:
+        """Check and apply an update; set_parameters_atomically holds the lock."""
+        is_configured = self.lifecycle.state not in ("unconfigured", "finalized")
         try:
-            if self._state in ("unconfigured", "finalized") or self._configuration is None:
-                configuration(known_values(updates))  # the others may still have to be set right
-            else:
+            if is_configured and self._configuration is not None:
                 self._update(updates)
+            else:
+                configuration(known_values(updates))  # the others may still have to be corrected
         except Sam3RosError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _update(self, updates: Sequence[Parameter]) -> None:
-        """While it is configured, or configures: a pipeline that is to come reads them then."""
+        """Apply an update while configured or configuring: a pipeline to come reads it then."""
         updated = updated_configuration(self._settings(), updates)
-        with self._seat.use() as pipeline:
+        with self._lease.use() as pipeline:
             if pipeline is not None and "prompts" in known_values(updates):
                 pipeline.inbox.ask_parameter(updated.prompt_entries())
             self._configuration = updated
@@ -213,20 +184,20 @@ class SegmentationNode(LifecycleNode):
 
     def _status(self) -> NodeStatus:
         names = ("bundle", "backend", "precision", "machine_profile")
-        model = {name: str(self.get_parameter(name).value) for name in names}
-        uses_gpu = self._model_uses_gpu
-        if uses_gpu is None:
-            uses_gpu = model["backend"] in BACKENDS_ON_GPU
-        since = self._active_since
-        with self._seat.use() as pipeline:
+        parameters = {name: str(self.get_parameter(name).value) for name in names}
+        with self._lease.use() as pipeline:
             report = None if pipeline is None else pipeline.report()
+            uses_gpu = self._model_uses_gpu
+            if uses_gpu is None:
+                uses_gpu = parameters["backend"] in BACKENDS_ON_GPU
+            since = self._active_since
             return NodeStatus(
                 node_name=self.get_fully_qualified_name(),
-                state=self._state,
-                failure=self._failure,
-                model={**model, **self._model_told},
+                state=self.lifecycle.state,
+                failure=self.lifecycle.failure,
+                model={**parameters, **self._model_values},
                 frames=joint_report(self._ledgers.values()),
-                loading=self._loading.told(),
+                loading=self._loading.describe(),
                 active_s=None if since is None else time.monotonic() - since,
                 report=report,
                 thresholds=None if report is None else Thresholds.of(self._settings()),
@@ -235,7 +206,7 @@ class SegmentationNode(LifecycleNode):
             )
 
     def _ledgers_of(self, settings: NodeConfiguration) -> Mapping[str, FrameLedger]:
-        """Of each camera, kept as long as the node lives."""
+        """Return the ledger of each camera; they live as long as the node."""
         return {name: self._ledgers[name] for name in settings.camera_set().names}
 
 

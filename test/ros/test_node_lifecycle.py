@@ -92,7 +92,7 @@ def test_a_parameter_that_is_set_just_as_the_first_configuring_begins():
     with own_domain() as domain:
         rclpy.init(domain_id=domain)
         node = SegmentationNode()
-        node.transition_begins("configure")
+        node.lifecycle.begin("configure")
         set_now = [Parameter("score_threshold", value=0.25)]
         assert node.set_parameters_atomically(set_now).successful
         assert not node.set_parameters_atomically([Parameter("backend", value="tpu")]).successful

@@ -23,8 +23,8 @@ from scenes import colour_scene
 from sensor_msgs.msg import Image
 
 from sam3_ros.ros.images.messages import image_message
-from sam3_ros.ros.node.callback_threads import CallbackThreads
 from sam3_ros.ros.node.process import keep_image_memory
+from sam3_ros.ros.node.rclpy_internals import CallbackThreads
 from sam3_ros.ros.segmentation_node import SegmentationNode
 
 PATIENCE = 60.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from sam3_ros.ros.answers.vision_msgs import vision_class
+from sam3_ros.ros.locks import NodeLock
 
 # The last one is kept for whoever comes later; Nav2's layer asks for exactly this.
 LATCHED_QOS = QoSProfile(
@@ -44,7 +44,7 @@ class LabelInfoTopic:
         self._message_class = label_info_class
         self._entry_class = vision_class("VisionClass")
         self._labels = labels
-        self._lock = threading.Lock()
+        self._lock = NodeLock.LABEL_INFO_TOPIC.make()
         self._said: Labels | None = None
         self._publisher: Publisher | None = node.create_publisher(
             label_info_class, topic, LATCHED_QOS

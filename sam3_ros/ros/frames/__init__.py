@@ -1,1 +1,1 @@
-"""The way of a frame: received, queued, answered, counted."""
+"""The path of a frame: received, queued, answered, counted."""

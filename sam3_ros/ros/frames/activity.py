@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
+from sam3_ros.ros.locks import NodeLock
 
 
 class Activity:
-    """Switched by the lifecycle; while the inference thread publishes it cannot be switched."""
+    """Switched by the lifecycle, but not while the inference thread publishes an answer."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = NodeLock.ACTIVITY.make()
         self._active_since: float | None = None
 
     @property
@@ -27,7 +27,7 @@ class Activity:
         return self._active_since
 
     def is_current(self, received: float) -> bool:
-        """The node has been active since then, time.monotonic() seconds."""
+        """Return whether the node has been active since `received`, time.monotonic() seconds."""
         since = self._active_since
         return since is not None and received >= since
 
@@ -37,9 +37,10 @@ class Activity:
 
     @contextmanager
     def publishing(self, received: float) -> Iterator[None]:
-        """For a frame that was received then, time.monotonic() seconds.
+        """Keep the node active inside the block, for an answer to what was received then.
 
-        Raises FrameDroppedError if the node became inactive since, even if it is active again.
+        received: time.monotonic() seconds. Raises FrameDroppedError if the node was inactive since,
+        even if it is active again.
         """
         with self._lock:
             if not self.is_current(received):

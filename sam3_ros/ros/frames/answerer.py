@@ -1,4 +1,4 @@
-"""A frame's way, and a click's on a frame seen before: decode, ask, publish to whoever listens."""
+"""How a frame, or a click on a frame seen before, is answered: decode, ask, publish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
@@ -16,14 +15,15 @@ from sam3_ros.core.errors import ImageError, PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.timings import Timings
 from sam3_ros.ros.answers.answer import Answer
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import Answers, FrameMemory, SeenFrame
+from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
-from sam3_ros.ros.frames.step_times import StepLatencies, StepTimes
 from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame
 from sam3_ros.ros.images.compressed import decode_compressed
 from sam3_ros.ros.images.conversion import ImageConverter
@@ -31,51 +31,55 @@ from sam3_ros.ros.images.pixel_rows import Pixels
 from sam3_ros.ros.parameters.parameters import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.sticky import StickyObjects
+from sam3_ros.ros.stamps import time_message
 from sam3_ros.ros.throttled_log import THROTTLED
 
 
 @dataclass(frozen=True, eq=False)
 class FrameTools:
-    """What answering takes.
-
-    outputs: by camera. configuration: what the parameters are now. refuse: tell the world, with a
-    frame's header and its camera, that a prompt is no longer asked, and why.
-    """
+    """What answering needs."""
 
     segmenter: Segmenter
     converter: ImageConverter
     prompts: ActivePrompts
     memory: FrameMemory
+    #: By camera.
     outputs: Mapping[str, Outputs]
     activity: Activity
+    #: Returns the parameters as they are now.
     configuration: Callable[[], NodeConfiguration]
+    #: Publishes that a prompt is no longer asked: header of the frame, camera, prompt, reason.
     refuse: Callable[[Header, str, ActivePrompt, str], None]
     logger: Any
 
 
 @dataclass(frozen=True, eq=False)
-class _Turn:
-    """The work on one answer. received: when what is answered came; both time.monotonic() s."""
+class _Job:
+    """The work on one answer."""
 
     seen: SeenFrame
+    #: When the frame or click came, time.monotonic() s.
     received: float
+    #: When the work on it began, time.monotonic() s.
     began: float = field(default_factory=time.monotonic)
-    steps: StepTimes = field(default_factory=StepTimes)
+    #: convert, the segmenter's own steps, messages, publish.
+    steps: Timings = field(default_factory=Timings)
 
 
 class FrameAnswerer:
-    """Runs in the inference thread. image_sizes: of the last image of each camera."""
+    """Answers frames and clicks; for the inference thread."""
 
     def __init__(self, tools: FrameTools) -> None:
         self._tools = tools
         self._sticky = StickyObjects(
             tools.segmenter, lambda: tools.configuration().sticky_least_score
         )
+        #: By camera, of its last image that was decoded.
         self.image_sizes: dict[str, ImageSize] = {}
         self.latencies = StepLatencies()
 
     def answer(self, frame: Frame) -> None:
-        """Raises FrameDroppedError, ImageError for the image, and whatever the segmenter does."""
+        """Answer a frame. Raises FrameDroppedError, ImageError, and what the segmenter raises."""
         seen = SeenFrame.of(frame)
         if not (went_on := self._tools.memory.add(seen)):
             self._tools.logger.warning(
@@ -85,7 +89,7 @@ class FrameAnswerer:
             )
         self._drop_cut_off(seen, went_on)
         try:
-            self._answer(_Turn(seen, frame.received))
+            self._answer(_Job(seen, frame.received))
         except ImageError:
             self._tools.memory.forget(seen)
             raise
@@ -93,9 +97,9 @@ class FrameAnswerer:
             self._settle(seen, frame.received)
 
     def answer_clicks(self, clicks: Clicks) -> int:
-        """Answer those that the frame has not answered by itself; how many. Raises as answer.
+        """Answer those that the frame has not answered by itself; return how many those are.
 
-        Raises PromptError if the frame is no longer kept.
+        Raises as answer(), and PromptError if the frame is no longer kept.
         """
         seen = self._tools.memory.find(clicks.camera, clicks.stamp_ns)
         wanted = self._still_wanted(clicks, seen)
@@ -104,7 +108,7 @@ class FrameAnswerer:
         if seen is None:
             raise PromptError(not_kept_any_more(clicks.stamp_ns))
         try:
-            return self._answer_on(_Turn(seen, clicks.received), wanted)
+            return self._answer_on(_Job(seen, clicks.received), wanted)
         except ImageError:
             self._tools.memory.forget(seen)
             raise
@@ -112,46 +116,45 @@ class FrameAnswerer:
             self._settle(seen, clicks.received)
 
     def give_up(self, clicks: Clicks, reason: str) -> None:
-        """Stop asking those that are not answered, and say why; from any thread."""
+        """Stop asking those that are not answered, and publish why; from any thread."""
         seen = self._tools.memory.find(clicks.camera, clicks.stamp_ns)
-        seconds, rest = divmod(clicks.stamp_ns, 1_000_000_000)
-        header = seen.header if seen else Header(stamp=Time(sec=seconds, nanosec=rest))
+        header = seen.header if seen else Header(stamp=time_message(clicks.stamp_ns))
         for active in self._still_wanted(clicks, seen):
             self._drop(header, clicks.camera, active, reason)
 
     def make_room(self) -> None:
-        """Forget every frame, for memory ran out."""
+        """Forget every frame, because memory ran out."""
         self._tools.memory.clear()
 
-    def _answer(self, turn: _Turn) -> None:
-        tools, seen = self._tools, turn.seen
+    def _answer(self, job: _Job) -> None:
+        tools, seen = self._tools, job.seen
         topics = tools.outputs[seen.camera].listened_to()
         if not topics:
             raise FrameDroppedError(DropReason.NOBODY_LISTENS)
-        image_rgb = self._decoded(turn)
+        image_rgb = self._decoded(job)
         asked = tools.prompts.snapshot(seen.camera, seen.stamp_ns)
-        self._publish(turn, image_rgb, self._ask(turn, asked), topics)
+        self._publish(job, image_rgb, self._ask(job, asked), topics)
         tools.prompts.answered(seen.camera, asked)
 
-    def _answer_on(self, turn: _Turn, wanted: Sequence[ActivePrompt]) -> int:
-        """Beside what the frame was answered with, if that still means the same."""
-        tools, seen = self._tools, turn.seen
+    def _answer_on(self, job: _Job, wanted: Sequence[ActivePrompt]) -> int:
+        """Publish these beside what the frame was answered with, as far as that still holds."""
+        tools, seen = self._tools, job.seen
         topics = tools.outputs[seen.camera].listened_to()
         if not topics:
-            return self._unheard(seen, wanted)
-        image_rgb = self._decoded(turn)
+            return self._refuse_unheard(seen, wanted)
+        image_rgb = self._decoded(job)
         earlier = {a: found for a, found in seen.answers.items() if tools.prompts.has_value(a)}
-        new = self._ask(turn, wanted)
+        new = self._ask(job, wanted)
         if new:
             by_id = {active.prompt.id: active for active in (*earlier, *new)}
             answers = {**earlier, **new}
-            told = {active: answers[active] for active in by_id.values()}
-            self._publish(turn, image_rgb, told, topics)
+            latest = {active: answers[active] for active in by_id.values()}
+            self._publish(job, image_rgb, latest, topics)
             tools.prompts.answered(seen.camera, tuple(new))
         return len(new)
 
-    def _unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
-        """What has no end goes on with the next frames; the answer of the others would be lost."""
+    def _refuse_unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
+        """Refuse clicks that nobody would get the answer to; those without an end go on."""
         for active in wanted:
             if active.frames == 0 and not active.sticky:
                 self._tools.prompts.answered(seen.camera, (active,))
@@ -161,17 +164,17 @@ class FrameAnswerer:
         return 0
 
     def _still_wanted(self, clicks: Clicks, seen: SeenFrame | None) -> tuple[ActivePrompt, ...]:
-        """Without those that the frame has answered, that are cleared, or that gave way here."""
+        """Return those not answered by the frame, and neither cleared nor replaced since."""
         has_value = self._tools.prompts.has_value
         answered = seen.answers if seen is not None else {}
         wanted = (a for a in clicks.prompts if a not in answered and has_value(a))
         return tuple({active.key: active for active in wanted}.values())
 
-    def _decoded(self, turn: _Turn) -> Pixels:
-        seen = turn.seen
+    def _decoded(self, job: _Job) -> Pixels:
+        seen = job.seen
         if seen.image_rgb is None:
             assert seen.message is not None
-            with turn.steps.measure("convert"):
+            with job.steps.measure("convert"):
                 seen.image_rgb = self._read(seen.message)
             seen.message = None
             self.image_sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])
@@ -182,59 +185,63 @@ class FrameAnswerer:
             return decode_compressed(message)
         return self._tools.converter.to_rgb(message)
 
-    def _ask(self, turn: _Turn, asked: Iterable[ActivePrompt]) -> Answers:
-        """Of those that could be answered."""
+    def _ask(self, job: _Job, asked: Iterable[ActivePrompt]) -> Answers:
+        """Return the answers of those that could be answered."""
         self._sticky.keep_only(self._tools.prompts.all())
-        answers = ((active, self._found(turn, active)) for active in asked)
+        answers = ((active, self._segments_or_drop(job, active)) for active in asked)
         return {active: found for active, found in answers if found is not None}
 
-    def _found(self, turn: _Turn, active: ActivePrompt) -> tuple[Segment, ...] | None:
-        """One by one, so that a prompt that does not fit this image falls alone: None."""
+    def _segments_or_drop(self, job: _Job, active: ActivePrompt) -> tuple[Segment, ...] | None:
+        """Ask one prompt; drop it and return None if it does not fit this image."""
         try:
-            return self._segments(turn, active)
+            return self._segments(job, active)
         except PromptError as error:
-            self._drop(turn.seen.header, turn.seen.camera, active, str(error))
+            self._drop(job.seen.header, job.seen.camera, active, str(error))
             return None
 
-    def _segments(self, turn: _Turn, active: ActivePrompt) -> tuple[Segment, ...]:
-        seen, segmenter = turn.seen, self._tools.segmenter
-        if seen.embedding is None:  # with no prompt the image need not be encoded
+    def _segments(self, job: _Job, active: ActivePrompt) -> tuple[Segment, ...]:
+        seen, segmenter = job.seen, self._tools.segmenter
+        if seen.embedding is None:  # without any prompt the image is not encoded
             assert seen.image_rgb is not None
             seen.embedding = segmenter.encode_image(seen.image_rgb)
-            turn.steps.absorb(segmenter.timings)
+            job.steps.absorb(seen.embedding.timings)
+        if active.sticky:
+            followed = self._sticky.find(active, seen.camera, seen.embedding, job.received)
+            job.steps.absorb(followed.timings)
+            if followed.segment is None:
+                raise PromptError(f"no longer followed: {followed.lost}")
+            return (followed.segment,)
         threshold = self._tools.configuration().score_threshold or None
-        try:
-            if active.sticky:
-                return (self._sticky.find(active, seen.camera, seen.embedding, turn.received),)
-            return tuple(segmenter.ask(seen.embedding, [active.prompt], threshold))
-        finally:
-            turn.steps.absorb(segmenter.timings)
+        segments = segmenter.ask(seen.embedding, [active.prompt], threshold)
+        job.steps.absorb(segments.timings)
+        return tuple(segments)
 
     def _publish(
-        self, turn: _Turn, image_rgb: Pixels, told: Answers, topics: Sequence[str]
+        self, job: _Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]
     ) -> None:
-        tools, seen = self._tools, turn.seen
-        found = chain.from_iterable(told.values())
+        tools, seen = self._tools, job.seen
+        found = chain.from_iterable(answers.values())
         answer = Answer(
             header=seen.header,
             image_rgb=image_rgb,
             segments=best_first(list(found)),
-            label_values={active.prompt.id: active.label_value for active in told},
+            label_values={active.prompt.id: active.label_value for active in answers},
             mask_encoding=tools.configuration().mask_encoding,
-            received=turn.received,
-            waited=turn.began - turn.received,
-            stages=turn.steps.as_dict(),
+            received=job.received,
+            waited=job.began - job.received,
+            stages=job.steps.as_dict(),
         )
         outputs = tools.outputs[seen.camera]
-        with turn.steps.measure("messages"):
+        with job.steps.measure("messages"):
             messages = outputs.messages(answer, topics)
-        with tools.activity.publishing(turn.received), turn.steps.measure("publish"):
+        with tools.activity.publishing(job.received), job.steps.measure("publish"):
             outputs.publish(messages)
-            seen.answers = told  # not before: a click that nobody was told of is still waited for
-        self.latencies.add(turn.steps.as_dict())
+            # Not before: a click whose answer was not published still waits for one.
+            seen.answers = answers
+        self.latencies.add(job.steps.as_dict())
 
     def _drop_cut_off(self, seen: SeenFrame, clock_went_on: bool) -> None:
-        """What would be followed across a gap in which anything may have happened."""
+        """Drop objects whose following would cross a gap in which anything may have happened."""
         self._sticky.keep_only(self._tools.prompts.all())
         since = self._tools.activity.active_since
         for active, reason in self._sticky.cut_off(seen.camera, since, clock_went_on).items():
@@ -245,7 +252,7 @@ class FrameAnswerer:
         self._tools.refuse(header, camera, active, reason)
 
     def _settle(self, seen: SeenFrame, received: float) -> None:
-        """What it holds has changed; nothing is kept from before the node was last activated."""
+        """Apply the memory's limits; keep nothing from before the node was last activated."""
         if self._tools.activity.is_current(received):
             self._tools.memory.trim(seen)
         else:

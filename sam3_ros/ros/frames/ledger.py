@@ -1,8 +1,7 @@
-"""The account of frames: each that was received ends as answered, or dropped with its reason."""
+"""The account of frames: each one received is answered, or dropped for a reason."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,17 @@ from itertools import chain
 
 import numpy as np
 
-# At 30 Hz the last ten seconds.
+from sam3_ros.ros.locks import NodeLock
+
+# The last ten seconds at 30 Hz.
 LATENCIES_KEPT = 300
 
 
 class DropReason(Enum):
     """Why a frame has no answer."""
 
-    SUPERSEDED = "superseded"  # a newer frame came before its turn
-    UNDECODABLE = "undecodable"  # no image could be read of it
+    SUPERSEDED = "superseded"  # a newer frame of its camera came before its turn
+    UNDECODABLE = "undecodable"  # its message holds no image that can be read
     NOT_ACTIVE = "not active"  # the node is, or became, inactive
     NOBODY_LISTENS = "nobody listens"  # no topic of the answer has a subscriber
     RATE_LIMIT = "rate limit"  # it came sooner than max_rate allows
@@ -37,29 +38,32 @@ class FrameDroppedError(Exception):
 
 @dataclass(frozen=True)
 class FrameReport:
-    """Counts since the node started; received = answered + all dropped + those in work or waiting.
+    """Counts since the node started.
 
-    Latency, seconds from the subscription to the published answer, is of the last 300 answered
-    frames; None before the first. since_stamp: likewise from the image's stamp, of those whose
-    stamp tells.
+    received = answered + all dropped + those in work or waiting.
     """
 
     received: int
     answered: int
     dropped: Mapping[DropReason, int]
+    #: Seconds from the subscription to the published answer, over the last 300 answered frames of
+    #: each camera; None before the first.
     latency_median: float | None
     latency_p95: float | None
+    #: Seconds from the image's stamp to the published answer, over those of the same frames whose
+    #: stamp is of the node's clock; None if there are none.
     since_stamp_median: float | None
     since_stamp_p95: float | None
 
     @property
     def in_work(self) -> int:
+        """Frames in work or waiting."""
         return self.received - self.answered - sum(self.dropped.values())
 
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of one ledger at one moment; see FrameReport."""
+    """A copy of one ledger; see FrameReport."""
 
     received: int
     answered: int
@@ -69,10 +73,10 @@ class _Counts:
 
 
 class FrameLedger:
-    """Counts from any thread."""
+    """Counts the frames of one camera; for any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = NodeLock.FRAME_LEDGER.make()
         self._received = 0
         self._answered = 0
         self._dropped: Counter[DropReason] = Counter()
@@ -84,7 +88,7 @@ class FrameLedger:
             self._received += 1
 
     def count_answered(self, latency: float, since_stamp: float | None = None) -> None:
-        """Both in seconds; since_stamp None where it is not known."""
+        """Count an answer. Both in seconds; since_stamp is None if it is not known."""
         with self._lock:
             self._answered += 1
             self._latencies.append(latency)
@@ -109,7 +113,7 @@ class FrameLedger:
 
 
 def joint_report(ledgers: Iterable[FrameLedger]) -> FrameReport:
-    """One account of several cameras."""
+    """Return one account of several cameras."""
     counts = [ledger._counts() for ledger in ledgers]
     dropped = sum((each.dropped for each in counts), Counter[DropReason]())
     latencies = list(chain.from_iterable(each.latencies for each in counts))

@@ -1,8 +1,7 @@
-"""The last frames of each camera with what was computed of them, so that a click need not wait."""
+"""The last frames of each camera and what was computed of them, so that a click need not wait."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.ros.frames.work import CameraMessage, Frame
 from sam3_ros.ros.images.pixel_rows import Pixels
+from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
 
 Answers: TypeAlias = dict[ActivePrompt, tuple[Segment, ...]]
@@ -22,18 +22,18 @@ Answers: TypeAlias = dict[ActivePrompt, tuple[Segment, ...]]
 
 @dataclass(eq=False)
 class SeenFrame:
-    """A frame that the inference thread has taken; that thread alone changes it.
-
-    message: until it is decoded. image_rgb, embedding: once a prompt or an output needed them.
-    answers: the last that was told of it: prompts, each with its segments.
-    """
+    """A frame that the inference thread has taken; only that thread changes it."""
 
     camera: str
     header: Header
     stamp_ns: int
+    #: None once it is decoded.
     message: CameraMessage | None
+    #: Once a prompt or an output has needed it.
     image_rgb: Pixels | None = None
+    #: Once a prompt has needed it.
     embedding: ImageEmbedding | None = None
+    #: What was last published of it: prompts, each with its segments.
     answers: Answers = field(default_factory=dict)
 
     @classmethod
@@ -42,12 +42,12 @@ class SeenFrame:
 
     @property
     def size(self) -> ImageSize | None:
-        """None before it is decoded."""
+        """The size of the image; None before it is decoded."""
         return ImageSize(*self.image_rgb.shape[:2]) if self.image_rgb is not None else None
 
     @property
     def nbytes(self) -> int:
-        """What it holds: pixels, features and masks; may be asked by any thread."""
+        """Bytes of its pixels, features and masks; for any thread."""
         message, image_rgb, embedding = self.message, self.image_rgb, self.embedding
         size = len(message.data) if message is not None else 0
         size += image_rgb.nbytes if image_rgb is not None else 0
@@ -58,25 +58,27 @@ class SeenFrame:
 
 @dataclass(frozen=True)
 class MemoryLimits:
-    """frames: of each camera. nbytes: of all together; the newest of each camera always stays."""
+    """How much is kept; the newest frame of each camera always is."""
 
+    #: Frames of each camera.
     frames: int
+    #: Bytes of all frames together.
     nbytes: int
 
 
 class FrameMemory:
-    """Written by the inference thread, the lifecycle and new limits; read by topics' callbacks."""
+    """The frames that are kept; for any thread."""
 
     def __init__(self, limits: Callable[[], MemoryLimits]) -> None:
         self._limits = limits
-        self._lock = threading.Lock()
-        # In the order in which they were taken, with the bytes that each held when last weighed.
+        self._lock = NodeLock.FRAME_MEMORY.make()
+        # In the order in which they were taken, with the bytes that each held when last measured.
         self._frames: dict[SeenFrame, int] = {}
 
     def add(self, seen: SeenFrame) -> bool:
-        """Remember it as its camera's newest. False if the camera's clock jumped back.
+        """Keep it as its camera's newest. False if the camera's clock jumped back.
 
-        What was seen of that camera is forgotten then: its stamps will come again.
+        The frames of that camera are forgotten then: their stamps will come again.
         """
         newest = self.newest(seen.camera)
         went_on = newest is None or seen.stamp_ns >= newest.stamp_ns
@@ -94,7 +96,7 @@ class FrameMemory:
         return next(self._newest_first(camera), None)
 
     def stamps(self, camera: str) -> list[int]:
-        """Oldest first."""
+        """Return the stamps of the camera's frames, ns, oldest first."""
         return [seen.stamp_ns for seen in self._newest_first(camera)][::-1]
 
     def forget(self, seen: SeenFrame) -> None:
@@ -102,17 +104,17 @@ class FrameMemory:
             self._frames.pop(seen, None)
 
     def clear(self, camera: str | None = None) -> None:
-        """Forget a camera's frames, or all."""
+        """Forget one camera's frames, or all."""
         with self._lock:
             others = camera is not None
             kept = {s: size for s, size in self._frames.items() if others and s.camera != camera}
             self._frames = kept
 
     def trim(self, changed: SeenFrame | None = None) -> None:
-        """Keep the limits, which may have changed, as may what the frames hold; oldest go first.
+        """Apply the limits, which may have changed; the oldest frames go first.
 
-        changed: the only one that holds more or less than before; to weigh all takes as long as a
-        frame's own messages.
+        changed: the only frame whose size has changed; None to measure all, which takes as long as
+        making a frame's messages.
         """
         limits = self._limits()
         with self._lock:
@@ -120,16 +122,16 @@ class FrameMemory:
             for seen in self._frames if changed is None else {changed} & sizes.keys():
                 sizes[seen] = seen.nbytes
             nbytes = sum(sizes.values())
-            later = Counter(seen.camera for seen in self._frames)
+            newer = Counter(seen.camera for seen in self._frames)
             for seen in tuple(sizes):
-                later[seen.camera] -= 1
-                crowded = later[seen.camera] >= limits.frames or nbytes > limits.nbytes
-                if later[seen.camera] and crowded:
+                newer[seen.camera] -= 1
+                is_over = newer[seen.camera] >= limits.frames or nbytes > limits.nbytes
+                if newer[seen.camera] and is_over:
                     nbytes -= sizes.pop(seen)
             self._frames = sizes
 
     def size(self) -> tuple[int, int]:
-        """Frames and bytes."""
+        """Return the number of frames and their bytes."""
         with self._lock:
             return len(self._frames), sum(self._frames.values())
 

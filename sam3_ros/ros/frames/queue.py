@@ -1,4 +1,4 @@
-"""Between the callbacks and the inference thread: clicks, and the newest frame of each camera."""
+"""What waits for the inference thread: clicks, and the newest frame of each camera."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from collections.abc import Iterator
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.ros.frames.work import Clicks, Frame, Work
+from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
 
-# More than a person or a planner means at once: a flood is refused, not remembered.
+# More than a person or a planner asks at once: a flood is refused, not kept.
 MOST_CLICKS = 64
 # A flood of clicks must not keep the cameras from being answered.
 CLICKS_IN_A_ROW = 8
 
 
 class FrameQueue:
-    """One frame of a camera at most; a newer one takes its place. Neither side waits.
+    """At most one frame of each camera, replaced by a newer one; putting never waits.
 
-    Clicks, and frames that they name, go before the others; some in a row, then the camera that
-    was served least recently. A frame that a click names is no longer replaced.
+    Clicks, and the frames that they name, go first: CLICKS_IN_A_ROW of them, then a frame of the
+    camera that was served least recently. A frame that a click names is no longer replaced.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(NodeLock.FRAME_QUEUE.make())
         self._newest: dict[str, Frame] = {}
         self._awaited: deque[Frame] = deque()
         self._clicks: list[Clicks] = []
@@ -35,7 +36,7 @@ class FrameQueue:
         self._closed = False
 
     def put(self, frame: Frame) -> Frame | None:
-        """Leave a frame. The frame that will not be taken: the older one, or this if closed."""
+        """Add a frame. Return the one that is not taken: the older one, or this one if closed."""
         with self._changed:
             if self._closed:
                 return frame
@@ -45,12 +46,12 @@ class FrameQueue:
             return superseded
 
     def require_room(self, count: int) -> None:
-        """Raise PromptError if so many more calls of put_clicks would be too many."""
+        """Raise PromptError if this many more calls of put_clicks would be too many."""
         with self._changed:
             self._require_room(count)
 
     def put_clicks(self, prompts: tuple[ActivePrompt, ...], camera: str, stamp_ns: int) -> None:
-        """Have them answered on the frame of that stamp. Raises PromptError if too many wait."""
+        """Add clicks on the frame of that stamp. Raises PromptError if too many wait."""
         with self._changed:
             self._require_room(1)
             self._clicks.append(Clicks(camera, stamp_ns, prompts, time.monotonic()))
@@ -60,7 +61,7 @@ class FrameQueue:
             self._changed.notify()
 
     def take(self) -> Work | None:
-        """Wait for work; None once closed. What was taken before counts as done."""
+        """Wait for work and return it, None once closed. What was taken before counts as done."""
         with self._changed:
             self._in_work = None
             self._changed.wait_for(
@@ -70,31 +71,31 @@ class FrameQueue:
             return self._in_work
 
     def clear(self) -> tuple[Work, ...]:
-        """Take away all that waits."""
+        """Remove and return all that waits."""
         with self._changed:
             return self._emptied()
 
     def close(self) -> tuple[Work, ...]:
-        """Let take() return None from now on. What waited."""
+        """Let take() return None from now on; remove and return all that waits."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
             return self._emptied()
 
     def stamps(self, camera: str) -> list[int]:
-        """Of the frames in work and waiting, oldest first."""
+        """Return the stamps, ns, of the camera's frames in work and waiting, oldest first."""
         with self._changed:
             frames = sorted(self._frames(), key=lambda frame: frame.received)
             return [frame.stamp_ns for frame in frames if frame.camera == camera]
 
     def waiting_since(self, camera: str) -> float | None:
-        """time.monotonic() of the oldest frame that waits."""
+        """Return when the camera's oldest waiting frame came, time.monotonic() s; None if none."""
         with self._changed:
             waiting = (*self._awaited, *self._newest.values())
             return min((f.received for f in waiting if f.camera == camera), default=None)
 
     def clicks(self) -> tuple[int, float | None]:
-        """How many wait, and since when the oldest does."""
+        """Return how many clicks wait, and since which time.monotonic() the oldest does."""
         with self._changed:
             count = sum(len(clicks.prompts) for clicks in self._clicks)
             return count, min((clicks.received for clicks in self._clicks), default=None)
@@ -113,11 +114,11 @@ class FrameQueue:
         yield from self._newest.values()
 
     def _next(self) -> Work:
-        # A frame that is awaited goes before a later one of its camera and before its clicks.
+        # A frame that clicks wait for goes before them, and before a later frame of its camera.
         awaited = {frame.camera for frame in self._awaited}
         waiting = [camera for camera in self._newest if camera not in awaited]
-        has_turn = self._clicks_in_a_row < CLICKS_IN_A_ROW or not waiting
-        if has_turn and (self._awaited or self._clicks):
+        clicks_first = self._clicks_in_a_row < CLICKS_IN_A_ROW or not waiting
+        if clicks_first and (self._awaited or self._clicks):
             self._clicks_in_a_row += 1
             frames = self._awaited
             return self._served(frames.popleft()) if frames else self._clicks_of_one_frame()
@@ -127,7 +128,7 @@ class FrameQueue:
         return self._served(self._newest.pop(camera))
 
     def _clicks_of_one_frame(self) -> Clicks:
-        """The oldest, with all others on its frame, so that one answer tells them all."""
+        """Remove and return the oldest with all others on its frame, for a single answer."""
         first = self._clicks[0]
         name = (first.camera, first.stamp_ns)
         same = [clicks for clicks in self._clicks if (clicks.camera, clicks.stamp_ns) == name]

@@ -1,16 +1,20 @@
-"""What a configured node tells of itself, for diagnostics."""
+"""What a configured node reports for diagnostics, and the times of its steps."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sam3_ros.ros.frames.ledger import FrameReport
+import numpy as np
+
+from sam3_ros.ros.frames.ledger import LATENCIES_KEPT, FrameReport
+from sam3_ros.ros.locks import NodeLock
 
 
 @dataclass(frozen=True)
-class StageLatency:
-    """Of the last 300 answers in which the step ran."""
+class StepLatency:
+    """The time of one step, over those of the last 300 answers in which it ran."""
 
     median_ms: float
     p95_ms: float
@@ -18,36 +22,64 @@ class StageLatency:
 
 @dataclass(frozen=True)
 class CameraReport:
-    """frames: the account. waiting_s: age of the frame that waits for its turn, None without one.
-
-    silent_s: since the last image came, None before the first.
-    """
+    """The state of one camera."""
 
     frames: FrameReport
+    #: Age of the frame that waits for its turn, seconds; None if none waits.
     waiting_s: float | None
+    #: Seconds since the last image came; None before the first.
     silent_s: float | None
 
 
 @dataclass(frozen=True)
 class PipelineReport:
-    """providers: by stage, what really runs it. converter: what reads images.
+    """The state of a configured node."""
 
-    prompts: ids of those that are asked. cameras: by name. clicks_waiting: to be answered on a
-    frame already seen, the oldest since oldest_click_s; clicks_at_once: answered so. kept_*: what
-    is remembered so that it need not be encoded again. stages: by step of an answer. last_error:
-    why the last frame or click that failed did, and when; empty if none did.
-    """
-
+    #: By stage, the engine that really runs it.
     providers: Mapping[str, str]
+    #: Name of what reads images.
     converter: str
+    #: Ids of the prompts that are asked.
     prompts: tuple[str, ...]
+    #: By name.
     cameras: Mapping[str, CameraReport]
+    #: Clicks that wait for their answer on a frame seen before.
     clicks_waiting: int
+    #: Age of the oldest of them, seconds; None if none waits.
     oldest_click_s: float | None
+    #: How many were answered on a frame seen before.
     clicks_at_once: int
+    #: The frames kept, so that a click need not encode them again.
     kept_frames: int
     kept_frame_bytes: int
+    #: The texts kept, so that they need not be encoded again.
     kept_texts: int
     kept_text_bytes: int
-    stages: Mapping[str, StageLatency]
+    #: By step of an answer.
+    steps: Mapping[str, StepLatency]
+    #: Why the last frame or click that failed did, and how long ago; empty if none did.
     last_error: str
+
+
+class StepLatencies:
+    """The times of the steps of the last answers; written by the inference thread, read by any."""
+
+    def __init__(self) -> None:
+        self._lock = NodeLock.STEP_LATENCIES.make()
+        self._answers: deque[Mapping[str, float]] = deque(maxlen=LATENCIES_KEPT)
+
+    def add(self, seconds_by_step: Mapping[str, float]) -> None:
+        with self._lock:
+            self._answers.append(seconds_by_step)
+
+    def report(self) -> dict[str, StepLatency]:
+        """Return each step's latency; a step counts in those answers in which it ran."""
+        with self._lock:
+            answers = list(self._answers)
+        steps = dict.fromkeys(step for answer in answers for step in answer)
+        return {step: _latency([a[step] for a in answers if step in a]) for step in steps}
+
+
+def _latency(seconds: list[float]) -> StepLatency:
+    median, p95 = np.percentile(seconds, (50, 95)) * 1000
+    return StepLatency(float(median), float(p95))

@@ -10,14 +10,11 @@ from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.frames.memory import FrameMemory
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
+from sam3_ros.ros.stamps import seconds_text
 
 
 class FramesSeen:
-    """What the topics that prompts come by may know of the frames; for any thread.
-
-    prompts: those in use, and what they are pinned to. image_sizes: of the last image of each
-    camera that had one.
-    """
+    """What the prompt topics may know of the frames; for any thread."""
 
     def __init__(
         self,
@@ -27,6 +24,7 @@ class FramesSeen:
         prompts: ActivePrompts,
         image_sizes: Mapping[str, ImageSize],
     ) -> None:
+        """image_sizes: by camera, of the last image that was decoded."""
         self._cameras = cameras
         self._memory = memory
         self._queue = queue
@@ -35,23 +33,23 @@ class FramesSeen:
         self._frame_ids: dict[str, str] = {}
 
     def image_size(self, camera: str, stamp_ns: int | None = None) -> ImageSize | None:
-        """Of its last image, or of that of the stamp; None while it is not known."""
+        """Return the size of its last image, or of the one with the stamp; None while not known."""
         if stamp_ns is None:
             return self._image_sizes.get(camera)
         seen = self._memory.find(camera, stamp_ns)
         return seen.size if seen is not None else None
 
     def note(self, camera: str, frame_id: str) -> None:
-        """An image came, with this frame_id."""
+        """Remember the frame_id of the camera's last image."""
         self._frame_ids[camera] = frame_id
 
     def locate(self, camera: str, stamp_ns: int) -> int | None:
-        """The stamp of the frame that is meant, seen already or on its way.
+        """Return the stamp of the frame that is meant, seen already or on its way.
 
-        stamp_ns 0: the newest, or None where there is none yet. Raises PromptError for a stamp that
-        is not kept.
+        stamp_ns 0: of the newest, None if there is none yet. Raises PromptError for a stamp that is
+        not kept.
         """
-        # In this order, for a frame goes from the queue to the memory.
+        # In this order, because a frame goes from the queue to the memory.
         on_the_way = self._queue.stamps(camera)
         kept = self._memory.stamps(camera)
         if stamp_ns == 0:
@@ -61,7 +59,7 @@ class FramesSeen:
         raise PromptError(_not_kept(stamp_ns, kept or on_the_way))
 
     def camera_of(self, frame_id: str, stamp_ns: int) -> str:
-        """The camera of an image of this header. Raises PromptError where that is not clear."""
+        """Return the camera of an image with this header. Raises PromptError if it is not clear."""
         names = self._cameras.names
         if len(names) == 1 or frame_id in names:
             return frame_id if frame_id in names else names[0]
@@ -73,20 +71,20 @@ class FramesSeen:
                 return found[0]
         raise PromptError(
             f"expected a frame_id or a stamp that tells which camera is meant, got {frame_id!r} "
-            f"and {_seconds(stamp_ns)}: send it to a camera's own topic, such as "
+            f"and {seconds_text(stamp_ns)}: send it to a camera's own topic, such as "
             f"{self._cameras.cameras[0].topic('prompt/point')}"
         )
 
     def require_room(self, jobs: int) -> None:
-        """Raise PromptError if so many calls of answer_now would be too many."""
+        """Raise PromptError if this many calls of answer_now would be too many."""
         self._queue.require_room(jobs)
 
     def answer_now(self, clicks: Snapshot, camera: str, stamp_ns: int) -> None:
-        """Have prompts answered on the frame that they are pinned to, before any other.
+        """Have prompts answered on the frame that they are pinned to, before other frames.
 
         Raises PromptError if too many wait.
         """
-        # Those that a frame in work has answered meanwhile are no longer pinned.
+        # A frame in work may have answered some in the meantime: those are no longer pinned.
         waiting = tuple(c for c in clicks if self._prompts.pinned_ns(c, camera) == stamp_ns)
         if waiting:
             self._queue.put_clicks(waiting, camera, stamp_ns)
@@ -96,30 +94,25 @@ class FramesSeen:
 
 
 def not_kept_any_more(stamp_ns: int) -> str:
-    """Why a click that was taken could not be answered on its frame."""
+    """Say why a click that was accepted could not be answered on its frame."""
     return (
-        f"the image of {_seconds(stamp_ns)} is no longer kept: leave the stamp 0 to mean the "
+        f"the image of {seconds_text(stamp_ns)} is no longer kept: leave the stamp 0 to mean the "
         "newest, or raise the parameters frame_memory and frame_memory_mb"
     )
 
 
 def _not_kept(stamp_ns: int, known: list[int]) -> str:
-    asked = _seconds(stamp_ns)
+    asked = seconds_text(stamp_ns)
     if not known:
         return f"no image was seen yet, so none of {asked}: leave the stamp 0 to mean the next one"
     if stamp_ns < known[0]:
         return (
-            f"the image of {asked} is too old, the oldest one kept is of {_seconds(known[0])}: "
+            f"the image of {asked} is too old, the oldest one kept is of {seconds_text(known[0])}: "
             "leave the stamp 0 to mean the newest, or raise the parameters frame_memory and "
             "frame_memory_mb"
         )
-    # One that came, but was dropped for a newer one, is not known either.
+    # A frame that was dropped for a newer one is not known either.
     return (
-        f"an image of {asked} was never seen here; those kept are of {_seconds(known[0])} to "
-        f"{_seconds(known[-1])}: copy the stamp of an answer, or leave it 0 to mean the newest"
+        f"an image of {asked} was never seen here; those kept are of {seconds_text(known[0])} to "
+        f"{seconds_text(known[-1])}: copy the stamp of an answer, or leave it 0 to mean the newest"
     )
-
-
-def _seconds(stamp_ns: int) -> str:
-    seconds, rest = divmod(stamp_ns, 1_000_000_000)
-    return f"{seconds}.{rest:09d} s"

@@ -1,4 +1,4 @@
-"""The one thread that answers frames and clicks, and the account of what became of each."""
+"""The one thread that answers frames and clicks, and counts what became of each."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from typing import Any, Protocol
 from sam3_ros.core.errors import ImageError, PromptError, Sam3RosError
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
-from sam3_ros.ros.frames.out_of_memory import is_out_of_memory
 from sam3_ros.ros.frames.queue import FrameQueue
-from sam3_ros.ros.frames.rate_limit import RateLimit
 from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Work
 from sam3_ros.ros.stamps import seconds_since
 from sam3_ros.ros.throttled_log import THROTTLED
 
 _INACTIVE = "the node became inactive before it was answered: ask again once it is active"
+# ONNX Runtime has no error type for it: core/framework/bfc_arena.cc and the CUDA provider use these
+# words; C++ has its std::bad_alloc, OpenCV its error code -4.
+_OUT_OF_MEMORY = (
+    "failed to allocate memory",
+    "smaller than requested bytes",
+    "bad_alloc",
+    "bad allocation",
+    "out of memory",
+    "alloc_failed",
+    "insufficient memory",
+)
 
 
 class Answerer(Protocol):
-    """What the thread has done; see FrameAnswerer."""
+    """What the thread calls; see FrameAnswerer."""
 
     def answer(self, frame: Frame) -> None: ...
 
@@ -33,11 +42,7 @@ class Answerer(Protocol):
 
 
 class InferenceWorker:
-    """Frames in by receive(), never waiting; answers from its thread, newest frame first.
-
-    ledgers: by camera. max_rate: as the parameter is now. now_ns: of the clock that the images'
-    stamps are of. clicks_at_once: how many were answered.
-    """
+    """Takes frames by receive(), without waiting; its thread answers them, the newest first."""
 
     def __init__(
         self,
@@ -49,6 +54,11 @@ class InferenceWorker:
         max_rate: Callable[[], float] = lambda: 0.0,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """Start the thread.
+
+        ledgers: by camera. max_rate: returns the parameter as it is now, frames per second of each
+        camera. now_ns: reads the clock of the images' stamps.
+        """
         self._answerer = answerer
         self._queue = queue
         self._ledgers = ledgers
@@ -58,13 +68,14 @@ class InferenceWorker:
         self._now_ns = now_ns
         self._received: dict[str, float] = {}
         self._failure: tuple[str, float] | None = None
+        #: How many clicks were answered on a frame seen before.
         self.clicks_at_once = 0
-        # A daemon: a session that hangs must not keep the process from ending.
+        # A daemon, so that the process can end while a session hangs.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
     def receive(self, message: CameraMessage, camera: str = "") -> None:
-        """The subscription's callback."""
+        """Count a camera's image and queue it; the subscription's callback."""
         frame, ledger = Frame(message, camera), self._ledgers[camera]
         self._received[camera] = frame.received
         ledger.count_received()
@@ -76,7 +87,7 @@ class InferenceWorker:
             ledger.count_dropped(DropReason.SUPERSEDED)
 
     def silent_for(self, camera: str) -> float | None:
-        """Seconds since its last image came, None before the first."""
+        """Return the seconds since the camera's last image came, None before the first."""
         last = self._received.get(camera)
         return None if last is None else time.monotonic() - last
 
@@ -89,11 +100,11 @@ class InferenceWorker:
         return f"{text} ({time.monotonic() - when:.0f} s ago)"
 
     def discard(self) -> None:
-        """Drop what waits, for the node is no longer active."""
+        """Drop all that waits, because the node is no longer active."""
         self._drop(self._queue.clear())
 
     def stop(self, timeout: float) -> bool:
-        """End the thread after the frame in work. False if that took longer than the timeout, s."""
+        """End the thread after the frame in work. False if it takes longer than the timeout, s."""
         self._drop(self._queue.close())
         self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -115,8 +126,8 @@ class InferenceWorker:
                 self._process_clicks(work)
             else:
                 self._process(work)
-        except Exception as error:  # to account for it failed too; the next work is due
-            self._note("not accounted for", error)
+        except Exception as error:  # counting it failed too; go on with the next
+            self._record_failure("not accounted for", error)
 
     def _process(self, frame: Frame) -> None:
         ledger = self._ledgers[frame.camera]
@@ -126,10 +137,10 @@ class InferenceWorker:
             ledger.count_dropped(dropped.reason)
         except ImageError as error:
             ledger.count_dropped(DropReason.UNDECODABLE)
-            self._note("frame dropped", error)
-        except Exception as error:  # whatever a backend raises, the next frame may do better
-            ledger.count_dropped(self._failed(error))
-            self._note("frame dropped, inference failed", error)
+            self._record_failure("frame dropped", error)
+        except Exception as error:  # whatever a backend raises, the next frame may succeed
+            ledger.count_dropped(self._drop_reason(error))
+            self._record_failure("frame dropped, inference failed", error)
         else:
             since_stamp = seconds_since(frame.stamp_ns, self._now_ns())
             ledger.count_answered(time.monotonic() - frame.received, since_stamp)
@@ -142,28 +153,63 @@ class InferenceWorker:
         except PromptError as error:
             self._answerer.give_up(clicks, str(error))
         except Exception as error:
-            self._failed(error)
-            self._note("click not answered", error)
+            self._drop_reason(error)
+            self._record_failure("click not answered", error)
             self._answerer.give_up(clicks, f"it could not be answered: {described(error)}")
 
-    def _failed(self, error: Exception) -> DropReason:
+    def _drop_reason(self, error: Exception) -> DropReason:
+        """Tell why inference failed; make room if memory ran out."""
         if not is_out_of_memory(error):
             return DropReason.INFERENCE_FAILED
         self._answerer.make_room()
         return DropReason.OUT_OF_MEMORY
 
-    def _note(self, what: str, error: Exception) -> None:
+    def _record_failure(self, what: str, error: Exception) -> None:
         self._failure = f"{what}: {described(error)}", time.monotonic()
-        # Each from a line of its own: rclpy keeps one severity per line of code.
+        # Two lines: rclpy allows one severity for each line of code.
         if isinstance(error, ImageError):
             self._logger.warning(self._failure[0], **THROTTLED)
         else:
             self._logger.error(self._failure[0], **THROTTLED)
 
 
+class RateLimit:
+    """At most so many frames of a camera per second."""
+
+    def __init__(self, rate: Callable[[], float]) -> None:
+        """rate: returns the frames per second as they are now, 0 for no limit."""
+        self._rate = rate
+        self._next = float("-inf")
+
+    def admits(self, now: float) -> bool:
+        """Return whether a frame that came at `now`, time.monotonic() s, may be answered.
+
+        By a schedule instead of the time since the last frame: at 30 Hz a limit of 20 admits two of
+        three frames, not every second one.
+        """
+        rate = self._rate()
+        if rate <= 0:
+            return True
+        if now < self._next:
+            return False
+        in_time = now < self._next + 1 / rate
+        self._next = (self._next if in_time else now) + 1 / rate
+        return True
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error, or what caused it, means that memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    if any(words in text for words in _OUT_OF_MEMORY):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
 def described(error: BaseException) -> str:
-    """The error and what caused it, in one line; our own messages need no class name."""
+    """Return the error and its causes in one line; errors of ours need no class name."""
     text = str(error) if isinstance(error, Sam3RosError) else f"{type(error).__name__}: {error}"
     cause = error.__cause__
-    is_said = cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text)
-    return text if is_said else f"{text} (caused by {described(cause)})"
+    is_included = cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text)
+    return text if is_included else f"{text} (caused by {described(cause)})"

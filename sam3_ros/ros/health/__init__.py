@@ -1,1 +1,1 @@
-"""What the node tells about itself: diagnostics and log."""
+"""What the node reports about itself: diagnostics and log."""

@@ -1,4 +1,4 @@
-"""/diagnostics: how the node is, and what became of the frames of each camera."""
+"""The messages on /diagnostics: the node's state, and the account of each camera's frames."""
 
 from __future__ import annotations
 
@@ -10,55 +10,56 @@ from std_msgs.msg import Header
 
 from sam3_ros.ros.frames.ledger import DropReason, FrameReport
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
-from sam3_ros.ros.health.health import Finding, Interval, Thresholds, findings, worst
+from sam3_ros.ros.health.findings import Finding, Interval, Thresholds, findings, worst
 from sam3_ros.ros.health.memory import MemoryUse
 
-# Reasons that say something is wrong; the others are how a robot's day goes.
+# Reasons that mean a fault; the others are part of normal operation.
 _FAULTS = (DropReason.UNDECODABLE, DropReason.INFERENCE_FAILED, DropReason.OUT_OF_MEMORY)
 _MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """What is told.
-
-    failure: why the last transition failed, empty if it did not. loading: what is being loaded.
-    model: what is set, and of the bundle once it is known. frames: of all cameras since the node
-    started. active_s: seconds since it was activated, None while it is not active. report: None
-    while there is no model; thresholds neither.
-    """
+    """All that a message reports."""
 
     node_name: str
     state: str
+    #: Why the last transition failed; empty if it did not.
     failure: str
+    #: The model's parameters, and values of its bundle once it is loaded.
     model: Mapping[str, str]
+    #: Of all cameras since the node started.
     frames: FrameReport
+    #: What is being loaded; empty while nothing is.
     loading: str = ""
+    #: Seconds since it was activated, None while it is not active.
     active_s: float | None = None
+    #: None while there is no model.
     report: PipelineReport | None = None
+    #: None while there is no model.
     thresholds: Thresholds | None = None
     memory: MemoryUse = field(default_factory=lambda: MemoryUse(None, None, None))
     uses_gpu: bool = False
 
 
 class Diagnostics:
-    """Remembers the counts of its last message, to see what went wrong since."""
+    """Makes the messages; remembers the counts of the last one, to see what failed since."""
 
     def __init__(self) -> None:
         self._before: dict[str, tuple[int, int]] = {}
 
     def message(self, status: NodeStatus, header: Header) -> DiagnosticArray:
-        """The node's status first, then one for each camera that has a name."""
+        """Make the node's status, followed by one for each camera that has a name."""
         cameras = {} if status.report is None else status.report.cameras
         found = {name: self._findings(name, each, status) for name, each in cameras.items()}
-        level, summary = _verdict(status, found)
-        told = [_status(f"{status.node_name}: segmentation", level, summary, _values(status))]
-        told += [
+        level, summary = _summary(status, found)
+        statuses = [_status(f"{status.node_name}: segmentation", level, summary, _values(status))]
+        statuses += [
             _camera_status(status, name, camera, found[name])
             for name, camera in cameras.items()
             if name
         ]
-        return DiagnosticArray(header=header, status=told)
+        return DiagnosticArray(header=header, status=statuses)
 
     def _findings(self, name: str, camera: CameraReport, status: NodeStatus) -> list[Finding]:
         frames = camera.frames
@@ -72,7 +73,7 @@ class Diagnostics:
         return list(findings(camera, interval, status.active_s, status.thresholds))
 
 
-def _verdict(status: NodeStatus, found: Mapping[str, list[Finding]]) -> tuple[bytes, str]:
+def _summary(status: NodeStatus, found: Mapping[str, list[Finding]]) -> tuple[bytes, str]:
     if status.failure:
         return DiagnosticStatus.ERROR, f"{status.state}: {status.failure}"
     if status.state != "active":
@@ -94,17 +95,22 @@ def _active_but(words: list[str]) -> str:
 def _camera_status(
     status: NodeStatus, name: str, camera: CameraReport, found: list[Finding]
 ) -> DiagnosticStatus:
-    told = f"{status.node_name}: camera {name}"
+    full_name = f"{status.node_name}: camera {name}"
     values = {"state": status.state, **_frame_values(camera.frames), **_age_values(camera)}
     if status.state != "active":
-        return _status(told, DiagnosticStatus.WARN, status.state, values)
+        return _status(full_name, DiagnosticStatus.WARN, status.state, values)
     words = [finding.words for finding in found]
-    return _status(told, worst(each.level for each in found), _active_but(words), values)
+    return _status(full_name, worst(each.level for each in found), _active_but(words), values)
 
 
 def _status(name: str, level: bytes, message: str, values: Mapping[str, str]) -> DiagnosticStatus:
-    told = [KeyValue(key=key, value=value) for key, value in values.items()]
-    return DiagnosticStatus(level=level, name=name, message=message, hardware_id="", values=told)
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        message=message,
+        hardware_id="",
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
 
 
 def _values(status: NodeStatus) -> dict[str, str]:
@@ -141,9 +147,9 @@ def _age_values(camera: CameraReport) -> dict[str, str]:
 
 def _report_values(report: PipelineReport) -> dict[str, str]:
     values = {}
-    for stage, latency in report.stages.items():
-        values[f"step {stage} median ms"] = f"{latency.median_ms:.1f}"
-        values[f"step {stage} p95 ms"] = f"{latency.p95_ms:.1f}"
+    for step, latency in report.steps.items():
+        values[f"step {step} median ms"] = f"{latency.median_ms:.1f}"
+        values[f"step {step} p95 ms"] = f"{latency.p95_ms:.1f}"
     if "" in report.cameras:
         values |= _age_values(report.cameras[""])
     return {

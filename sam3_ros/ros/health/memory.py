@@ -1,4 +1,4 @@
-"""How much memory a process has."""
+"""The memory that a process uses."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from typing import Any
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes; None where the system does not tell. gpu: of this process on all GPUs."""
+    """Bytes; None if the system does not report them."""
 
     resident: int | None
     resident_peak: int | None
+    #: Of this process on all GPUs.
     gpu: int | None
 
 
 def memory_use(ask_gpu: bool) -> MemoryUse:
-    """Of this process, now. The GPU is asked only where a backend runs on it."""
+    """Measure this process. ask_gpu: query the GPU too, as a backend runs on it."""
     resident, peak = resident_bytes("self")
     return MemoryUse(resident, peak, _gpu_bytes() if ask_gpu else None)
 
 
 def resident_bytes(process: int | str) -> tuple[int | None, int | None]:
-    """Now, and at its most so far; None where the system does not tell. process: its id."""
+    """Return the present and the peak value, bytes; None if the system does not report them.
+
+    process: its id, or "self".
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     except OSError:  # not Linux, or it has ended
@@ -42,11 +46,11 @@ def _bytes_of(field: str, status: str) -> int | None:
 
 @cache
 def _nvml() -> Any:
-    """NVIDIA's library that tells of GPUs, None without it (`pip install nvidia-ml-py`)."""
+    """Return NVIDIA's management library, None without it (`pip install nvidia-ml-py`)."""
     try:
         library = import_module("pynvml")
         library.nvmlInit()
-    except Exception:  # not installed, no driver, a board without it
+    except Exception:  # not installed, no driver, or a board without it
         return None
     return library
 

@@ -1,29 +1,32 @@
-"""When /diagnostics is told, and what of it the log says too."""
+"""When /diagnostics is published, and what of it is logged too."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
-from sam3_ros.ros.health.level_log import LevelLog
 
 SECONDS_BETWEEN_LOADING_LOGS = 3.0
+# A level that changes every second is logged once in this time.
+SECONDS_BETWEEN_LEVEL_LOGS = 5.0
 
 
 class DiagnosticsTopic:
-    """Every diagnostics_period seconds, for as long as the node lives."""
+    """Publishes every diagnostics_period seconds, for as long as the node lives."""
 
     def __init__(self, node: Node, status: Callable[[], NodeStatus]) -> None:
         self._node = node
         self._status = status
         self._diagnostics = Diagnostics()
-        self._levels = LevelLog(node.get_logger())
+        self._level_log = LevelLog(node.get_logger())
         self._publisher = node.create_publisher(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
         )
@@ -37,17 +40,45 @@ class DiagnosticsTopic:
         status = self._status()
         header = Header(stamp=self._node.get_clock().now().to_msg())
         message = self._diagnostics.message(status, header)
-        self._log_levels(status, message)
-        self._publisher.publish(message)
-
-    def _log_levels(self, status: NodeStatus, message: DiagnosticArray) -> None:
         if status.active_s is None:
-            self._levels.forget()
-            return
-        for each in message.status[1:] or message.status:
-            self._levels.tell(each)
+            self._level_log.reset()
+        else:
+            for each in message.status[1:] or message.status:
+                self._level_log.log(each)
+        self._publisher.publish(message)
 
     def _log_loading(self) -> None:
         loading = self._status().loading
         if loading:
             self._node.get_logger().info(f"loading {loading}")
+
+
+class LevelLog:
+    """Logs when a status gets worse or better, and not more often than people can read."""
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+        # By the status's name: the level that was logged last, OK before the first, and when.
+        self._logged: dict[str, tuple[bytes, float]] = {}
+
+    def log(self, status: DiagnosticStatus) -> None:
+        """Log the status if its level is not the one that was logged last."""
+        level, when = self._logged.get(status.name, (DiagnosticStatus.OK, float("-inf")))
+        now = time.monotonic()
+        if status.level == level or now - when < SECONDS_BETWEEN_LEVEL_LOGS:
+            return
+        self._logged[status.name] = (status.level, now)
+        # The logger names the node; the camera is named here.
+        of = status.name.rpartition(": ")[2]
+        text = f"{of}: {status.message}" if of.startswith("camera ") else status.message
+        # Three lines: rclpy allows one severity for each line of code.
+        if status.level == DiagnosticStatus.ERROR:
+            self._logger.error(text)
+        elif status.level == DiagnosticStatus.WARN:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)
+
+    def reset(self) -> None:
+        """Forget all levels: the node is no longer active, which is logged elsewhere."""
+        self._logged.clear()

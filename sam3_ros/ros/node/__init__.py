@@ -1,1 +1,1 @@
-"""What holds the node together: pipeline, lifecycle, process."""
+"""The parts of a running node: model, pipeline, lifecycle, process."""

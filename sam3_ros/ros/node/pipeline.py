@@ -1,4 +1,4 @@
-"""What a configured node holds: the model, the topics and the thread between them."""
+"""What a configured node has: the model, the topics, and the thread between them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from contextlib import ExitStack
 from functools import partial
 
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.answers.outputs import Outputs
+from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frames.ledger import FrameLedger
@@ -20,10 +23,8 @@ from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
 from sam3_ros.ros.frames.seen import FramesSeen
-from sam3_ros.ros.frames.subscriptions import CameraSubscriptions
 from sam3_ros.ros.frames.work import CameraMessage
 from sam3_ros.ros.frames.worker import InferenceWorker
-from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.cv_bridge import choose_converter
 from sam3_ros.ros.parameters.parameters import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
@@ -33,12 +34,8 @@ from sam3_ros.ros.prompts.rules import PromptRules
 MEBIBYTE = 2**20
 
 
-class HalfClosedError(Sam3RosError):
-    """A frame was in work for too long when the pipeline was closed; what is left is of no use."""
-
-
 class Pipeline:
-    """Made in on_configure, closed in on_cleanup. Frames are answered while it is active."""
+    """Made in on_configure, closed in on_cleanup; answers frames while it is active."""
 
     def __init__(
         self,
@@ -47,14 +44,15 @@ class Pipeline:
         segmenter: Segmenter,
         configuration: Callable[[], NodeConfiguration],
     ) -> None:
-        """Owns the segmenter from now on. ledgers: of each camera in the configuration.
+        """Take over the segmenter: it is closed with the pipeline, or if this raises.
 
-        Raises PromptError for prompts it cannot ask.
+        ledgers: by the name of each camera in the configuration. Raises PromptError for prompts of
+        the configuration that cannot be asked.
         """
         self._node, self._segmenter, self._configuration = node, segmenter, configuration
         self._cameras = configuration().camera_set()
         self._ledgers = {name: ledgers[name] for name in self._cameras.names}
-        self._activity, self._is_left = Activity(), False
+        self._activity = Activity()
         self._memory, self._queue = FrameMemory(self._memory_limits), FrameQueue()
         self.prompts = ActivePrompts(self._cameras.names)
         with ExitStack() as undo:
@@ -66,38 +64,39 @@ class Pipeline:
             )
             self.inbox = self._make_inbox(undo)
             self._worker = self._make_worker(undo)
-            self._subscriptions = CameraSubscriptions(node, configuration(), self._on_image)
+            self._subscriptions = [self._subscribe(camera) for camera in self._cameras]
             self._closing = undo.pop_all()
 
     def activate(self) -> None:
-        """Raises HalfClosedError once close() was called: nothing would be answered."""
-        if self._is_left:
-            raise HalfClosedError("the node was being cleaned up: clean up again, then configure")
+        """Answer the frames that come from now on."""
         self._activity.switch(True)
 
     def deactivate(self) -> None:
-        """From now on no answer is published; a frame that is in work ends as dropped."""
+        """Publish no answer from now on; a frame in work ends as dropped."""
         self._activity.switch(False)
         self._worker.discard()
         self._memory.clear()
 
     def settings_changed(self) -> None:
-        """The configuration is another."""
+        """Apply a changed configuration, as far as it is not read anew for each frame."""
         self._memory.trim()
-        self._tell_labels()
+        self._publish_labels()
 
     def close(self, timeout: float) -> bool:
-        """Free everything, topics first. False, and the model kept, if the thread does not end."""
-        self._is_left = True
+        """Free everything, topics first.
+
+        False, and the model is kept, if the thread does not end within the timeout, s.
+        """
         self.deactivate()
-        self._subscriptions.destroy()
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
         if not self._worker.stop(timeout):
             return False
         self._closing.close()
         return True
 
     def report(self) -> PipelineReport:
-        """How things are now; from any thread."""
+        """Report the present state; from any thread."""
         now = time.monotonic()
         clicks_waiting, oldest_click = self._queue.clicks()
         kept_frames, kept_frame_bytes = self._memory.size()
@@ -114,7 +113,7 @@ class Pipeline:
             kept_frame_bytes=kept_frame_bytes,
             kept_texts=texts.texts,
             kept_text_bytes=texts.nbytes,
-            stages=self._answerer.latencies.report(),
+            steps=self._answerer.latencies.report(),
             last_error=self._worker.last_error,
         )
 
@@ -137,7 +136,12 @@ class Pipeline:
         return made
 
     def _make_answerer(self) -> FrameAnswerer:
-        self._converter = self._chosen_converter()
+        choice = choose_converter()
+        if choice.why_not_cv_bridge:
+            self._node.get_logger().info(
+                f"no cv_bridge here ({choice.why_not_cv_bridge}): our own converter reads images"
+            )
+        self._converter = choice.converter
         return FrameAnswerer(
             FrameTools(
                 segmenter=self._segmenter,
@@ -162,8 +166,8 @@ class Pipeline:
         inbox = PromptInbox(self._node, self.prompts, rules)
         undo.callback(inbox.destroy)
         inbox.ask_parameter(self._configuration().prompt_entries())
-        self._tell_labels()
-        self.prompts.on_change(self._tell_labels)
+        self._publish_labels()
+        self.prompts.on_change(self._publish_labels)
         return inbox
 
     def _make_worker(self, undo: ExitStack) -> InferenceWorker:
@@ -176,16 +180,27 @@ class Pipeline:
             lambda: self._configuration().max_rate,
             lambda: self._node.get_clock().now().nanoseconds,
         )
-        undo.callback(worker.stop, 0.0)  # idle, unless close() has waited for it
+        undo.callback(worker.stop, 0.0)  # it is idle, or close() has waited for it
         return worker
 
-    def _chosen_converter(self) -> ImageConverter:
-        choice = choose_converter()
-        if choice.why_not_cv_bridge:
-            self._node.get_logger().info(
-                f"no cv_bridge here ({choice.why_not_cv_bridge}): our own converter reads images"
-            )
-        return choice.converter
+    def _subscribe(self, camera: Camera) -> Subscription:
+        """Subscribe to the newest image only: an old one is of no use to a robot."""
+        settings = self._configuration()
+        reliable = settings.image_reliability == "reliable"
+        qos = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+        # Resolved first, so that a remapping of `image` applies to the compressed topic too.
+        topic, kind = self._node.resolve_topic_name(camera.image_topic), Image
+        if settings.image_transport == "compressed":
+            topic, kind = f"{topic}/compressed", CompressedImage
+        callback = partial(self._on_image, camera.name)
+        subscription = self._node.create_subscription(kind, topic, callback, qos)
+        self._node.get_logger().info(
+            f"images come from {subscription.topic_name} ({settings.image_reliability})"
+        )
+        return subscription
 
     def _memory_limits(self) -> MemoryLimits:
         settings = self._configuration()
@@ -195,7 +210,7 @@ class Pipeline:
         self._frames.note(camera, message.header.frame_id)
         self._worker.receive(message, camera)
 
-    def _tell_labels(self) -> None:
+    def _publish_labels(self) -> None:
         for outputs in self._outputs.values():
             outputs.tell_labels()
 

@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import rclpy
-from rclpy.executors import Executor, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from sam3_ros.ros.node.callback_threads import CallbackThreads
+from sam3_ros.ros.node.rclpy_internals import CallbackThreads
 
 MEBIBYTE = 2**20
 # <malloc.h>
@@ -29,38 +28,39 @@ _JOIN_SECONDS, _CALLBACK_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
 
 
 class ProcessEnd:
-    """Called with an exit code from any thread or signal handler: the process ends with it."""
+    """Ends the process with an exit code; may be called in any thread or signal handler."""
 
     def __init__(self) -> None:
         self._codes: list[int] = []
-        # The system may hand a signal to any thread, and Python's handler runs in the main one,
-        # which no lock lets go for that; a pipe that every signal writes to does.
+        # The system may hand a signal to any thread, but Python's handler runs in the main one,
+        # and waiting for a lock there does not end for that. Reading a pipe that every signal
+        # writes to does.
         self._heard, self._said = os.pipe()
         os.set_blocking(self._said, False)
 
     def __call__(self, code: int = 0) -> None:
-        """The first call counts."""
+        """End with this code, unless another was given before."""
         self._codes.append(code)
-        with suppress(BlockingIOError):  # full of what nobody has read yet
+        with suppress(BlockingIOError):  # the pipe is full, so wait() will read it
             os.write(self._said, b"\0")
 
     def by_signals(self, *numbers: signal.Signals) -> None:
-        """Let these end the process, with exit code 0. For the main thread."""
+        """Let these signals end the process, with exit code 0. For the main thread."""
         signal.set_wakeup_fd(self._said, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, lambda *_: self())
 
     def wait(self) -> int:
-        """The exit code, once it is called. For the main thread."""
+        """Wait for a call and return its exit code. For the main thread."""
         while not self._codes:
             os.read(self._heard, 1)
         return self._codes[0]
 
 
 def keep_image_memory() -> None:
-    """Let glibc reuse the memory of images rather than map it anew for each message.
+    """Let glibc reuse the memory of images instead of mapping it anew for each message.
 
-    A 1080p image costs a quarter of the CPU time this way. No effect with another C library.
+    A 1080p image then costs a quarter of the CPU time. No effect with another C library.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -69,9 +69,9 @@ def keep_image_memory() -> None:
 
 
 def return_memory() -> None:
-    """Give what was freed back to the system, which glibc does not do by itself.
+    """Return freed memory to the system, which glibc does not do by itself.
 
-    It would keep what a model took: in as many pieces as threads have used it one after the other.
+    It would keep what a model used, once for each thread that has used one.
     """
     gc.collect()
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -80,17 +80,17 @@ def return_memory() -> None:
 
 
 def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -> int:
-    """Spin the node until SIGINT or SIGTERM, or until it calls the end that it was made with.
+    """Spin the node until SIGINT or SIGTERM, or until it calls the ProcessEnd it was made with.
 
-    Exit code: 0 after a signal, what the node called the end with, 1 if it could not be made or
-    broke. The node has release(timeout) -> bool, which frees what it holds; where that or a
+    Returns the exit code: 0 after a signal, the node's own code, or 1 if it could not be made or
+    broke. The node must have release(timeout) -> bool, which frees what it holds; if that or a
     callback takes too long, the process ends without it.
     """
     end = ProcessEnd()
     end.by_signals(signal.SIGINT, signal.SIGTERM)
     keep_image_memory()
     try:
-        # Our own handlers: rclpy's would end the executor under a callback that is at work.
+        # Our own handlers: rclpy's would end the executor while a callback runs.
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = make_node(end)
     except Exception as error:
@@ -102,9 +102,9 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
 
 @contextmanager
 def signals_end_at_once() -> Iterator[None]:
-    """SIGINT and SIGTERM end the process as they do without a handler, in whatever it is.
+    """Let SIGINT and SIGTERM end the process at once inside the block, as without a handler.
 
-    For work in which no Python runs, and so no handler of ours.
+    For work during which no Python code runs, and so no handler of ours.
     """
     libc = ctypes.CDLL(None)
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -133,10 +133,10 @@ def _spin(node: Any, end: ProcessEnd) -> int:
     thread = threading.Thread(target=spin, name="executor", daemon=True)
     thread.start()
     code = end.wait()
-    # In this order: to end while a thread spins, or with the node alive, sometimes aborts.
-    Executor.shutdown(executor, 0.0)
+    # In this order: ending while a thread spins, or while the node exists, sometimes aborts.
+    executor.end_spinning()
     thread.join(_JOIN_SECONDS)
-    idle = not thread.is_alive() and _callbacks_end(executor)
+    idle = not thread.is_alive() and executor.callbacks_ended(_CALLBACK_SECONDS)
     if not idle or not node.release(_RELEASE_SECONDS):
         _end_at_once(node, code)
     node.destroy_node()
@@ -144,19 +144,8 @@ def _spin(node: Any, end: ProcessEnd) -> int:
     return code
 
 
-def _callbacks_end(executor: MultiThreadedExecutor) -> bool:
-    """Wait a while for what the executor's own threads do.
-
-    Its own shutdown waits without end (rclpy 9) or not at all (rclpy 7).
-    """
-    waiting = threading.Thread(target=executor._executor.shutdown, daemon=True)
-    waiting.start()
-    waiting.join(_CALLBACK_SECONDS)
-    return not waiting.is_alive()
-
-
 def _end_at_once(node: Any, code: int) -> None:
-    """The model is at work in a thread that cannot be interrupted: leave it to the system."""
+    """End although a thread is in the model, which cannot be interrupted."""
     node.get_logger().warning("ending in the middle of a frame or of loading a bundle")
     sys.stdout.flush()
     sys.stderr.flush()

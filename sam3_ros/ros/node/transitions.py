@@ -1,81 +1,105 @@
-"""Transitions that say why they failed.
+"""Transitions that report why they failed, and the state that they lead to.
 
-rclpy turns an exception in a transition into ERROR without a word, and a node that went through
+rclpy turns an exception in a transition into ERROR without logging it, and a node that went through
 error processing may be gone for good. Here it is logged and becomes FAILURE, which leads back to
-the state before, so that the cause can be set right and the transition tried again.
+the state before, so that the cause can be removed and the transition tried again.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Protocol, TypeAlias
 
-from lifecycle_msgs.srv import ChangeState
-from rclpy.callback_groups import CallbackGroup
-from rclpy.impl.implementation_singleton import rclpy_implementation
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.ros.frames.worker import described
+from sam3_ros.ros.locks import Lock
+
+_STATE_DURING = {
+    "configure": "configuring",
+    "activate": "activating",
+    "deactivate": "deactivating",
+    "cleanup": "cleaningup",
+    "shutdown": "shuttingdown",
+    "error": "errorprocessing",
+}
+_STATE_AFTER = {
+    "configure": "inactive",
+    "activate": "active",
+    "deactivate": "inactive",
+    "cleanup": "unconfigured",
+    "shutdown": "finalized",
+    "error": "unconfigured",
+}
 
 
-class ReportsFailure(Protocol):
-    """What a node with such transitions has."""
+class LifecycleRecord:
+    """The node's state, and why its last transition failed; for any thread."""
 
-    def transition_begins(self, transition: str) -> None: ...
+    def __init__(self, lock: Lock, logger: Any) -> None:
+        """lock: NodeLock.NODE, under which whoever reads both sees them change together."""
+        self._lock = lock
+        self._logger = logger
+        self._state = self._state_before = "unconfigured"
+        self._failure = ""
 
-    def transition_failed(self, transition: str, error: Exception) -> None: ...
+    @property
+    def state(self) -> str:
+        """`unconfigured`, `inactive`, `active`, `finalized`, or a transition's, `configuring`."""
+        with self._lock:
+            return self._state
 
-    def transition_succeeded(self, transition: str) -> None: ...
+    @property
+    def failure(self) -> str:
+        """Why the last transition that ended failed; empty if it succeeded."""
+        with self._lock:
+            return self._failure
+
+    def begin(self, transition: str) -> None:
+        with self._lock:
+            self._state_before, self._state = self._state, _STATE_DURING[transition]
+
+    def succeed(self, transition: str) -> None:
+        with self._lock:
+            self._state, self._failure = _STATE_AFTER[transition], ""
+        self._logger.info(_STATE_AFTER[transition])
+
+    def fail(self, transition: str, error: Exception) -> None:
+        failure = f"{transition} failed: {described(error)}"
+        with self._lock:
+            # A failed shutdown ends there all the same (rcl_lifecycle's default state machine).
+            self._state = "finalized" if transition == "shutdown" else self._state_before
+            self._failure = failure
+        self._logger.error(failure)
+        if not isinstance(error, Sam3RosError):
+            self._logger.error("".join(traceback.format_exception(error)))
+
+
+class HasLifecycleRecord(Protocol):
+    """A node whose transitions are recorded."""
+
+    lifecycle: LifecycleRecord
 
 
 Transition: TypeAlias = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
 
-def told(transition: Callable[[Any], None]) -> Transition:
-    """Make a callback `on_...` of a method that returns when all went well, and else raises."""
+def recorded(transition: Callable[[Any], None]) -> Transition:
+    """Make a callback `on_...` of a method that returns if all went well and raises otherwise."""
 
     @wraps(transition)
-    def run(node: ReportsFailure, _state: LifecycleState) -> TransitionCallbackReturn:
+    def run(node: HasLifecycleRecord, _state: LifecycleState) -> TransitionCallbackReturn:
         name = transition.__name__.removeprefix("on_")
-        node.transition_begins(name)
+        node.lifecycle.begin(name)
         try:
             transition(node)
         except Exception as error:
-            node.transition_failed(name, error)
+            node.lifecycle.fail(name, error)
             return TransitionCallbackReturn.FAILURE
-        node.transition_succeeded(name)
+        node.lifecycle.succeed(name)
         return TransitionCallbackReturn.SUCCESS
 
     return run
-
-
-def survive_impossible_transitions(node: LifecycleNode) -> None:
-    """Answer with success=False where the state does not allow the transition that is asked for.
-
-    Before Kilted rclpy lets the error out of the service's callback, which ends the executor: a
-    lifecycle manager that configures a node which started itself would end it.
-    """
-    service = node._service_change_state
-    change_state = service.callback
-
-    def checked(
-        request: ChangeState.Request, response: ChangeState.Response
-    ) -> ChangeState.Response:
-        try:
-            return change_state(request, response)
-        except rclpy_implementation.RCLError as error:
-            node.get_logger().error(f"transition {request.transition.id} refused: {error}")
-            response.success = False
-            return response
-
-    service.callback = checked
-
-
-def run_transitions_in(group: CallbackGroup, node: LifecycleNode) -> None:
-    """Let change_state be called in this group, so that the node's other callbacks go on meanwhile.
-
-    LifecycleNode passes no group on (rclpy 7 and 9), and its mixin has one for all its services:
-    then nobody could ask for the state of a node that configures.
-    """
-    service = node._service_change_state
-    service.callback_group = group
-    group.add_entity(service)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from sam3_ros.core.errors import Sam3RosError
+
+# Parameters of the entities that a node creates; rclpy declares those that it knows.
+_OF_ENTITIES = "qos_overrides."
 
 
 class ParameterError(Sam3RosError, ValueError):
@@ -83,3 +88,20 @@ class ParameterSpec:
     def _of_choices(self) -> str:
         number = "some" if isinstance(self.default, tuple) else "one"
         return f"{number} of {', '.join(self.choices)}"
+
+
+def unknown_parameters(declared: Sequence[str], given: Iterable[str]) -> list[str]:
+    """Return a warning for each name that was given at the start and that no node reads.
+
+    Most often it is misspelt; ROS ignores one that is set by -p or a file and never declared.
+    """
+    return [
+        f"no parameter '{name}', so it is ignored{_suggestion(name, declared)}"
+        for name in sorted(given)
+        if name not in declared and not name.startswith(_OF_ENTITIES)
+    ]
+
+
+def _suggestion(name: str, declared: Sequence[str]) -> str:
+    matches = get_close_matches(name, declared, n=1)
+    return f"; did you mean '{matches[0]}'?" if matches else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TypeAlias
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.prompts import Prompt
+from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, Source
 
 # 0 means nothing; 255 is not used, because label images commonly use it for "unknown".
@@ -54,7 +54,7 @@ class ActivePrompts:
     """The prompts in use; changed by the topics' callbacks and the inference thread."""
 
     def __init__(self, cameras: Sequence[str] = ("",)) -> None:
-        self._lock = threading.Lock()
+        self._lock = NodeLock.ACTIVE_PROMPTS.make()
         self._cameras = tuple(cameras)
         self._by_key: dict[Key, ActivePrompt] = {}
         self._remaining: dict[ActivePrompt, dict[str, _Remaining]] = {}

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.msg import ActivePrompt as ActivePromptMessage
 from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.msg import Prompts, PromptStatus
+from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Key, Snapshot
 from sam3_ros.ros.prompts.entries import PromptEntries
 from sam3_ros.ros.prompts.messages import (
@@ -223,12 +223,15 @@ class PromptInbox:
                 if stamp_ns is not None:
                     jobs[name, stamp_ns].append(active)
         for (name, stamp_ns), clicks in jobs.items():
-            try:
-                self._rules.frames.answer_now(tuple(clicks), name, stamp_ns)
-            except PromptError as error:
-                for active in clicks:
-                    self._prompts.remove(active, name)
-                    self.refuse(header, active.prompt.id, str(error), name)
+            self._answer_on(header, tuple(clicks), name, stamp_ns)
+
+    def _answer_on(self, header: Header, clicks: Snapshot, camera: str, stamp_ns: int) -> None:
+        try:
+            self._rules.frames.answer_now(clicks, camera, stamp_ns)
+        except PromptError as error:
+            for active in clicks:
+                self._prompts.remove(active, camera)
+                self.refuse(header, active.prompt.id, str(error), camera)
 
     def _publish_status(self, header: Header, prompt_id: str, reason: str, camera: str) -> None:
         self._status.publish(
@@ -251,7 +254,7 @@ class ActivePromptsTopic:
     def __init__(self, node: Node, prompts: ActivePrompts) -> None:
         self._node = node
         self._prompts = prompts
-        self._lock = threading.Lock()
+        self._lock = NodeLock.ACTIVE_PROMPTS_TOPIC.make()
         self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # each is made only once
         self._listed: Snapshot | None = None
         self._publisher: Publisher | None = node.create_publisher(

@@ -17,9 +17,13 @@ from sam3_ros.core.errors import ImageError, InferenceError, PromptError
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
 from sam3_ros.ros.frames.queue import FrameQueue
-from sam3_ros.ros.frames.rate_limit import RateLimit
 from sam3_ros.ros.frames.work import Clicks, Frame
-from sam3_ros.ros.frames.worker import InferenceWorker, described
+from sam3_ros.ros.frames.worker import (
+    InferenceWorker,
+    RateLimit,
+    described,
+    is_out_of_memory,
+)
 
 MILLISECOND = 1_000_000
 
@@ -402,3 +406,22 @@ def test_a_cause_that_the_error_tells_is_not_told_twice():
         raise InferenceError("camera front: no image") from ImageError("no image")
     except InferenceError as error:
         assert described(error) == "camera front: no image"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : BFCArena::AllocateRawInternal Failed to "
+        "allocate memory for requested buffer of size 939524096",
+        "std::bad_alloc",
+        "CUDA failure 2: out of memory",
+        "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+        "error: (-4:Insufficient memory) Failed to allocate 8294400 bytes",
+    ],
+)
+def test_memory_that_ran_out_is_known_by_its_words_also_as_a_cause(text):
+    failed = InferenceError("stage 'decoder' failed while it ran")
+    assert not is_out_of_memory(failed)
+    failed.__cause__ = RuntimeError(text)
+    assert is_out_of_memory(failed)
+    assert is_out_of_memory(MemoryError())

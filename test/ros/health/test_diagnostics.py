@@ -8,11 +8,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header
 
 from sam3_ros.ros.frames.ledger import DropReason, FrameLedger, joint_report
-from sam3_ros.ros.frames.report import CameraReport, PipelineReport, StageLatency
+from sam3_ros.ros.frames.report import CameraReport, PipelineReport, StepLatency
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
-from sam3_ros.ros.health.health import Thresholds
-from sam3_ros.ros.health.level_log import LevelLog
+from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import MemoryUse, memory_use
+from sam3_ros.ros.health.topic import LevelLog
 from sam3_ros.ros.parameters.parameters import configuration
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -36,7 +36,7 @@ def report_of(
         kept_frame_bytes=5 * 2**20,
         kept_texts=4,
         kept_text_bytes=2**19,
-        stages={"image": StageLatency(12.34, 20.0)},
+        steps={"image": StepLatency(12.34, 20.0)},
         last_error="",
     )
 
@@ -265,21 +265,21 @@ def status(level: bytes, message: str, name: str = "node") -> DiagnosticStatus:
 
 def test_a_level_that_changes_is_logged_once(monkeypatch):
     lines, now = Lines(), [0.0]
-    monkeypatch.setattr("sam3_ros.ros.health.level_log.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sam3_ros.ros.health.topic.time.monotonic", lambda: now[0])
     log = LevelLog(lines)
     for level, words in [(OK, "well"), (WARN, "slow"), (WARN, "slower"), (WARN, "slow")]:
-        log.tell(status(level, words))
+        log.log(status(level, words))
     assert lines.lines == [("warning", "slow")]
     now[0] = 10.0
     for level, words in [(ERROR, "silent"), (OK, "well"), (ERROR, "silent"), (OK, "well")]:
-        log.tell(status(level, words))
+        log.log(status(level, words))
     assert lines.lines[1:] == [("error", "silent")]
     now[0] = 20.0
-    log.tell(status(OK, "well"))
-    log.tell(status(WARN, "slow", "another"))
+    log.log(status(OK, "well"))
+    log.log(status(WARN, "slow", "another"))
     assert lines.lines[2:] == [("info", "well"), ("warning", "slow")]
-    log.forget()
-    log.tell(status(WARN, "slow"))
+    log.reset()
+    log.log(status(WARN, "slow"))
     assert lines.lines[4:] == [("warning", "slow")]
 
 
@@ -287,7 +287,7 @@ def test_the_log_says_which_camera():
     lines = Lines()
     log = LevelLog(lines)
     for camera in ("front", "left"):
-        log.tell(status(WARN, "active, but slow", f"/node: camera {camera}"))
-    log.tell(status(WARN, "active, but slow", "/node: segmentation"))
+        log.log(status(WARN, "active, but slow", f"/node: camera {camera}"))
+    log.log(status(WARN, "active, but slow", "/node: segmentation"))
     told = [f"camera {camera}: active, but slow" for camera in ("front", "left")]
     assert [words for _, words in lines.lines] == [*told, "active, but slow"]

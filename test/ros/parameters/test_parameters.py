@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_domains import own_domain
 
+from sam3_ros.ros.node.rclpy_internals import parameter_names
 from sam3_ros.ros.parameters.parameters import (
     DEFAULTS,
     SPECS,
@@ -24,8 +25,7 @@ from sam3_ros.ros.parameters.parameters import (
     read_configuration,
     updated_configuration,
 )
-from sam3_ros.ros.parameters.spec import Changes, ParameterError
-from sam3_ros.ros.parameters.unknown import unknown_parameters
+from sam3_ros.ros.parameters.spec import Changes, ParameterError, unknown_parameters
 
 CONFIG = Path(__file__).parents[3] / "config" / "segmentation.yaml"
 
@@ -75,7 +75,7 @@ def test_descriptors(spec):
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
         ({"bundle": None}, r"'bundle' expects str, got None"),
         ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
-        ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}': .*; got \['1'\]"),
+        ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}', .*, got \['1'\]"),
     ],
 )
 def test_bad_values_are_refused_with_the_reason(values, reason):
@@ -159,7 +159,7 @@ def test_a_wrong_type_in_a_file_is_refused(tmp_path, line, reason):
 def test_a_parameter_that_nobody_reads_is_told(tmp_path, line, told):
     with node_with(written(tmp_path, line)) as node:
         declare_parameters(node)
-        words = unknown_parameters(node)
+        words = unknown_parameters(*parameter_names(node))
         assert [each[: len(told[0])] for each in words] == told
 
 

@@ -15,39 +15,47 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 @dataclass(frozen=True)
 class Limit:
-    """Above `warn` it is a warning, above `error` an error."""
+    """The bounds of a figure: above `warn` it is a warning, above `error` an error."""
 
     warn: float
     error: float
+
+    @classmethod
+    def or_never(cls, warn: float, error: float) -> Limit:
+        """Make one of two parameters of which 0 means never."""
+        return cls(warn or float("inf"), error or float("inf"))
 
     def level(self, value: float) -> bytes:
         return ERROR if value > self.error else WARN if value > self.warn else OK
 
     def crossed(self, value: float) -> float:
-        """The limit that is exceeded."""
+        """Return the higher bound that the value exceeds."""
         return self.error if value > self.error else self.warn
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """latency: p95 in milliseconds. silence: seconds. failed: share of the frames, 0 to 1."""
+    """The limits of a camera's figures."""
 
+    #: Of the p95 latency, milliseconds.
     latency: Limit
+    #: Of the time without an image, seconds.
     silence: Limit
+    #: Of the share of frames that failed, 0 to 1.
     failed: Limit
 
     @classmethod
     def of(cls, configuration: NodeConfiguration) -> Thresholds:
         return cls(
-            _limit_or_never(configuration.latency_warn_ms, configuration.latency_error_ms),
-            _limit_or_never(configuration.silence_warn_s, configuration.silence_error_s),
+            Limit.or_never(configuration.latency_warn_ms, configuration.latency_error_ms),
+            Limit.or_never(configuration.silence_warn_s, configuration.silence_error_s),
             Limit(configuration.failed_warn, configuration.failed_error),
         )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be, in words."""
+    """A figure above its limit, in words."""
 
     level: bytes
     words: str
@@ -55,16 +63,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Interval:
-    """Frames of a camera that ended since the last message; failed: without an answer."""
+    """The frames of a camera that ended since the last message."""
 
     ended: int
+    #: Those of them that could not be answered though they should have been.
     failed: int
 
 
 def findings(
     camera: CameraReport, interval: Interval, active_s: float, thresholds: Thresholds
 ) -> Iterator[Finding]:
-    """Of a camera of a node that has been active for so many seconds."""
+    """Yield the findings for a camera of a node that has been active for active_s seconds."""
     p95 = camera.frames.latency_p95
     if p95 is not None and (level := thresholds.latency.level(p95 * 1000)) != OK:
         allowed = thresholds.latency.crossed(p95 * 1000)
@@ -81,7 +90,3 @@ def findings(
 
 def worst(levels: Iterable[bytes]) -> bytes:
     return max(levels, default=OK)
-
-
-def _limit_or_never(warn: float, error: float) -> Limit:
-    return Limit(warn or float("inf"), error or float("inf"))

@@ -16,7 +16,7 @@ from rclpy.waitable import NumberOfEntities, Waitable
 from ros_domains import own_domain
 from std_msgs.msg import String
 
-from sam3_ros.ros.node.callback_threads import CallbackThreads
+from sam3_ros.ros.node.rclpy_internals import CallbackThreads
 
 
 @pytest.fixture

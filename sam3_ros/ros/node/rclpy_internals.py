@@ -1,0 +1,124 @@
+"""All uses of what rclpy does not document, in one place.
+
+Checked with rclpy 9.1.2 (Kilted) by running the tests, with 7.1.3 (Jazzy) and 3.3.15 (Humble) by
+reading their sources.
+
+| what                                       | without it                                          |
+| ------------------------------------------ | --------------------------------------------------- |
+| `MultiThreadedExecutor._make_handler`      | a topic that a transition destroys while its event  |
+|                                            | waits for a thread ends the executor                |
+| `MultiThreadedExecutor._executor`          | the process cannot wait for callbacks with a limit  |
+| `LifecycleNode._service_change_state`      | an impossible transition ends the executor; nobody  |
+|                                            | can ask for the state of a node that configures     |
+| `CallbackGroup.entities`                   | each cleanup leaks weak references                  |
+| `Node._parameters`, `._parameter_overrides`| misspelt parameters are ignored silently            |
+| `rclpy_implementation.RCLError`            | as for `_service_change_state`                      |
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy.callback_groups import CallbackGroup
+from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import Executor, MultiThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import get_logger
+from rclpy.node import Node
+
+# One for transitions, one for all other callbacks.
+_THREADS = 2
+
+
+class CallbackThreads(MultiThreadedExecutor):
+    """An executor whose callbacks may create and destroy topics while it spins.
+
+    rclpy's own ends with InvalidHandle if another thread destroys a topic after the executor has
+    listed its QoS events and before it waits for them or takes one (rclpy 7 and 9, executors.py),
+    or takes a message (rclpy 3, its issue 1142).
+    """
+
+    def __init__(self, context: Context | None = None) -> None:
+        super().__init__(_THREADS, context=context)
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        try:
+            super().spin_once(timeout_sec)
+        except InvalidHandle as error:
+            # The next round lists what exists then.
+            get_logger("sam3_ros").debug(f"a topic was destroyed before it was waited for: {error}")
+
+    def end_spinning(self) -> None:
+        """Let spin() return soon; callbacks that run go on.
+
+        Not by MultiThreadedExecutor.shutdown, which also waits for the callbacks: without a limit
+        in rclpy 9, not at all in rclpy 7.
+        """
+        Executor.shutdown(self, 0.0)
+
+    def callbacks_ended(self, timeout: float) -> bool:
+        """Wait for the callbacks that run; False if one still does after the timeout, s."""
+        waiting = threading.Thread(target=self._executor.shutdown, daemon=True)
+        waiting.start()
+        waiting.join(timeout)
+        return not waiting.is_alive()
+
+    def _make_handler(self, entity: Any, node: Any, take: Callable[[Any], Any], *more: Any) -> Any:
+        """Take nothing from what was destroyed: an error would leave its group blocked for ever."""
+
+        def take_if_it_exists(entity: Any) -> Any:
+            try:
+                return take(entity)
+            except InvalidHandle:
+                return None
+
+        return super()._make_handler(entity, node, take_if_it_exists, *more)
+
+
+def survive_impossible_transitions(node: LifecycleNode) -> None:
+    """Answer change_state with success=False if the state does not allow the transition.
+
+    Before Kilted rclpy lets the error out of the service's callback, which ends the executor: a
+    lifecycle manager that configures a node which started itself would end it.
+    """
+    service = node._service_change_state
+    change_state = service.callback
+
+    def checked(
+        request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return change_state(request, response)
+        except rclpy_implementation.RCLError as error:
+            node.get_logger().error(f"transition {request.transition.id} refused: {error}")
+            response.success = False
+            return response
+
+    service.callback = checked
+
+
+def run_transitions_in(group: CallbackGroup, node: LifecycleNode) -> None:
+    """Serve change_state in this group, so that the node's other callbacks go on meanwhile.
+
+    LifecycleNode has one group for all its services and takes none from its caller (rclpy 3, 7
+    and 9): nobody could ask for the state of a node that configures.
+    """
+    service = node._service_change_state
+    service.callback_group = group
+    group.add_entity(service)
+
+
+def forget_destroyed(group: CallbackGroup) -> None:
+    """Drop the weak references to destroyed entities, which rclpy 3, 7 and 9 keep in a group."""
+    dead = [reference for reference in list(group.entities) if reference() is None]
+    group.entities.difference_update(dead)
+
+
+def parameter_names(node: Node) -> tuple[list[str], list[str]]:
+    """Return the names that the node has declared, and those that were set when it started."""
+    return list(node._parameters), list(node._parameter_overrides)

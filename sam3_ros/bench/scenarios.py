@@ -7,7 +7,7 @@ are equal, all of them are), and "absent" that it is 1, which no score exceeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -19,6 +19,7 @@ from sam3_ros.core.segmenter.concept import exemplar_feeds, scores_of
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.timings import Timings
 
 Image = npt.NDArray[np.uint8]
 
@@ -91,11 +92,7 @@ def query_scores(
 ) -> npt.NDArray[np.float32]:
     """f32[Q] in [0, 1] of all queries."""
     text = segmenter.encode_text(prompt.text or "")
-    geometry = image.geometry(exemplar_feeds(prompt, image.transform))
-    tokens = {
-        "prompt": np.concatenate([text.features, geometry["features"]], axis=1),
-        "prompt_mask": np.concatenate([text.mask, geometry["mask"]], axis=1),
-    }
+    tokens = image.prompt_tokens(text, exemplar_feeds(prompt, image.transform))
     computed = image.compute(("logits", "presence"), tokens)
     return np.asarray(scores_of(computed["logits"], computed["presence"])[0], np.float32)
 
@@ -112,13 +109,13 @@ class SimulatedCameras:
         """Encode one more frame of this camera and ask."""
         embedding = self._segmenter.encode_image(self._views[camera])
         self._kept[camera] = embedding
-        return _ask(self._segmenter, embedding, asked, dict(self._segmenter.timings))
+        return _ask(self._segmenter, embedding, asked, embedding.timings)
 
 
 def new_frame(segmenter: Segmenter, image: Image, asked: Sequence[ScenarioPrompt]) -> Outcome:
     """Encode the image and ask."""
     embedding = segmenter.encode_image(image)
-    return _ask(segmenter, embedding, asked, dict(segmenter.timings))
+    return _ask(segmenter, embedding, asked, embedding.timings)
 
 
 def seen_frame(
@@ -195,11 +192,14 @@ def _ask(
     segmenter: Segmenter,
     embedding: ImageEmbedding,
     asked: Sequence[ScenarioPrompt],
-    steps: dict[str, float],
+    before: Mapping[str, float],
 ) -> Outcome:
-    segments = 0
+    """Ask one prompt after the other. before: seconds by step of what was done for this call."""
+    timings = Timings()
+    timings.absorb(before)
+    count = 0
     for each in asked:
-        segments += len(segmenter.ask(embedding, [each.prompt], each.threshold))
-        for step, seconds in segmenter.timings.items():
-            steps[step] = steps.get(step, 0.0) + seconds
-    return Outcome(steps, segments)
+        segments = segmenter.ask(embedding, [each.prompt], each.threshold)
+        timings.absorb(segments.timings)
+        count += len(segments)
+    return Outcome(timings.as_dict(), count)

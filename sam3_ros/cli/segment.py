@@ -1,4 +1,4 @@
-"""`sam3-ros segment`: ask picture files for words, points and boxes."""
+"""`sam3-ros segment`: segments picture files by words, points and boxes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.command import add_command
-from sam3_ros.cli.model_options import add_model_options, load_segmenter
+from sam3_ros.cli.model_options import add_model_options, configured_model
 from sam3_ros.cli.prompt_options import add_prompt_options, prompts_from
+from sam3_ros.cli.table import left, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -22,6 +23,7 @@ RESULTS_NAME = "segments.json"
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "segment",
@@ -53,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     prompts = prompts_from(options)
     folder = _folder(options.out)
     answers: list[dict[str, Any]] = []
-    with load_segmenter(options) as segmenter:
+    with configured_model(options).load() as segmenter:
         for image, stem in zip(options.images, _stems(options.images), strict=True):
             try:
                 answer = _segment(segmenter, image, prompts, options, folder / stem)
@@ -82,8 +84,8 @@ def _segment(
 
     rgb = read_rgb(image)
     embedding = segmenter.encode_image(rgb)
-    seconds = segmenter.timings
     segments = segmenter.ask(embedding, prompts, options.score_threshold)
+    seconds = {**embedding.timings, **segments.timings}
     values = {prompt.id: value for value, prompt in enumerate(prompts, start=1)}
     overlay, labels = Path(f"{target}_overlay.png"), Path(f"{target}_labels.png")
     write_png(overlay, draw_overlay(rgb, segments))
@@ -96,7 +98,7 @@ def _segment(
         "labels": str(labels),
         "label_values": values,
         "segments": [_described(segment, values) for segment in segments],
-        "seconds": {step: round(s, 6) for step, s in {**seconds, **segmenter.timings}.items()},
+        "seconds": {step: round(s, 6) for step, s in seconds.items()},
     }
 
 
@@ -116,9 +118,16 @@ def _report(answer: dict[str, Any], for_program: bool) -> None:
         print(f"sam3-ros: error: {answer['error']}", file=sys.stderr)
     elif not for_program:
         print(f"{answer['image']}: {len(answer['segments'])} segments -> {answer['overlay']}")
-        for segment in answer["segments"]:
-            corners = ", ".join(f"{corner:g}" for corner in segment["box"])
-            print(f"  {segment['label']:<20} {segment['score']:.3f}  box {corners}")
+        rows = [
+            (
+                found["label"],
+                f"{found['score']:.3f}",
+                "box " + ", ".join(map("{:g}".format, found["box"])),
+            )
+            for found in answer["segments"]
+        ]
+        for line in table([left(), right(), left()], rows, indent=2):
+            print(line)
 
 
 def _folder(path: Path) -> Path:
@@ -133,7 +142,7 @@ def _folder(path: Path) -> Path:
 
 
 def _stems(images: list[Path]) -> list[str]:
-    """One name per picture; those that several share get a number."""
+    """Return a name per picture, with a number where several share one."""
     stems: list[str] = []
     for image in images:
         stem, number = image.stem, 2

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.concept import keep_queries
+from sam3_ros.core.segmenter.embedding import joined_tokens
 from sam3_ros.core.segmenter.interactive import (
     choose_mask,
     is_ambiguous,
@@ -91,9 +92,7 @@ class StageChain:
     def answer(self, image: Image, question: ChainQuestion, asked: str) -> list[Segment]:
         """asked: "text" or "click", whose segments come back. What else the question holds is
         computed as well, unless the optimisations is to do only what is asked."""
-        settings = self._manifest.interactive
-        space = settings.prompt_space if settings else None
-        transform = ImageTransform(ImageSize(*image.shape[:2]), self._manifest.preprocessing, space)
+        transform = ImageTransform.of(ImageSize(*image.shape[:2]), self._manifest)
         values = {"pixel_values": _pixel_values(image, transform)}
         if not self._optimisations.necks_on_demand:
             self._compute(derived_names(self._stages, IMAGE_INPUTS), values)
@@ -133,10 +132,7 @@ class StageChain:
         }
         self._compute(TEXT_TOKENS, values)
         self._texts[text] = {name: values[name] for name in TEXT_TOKENS[:2]}
-        masks = [values[name].astype(np.bool_) for name in ("text_mask", "geometry_mask")]
-        features = [values[name] for name in ("text_features", "geometry_features")]
-        values["prompt"] = np.concatenate(features, axis=1)
-        values["prompt_mask"] = np.concatenate(masks, axis=1)
+        values |= joined_tokens(values)
 
     def _masks_of(
         self, values: dict[str, Array], kept: npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Can these prompts be asked of this bundle and an image of this size?"""
+"""Checks of a prompt against bundle and image, and of what the model computed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import InferenceError, PromptError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
-
-
-def require_finite(what: str, values: npt.NDArray[Any]) -> None:
-    """Raise InferenceError if any value is NaN or infinite."""
-    if not np.isfinite(values).all():
-        raise InferenceError(
-            f"the model's {what} are not all finite numbers: use a precision whose verification "
-            "passed (see `sam3-ros bundle inspect`), such as fp32"
-        )
-
 
 _MEANING = {"concept": "text and exemplar boxes", "interactive": "points and a box"}
 
@@ -54,13 +44,14 @@ def require_inside(prompt: Prompt, size: ImageSize) -> None:
 
 
 def boxes_of(prompt: Prompt) -> Sequence[Box]:
+    """Return the exemplars of a concept prompt, or the box of an interactive one if it has one."""
     if isinstance(prompt, InteractivePrompt):
         return (prompt.box,) if prompt.box is not None else ()
     return prompt.exemplars
 
 
 def clipped_box(box: Box, size: ImageSize, prompt_id: str) -> Box:
-    """The part of the box inside the image. Raises PromptError when there is none."""
+    """Return the part of the box inside the image. Raises PromptError when there is none."""
     inside = box.clipped_to(size)
     if inside is None:
         corners = ", ".join(f"{value:g}" for value in box.as_tuple())
@@ -69,3 +60,15 @@ def clipped_box(box: Box, size: ImageSize, prompt_id: str) -> Box:
             f"{size.width}x{size.height} px"
         )
     return inside
+
+
+def require_finite(what: str, values: npt.NDArray[Any]) -> None:
+    """Raise InferenceError if any output is NaN or infinite, which an overflow leaves behind.
+
+    Without this check it would pass for an answer of "nothing here".
+    """
+    if not np.isfinite(values).all():
+        raise InferenceError(
+            f"the model's {what} are not all finite numbers: use a precision whose verification "
+            "passed (see `sam3-ros bundle inspect`), such as fp32"
+        )

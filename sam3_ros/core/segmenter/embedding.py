@@ -1,4 +1,4 @@
-"""An image that has been prepared once, so that many prompts can ask it."""
+"""An image that has been prepared once, so that many prompts can be asked of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.text import TextEmbedding
 from sam3_ros.core.segmenter.transform import Floats, ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array, Tensor
@@ -15,31 +18,43 @@ from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
 
 
 class ImageEmbedding:
-    """What is known of one image; made by Segmenter.encode_image, and only good for its maker.
+    """The features of one image; made by Segmenter.encode_image, and usable only with its maker.
 
-    A feature is computed when the first prompt needs it, and kept: asking for words never runs
-    the click's part of the image encoder, nor the other way round. What served only to compute
-    others is let go once they are all there: the pixel values, and the trunk's features in the end.
+    A feature is computed when the first prompt needs it, and kept: a text never runs the click's
+    part of the image encoder, nor the other way round. A tensor that serves only to compute others
+    is dropped once they are all there: the pixel values, and later the trunk's features.
     """
+
+    #: Seconds by step of the Segmenter.encode_image that made it.
+    timings: Mapping[str, float]
 
     def __init__(self, graph: StageGraph, transform: ImageTransform, pixel_values: Floats) -> None:
         self.graph = graph
         self.transform = transform
+        self.timings = {}
         self._lasting_names = graph.derived_from(frozenset(IMAGE_INPUTS))
         self._superseding = graph.superseding(frozenset(IMAGE_INPUTS))
         self._values: dict[str, Tensor] = {"pixel_values": pixel_values}
         self._without_exemplars: dict[str, Array] | None = None
 
+    @classmethod
+    def of(
+        cls, image_rgb: npt.NDArray[np.uint8], manifest: Manifest, graph: StageGraph
+    ) -> ImageEmbedding:
+        """Prepare an image, uint8 [H, W, 3], for the stages of a model."""
+        transform = ImageTransform.of(ImageSize(*image_rgb.shape[:2]), manifest)
+        return cls(graph, transform, transform.pixel_values(image_rgb))
+
     @property
     def size(self) -> ImageSize:
-        """Of the source image."""
+        """The size of the source image."""
         return self.transform.source
 
     @property
     def nbytes(self) -> int:
-        """Held now: of pixel values and features what is still of use; may be asked by any thread.
+        """Bytes of the pixel values and features held now; may be read from any thread.
 
-        On the host and on devices: what is kept on a GPU is not there for the model either.
+        On the host and on devices: memory of a GPU that features take is missing to the model too.
         """
         return sum(buffer.nbytes for buffer in self._buffers())
 
@@ -49,11 +64,11 @@ class ImageEmbedding:
         return sum(each.nbytes for each in self._buffers() if not isinstance(each, np.ndarray))
 
     def provides(self, name: str) -> bool:
-        """Does any stage of the model compute the tensor of this canonical name?"""
+        """Return whether any stage of the model computes the tensor of this canonical name."""
         return self.graph.provides(name)
 
     def compute(self, wanted: Iterable[str], values: Mapping[str, Tensor]) -> dict[str, Any]:
-        """StageGraph.compute on this image's features and the given values.
+        """Run StageGraph.compute on this image's features and the given values.
 
         Features are kept where they were computed.
         """
@@ -61,21 +76,34 @@ class ImageEmbedding:
         computed = self.graph.compute_in_place(wanted, {**self._values, **values})
         for name in self._lasting_names.intersection(computed):
             self._values[name] = computed[name]
-        self._let_go()
+        self._drop_superseded()
         return {**computed, **self.graph.compute(wanted, computed)}
 
     def geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
-        """geometry_features f32[1,N+1,D] and geometry_mask bool[1,N+1] of N exemplar boxes."""
+        """Return geometry_features f32[1,N+1,D] and geometry_mask bool[1,N+1] of N exemplars.
+
+        exemplars: boxes, box_labels and box_mask, as concept.exemplar_feeds makes them.
+        """
         if exemplars["boxes"].shape[1] > 0:
             return self._geometry(exemplars)
         if self._without_exemplars is None:  # the same for every phrase asked of this image
             self._without_exemplars = self._geometry(exemplars)
         return self._without_exemplars
 
-    def _let_go(self) -> None:
+    def prompt_tokens(
+        self, text: TextEmbedding, exemplars: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """Return joined_tokens of a text and of exemplars on this image, as `geometry` takes them.
+
+        Raises InferenceError when the geometry stage fails.
+        """
+        words = {"text_features": text.features, "text_mask": text.mask}
+        return joined_tokens({**words, **self.geometry(exemplars)})
+
+    def _drop_superseded(self) -> None:
         held = self._values.keys()
-        spent = [name for name, others in self._superseding.items() if others <= held]
-        for name in spent:
+        superseded = [name for name, others in self._superseding.items() if others <= held]
+        for name in superseded:
             self._values.pop(name, None)
 
     def _buffers(self) -> list[Tensor]:
@@ -83,15 +111,27 @@ class ImageEmbedding:
         return list({id(buffer): buffer for buffer in map(_buffer, held)}.values())
 
     def _geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
-        computed = self.compute(("geometry_features", "geometry_mask"), exemplars)
-        return {
-            "features": computed["geometry_features"],
-            "mask": computed["geometry_mask"].astype(np.bool_),
-        }
+        names = ("geometry_features", "geometry_mask")
+        computed = self.compute(names, exemplars)
+        return {name: computed[name] for name in names}
+
+
+def joined_tokens(values: Mapping[str, Array]) -> dict[str, Array]:
+    """Return a concept prompt as the model reads it: text tokens, then geometry tokens.
+
+    values: text_features f32[1,L,D], text_mask [1,L], geometry_features f32[1,N+1,D] and
+    geometry_mask [1,N+1]; True = valid. Returns prompt f32[1,T,D] and prompt_mask bool[1,T].
+    """
+    features = [values["text_features"], values["geometry_features"]]
+    masks = [values[name].astype(np.bool_, copy=False) for name in ("text_mask", "geometry_mask")]
+    return {
+        "prompt": np.concatenate(features, axis=1),
+        "prompt_mask": np.concatenate(masks, axis=1),
+    }
 
 
 def _buffer(tensor: Tensor) -> Tensor:
-    """What owns the memory; stages may answer with views of each other's tensors."""
+    """Return what owns the memory: a stage's outputs may be views of each other."""
     while isinstance(tensor, np.ndarray) and isinstance(tensor.base, np.ndarray):
         tensor = tensor.base
     return tensor

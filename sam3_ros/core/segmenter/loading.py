@@ -20,11 +20,13 @@ from sam3_ros.core.stages.shapes import shape_profile
 
 @dataclass(frozen=True)
 class LoadProgress:
-    """Loading of a stage begins: the number-th of count, from 1. bytes: of its files."""
+    """The stage that is about to be loaded."""
 
     stage: str
+    #: Its place among the stages to load, from 1 to `count`.
     number: int
     count: int
+    #: Of its files.
     bytes: int
 
     def __str__(self) -> str:
@@ -38,7 +40,7 @@ OnProgress: TypeAlias = Callable[[LoadProgress], None]
 
 
 class StageLoading:
-    """engine_cache: folder for the engines that a backend builds, None to keep none."""
+    """Opens the session of each stage of a bundle as a plan says."""
 
     def __init__(
         self,
@@ -48,6 +50,10 @@ class StageLoading:
         open_session: OpenSession,
         engine_cache: Path | None,
     ) -> None:
+        """engine_cache: folder for the engines that a backend builds, None to keep none.
+
+        Raises BackendError for CUDA graphs where no stage runs on a GPU.
+        """
         self._bundle = bundle
         self.plan = plan
         self._options = options
@@ -62,13 +68,18 @@ class StageLoading:
         return self._options.threads
 
     def steps(self) -> Iterator[LoadProgress]:
-        """What is to be loaded, in the manifest's order."""
+        """Yield each stage to load, in the manifest's order."""
         names = self._bundle.manifest.stages_in_use
         for number, name in enumerate(names, start=1):
-            yield LoadProgress(name, number, len(names), self._bytes(name))
+            precision = self.plan.of(name).file_precision
+            file = self._bundle.manifest.stages[name].files.get(precision)
+            yield LoadProgress(name, number, len(names), 0 if file is None else _bytes_of(file))
 
     def open(self, stage: StageSpec) -> Session:
-        """Raises BackendError, PrecisionError for a stage that has no file of the precision."""
+        """Open the session of a stage.
+
+        Raises BackendError, and PrecisionError for a stage that has no file of the precision.
+        """
         choice = self.plan.of(stage.name)
         path = self._bundle.stage_file(stage.name, choice.file_precision)
         compute = "stored" if choice.precision == choice.file_precision else choice.precision
@@ -93,11 +104,6 @@ class StageLoading:
             bytes=_bytes_of(file),
             input_size=(manifest.preprocessing.height, manifest.preprocessing.width),
         )
-
-    def _bytes(self, name: str) -> int:
-        precision = self.plan.of(name).file_precision
-        file = self._bundle.manifest.stages[name].files.get(precision)
-        return 0 if file is None else _bytes_of(file)
 
 
 def _require_gpu(plan: StagePlan, bundle: Bundle) -> None:

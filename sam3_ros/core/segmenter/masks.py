@@ -1,8 +1,10 @@
-"""Mask logits resized only where the mask is, to the same bits as if they were resized whole.
+"""Masks: their bounds, inmost point and overlap; and mask logits at another size.
 
+Logits are resized only where the mask is (Patch), to the same bits as if they were resized whole.
 OpenCV's bilinear resize goes along the rows, then down the columns; each row of the first pass and
-each column of the second stands for itself, with weights that follow from the whole's size. So the
-passes are made apart, the first of the rows and the second of the columns that matter.
+each column of the second is independent of the others, with weights that follow from the size of
+the whole. So the two passes are run separately, the first on the rows and the second on the columns
+that matter.
 """
 
 from __future__ import annotations
@@ -17,51 +19,60 @@ import numpy.typing as npt
 
 from sam3_ros.core.geometry import Box, ImageSize, Point
 
+Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
-# Neighbours of what is above the threshold, which the next resize needs as they are.
+# Neighbours of the values above the threshold, which the next resize needs unchanged.
 _MARGIN = 3
-# Of the work of resizing the whole; above it, the detour by patches costs more than it saves.
+# As a share of the work of resizing the whole: above it, patches cost more than they save.
 _WORTH_IT = 0.7
 
 
-def mask_bounds(mask: np.ndarray) -> Box | None:
-    """The box around the True pixels of a bool mask [H, W]; None when there are none."""
+def mask_bounds(mask: Mask) -> Box | None:
+    """Return the box around the True pixels of a bool mask [H, W]; None when there are none."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if width == 0 or height == 0:
         return None
     return Box(x, y, x + width, y + height)
 
 
-def inmost_point(mask: np.ndarray) -> Point:
-    """The middle of the pixel that lies deepest inside a bool mask [H, W] with any True."""
-    # The border counts as outside, so that a mask cut by it is pointed at well within the image.
+def inmost_point(mask: Mask) -> Point:
+    """Return the middle of the pixel that lies deepest inside a bool mask [H, W] with any True."""
+    # The border counts as outside, so that the point lies well within the image.
     framed = np.pad(mask, 1).astype(np.uint8)
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
     row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
     return Point(float(column) + 0.5, float(row) + 0.5)
 
 
+def iou(one: Mask, other: Mask) -> float:
+    """Return the intersection over union; 0 for two empty masks."""
+    union = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union if union else 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class FoundMask:
-    """mask: bool [H, W]. bounds: the box around its True pixels, None where there are none."""
+    """A mask with its bounds."""
 
-    mask: npt.NDArray[np.bool_]
+    #: bool [H, W]
+    mask: Mask
+    #: The box around its True pixels, None where there are none.
     bounds: Box | None
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """Logits f32 [h, w] of a part of a grid; none outside of it is above the threshold.
+    """Logits of a part of a grid; none outside of it is above the threshold."""
 
-    top, left: where it begins, px of the grid. whole: the grid's size. filling: not above the
-    threshold either, for what lies outside.
-    """
-
+    #: f32 [h, w]
     values: Floats
+    #: Where the part begins, px of the grid.
     top: int
     left: int
+    #: The size of the grid.
     whole: ImageSize
+    #: What the rest of the grid is taken to be; not above the threshold.
     filling: float
 
     def __post_init__(self) -> None:
@@ -72,14 +83,16 @@ class Patch:
 
     @property
     def bottom(self) -> int:
+        """Where the part ends, px of the grid, exclusive."""
         return self.top + len(self.values)
 
     @property
     def right(self) -> int:
+        """Where the part ends, px of the grid, exclusive."""
         return self.left + int(self.values.shape[1])
 
     def resized(self, size: ImageSize) -> Patch:
-        """The grid at another size, and in it the part that depends on nothing outside."""
+        """Return the part of the resized grid that depends on nothing outside of this part."""
         if size == self.whole:
             return self
         first, end = _computable(self.left, self.right, self.whole.width, size.width)
@@ -98,24 +111,24 @@ class Patch:
         return Patch(tall[top:bottom], top, first, size, self.filling)
 
     def cropped(self, size: ImageSize) -> Patch:
-        """The grid's top left part, of that size."""
+        """Return what lies in the grid's top left corner, of that size."""
         top, left = min(self.top, size.height), min(self.left, size.width)
         values = self.values[: size.height - top, : size.width - left]
         return Patch(values, top, left, size, self.filling)
 
     def found(self, threshold: float) -> FoundMask:
-        """Where it is above the threshold, over the whole grid."""
+        """Return the mask of what is above the threshold, over the whole grid."""
         mask = np.zeros(self.whole, np.bool_)
         part = mask[self.top : self.bottom, self.left : self.right]
         np.greater(self.values, np.float32(threshold), out=part)
-        # The patch is shorter to search than the mask, but OpenCV fails on a view without a pixel.
+        # The patch is faster to search than the mask, but OpenCV fails on a view without a pixel.
         bounds = mask_bounds(part) if part.size else None
         if bounds is not None:
             bounds = bounds.moved(self.left, self.top)
         return FoundMask(mask, bounds)
 
     def _across(self) -> Floats:
-        """f32 [h, whole width]"""
+        """Return f32 [h, width of the grid], filled on both sides."""
         if self.values.shape[1] == self.whole.width:
             return self.values
         rows = np.full((self.values.shape[0], self.whole.width), self.filling, np.float32)
@@ -123,6 +136,7 @@ class Patch:
         return rows
 
     def _laid_out(self) -> Floats:
+        """Return the whole grid, filled around the part."""
         if self.values.shape == tuple(self.whole):
             return self.values
         grid = np.full(self.whole, self.filling, np.float32)
@@ -131,9 +145,9 @@ class Patch:
 
 
 def patch_of(logits: npt.NDArray[Any], threshold: float) -> Patch | None:
-    """The part of mask logits [h, w] around all that is above the threshold; None: nothing is."""
+    """Return the part of mask logits [h, w] that holds all above the threshold; None if none is."""
     values = logits.astype(np.float32, copy=False)
-    # Between values that are at the threshold, or just below, rounding may rise above it.
+    # Interpolating between values at the threshold or just below may round to above it.
     near = np.float32(threshold - 1e-6 * abs(threshold))
     left, top, width, height = cv2.boundingRect((values >= near).view(np.uint8))
     if width == 0:
@@ -147,7 +161,7 @@ def patch_of(logits: npt.NDArray[Any], threshold: float) -> Patch | None:
 
 
 def _computable(first: int, end: int, old: int, new: int) -> tuple[int, int]:
-    """Of the new pixels, those whose old neighbours lie in [first, end) of the old."""
+    """Return the range of new pixels whose old neighbours all lie in [first, end)."""
     scale = new / old
     begin = 0 if first == 0 else max(math.ceil((first + 0.5) * scale - 0.5 + 1e-3), 0)
     stop = new if end == old else max(math.floor((end - 0.5) * scale - 0.5 - 1e-3) + 1, 0)
@@ -155,7 +169,7 @@ def _computable(first: int, end: int, old: int, new: int) -> tuple[int, int]:
 
 
 def _resize(values: Floats, size: ImageSize) -> Floats:
-    """Bilinear between pixel centres without antialias, as torch with align_corners=False."""
+    """Resize bilinearly between pixel centres, no antialias, as torch with align_corners=False."""
     if values.shape == tuple(size):
         return values
     target = (size.width, size.height)

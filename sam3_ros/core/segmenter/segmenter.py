@@ -1,4 +1,4 @@
-"""The library's front door: encode an image once, a text once, then ask.
+"""The entry point of the library: encode an image once, a text once, then ask.
 
 with Segmenter.load("tabletop") as segmenter:
     image = segmenter.encode_image(rgb)
@@ -9,6 +9,7 @@ with Segmenter.load("tabletop") as segmenter:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +19,6 @@ import numpy.typing as npt
 from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.checks import require_capability, require_inside
 from sam3_ros.core.segmenter.concept import ConceptAnswers
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
@@ -27,23 +27,25 @@ from sam3_ros.core.segmenter.interactive import InteractiveAnswers
 from sam3_ros.core.segmenter.loading import OnProgress, StageLoading
 from sam3_ros.core.segmenter.pixels import require_rgb
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.segments import Segment, Segments
 from sam3_ros.core.segmenter.text import ClipTokenizer, KeptTexts, TextEmbedding, TextEncoder
-from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import OpenStage, StageGraph
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import OpenSession, SessionOptions
-from sam3_ros.core.timings import Timings
+from sam3_ros.core.timings import CallTimings
 
 
 class Segmenter:
-    """Answers prompts on images with the stages of one bundle. One thread at a time."""
+    """Answers prompts on images with the stages of one bundle. One thread at a time.
+
+    What a call returns carries the seconds that the call took (`timings`).
+    """
 
     def __init__(self, bundle: Bundle, open_stage: OpenStage) -> None:
-        """Make one with Segmenter.load; open_stage gives the session of a stage."""
+        """Wrap a bundle whose stages open_stage opens; Segmenter.load does it for you."""
         self.bundle = bundle
         self._loading: StageLoading | None = None
-        self._timings = Timings()
+        self._timings = CallTimings()
         manifest = bundle.manifest
         self._graph = StageGraph(manifest.stages.values(), open_stage, observer=self._timings.add)
         self._texts: TextEncoder | None = None
@@ -74,11 +76,11 @@ class Segmenter:
     ) -> Segmenter:
         """Open a bundle (by name, folder, or already open) and sessions for the stages in use.
 
-        device_id: index of the GPU. engine_cache: folder for the engines that a backend builds,
-        for it to build them once. on_progress is told of each stage before it is loaded. plan: what
-        runs each stage, in place of one backend and precision for all: those must then be the
-        defaults. cuda_graphs: replay what a
-        GPU runs in the same shapes again, for one launch in place of hundreds.
+        device_id: index of the GPU. engine_cache: folder that keeps the engines that a backend
+        builds, so that it builds them once. on_progress is called before each stage is loaded.
+        plan: what runs each stage, instead of one backend and precision for all; leave those at
+        their defaults then. cuda_graphs: record what a GPU runs and replay it for inputs of the
+        same shapes, with one launch instead of hundreds.
 
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
         BackendError where the backend is not available, PrecisionError for a precision it lacks,
@@ -113,13 +115,13 @@ class Segmenter:
 
     @property
     def threads(self) -> int | None:
-        """Of the engine, as it was asked for."""
+        """The threads of the engine, as `load` was given them."""
         return self._loaded_by().threads
 
     def change_plan(self, plan: StagePlan) -> None:
-        """Open the stages anew for which this plan chooses otherwise. Raises as `load` does.
+        """Reopen the stages for which this plan chooses otherwise. Raises as `load` does.
 
-        Embeddings that were made before are not good for it any more.
+        Embeddings that were made before must not be used any more.
         """
         loading = self._loaded_by()
         stages = self.bundle.manifest.stages_in_use
@@ -139,58 +141,62 @@ class Segmenter:
         """What really runs each stage, for example {"image": "CPUExecutionProvider"}."""
         return self._graph.providers
 
-    @property
-    def timings(self) -> dict[str, float]:
-        """Seconds by step of the last encode_image, encode_text, ask or segment.
-
-        Steps are the stages that ran, "preprocess", "tokenize" and "postprocess".
-        """
-        return self._timings.as_dict()
-
     def encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
         """Prepare an image, uint8 [H, W, 3] in RGB, for any number of `ask`s.
 
         The network's image stages run in the first `ask` that needs them. Raises ImageError.
         """
-        self._timings.clear()
-        return self._encode_image(image)
+        with self._timings.of_call() as timings:
+            embedding = self._encode_image(image)
+        embedding.timings = timings.as_dict()
+        return embedding
 
     def encode_text(self, text: str) -> TextEmbedding:
-        """The phrase as the model sees it; the last 256 phrases are kept.
+        """Return the phrase as the model reads it; the last 256 phrases are kept.
 
         Raises PromptError for a text that no prompt may hold, or a bundle that takes no text.
         """
-        self._timings.clear()
-        require_capability(ConceptPrompt(text), self.bundle.manifest)
-        assert self._texts is not None
-        return self._texts.encode(text)
+        with self._timings.of_call() as timings:
+            require_capability(ConceptPrompt(text), self.bundle.manifest)
+            assert self._texts is not None
+            embedding = self._texts.encode(text)
+        return replace(embedding, timings=timings.as_dict())
 
     def ask(
         self,
         embedding: ImageEmbedding,
         prompts: Sequence[Prompt],
         score_threshold: float | None = None,
-    ) -> list[Segment]:
-        """Every segment that answers a prompt, in the prompts' order, best first within each.
+    ) -> Segments:
+        """Return every segment that answers a prompt: in the prompts' order, best first for each.
 
         score_threshold replaces the bundle's for concept prompts. A segment has at least one
         pixel. All prompts are checked before anything runs: PromptError names the prompt that
         cannot be answered and why. Raises InferenceError when a stage fails.
         """
-        self._timings.clear()
-        return self._ask(embedding, prompts, score_threshold)
+        with self._timings.of_call() as timings:
+            segments = self._ask(embedding, prompts, score_threshold)
+        return Segments(segments, timings.as_dict())
+
+    def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> Segments:
+        """Run encode_image and ask in one call; a str is a ConceptPrompt of that text."""
+        wanted = [ConceptPrompt(p) if isinstance(p, str) else p for p in prompts]
+        with self._timings.of_call() as timings:
+            segments = self._ask(self._encode_image(image), wanted, None)
+        return Segments(segments, timings.as_dict())
 
     def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
         """Answer a click or box, and take note of its object, to `follow` it in later images.
 
         Nothing there to follow is an answer too (`lost` says why). Raises as `ask` does.
         """
-        self._timings.clear()
         if not isinstance(prompt, InteractivePrompt):
             raise PromptError(f"an object to follow needs points or a box, got {prompt!r}")
         self._require_askable(embedding, prompt)
         assert self._follower is not None  # a bundle that takes the prompt has one
-        return self._follower.start(embedding, prompt)
+        with self._timings.of_call() as timings:
+            followed = self._follower.start(embedding, prompt)
+        return replace(followed, timings=timings.as_dict())
 
     def follow(
         self,
@@ -201,29 +207,24 @@ class Segmenter:
     ) -> Followed:
         """Find the object of `last`, the answer to the image before, in this image.
 
-        The prompt gives id and label alone: its points and box were those of the first image. The
-        object counts as lost where the score falls below least_score, or by what following.py
-        says. Raises ValueError for a `last` that is lost already, InferenceError.
+        Only the prompt's id and label are used: its points and box were those of the first image.
+        The object counts as lost where the score falls below least_score, or for the reasons in
+        following.py. Raises ValueError for a `last` that is lost already, InferenceError.
         """
-        self._timings.clear()
         self._require_own(embedding)
         require_capability(prompt, self.bundle.manifest)
         assert self._follower is not None
-        return self._follower.follow(embedding, prompt, last, least_score)
+        with self._timings.of_call() as timings:
+            followed = self._follower.follow(embedding, prompt, last, least_score)
+        return replace(followed, timings=timings.as_dict())
 
     @property
     def kept_texts(self) -> KeptTexts:
         """Phrases kept encoded, and their bytes; none for a bundle that takes no text."""
         return self._texts.kept if self._texts is not None else KeptTexts(0, 0)
 
-    def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> list[Segment]:
-        """encode_image and ask in one call; a str is a ConceptPrompt of that text."""
-        wanted = [ConceptPrompt(p) if isinstance(p, str) else p for p in prompts]
-        self._timings.clear()
-        return self._ask(self._encode_image(image), wanted, None)
-
     def close(self) -> None:
-        """Free the sessions; to ask afterwards raises InferenceError. Closing twice is allowed."""
+        """Free the sessions; asking afterwards raises InferenceError. Closing twice is allowed."""
         self._graph.close()
 
     def __enter__(self) -> Segmenter:
@@ -239,16 +240,12 @@ class Segmenter:
 
     def _loaded_by(self) -> StageLoading:
         if self._loading is None:
-            raise ValueError("only a segmenter of Segmenter.load knows what runs its stages")
+            raise ValueError("only a segmenter made by Segmenter.load knows what runs its stages")
         return self._loading
 
     def _encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
-        manifest = self.bundle.manifest
         with self._timings.measure("preprocess"):
-            rgb = require_rgb(image)
-            space = manifest.interactive.prompt_space if manifest.interactive else None
-            transform = ImageTransform(ImageSize(*rgb.shape[:2]), manifest.preprocessing, space)
-            return ImageEmbedding(self._graph, transform, transform.pixel_values(rgb))
+            return ImageEmbedding.of(require_rgb(image), self.bundle.manifest, self._graph)
 
     def _ask(
         self, embedding: ImageEmbedding, prompts: Sequence[Prompt], score_threshold: float | None
@@ -260,7 +257,13 @@ class Segmenter:
             self._require_askable(embedding, prompt)
         segments: list[Segment] = []
         for prompt in prompts:
-            segments += self._answer(embedding, prompt, score_threshold)
+            if isinstance(prompt, ConceptPrompt):
+                assert self._concept is not None  # require_capability has checked it
+                segments += self._concept.ask(embedding, prompt, score_threshold)
+            else:
+                assert self._interactive is not None
+                answer = self._interactive.answer(embedding, prompt)
+                segments += [] if answer.segment is None else [answer.segment]
         return segments
 
     def _require_askable(self, embedding: ImageEmbedding, prompt: Prompt) -> None:
@@ -271,12 +274,3 @@ class Segmenter:
     def _require_own(self, embedding: ImageEmbedding) -> None:
         if embedding.graph is not self._graph:
             raise ValueError("this embedding was made by another segmenter: encode the image here")
-
-    def _answer(
-        self, embedding: ImageEmbedding, prompt: Prompt, score_threshold: float | None
-    ) -> list[Segment]:
-        if isinstance(prompt, ConceptPrompt):
-            assert self._concept is not None  # require_capability has seen to it
-            return self._concept.ask(embedding, prompt, score_threshold)
-        assert self._interactive is not None
-        return self._interactive.ask(embedding, prompt)

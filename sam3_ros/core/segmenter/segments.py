@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +14,19 @@ from sam3_ros.core.segmenter.masks import mask_bounds
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """One object found in an image.
-
-    mask: bool [H, W] at the source image's size. box: source-image px; of a concept prompt the
-    model's own, which may reach past the image's edge, of an interactive one the mask's bounds.
-    score: probability that this is an instance, or of an interactive prompt the model's
-    estimate of the mask's IoU (which may lie slightly outside [0, 1]). bounds: the box around the
-    mask's True pixels, None where there are none; looked for unless it is given.
-    """
+    """One object found in an image."""
 
     prompt_id: str
     label: str
+    #: Of a concept prompt the probability that this is an instance; of an interactive prompt the
+    #: model's estimate of the mask's IoU, which may lie slightly outside [0, 1].
     score: float
+    #: Source-image px. Of a concept prompt the model's own, which may reach past the image's edge;
+    #: of an interactive prompt the mask's bounds.
     box: Box
+    #: bool [H, W] at the source image's size.
     mask: np.ndarray
+    #: The box around the mask's True pixels, None where there are none; computed unless given.
     bounds: Box | None = None
 
     def __post_init__(self) -> None:
@@ -51,4 +51,16 @@ class Segment:
 
     @property
     def size(self) -> ImageSize:
+        """The size of the source image."""
         return ImageSize(*self.mask.shape)
+
+
+class Segments(list[Segment]):
+    """The list of segments that answers one call, with the seconds that the call took by step.
+
+    Steps are the stages that ran, "preprocess", "tokenize" and "postprocess".
+    """
+
+    def __init__(self, segments: Iterable[Segment], timings: Mapping[str, float]) -> None:
+        super().__init__(segments)
+        self.timings = dict(timings)

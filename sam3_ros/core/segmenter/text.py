@@ -1,10 +1,11 @@
-"""Phrases, encoded once."""
+"""Phrases: tokenized as CLIP does it, encoded once."""
 
 from __future__ import annotations
 
 import html
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +17,15 @@ from sam3_ros.core.bundle.manifest import TokenizerSettings
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
-from sam3_ros.core.timings import Timings
+from sam3_ros.core.timings import CallTimings
+
+PHRASES_KEPT = 256
 
 
 class ClipTokenizer:
-    """Turns a phrase into ids, the way CLIP's simple_tokenizer does.
+    """CLIP's byte-pair encoding (its simple_tokenizer), from a file of the `tokenizers` library.
 
-    Raises BundleError when the file is no tokenizer.
+    Raises BundleError where the file is no tokenizer.
     """
 
     def __init__(self, path: Path, settings: TokenizerSettings) -> None:
@@ -34,15 +37,15 @@ class ClipTokenizer:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise BundleError(f"{path} is not a file of the tokenizers library: {error}") from error
-        # A file may carry both, and would fill the words with padding of its own.
+        # The file may ask for padding and truncation of its own; encode does both.
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._settings = settings
 
     def encode(self, text: str) -> npt.NDArray[np.int64]:
-        """int64[1, context_length]: start, the words, end, padding.
+        """Return the ids, int64[1, context_length]: start, the words, end, padding.
 
-        What is too long loses its tail; the end id stays.
+        A text that is too long loses its tail; the end id stays.
         """
         how = self._settings
         words = self._tokenizer.encode(clean(text), add_special_tokens=False).ids
@@ -53,19 +56,25 @@ class ClipTokenizer:
 
 
 def clean(text: str) -> str:
-    """The text as CLIP reads it: entities resolved, spaces single, lower case."""
+    """Return the text as CLIP reads it: entities resolved, single spaces, lower case."""
     return " ".join(html.unescape(html.unescape(text)).split()).lower()
-
-
-PHRASES_KEPT = 256
 
 
 @dataclass(frozen=True, eq=False)
 class TextEmbedding:
-    """A phrase as the model sees it. features: f32[1, L, D], mask: bool[1, L], True = valid."""
+    """A phrase as the model reads it."""
 
+    #: f32[1, L, D]
     features: Array
+    #: bool[1, L], True = valid
     mask: npt.NDArray[np.bool_]
+    #: Seconds by step of the Segmenter.encode_text that gave it; empty for a phrase that was kept.
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, computed: Mapping[str, Array]) -> TextEmbedding:
+        """Take text_features and text_mask from the tensors that a text stage computed."""
+        return cls(computed["text_features"], computed["text_mask"].astype(np.bool_))
 
 
 class KeptTexts(NamedTuple):
@@ -76,40 +85,39 @@ class KeptTexts(NamedTuple):
 
 
 class TextEncoder:
-    """Runs tokenizer and text stage, and keeps the PHRASES_KEPT phrases used last."""
+    """Runs tokenizer and text stage, and keeps the PHRASES_KEPT phrases that were used last."""
 
-    def __init__(self, tokenizer: ClipTokenizer, graph: StageGraph, timings: Timings) -> None:
+    def __init__(self, tokenizer: ClipTokenizer, graph: StageGraph, timings: CallTimings) -> None:
         self._tokenizer = tokenizer
         self._graph = graph
         self._timings = timings
         self._kept: OrderedDict[str, TextEmbedding] = OrderedDict()
 
     def encode(self, text: str) -> TextEmbedding:
-        """Raises InferenceError when the text stage fails."""
+        """Encode a phrase, or return what is kept of it.
+
+        Raises InferenceError when the text stage fails.
+        """
         phrase = clean(text)
         if phrase in self._kept:
             self._kept.move_to_end(phrase)
             return self._kept[phrase]
-        embedding = self._encode(phrase)
-        self._kept[phrase] = embedding
+        with self._timings.measure("tokenize"):
+            ids = self._tokenizer.encode(phrase)
+        computed = self._graph.compute(("text_features", "text_mask"), {"input_ids": ids})
+        embedding = self._kept[phrase] = TextEmbedding.of(computed)
         if len(self._kept) > PHRASES_KEPT:
             self._kept.popitem(last=False)
         return embedding
 
     @property
     def kept(self) -> KeptTexts:
-        """What is kept now; may be asked by any thread."""
+        """What is kept now; may be read from any thread."""
         embeddings = tuple(self._kept.values())
         return KeptTexts(
             len(embeddings), sum(e.features.nbytes + e.mask.nbytes for e in embeddings)
         )
 
     def forget(self) -> None:
-        """Keep none of the phrases: another text stage will encode them."""
+        """Drop all phrases, since another text stage will encode them."""
         self._kept.clear()
-
-    def _encode(self, phrase: str) -> TextEmbedding:
-        with self._timings.measure("tokenize"):
-            ids = self._tokenizer.encode(phrase)
-        computed = self._graph.compute(("text_features", "text_mask"), {"input_ids": ids})
-        return TextEmbedding(computed["text_features"], computed["text_mask"].astype(np.bool_))

@@ -1,4 +1,4 @@
-"""The one place that knows how an image's pixels relate to the model's frame.
+"""How an image's pixels relate to the model's frame; nothing else knows it.
 
 Frames: `source` is the image as it came, px. `model` is the network's input of
 preprocessing.height x width. `prompt space` is the frame of point_coords, which covers the same
@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.bundle.manifest import Preprocessing
+from sam3_ros.core.bundle.manifest import Manifest, Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.masks import FoundMask, patch_of
 from sam3_ros.core.segmenter.pixels import write_resized
@@ -28,24 +28,31 @@ Floats = npt.NDArray[np.float32]
 class ImageTransform:
     """Maps an image and prompts into the model's frame, boxes and masks back out."""
 
+    #: The size of the source image.
     source: ImageSize
     preprocessing: Preprocessing
+    #: None where it is the model frame.
     prompt_space: ImageSize | None = None
 
+    @classmethod
+    def of(cls, source: ImageSize, manifest: Manifest) -> ImageTransform:
+        """Make the transform of images of this size for the model of a manifest."""
+        space = manifest.interactive.prompt_space if manifest.interactive else None
+        return cls(source, manifest.preprocessing, space)
+
     def pixel_values(self, image: npt.NDArray[np.uint8]) -> Floats:
-        """f32[1, 3, h, w] of an image uint8 [H, W, 3] in RGB; padding is 0 after normalising."""
+        """Return f32[1, 3, h, w] of an image uint8 [H, W, 3] in RGB; the padding is 0."""
         how = self.preprocessing
-        content = self._content_in(ImageSize(how.height, how.width))
-        shape = (1, 3, how.height, how.width)
-        full = content == (how.height, how.width)
+        content = self._content_in(how.size)
+        shape = (1, 3, *how.size)
+        full = content == how.size
         values = np.empty(shape, np.float32) if full else np.zeros(shape, np.float32)
         write_resized(image, content, how.interpolation, how.mean, how.std, values[0])
         return values
 
     def points_to_prompt_space(self, points: Sequence[tuple[float, float]]) -> Floats:
-        """f32[N, 2], prompt space px, of points in source px."""
-        frame = self._prompt_frame()
-        content = self._content_in(frame)
+        """Return f32[N, 2] in prompt space px of points in source px."""
+        content = self._content_in(self._prompt_frame())
         scale = np.array(
             [content.width / self.source.width, content.height / self.source.height], np.float64
         )
@@ -53,14 +60,14 @@ class ImageTransform:
         return (in_source * scale).astype(np.float32)
 
     def boxes_to_model(self, boxes: Sequence[Box]) -> Floats:
-        """f32[N, 4], cxcywh as parts of the model frame, of boxes in source px."""
+        """Return f32[N, 4], cxcywh as fractions of the model frame, of boxes in source px."""
         corners = np.array([box.as_tuple() for box in boxes], np.float64).reshape(-1, 4)
         low, high = corners[:, :2], corners[:, 2:]
         parts = np.concatenate([(low + high) / 2, high - low], axis=1)
         return (parts / self._source_px_per_frame()).astype(np.float32)
 
     def boxes_to_source(self, boxes: npt.NDArray[Any]) -> Floats:
-        """f32[N, 4], xyxy in source px and not clipped, of boxes cxcywh in the model frame."""
+        """Return f32[N, 4], xyxy in source px, not clipped, of boxes cxcywh in the model frame."""
         boxes = boxes.astype(np.float32, copy=False)
         # A box needs an extent, and a sigmoid may round to 0.
         centre, half = boxes[:, :2], np.maximum(boxes[:, 2:], 1e-6) / 2
@@ -70,13 +77,13 @@ class ImageTransform:
     def mask_to_source(
         self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"
     ) -> npt.NDArray[np.bool_]:
-        """bool [H, W], the mask of found_in_source."""
+        """Return bool [H, W], the mask of found_in_source."""
         return self.found_in_source(logits, threshold, fit).mask
 
     def found_in_source(
         self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"
     ) -> FoundMask:
-        """At the image's size, of mask logits [h, w]: resized to it first, then > threshold.
+        """Resize mask logits [h, w] to the source image, then compare with the threshold.
 
         Bilinear between pixel centres without antialias, as torch with align_corners=False.
         `direct` resizes once; `through_padded_input` goes by the prompt space's size as SAM does
@@ -87,32 +94,32 @@ class ImageTransform:
             return FoundMask(np.zeros(self.source, np.bool_), None)
         if fit == "through_padded_input":
             frame = self._prompt_frame()
-            padded = patch.resized(ImageSize(frame.height, frame.width))
-            patch = padded.cropped(self._content_in(frame)).resized(self.source)
+            patch = patch.resized(frame)
+            patch = patch.cropped(self._content_in(frame)).resized(self.source)
         else:
             patch = patch.resized(self._canvas()).cropped(self.source)
         return patch.found(threshold)
 
     def _prompt_frame(self) -> ImageSize:
-        return self.prompt_space or ImageSize(self.preprocessing.height, self.preprocessing.width)
+        return self.prompt_space or self.preprocessing.size
 
     def _content_in(self, frame: ImageSize) -> ImageSize:
-        """The size of the picture without its padding in a frame of this size."""
+        """Return the size of the picture without its padding in a frame of this size."""
         if self.preprocessing.fit == "stretch":
-            return ImageSize(frame.height, frame.width)
+            return frame
         scale = min(frame.height / self.source.height, frame.width / self.source.width)
         height, width = (max(1, math.floor(side * scale + 0.5)) for side in self.source)
         return ImageSize(min(height, frame.height), min(width, frame.width))
 
     def _source_px_per_frame(self) -> npt.NDArray[np.float64]:
-        """How many source px the whole model frame, padding included, spans: [x, y, x, y]."""
-        frame = ImageSize(self.preprocessing.height, self.preprocessing.width)
+        """Return how many source px the model frame spans, padding included: [x, y, x, y]."""
+        frame = self.preprocessing.size
         content = self._content_in(frame)
         x = frame.width * self.source.width / content.width
         y = frame.height * self.source.height / content.height
         return np.array([x, y, x, y], np.float64)
 
     def _canvas(self) -> ImageSize:
-        """The whole model frame, padding included, in source px."""
+        """Return the size of the model frame, padding included, in source px."""
         x, y = self._source_px_per_frame()[:2]
         return ImageSize(max(round(y), self.source.height), max(round(x), self.source.width))

@@ -97,8 +97,7 @@ def _load(path: Path) -> Case:
 def _case_figures(
     graph: StageGraph, manifest: Manifest, name: str, case: Case
 ) -> Iterator[ReferenceFigure]:
-    space = manifest.interactive.prompt_space if manifest.interactive else None
-    transform = ImageTransform(ImageSize(SIDE, SIDE), manifest.preprocessing, space)
+    transform = ImageTransform.of(ImageSize(SIDE, SIDE), manifest)
     image = ImageEmbedding(graph, transform, reference_image(int(case["image_seed"])))
     if manifest.concept is not None:
         for row in range(len(case["input_ids"])):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.following import Followed
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.ros.prompts.active import ActivePrompt
 
 _WAS_INACTIVE = "no longer followed: the node was inactive in between: click again"
@@ -37,8 +35,8 @@ class StickyObjects:
 
     def find(
         self, active: ActivePrompt, camera: str, embedding: ImageEmbedding, received: float
-    ) -> Segment:
-        """Return the object in this image. Raises PromptError once it is lost, InferenceError.
+    ) -> Followed:
+        """Find the object in this image, and forget it where it is lost. Raises InferenceError.
 
         received: when the image, or the click on it, was received; time.monotonic() seconds.
         """
@@ -53,10 +51,9 @@ class StickyObjects:
             except Exception:
                 self._last[key] = last  # try again on the next image
                 raise
-        if found.segment is None:
-            raise PromptError(f"no longer followed: {found.lost}")
-        self._last[key] = _Last(found, received)
-        return found.segment
+        if found.segment is not None:
+            self._last[key] = _Last(found, received)
+        return found
 
     def cut_off(
         self, camera: str, active_since: float | None, clock_went_on: bool

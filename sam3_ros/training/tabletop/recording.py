@@ -42,8 +42,7 @@ def table_questions(bundle: Bundle) -> QuestionedImage:
     assert manifest.concept is not None
     assert manifest.interactive is not None
     pixels = _halved(read_rgb(TABLE))
-    size, space = ImageSize(*pixels.shape[:2]), manifest.interactive.prompt_space
-    transform = ImageTransform(size, manifest.preprocessing, space)
+    transform = ImageTransform.of(ImageSize(*pixels.shape[:2]), manifest)
     tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
     words = {"input_ids": tokenizer.encode(BALLS.text), **exemplar_feeds(BALLS, transform)}
     click = prompt_feeds(CUBE, transform, manifest.interactive)

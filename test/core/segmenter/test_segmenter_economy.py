@@ -167,16 +167,29 @@ def test_nothing_runs_when_a_prompt_cannot_be_answered(
 
 
 def test_timings_name_what_ran(segmenter: Segmenter) -> None:
-    segmenter.segment(SCENE, "red")
+    found = segmenter.segment(SCENE, "red")
     concept = {"geometry", "fusion", "decoder", "scoring", "segmentation"}
     image = {"preprocess", "image_trunk", "detector_neck"}
-    assert set(segmenter.timings) == image | concept | {"tokenize", "text", "postprocess"}
-    assert all(seconds >= 0 for seconds in segmenter.timings.values())
+    assert set(found.timings) == image | concept | {"tokenize", "text", "postprocess"}
+    assert all(seconds >= 0 for seconds in found.timings.values())
     embedding = segmenter.encode_image(SCENE)
-    assert set(segmenter.timings) == {"preprocess"}
-    segmenter.ask(embedding, [CLICK])
-    clicked = {"image_trunk", "tracker_neck", "prompt_encoder", "mask_decoder", "postprocess"}
-    assert set(segmenter.timings) == clicked
+    assert set(embedding.timings) == {"preprocess"}
+    clicked = segmenter.ask(embedding, [CLICK])
+    tracker = {"image_trunk", "tracker_neck", "prompt_encoder", "mask_decoder", "postprocess"}
+    assert set(clicked.timings) == tracker
+    followed = segmenter.start_following(embedding, CLICK)
+    assert set(followed.timings) == {"prompt_encoder", "mask_decoder", "postprocess"}
+    assert set(segmenter.encode_text("green").timings) == {"tokenize", "text"}
+    assert segmenter.encode_text("green").timings == {}
+
+
+def test_timings_of_an_answer_stay_those_of_its_call(segmenter: Segmenter) -> None:
+    embedding = segmenter.encode_image(SCENE)
+    first = segmenter.ask(embedding, [CLICK])
+    before = dict(first.timings)
+    segmenter.ask(embedding, [ConceptPrompt("red")])
+    assert first.timings == before
+    assert set(embedding.timings) == {"preprocess"}
 
 
 def test_a_stage_that_no_prompt_needs_is_not_opened(sam3_bundle_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_is_set_later_is_answered_at_once_in_place_of_what_was_set_before(
     client.click(100.0, 40.0)
     client.prompt("set", Prompts(action=Prompts.PUT, prompts=[Prompt(id="mine", text="green")]))
     before = len(client.outputs["segments"])
-    assert client.set_parameters(prompts=["{box: [80, 16, 36, 44], id: boxed}"]).successful
+    assert client.set_parameters(prompts=["{box: [80, 16, 116, 60], id: boxed}"]).successful
     answer = client.answer_to("boxed", before)
     assert answer.header.stamp == seen.header.stamp
     assert overlap(answer, "boxed", BLUE) > GOOD

@@ -14,7 +14,7 @@ from sam3_ros.ros.prompts.entries import MOST_CHARACTERS, read_prompt_entries
     ("entry", "prompt"),
     [
         ("{text: red cube}", ConceptPrompt("red cube")),
-        ("{text: yes, id: 007, label: !!bool x}", ConceptPrompt("yes", id="007", label="x")),
+        ("{text: yes, id: 007, label: on}", ConceptPrompt("yes", id="007", label="on")),
         (" {text: 'a; b', id: 7, label: cup}", ConceptPrompt("a; b", id="7", label="cup")),
         ("{point: [320, 240.5]}", InteractivePrompt(points=((320.0, 240.5),))),
         (
@@ -22,7 +22,7 @@ from sam3_ros.ros.prompts.entries import MOST_CHARACTERS, read_prompt_entries
             InteractivePrompt(points=((1, 2), (3, 4)), point_labels=(1, 0), id="it"),
         ),
         ("{points: [[1, 2], [3, 4]]}", InteractivePrompt(points=((1, 2), (3, 4)))),
-        ("{box: [10, 20, 30, 40]}", InteractivePrompt(box=Box(10, 20, 40, 60))),
+        ("{box: [10, 20, 40, 60]}", InteractivePrompt(box=Box(10, 20, 40, 60))),
     ],
 )
 def test_a_prompt_in_yaml(entry, prompt):
@@ -46,35 +46,43 @@ def test_texts_stand_beside_them():
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ("{point: [320, 240}", r"expected YAML such as {text: .*}, .*; got what YAML cannot read"),
-        ("{" * 5000, "got what YAML cannot read"),
-        ("{[1]: 2}", "got what YAML cannot read"),
-        ("{} {}", "got what YAML cannot read"),
-        ("{}", r"expected one of text, point, points, box, as in .*; got none"),
-        ("{text: mug, point: [1, 2]}", "; got text and point"),
-        ("{text: mug, lable: cup}", r"beside text expected some of id, label, .*; got 'lable'"),
-        ("{point: [1, 2], labels: [1]}", r"beside point expected .*; got 'labels'"),
-        ("{text: [mug]}", r"text: expected words; got \['mug'\]"),
+        ("{point: [320, 240}", r"is not plain YAML: .* expected ',' or ']', but got '}'"),
+        ("{" * 5000, "is not plain YAML"),
+        ("{[1]: 2}", "is not plain YAML: expected keys that are single values"),
+        ("{} {}", "is not plain YAML"),
+        ("{text: yes, label: !!bool x}", "is not plain YAML: line 1 uses the YAML tag"),
+        ("{}", r"expected {text: a phrase}, .* or {box: \[x0, y0, x1, y1\]}, .*, got {}"),
+        ("{text: mug, point: [1, 2]}", r", got {'text': 'mug', 'point': \['1', '2'\]}"),
+        ("{text: mug, lable: cup}", "expected the keys .*id, label, .*; got the key 'lable'"),
+        ("{point: [1, 2], labels: [1]}", r"expected .*points.*labels.*, got .*'labels': \['1'\]"),
+        ("{text: [mug]}", r"text: expected a text, got \['mug'\]"),
         ('{text: mug, id: "\\ud800"}', "id: expected valid Unicode"),
         ("{text: ''}", "must not be blank"),
         ("{text: mug, sticky: true}", "is sticky: expected points or a box"),
-        ("{point: 320}", r"point: expected \[x, y\]; got '320'"),
-        ("{point: [320]}", r"point: expected \[x, y\] in pixels; got \['320'\]"),
-        ("{point: [true, 2]}", r"point: expected \[x, y\] in pixels"),
-        ("{point: [nan, 2]}", r"got \['nan', '2'\]"),
-        ("{point: [[1, 2], 2]}", r"point: expected \[x, y\] in pixels"),
-        ("{point: [.nan, 2]}", r"got \['.nan', '2'\]"),
-        ("{point: [1" + "0" * 400 + ", 2]}", r"point: expected \[x, y\] in pixels"),
-        ("{points: [[1, 2]], labels: [true]}", "labels: expected 1 or 0 for each point"),
+        ("{point: 320}", r"point: expected \[x, y\] in pixels, got '320'"),
+        ("{point: [320]}", r"point: expected \[x, y\] in pixels, got \['320'\]"),
+        ("{point: [true, 2]}", "point/entry 1: expected a number of pixels, got 'true'"),
+        ("{point: [nan, 2]}", "got 'nan'"),
+        ("{point: [[1, 2], 2]}", r"point/entry 1: expected a number of pixels, got \['1', '2'\]"),
+        ("{point: [.nan, 2]}", "got '.nan'"),
+        ("{point: [1" + "0" * 400 + ", 2]}", "expected pixels from -1000000 to 1000000"),
+        ("{box: [0, 0, 1000001, 4]}", r"expected pixels .*, got \[0.0, 0.0, 1000001.0, 4.0\]"),
+        (
+            "{points: [[1, 2]], labels: [true]}",
+            "labels/entry 1: expected 1 or 0 for each point, got 'true'",
+        ),
         ("{points: [[1, 2]], labels: [1, 1]}", "every point needs one label"),
         ("{points: [[1, 2]], labels: [0]}", "at least one positive point"),
         (
             "{box: [1, 2, 3]}",
-            r"box: expected \[x, y, width, height\] in pixels; got \['1', '2', '3'\]",
+            r"box: expected two corners \[x0, y0, x1, y1\] in pixels, got \['1', '2', '3'\]",
         ),
-        ("{box: [1, 2, 0, 4]}", "x_max > x_min"),
-        ("{point: [1, 2], sticky: maybe}", r"sticky: expected true or false; got 'maybe'"),
-        ("{point: [1, 2], frames: -1}", r"frames: expected a whole number, 0 .*; got '-1'"),
+        (
+            "{box: [100, 80, 60, 60]}",
+            r"two corners .* got \[100, 80, 60, 60\]; .* is now \[100, 80, 160, 140\]",
+        ),
+        ("{point: [1, 2], sticky: maybe}", r"sticky: expected true or false, got 'maybe'"),
+        ("{point: [1, 2], frames: -1}", r"frames: expected a whole number, 0 .*, got '-1'"),
         ("{point: [1, 2], frames: 1000001}", "frames: expected a whole number"),
         ("{text: " + "x" * MOST_CHARACTERS + "}", "expected at most 20000 characters"),
     ],
@@ -90,9 +98,9 @@ def test_a_bad_entry_is_refused_with_what_was_expected_and_what_came(entry, reas
 def test_yaml_that_refers_to_itself_again_and_again_is_refused_at_once():
     lists = [f"k{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(60)]
     lists[-1] = lists[-1].replace("k59", "text")
-    with pytest.raises(PromptError, match="beside text expected"):
+    with pytest.raises(PromptError, match="uses YAML aliases"):
         read_prompt_entries(["{" + ", ".join(lists) + "}"])
-    with pytest.raises(PromptError, match="text: expected words"):
+    with pytest.raises(PromptError, match="uses YAML aliases"):
         read_prompt_entries(["{text: [" + ", ".join(lists) + "]}"])
 
 

@@ -1,4 +1,6 @@
-"""What a lower precision costs: stage by stage, and in the masks that come out at the end."""
+"""What a lower precision costs, in every stage and in the final masks, and whether that is too
+much.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +27,23 @@ from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 class StageFigures:
     """One stage's file in a lower precision against its float32 file.
 
-    largest_difference: absolute, over all outputs and feeds; scale: the largest absolute value of
-    the output that differs most; cosine: the smallest of any output, 1 where it is all zero in
-    both. A value that is not finite counts as infinitely far, its cosine as 0. reused: the float32
-    file serves, because the precision would gain nothing here.
+    A value that is not finite counts as an infinite difference, its cosine as 0.
     """
 
     stage: str
     bytes: int
     fp32_bytes: int
+    #: Absolute, over all outputs and feeds.
     largest_difference: float = 0.0
+    #: Largest absolute value of the output that differs most.
     scale: float = 0.0
+    #: The smallest of any output; 1 where it is all zero in both.
     cosine: float = 1.0
+    #: The float32 file is used, because the precision would gain nothing here.
     reused: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest."""
+        """Return the figures for the manifest."""
         return {
             "bytes": self.bytes,
             "fp32_bytes": self.fp32_bytes,
@@ -53,24 +56,24 @@ class StageFigures:
 
 @dataclass(frozen=True)
 class EndToEndFigures:
-    """The answers to `questions` questions against those in float32.
+    """A precision's answers against those in float32."""
 
-    mask_iou: mean over the questions of the mean over their masks (of words those of the best
-    queries, of clicks all four); a mask is where its logits are above 0, and two empty ones agree.
-    worst: the worst of every figure, over all questions.
-    """
-
+    #: Number of questions.
     questions: int
+    #: Mean over the questions of the mean over their masks (of words those of the best queries, of
+    #: clicks all four); a mask is where its logits are above 0, and two empty ones agree.
     mask_iou: float
+    #: The worst of every figure, over all questions.
     worst: AnswerDifference
 
     @classmethod
     def of(cls, differences: Iterable[AnswerDifference]) -> EndToEndFigures:
+        """Summarise the differences of all questions."""
         found = list(differences)
         return cls(len(found), fmean(one.mean_mask_iou for one in found), worst(found))
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest."""
+        """Return the figures for the manifest."""
         return {
             "questions": self.questions,
             "mean_mask_iou": round(self.mask_iou, 7),
@@ -80,15 +83,16 @@ class EndToEndFigures:
 
 @dataclass(frozen=True)
 class PrecisionFigures:
-    """The table of one precision. poor: it was written although its masks are not good enough."""
+    """The table of one precision."""
 
     precision: str
     stages: tuple[StageFigures, ...]
     end_to_end: EndToEndFigures
+    #: It was written although its masks are not good enough.
     poor: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest."""
+        """Return the table for the manifest."""
         return {
             "stages": {stage.stage: stage.as_dict() for stage in self.stages},
             "end_to_end": self.end_to_end.as_dict(),
@@ -96,7 +100,7 @@ class PrecisionFigures:
         }
 
     def accepted_as_poor(self) -> PrecisionFigures:
-        """The same, with the note that it is poor."""
+        """Return the same table, marked as poor."""
         return replace(self, poor=True)
 
 
@@ -119,7 +123,7 @@ def compare_stage(stage: str, fp32: Path, lower: Path, feeds: Sequence[Feeds]) -
 
 
 def _outputs(path: Path, feeds: Sequence[Feeds]) -> list[Array]:
-    """All outputs on all feeds; the engine is gone before the next one comes."""
+    """Return all outputs on all feeds; the engine is freed before the next one is opened."""
     engine = open_engine(path)
     return [output for feed in feeds for output in engine.run(None, dict(feed))]
 
@@ -154,10 +158,10 @@ log = logging.getLogger(__name__)
 
 
 def judge(figures: PrecisionFigures, allow_poor: bool = False) -> PrecisionFigures:
-    """The figures, if the masks are good enough.
+    """Return the figures if the masks are good enough.
 
-    Raises VerificationError, naming the worst stages, where they are not; with allow_poor the
-    figures come back with the note that they are poor, which belongs into the manifest.
+    Raises VerificationError, naming the worst stages, where they are not. With allow_poor the
+    figures are returned marked as poor, for the manifest.
     """
     least = LEAST_MASK_IOU[figures.precision]
     reached = figures.end_to_end.mask_iou
@@ -165,16 +169,16 @@ def judge(figures: PrecisionFigures, allow_poor: bool = False) -> PrecisionFigur
         return figures
     complaint = (
         f"in {figures.precision} the masks have a mean IoU of {reached:.4f} with those in fp32, "
-        f"at least {least} is wanted; the worst stages are {worst_stages(figures)}"
+        f"at least {least} is required; the worst stages are {worst_stages(figures)}"
     )
     if not allow_poor:
         raise VerificationError(f"{complaint}. Leave {figures.precision} out, or allow it as poor")
-    log.warning("%s; it is written because that was asked for", complaint)
+    log.warning("%s; it is written because poor precisions are allowed", complaint)
     return figures.accepted_as_poor()
 
 
 def worst_stages(figures: PrecisionFigures) -> str:
-    """In words: those with the smallest cosine, worst first."""
+    """Return a description of the stages with the smallest cosine, worst first."""
     changed = sorted((one for one in figures.stages if not one.reused), key=lambda one: one.cosine)
     return ", ".join(
         f"{one.stage} (cosine {one.cosine:.6f}, off by {one.largest_difference:.2g} of "

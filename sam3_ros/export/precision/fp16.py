@@ -1,4 +1,4 @@
-"""Half precision: half the size, and fast on a GPU, with single precision where it is needed."""
+"""Half precision: half the size and fast on a GPU, with single precision where it is needed."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from sam3_ros.export.precision.spread import measure_spreads
 
 @dataclass(frozen=True)
 class Fp16Report:
-    """What became of one file.
-
-    products: matrix products and convolutions, half_products: those that compute in half.
-    kept: why the others do not, reason to how many.
-    """
+    """The result of converting one file."""
 
     bytes: int
     fp32_bytes: int
+    #: Number of matrix products and convolutions.
     products: int
+    #: Number of those that compute in half.
     half_products: int
+    #: Why the others do not: reason to their number.
     kept: Mapping[str, int]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
         return {
             "bytes": self.bytes,
             "fp32_bytes": self.fp32_bytes,
@@ -63,8 +63,8 @@ def convert_to_fp16(
     feeds: inputs by name as the stage meets them in use, at least one; whatever they drive near the
     ends of half's range stays in single precision. Inputs and outputs keep their types. More than
     external_above bytes of weights go to a file beside target. Raises ExportError where source
-    cannot be read, or the outcome is not valid ONNX or cannot be loaded, VerificationError where
-    it gives values that are not finite and the original's are; then there is no target.
+    cannot be read, or the result is not valid ONNX or cannot be loaded, VerificationError where it
+    gives values that are not finite and the original's are; then there is no target.
     """
     if not feeds:
         raise ExportError(f"{source.name}: fp16 needs at least one example of the stage's inputs")
@@ -95,7 +95,9 @@ def convert_to_fp16(
 
 
 def _watched(source: Path) -> list[str]:
-    """The computed float32 values that a node which could compute in half reads or makes."""
+    """Return the computed float32 values that a node which could compute in half reads or
+    writes.
+    """
     model = load_flat(source)
     values = Values.of(model)
     names: set[str] = set()
@@ -123,7 +125,7 @@ def _require_finite(source: Path, target: Path, feeds: Sequence[Feeds]) -> None:
 
 
 def _not_finite(path: Path, feeds: Sequence[Feeds]) -> set[str]:
-    """Names of the outputs that are not finite on any of the feeds."""
+    """Return names of the outputs that are not finite on any of the feeds."""
     engine = open_engine(path)
     names = [output.name for output in engine.get_outputs()]
     runs = (zip(names, engine.run(names, dict(feed)), strict=True) for feed in feeds)

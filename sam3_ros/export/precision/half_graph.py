@@ -1,7 +1,7 @@
 """Rewrites a graph so that chosen nodes compute in half precision, with casts at the borders.
 
 Of a value X, "X" is always single precision and "X__half" always half; each is made once, from the
-other, where the first node asks for it. So no cast is ever undone by the next one.
+other, where the first node needs it. So no cast undoes the previous one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def rewrite(model: ModelProto, values: Values, placement: Placement) -> None:
 
 
 class _HalfRewriter:
-    """Goes through the nodes in order, and remembers which values exist in which precision."""
+    """Rewrites the nodes in order, and tracks which values exist in which precision."""
 
     def __init__(self, values: Values, placement: Placement, given: Iterable[str]) -> None:
         self._values = values
@@ -41,7 +41,7 @@ class _HalfRewriter:
         self._read: set[str] = set()  # initializers, under the names that nodes read
 
     def rewrite(self, index: int, node: NodeProto) -> Iterator[NodeProto]:
-        """The casts that the node needs, and the node."""
+        """Yield the casts that the node needs, and the node."""
         half = index in self._placement.half
         for name in captured_names(node):
             yield from self.provide(name, half=False)
@@ -56,7 +56,7 @@ class _HalfRewriter:
         self._made[half].update(node.output)
 
     def provide(self, name: str, half: bool) -> Iterator[NodeProto]:
-        """What makes a value in that precision, if it has not been made yet."""
+        """Yield the cast that makes a value in that precision, if it does not exist yet."""
         if not self._values.is_float(name) or name in self._made[half]:
             return
         self._made[half].add(name)
@@ -69,7 +69,7 @@ class _HalfRewriter:
             yield _cast(name, half)
 
     def initializers(self, originals: Iterable[TensorProto]) -> Iterator[TensorProto]:
-        """What the nodes read, in the precisions that they read it in."""
+        """Yield what the nodes read, in the precisions that they read it in."""
         for tensor in originals:
             if not self._values.is_float(tensor.name) or tensor.name in self._read:
                 yield tensor
@@ -87,7 +87,7 @@ def _cast(name: str, half: bool) -> NodeProto:
 
 
 def _describe(model: ModelProto) -> None:
-    """Shapes of values under the names that they have now."""
+    """Keep the shapes of values under their new names."""
     made = {name for node in model.graph.node for name in node.output}
     described = list(_described(model.graph.value_info, made))
     del model.graph.value_info[:]

@@ -1,14 +1,14 @@
-"""Eight-bit weights for matrix products; what they are multiplied with is quantised as it comes.
+"""Eight-bit weights for matrix products; the other factor is quantised at run time.
 
 ONNX Runtime's dynamic quantisation, of MatMul and Gemm with stored weights only. Convolutions stay
 in float32: quantised dynamically they are slower on every CPU tried, and wrong. Products of two
 computed values, as in attention, stay in float32 too.
 
-Weights and what they multiply are both unsigned. With signed weights, which are faster where a CPU
-has VNNI, x86-64 without it (Intel before Cascade Lake, Ice Lake and Alder Lake, AMD before Zen 4)
-sums two products in 16 bits: 2 * 255 * 127 passes their end at 32767 and is cut off without a word.
-Weights of 7 bits avoid that too (2 * 255 * 64 = 32640), at twice the loss in the masks. Unsigned
-ones answer the same everywhere, with all their 8 bits.
+Weights and activations are both unsigned. With signed weights, which are faster where a CPU has
+VNNI, x86-64 without it (Intel before Cascade Lake, Ice Lake and Alder Lake, AMD before Zen 4) sums
+two products in 16 bits: 2 * 255 * 127 exceeds 32767 and is silently cut off. Weights of 7 bits
+avoid that too (2 * 255 * 64 = 32640), at twice the loss in the masks. Unsigned ones give the same
+results everywhere, with all their 8 bits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sam3_ros.export.precision.placement import tables_in_half
 from sam3_ros.export.precision.spread import measure_spreads
 from sam3_ros.export.precision.stored_products import as_matmuls
 
-#: Stages whose answers are the masks, the ratings and the exemplars themselves: an eighth of a
+#: Stages whose outputs are the masks, the scores and the exemplars themselves: an eighth of a
 #: model's weights and less of its time, and each rounding shows. Left in float32.
 CLOSE_TO_ANSWERS = frozenset(
     {
@@ -50,31 +50,32 @@ CLOSE_TO_ANSWERS = frozenset(
         "segmentation",
     }
 )
-#: A file that does not shrink to this part of its float32 size is not worth its loss.
+#: A file that does not shrink to this share of its float32 size is not worth its loss.
 WORTHWHILE = 0.8
-#: The peak (spread.py) of a product's input from which on its 255 steps are too coarse: their
-#: rounding is then 7 % of the root mean square. Trained transformers have a few such inputs, where
-#: single channels are a hundred times the others (Dettmers et al., arXiv 2208.07339).
+#: The peak (spread.py) of a product's input from which on 255 steps are too coarse: their rounding
+#: is then 7 % of the root mean square. Trained transformers have a few such inputs, where single
+#: channels are a hundred times the others (Dettmers et al., arXiv 2208.07339).
 MOST_UNEVEN = 60.0
 
 
 @dataclass(frozen=True)
 class Int8Report:
-    """What became of one file.
+    """The result of converting one file."""
 
-    written: False where int8 would gain too little, so that the float32 file is to be used in its
-    place; then `bytes` are that file's. uneven_products: how many with stored weights stay in
-    float32 because what they multiply is too uneven.
-    """
-
+    #: False where int8 would gain too little; then the float32 file is to be used.
     written: bool
+    #: Size of the file to use: the float32 file's where nothing was written.
     bytes: int
     fp32_bytes: int
     int8_products: int
+    #: Number of products with stored weights that stay in float32 because the other factor is too
+    #: uneven.
     uneven_products: int
+    #: Why nothing was written; else "".
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
         return {
             "written": self.written,
             "bytes": self.bytes,
@@ -93,10 +94,10 @@ def convert_to_int8(
 ) -> Int8Report:
     """Write `source`, a float32 ONNX file, at `target` with 8-bit weights, if that is worth it.
 
-    feeds: inputs by name as the stage meets them in use; a product whose input they show to be
-    more uneven than MOST_UNEVEN stays in float32. Inputs and outputs keep their types. More than
+    feeds: inputs by name as the stage meets them in use; a product whose input they show to be more
+    uneven than MOST_UNEVEN stays in float32. Inputs and outputs keep their types. More than
     external_above bytes of weights go to a file beside target. Raises ExportError where source
-    cannot be read, or the outcome is not valid ONNX or cannot be loaded.
+    cannot be read, or the result is not valid ONNX or cannot be loaded.
     """
     with TemporaryDirectory(dir=target.parent) as folder:
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
@@ -104,7 +105,7 @@ def convert_to_int8(
         uneven = _uneven_products(prepared, feeds)
         _quantise(prepared, quantised, uneven)
         model = load_flat(quantised)
-        del model.metadata_props[:]  # notes that the quantiser left for itself
+        del model.metadata_props[:]  # internal notes of the quantiser
         products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
         written = save(model, target, external_above)
     fp32_bytes = onnx_file(source).bytes
@@ -122,21 +123,23 @@ def convert_to_int8(
 
 
 def _prepare(source: Path, prepared: Path) -> None:
-    """The graph as the quantiser needs it, with embedding tables in half precision: their rounding
-    is far below that of 8 bits, and they can be most of a text encoder."""
+    """Write the graph as the quantiser needs it, with embedding tables in half precision.
+
+    The tables' rounding is far below that of 8 bits, and they can be most of a text encoder.
+    """
     model = load_flat(source)
     values = Values.of(model)
     rewrite(model, values, tables_in_half(model, values))
     as_matmuls(model)
-    del model.graph.value_info[:]  # of values that are gone; the quantiser infers its own
+    del model.graph.value_info[:]  # describes removed values; the quantiser infers its own
     for index, node in enumerate(model.graph.node):
-        node.name = f"{node.op_type}_{index}"  # it tells nodes apart by name
+        node.name = f"{node.op_type}_{index}"  # the quantiser identifies nodes by name
     add_pre_process_metadata(model)
     save(model, prepared)
 
 
 def _uneven_products(prepared: Path, feeds: Sequence[Feeds]) -> list[str]:
-    """Names of the products that must not be quantised."""
+    """Return names of the products that must not be quantised."""
     model = load_flat(prepared)
     values = Values.of(model)
     read_by = {
@@ -158,5 +161,5 @@ def _quantise(prepared: Path, quantised: Path, left_out: list[str]) -> None:
             use_external_data_format=True,
             extra_options={"MatMulConstBOnly": True},
         )
-    except Exception as error:  # the quantiser raises whatever it stumbles over
+    except Exception as error:  # its errors have no common base
         raise ExportError(f"{prepared.name} cannot be quantised: {error}") from error

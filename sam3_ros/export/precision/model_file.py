@@ -1,4 +1,6 @@
-"""ONNX models in memory: loaded whole, in one flat graph of typed values, and saved again."""
+"""ONNX model files: loaded into one flat graph of typed values, saved, checked, opened to be
+run.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _SMALL = 64
 def load_flat(path: Path) -> ModelProto:
     """Read a model with its weights, its local functions inlined, its constants as initializers.
 
-    Raises ExportError for a file that is no ONNX model or whose weights are not beside it.
+    Raises ExportError for a file that is not an ONNX model or whose weights are not beside it.
     """
     try:
         model = onnx.load(path)
@@ -44,7 +46,7 @@ def save(
 ) -> tuple[Path, ...]:
     """Write a model; more than external_above bytes of weights go to `<path>.data`.
 
-    Returns the files written, the model first. What stood at `path` is replaced.
+    Returns the files written, the model first. An older file at `path` is replaced.
     """
     data = path.with_name(f"{path.name}.data")
     data.unlink(missing_ok=True)
@@ -57,21 +59,24 @@ def save(
 
 
 def weight(tensor: TensorProto) -> Array:
-    """An initializer's values."""
+    """Return an initializer's values."""
     return numpy_helper.to_array(tensor)
 
 
 def as_initializer(values: Array, name: str) -> TensorProto:
-    """The opposite of `weight`."""
+    """Return an initializer with these values: the inverse of `weight`."""
     return numpy_helper.from_array(np.ascontiguousarray(values), name)
 
 
 def is_float(tensor: TensorProto) -> bool:
+    """Return whether a tensor is float32."""
     return tensor.data_type == TensorProto.FLOAT
 
 
 def captured_names(node: NodeProto) -> frozenset[str]:
-    """Names that the node's subgraphs (of If, Loop, Scan) may take from the graph around it."""
+    """Return names that the node's subgraphs (of If, Loop, Scan) may take from the graph
+    around it.
+    """
     names: set[str] = set()
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
@@ -84,16 +89,17 @@ def captured_names(node: NodeProto) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of a flat graph: element types by name (TensorProto.FLOAT...), and initializers.
+    """The values of a flat graph."""
 
-    A value whose type cannot be told is absent from `types`.
-    """
-
+    #: Element types by name (TensorProto.FLOAT...); a value whose type cannot be inferred is
+    #: absent.
     types: Mapping[str, int]
+    #: Stored tensors by name.
     initializers: Mapping[str, TensorProto]
 
     @classmethod
     def of(cls, model: ModelProto) -> Values:
+        """Infer the types of all values of a model."""
         initializers = {tensor.name: tensor for tensor in model.graph.initializer}
         inferred = onnx.shape_inference.infer_shapes(_without_weights(model)).graph
         known = (*inferred.input, *inferred.value_info, *inferred.output)
@@ -102,20 +108,20 @@ class Values:
         return cls({name: kind for name, kind in types.items() if kind}, initializers)
 
     def is_float(self, name: str) -> bool:
-        """float32."""
+        """Return whether a value is float32."""
         return self.types.get(name) == TensorProto.FLOAT
 
     def activations(self, node: NodeProto) -> list[str]:
-        """The node's float32 inputs that are computed, not stored."""
+        """Return the node's float32 inputs that are computed, not stored."""
         return [n for n in node.input if self.is_float(n) and n not in self.initializers]
 
     def stored(self, node: NodeProto) -> list[str]:
-        """The node's float32 inputs that are initializers."""
+        """Return the node's float32 inputs that are initializers."""
         return [n for n in node.input if self.is_float(n) and n in self.initializers]
 
 
 def _without_weights(model: ModelProto) -> ModelProto:
-    """The same model with large initializers as inputs: below 2 GiB whatever its weights."""
+    """Return the same model with large initializers as inputs: below 2 GiB whatever its weights."""
     graph = GraphProto(name=model.graph.name)
     graph.node.extend(model.graph.node)
     graph.input.extend(model.graph.input)
@@ -147,28 +153,29 @@ def _constants_to_initializers(graph: GraphProto) -> None:
 
 
 def require_valid(path: Path) -> None:
-    """Raise ExportError unless ONNX's checker, types and shapes included, finds the file sound."""
+    """Raise ExportError unless ONNX's checker, types and shapes included, accepts the file."""
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except Exception as error:  # checker and shape inference have errors of their own
-        raise ExportError(f"{path.name} came out as invalid ONNX: {error}") from error
+        raise ExportError(f"the new file {path.name} is not valid ONNX: {error}") from error
 
 
 _ONLY_ERRORS = 3
 
 
 def open_engine(path: Path, optimised: bool = True) -> Any:
-    """An onnxruntime.InferenceSession. Raises ExportError where the file cannot be loaded.
+    """Return an onnxruntime.InferenceSession on the CPU. Raises ExportError where the file cannot
+    be loaded.
 
-    optimised=False runs the graph node by node, in the order in which they are written.
+    optimised=False runs the graph node by node, in the order in which the nodes are written.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
-    options.enable_cpu_mem_arena = False  # a few runs each: memory matters more than speed
+    options.enable_cpu_mem_arena = False  # few runs: memory matters more than speed
     if not optimised:
         level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.graph_optimization_level = level
-        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED  # as they stand
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED  # the order of the file
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]

@@ -1,9 +1,9 @@
-"""Which nodes of a graph may compute in half precision, and what must not.
+"""Which nodes of a graph may compute in half precision, and which must not.
 
 The rule is that of mixed precision training (Micikevicius et al., arXiv 1710.03740): matrix
-products and convolutions take half inputs, what sums or exponentiates stays in single precision,
-and everything else follows its inputs, single winning. On top of it, by measurement: whatever came
-near the end of half's range, or near its small end.
+products and convolutions take half inputs, sums and exponentials stay in single precision, and
+everything else follows its inputs; single precision wins. In addition, by measurement: whatever
+came near the upper end of half's range, or near its small end.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from onnx import ModelProto, NodeProto, TensorProto
 
 from sam3_ros.export.precision.model_file import Values, captured_names, weight
 
-#: Half ends at 65504. An eighth of that leaves room for images unlike those it was measured on.
+#: Half ends at 65504. An eighth of that leaves room for images unlike the measured ones.
 LARGEST = 2.0**13
-#: Half has its full 11 bits down to 2^-14; a value that never gets past this loses them.
+#: Half has its full 11 bits down to 2^-14; a value that never exceeds this bound loses them.
 SMALLEST = 2.0**-10
-#: A weight may lose this much of the tensor's largest value (half's own rounding is 2^-11).
+#: A weight may lose this share of the tensor's largest value (half's own rounding is 2^-11).
 WEIGHT_LOSS = 2.0**-10
-#: Initializers from this size on are stored in half also where single precision reads them.
+#: Initializers from this size on are stored in half even where single precision reads them.
 WORTH_HALVING = 4096
 
 _SOFTMAX = frozenset({"LogSoftmax", "Softmax"})
@@ -46,12 +46,14 @@ LISTED = PRODUCTS | FOLLOWERS
 
 @dataclass(frozen=True)
 class Placement:
-    """half: indices of the nodes that compute in half. kept: the products that stay in single
-    precision, index to the reason. stored_in_half: initializers that are widened where single
-    precision reads them; what a half node reads is in half in any case."""
+    """Which nodes compute in half precision, and which weights are stored in it."""
 
+    #: Indices of the nodes that compute in half.
     half: frozenset[int]
+    #: The products that stay in single precision: index to the reason.
     kept: Mapping[int, str]
+    #: Initializers that are widened where single precision reads them; what a half node reads is in
+    #: half in any case.
     stored_in_half: frozenset[str]
 
 
@@ -77,7 +79,7 @@ def place(model: ModelProto, values: Values, magnitudes: Mapping[str, float]) ->
 
 
 def tables_in_half(model: ModelProto, values: Values) -> Placement:
-    """Only the look-ups in large tables of weights."""
+    """Return a placement of only the look-ups in large tables of weights."""
     half = frozenset(
         index
         for index, node in enumerate(model.graph.node)
@@ -111,7 +113,7 @@ def _half_nodes(
 
 
 def _follows(node: NodeProto, values: Values, half_values: set[str]) -> bool:
-    """Are all its computed inputs in half already?"""
+    """Return whether all computed inputs of a node are in half already."""
     activations = values.activations(node)
     if node.op_type in MOVEMENTS and not activations:  # rows of a table
         return any(_is_large(values.initializers[name]) for name in values.stored(node))
@@ -119,8 +121,11 @@ def _follows(node: NodeProto, values: Values, half_values: set[str]) -> bool:
 
 
 def _score_products(model: ModelProto) -> dict[int, str]:
-    """The products whose results a softmax normalises, directly or through what only reshapes,
-    scales and masks them: at a score of 1000 half is off by up to 0.25, its weight by 28 %."""
+    """Return the products whose results a softmax normalises.
+
+    Directly, or through nodes that only reshape, scale and mask them: at a score of 1000 half is
+    off by up to 0.25, its weight by 28 %.
+    """
     nodes = model.graph.node
     found = upstream(nodes, _SOFTMAX, through=FOLLOWERS, products=PRODUCTS, crossed=0)
     return dict.fromkeys(found, "attention scores")
@@ -145,8 +150,12 @@ def _kept_by_measurement(
 
 
 def _results_read_in_single(model: ModelProto) -> frozenset[str]:
-    """Values that a normalisation, a reduction or the caller reads in single precision anyway: to
-    sum in half what is widened at once would only lose. The sums of residual streams are such."""
+    """Return values that a normalisation, a reduction or the caller reads in single precision
+    anyway.
+
+    Summing in half what is widened at once would only lose precision. The sums of residual streams
+    are such values.
+    """
     names = {value.name for value in model.graph.output}
     for node in model.graph.node:
         names.update(captured_names(node))
@@ -156,7 +165,7 @@ def _results_read_in_single(model: ModelProto) -> frozenset[str]:
 
 
 def _rounds(tensor: TensorProto) -> bool:
-    """Can half hold these weights? Infinities, of masks, it can."""
+    """Return whether half can hold these weights. Infinities, of masks, it can."""
     values = weight(tensor)
     values = values[~np.isinf(values)]
     with np.errstate(over="ignore"):
@@ -175,10 +184,11 @@ def upstream(
     products: AbstractSet[str],
     crossed: int,
 ) -> frozenset[int]:
-    """Indices of the nodes whose results reach the first input of a node of a type in `ends`.
+    """Return the indices of nodes whose results reach the first input of a node of a type in
+    `ends`.
 
-    The way back leads through nodes of the types in `through`, and through up to `crossed` nodes
-    of the types in `products`; the product where it ends is found too, other nodes are not.
+    The way back leads through nodes of the types in `through`, and through up to `crossed` nodes of
+    the types in `products`; the product where it ends is included, other nodes are not.
     """
     producer = {name: index for index, node in enumerate(nodes) for name in node.output}
     waiting = [(name, crossed) for node in nodes if node.op_type in ends for name in node.input[:1]]

@@ -1,9 +1,9 @@
-"""What half precision costs where it is really computed in.
+"""The rounding of half precision as a GPU does it.
 
-ONNX Runtime's CPU has next to no kernels for half: it computes in single precision and leaves out
-the rounding between one half node and the next, so that neither loss nor overflow shows (a sum of
-half values 60000 + 60000 is 120000 there, infinite on a GPU). A file that is measured on a CPU must
-therefore say every rounding explicitly.
+ONNX Runtime's CPU has next to no kernels for half: it computes in single precision and omits the
+rounding between one half node and the next, so that neither loss nor overflow shows (a sum of half
+values 60000 + 60000 is 120000 there, infinite on a GPU). A file that is measured on a CPU must
+therefore state every rounding explicitly.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ _WIDE = "__wide"
 
 
 def rounded_as_on_gpu(source: Path, folder: Path) -> Path:
-    """A file to measure in place of `source`: itself if it holds no half precision, otherwise what
-    write_rounded makes of it, in `folder` under the same name."""
+    """Return a file to measure in place of `source`.
+
+    It is `source` itself where that holds no half precision, otherwise what write_rounded makes of
+    it, in `folder` under the same name.
+    """
     model = onnx.load(source, load_external_data=False)
     casts = (a.i for n in model.graph.node if n.op_type == "Cast" for a in n.attribute)
     kinds = {tensor.data_type for tensor in model.graph.initializer} | set(casts)
@@ -72,7 +75,7 @@ def _explicit(node: NodeProto, half: set[str], widened: set[str]) -> Iterator[No
 def measured_graph(
     stages: Iterable[StageSpec], files: Mapping[str, Path], scratch: Path
 ) -> StageGraph:
-    """The stages on the CPU, half precision with every rounding that a GPU makes.
+    """Return a graph of the stages on the CPU, half precision with every rounding that a GPU makes.
 
     files: by stage name. scratch: an existing folder for the files that are run in their place; it
     must outlive the graph.

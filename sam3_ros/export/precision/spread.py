@@ -1,4 +1,4 @@
-"""How large the values inside a model get, and how uneven: what a precision has to hold."""
+"""How large the values inside a model get, and how uneven: what a precision has to represent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,17 @@ _MEASURES = {"ReduceMax": "largest", "ReduceMin": "smallest", "ReduceL2": "lengt
 
 @dataclass(frozen=True)
 class Spread:
-    """How far the numbers of one value lie apart.
+    """How far the numbers of one value lie apart."""
 
-    magnitude: the largest absolute value, inf where one is not finite. peak: the distance of the
-    extremes, 0 included, in root mean squares; 2 for a sign, about 10 for noise, more where a few
-    numbers stand out.
-    """
-
+    #: Largest absolute value; inf where a number is not finite.
     magnitude: float = 0.0
+    #: Distance of the extremes, 0 included, in root mean squares; 2 for a sign, about 10 for noise,
+    #: more where a few numbers stand out.
     peak: float = 0.0
 
     @classmethod
     def of(cls, largest: float, smallest: float, length: float, size: float) -> Spread:
-        """From the extremes, the Euclidean length and the count of the numbers."""
+        """Compute it from the extremes, the Euclidean length and the count of the numbers."""
         if not size:
             return cls()
         if not (np.isfinite(largest) and np.isfinite(smallest)):
@@ -42,17 +40,17 @@ class Spread:
         return cls(float(max(abs(largest), abs(smallest))), float(peak))
 
     def joined(self, other: Spread) -> Spread:
-        """The larger of each."""
+        """Return the larger of each."""
         return Spread(max(self.magnitude, other.magnitude), max(self.peak, other.peak))
 
 
 def measure_spreads(
     source: Path, names: Iterable[str], feeds: Sequence[Mapping[str, Array]], scratch: Path
 ) -> dict[str, Spread]:
-    """The spread of each named float32 value, the largest over all feeds.
+    """Return the spread of each named float32 value, the largest over all feeds.
 
-    The model is run as it is, every value measured inside, so that the values need never all be
-    held at once. scratch: a folder with room for the weights; it is left as it was.
+    The model runs as it is and every value is measured inside, so the values never have to be held
+    all at once. scratch: a folder with room for the weights; it is left unchanged.
     """
     names = tuple(names)
     wanted = [f"{name}__{measure}" for name in names for measure in _MEASURES.values()]
@@ -71,8 +69,11 @@ def measure_spreads(
 
 
 def _write_watched(source: Path, names: Iterable[str], path: Path) -> None:
-    """The model with each value's measures as outputs, taken as soon as the value is there: an
-    engine that goes through the nodes as they stand then holds no value for longer than it must."""
+    """Write the model with each value's measures as outputs.
+
+    They are taken as soon as the value exists: an engine that runs the nodes in the order of the
+    file then holds no value longer than necessary.
+    """
     model = load_flat(source)
     nodes = list(model.graph.node)
     maker = {name: index for index, node in enumerate(nodes) for name in node.output}

@@ -1,7 +1,7 @@
 """Products with stored weights in the one form that can be quantised: MatMul with an initializer.
 
 ONNX Runtime's quantiser turns Gemm into MatMul itself, but transposes the weights in place, for
-every other node that reads them as well: a square matrix then gives wrong answers without a word.
+every other node that reads them too: a square matrix then silently gives wrong results.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ _PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
 
 
 def as_matmuls(model: ModelProto) -> None:
-    """Change the model in place: each Gemm that only multiplies by stored weights and adds becomes
-    MatMul and Add, and no stored matrix is transposed by a node. Nothing else changes."""
+    """Change the model in place so that stored matrices appear only in plain MatMuls.
+
+    Each Gemm that only multiplies by stored weights and adds becomes MatMul and Add, and no node
+    transposes a stored matrix. Nothing else changes.
+    """
     rewriter = _GemmRewriter(model)
     nodes = [new for node in model.graph.node for new in rewriter.rewritten(node)]
     read = {name for node in nodes for name in (*node.input, *captured_names(node))}
@@ -32,7 +35,7 @@ def as_matmuls(model: ModelProto) -> None:
 
 
 class _GemmRewriter:
-    """transposed: new initializers by name."""
+    """Rewrites the nodes in order, and collects new initializers by name in `transposed`."""
 
     def __init__(self, model: ModelProto) -> None:
         self._matrices = {
@@ -46,7 +49,7 @@ class _GemmRewriter:
         self.transposed: dict[str, Array] = {}
 
     def rewritten(self, node: NodeProto) -> Iterator[NodeProto]:
-        """What stands for the node; nothing where its result is a transposed initializer."""
+        """Yield what replaces the node; nothing where its result is a transposed initializer."""
         new = NodeProto()
         new.CopyFrom(node)
         new.input[:] = [self._renamed.get(name, name) for name in node.input]
@@ -62,7 +65,7 @@ class _GemmRewriter:
         return swaps and node.input[0] in self._matrices and node.output[0] not in self._fixed
 
     def _plain(self, node: NodeProto) -> dict[str, float] | None:
-        """The options of a Gemm that computes x @ w + b, w stored and perhaps transposed."""
+        """Return the options of a Gemm that computes x @ w + b, w stored and perhaps transposed."""
         given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         options = {**_PLAIN, **given}
         simple = options["alpha"] == options["beta"] == 1 and not options["transA"]

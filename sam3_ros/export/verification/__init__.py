@@ -1,1 +1,3 @@
-"""Is a bundle's every number the original model's? Stage by stage, end to end, and by reference."""
+"""Checks that a bundle computes what the original model does: stages, end to end, recorded
+cases.
+"""

@@ -1,4 +1,4 @@
-"""A bundle's sessions as a graph, held against answers; without PyTorch."""
+"""A bundle's sessions as a graph, compared with recorded answers; needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sam3_ros.core.stages.session import BRIEF_USE
 
 
 def bundle_graph(bundle: Bundle, precision: str, backend: str = "cpu") -> StageGraph:
-    """The bundle's stages, each session opened at its first use."""
+    """Return the bundle's stages as a graph; each session is opened at its first use."""
     return StageGraph(
         bundle.manifest.stages.values(),
         lambda stage: open_session(bundle.stage_file(stage.name, precision), backend, BRIEF_USE),
@@ -21,7 +21,7 @@ def bundle_graph(bundle: Bundle, precision: str, backend: str = "cpu") -> StageG
 def bundle_differences(
     bundle: Bundle, precision: str, recorded: RecordedAnswers, backend: str = "cpu"
 ) -> dict[tuple[str, str], AnswerDifference]:
-    """How far a precision of the bundle is from the recorded answers, question by question."""
+    """Return how far a precision of the bundle is from the recorded answers, by question."""
     graph = bundle_graph(bundle, precision, backend)
     try:
         return recorded.differences(graph, bundle.manifest)
@@ -32,7 +32,11 @@ def bundle_differences(
 def with_samples(
     bundle: Bundle, recorded: RecordedAnswers
 ) -> tuple[RecordedAnswers, dict[tuple[str, str], AnswerDifference]]:
-    """The same with witnesses of the bundle's fp32 stages on the CPU, and how far those are."""
+    """Return the answers with reference samples of the bundle's fp32 stages on the CPU, and the
+    differences.
+
+    The differences are those of the bundle's answers from the recorded ones, by question.
+    """
     graph = bundle_graph(bundle, "fp32")
     try:
         return recorded.with_samples_of(graph, bundle.manifest)

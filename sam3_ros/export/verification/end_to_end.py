@@ -19,7 +19,7 @@ Differences = Mapping[Key, AnswerDifference]
 def original_answers(
     network: Network, manifest: Manifest, images: Iterable[QuestionedImage]
 ) -> RecordedAnswers:
-    """What PyTorch says to every question."""
+    """Return what PyTorch answers to every question."""
     asked = tuple(images)
     return RecordedAnswers(asked, dict(answer_all(torch_graph(network), manifest, asked)))
 
@@ -27,10 +27,10 @@ def original_answers(
 def rounding(
     network: Network, manifest: Manifest, recorded: RecordedAnswers, keys: Collection[Key]
 ) -> dict[Key, AnswerDifference]:
-    """How far the recorded answers to some questions are from those in float64.
+    """Return how far the recorded answers to some questions are from those in float64.
 
     A deep network can amplify the last bit of a number, and untrained ones do. Then two correct
-    computations in float32 differ by more than FP32_NUMBERS, and only float64 can tell.
+    computations in float32 differ by more than Fp32Limits allow, and only float64 can decide.
     """
     images = tuple(
         replace(image, questions=asked)
@@ -47,7 +47,7 @@ def rounding(
 
 
 def beyond_limits(differences: Differences) -> tuple[Key, ...]:
-    """The questions whose answers differ by more than is usual."""
+    """Return the questions whose answers differ by more than the usual limits."""
     return tuple(key for key, found in differences.items() if Fp32Limits().broken_by(found))
 
 
@@ -65,5 +65,5 @@ def require_equal(differences: Differences, known: Differences) -> None:
 
 
 def figures(differences: Differences) -> dict[str, object]:
-    """For the manifest: the worst of all questions, and how many there were."""
+    """Return the figures for the manifest: the worst of all questions, and their number."""
     return {"questions": len(differences), **worst(differences.values()).as_dict()}

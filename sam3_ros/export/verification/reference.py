@@ -1,7 +1,7 @@
-"""A bundle against answers that the original's own code gave, kept in cases_*.npz.
+"""A bundle against answers of the original's own code, stored in cases_*.npz.
 
-A case holds the seed of its input image, tokens, exemplar boxes and clicks, and what came out.
-Mask logits are stored as float16, so half a step of that format is forgiven.
+A case holds the seed of its input image, tokens, exemplar boxes and clicks, and the outputs. Mask
+logits are stored as float16, so half a step of that format is allowed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sam3_ros.core.stages.session import Array
 SIDE = 1008
 NUMBER_LIMIT = 1e-5
 MASK_LIMIT = 1e-3
-# Over the hundreds of thousands of pixels of every query's mask.
+#: For statistics over the hundreds of thousands of pixels of every query's mask.
 STATISTIC_LIMIT = 1e-3
 
 Case = Mapping[str, Array]
@@ -35,24 +35,29 @@ Case = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class ReferenceFigure:
-    """One tensor of one case: its largest absolute difference, and how much is allowed."""
+    """The difference of one tensor of one case."""
 
     case: str
     tensor: str
+    #: Largest absolute difference.
     difference: float
+    #: Allowed difference.
     limit: float
 
     @property
     def passed(self) -> bool:
-        """A difference that is not a number has not passed."""
+        """Whether the difference is within its limit; NaN is not."""
         return self.difference <= self.limit
 
 
 def reference_figures(
     graph: StageGraph, manifest: Manifest, folder: Path, progress: Callable[[str], None]
 ) -> list[ReferenceFigure]:
-    """Ask every case of the folder. Raises ExportError where there is none, or none for this model
-    (the cases have an input of 1008 pixels)."""
+    """Compare the bundle with every case of the folder.
+
+    Raises ExportError where there is no case, or none for this model (the cases have an input of
+    1008 pixels).
+    """
     paths = sorted(folder.glob("cases_*.npz"))
     if not paths:
         raise ExportError(f"{folder} holds no cases_*.npz; expected the folder of the reference")
@@ -70,9 +75,10 @@ def reference_figures(
 
 
 def reference_image(seed: int) -> npt.NDArray[np.float32]:
-    """pixel_values f32[1,3,1008,1008] in [-1, 1]: noise in blocks of four sizes, as the cases use.
+    """Return pixel_values f32[1,3,1008,1008] in [-1, 1]: noise in blocks of four sizes, as in the
+    cases.
 
-    A fixed rule, PCG64 seeded with [seed, 1008]; another generator would be another image.
+    A fixed rule, PCG64 seeded with [seed, 1008]; another generator would give another image.
     """
     generator = np.random.Generator(np.random.PCG64([seed, SIDE]))
     total = np.zeros((1, 3, SIDE, SIDE), np.float32)
@@ -90,7 +96,7 @@ def _load(path: Path) -> Case:
         raise ExportError(f"{path} cannot be read as a reference case: {error}") from error
     for name in ("image_seed", "input_ids", "logits", "boxes", "presence"):
         if name not in case:
-            raise ExportError(f"{path} is no reference case: it has no {name!r}")
+            raise ExportError(f"{path} is not a reference case: it has no {name!r}")
     return case
 
 

@@ -27,21 +27,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number. at_least: the limit is a floor, not a ceiling."""
+    """One measured number and its limit."""
 
+    #: The check that it belongs to.
     check: str
+    #: What was measured.
     what: str
     figure: float
     limit: float
+    #: The limit is a minimum, not a maximum.
     at_least: bool = False
 
     @property
     def passed(self) -> bool:
-        """A figure that is not a number has not passed."""
+        """Whether the figure is within its limit; NaN is not."""
         return self.figure >= self.limit if self.at_least else self.figure <= self.limit
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON and the manifest."""
+        """Return the figure for JSON and the manifest."""
         figure = float(f"{self.figure:.7g}")
         return {
             "check": self.check,
@@ -61,11 +64,11 @@ class VerificationReport:
 
     @property
     def passed(self) -> bool:
-        """Every figure has passed."""
+        """Whether every figure has passed."""
         return all(figure.passed for figure in self.figures)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         figures = [figure.as_dict() for figure in self.figures]
         return {"bundle": str(self.bundle), "passed": self.passed, "figures": figures}
 
@@ -80,14 +83,14 @@ def verify_bundle(
     record: bool,
     progress: Callable[[str], None],
 ) -> VerificationReport:
-    """Run the checks that were asked for; without any, those against the bundle's own answers.
+    """Run the requested checks; without any, compare with the bundle's own recorded answers.
 
-    record: write the verdict into the manifest. Raises ExportError where there is nothing to hold
-    the bundle against, or images are given and no model to ask.
+    record: write the result into the manifest. Raises ExportError where there is nothing to compare
+    the bundle with, or images are given and no model to ask.
     """
     if images and checkpoint is None and not rebuild:
         raise ExportError(
-            f"{images[0]}: an image can be asked only where the model is built again; give "
+            f"{images[0]}: images need a model that is built again; give "
             f"--checkpoint FILE, or --rebuild for random weights"
         )
     found: list[Figure] = []
@@ -97,10 +100,10 @@ def verify_bundle(
         found += _against_pytorch(bundle, checkpoint, images, progress)
     if reference is None and checkpoint is None and not rebuild:
         found += _against_recorded(bundle, _recorded(bundle), "recorded answers", progress)
-    verdict = VerificationReport(bundle.path, tuple(found))
+    report = VerificationReport(bundle.path, tuple(found))
     if record:
-        _record(bundle, verdict)
-    return verdict
+        _record(bundle, report)
+    return report
 
 
 def _against_reference(
@@ -147,20 +150,20 @@ def _against_pytorch(
     progress("end to end in PyTorch")
     recorded = original_answers(network, bundle.manifest, asked)
     if doubtful := beyond_limits(bundle_differences(bundle, "fp32", recorded)):
-        progress(f"{len(doubtful)} answers are beyond the usual limits: asking float64")
+        progress(f"{len(doubtful)} answers exceed the usual limits: computing them in float64")
         known = rounding(network, bundle.manifest, recorded, doubtful)
         recorded = replace(recorded, rounding=known)
     yield from _against_recorded(bundle, recorded, "PyTorch", progress)
 
 
 def _require_same_stages(bundle: Bundle, stages: Mapping[str, StageModule]) -> None:
-    """Raise ExportError where the model is cut into other stages than the bundle."""
+    """Raise ExportError where the model is divided into other stages than the bundle."""
     for name, ours in bundle.manifest.stages.items():
         theirs = stages.get(name)
         if theirs is None or {*ours.inputs, *ours.outputs} != {*theirs.inputs, *theirs.outputs}:
             raise ExportError(
                 f"bundle {bundle.manifest.name!r} was exported by another version of sam3_ros, "
-                f"whose stage {name!r} has other tensors; export it again, or hold it against its "
+                f"whose stage {name!r} has other tensors; export it again, or compare it with its "
                 f"recorded answers, without --checkpoint and --rebuild"
             )
 
@@ -168,7 +171,7 @@ def _require_same_stages(bundle: Bundle, stages: Mapping[str, StageModule]) -> N
 def _recorded(bundle: Bundle) -> RecordedAnswers:
     if bundle.manifest.recorded_answers is None:
         raise ExportError(
-            f"bundle {bundle.manifest.name!r} holds no recorded answers to be held against; give "
+            f"bundle {bundle.manifest.name!r} holds no recorded answers to compare with; give "
             f"--checkpoint FILE or --reference FOLDER"
         )
     return load_recorded_answers(resolve_inside(bundle.path, bundle.manifest.recorded_answers.path))
@@ -206,16 +209,16 @@ def _mask_iou(
     differences: Mapping[Key, AnswerDifference],
 ) -> Figure:
     table = bundle.manifest.verification.get("precisions", {}).get(precision, {})
-    # One that is known to be poor was asked for as it is.
+    # A poor precision was requested with --allow-poor-precision.
     least = 0.0 if table.get("poor") else LEAST_MASK_IOU.get(precision, 0.0)
     total = worst(differences.values())
     what = f"mean mask IoU (worst mask {total.mask_iou:.4f})"
     return Figure(check, what, total.mean_mask_iou, least, True)
 
 
-def _record(bundle: Bundle, verdict: VerificationReport) -> None:
+def _record(bundle: Bundle, report: VerificationReport) -> None:
     checks: dict[str, dict[str, Any]] = {}
-    for figure in verdict.figures:
+    for figure in report.figures:
         entry = checks.setdefault(figure.check, {"figures": 0, "failed": []})
         entry["figures"] += 1
         if not figure.passed:

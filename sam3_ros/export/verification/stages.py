@@ -1,4 +1,4 @@
-"""One stage's ONNX file against the PyTorch that it was made from."""
+"""One stage's ONNX file against the PyTorch module that it was made from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from sam3_ros.core.precision.limits import ROUNDING_ALLOWED
 from sam3_ros.core.stages.session import BRIEF_USE, Array, Session
 from sam3_ros.export.stage import StageModule
 
-#: Absolute, on inputs of unit scale; of an output that reaches beyond 1, as a part of its largest.
+#: Absolute, on inputs of unit scale; for an output that exceeds 1, relative to its largest value.
 LIMIT = 1e-4
 MASK_LIMIT = 1e-3
-#: Mask logits are sums of hundreds of products, and only their sign is used.
+#: Outputs with the looser limit: mask logits are sums of hundreds of products, and only their sign
+#: is used.
 MASK_OUTPUTS = frozenset({"masks", "semantic", "sam_masks", "mask_prompt"})
 
 #: Lengths to try on an axis that may grow; others get the default.
@@ -43,21 +44,21 @@ _SEEDS_WITHOUT_LENGTHS = 2
 
 @dataclass(frozen=True)
 class OutputFigures:
-    """How far an output is from PyTorch's, the worst of all cases.
+    """How far an output is from PyTorch's, the worst of all cases."""
 
-    largest and mean are absolute differences; of_scale is the largest as a part of the output's
-    largest number, where that is beyond 1; cosine is that of the two flattened tensors. limit: of
-    of_scale; beyond the usual one where PyTorch's own rounding is.
-    """
-
+    #: Largest absolute difference.
     largest: float = 0.0
+    #: Mean absolute difference.
     mean: float = 0.0
+    #: Of the two flattened tensors.
     cosine: float = 1.0
+    #: `largest` relative to the output's largest value, where that is beyond 1.
     of_scale: float = 0.0
+    #: Of `of_scale`; above the usual one where PyTorch's own rounding is.
     limit: float = LIMIT
 
     def with_case(self, other: OutputFigures) -> OutputFigures:
-        """The worse of each."""
+        """Return the worse of each figure."""
         return OutputFigures(
             max(self.largest, other.largest),
             max(self.mean, other.mean),
@@ -69,8 +70,9 @@ class OutputFigures:
 
 @dataclass(frozen=True)
 class StageCase:
-    """Inputs and what PyTorch makes of them, by canonical name; `name` says which they are."""
+    """Inputs and what PyTorch computes from them, by canonical name."""
 
+    #: Describes the inputs, for a reader.
     name: str
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
@@ -78,10 +80,12 @@ class StageCase:
 
 @dataclass(frozen=True)
 class StageVerification:
-    """A stage that was verified: figures by output, and the cases that were tried."""
+    """A stage that was verified."""
 
     stage: str
+    #: Figures by output.
     outputs: Mapping[str, OutputFigures]
+    #: Names of the cases that were tried.
     cases: tuple[str, ...]
 
     @property
@@ -90,12 +94,12 @@ class StageVerification:
         return max(figures.largest for figures in self.outputs.values())
 
     def joined(self, other: StageVerification) -> StageVerification:
-        """The worse figures, and all cases."""
+        """Return the worse figures, and all cases."""
         outputs = {name: own.with_case(other.outputs[name]) for name, own in self.outputs.items()}
         return StageVerification(self.stage, outputs, self.cases + other.cases)
 
     def as_dict(self) -> dict[str, object]:
-        """For the manifest: figures rounded to three digits, cosine to eight."""
+        """Return the figures for the manifest, rounded to three digits, cosine to eight."""
         return {
             "cases": list(self.cases),
             "outputs": {
@@ -118,10 +122,10 @@ def verify_stage(
     cases: Iterable[StageCase] | None = None,
     refilled: Callable[[], StageModule] | None = None,
 ) -> StageVerification:
-    """Hold a stage's ONNX file (or a session of it) against PyTorch.
+    """Compare a stage's ONNX file (or a session of it) with PyTorch.
 
     cases: by default unit_cases: many lengths and seeds. refilled: gives the stage with its weights
-    where `stage` has lost them; asked only where float64 has to say how much of a difference is
+    where `stage` has lost them; called only where float64 has to decide how much of a difference is
     PyTorch's own rounding. Raises VerificationError where an output differs by more than LIMIT
     (MASK_LIMIT for mask logits) and that rounding, is not finite, or is not computed at all, naming
     stage, output, figure, limit and lengths.
@@ -142,14 +146,14 @@ def verify_stage(
 
 
 class ExactStage:
-    """A stage in float64, made when it is first asked: some amplify the last bit of a number."""
+    """A stage in float64, made on first use: some stages amplify the last bit of a number."""
 
     def __init__(self, stage: Callable[[], StageModule]) -> None:
         self._make = stage
         self._stage: StageModule | None = None
 
     def outputs(self, case: StageCase) -> dict[str, Array]:
-        """What the stage makes of a case's inputs, by canonical name."""
+        """Return what the stage computes from a case's inputs, by canonical name."""
         if self._stage is None:
             self._stage = deepcopy(self._make()).double()
         tensors = (torch.from_numpy(np.array(value)) for value in case.inputs.values())
@@ -159,7 +163,7 @@ class ExactStage:
 
 
 def unit_cases(stage: StageModule) -> Iterator[StageCase]:
-    """Inputs of unit scale: every length to try, each with a seed of its own."""
+    """Yield inputs of unit scale: every length to try, each with its own seed."""
     for seed, lengths in enumerate(tried_lengths(stage), start=1):
         inputs = stage.examples(lengths, seed)
         with torch.inference_mode():
@@ -173,7 +177,7 @@ def unit_cases(stage: StageModule) -> Iterator[StageCase]:
 
 
 def tried_lengths(stage: StageModule) -> list[dict[str, int]]:
-    """Combinations of lengths in which each length to try occurs, and the longest of all."""
+    """Return combinations of lengths in which each length to try occurs, and the longest of all."""
     options = [_options(stage, length) for length in stage.lengths()]
     if not options:
         return [{}] * _SEEDS_WITHOUT_LENGTHS
@@ -217,7 +221,7 @@ def _compare(
     for name, expected in case.outputs.items():
         where = f"stage {stage!r}, output {name!r}, with {case.name}"
         if not np.isfinite(expected).all():
-            raise VerificationError(f"{where}: PyTorch itself gives numbers that are not finite")
+            raise VerificationError(f"{where}: PyTorch itself gives values that are not finite")
         figures = compare_output(where, expected, answers[name])
         limit = MASK_LIMIT if name in MASK_OUTPUTS else LIMIT
         if not figures.of_scale <= limit:
@@ -234,13 +238,16 @@ def _compare(
 
 
 def compare_output(where: str, expected: Array, found: Array) -> OutputFigures:
-    """Raises VerificationError for another shape, and for numbers that are not finite."""
+    """Compare an output with PyTorch's.
+
+    Raises VerificationError for another shape, and for values that are not finite.
+    """
     if found.shape != expected.shape:
         raise VerificationError(
             f"{where}: has the shape {list(found.shape)}, PyTorch gives {list(expected.shape)}"
         )
     if not np.isfinite(found).all():
-        raise VerificationError(f"{where}: gives numbers that are not finite, PyTorch does not")
+        raise VerificationError(f"{where}: gives values that are not finite, PyTorch does not")
     if not expected.size:
         return OutputFigures()
     ours, theirs = (value.astype(np.float64).ravel() for value in (found, expected))

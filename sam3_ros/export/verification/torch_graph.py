@@ -1,4 +1,7 @@
-"""A network in PyTorch behind the same seam as a session, so that the core's own code drives it."""
+"""A PyTorch network behind the seam of sessions, and its stages observed at work.
+
+So the core's own code drives the network.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class TorchSession:
         )
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """As Session.run: every input by its name in, every output by its name out."""
+        """Compute every output by its name from every input by its name, as Session.run."""
         tensors = (torch.from_numpy(np.array(feeds[name])) for name in self.inputs)
         numbers = next(self._stage.parameters()).dtype
         with torch.inference_mode():
@@ -51,11 +54,11 @@ class TorchSession:
         }
 
     def close(self) -> None:
-        """Nothing to free: the network belongs to the caller."""
+        """Do nothing: the network belongs to the caller."""
 
 
 def torch_graph(network: Network) -> StageGraph:
-    """The network's stages as a StageGraph, names canonical on both sides."""
+    """Return the network's stages as a StageGraph, with canonical names on both sides."""
     stages = network.stages()
     named = [
         StageSpec(
@@ -68,13 +71,13 @@ def torch_graph(network: Network) -> StageGraph:
     return StageGraph(named, lambda stage: TorchSession(stages[stage.name]))
 
 
-#: Of a stage; the tensors of a full-size model take tens of megabytes each.
+#: Runs kept of each stage; the tensors of a full-size model take tens of megabytes each.
 KEPT = 2
 
 
 @contextmanager
 def observing(stages: Mapping[str, StageModule]) -> Iterator[dict[str, list[StageCase]]]:
-    """While open, keeps of each stage its first and its latest run in PyTorch."""
+    """Keep the first and the latest run of each stage in PyTorch while open."""
     cases: dict[str, list[StageCase]] = {name: [] for name in stages}
     with ExitStack() as hooks:
         for name, stage in stages.items():

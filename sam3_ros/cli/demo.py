@@ -6,21 +6,22 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command
+from sam3_ros.cli.command import add_command, add_json_option
+from sam3_ros.cli.needs import require
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
-from sam3_ros.cli.replay import rate
-from sam3_ros.cli.replay_outcome import run_and_tell
-from sam3_ros.cli.ros_needed import require
+from sam3_ros.cli.replay.command import rate
+from sam3_ros.cli.replay.outcome import run_and_print
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "demo",
-        "replay the shipped bag through the node and judge the answers by the truth",
+        "replay the shipped bag through the node and judge the answers by the ground truth",
         """
         sam3-ros demo
         sam3-ros demo --out /tmp/demo --json
@@ -43,11 +44,11 @@ def register(commands: Commands) -> None:
         help="1 for the camera's pace, at which frames may be dropped (default: answered, which "
         "waits for each answer)",
     )
-    parser.add_argument("--bag", type=Path, help="another bag that has a truth")
+    parser.add_argument("--bag", type=Path, help="another bag that has a ground truth")
     parser.add_argument(
         "--domain", type=int, metavar="N", help="ROS domain (default: one of the demo's own)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    add_json_option(parser)
     add_node_model_options(parser)
 
 
@@ -59,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
     bag = options.bag or demo_bag()
     domain = private_domain() if options.domain is None else options.domain
     parameters = node_parameters(options)
-    return run_and_tell(
+    return run_and_print(
         lambda progress: demo(bag, options.out, parameters, domain, options.rate, progress),
         "-" if options.json else None,
     )

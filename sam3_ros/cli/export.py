@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command
+from sam3_ros.cli.command import add_command, whole_number
 from sam3_ros.cli.needs import require_export
+from sam3_ros.cli.progress import print_step
+from sam3_ros.core.signals import signals_handled
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -23,10 +25,11 @@ LEFT_OUT = 1
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "export",
-        "make a bundle of a checkpoint, every number held against PyTorch",
+        "make a bundle from a checkpoint, with every number compared with PyTorch's",
         """
         sam3-ros export efficientsam3 --checkpoint repvit_m0_9.pth --out bundles/repvit
         sam3-ros export mobilesam --checkpoint mobile_sam.pt --out clicks --precision fp32,int8
@@ -37,7 +40,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("family", help="efficientsam3, sam3, efficientvit-sam or mobilesam")
     _add_weights(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder, to be made")
+    parser.add_argument("--out", type=Path, required=True, help="the new bundle's folder")
     parser.add_argument(
         "--precision",
         type=_names,
@@ -52,7 +55,10 @@ def register(commands: Commands) -> None:
         help="concept, interactive, video, with commas (all that the family has)",
     )
     parser.add_argument(
-        "--input-size", type=_positive, metavar="PX", help="side of the model's input (as trained)"
+        "--input-size",
+        type=whole_number(1),
+        metavar="PX",
+        help="side of the model's input (as trained)",
     )
     parser.add_argument(
         "--allow-poor-precision",
@@ -67,7 +73,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--checkpoint", type=Path, help="a .pth, .pt or .safetensors file")
     weights.add_argument(
         "--random-weights",
-        type=_seed,
+        type=whole_number(0),
         metavar="SEED",
         help="the real architecture without real weights, for tests and benchmarks",
     )
@@ -111,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.save_checkpoint is not None:
         write_checkpoint(filled.network, options.save_checkpoint, options.force)
-        _progress(f"weights written: {options.save_checkpoint}")
+        print_step(f"weights written: {options.save_checkpoint}")
     return _report(_exported(job))
 
 
@@ -119,24 +125,21 @@ def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
     from sam3_ros.export.filled_network import from_checkpoint, from_seed
 
     if options.checkpoint is not None:
-        _progress(f"reading {options.checkpoint}")
+        print_step(f"reading {options.checkpoint}")
         filled = from_checkpoint(family, options.checkpoint, options.input_size)
     else:
-        _progress(f"making random weights of seed {options.random_weights}")
+        print_step(f"making random weights of seed {options.random_weights}")
         filled = from_seed(family, options.random_weights, options.variant, options.input_size)
-    _progress(f"{family.title}, {filled.architecture.variant}, {filled.input_size} px")
+    print_step(f"{family.title}, {filled.architecture.variant}, {filled.input_size} px")
     return filled
 
 
 def _exported(job: ExportJob) -> Bundle:
     from sam3_ros.export.exporter import export_bundle
 
-    # Ctrl-C ends the command at once: Python's exception for it cannot pass PyTorch's C++.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        return export_bundle(job, _progress)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    # Ctrl-C must end the command at once: KeyboardInterrupt cannot pass through PyTorch's C++.
+    with signals_handled(signal.SIG_DFL, signal.SIGINT):
+        return export_bundle(job, print_step)
 
 
 def _report(bundle: Bundle) -> int:
@@ -156,12 +159,8 @@ def _report(bundle: Bundle) -> int:
     return LEFT_OUT if left_out else 0
 
 
-def _progress(step: str) -> None:
-    print(step, file=sys.stderr, flush=True)
-
-
 def _command(options: argparse.Namespace) -> str:
-    """As it was given, but with the names of files alone: their folders concern nobody else."""
+    """Return the command as given, but with file names only: the folders are private."""
     words = ["sam3-ros", "export", options.family]
     if options.checkpoint is not None:
         words += ["--checkpoint", options.checkpoint.name]
@@ -181,15 +180,3 @@ def _command(options: argparse.Namespace) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text!r}")
-    return int(text)

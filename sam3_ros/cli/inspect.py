@@ -1,14 +1,16 @@
-"""`sam3-ros inspect`: what a checkpoint holds, component by component."""
+"""`sam3-ros inspect`: shows what a checkpoint holds, component by component."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam3_ros.cli.command import add_command
+from sam3_ros.cli.command import add_command, add_json_option
 from sam3_ros.cli.needs import require_export
+from sam3_ros.cli.table import left, readable_size, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "inspect",
@@ -24,13 +27,13 @@ def register(commands: Commands) -> None:
         """
         sam3-ros inspect efficient_sam3_repvit_m0_9.pth
         sam3-ros inspect model.safetensors --json
-        sam3-ros inspect model.pth --family efficientsam3   # why it is none, if it is none
+        sam3-ros inspect model.pth --family efficientsam3   # why it is not one, if it is not
         """,
         _run,
     )
     parser.add_argument("checkpoint", type=Path, help="a .pth, .pt or .safetensors file")
-    parser.add_argument("--family", help="do not find out the family, but insist on this one")
-    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    parser.add_argument("--family", help="require this family, instead of recognising it")
+    add_json_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -71,7 +74,7 @@ def _document(checkpoint: Checkpoint, inspection: Inspection) -> dict[str, Any]:
             for g in groups(inspection.rows)
             if len(g.rows) > 1
         ],
-        "leftovers": [{"name": left.name, "bytes": left.bytes} for left in inspection.leftovers],
+        "leftovers": [{"name": rest.name, "bytes": rest.bytes} for rest in inspection.leftovers],
     }
 
 
@@ -92,10 +95,8 @@ def _component(row: ComponentRow, all_parameters: int) -> dict[str, Any]:
 
 
 def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
-    from sam3_ros.export.inspection import readable, table
-
     found = inspection.recognised
-    print(f"{checkpoint.path}  {readable(checkpoint.path.stat().st_size)}")
+    print(f"{checkpoint.path}  {readable_size(checkpoint.path.stat().st_size)}")
     if found:
         print(f"{found.family.title} (family {found.family.name}), {found.architecture.variant}")
     else:
@@ -104,8 +105,45 @@ def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
             print(f"  not {name}: {reason}")
     print("  " + ", ".join(f"{count} {dtype}" for dtype, count in inspection.dtypes.items()))
     print()
-    print("\n".join(table(inspection)))
+    print("\n".join(component_lines(inspection)))
     if inspection.leftovers:
         print("\nbeside the model")
-        for left in inspection.leftovers:
-            print(f"  {left.name:<28} {readable(left.bytes) if left.bytes else 'no tensors':>12}")
+        rows = [
+            (rest.name, readable_size(rest.bytes) if rest.bytes else "no tensors")
+            for rest in inspection.leftovers
+        ]
+        print("\n".join(table([left(), right()], rows, indent=2)))
+
+
+def component_lines(inspection: Inspection) -> Iterator[str]:
+    """Yield a line per component, the total, and then which parts are not needed, and why."""
+    from sam3_ros.export.inspection import PART, groups
+
+    total = inspection.total
+    rows = []
+    for group in groups(inspection.rows):
+        if len(group.rows) == 1:
+            rows.append(_cells(group.rows[0], group.rows[0].name, total))
+            continue
+        rows.append(_cells(group.sum, group.name, total))
+        rows += [_cells(row, "  " + row.name.partition(PART)[2], total) for row in group.rows]
+    rows.append(_cells(total, "total", total))
+    numbers = map(right, ("parameters", "tensors", "share", "size"))
+    yield from table([left("component"), *numbers, left("exported as")], rows)
+    partly = [row for row in inspection.rows if row.unused and row.needed]
+    if partly:
+        yield ""
+        yield "of these, not needed"
+    for row in partly:
+        for unused in row.unused:
+            count = f"{unused.tensors} tensors, {unused.parameters:,} parameters"
+            yield f"  {row.name.replace(PART, ', ')}: {count}: {unused.reason}"
+
+
+def _cells(row: ComponentRow, name: str, total: ComponentRow) -> tuple[str, ...]:
+    exported_as = row.exported_as
+    if row.tensors and not row.needed:
+        exported_as = "not needed: " + "; ".join(unused.reason for unused in row.unused)
+    share = f"{row.parameters / max(total.parameters, 1):.2%}"
+    size = readable_size(row.bytes)
+    return name, f"{row.parameters:,}", f"{row.tensors:,}", share, size, exported_as

@@ -1,4 +1,4 @@
-"""The `sam3-ros` command: finds the sub-command, and tells errors in one line."""
+"""The `sam3-ros` command: finds the sub-command and prints an error in one line."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from io import TextIOWrapper
 from sam3_ros import __version__
 from sam3_ros.core.errors import Sam3RosError
 
-# One module of sam3_ros.cli each, in the order of --help. A module has `register(commands)` and
-# imports what is heavy only inside the function that runs.
-COMMANDS = (
-    "segment",
-    "bench",
-    "tune",
-    "bundle",
-    "export",
-    "inspect",
-    "slim",
-    "verify",
-    "demo",
-    "replay",
-    "topic",
-)
+#: The sub-commands in the order of --help, each with its module in sam3_ros.cli. A module has
+#: `register(commands)` and imports what is heavy only inside the function that runs.
+COMMANDS = {
+    "segment": "segment",
+    "bench": "bench.command",
+    "tune": "tune",
+    "bundle": "bundle.command",
+    "export": "export",
+    "inspect": "inspect",
+    "slim": "slim",
+    "verify": "verify",
+    "demo": "demo",
+    "replay": "replay.command",
+    "topic": "topic",
+}
 
 FAILED = 2
 INTERRUPTED = 130
@@ -34,15 +34,15 @@ PIPE_CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sub-command; returns the exit code: 0, 2 for an error, or what the command says."""
+    """Run a sub-command and return the exit code: 0, 2 for an error, or the command's own."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # A file name need not be valid text, nor the terminal know every letter of a label.
+        # A file name need not be valid text, and a terminal may lack letters of a label.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         status = int(options.run(options))
         if sys.stdout is not None:  # None where the shell has closed it
-            sys.stdout.flush()  # here, where a closed pipe is met, and not as Python exits
+            sys.stdout.flush()  # a closed pipe must fail here, not while Python exits
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -51,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except (Sam3RosError, OSError) as error:
-        print(f"sam3-ros: error: {' '.join(_told(error).split())}", file=sys.stderr)
+        print(f"sam3-ros: error: {' '.join(_message(error).split())}", file=sys.stderr)
         return FAILED
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
     return str(error)
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sam3-ros {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"sam3_ros.cli.{name}").register(commands)
+    for module in COMMANDS.values():
+        import_module(f"sam3_ros.cli.{module}").register(commands)
     return parser
 
 

@@ -1,16 +1,22 @@
-"""The options of every command that runs a model."""
+"""The options of the commands that run a model, and the model that they name."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sam3_ros.cli.command import whole_number
 
 if TYPE_CHECKING:
+    from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.segmenter.segmenter import Segmenter
+    from sam3_ros.core.stages.plan import StagePlan
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Declare bundle, backend, precision, profile, CUDA graphs and threads."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--bundle", default="tabletop", help="name or folder of a bundle (default: %(default)s)"
@@ -25,29 +31,71 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--profile",
         type=Path,
         metavar="FILE",
-        help="what sam3-ros tune wrote, in place of --backend and --precision",
+        help="a machine profile by sam3-ros tune, in place of --backend and --precision",
     )
     group.add_argument(
-        "--cuda-graphs", action="store_true", help="replay what a GPU runs in the same shapes again"
+        "--cuda-graphs",
+        action="store_true",
+        help="on a GPU: record what runs in the same shapes again, and replay it",
     )
-    group.add_argument("--threads", type=whole_number, metavar="N", help="default: every core")
+    group.add_argument("--threads", type=whole_number(1), metavar="N", help="default: every core")
 
 
-def whole_number(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
+@dataclass(frozen=True, eq=False)
+class ConfiguredModel:
+    """A bundle, and what runs each of its stages."""
+
+    bundle: Bundle
+    plan: StagePlan
+    #: None for all cores.
+    threads: int | None
+    #: The file that plan and threads are from, if any.
+    profile: Path | None
+    cuda_graphs: bool = False
+
+    @property
+    def described(self) -> str:
+        """For people: what runs the stages, and in how many threads."""
+        plan = self.plan.described(self.bundle.manifest.stages_in_use)
+        return f"{plan} (threads: {self.threads or 'all'})"
+
+    def load(self) -> Segmenter:
+        """Open the sessions; raises as Segmenter.load does."""
+        from sam3_ros.core.segmenter.segmenter import Segmenter
+
+        return Segmenter.load(
+            self.bundle, threads=self.threads, plan=self.plan, cuda_graphs=self.cuda_graphs
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return what JSON shows. backend and precision are None where the stages differ."""
+        stages = self.bundle.manifest.stages_in_use
+        choices = {stage: self.plan.of(stage) for stage in stages}
+        return {
+            "backend": _common({choice.backend for choice in choices.values()}),
+            "precision": _common({choice.precision for choice in choices.values()}),
+            "profile": None if self.profile is None else str(self.profile),
+            "plan": self.plan.described(stages),
+            "stages": {stage: asdict(choice) for stage, choice in choices.items()},
+            "threads": self.threads,
+        }
 
 
-def load_segmenter(options: argparse.Namespace) -> Segmenter:
-    """Raises ProfileError for a profile that does not fit; else as Segmenter.load."""
+def configured_model(options: argparse.Namespace) -> ConfiguredModel:
+    """Open the bundle that the options name, without its sessions.
+
+    Raises BundleError, and ProfileError for a profile that does not fit.
+    """
     from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.profile.configured_plan import ConfiguredPlan
-    from sam3_ros.core.segmenter.segmenter import Segmenter
     from sam3_ros.core.stages.plan import StageChoice
 
     choice = StageChoice(options.backend, options.precision)
     configured = ConfiguredPlan(choice, options.threads, profile=options.profile)
     bundle = Bundle.open(options.bundle)
     plan, threads = configured.of(bundle)
-    return Segmenter.load(bundle, threads=threads, plan=plan, cuda_graphs=options.cuda_graphs)
+    return ConfiguredModel(bundle, plan, threads, options.profile, options.cuda_graphs)
+
+
+def _common(names: set[str]) -> str | None:
+    return names.pop() if len(names) == 1 else None

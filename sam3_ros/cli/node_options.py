@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from sam3_ros.core.errors import Sam3RosError
 
 _OF_EVERY_NODE = "use_sim_time"
-_OF_OPTIONS = {
+#: The node's parameter of each option that sets one.
+_PARAMETERS = {
     "bundle": "bundle",
     "backend": "backend",
     "precision": "precision",
@@ -18,18 +19,21 @@ _OF_OPTIONS = {
 
 
 def add_node_model_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that choose the node's model, and -p."""
     group = parser.add_argument_group("node")
     group.add_argument("--bundle", help="name or folder of a bundle (default: the node's)")
     group.add_argument("--backend", help="cpu, cuda, tensorrt or openvino")
     group.add_argument("--precision", help="which of the bundle's files")
     group.add_argument(
-        "--profile", help="what sam3-ros tune wrote, in place of --backend and --precision"
+        "--profile",
+        help="a machine profile by sam3-ros tune, in place of --backend and --precision",
     )
     group.add_argument("--threads", help="threads of the model on the CPU")
     add_parameter_option(group)
 
 
 def add_parameter_option(group: argparse._ArgumentGroup) -> None:
+    """Declare -p, for any parameter of the node."""
     group.add_argument(
         "-p",
         "--param",
@@ -42,19 +46,19 @@ def add_parameter_option(group: argparse._ArgumentGroup) -> None:
 
 
 def node_parameters(options: argparse.Namespace) -> tuple[tuple[str, str], ...]:
-    """Name and value, those by an option of their own first.
+    """Return names and values: those with an option of their own, then those of -p.
 
-    Raises Sam3RosError for what is no parameter of the node.
+    Raises Sam3RosError for a name that the node does not have.
     """
     require_parameters("-p", (name for name, _ in options.param))
-    own = ((name, getattr(options, option)) for option, name in _OF_OPTIONS.items())
+    own = ((name, getattr(options, option)) for option, name in _PARAMETERS.items())
     return (*((name, value) for name, value in own if value is not None), *options.param)
 
 
 def require_parameters(option: str, names: Iterable[str], others: tuple[str, ...] = ()) -> None:
-    """Raise Sam3RosError for a name that is no parameter of the node, nor one of the others.
+    """Raise Sam3RosError for a name that is neither a parameter of the node nor one of `others`.
 
-    A node takes any, and says of one that it does not know in its log alone.
+    The node itself accepts any name, and mentions an unknown one only in its log.
     """
     from sam3_ros.ros.parameters.parameters import SPECS
 

@@ -1,4 +1,4 @@
-"""Prompts on the command line."""
+"""Prompts on the command line of `sam3-ros segment`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sam3_ros.core.geometry import Box
     from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 
 MOST_PROMPTS = 254
 
 
 def add_prompt_options(parser: argparse.ArgumentParser) -> None:
+    """Declare text, exemplars, points and boxes."""
     group = parser.add_argument_group(
         "prompts",
         "coordinates are pixels from the top left corner; negative: --box=-5,0,9,9",
@@ -28,7 +28,7 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_numbers,
         metavar="X0,Y0,X1,Y1",
-        help="a box around one of what the text means, or instead of text; repeatable",
+        help="a box around one object like those to find, with or without text; repeatable",
     )
     group.add_argument(
         "--point",
@@ -52,7 +52,7 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_numbers,
         metavar="X0,Y0,X1,Y1",
-        help="a box around one object; each is a prompt of its own",
+        help="a box around one object, by two corners; each is a prompt of its own",
     )
     group.add_argument(
         "--together", action="store_true", help="points and the box mean the same object"
@@ -60,7 +60,7 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prompts_from(options: argparse.Namespace) -> list[Prompt]:
-    """Raises PromptError for a prompt that cannot be asked, or none at all."""
+    """Return the prompts. Raises PromptError for one that is malformed, and for none at all."""
     from sam3_ros.core.errors import PromptError
 
     concepts = list(_concepts(options))
@@ -74,9 +74,10 @@ def prompts_from(options: argparse.Namespace) -> list[Prompt]:
 
 
 def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
+    from sam3_ros.core.geometry import box_of_corners
     from sam3_ros.core.segmenter.prompts import ConceptPrompt
 
-    exemplars = tuple(_box(corners) for corners in options.exemplar)
+    exemplars = tuple(box_of_corners(corners) for corners in options.exemplar)
     if not options.text and exemplars:
         yield ConceptPrompt(exemplars=exemplars)
     unique: dict[str, ConceptPrompt] = {}
@@ -88,11 +89,12 @@ def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
 
 def _interactive(options: argparse.Namespace, taken: set[str]) -> Iterator[InteractivePrompt]:
     from sam3_ros.core.errors import PromptError
+    from sam3_ros.core.geometry import box_of_corners
     from sam3_ros.core.segmenter.prompts import InteractivePrompt
 
     points = (*options.point, *options.negative_point)
     labels = (1,) * len(options.point) + (0,) * len(options.negative_point)
-    boxes = [_box(corners) for corners in options.box]
+    boxes = [box_of_corners(corners) for corners in options.box]
     if options.together:
         if len(boxes) != 1:
             raise PromptError(f"--together needs exactly one --box, got {len(boxes)}")
@@ -105,20 +107,11 @@ def _interactive(options: argparse.Namespace, taken: set[str]) -> Iterator[Inter
 
 
 def _free_id(name: str, taken: set[str]) -> str:
-    """The name, or with the first number that makes it no other prompt's; it is taken then."""
+    """Return the name, with a number if it is taken, and add it to the taken ones."""
     names = chain((name,), (f"{name} {number}" for number in count(2)))
     free = next(each for each in names if each not in taken)
     taken.add(free)
     return free
-
-
-def _box(corners: tuple[float, ...]) -> Box:
-    from sam3_ros.core.errors import PromptError
-    from sam3_ros.core.geometry import Box
-
-    if len(corners) != 4:
-        raise PromptError(f"a box is X0,Y0,X1,Y1: expected 4 numbers, got {len(corners)}")
-    return Box(*corners)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""`sam3-ros slim`: a checkpoint's weights alone, as a safetensors file."""
+"""`sam3-ros slim`: writes only the weights of a checkpoint, as a safetensors file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.needs import require_export
+from sam3_ros.cli.table import left, readable_size, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "slim",
-        "write a checkpoint's weights alone: no teacher, no optimiser, no training leftovers",
+        "write only a checkpoint's weights: no teacher, no optimiser, no training leftovers",
         """
         sam3-ros slim efficient_sam3_repvit_m0_9.pth --out repvit.safetensors
         sam3-ros slim checkpoint.pt --out half.safetensors --precision fp16 --force
@@ -30,7 +32,7 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"), default="fp32", help="of the weights (fp32)"
     )
-    parser.add_argument("--family", help="do not find out the family, but insist on this one")
+    parser.add_argument("--family", help="require this family, instead of recognising it")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
@@ -51,18 +53,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _print_report(report: SlimReport, options: argparse.Namespace) -> None:
-    _line("before", report.before_bytes, str(options.checkpoint))
-    for removed in report.removed:
-        _line("removed", removed.bytes, f"{removed.component}, {removed.tensors} tensors")
-    for left in report.leftovers:
-        _line("removed", left.bytes, f"{left.name}, beside the model")
+    rows = [("before", report.before_bytes, str(options.checkpoint))]
+    rows += [
+        ("removed", removed.bytes, f"{removed.component}, {removed.tensors} tensors")
+        for removed in report.removed
+    ]
+    rows += [("removed", rest.bytes, f"{rest.name}, beside the model") for rest in report.leftovers]
     if report.converted_bytes:
         change = "saved" if report.converted_bytes < 0 else "added"
-        _line(change, abs(report.converted_bytes), f"as {options.precision}")
-    _line("after", report.after_bytes, f"{options.out}, {report.kept} tensors")
-
-
-def _line(what: str, size: int, whose: str) -> None:
-    from sam3_ros.export.inspection import readable
-
-    print(f"  {what:<8} {readable(size):>10}  {whose}")
+        rows.append((change, abs(report.converted_bytes), f"as {options.precision}"))
+    rows.append(("after", report.after_bytes, f"{options.out}, {report.kept} tensors"))
+    sized = [(what, readable_size(size), whose) for what, size, whose in rows]
+    print("\n".join(table([left(), right(), left()], sized, indent=2)))

@@ -6,18 +6,18 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command, add_group
-from sam3_ros.cli.model_options import whole_number
-from sam3_ros.cli.ros_needed import require
+from sam3_ros.cli.command import add_command, add_group, add_json_option, whole_number
+from sam3_ros.cli.needs import require
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
 
 # Into a pipe Python would hold the lines back.
-_tell = partial(print, flush=True)
+_print = partial(print, flush=True)
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     group = add_group(
         commands,
         "topic",
@@ -38,29 +38,29 @@ def _register_list(topics: Commands) -> None:
     parser = add_command(
         topics,
         "list",
-        "topics with their types",
+        "list topics with their types",
         "sam3-ros topic list\nsam3-ros topic list --all --json",
         _list,
     )
     parser.add_argument(
-        "--seconds", type=float, default=1.0, help="to look around for (default: %(default)s)"
+        "--seconds", type=float, default=1.0, help="how long to look (default: %(default)s)"
     )
     parser.add_argument("--all", action="store_true", help="also /rosout and /parameter_events")
-    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    add_json_option(parser)
 
 
 def _register_hz(topics: Commands) -> None:
     parser = add_command(
         topics,
         "hz",
-        "how often messages come",
+        "measure how often messages arrive",
         "sam3-ros topic hz /camera/image/compressed --window 50",
         _hz,
     )
     _add_listening(parser)
     parser.add_argument(
         "--window",
-        type=_window,
+        type=whole_number(2),
         default=100,
         metavar="N",
         help="messages to average over (default: %(default)s)",
@@ -71,7 +71,7 @@ def _register_echo(topics: Commands) -> None:
     parser = add_command(
         topics,
         "echo",
-        "print messages as they come",
+        "print messages as they arrive",
         """
         sam3-ros topic echo /segmentation_node/scores
         sam3-ros topic echo /diagnostics --count 3 --array 50
@@ -82,7 +82,7 @@ def _register_echo(topics: Commands) -> None:
     parser.add_argument("--once", action="store_true", help="the same as --count 1")
     parser.add_argument(
         "--array",
-        type=whole_number,
+        type=whole_number(1),
         default=12,
         metavar="N",
         help="elements to show of an array (default: %(default)s)",
@@ -91,13 +91,13 @@ def _register_echo(topics: Commands) -> None:
 
 def _add_listening(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("topic", metavar="TOPIC")
-    parser.add_argument("--count", type=whole_number, metavar="N", help="end after N messages")
+    parser.add_argument("--count", type=whole_number(1), metavar="N", help="stop after N messages")
     parser.add_argument(
         "--patience",
         type=float,
         default=10.0,
         metavar="S",
-        help="seconds to wait for somebody who publishes (default: %(default)s)",
+        help="seconds to wait for a publisher (default: %(default)s)",
     )
 
 
@@ -105,7 +105,7 @@ def _list(options: argparse.Namespace) -> int:
     require("rclpy")
     from sam3_ros.topics.commands import list_topics
 
-    list_topics(options.seconds, options.json, options.all, _tell)
+    list_topics(options.seconds, options.json, options.all, _print)
     return 0
 
 
@@ -113,7 +113,7 @@ def _hz(options: argparse.Namespace) -> int:
     require("rclpy")
     from sam3_ros.topics.commands import measure_rate
 
-    measure_rate(options.topic, options.window, options.count, options.patience, _tell)
+    measure_rate(options.topic, options.window, options.count, options.patience, _print)
     return 0
 
 
@@ -122,11 +122,5 @@ def _echo(options: argparse.Namespace) -> int:
     from sam3_ros.topics.commands import echo_topic
 
     count = 1 if options.once else options.count
-    echo_topic(options.topic, count, options.array, options.patience, _tell)
+    echo_topic(options.topic, count, options.array, options.patience, _print)
     return 0
-
-
-def _window(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 2, got {text!r}")
-    return int(text)

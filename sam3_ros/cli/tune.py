@@ -1,16 +1,15 @@
-"""`sam3-ros tune`: the fastest backend and precision of every stage, proved, for this machine."""
+"""`sam3-ros tune`: the fastest backend and precision of every stage that is accurate enough."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command
-from sam3_ros.cli.model_options import whole_number
-from sam3_ros.cli.output_file import make_way_for
+from sam3_ros.cli.command import add_command, add_json_option, prepare_output, whole_number
+from sam3_ros.cli.progress import print_step
+from sam3_ros.cli.table import left, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -22,6 +21,7 @@ _LAST_DEVICE = 63  # as the node's parameter
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "tune",
@@ -37,10 +37,10 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: in the user's cache folder"
     )
-    parser.add_argument("--threads", type=whole_number, metavar="N", help="default: every core")
+    parser.add_argument("--threads", type=whole_number(1), metavar="N", help="default: every core")
     parser.add_argument(
         "--device-id",
-        type=_device,
+        type=whole_number(0, _LAST_DEVICE),
         default=0,
         metavar="N",
         help="which GPU, as the node's device_id (default: %(default)s)",
@@ -50,22 +50,22 @@ def register(commands: Commands) -> None:
         type=_gain,
         default=1.05,
         metavar="G",
-        help="how many times faster than fp32 on the CPU it must be (default: %(default)s)",
+        help="least gain: how many times faster than fp32 on the CPU (default: %(default)s)",
     )
     parser.add_argument(
         "--precisions",
         type=_names,
         metavar="P,...",
-        help="try these alone, such as fp32 or fp32,bf16 (default: all that are here)",
+        help="try only these, such as fp32 or fp32,bf16 (default: all that are here)",
     )
     parser.add_argument(
         "--image",
         type=Path,
         action="append",
         default=[],
-        help="a picture to judge by as well; may be repeated",
+        help="a picture to judge the answers by as well; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+    add_json_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -75,11 +75,11 @@ def _run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.open(options.bundle)
     path = _path(options.out, bundle)
-    make_way_for(path)
+    prepare_output(path)
     settings = TuneSettings(
         options.threads, options.least_gain, options.device_id, options.precisions
     )
-    profile = Tuning(bundle, settings, _tell).run(options.image)
+    profile = Tuning(bundle, settings, print_step).run(options.image)
     write_profile(path, profile)
     if options.json:
         print(json.dumps({"profile": str(path), **as_document(profile)}, indent=2))
@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _path(given: Path | None, bundle: Bundle) -> Path:
-    """Raises ProfileError where there is no home to put it."""
+    """Return where to write. Raises ProfileError if there is no home folder."""
     from sam3_ros.core.errors import ProfileError
     from sam3_ros.core.profile.profile import default_profile_path
 
@@ -101,20 +101,23 @@ def _path(given: Path | None, bundle: Bundle) -> Path:
         raise ProfileError(f"no folder to write to ({error}): give one with --out FILE") from error
 
 
-def _tell(line: str) -> None:
-    """Beside what is printed for people or programs: a full-size model takes minutes."""
-    print(line, file=sys.stderr, flush=True)
-
-
 def _print_tables(profile: MachineProfile) -> None:
     evidence = profile.evidence
-    print(f"\n{'stage':<18}{'backend':<12}{'precision':<11}{'ms':>10}{'gain':>8}")
+    rows = []
     for entry in evidence["candidates"]:
         choice = profile.choices[entry["stage"]]
         taken = (choice.backend, choice.precision) == (entry["backend"], entry["precision"])
-        print(_row(entry, taken))
-    for line in evidence["refused"]:
-        print(f"not tried: {line}")
+        times = ["", ""]
+        if "milliseconds" in entry:
+            times = [f"{entry['milliseconds']:.2f}", f"{entry['gain']:.2f}"]
+        remark = "taken" if taken else entry.get("refused", "")
+        rows.append([entry["stage"], entry["backend"], entry["precision"], *times, remark])
+    names = map(left, ("stage", "backend", "precision"))
+    print()
+    for line in table([*names, right("ms"), right("gain"), left(taken="green")], rows):
+        print(line)
+    for reason in evidence["refused"]:
+        print(f"not tried: {reason}")
     if evidence["judgement"]:
         figures = ", ".join(f"{name} {value:g}" for name, value in evidence["judgement"].items())
         print(f"\njudged on {', '.join(evidence['images'])}; the worst: {figures}")
@@ -122,23 +125,6 @@ def _print_tables(profile: MachineProfile) -> None:
         before, after = frame[_REFERENCE], frame[_CHOSEN]
         ratio = f", {after / before:.2f} of it" if before else ""
         print(f"a new frame, {name}: {before:.1f} ms in fp32 on the CPU, {after:.1f} ms{ratio}")
-
-
-def _row(entry: dict[str, Any], taken: bool) -> str:
-    named = f"{entry['stage']:<18}{entry['backend']:<12}{entry['precision']:<11}"
-    timed = (
-        f"{entry['milliseconds']:>10.2f}{entry['gain']:>8.2f}"
-        if "milliseconds" in entry
-        else " " * 18
-    )
-    remark = "  taken" if taken else f"  {entry['refused']}" if "refused" in entry else ""
-    return (named + timed + remark).rstrip()
-
-
-def _device(text: str) -> int:
-    if not text.isdecimal() or int(text) > _LAST_DEVICE:
-        raise argparse.ArgumentTypeError(f"expected 0 to {_LAST_DEVICE}, got {text!r}")
-    return int(text)
 
 
 def _names(text: str) -> frozenset[str]:

@@ -1,14 +1,16 @@
-"""`sam3-ros verify`: does a bundle compute what the original model computes?"""
+"""`sam3-ros verify`: whether a bundle computes what the original model computes."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command
+from sam3_ros.cli.command import add_command, add_json_option
+from sam3_ros.cli.needs import require_export
+from sam3_ros.cli.progress import print_step
+from sam3_ros.cli.table import left, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -18,10 +20,11 @@ FAILED = 1
 
 
 def register(commands: Commands) -> None:
+    """Declare the command."""
     parser = add_command(
         commands,
         "verify",
-        "hold a bundle's numbers against the original model's",
+        "compare a bundle's numbers with the original model's",
         """
         sam3-ros verify my_bundle                          # against the answers kept in it
         sam3-ros verify my_bundle --checkpoint model.pt    # against PyTorch, stage by stage
@@ -55,45 +58,36 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--no-record", action="store_true", help="do not write the figures into the manifest"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json_option(parser)
 
 
 def _verify(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
 
     if options.checkpoint or options.rebuild:
-        from sam3_ros.cli.needs import require_export
-
         require_export()
     from sam3_ros.export.verification.report import verify_bundle
 
-    def progress(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    verdict = verify_bundle(
+    report = verify_bundle(
         Bundle.open(options.bundle),
         checkpoint=options.checkpoint,
         rebuild=options.rebuild,
         images=tuple(options.image),
         reference=options.reference,
         record=not options.no_record,
-        progress=progress,
+        progress=print_step,
     )
-    print(json.dumps(verdict.as_dict(), indent=2) if options.json else _table(verdict))
-    return 0 if verdict.passed else FAILED
+    print(json.dumps(report.as_dict(), indent=2) if options.json else _table(report))
+    return 0 if report.passed else FAILED
 
 
-def _table(verdict: VerificationReport) -> str:
-    rows = [("check", "what", "figure", "limit", "")]
-    rows += [
+def _table(report: VerificationReport) -> str:
+    rows = [
         (f.check, f.what, f"{f.figure:.3g}", f"{f.limit:.3g}", "ok" if f.passed else "FAILED")
-        for f in verdict.figures
+        for f in report.figures
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    failed = sum(not f.passed for f in verdict.figures)
-    end = f"{failed} of {len(verdict.figures)} figures failed" if failed else "verified"
-    return "\n".join([*lines, f"{end}: {verdict.bundle}"])
+    result = left(ok="green", FAILED="bold red")
+    lines = table([*map(left, ("check", "what", "figure", "limit")), result], rows)
+    failed = sum(not figure.passed for figure in report.figures)
+    end = f"{failed} of {len(report.figures)} figures failed" if failed else "verified"
+    return "\n".join([*lines, f"{end}: {report.bundle}"])

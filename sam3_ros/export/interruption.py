@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from sam3_ros.core.signals import signals_handled
 
 #: Ctrl-C; what `kill` and service managers send; a closed terminal.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,28 +26,18 @@ def tidied_when_stopped(tidy: Callable[[], None]) -> Iterator[None]:
     A signal that is ignored stays ignored. Outside the main thread Python cannot handle signals,
     and nothing changes.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     before = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def stop(number: int, frame: FrameType | None) -> None:
         tidy()
-        restore()
+        for each, handler in before.items():
+            signal.signal(each, handler)
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)  # Python's own for SIGINT raises KeyboardInterrupt
         else:
             os.kill(os.getpid(), number)
 
-    try:
-        for number in before:
-            signal.signal(number, stop)
+    with signals_handled(stop, *before):
         yield
-    finally:
-        restore()

@@ -14,7 +14,6 @@ from golden_scenes import RED, answer, golden
 from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.replay.golden.expectation import Judging
 from sam3_ros.replay.golden.judge import GoldenJudge, WorstFrame
-from sam3_ros.replay.golden.table import judgement_table
 from sam3_ros.replay.golden.verdicts import (
     CheckVerdict,
     PromptVerdict,
@@ -34,16 +33,6 @@ JUDGEMENT = ReplayVerdict(
     (CheckVerdict("frames", "10 judged"), CheckVerdict("stamps", "1 wrong", ("frame_id 'x'",))),
     ("out/worst_1.png",),
 )
-
-
-def test_the_table_has_a_row_a_prompt_and_a_line_a_failure():
-    rows = [" ".join(line.split()) for line in judgement_table(JUDGEMENT).splitlines()]
-    assert rows[0] == "my_bag against kept"
-    assert "front red cube 10 0.990 0.970 0.002 0 0 pass 17.2" in rows
-    assert rows[rows.index("IoU 0.400") - 1].endswith("9 0.912 0.400 0.010 1 0 FAIL 17.5")
-    assert "frames pass 10 judged" in rows
-    assert rows[rows.index("frame_id 'x'") - 1] == "stamps FAIL 1 wrong"
-    assert rows[-3:] == ["out/worst_1.png", "", "FAIL, 2 of 4 checks, 10 frames"]
 
 
 def test_the_document_is_json():

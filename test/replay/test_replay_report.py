@@ -8,12 +8,10 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import Header
 
-from sam3_ros.cli.replay.tables import report_table
 from sam3_ros.replay.report.report import (
     CameraResult,
     FrameAccount,
     Latency,
-    PromptReport,
     ReplayReport,
     account_frames,
     latency_of,
@@ -97,44 +95,6 @@ def test_what_came_before_is_taken_off():
     since = NodeReport("active", "", counts).since(before, [""])[""]
     assert (since.received, since.answered, since.in_work) == (5, 3, 0)
     assert since.dropped == {"superseded": 1, "undecodable": 1}
-
-
-def test_the_table_tells_all_of_it():
-    frames = account_frames(10, 7, FrameCounts(9, 8, {"superseded": 1}))
-    prompts = (
-        PromptReport("text", "red cube", 5, 5, judged=5, iou=0.91234),
-        PromptReport("text", "blue star", 2, 0, judged=2, rightly_nothing=2),
-        PromptReport("click", "on the red cube", 1, 0, refused="outside the image"),
-        PromptReport("followed", "blue ball", 9, 9, 9, 0.8, lost="too small", delay_ms=21.4),
-    )
-    cameras = (CameraResult("", frames, None),)
-    told = ReplayReport("my_bag", "/node", 3.0, cameras, None, prompts, True, files=("a.mp4",))
-    table = report_table(told)
-    rows = [" ".join(line.split()) for line in table.splitlines()]
-    assert "frames in 10" in rows
-    assert "superseded 1" in rows
-    assert "lost on the way to the node 1" in rows
-    assert "latency, camera to mask no answer" in rows
-    assert 'text "red cube" 5 5 5 0.912' in rows
-    assert 'text "blue star" 2 0 2 - rightly nothing in 2 of 2' in rows
-    assert "click on the red cube 1 0 0 - refused: outside the image" in rows
-    assert "followed: blue ball 9 9 9 0.800 answered after 21 ms; lost: too small" in rows
-    assert rows[-1] == "a.mp4"
-
-
-def test_several_cameras_have_a_column_each():
-    front = CameraResult("front", account_frames(3, 3, FrameCounts(3, 3)), Latency(5, 9), 2)
-    side = CameraResult("side", account_frames(2, 1, FrameCounts(2, 1, {"other": 1})), None)
-    prompts = (PromptReport("click", "at 1,2", 1, 1, camera="side"),)
-    told = ReplayReport("bag", "/node", 3.0, (front, side), Latency(5, 9), prompts, False)
-    assert told.complete
-    assert (told.frames.sent, told.frames.answered, told.frames.dropped) == (5, 4, {"other": 1})
-    rows = [" ".join(line.split()) for line in report_table(told).splitlines()]
-    assert rows[1:4] == ["front side", "frames in 3 2", "answered 3 1"]
-    assert "other 0 1" in rows
-    assert "latency, camera to mask, median 5.0 ms -" in rows
-    assert "answered again, for a click 2 0" in rows
-    assert "side: click at 1,2 1 1" in rows
 
 
 def test_the_document_is_json():

@@ -1,4 +1,4 @@
-"""A child process that never outlives its parent, with its last words."""
+"""A child process that ends with its parent, and the end of its log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,14 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-# The node ends itself within two seconds; a hung one does not.
+from sam3_ros.core.signals import signals_handled
+
+# The node ends within two seconds of SIGTERM, unless it hangs.
 GRACE_SECONDS = 5.0
 _LINES_TOLD = 20
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 class ChildProcess:
-    """`with ChildProcess(command, log, environment) as child:`; its log goes to a file."""
+    """A process that logs to a file: `with ChildProcess(command, log, environment) as child:`"""
 
     def __init__(
         self, command: Sequence[str], log_file: Path, environment: Mapping[str, str]
@@ -31,7 +32,7 @@ class ChildProcess:
         try:
             with _signals_afterwards(), log_file.open("w") as log:
                 self._process = _started(command, log, environment)
-        except BaseException:  # a signal too: nobody else knows of the child yet
+        except BaseException:  # signals too: no other code knows about the child yet
             if self._process is not None:
                 self.stop()
             raise
@@ -54,18 +55,18 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; minus the number of the signal that ended it."""
+        """None while it runs; negative for the signal that ended it."""
         assert self._process is not None
         return self._process.poll()
 
     def with_last_words(self, what: str) -> str:
-        """What happened, and the last of the child's log."""
+        """Return what happened, with the end of the child's log."""
         lines = self._log_file.read_text(errors="replace").splitlines()
         said = "\n".join(f"  {line}" for line in lines[-_LINES_TOLD:])
-        return f"{what}; its last words:\n{said}" if said else f"{what}, silently"
+        return f"{what}; the end of its log:\n{said}" if said else f"{what}, its log is empty"
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL after the grace time; also what the child may have started."""
+        """Send SIGTERM, then SIGKILL after GRACE_SECONDS, also to what the child has started."""
         assert self._process is not None
         _signal_group(self._process, signal.SIGTERM)
         try:
@@ -78,6 +79,7 @@ class ChildProcess:
 
 
 def exit_in_words(code: int) -> str:
+    """Describe an exit code as of subprocess: negative for a signal."""
     return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
@@ -102,28 +104,18 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
 
 @contextmanager
 def _signals_afterwards() -> Iterator[None]:
-    """Act on SIGINT and SIGTERM only after the body, for Popen forgets a child on an exception."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
+    """Delay SIGINT and SIGTERM until after the body: an exception inside Popen loses the child."""
     came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with signals_handled(lambda number, _: came.append(number), signal.SIGINT, signal.SIGTERM):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
     for number in came:
         signal.raise_signal(number)
 
 
 def _die_with_parent(parent: int) -> None:
-    # For a parent that is killed: it cannot stop its child. Other C libraries have no prctl.
+    # A parent that is killed cannot stop its child. Not every C library has prctl.
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was killed before this
+    if os.getppid() != parent:  # it was killed before prctl
         os._exit(1)

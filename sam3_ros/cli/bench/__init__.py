@@ -1,0 +1,1 @@
+"""`sam3-ros bench`: one module a measurement."""

@@ -1,0 +1,91 @@
+"""`sam3-ros bench`: its options, and which measurement they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam3_ros.cli.bench import bundle, growth, node
+from sam3_ros.cli.bench.against import add_against_options
+from sam3_ros.cli.bench.options import OF_STAGES, add_size_options, image_size
+from sam3_ros.cli.command import add_command, add_json_option, whole_number
+from sam3_ros.cli.model_options import add_model_options
+
+if TYPE_CHECKING:
+    from sam3_ros.cli.command import Commands
+
+
+def register(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "bench",
+        "time a bundle: every stage, its arithmetic, the machine's limits, and beside a baseline",
+        """
+        sam3-ros bench --bundle tabletop
+        sam3-ros bench --bundle tabletop --threads 2 --frames 200 --json
+        sam3-ros bench --bundle tabletop --against plain --reductions
+        sam3-ros bench --bundle ./my_bundle --image street.jpg --size 1280x720 --text car
+        sam3-ros bench --growth --plot growth.png
+        sam3-ros bench --node
+        """,
+        _run,
+    )
+    _add_question_options(parser)
+    add_model_options(parser)
+    add_against_options(parser.add_argument_group("beside a baseline"))
+    parser.add_argument(
+        "--reductions",
+        action="store_true",
+        help="switch off each reduction of the runtime in turn, and print what it saves: the time "
+        "without it / with it",
+    )
+    add_json_option(parser)
+    another = parser.add_mutually_exclusive_group()
+    another.add_argument(
+        "--growth", action="store_true", help="cost against prompts, cameras, points and image size"
+    )
+    another.add_argument(
+        "--node", action="store_true", help="camera to mask over DDS, with a node of its own"
+    )
+    add_size_options(parser.add_argument_group("with --growth or --node"))
+    growth.add_options(parser.add_argument_group("with --growth"))
+    node.add_options(parser.add_argument_group("with --node"))
+
+
+def _add_question_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--frames",
+        type=whole_number(1),
+        default=100,
+        metavar="N",
+        help="repeats, as far as --seconds allow, but at least 3, or 1 of a point of --growth "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--size", type=image_size, metavar="WxH", help="default: 640x480")
+    parser.add_argument("--text", default="red cube", help="the phrase (default: %(default)s)")
+    parser.add_argument("--image", type=Path, help="a picture (default: the demo's table)")
+    parser.add_argument(
+        "--prompts",
+        type=whole_number(1),
+        metavar="N",
+        help=f"texts on one frame, 1 for no such case (default: {OF_STAGES['prompts']})",
+    )
+    parser.add_argument(
+        "--cameras",
+        type=whole_number(1),
+        metavar="N",
+        help=f"round robin, 1 for no such case (default: {OF_STAGES['cameras']})",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sam3_ros.core.precision.questions import TABLE
+
+    options.image = options.image or TABLE
+    if options.growth:
+        return growth.run(options)
+    if options.node:
+        return node.run(options)
+    return bundle.run(options)

@@ -1,0 +1,224 @@
+"""Measurements of a bundle and of the node as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
+from typing import TYPE_CHECKING, Any
+
+from sam3_ros.cli.table import left, right, table
+
+if TYPE_CHECKING:
+    from sam3_ros.replay.node_bench.report import CaseReport, LatencyReport, NodeBenchReport
+
+Document = Mapping[str, Any]
+
+_LIMIT_NOTE = """\
+The limit of a stage is the longer of FLOP / peak and bytes / bandwidth (memory: the second).
+Its bytes are weights, inputs and outputs, each once; a cache is faster than memory, so a
+small stage may be above 100 %."""
+_PARTS_NOTE = (
+    "Median ms by part; of one answer the parts add up to the total, their medians only nearly."
+)
+_NODE_NOTE = """\
+total: from the moment the camera (or the click) publishes to the mask in the receiver's callback.
+overhead: total without the sessions. in node: overhead without the ways to and from the node and
+without waiting for a turn. Camera and receiver are Python, in one process. CPU: of the node, % of
+one core and ms an answer. MiB: its resident memory, now and at most so far. mask %: of the last
+mask's pixels that show an object."""
+_MEBIBYTE = 2**20
+
+
+def bundle_table(document: Document) -> str:
+    """Lay out what `sam3-ros bench --json` prints."""
+    parts = (_machine, _scenarios, _comparison, _reductions)
+    return "\n".join(line for part in parts for line in part(document))
+
+
+def _machine(document: Document) -> Iterator[str]:
+    threads = document["threads"] or "all"
+    yield (
+        f"{document['bundle']} on {document['plan']} (threads: {threads}), "
+        f"{document['width']}x{document['height']}"
+    )
+    machine = document["machine"]
+    yield f"{machine['cpu']}, {machine['cores']} cores"
+    rows = [
+        (f"peak by matrix products, {engine}", f"{gflops:.1f}", "GFLOP/s")
+        for engine, gflops in machine["gemm_gflops"].items()
+    ]
+    rows.append(("memory bandwidth", f"{machine['bandwidth_gb_s']:.1f}", "GB/s"))
+    if document["resident_bytes"] is not None:
+        loaded, answering = document["resident_bytes"].values()
+        peak, unit = f"{answering / 1e6:.0f}", f"MB ({loaded / 1e6:.0f} MB once loaded)"
+        rows.append(("resident peak of a process of its own", peak, unit))
+    rows.append(("files", f"{sum(document['file_bytes'].values()) / 1e6:.1f}", "MB"))
+    yield from table([left(), right(), left()], rows, indent=2)
+    for backend in machine["not_measured"]:
+        yield f"  the limits of {backend} are not measured: its stages show their time alone"
+    if not document["flop_counted"]:
+        from sam3_ros.bench.instruments.graph_work import HOW_TO_GET
+
+        yield f"  GFLOP are not counted, as the library onnx is not here: {HOW_TO_GET}"
+
+
+def _scenarios(document: Document) -> Iterator[str]:
+    headings = ("median ms", "p95 ms", "GFLOP", "GFLOP/s", "% of limit")
+    columns = [left("step"), *map(right, headings), left()]
+    for found in document["scenarios"]:
+        yield ""
+        yield (
+            f"{found['scenario']}: {found['per_second']:.3g} per second "
+            f"({found['repeats']} repeats, {found['segments']} segments)"
+        )
+        yield from table(columns, starmap(_step_row, found["steps"].items()), indent=2)
+    if document["flop_counted"]:
+        yield ""
+        yield _LIMIT_NOTE
+
+
+def _step_row(step: str, cost: Mapping[str, Any]) -> tuple[str, ...]:
+    name = step if cost["runs"] < 2 or step == "end to end" else f"{step} (x{cost['runs']})"
+    times = (name, f"{cost['median_ms']:.2f}", f"{cost['p95_ms']:.2f}")
+    if cost["gflop"] is None:
+        return times
+    remarks = ["memory"] if cost["limited_by"] == "memory" else []
+    if cost["unknown"]:
+        remarks.append(f"not counted: {', '.join(cost['unknown'])}")
+    return (
+        *times,
+        f"{cost['gflop']:.3f}",
+        f"{cost['gflop_s']:.1f}",
+        f"{cost['limit_percent']:.1f}",
+        "  ".join(remarks),
+    )
+
+
+def _comparison(document: Document) -> Iterator[str]:
+    comparison = document.get("against")
+    if comparison is None:
+        return
+    yield ""
+    yield f"against {comparison['rival']}: {comparison['description']}"
+    headings = ("ours ms", "theirs ms", "ours/theirs", "min", "max", "CPU ours/theirs", "repeats")
+    rows = [
+        (
+            each["key"],
+            f"{each['ours_ms']:.1f}",
+            f"{each['theirs_ms']:.1f}",
+            *(f"{each[name]:.3f}" for name in ("median", "min", "max", "cpu_median")),
+            len(each["repeats"]),
+        )
+        for each in comparison["ratios"]
+    ]
+    yield from table([left(), *map(right, headings)], rows, indent=2)
+    for kind, alike in comparison["likeness"].items():
+        ours, theirs = alike["masks"]
+        yield (
+            f"  {kind}: {ours} masks of ours, {theirs} of theirs; the worst has "
+            f"{alike['equal_pixels']:.7f} of its pixels equal; scores differ by at most "
+            f"{alike['score']:.2g}, boxes by {alike['box_px']:.2g} px"
+        )
+
+
+def _reductions(document: Document) -> Iterator[str]:
+    if document.get("reductions") is None:
+        return
+    yield ""
+    yield "each reduction of the runtime, switched off alone, in turns with all switched on"
+    headings = ("without ms", "with ms", "without/with", "min", "max")
+    rows = [
+        (
+            row["title"],
+            row["scenario"],
+            f"{row['without_ms']:.1f}",
+            f"{row['with_ms']:.1f}",
+            *(f"{row[name]:.3f}" for name in ("median", "min", "max")),
+        )
+        for row in document["reductions"]
+    ]
+    yield from table([left(), left("of"), *map(right, headings)], rows, indent=2)
+
+
+def node_table(report: NodeBenchReport) -> str:
+    """Lay out a measurement of the node: a row per case, then the parts of its latency."""
+    return "\n".join(_node_lines(report))
+
+
+def _node_lines(report: NodeBenchReport) -> Iterator[str]:
+    from sam3_ros.replay.node_bench.report import AS_ANSWERED, FIRST_CLICK, NEXT_CLICK
+
+    yield ", ".join(f"{name} {value}" for name, value in report.parameters.items())
+    yield f"Fast DDS profile (README, Large images): {report.profile}"
+    yield ""
+    times = ("total", "p95", "sessions", "overhead", "p95", "in node")
+    others = ("per s", "CPU %", "CPU ms", "MiB", "peak", "mask %")
+    columns = [left("images"), left("pace"), *map(right, (*times, *others)), left("frames")]
+    yield from table(columns, map(_case_row, report.cases))
+    yield ""
+    yield _NODE_NOTE
+    click_headings = {FIRST_CLICK: "first click", NEXT_CLICK: "next click"}
+    for title, headings in (
+        ("Frames, as fast as answered.", {AS_ANSWERED: ""}),
+        ("Clicks on a seen frame: the first on it, and the next.", click_headings),
+    ):
+        cases = [case for case in report.cases if case.pace in headings and case.latency]
+        if cases:
+            yield ""
+            yield f"{title} {_PARTS_NOTE}"
+            yield from _part_lines(cases, headings)
+
+
+def _case_row(case: CaseReport) -> Sequence[object]:
+    use = case.use
+    return (
+        f"{case.transport} {case.width}x{case.height}",
+        case.pace,
+        *_latency_cells(case.latency),
+        f"{case.per_second:.1f}",
+        f"{use.cpu_percent:.0f}",
+        f"{use.cpu_ms_per_answer:.1f}",
+        f"{use.resident / _MEBIBYTE:.0f}",
+        f"{use.resident_peak / _MEBIBYTE:.0f}",
+        f"{100 * case.covered:.1f}",
+        _frames(case),
+    )
+
+
+def _latency_cells(latency: LatencyReport | None) -> list[str]:
+    if latency is None:
+        return ["no answer", *[""] * 5]
+    total, overhead = latency.total, latency.overhead
+    sessions, in_node = latency.parts["sessions"].median, latency.in_node.median
+    cells = (total.median, total.p95, sessions, overhead.median, overhead.p95, in_node)
+    return [f"{milliseconds:.1f}" for milliseconds in cells]
+
+
+def _frames(case: CaseReport) -> str:
+    frames = case.frames
+    if frames is None:
+        return f"{case.latency.answers if case.latency else 0} clicks answered"
+    counts = [f"{frames.sent} sent", f"{frames.answered} answered"]
+    counts += [f"{count} dropped ({reason})" for reason, count in frames.dropped.items()]
+    others = {
+        "lost on the way to the node": frames.lost_to_node,
+        "lost on the way back": frames.lost_from_node,
+        "unaccounted": frames.unaccounted,
+    }
+    return ", ".join([*counts, *(f"{count} {what}" for what, count in others.items() if count)])
+
+
+def _part_lines(cases: Sequence[CaseReport], headings: Mapping[str, str]) -> list[str]:
+    """Lay out a column per case. headings: a third line of the column's head, by the pace."""
+    latencies = [case.latency for case in cases if case.latency is not None]
+    rows: list[list[object]] = [
+        ["", *(case.transport for case in cases)],
+        ["", *(f"{case.width}x{case.height}" for case in cases)],
+    ]
+    if any(headings.values()):
+        rows.append(["", *(headings[case.pace] for case in cases)])
+    for name in dict.fromkeys(name for latency in latencies for name in latency.parts):
+        parts = [latency.parts.get(name) for latency in latencies]
+        rows.append([name, *("-" if part is None else f"{part.median:.2f}" for part in parts)])
+    rows.append(["total", *(f"{latency.total.median:.2f}" for latency in latencies)])
+    return table([left(), *(right() for _ in cases)], rows, indent=2)

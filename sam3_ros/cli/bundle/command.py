@@ -1,0 +1,244 @@
+"""`sam3-ros bundle list|inspect|verify|record`: what a bundle holds, and whether it is sound."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam3_ros.cli.command import add_command, add_group, add_json_option
+from sam3_ros.cli.table import left, readable_size, right, table
+
+if TYPE_CHECKING:
+    from sam3_ros.cli.command import Commands
+    from sam3_ros.core.bundle.bundle import Bundle
+
+PATH_HELP = "a bundle's folder, or the name of an embedded one"
+
+
+def register(commands: Commands) -> None:
+    """Declare the command and its actions."""
+    group = add_group(
+        commands,
+        "bundle",
+        "list, inspect, verify and record bundles",
+        """
+        sam3-ros bundle list
+        sam3-ros bundle inspect tabletop
+        sam3-ros bundle verify ~/bundles/mobile_sam --json
+        """,
+    )
+    actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for register_action in (_register_list, _register_inspect, _register_verify, _register_record):
+        register_action(actions)
+
+
+def _register_list(actions: Commands) -> None:
+    parser = add_command(
+        actions,
+        "list",
+        "list the embedded bundles, and those in the folders given",
+        "sam3-ros bundle list\nsam3-ros bundle list ~/bundles --json",
+        _list,
+    )
+    parser.add_argument("folder", nargs="*", type=Path, help="a folder that holds bundles")
+    add_json_option(parser)
+
+
+def _register_inspect(actions: Commands) -> None:
+    parser = add_command(
+        actions,
+        "inspect",
+        "show a bundle's stages: tensors, precisions, sizes, checksums",
+        "sam3-ros bundle inspect tabletop\nsam3-ros bundle inspect ./my_bundle --precision fp16",
+        _inspect,
+    )
+    parser.add_argument("path", help=PATH_HELP)
+    parser.add_argument("--precision", help="whose tensors to show (default: the first)")
+    add_json_option(parser)
+
+
+def _register_verify(actions: Commands) -> None:
+    parser = add_command(
+        actions,
+        "verify",
+        "check manifest, files and checksums, and load every stage on the CPU",
+        "sam3-ros bundle verify tabletop && echo sound",
+        _verify,
+    )
+    parser.add_argument("path", help=PATH_HELP)
+    add_json_option(parser)
+
+
+def _register_record(actions: Commands) -> None:
+    parser = add_command(
+        actions,
+        "record",
+        "record a bundle's fp32 answers on the CPU, for the precision guard to compare with",
+        """
+        sam3-ros bundle record my_bundle
+        sam3-ros bundle record my_bundle --image desk.jpg
+        """,
+        _record,
+    )
+    parser.add_argument("path", help=PATH_HELP)
+    parser.add_argument(
+        "--image",
+        type=Path,
+        help="ask about this picture instead of a table; not for a bundle that holds answers of "
+        "the original model: those are kept, and reference samples of every stage are added",
+    )
+
+
+def _list(options: argparse.Namespace) -> int:
+    from sam3_ros.core.bundle.bundle import MANIFEST_NAME, embedded_bundles
+    from sam3_ros.core.errors import BundleError
+
+    found = list(embedded_bundles().values())
+    for folder in options.folder:
+        if not folder.is_dir():
+            raise BundleError(f"{folder} is not a folder; name one that holds bundles")
+        found += sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST_NAME}"))
+    rows: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    for path in found:
+        summary = _summary_or_reason(path)
+        (refused if "error" in summary else rows).append(summary)
+    if options.json:
+        _print_json({"bundles": rows, "refused": refused})
+    else:
+        _print_list(rows, refused)
+    return 2 if refused else 0
+
+
+def _summary_or_reason(path: Path) -> dict[str, Any]:
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.errors import BundleError
+
+    try:
+        return _summary(Bundle.open(path))
+    except BundleError as error:
+        return {"path": str(path), "error": str(error)}
+
+
+def _print_list(rows: list[dict[str, Any]], refused: list[dict[str, Any]]) -> None:
+    cells = [
+        (
+            row["name"],
+            "+".join(row["capabilities"]),
+            ",".join(row["precisions"]),
+            readable_size(row["bytes"]),
+            row["path"],
+        )
+        for row in rows
+    ]
+    for line in table([left(), left(), left(), right(), left()], cells):
+        print(line)
+    if not rows:
+        print("no bundles")
+    for each in refused:
+        print(f"sam3-ros: refused: {each['error']}", file=sys.stderr)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from sam3_ros.cli.bundle.inspection import (
+        all_precisions,
+        inspection_lines,
+        stage_documents,
+        stage_reports,
+    )
+    from sam3_ros.core.bundle.bundle import Bundle
+
+    bundle = Bundle.open(options.path)
+    precision = options.precision or (bundle.precisions or all_precisions(bundle))[0]
+    reports = list(stage_reports(bundle, precision))
+    if options.json:
+        stages = stage_documents(bundle, reports)
+        _print_json({**_summary(bundle), **_details(bundle), "stages": stages})
+    else:
+        print("\n".join(inspection_lines(bundle, precision, reports)))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from sam3_ros.cli.bundle.inspection import all_precisions, stage_reports
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.segmenter.text import ClipTokenizer
+
+    bundle = Bundle.open(options.path)
+    if bundle.manifest.concept is not None:
+        ClipTokenizer(bundle.tokenizer_file, bundle.manifest.concept.tokenizer)
+    reports = [
+        report
+        for precision in all_precisions(bundle)
+        for report in stage_reports(bundle, precision)
+    ]
+    if options.json:
+        checked = [
+            {"stage": report.stage, "precision": report.precision, "provider": report.provider}
+            for report in reports
+        ]
+        _print_json({**_summary(bundle), "sound": True, "sessions": checked})
+        return 0
+    rows = [
+        (
+            "ok",
+            report.stage,
+            report.precision,
+            f"{len(report.inputs)} in, {len(report.outputs)} out",
+            report.provider,
+        )
+        for report in reports
+    ]
+    for line in table([left(ok="green"), left(), left(), left(), left()], rows):
+        print(line)
+    print(f"sound: {bundle.path} ({len(bundle.manifest.files)} files)")
+    return 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.errors import BundleError
+    from sam3_ros.core.precision.questions import TABLE, questions_of
+    from sam3_ros.core.precision.recording import add_samples, record_into, recorded_in
+
+    bundle = Bundle.open(options.path)
+    recorded = recorded_in(bundle)
+    if recorded is None or not recorded.of_original:
+        written = record_into(bundle, [questions_of(bundle, options.image or TABLE)])
+    elif options.image is None:
+        written = add_samples(bundle, recorded)
+    else:
+        raise BundleError(
+            f"bundle {bundle.path} holds answers of the original model, which cannot be asked "
+            f"about another picture here: leave --image out"
+        )
+    file = written.manifest.recorded_answers
+    assert file is not None
+    print(f"recorded: {written.path / file.path} ({file.bytes / 1e6:.2f} MB)")
+    return 0
+
+
+def _summary(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "name": bundle.manifest.name,
+        "path": str(bundle.path),
+        "licence": bundle.manifest.licence,
+        "capabilities": list(bundle.capabilities),
+        "precisions": list(bundle.precisions),
+        "bytes": sum(file.bytes for file in bundle.manifest.files),
+    }
+
+
+def _details(bundle: Bundle) -> dict[str, Any]:
+    import yaml
+
+    from sam3_ros.core.bundle.manifest_yaml import dump_manifest
+
+    return {"manifest": yaml.safe_load(dump_manifest(bundle.manifest))}
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, indent=2, default=str))

@@ -1,0 +1,151 @@
+"""What the files of a bundle hold, read from real sessions, and shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sam3_ros.cli.table import left, readable_size, table
+from sam3_ros.core.backends import open_session as open_engine_session
+from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import FileRef, Preprocessing
+from sam3_ros.core.errors import BundleError, PrecisionError
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.session import OpenSession, SessionOptions, TensorSpec
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """One stage at one precision; tensors are listed by their canonical names."""
+
+    stage: str
+    precision: str
+    file: FileRef
+    provider: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+
+def stage_reports(
+    bundle: Bundle,
+    precision: str,
+    backend: str = "cpu",
+    open_session: OpenSession = open_engine_session,
+) -> Iterator[StageReport]:
+    """Open every stage that has this precision, one at a time, and check its tensors.
+
+    Raises PrecisionError if no stage has it, BackendError if a session cannot be opened, and
+    BundleError if a file's tensors are not those of the manifest.
+    """
+    stages = [entry for entry in bundle.manifest.stages.values() if precision in entry.files]
+    if not stages:
+        known = ", ".join(all_precisions(bundle))
+        raise PrecisionError(f"no stage of bundle {bundle.path} has {precision!r}; it has {known}")
+    for entry in stages:
+        name = entry.name
+        graph = StageGraph(
+            [entry],
+            lambda stage: open_session(
+                bundle.stage_file(stage.name, precision), backend, SessionOptions()
+            ),
+        )
+        try:
+            inputs, outputs = graph.specs(name)
+            _check_image_size(name, inputs, bundle.manifest.preprocessing)
+            provider = graph.providers[name]
+        finally:
+            graph.close()
+        yield StageReport(name, precision, entry.files[precision], provider, inputs, outputs)
+
+
+def all_precisions(bundle: Bundle) -> tuple[str, ...]:
+    """Return the precisions that any stage has; Bundle.precisions are those that all have."""
+    stages = bundle.manifest.stages.values()
+    return tuple(dict.fromkeys(precision for entry in stages for precision in entry.files))
+
+
+def _check_image_size(
+    stage: str, inputs: Mapping[str, TensorSpec], preprocessing: Preprocessing
+) -> None:
+    if "pixel_values" not in inputs:
+        return
+    expected = (preprocessing.height, preprocessing.width)
+    for found, wanted in zip(inputs["pixel_values"].shape[-2:], expected, strict=True):
+        if isinstance(found, int) and found != wanted:
+            raise BundleError(
+                f"stage {stage!r} takes {inputs['pixel_values']}, but the manifest preprocesses "
+                f"images to {preprocessing.height}x{preprocessing.width}"
+            )
+
+
+def stage_documents(bundle: Bundle, reports: Sequence[StageReport]) -> list[dict[str, Any]]:
+    """Return the stages as JSON shows them."""
+    return [
+        {
+            "name": report.stage,
+            "tensors_at": report.precision,
+            "inputs": {name: _tensor(spec) for name, spec in report.inputs.items()},
+            "outputs": {name: _tensor(spec) for name, spec in report.outputs.items()},
+            "files": {
+                precision: asdict(file)
+                for precision, file in bundle.manifest.stages[report.stage].files.items()
+            },
+        }
+        for report in reports
+    ]
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "dtype": str(spec.dtype), "shape": list(spec.shape)}
+
+
+def inspection_lines(
+    bundle: Bundle, precision: str, reports: Sequence[StageReport]
+) -> Iterator[str]:
+    """Yield a bundle's summary, its stages with their tensors and files, and its other files."""
+    manifest, frame = bundle.manifest, bundle.manifest.preprocessing
+    yield f"{manifest.name}  {manifest.description}".rstrip()
+    summary = {
+        "path": bundle.path,
+        "licence": manifest.licence,
+        "capabilities": ", ".join(bundle.capabilities),
+        "precisions": ", ".join(bundle.precisions),
+        "size": readable_size(sum(file.bytes for file in manifest.files)),
+        "image": f"{frame.height}x{frame.width}, {frame.fit}, {frame.interpolation}",
+    }
+    yield from table([left(), left()], summary.items(), indent=2)
+    for report in reports:
+        yield ""
+        yield f"stage {report.stage} (tensors at {precision})"
+        tensors = [
+            (kind, canonical, spec)
+            for kind, specs in (("in", report.inputs), ("out", report.outputs))
+            for canonical, spec in specs.items()
+        ]
+        yield from table([left(), left(), left()], tensors, indent=2)
+        files = [
+            (name, *_file_cells(file))
+            for precision_name, main in manifest.stages[report.stage].files.items()
+            for name, file in ((precision_name, main), *(("", data) for data in main.data))
+        ]
+        yield from table([left()] * 4, files, indent=2)
+    others = {
+        "tokenizer": None if manifest.concept is None else manifest.concept.tokenizer.file,
+        "recorded answers": manifest.recorded_answers,
+    }
+    for title, file in others.items():
+        if file is not None:
+            yield ""
+            yield title
+            yield from table([left()] * 3, [_file_cells(file)], indent=2)
+    if manifest.verification:
+        yield ""
+        yield "verification"
+        text = json.dumps(dict(manifest.verification), indent=2, default=str)
+        yield from (f"  {line}" for line in text.splitlines())
+
+
+def _file_cells(file: FileRef) -> tuple[str, str, str]:
+    return file.path, readable_size(file.bytes), f"sha256 {file.sha256}"

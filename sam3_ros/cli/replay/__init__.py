@@ -1,0 +1,1 @@
+"""`sam3-ros replay`: plays a recording through the node, and judges the answers."""

@@ -1,0 +1,69 @@
+"""Running a node for a command: progress, result, exit code, no child process left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sam3_ros.cli.progress import ProgressLine
+from sam3_ros.core.signals import signals_handled
+
+if TYPE_CHECKING:
+    from sam3_ros.replay.report.report import ReplayReport
+
+Outcome = TypeVar("Outcome")
+
+INCOMPLETE, NODE_FAILED = 1, 2
+TERMINATED = 128 + signal.SIGTERM
+
+
+def run_and_print(run: Callable[[ProgressLine], ReplayReport], json_to: str | None) -> int:
+    """Run a replay, print its report as `print_result` does, and return the exit code.
+
+    0; 1 if the fate of a frame is unknown or an answer has a wrong header; 2 if the node failed.
+    Other errors are raised.
+    """
+    from sam3_ros.cli.replay.tables import report_table
+
+    report = run_watched(run)
+    if report is None:
+        return NODE_FAILED
+    print_result(report_table(report), report.document(), json_to)
+    if report.frames.answered * 2 < report.frames.sent:
+        print("sam3-ros: most frames came too fast for this machine: try --rate", file=sys.stderr)
+    if not report.complete:
+        print("sam3-ros: not every frame is accounted for", file=sys.stderr)
+    return 0 if report.complete else INCOMPLETE
+
+
+def run_watched(
+    run: Callable[[ProgressLine], Outcome], first_step: str = "waiting for the node"
+) -> Outcome | None:
+    """Return what `run` returns, showing its progress; print why and return None if the node fails.
+
+    SIGTERM unwinds the stack as Ctrl-C does, so that the node is stopped.
+    """
+    from sam3_ros.replay.under_test.node import NodeFailedError
+
+    def end(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    try:
+        with ProgressLine() as progress, signals_handled(end, signal.SIGTERM):
+            progress.say(first_step)
+            return run(progress)
+    except NodeFailedError as error:
+        print(f"sam3-ros: error: {error}", file=sys.stderr)  # the node's last lines follow as lines
+        return None
+
+
+def print_result(table: str, document: Mapping[str, Any], json_to: str | None) -> None:
+    """Print the table. json_to: a file for the document, or "-" to print it instead."""
+    text = json.dumps(document, indent=2)
+    print(text if json_to == "-" else table)
+    if json_to is not None and json_to != "-":
+        Path(json_to).write_text(f"{text}\n", encoding="utf-8")

@@ -1,0 +1,73 @@
+"""The tables of `sam3-ros replay`."""
+
+from __future__ import annotations
+
+from sam3_ros.cli.replay.tables import report_table, verdict_table
+from sam3_ros.replay.golden.verdicts import CheckVerdict, PromptVerdict, ReplayVerdict
+from sam3_ros.replay.report.report import (
+    CameraResult,
+    Latency,
+    PromptReport,
+    ReplayReport,
+    account_frames,
+)
+from sam3_ros.replay.under_test.diagnostics import FrameCounts
+
+WRONG = PromptVerdict("side", 'a "<thing>\x00', 9, 0.912, 0.4, "17.5", 0.01, 1, 0, ("IoU 0.400",))
+JUDGEMENT = ReplayVerdict(
+    "my_bag",
+    "kept",
+    12.5,
+    10,
+    (PromptVerdict("front", "red cube", 10, 0.99, 0.97, "17.2", 0.002, 0, 0), WRONG),
+    (CheckVerdict("frames", "10 judged"), CheckVerdict("stamps", "1 wrong", ("frame_id 'x'",))),
+    ("out/worst_1.png",),
+)
+
+
+def test_the_table_has_a_row_a_prompt_and_a_line_a_failure():
+    rows = [" ".join(line.split()) for line in verdict_table(JUDGEMENT).splitlines()]
+    assert rows[0] == "my_bag against kept"
+    assert "front red cube 10 0.990 0.970 0.002 0 0 pass 17.2" in rows
+    assert rows[rows.index("IoU 0.400") - 1].endswith("9 0.912 0.400 0.010 1 0 FAIL 17.5")
+    assert "frames pass 10 judged" in rows
+    assert rows[rows.index("frame_id 'x'") - 1] == "stamps FAIL 1 wrong"
+    assert rows[-3:] == ["out/worst_1.png", "", "FAIL, 2 of 4 checks, 10 frames"]
+
+
+def test_the_table_tells_all_of_it():
+    frames = account_frames(10, 7, FrameCounts(9, 8, {"superseded": 1}))
+    prompts = (
+        PromptReport("text", "red cube", 5, 5, judged=5, iou=0.91234),
+        PromptReport("text", "blue star", 2, 0, judged=2, rightly_nothing=2),
+        PromptReport("click", "on the red cube", 1, 0, refused="outside the image"),
+        PromptReport("followed", "blue ball", 9, 9, 9, 0.8, lost="too small", delay_ms=21.4),
+    )
+    cameras = (CameraResult("", frames, None),)
+    told = ReplayReport("my_bag", "/node", 3.0, cameras, None, prompts, True, files=("a.mp4",))
+    table = report_table(told)
+    rows = [" ".join(line.split()) for line in table.splitlines()]
+    assert "frames in 10" in rows
+    assert "superseded 1" in rows
+    assert "lost on the way to the node 1" in rows
+    assert "latency, camera to mask no answer" in rows
+    assert 'text "red cube" 5 5 5 0.912' in rows
+    assert 'text "blue star" 2 0 2 - rightly nothing in 2 of 2' in rows
+    assert "click on the red cube 1 0 0 - refused: outside the image" in rows
+    assert "followed: blue ball 9 9 9 0.800 answered after 21 ms; lost: too small" in rows
+    assert rows[-1] == "a.mp4"
+
+
+def test_several_cameras_have_a_column_each():
+    front = CameraResult("front", account_frames(3, 3, FrameCounts(3, 3)), Latency(5, 9), 2)
+    side = CameraResult("side", account_frames(2, 1, FrameCounts(2, 1, {"other": 1})), None)
+    prompts = (PromptReport("click", "at 1,2", 1, 1, camera="side"),)
+    told = ReplayReport("bag", "/node", 3.0, (front, side), Latency(5, 9), prompts, False)
+    assert told.complete
+    assert (told.frames.sent, told.frames.answered, told.frames.dropped) == (5, 4, {"other": 1})
+    rows = [" ".join(line.split()) for line in report_table(told).splitlines()]
+    assert rows[1:4] == ["front side", "frames in 3 2", "answered 3 1"]
+    assert "other 0 1" in rows
+    assert "latency, camera to mask, median 5.0 ms -" in rows
+    assert "answered again, for a click 2 0" in rows
+    assert "side: click at 1,2 1 1" in rows

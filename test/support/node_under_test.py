@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from lock_order import VIOLATED
 from node_client import PATIENCE, NodeClient
 from ros_domains import own_domain
 
@@ -17,6 +18,8 @@ from ros_domains import own_domain
 # float64 field goes out as rubbish.
 ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_PYTHON_CHECK_FIELDS": "1"}
 THE_NODE = ("-m", "sam3_ros.ros.segmentation_node")
+# Runs a program with locks that watch their order.
+WATCHING = str(Path(__file__).with_name("lock_order.py"))
 
 
 class NodeProcess:
@@ -29,7 +32,7 @@ class NodeProcess:
         arguments = [
             part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")
         ]
-        command = [sys.executable, *program, "--ros-args", *arguments]
+        command = [sys.executable, WATCHING, *program, "--ros-args", *arguments]
         environment = {**os.environ, **ENVIRONMENT, "ROS_DOMAIN_ID": str(domain)}
         with log.open("w") as output:
             self.process = subprocess.Popen(
@@ -72,3 +75,4 @@ def running_node(
             client.close()
             code = process.stop() if process.process.poll() is None else process.process.returncode
         assert code == expected_code, process.log
+        assert VIOLATED not in process.log, process.log

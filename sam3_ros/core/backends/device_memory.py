@@ -1,23 +1,54 @@
-"""The memory of a device: making tensors there, and copying from one to another.
+"""The memory of a device: tensors in it, and copies from one to another.
 
-ONNX Runtime copies from the host to a device and back; a copy within a device it does not offer to
-Python in every version that we take. The CUDA runtime does, and ONNX Runtime has loaded it already.
+ONNX Runtime copies from the host to a device and back. Not every version that we support offers
+Python a copy within a device; the CUDA runtime, which ONNX Runtime has loaded already, does.
 """
 
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Iterable
-from pathlib import Path
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.errors import BackendError, InferenceError
+from sam3_ros.core.errors import InferenceError
+from sam3_ros.core.stages.session import Array
 
 _DEVICE_TO_DEVICE = 3  # cudaMemcpyKind
-_MAPS = Path("/proc/self/maps")
+
+
+class OrtTensor:
+    """A DeviceTensor in an OrtValue, left where it was computed."""
+
+    def __init__(self, value: Any, dtype: np.dtype[Any], device: str, owner: object) -> None:
+        """owner: what must outlive the memory, such as the session whose allocator made it."""
+        self.value = value
+        self._dtype = dtype
+        self._device = device
+        self._shape: tuple[int, ...] = tuple(value.shape())
+        self._owner = owner
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self._shape) * self._dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        return self._device
+
+    def numpy(self) -> Array:
+        array: Array = self.value.numpy()
+        return array
 
 
 class HostMemory:
@@ -27,11 +58,11 @@ class HostMemory:
     index = 0
 
     def empty(self, ort: Any, shape: Iterable[int], dtype: np.dtype[Any]) -> Any:
-        """An OrtValue of this shape and type; what is in it is left to chance."""
+        """Return an OrtValue of this shape and type, uninitialised."""
         return ort.OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, self.kind, self.index)
 
     def copy(self, pairs: Iterable[tuple[Any, Any]], nbytes: Iterable[int]) -> None:
-        """Copy OrtValues, (from, to), of so many bytes each; done when it returns."""
+        """Copy OrtValues, (from, to), of this many bytes each; complete when it returns."""
         for (source, target), size in zip(pairs, nbytes, strict=True):
             if size:
                 ctypes.memmove(target.data_ptr(), source.data_ptr(), size)
@@ -43,12 +74,12 @@ class CudaMemory(HostMemory):
     kind = "cuda"
 
     def __init__(self, index: int, runtime: Any) -> None:
-        """runtime: the CUDA runtime library, such as loaded_cuda_runtime gives."""
+        """runtime: the CUDA runtime library, as loaded_cuda_runtime returns it."""
         self.index = index
         self._cuda = runtime
 
     def copy(self, pairs: Iterable[tuple[Any, Any]], nbytes: Iterable[int]) -> None:
-        """Raises InferenceError where CUDA refuses."""
+        """Copy as HostMemory does. Raises InferenceError where CUDA fails."""
         self._check(self._cuda.cudaSetDevice(self.index))
         for (source, target), size in zip(pairs, nbytes, strict=True):
             if size:
@@ -67,18 +98,3 @@ class CudaMemory(HostMemory):
     def _check(self, status: int) -> None:
         if status:
             raise InferenceError(f"CUDA could not copy within GPU {self.index}: error {status}")
-
-
-def loaded_cuda_runtime(name: str, maps: Path = _MAPS) -> Any:
-    """The CUDA runtime of this name, such as libcudart.so.13, that this process has loaded.
-
-    name: empty for whichever there is. Raises BackendError if there is none.
-    """
-    wanted = re.escape(name or "libcudart.so")
-    found = re.search(rf"\S*/{wanted}\S*", maps.read_text(errors="replace"))
-    if found is None:
-        raise BackendError(
-            f"CUDA graphs need the CUDA runtime ({name or 'libcudart'}) that ONNX Runtime loads, "
-            f"and this process has none: run without them"
-        )
-    return ctypes.CDLL(found[0])

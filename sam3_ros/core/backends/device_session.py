@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory, loaded_cuda_runtime
-from sam3_ros.core.backends.device_replay import ReplayedRuns, bind_inputs, bind_outputs
-from sam3_ros.core.backends.device_tensor import OrtTensor
-from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name
+from sam3_ros.core.backends.cuda_graphs import ReplayedRuns, bind_inputs, bind_outputs
+from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory, OrtTensor
+from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name, loaded_cuda_runtime
 from sam3_ros.core.backends.onnxruntime_session import (
     EngineRefusalError,
     OnnxRuntimeSession,
@@ -21,19 +20,19 @@ from sam3_ros.core.backends.onnxruntime_session import (
 )
 from sam3_ros.core.backends.providers import Provider
 from sam3_ros.core.errors import BackendError
-from sam3_ros.core.stages.session import Array, Session, SessionOptions, Tensor, on_host
+from sam3_ros.core.stages.session import Array, SessionOptions, Tensor, on_host
 
 log = logging.getLogger(__name__)
 
-#: In ONNX Runtime's words ("cannot use the graph capture feature", "the CUDA Graph feature" before
-#: 1.17) and ours.
+# In ONNX Runtime's words ("cannot use the graph capture feature", "the CUDA Graph feature" before
+# 1.17) and ours.
 _ABOUT_GRAPHS = "graph capture|cuda graph"
 
 
 class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
     """Inputs and outputs bound to a device's memory (ONNX Runtime, "I/O Binding").
 
-    What it answers with is copied to the host only by whoever reads it there.
+    An output is copied to the host only when its `numpy` is called.
     """
 
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
@@ -56,7 +55,7 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         return {name: on_host(value) for name, value in self.run_on_device(feeds).items()}
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Raises InferenceError for shapes that its engine was not built for."""
+        """Run once. Raises InferenceError for shapes that the engine was not built for."""
         session = self._opened()
         if self._shapes is not None:
             self._shapes.require({name: tuple(value.shape) for name, value in feeds.items()})
@@ -87,11 +86,13 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         return ReplayedRuns(import_onnxruntime(), self._opened(), self.inputs, self.outputs, memory)
 
 
-def open_device_session(path: Path, provider: Provider, options: SessionOptions) -> Session:
-    """A session with these options.
+def open_device_session(
+    path: Path, provider: Provider, options: SessionOptions
+) -> OnnxRuntimeDeviceSession:
+    """Open a session with these options.
 
-    What only makes it faster, or builds its engine sooner, is left out where that is what the
-    engine refuses, and the log says so. Raises BackendError as OnnxRuntimeSession does.
+    If the engine refuses an option that only makes it faster, or builds its engine sooner, that
+    option is left out and a warning is logged. Raises BackendError as OnnxRuntimeSession does.
     """
     try:
         session = OnnxRuntimeDeviceSession(path, provider, options)
@@ -111,10 +112,10 @@ def open_device_session(path: Path, provider: Provider, options: SessionOptions)
 
 
 def _plainer(options: SessionOptions, error: str) -> SessionOptions | None:
-    """Without CUDA graphs, or else without shapes to build an engine for, if that may help."""
+    """Return the options without CUDA graphs, or else without shapes, if that may help."""
     if options.cuda_graphs and re.search(_ABOUT_GRAPHS, error, re.IGNORECASE):
         return replace(options, cuda_graphs=False)
-    # Of a profile that it cannot use TensorRT tells in many ways, some of them naming none.
+    # TensorRT reports a shape profile that it cannot use in many ways, some without naming it.
     if options.shapes is not None and options.shapes.ranges:
         return replace(options, shapes=None)
     return None

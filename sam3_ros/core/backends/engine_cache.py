@@ -1,8 +1,8 @@
-"""Engines that a backend builds of a stage are kept, so that the next start need not build them.
+"""Keeps the engine that a backend builds of a stage, so that the next start need not build it.
 
-An engine of another model file, library version, device, option or size is never used, and neither
-is one whose files changed since it was built: it is removed and built anew. Where the disk does not
-take it, sessions are made without.
+An engine of another model file, library version, device, option or size is never used, nor is one
+whose files changed since it was built: it is removed and built anew. Where the disk fails, sessions
+are made without the cache.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import logging
 import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from sam3_ros.core.backends.engine_entry import EngineEntry, Key
 from sam3_ros.core.backends.machine import engine_versions
 from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.bundle.files import sha256_of
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.stages.session import (
     DeviceSession,
@@ -30,57 +32,64 @@ from sam3_ros.core.stages.session import (
 )
 from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
 
-# An engine is about as large as its model; what is built on the way takes room too.
+# An engine is about as large as its model; building it takes room too.
 _ROOM_FACTOR, _ROOM_BYTES = 2, 16 * 2**20
 _HEX = 12
+_KEY, _CONTENTS, _ENGINE = "key.json", "contents.json", "engine"
+
+#: Everything that an engine depends on, as JSON can hold it.
+Key = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
 
 
 def default_engine_folder() -> Path:
-    """sam3_ros/engines in the user's cache folder (XDG base directory specification).
+    """Return sam3_ros/engines in the user's cache folder (XDG base directory specification).
 
     Raises RuntimeError for a user without a home.
     """
-    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    cache = told if told.is_absolute() else Path.home() / ".cache"
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    cache = given if given.is_absolute() else Path.home() / ".cache"
     return cache / "sam3_ros" / "engines"
 
 
 def builds_engines(backend: str) -> bool:
-    """Is there anything to keep? False for cpu and cuda, and for a backend that nobody knows."""
+    """Return whether a backend builds engines; False for one that is unknown."""
     return backend in PROVIDERS and PROVIDERS[backend].engines_for is not None
 
 
 @dataclass(frozen=True)
 class StageModel:
-    """The model file of a stage. sha256: of it and of its data files. input_size: of images."""
+    """The model file of a stage."""
 
     path: Path
+    #: The bundle's name.
     bundle: str
     stage: str
     precision: str
+    #: Of the file and of its data files.
     sha256: tuple[str, ...]
     bytes: int
+    #: Height and width of the network's input image, px.
     input_size: tuple[int, int]
 
 
 class EngineCache:
-    """An open_session for stages, with a memory on disk."""
+    """Opens sessions of stages with engines that are kept on disk."""
 
     def __init__(self, folder: Path, open_session: OpenSession) -> None:
-        """folder: made when the first engine is kept."""
+        """folder: created when the first engine is kept."""
         self._folder = folder
         self._open_session = open_session
-        self._is_of_use = True
+        self._is_usable = True
 
     def open(self, model: StageModel, backend: str, options: SessionOptions) -> Session:
-        """Raises BackendError as the open_session does; never for the sake of the cache."""
-        if self._is_of_use and builds_engines(backend):
+        """Open a session. Raises BackendError as open_session does, never because of the cache."""
+        if self._is_usable and builds_engines(backend):
             try:
                 return self._open_kept(model, backend, options)
             except OSError as error:
-                self._is_of_use = False
+                self._is_usable = False
                 log.warning(
                     "engines cannot be kept in %s (%s): they are built anew at every start; give "
                     "another folder, make room, or turn this off",
@@ -133,16 +142,14 @@ class EngineCache:
         return _sealing(session, entry)
 
     def _require_room(self, model_bytes: int) -> None:
-        free, wanted = (
-            shutil.disk_usage(self._folder).free,
-            _ROOM_FACTOR * model_bytes + _ROOM_BYTES,
-        )
+        free = shutil.disk_usage(self._folder).free
+        wanted = _ROOM_FACTOR * model_bytes + _ROOM_BYTES
         if free < wanted:
             raise OSError(f"{free / 1e6:.0f} MB are free, {wanted / 1e6:.0f} MB may be needed")
 
 
 class _SealsWhenClosed(WrappedSession):
-    """What its backend built while it ran, for sizes that came, is kept as well."""
+    """Keeps also what the backend built while the session ran, for sizes that came."""
 
     def __init__(self, real: Session, entry: EngineEntry) -> None:
         super().__init__(real)
@@ -162,7 +169,7 @@ class _SealsWhenClosed(WrappedSession):
 
 
 class _DeviceSealsWhenClosed(_SealsWhenClosed, WrappedOnDevice):
-    """The same for a session that leaves its outputs on a device."""
+    """The same for a DeviceSession."""
 
 
 def _sealing(session: Session, entry: EngineEntry) -> Session:
@@ -171,8 +178,87 @@ def _sealing(session: Session, entry: EngineEntry) -> Session:
     return _SealsWhenClosed(session, entry)
 
 
+class EngineEntry:
+    """One engine on disk: key.json, contents.json, and the backend's files in engine/.
+
+    key.json is what the engine depends on. contents.json has the files' sizes and sums, and is
+    written last: without it nothing in the folder is trusted. Every method raises OSError where
+    the disk fails.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sealed: Mapping[str, Any] | None = None
+
+    @property
+    def engine(self) -> Path:
+        """The folder that the backend writes and reads."""
+        return self._folder / _ENGINE
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock within the block, after any other process that builds the same engine."""
+        import fcntl  # not on Windows, where the rest of the core works
+
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        with self._folder.with_name(self._folder.name + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def why_not(self, key: Key) -> str:
+        """Say why it cannot be used for this key; empty if it can."""
+        if not self._folder.is_dir():
+            return "there is none"
+        try:
+            kept_key = json.loads((self._folder / _KEY).read_text(encoding="utf-8"))
+            contents = json.loads((self._folder / _CONTENTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return "it was not finished"
+        if kept_key != key:
+            changed = [name for name in key if kept_key.get(name) != key[name]]
+            return f"it was built for another {', '.join(changed) or 'key'}"
+        if self._contents() != contents:
+            return "its files are damaged"
+        self._sealed = self._marks()
+        return ""
+
+    def begin(self, key: Key) -> None:
+        """Empty the folder, for an engine that is about to be built."""
+        self.remove()
+        self._sealed = None
+        self.engine.mkdir(parents=True)
+        (self._folder / _KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
+
+    def seal(self) -> None:
+        """Record the files that are in it now as sound."""
+        marks = self._marks()
+        if marks != self._sealed:
+            beside = self._folder / f"{_CONTENTS}.new"
+            beside.write_text(json.dumps(self._contents(), indent=1), encoding="utf-8")
+            beside.replace(self._folder / _CONTENTS)
+            self._sealed = marks
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
+
+    def _contents(self) -> dict[str, Any]:
+        return {
+            path.relative_to(self.engine).as_posix(): [path.stat().st_size, sha256_of(path)]
+            for path in self._files()
+        }
+
+    def _marks(self) -> dict[str, Any]:
+        """Return sizes and times, to notice a change for less than the sums cost."""
+        return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in self._files()}
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.engine.rglob("*") if path.is_file())
+
+
 def engine_key(model: StageModel, backend: str, options: SessionOptions) -> Key:
-    """Everything that an engine depends on, as JSON can hold it."""
+    """Return everything that an engine depends on."""
     provider = PROVIDERS[backend]
     assert provider.engines_for is not None, "only for backends that build engines"
     asked = provider.request(replace(options, engines=None))

@@ -1,4 +1,4 @@
-"""From a backend's name to a session, or to an error that says how to get what is missing."""
+"""Opens a session by its backend's name, or says how to get what is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.stages.session import Session, SessionOptions
 
-#: Not by ONNX Runtime: its wheel with OpenVINO would take the place of the one for other backends.
+#: Not run by ONNX Runtime: its wheel with OpenVINO would replace the one for other backends.
 OPENVINO = "openvino"
 BACKENDS: tuple[str, ...] = (*PROVIDERS, OPENVINO)
 
@@ -18,8 +18,9 @@ def open_session(
 ) -> Session:
     """Load a model file on one of BACKENDS.
 
-    The session runs on the backend that was asked for or is not made at all: BackendError names
-    what is missing and how to get it. PrecisionError where it cannot compute as it is asked to.
+    The session runs on the backend that was asked for, never on another. Raises BackendError,
+    which names what is missing and how to get it, and PrecisionError where the backend cannot
+    compute as options.compute says.
     """
     options = options or SessionOptions()
     if backend not in BACKENDS:

@@ -1,4 +1,4 @@
-"""NVIDIA's libraries: found where pip put them, and asked for their versions."""
+"""NVIDIA's libraries: found where pip put them, loaded, and asked for their versions."""
 
 from __future__ import annotations
 
@@ -6,40 +6,45 @@ import contextlib
 import ctypes
 import io
 import logging
+import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from sam3_ros.core.errors import BackendError
 
 log = logging.getLogger(__name__)
 
 #: The backends that need them.
 BACKENDS_ON_GPU = ("cuda", "tensorrt")
 
-# TensorRT 10 is what ONNX Runtime 1.20 to 1.31 are linked with, 8 the one of JetPack 6.0.
+# ONNX Runtime 1.20 to 1.31 are linked with TensorRT 10, that of JetPack 6.0 with 8.
 _TENSORRT = ("libnvinfer.so.10", "libnvinfer.so.8")
+_MAPS = Path("/proc/self/maps")
 
 
 def load_gpu_libraries(ort: Any) -> None:
-    """Load what pip has installed beside ONNX Runtime, before a provider looks for it.
+    """Load the libraries that pip has installed, before one of ONNX Runtime's providers needs them.
 
-    The dynamic linker does not search Python's packages. preload_dlls has been there since 1.21; it
-    prints what it cannot find, which may be there all the same, in the system's folders.
+    The dynamic linker does not search Python's packages. What is not found is no error: it may be
+    in the system's folders.
     """
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
-        if hasattr(ort, "preload_dlls"):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        if hasattr(ort, "preload_dlls"):  # since 1.21; prints what it cannot find
             ort.preload_dlls()
-    if told.getvalue():
-        log.debug("%s", told.getvalue().strip())
+    if printed.getvalue():
+        log.debug("%s", printed.getvalue().strip())
     with contextlib.suppress(ImportError):
         import_module("tensorrt_libs")  # NVIDIA's wheel loads them when it is imported
 
 
 def cuda_runtime_name() -> str:
-    """The CUDA runtime that the installed ONNX Runtime is built for; empty where it does not tell.
+    """Return the file name of the CUDA runtime that the installed ONNX Runtime is built for.
 
-    Another one may be in the process as well, loaded by another package. Wheels before 1.21 do not
-    tell.
+    Another one may be in the process as well, loaded by another package. Empty where it is unknown:
+    wheels before 1.21 do not say.
     """
     try:
         version = str(getattr(import_module("onnxruntime"), "cuda_version", "") or "")
@@ -48,10 +53,25 @@ def cuda_runtime_name() -> str:
     return f"libcudart.so.{version.partition('.')[0]}" if version else ""
 
 
-def library_versions(open_library: Callable[[str], Any] = ctypes.CDLL) -> dict[str, str]:
-    """Of TensorRT and CUDA as they are linked, which on a Jetson come with the system.
+def loaded_cuda_runtime(name: str, maps: Path = _MAPS) -> Any:
+    """Return the CUDA runtime of this name, such as libcudart.so.13, that this process has loaded.
 
-    What cannot be loaded has no entry.
+    name: empty for any. Raises BackendError if there is none.
+    """
+    wanted = re.escape(name or "libcudart.so")
+    found = re.search(rf"\S*/{wanted}\S*", maps.read_text(errors="replace"))
+    if found is None:
+        raise BackendError(
+            f"CUDA graphs need the CUDA runtime ({name or 'libcudart'}) that ONNX Runtime loads, "
+            f"and this process has none: run without them"
+        )
+    return ctypes.CDLL(found[0])
+
+
+def library_versions(open_library: Callable[[str], Any] = ctypes.CDLL) -> dict[str, str]:
+    """Return the versions of TensorRT and CUDA as linked, which on a Jetson come with the system.
+
+    A library that cannot be loaded has no entry.
     """
     versions = {}
     tensorrt = _first(_TENSORRT, open_library)
@@ -59,7 +79,9 @@ def library_versions(open_library: Callable[[str], Any] = ctypes.CDLL) -> dict[s
         versions["libnvinfer"] = str(tensorrt.getInferLibVersion())
     runtime = _first(filter(None, [cuda_runtime_name()]), open_library)
     if runtime is not None:
-        versions["libcudart"] = str(_cuda_version(runtime))
+        number = ctypes.c_int()
+        runtime.cudaRuntimeGetVersion(ctypes.byref(number))
+        versions["libcudart"] = str(number.value)
     return versions
 
 
@@ -68,9 +90,3 @@ def _first(files: Iterable[str], open_library: Callable[[str], Any]) -> Any:
         with contextlib.suppress(OSError):
             return open_library(file)
     return None
-
-
-def _cuda_version(library: Any) -> int:
-    number = ctypes.c_int()
-    library.cudaRuntimeGetVersion(ctypes.byref(number))
-    return number.value

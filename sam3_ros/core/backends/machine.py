@@ -12,7 +12,7 @@ from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU, library_versio
 
 UNKNOWN = "unknown"
 _ONNX_RUNTIME = frozenset({"onnxruntime", "onnxruntime-gpu"})
-# As wheels, where they are; a Jetson has TensorRT and CUDA from its system.
+# Wheels, where they are installed; a Jetson has TensorRT and CUDA from its system.
 _PACKAGES = {
     "cpu": _ONNX_RUNTIME,
     "cuda": _ONNX_RUNTIME,
@@ -22,7 +22,7 @@ _PACKAGES = {
 
 
 def engine_versions(backend: str) -> dict[str, str]:
-    """Of what a backend runs by, as far as it is installed: packages, and NVIDIA's libraries."""
+    """Return the versions of a backend's installed packages, and of NVIDIA's libraries."""
     wanted = sorted(_PACKAGES.get(backend, ()))
     installed = {each.name.lower(): each.version for each in metadata.distributions()}
     packages = {name: installed[name] for name in wanted if name in installed}
@@ -31,14 +31,14 @@ def engine_versions(backend: str) -> dict[str, str]:
 
 @cache
 def cpu_model() -> str:
-    """As the system calls it."""
+    """Return the CPU's name as the system gives it."""
     fields = _cpu_fields()
     return fields.get("model name") or fields.get("CPU part") or platform.machine() or UNKNOWN
 
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Its instruction sets, which compiled code depends on; empty where they are not told."""
+    """Return the CPU's instruction sets, which compiled code depends on; empty if unknown."""
     fields = _cpu_fields()
     return frozenset((fields.get("flags") or fields.get("Features") or "").split())
 
@@ -48,12 +48,12 @@ def _cpu_fields() -> dict[str, str]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    # Those of the last core, where there are several.
+    # Of several cores, the last one's fields remain.
     return dict(re.findall(r"^([\w ]+?)\s*:\s*(.*)$", text, re.MULTILINE))
 
 
 def gpu_name(device_id: int) -> str:
-    """Name and compute capability, by NVML where it can be asked, else as the driver tells it."""
+    """Return a GPU's name and compute capability by NVML, or what the driver says without NVML."""
     try:
         nvml = import_module("pynvml")
         nvml.nvmlInit()

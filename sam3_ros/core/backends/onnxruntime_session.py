@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -12,22 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.backends.bound_run import run_bound
-from sam3_ros.core.backends.cpu_arena import SHARES_ARENA, give_back_free_memory, make_arena
-from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
-from sam3_ros.core.backends.gpu_options import OPTIONS_SINCE
-from sam3_ros.core.backends.node_placement import (
-    RECORD_PLACEMENT,
-    nodes_on_cpu,
-    require_no_arithmetic,
+from sam3_ros.core.backends.cpu_memory import (
+    SHARES_ARENA,
+    give_back_free_memory,
+    make_arena,
+    run_bound,
 )
-from sam3_ros.core.backends.providers import PROVIDERS, Provider
+from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
+from sam3_ros.core.backends.providers import OPTIONS_SINCE, PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.stages.session import Array, SessionOptions, TensorSpec
 
 log = logging.getLogger(__name__)
 
-ONLY_ERRORS = 3  # ONNX Runtime's severity: its warnings about graph details help no user
+# ONNX Runtime's severity: its warnings are about details of a graph, which help no user.
+ONLY_ERRORS = 3
 
 _DTYPES = {
     "bool": np.bool_,
@@ -44,22 +44,19 @@ _DTYPES = {
     "uint64": np.uint64,
 }
 
-
-#: ONNX Runtime's exceptions about the file itself, which no options change.
+# ONNX Runtime's exceptions about the file itself, which no options change.
 _OF_THE_FILE = frozenset({"InvalidGraph", "InvalidProtobuf", "NoModel", "NoSuchFile"})
 
 
 class EngineRefusalError(BackendError):
-    """ONNX Runtime would not make a session of a file that it could read: not with these options.
-
-    Nor, maybe, with any.
-    """
+    """ONNX Runtime can read a file, but makes no session of it with these options."""
 
 
 class OnnxRuntimeSession:
-    """One ONNX file, loaded. Raises BackendError where the engine or the provider is lacking."""
+    """One ONNX file, loaded."""
 
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
+        """Raises BackendError where the engine or the provider is lacking or refuses the file."""
         ort = import_onnxruntime()
         provider.require_available(ort.get_available_providers())
         if provider.memory == "cuda":
@@ -69,7 +66,7 @@ class OnnxRuntimeSession:
                 str(path),
                 sess_options=_engine_options(ort, options, provider),
                 providers=provider.request(options),
-                enable_fallback=0,  # else another provider is tried, and this one's error lost
+                enable_fallback=0,  # else another provider is tried, and this one's error is lost
             )
         except Exception as error:
             kind = BackendError if type(error).__name__ in _OF_THE_FILE else EngineRefusalError
@@ -118,15 +115,16 @@ class OnnxRuntimeSession:
 
 
 def loading_stops_python() -> bool:
-    """Whether no other thread of Python runs while a session is made.
+    """Return whether no other thread of Python runs while a session is made.
 
-    So it is before 1.31 (github.com/microsoft/onnxruntime, issue 27063; measured from 1.24 on).
+    True before 1.31 (github.com/microsoft/onnxruntime, issue 27063; measured from 1.24 on).
     """
     numbers = import_onnxruntime().__version__.split(".")
     return (int(numbers[0]), int(numbers[1])) < (1, 31)
 
 
 def import_onnxruntime() -> Any:
+    """Return ONNX Runtime. Raises BackendError, with how to get it, where it is missing."""
     try:
         return import_module("onnxruntime")
     except ImportError as error:
@@ -146,7 +144,7 @@ def _engine_options(ort: Any, options: SessionOptions, provider: Provider) -> An
         make_arena(ort)
         for name, value in SHARES_ARENA.items():
             engine.add_session_config_entry(name, value)
-        # One piece for all tensors of a run is larger, and fits no other stage's.
+        # It would take one large piece for all tensors of a run, which fits no other stage.
         engine.enable_mem_pattern = False
     spinning = "1" if options.spinning else "0"
     engine.add_session_config_entry("session.intra_op.allow_spinning", spinning)
@@ -158,23 +156,67 @@ def _shares_arena(options: SessionOptions, provider: Provider) -> bool:
     return options.keep_memory and provider.backend == "cpu"
 
 
-def _require_placement(session: Any, provider: Provider, path: Path) -> None:
-    on_cpu = nodes_on_cpu(session)
-    if on_cpu is None:
-        log.debug("%s: this ONNX Runtime does not tell what it leaves to the CPU", path.name)
-        return
-    require_no_arithmetic(on_cpu, provider.backend, path)
-    log.debug("%s: left to the CPU: %s", path.name, dict(on_cpu) or "nothing")
-
-
 def _remedy(ort: Any, provider: Provider, error: str) -> str:
-    """What to do about an error of this provider, as far as that can be known."""
+    """Say what to do about an error of this provider, if that is known."""
     if re.search("Unknown provider option|Invalid TensorRT EP option", error):
         return (
             f"; this is ONNX Runtime {ort.__version__}, which lacks options that {OPTIONS_SINCE} "
             f"has: install that or a later one"
         )
     return "" if provider.memory == "cpu" else f"; it needs {provider.needs}"
+
+
+# Which nodes a session left to the CPU though it was to run elsewhere. ONNX Runtime silently gives
+# the CPU every operator that a provider lacks. Computing shapes is meant to be there (onnxruntime
+# pull request 4940); a network's arithmetic is not: its tensors would be copied at every run.
+
+#: A session records where its nodes run if this is "1"; versions before 1.24 ignore it.
+RECORD_PLACEMENT = "session.record_ep_graph_assignment_info"
+#: Operators that are never part of a computation of shapes.
+# fmt: off
+ARITHMETIC = frozenset({
+    "Attention", "AveragePool", "BatchNormalization", "BiasGelu", "BiasSoftmax", "Conv",
+    "ConvInteger", "ConvTranspose", "DynamicQuantizeLinear", "DynamicQuantizeMatMul",
+    "Einsum", "Erf", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "Gemm",
+    "GlobalAveragePool", "GridSample", "GroupNormalization", "HardSwish",
+    "InstanceNormalization", "LayerNormalization", "MatMul", "MatMulInteger",
+    "MatMulIntegerToFloat", "MaxPool", "MultiHeadAttention", "QGemm", "QLinearConv",
+    "QLinearMatMul", "QuickGelu", "Resize", "RoiAlign", "Sigmoid", "SkipLayerNormalization",
+    "Softmax", "Tanh"
+})
+# fmt: on
+
+
+def nodes_on_cpu(session: Any) -> Counter[str] | None:
+    """Count the nodes on the CPU by operator; None before ONNX Runtime 1.24, which does not say."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return None
+    return Counter(
+        node.op_type
+        for subgraph in session.get_provider_graph_assignment_info()
+        if subgraph.ep_name == PROVIDERS["cpu"].name
+        for node in subgraph.get_nodes()
+    )
+
+
+def require_no_arithmetic(on_cpu: Mapping[str, int], backend: str, path: object) -> None:
+    """Raise BackendError if more than shapes and bookkeeping is left to the CPU."""
+    left = sorted(ARITHMETIC.intersection(on_cpu))
+    if left:
+        listed = ", ".join(f"{on_cpu[name]} {name}" for name in left)
+        raise BackendError(
+            f"{path} was to run on backend {backend!r}, which leaves {listed} to the CPU: take "
+            f"files of another precision (int8 is for the CPU), or run this stage on cpu"
+        )
+
+
+def _require_placement(session: Any, provider: Provider, path: Path) -> None:
+    on_cpu = nodes_on_cpu(session)
+    if on_cpu is None:
+        log.debug("%s: this ONNX Runtime does not say what it leaves to the CPU", path.name)
+        return
+    require_no_arithmetic(on_cpu, provider.backend, path)
+    log.debug("%s: left to the CPU: %s", path.name, dict(on_cpu) or "nothing")
 
 
 def _specs(arguments: Iterable[Any], path: Path) -> Mapping[str, TensorSpec]:

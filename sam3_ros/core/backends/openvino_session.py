@@ -17,21 +17,21 @@ from sam3_ros.core.stages.session import Array, SessionOptions, TensorSpec
 
 PACKAGE = "openvino"
 _DEVICE = "CPU"
-#: What each way to compute is called by OpenVINO, and by us. Named in any case: where the CPU can,
-#: OpenVINO would compute in bf16 unasked.
+# OpenVINO's name and ours for each way to compute. Always given to OpenVINO, which would otherwise
+# compute in bf16 where the CPU can.
 _HINTS = {"stored": ("f32", "fp32"), "bf16": ("bf16", "bf16")}
-#: x86's instructions for bf16. On AVX-512 without them OpenVINO emulates it, slower than fp32.
+# x86's instructions for bf16. On AVX-512 without them OpenVINO emulates it, slower than fp32.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert"})
 
 
 class OpenVinoSession:
-    """One ONNX file, compiled for the CPU.
-
-    Raises BackendError where OpenVINO is lacking or cannot take the file, PrecisionError where this
-    CPU cannot compute as it is asked to.
-    """
+    """One ONNX file, compiled for the CPU."""
 
     def __init__(self, path: Path, options: SessionOptions) -> None:
+        """Raises BackendError where OpenVINO is lacking or cannot read the file.
+
+        Raises PrecisionError where this CPU cannot compute as options.compute says.
+        """
         hint, name = _hint_of(options.compute)
         engine = core()
         if options.compute == "bf16":
@@ -75,7 +75,7 @@ class OpenVinoSession:
             dict(enumerate(given)), share_inputs=True, share_outputs=True
         ).to_tuple()
         results = {
-            # What is OpenVINO's own memory is overwritten by the next run.
+            # The next run overwrites OpenVINO's own memory.
             name: own[name] if name in own else np.array(value)
             for name, value in zip(self._outputs, found, strict=True)
         }
@@ -87,7 +87,10 @@ class OpenVinoSession:
         self._request = self._compiled = None
 
     def _checked(self, feeds: Mapping[str, Array], spec: TensorSpec) -> Array:
-        """OpenVINO would take the last run's for an input that is not fed, and convert any type."""
+        """Return an input's value. Raises ValueError if it is missing or of another type.
+
+        OpenVINO would take the last run's value, or convert any type.
+        """
         if spec.name not in feeds:
             raise ValueError(f"input {spec.name!r} is not fed")
         value = feeds[spec.name]
@@ -96,7 +99,7 @@ class OpenVinoSession:
         return np.ascontiguousarray(value)
 
     def _own_output(self, name: str) -> Array:
-        """An array to compute into, which spares a copy."""
+        """Return an array to compute into, which saves a copy."""
         own: Array = np.empty(self._sizes[name], self._outputs[name].dtype)
         tensor = _openvino().Tensor(own, shared_memory=True)
         self._request.set_output_tensor(list(self._outputs).index(name), tensor)
@@ -104,12 +107,15 @@ class OpenVinoSession:
 
 
 def why_no_bf16() -> str:
-    """Why this machine does not compute in bf16; empty if it does. Raises BackendError."""
+    """Say why this machine does not compute in bf16; empty if it does.
+
+    Raises BackendError where OpenVINO is lacking.
+    """
     if "BF16" not in core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
-        return "OpenVINO knows of no bf16 on this CPU"
+        return "OpenVINO offers no bf16 on this CPU"
     flags = cpu_flags()
     if flags and not flags & _BF16_FLAGS:
-        return f"this CPU has none of {', '.join(sorted(_BF16_FLAGS))}, and emulating it is slow"
+        return f"this CPU has none of {', '.join(sorted(_BF16_FLAGS))}, and emulation is slow"
     return ""
 
 
@@ -139,7 +145,7 @@ def _settings(hint: str, options: SessionOptions) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": hint,
         "PERFORMANCE_HINT": "LATENCY",
-        # The robot's other processes are on those cores too.
+        # The robot's other processes use those cores too.
         "ENABLE_CPU_PINNING": False,
     }
     if options.threads is not None:
@@ -159,6 +165,7 @@ def _openvino() -> Any:
 
 @cache
 def core() -> Any:
+    """Return OpenVINO's core, one for the process. Raises BackendError where it is lacking."""
     return _openvino().Core()
 
 
@@ -167,13 +174,13 @@ def _inputs_of(model: Any, path: Path) -> Mapping[str, TensorSpec]:
 
 
 def _outputs_of(model: Any, path: Path) -> Mapping[str, TensorSpec]:
-    # The tensor itself has the names of all that the compiler found equal.
+    # The tensor itself has the names of all outputs that the compiler found equal.
     named = ((each.get_friendly_name().partition("/sink_port")[0], each) for each in model.results)
     return _specs(named, path)
 
 
 def _fixed_sizes(specs: Mapping[str, TensorSpec]) -> dict[str, tuple[int, ...]]:
-    """Of those that have no dynamic dimension."""
+    """Return the shapes of the tensors that have no dynamic dimension."""
     sides = {name: [d for d in spec.shape if isinstance(d, int)] for name, spec in specs.items()}
     return {
         name: tuple(known)

@@ -1,4 +1,7 @@
-"""What each backend is called in ONNX Runtime, and how to get it where it is missing."""
+"""Each backend as ONNX Runtime's execution provider: its options, and how to get it.
+
+docs/gpu.md has the reasons for the options and their sources.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,41 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
-from sam3_ros.core.backends.gpu_options import (
-    Request,
-    cuda_request,
-    tensorrt_replays,
-    tensorrt_request,
-)
 from sam3_ros.core.backends.machine import gpu_name
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.stages.session import SessionOptions
+from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange
 
-__all__ = ["BACKENDS_ON_GPU", "PROVIDERS", "Provider"]
+__all__ = ["BACKENDS_ON_GPU", "OPTIONS_SINCE", "PROVIDERS", "Provider"]
+
+ProviderOptions = dict[str, str]
+#: A provider's name in ONNX Runtime, and its options.
+Request = tuple[str, ProviderOptions]
+
+#: The oldest ONNX Runtime whose providers know every option here.
+OPTIONS_SINCE = "1.20"
 
 
 @dataclass(frozen=True)
 class Provider:
-    """A backend as ONNX Runtime's execution provider.
-
-    package: the wheel that holds it. needs: what the machine must have besides. request: the
-    providers to ask for, best first. engines_for: the device that it builds engines for, by its
-    index; None where it builds none. keeps_timings: it also keeps what it measured while it built.
-    memory: ONNX Runtime's name for the kind of memory its tensors are in. replays: whether a
-    session with these options replays its runs from CUDA graphs.
-    """
+    """A backend as ONNX Runtime's execution provider."""
 
     backend: str
+    #: In ONNX Runtime.
     name: str
+    #: The wheel that contains it.
     package: str
+    #: What the machine must have besides.
     needs: str
+    #: Makes the providers to ask for, best first.
     request: Callable[[SessionOptions], list[Request]]
+    #: Names the device, by its index, that it builds engines for; None if it builds none.
     engines_for: Callable[[int], str] | None = None
+    #: It also keeps what it measured while it built an engine.
     keeps_timings: bool = False
+    #: ONNX Runtime's name for the kind of memory that its tensors are in.
     memory: str = "cpu"
+    #: Whether a session with these options replays its runs from CUDA graphs.
     replays: Callable[[SessionOptions], bool] = lambda _: False
 
     def require_available(self, available: Sequence[str]) -> None:
@@ -58,13 +64,94 @@ class Provider:
             )
 
     def how_to_get(self) -> str:
-        """One line: the pip command and what the machine needs."""
+        """Return one line: the pip command and what the machine needs."""
         swap = "" if self.package == "onnxruntime" else "pip uninstall -y onnxruntime && "
         return f"`{swap}pip install {self.package}`; it needs {self.needs}"
 
 
-def _cpu(_options: SessionOptions) -> list[Request]:
+def cpu_request(_options: SessionOptions) -> list[Request]:
+    """Ask for the CPU provider."""
     return [("CPUExecutionProvider", {})]
+
+
+def cuda_request(options: SessionOptions) -> list[Request]:
+    """Ask for the CUDA provider."""
+    graphs = {"enable_cuda_graph": "1"} if options.cuda_graphs else {}
+    return [("CUDAExecutionProvider", {**_cuda_options(options), **graphs})]
+
+
+def tensorrt_request(options: SessionOptions) -> list[Request]:
+    """Ask for the TensorRT provider, and CUDA for the operators that TensorRT lacks.
+
+    Without CUDA they would go to the CPU.
+    """
+    tensorrt = {
+        "device_id": str(options.device_id),
+        **_precision(options),
+        **_profile(options),
+        **_kept(options),
+    }
+    return [
+        ("TensorrtExecutionProvider", tensorrt),
+        ("CUDAExecutionProvider", _cuda_options(options)),
+    ]
+
+
+def tensorrt_replays(options: SessionOptions) -> bool:
+    """Return whether no shape is open: TensorRT's provider keeps one graph of a session."""
+    return options.cuda_graphs and options.shapes is not None and options.shapes.is_fixed
+
+
+def _cuda_options(options: SessionOptions) -> ProviderOptions:
+    return {
+        "device_id": str(options.device_id),
+        # By default the matrix products of fp32 files are rounded to 10 bits of mantissa.
+        "use_tf32": "0",
+        # Every stage has an arena of its own; powers of two would leave half of each unused.
+        "arena_extend_strategy": "kSameAsRequested",
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+    }
+
+
+def _precision(options: SessionOptions) -> ProviderOptions:
+    """Allow half precision for a file that is stored in it, which TensorRT does not by itself.
+
+    TensorRT may then also halve what the file keeps in single precision, hence the second option.
+    """
+    if options.file_precision != "fp16":
+        return {}
+    return {"trt_fp16_enable": "True", "trt_layer_norm_fp32_fallback": "True"}
+
+
+def _profile(options: SessionOptions) -> ProviderOptions:
+    profile = options.shapes
+    if profile is None or not profile.ranges:
+        return {"trt_cuda_graph_enable": "True"} if tensorrt_replays(options) else {}
+    return {
+        "trt_profile_min_shapes": _shapes(profile, lambda size: size.least),
+        "trt_profile_opt_shapes": _shapes(profile, lambda size: size.usual),
+        "trt_profile_max_shapes": _shapes(profile, lambda size: size.most),
+    }
+
+
+def _shapes(profile: ShapeProfile, pick: Callable[[SizeRange], int]) -> str:
+    """Return shapes as TensorRT reads them, for example boxes:1x0x4,box_labels:1x0"""
+    return ",".join(
+        f"{name}:{'x'.join(str(pick(size)) for size in sizes)}"
+        for name, sizes in profile.ranges.items()
+    )
+
+
+def _kept(options: SessionOptions) -> ProviderOptions:
+    if options.engines is None:
+        return {}
+    return {
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(options.engines.path),
+        "trt_engine_cache_prefix": options.engines.prefix,
+        "trt_timing_cache_enable": "True",
+        "trt_timing_cache_path": str(options.engines.timings),
+    }
 
 
 _CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxruntime-gpu 1.31)"
@@ -72,7 +159,7 @@ _CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxrunti
 PROVIDERS = {
     provider.backend: provider
     for provider in (
-        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "nothing else", _cpu),
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", "nothing else", cpu_request),
         Provider(
             "cuda",
             "CUDAExecutionProvider",

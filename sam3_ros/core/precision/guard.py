@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from sam3_ros.core.backends.device_replay import without_graphs
+from sam3_ros.core.backends.cuda_graphs import without_graphs
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.precision.answers import QueryOrder, RawAnswer

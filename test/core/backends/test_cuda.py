@@ -15,8 +15,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sam3_ros.core.backends.device_memory import loaded_cuda_runtime
-from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name
+from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name, loaded_cuda_runtime
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt

@@ -11,7 +11,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory, loaded_cuda_runtime
+from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory
+from sam3_ros.core.backends.gpu_libraries import loaded_cuda_runtime
 from sam3_ros.core.errors import BackendError, InferenceError
 
 

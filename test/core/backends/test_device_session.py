@@ -17,7 +17,7 @@ import pytest
 from onnx_graph import OnnxGraph
 
 from sam3_ros.core.backends import open_session
-from sam3_ros.core.backends.device_replay import MOST_GRAPHS, without_graphs
+from sam3_ros.core.backends.cuda_graphs import MOST_GRAPHS, without_graphs
 from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession, open_device_session
 from sam3_ros.core.backends.providers import PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, InferenceError

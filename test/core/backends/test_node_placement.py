@@ -11,12 +11,12 @@ import onnxruntime
 import pytest
 from onnx_graph import OnnxGraph
 
-from sam3_ros.core.backends.node_placement import (
+from sam3_ros.core.backends.onnxruntime_session import (
     RECORD_PLACEMENT,
+    OnnxRuntimeSession,
     nodes_on_cpu,
     require_no_arithmetic,
 )
-from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError

@@ -37,7 +37,7 @@ def test_a_missing_openvino_tells_how_to_get_it(
 @pytest.mark.parametrize(
     ("known", "flags", "reason"),
     [
-        (["FP32"], frozenset({"avx512_bf16"}), "knows of no bf16"),
+        (["FP32"], frozenset({"avx512_bf16"}), "offers no bf16"),
         (["FP32", "BF16"], frozenset({"avx2", "avx512f"}), "none of amx_bf16, avx512_bf16"),
     ],
 )

@@ -1,13 +1,13 @@
-"""Runs from and into buffers that never move, so that a GPU can replay them as one graph.
+"""Runs from and into buffers at fixed addresses, so that a GPU can replay them as one CUDA graph.
 
 A CUDA graph reads and writes the addresses that it was captured with (ONNX Runtime, CUDA Execution
-Provider, "Using CUDA Graphs"). So inputs are copied in, and outputs are copied out: what a caller
-keeps is not written again by the next replay, nor by what a graph uses on its way, which
-lies in the session's own arena.
+Provider, "Using CUDA Graphs"). So inputs are copied in and outputs are copied out: neither the next
+replay nor the working memory of a graph, which is in the session's own arena, overwrites what a
+caller keeps.
 
 ONNX Runtime does not allow graphs of one session in several threads: those of the CUDA provider
-belong to the thread that captured them. So here: whoever runs the model for a while, before it goes
-to the thread that will serve with it, does so within `without_graphs`.
+belong to the thread that captured them. Here they belong to the first thread that runs outside of
+`without_graphs`, so a thread that runs the model before another one serves with it uses that.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.backends.device_memory import HostMemory
-from sam3_ros.core.backends.device_tensor import OrtTensor
+from sam3_ros.core.backends.device_memory import HostMemory, OrtTensor
 from sam3_ros.core.stages.session import Tensor, TensorSpec
 
-#: Sets of shapes that a session captures, the first that come; each holds its buffers for good.
+#: Sets of shapes that a session captures, the first that come; each keeps its buffers for good.
 MOST_GRAPHS = 8
 _GRAPH_ID = "gpu_graph_id"  # a RunOptions entry
 _NO_GRAPH = "-1"
@@ -40,7 +39,7 @@ _ALLOWED: ContextVar[bool] = ContextVar("graphs_are_allowed", default=True)
 
 @contextmanager
 def without_graphs() -> Iterator[None]:
-    """Within the block this thread captures nothing and replays nothing, in any session."""
+    """Let this thread capture and replay nothing, in any session, within the block."""
     before = _ALLOWED.set(False)
     try:
         yield
@@ -49,7 +48,7 @@ def without_graphs() -> Iterator[None]:
 
 
 class ReplayedRuns:
-    """Runs of one session of ONNX Runtime; the first thread that may capture has the graphs."""
+    """Runs of one session of ONNX Runtime; the first thread that may capture owns the graphs."""
 
     def __init__(
         self,
@@ -59,6 +58,7 @@ class ReplayedRuns:
         outputs: Mapping[str, TensorSpec],
         memory: HostMemory,
     ) -> None:
+        """ort: the module onnxruntime. memory: where inputs and outputs are."""
         self._ort = ort
         self._session = session
         self._inputs = inputs
@@ -78,13 +78,14 @@ class ReplayedRuns:
         return len(self._captured)
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
-        """OrtValues by the outputs' names, which are the caller's alone."""
+        """Run once; return OrtValues by the outputs' names, which no later run changes."""
         shapes = tuple(tuple(feeds[name].shape) for name in self._inputs)
         is_allowed = self._may_have_graphs()
         if shapes not in self._bindings and self._is_fixed:
-            # Also without a graph: TensorRT's provider, given fixed shapes alone, may count the
-            # runs and capture unasked.
-            self._bindings[shapes] = self._bound(feeds, _fixed_shapes(self._outputs))
+            # Also without a graph: TensorRT's provider, if all shapes are fixed, may count the runs
+            # and capture unasked.
+            fixed = {name: _fixed_shape(spec) for name, spec in self._outputs.items()}
+            self._bindings[shapes] = self._bound(feeds, fixed)
         if shapes in self._bindings:
             binding, options = self._bindings[shapes]
             if not is_allowed:
@@ -126,7 +127,7 @@ class ReplayedRuns:
         for name, value in feeds.items():
             if isinstance(value, np.ndarray):
                 buffer = self._buffers[name, value.shape]
-                # It would copy another type's bytes as they are.
+                # Converted first: update_inplace copies the bytes of another type as they are.
                 buffer.update_inplace(np.ascontiguousarray(value, self._inputs[name].dtype))
             else:
                 on_device[name] = value
@@ -136,7 +137,7 @@ class ReplayedRuns:
         return self._copied(dict(zip(self._outputs, binding.get_outputs(), strict=True)))
 
     def _bound(self, feeds: Mapping[str, Tensor], outputs: Mapping[str, Shape]) -> tuple[Any, Any]:
-        """A binding of buffers at fixed addresses, and the options that name its graph."""
+        """Return a binding of buffers at fixed addresses, and the options that name its graph."""
         binding = self._session.io_binding()
         for name, spec in self._inputs.items():
             buffer = self._buffer(name, tuple(feeds[name].shape), spec)
@@ -146,7 +147,7 @@ class ReplayedRuns:
         return binding, self._options(str(len(self._bindings) + 1))
 
     def _buffer(self, name: str, shape: Shape, spec: TensorSpec) -> Any:
-        """Graphs of other shapes share what has the same shape in both: one of them runs."""
+        """Return a tensor's buffer; graphs share it, because only one of them runs at a time."""
         if (name, shape) not in self._buffers:
             self._buffers[name, shape] = self._memory.empty(self._ort, shape, spec.dtype)
         return self._buffers[name, shape]
@@ -170,7 +171,7 @@ class ReplayedRuns:
 
 
 def bind_inputs(binding: Any, feeds: Mapping[str, Tensor]) -> None:
-    """Arrays are brought to where the session reads them, device tensors are read in place."""
+    """Bind inputs: arrays are copied to where the session reads them, device tensors are not."""
     for name, value in feeds.items():
         if isinstance(value, np.ndarray):
             binding.bind_cpu_input(name, np.ascontiguousarray(value))
@@ -179,7 +180,7 @@ def bind_inputs(binding: Any, feeds: Mapping[str, Tensor]) -> None:
 
 
 def bind_outputs(binding: Any, names: Mapping[str, TensorSpec], kind: str, index: int) -> None:
-    """Outputs go into memory of the device that ONNX Runtime allocates, new at every run."""
+    """Bind outputs to memory of the device that ONNX Runtime allocates anew at every run."""
     for name in names:
         binding.bind_output(name, kind, index)
 
@@ -193,8 +194,5 @@ def _is_fixed(spec: TensorSpec) -> bool:
     return bool(spec.shape) and all(isinstance(size, int) and size for size in spec.shape)
 
 
-def _fixed_shapes(specs: Mapping[str, TensorSpec]) -> dict[str, Shape]:
-    return {
-        name: tuple(size for size in spec.shape if isinstance(size, int))
-        for name, spec in specs.items()
-    }
+def _fixed_shape(spec: TensorSpec) -> Shape:
+    return tuple(size for size in spec.shape if isinstance(size, int))

@@ -8,9 +8,8 @@ import onnxruntime
 import pytest
 
 from sam3_ros.core.backends import open_session
-from sam3_ros.core.backends.gpu_options import cuda_request, tensorrt_request
 from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.providers import PROVIDERS, cuda_request, tensorrt_request
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.segmenter.segmenter import Segmenter

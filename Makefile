@@ -6,6 +6,10 @@ TORCH_VENV := .venv-torch
 BIN := $(VENV)/bin
 # In the environment, so that it lives and goes with what is installed from it.
 MESSAGES_BUILD := $(VENV)/build-messages
+# Most tests wait for a node, so there are more workers than cores. One by one: PARALLEL=
+PARALLEL := -n 5 --dist loadgroup --no-loadscope-reorder
+# Those of PyTorch compute all the time.
+PARALLEL_TORCH := -n 2 --dist loadgroup --no-loadscope-reorder
 
 # A sourced ROS install, or an environment of other wheels, must not leak into this one.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH
@@ -25,7 +29,7 @@ demo: build ## replay the tabletop bag through the node; table, video and contac
 	$(BIN)/sam3-ros demo
 
 test: build ## the tests (ARGS="-k bundle" narrows them)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: build ## ruff, mypy (strict on the core) and the import directions
 	$(BIN)/ruff check .
@@ -43,7 +47,7 @@ tabletop: $(TORCH_VENV)/packages.stamp ## train, evaluate and write the shipped 
 	$(TORCH_VENV)/bin/python -m sam3_ros.training.tabletop $(ARGS)
 
 test-torch: $(TORCH_VENV)/packages.stamp ## the tests that need PyTorch: exports at small sizes, a few steps of training
-	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/with_torch $(ARGS)
+	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/with_torch $(PARALLEL_TORCH) $(ARGS)
 
 verify-full: $(TORCH_VENV)/packages.stamp ## export and verify real sizes (minutes, 12 GB of memory; ARGS="-k mobilesam" narrows)
 	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/full_size -s $(ARGS)

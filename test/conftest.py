@@ -14,6 +14,25 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prepare the tests for workers side by side (`make test` runs them with --dist loadgroup).
+
+    Tests that share a fixture of their module, such as a running node, stay on one worker, or each
+    worker would make its own. Long ones start first, or the run would end with one busy worker.
+    """
+    for item in items:
+        if any(definition.scope == "module" for definition in _fixtures(item)):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def _fixtures(item: pytest.Item) -> list[pytest.FixtureDef[object]]:
+    """Return the fixtures that a test uses, those of pytest's own aside."""
+    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    return [found[-1] for found in definitions.values()]
+
+
 @pytest.fixture(scope="session")
 def sam3_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Concept and interactive, image in three stages, fp32 and fp16. Read only: copy to change."""

@@ -1,4 +1,4 @@
-"""Sessions that remember what they were fed, and may be told to answer something else."""
+"""Sessions that record what they are fed, and may answer something else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sam3_ros.core.backends.factory import open_session
-from sam3_ros.core.stages.session import Session, SessionOptions, TensorSpec
+from sam3_ros.core.stages.session import Session, SessionOptions
+from sam3_ros.core.stages.session_wrapper import WrappedSession
 
 Outputs = dict[str, np.ndarray]
 Change = Callable[[Outputs], Outputs]
@@ -17,7 +18,7 @@ Change = Callable[[Outputs], Outputs]
 class Recorder:
     """An OpenSession: the real sessions, with a record of every run by stage name.
 
-    changes: by stage name, what becomes of its outputs (named as in the file).
+    changes: by stage name, a function that changes its outputs (named as in the file).
     """
 
     def __init__(self, changes: Mapping[str, Change] | None = None) -> None:
@@ -41,30 +42,18 @@ class Recorder:
         return [feeds for name, feeds in self.runs if name == stage][-1]
 
 
-class RecordingSession:
+class RecordingSession(WrappedSession):
     def __init__(self, stage: str, real: Session, recorder: Recorder, change: Change) -> None:
+        super().__init__(real)
         self._stage = stage
-        self._real = real
         self._recorder = recorder
         self.change = change
         self.closed = False
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._real.inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._real.outputs
-
-    @property
-    def provider(self) -> str:
-        return self._real.provider
-
     def run(self, feeds: Mapping[str, np.ndarray]) -> Outputs:
         self._recorder.runs.append((self._stage, dict(feeds)))
-        return self.change(self._real.run(feeds))
+        return self.change(super().run(feeds))
 
     def close(self) -> None:
         self.closed = True
-        self._real.close()
+        super().close()

@@ -24,6 +24,7 @@ from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import RecordedAnswers, answer_all
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Session
+from sam3_ros.core.stages.session_wrapper import WrappedSession
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,
     PrecisionFigures,
@@ -42,19 +43,16 @@ IMAGES = standard_images(TABLETOP.manifest, TABLETOP.tokenizer_file)[:1]
 Feeds = dict[str, np.ndarray]
 
 
-class Listening:
-    """A session that keeps what it is fed; everything else is the inner session's."""
+class Listening(WrappedSession):
+    """A session that keeps what it is fed."""
 
-    def __init__(self, inner: Session, fed: list[Feeds]) -> None:
-        self._inner = inner
+    def __init__(self, real: Session, fed: list[Feeds]) -> None:
+        super().__init__(real)
         self._fed = fed
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def run(self, feeds: Feeds) -> Feeds:
-        self._fed.append(feeds)
-        return self._inner.run(feeds)
+    def run(self, feeds: Mapping[str, np.ndarray]) -> Feeds:
+        self._fed.append(dict(feeds))
+        return super().run(feeds)
 
 
 @pytest.fixture(scope="module")

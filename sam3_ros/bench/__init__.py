@@ -1,1 +1,1 @@
-"""Measures speed and memory; the node never imports it."""
+"""Measures speed and memory. The node never imports it."""

@@ -1,4 +1,4 @@
-"""A bundle's scenarios, timed, with what each stage did and what the machine would allow."""
+"""Times a bundle's scenarios stage by stage beside the machine's limits, and measures memory."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 
 @dataclass(frozen=True, eq=False)
 class MeasuredScenario:
-    """key: for programs. loads: by stage, of one call."""
+    """A scenario with its times and what each stage did."""
 
+    #: The scenario's name for programs.
     key: str
+    #: The times of its repeats.
     measurement: Measurement
+    #: By stage, of one call.
     loads: Mapping[str, StageLoad]
 
     def costs(self, setup: Setup, machine: MachineFigures) -> dict[str, StepCost]:
-        """By step, in the order they ran, END_TO_END last."""
+        """Return the cost of each step in the order they ran, END_TO_END last."""
         plan = setup.plan
         steps = dict(self.measurement.steps)
         whole = steps.pop(END_TO_END)
@@ -46,16 +49,16 @@ class MeasuredScenario:
 def measure_bundle(
     segmenter: Segmenter,
     sessions: ObservedSessions,
-    question: Workload,
+    workload: Workload,
     budget: Budget,
     report: Callable[[str], None],
 ) -> Iterator[MeasuredScenario]:
-    """Scenario by scenario; report is told of each. The segmenter's sessions must be those observed.
+    """Time one scenario after the other; `report` gets the title of each before it runs.
 
-    Raises InferenceError when a stage fails.
+    The segmenter's sessions must be `sessions`. Raises InferenceError when a stage fails.
     """
     stage_of = stages_by_file(segmenter)
-    for scenario in scenarios(segmenter, question):
+    for scenario in scenarios(segmenter, workload):
         report(scenario.title)
         measured = measure(scenario.title, _fresh(sessions, scenario.call), budget)
         loads = {
@@ -66,7 +69,7 @@ def measure_bundle(
 
 
 def stages_by_file(segmenter: Segmenter) -> dict[Path, str]:
-    """The stage that each file is of."""
+    """Return the stage of each model file that runs."""
     plan, bundle = segmenter.plan, segmenter.bundle
     return {
         bundle.stage_file(stage, plan.of(stage).file_precision): stage
@@ -75,7 +78,7 @@ def stages_by_file(segmenter: Segmenter) -> dict[Path, str]:
 
 
 def _fresh(sessions: ObservedSessions, call: Callable[[], Outcome]) -> Callable[[], Outcome]:
-    """The call, after which the sessions know of its runs alone."""
+    """Clear the observed runs before each call, so that they are those of the last call."""
 
     def observed() -> Outcome:
         sessions.clear()
@@ -84,37 +87,48 @@ def _fresh(sessions: ObservedSessions, call: Callable[[], Outcome]) -> Callable[
     return observed
 
 
-#: What is asked: words and a click, with all the stages that they need.
-ASKED = ("text_new_frame", "second_text_seen_frame", "click_new_frame", "click_seen_frame")
+#: Scenarios whose memory is measured: words and a click, with all stages that they need.
+MEMORY_SCENARIOS = (
+    "text_new_frame",
+    "second_text_seen_frame",
+    "click_new_frame",
+    "click_seen_frame",
+)
 
 
 @dataclass(frozen=True)
 class ResidentPeak:
-    """Bytes. loaded: the peak until all sessions were open; answering: until the last answer."""
+    """Peak resident memory, bytes."""
 
+    #: Until all sessions were open.
     loaded: int
+    #: Until the last answer.
     answering: int
 
 
-def resident_peak(setup: Setup, question: Workload) -> ResidentPeak | None:
-    """None where the system does not tell (no /proc). Raises as Segmenter.load does."""
+def resident_peak(setup: Setup, workload: Workload) -> ResidentPeak | None:
+    """Measure the peak of a process that does nothing but load the bundle and answer.
+
+    In a process of its own, as this one's peak includes what it measured before. None where the
+    system does not report it (no /proc). Raises as Segmenter.load does.
+    """
     if _high_water() is None:
         return None
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, setup, question).result()
+        return pool.submit(_peak_of_child, setup, workload).result()
 
 
-def _measure(setup: Setup, question: Workload) -> ResidentPeak:
+def _peak_of_child(setup: Setup, workload: Workload) -> ResidentPeak:
     with setup.load() as segmenter:
         loaded = _high_water() or 0
-        for scenario in scenarios(segmenter, question):
-            if scenario.key in ASKED:
+        for scenario in scenarios(segmenter, workload):
+            if scenario.key in MEMORY_SCENARIOS:
                 scenario.call()
     return ResidentPeak(loaded, _high_water() or 0)
 
 
 def _high_water() -> int | None:
-    """VmHWM of this process (proc_pid_status(5)); the kernel's kB are 1024 bytes."""
+    """Return VmHWM of this process, bytes (proc_pid_status(5)); the kernel's kB are 1024 bytes."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:

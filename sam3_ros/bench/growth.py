@@ -1,4 +1,4 @@
-"""How the cost grows with the number of prompts, cameras and points, and with the image's size."""
+"""Measures how time grows with the number of prompts, cameras and points, and with image size."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.pixels import resized
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.timings import Timings
 
 PROMPTS, CAMERAS, POINTS = (1, 2, 4, 8, 16), (1, 2, 3, 4), (1, 2, 4, 8, 16, 32)
 SIZES = (
@@ -40,12 +41,15 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class GrowthPoint:
-    """label: as people report it. amount: what the cost is divided by. Times in ms, end to end."""
+    """The time with so many items, ms end to end."""
 
+    #: For people, such as "640x480".
     label: str
+    #: How many items, by which the time is divided.
     amount: float
     median_ms: float
     p95_ms: float
+    #: How many calls were timed.
     repeats: int
 
     @property
@@ -55,19 +59,23 @@ class GrowthPoint:
 
 @dataclass(frozen=True)
 class Growth:
-    """key: for programs. item: what is counted, such as prompt. points: the first is the least."""
+    """How the time grows with one kind of item."""
 
+    #: Its name for programs.
     key: str
+    #: Its description for people.
     title: str
+    #: What is counted, such as "prompt".
     item: str
+    #: In ascending order of their amounts.
     points: tuple[GrowthPoint, ...]
 
     def ratio(self, point: GrowthPoint) -> float:
-        """To the first."""
+        """Return the point's median over that of the first point."""
         return point.median_ms / self.points[0].median_ms
 
     def each_more_ms(self, point: GrowthPoint) -> float | None:
-        """What every item beyond the first point's has added; None for the first itself."""
+        """Return the ms that each item beyond the first point's added; None for the first point."""
         first = self.points[0]
         if point.amount <= first.amount:
             return None
@@ -76,32 +84,33 @@ class Growth:
 
 def growths(
     segmenter: Segmenter,
-    question: Workload,
+    workload: Workload,
     sizes: Sequence[ImageSize],
     budget: Budget,
     report: Report = lambda _: None,
 ) -> Iterator[Growth]:
-    """Those that the bundle can answer. question: its image and its first text are asked.
+    """Yield a growth for each kind of item that the bundle can answer.
 
-    Texts are cached, and of each one mask is drawn. report is told of each measurement before it.
+    workload: its image and its first text are asked. Texts are cached, and one mask is drawn for
+    each. `report` gets a line before each measurement.
     """
-    asking = _Asking(segmenter, question)
+    calls = _Calls(segmenter, workload)
     yield _growth(
-        *("prompts", f"{asking.many} on a new frame", "prompt", budget, report),
-        ((str(n), n, asking.prompts(n)) for n in PROMPTS),
+        *("prompts", f"{calls.many} on a new frame", "prompt", budget, report),
+        ((str(n), n, calls.prompts(n)) for n in PROMPTS),
     )
     yield _growth(
-        *("cameras", f"a new frame of each camera, {asking.one}", "camera", budget, report),
-        ((str(n), n, asking.cameras(n)) for n in CAMERAS),
+        *("cameras", f"a new frame of each camera, {calls.one}", "camera", budget, report),
+        ((str(n), n, calls.cameras(n)) for n in CAMERAS),
     )
     if "interactive" in segmenter.bundle.capabilities:
         yield _growth(
-            *("points", "one object by so many points on a seen frame", "point", budget, report),
-            ((str(n), n, asking.points(n)) for n in POINTS),
+            *("points", "one object by N points on a seen frame", "point", budget, report),
+            ((str(n), n, calls.points(n)) for n in POINTS),
         )
     yield _growth(
-        *("image size", f"a new frame, {asking.one}", "megapixel", budget, report),
-        ((f"{w}x{h}", w * h / 1e6, asking.size(ImageSize(h, w))) for h, w in sizes),
+        *("image size", f"a new frame, {calls.one}", "megapixel", budget, report),
+        ((f"{w}x{h}", w * h / 1e6, calls.size(ImageSize(h, w))) for h, w in sizes),
     )
 
 
@@ -116,7 +125,7 @@ def _growth(
     points: list[GrowthPoint] = []
     for label, amount, call in cases:
         report(f"{key}: {label}")
-        # What takes longer than the budget is not run only to warm up: the point before did that.
+        # A call slower than the budget is not warmed up: the point before it did that.
         is_slow = bool(points) and points[-1].median_ms > 1000 * budget.seconds
         point = _once if is_slow else _within
         points.append(point(label, amount, call, budget))
@@ -136,26 +145,33 @@ def _once(label: str, amount: float, call: Callable[[], Outcome], _: Budget) -> 
     return GrowthPoint(label, amount, ms, ms, 1)
 
 
-class _Asking:
-    """What is asked at each point: texts where the bundle takes any, else clicks."""
+class _Calls:
+    """The calls of each point: texts where the bundle takes any, else clicks."""
 
-    def __init__(self, segmenter: Segmenter, question: Workload) -> None:
-        self._segmenter, self._image, self._text = segmenter, question.image, question.text
-        self._embedding = segmenter.encode_image(question.image)
+    def __init__(self, segmenter: Segmenter, workload: Workload) -> None:
+        self._segmenter, self._image, self._text = segmenter, workload.image, workload.text
+        self._embedding = segmenter.encode_image(workload.image)
         self._takes_text = "concept" in segmenter.bundle.capabilities
-        self.one = f"one text ({question.text})" if self._takes_text else "one click"
-        self.many = "so many texts" if self._takes_text else "so many clicks"
+        self.one = f"one text ({workload.text})" if self._takes_text else "one click"
+        self.many = "N texts" if self._takes_text else "N clicks"
         self._asked = self._texts() if self._takes_text else self._clicks()
 
     def prompts(self, count: int) -> Callable[[], Outcome]:
         return lambda: new_frame(self._segmenter, self._image, self._asked[:count])
 
     def cameras(self, count: int) -> Callable[[], Outcome]:
-        """Each camera sees something else; its last frame is kept, as in the node."""
+        """Encode a new frame of each camera; its last frame is kept, as in the node."""
         cameras = SimulatedCameras(self._segmenter, self._image, count)
-        return lambda: _joined(
-            [cameras.new_frame(camera, self._asked[:1]) for camera in range(count)]
-        )
+
+        def call() -> Outcome:
+            timings, segments = Timings(), 0
+            for camera in range(count):
+                outcome = cameras.new_frame(camera, self._asked[:1])
+                timings.absorb(outcome.steps)
+                segments += outcome.segments
+            return Outcome(timings.as_dict(), segments)
+
+        return call
 
     def points(self, count: int) -> Callable[[], Outcome]:
         prompt = InteractivePrompt(points=_spiral(self._image, count))
@@ -184,16 +200,8 @@ class _Asking:
         ]
 
 
-def _joined(outcomes: Sequence[Outcome]) -> Outcome:
-    steps: dict[str, float] = {}
-    for outcome in outcomes:
-        for step, seconds in outcome.steps.items():
-            steps[step] = steps.get(step, 0.0) + seconds
-    return Outcome(steps, sum(outcome.segments for outcome in outcomes))
-
-
 def _spiral(image: Image, count: int) -> tuple[tuple[float, float], ...]:
-    """Places that spread evenly over the middle of the image, the first in its centre, px."""
+    """Spread points evenly over the middle of the image, the first in its centre, px."""
     height, width = image.shape[:2]
     radii = [math.sqrt(number / count) / 4 for number in range(count)]
     return tuple(

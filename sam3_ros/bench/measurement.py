@@ -1,4 +1,4 @@
-"""How long a call takes, step by step, over as many repeats as a budget allows."""
+"""Times a call step by step, for as many repeats as a budget allows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ WARM_UPS = 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call did: seconds by step, in the order they ran, and how many segments it drew."""
+    """What one call did."""
 
+    #: Seconds by step, in the order they ran.
     steps: Mapping[str, float]
+    #: Number of segments in the answers.
     segments: int
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Milliseconds over the repeats."""
+    """The time of a step over the repeats, ms."""
 
     median_ms: float
     p95_ms: float
@@ -30,38 +32,47 @@ class StepTime:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most `repeats`, and no new one after `seconds`, but at least `least` of them.
+    """When to stop repeating.
 
-    Of the warm-up a call that takes longer than a tenth of the seconds is made only once.
+    There are WARM_UPS calls before, or one where a call takes longer than a tenth of `seconds`.
     """
 
+    #: Most repeats.
     repeats: int = 100
+    #: No repeat starts after so many seconds.
     seconds: float = 10.0
+    #: Fewest repeats, even if they take longer.
     least: int = 3
 
     def __post_init__(self) -> None:
         if self.repeats < 1 or self.least < 1 or not self.seconds > 0:
-            raise ValueError(f"a budget needs repeats and seconds above 0, got {self}")
+            raise ValueError(f"a budget needs repeats, seconds and least above 0, got {self}")
 
-    def allows(self, done: int, spent: float) -> bool:
-        """One more, after so many in so many seconds?"""
-        return done < self.repeats and (done < self.least or spent < self.seconds)
+    def allows(self, done: int, elapsed: float) -> bool:
+        """Return whether to repeat once more after `done` repeats in `elapsed` seconds."""
+        return done < self.repeats and (done < self.least or elapsed < self.seconds)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One scenario. steps: in the order they ran, END_TO_END last; segments: in the last answer."""
+    """The times of one scenario."""
 
+    #: Its title.
     scenario: str
+    #: How many calls were timed.
     repeats: int
+    #: In the order they ran, END_TO_END last.
     steps: Mapping[str, StepTime]
+    #: Calls a second.
     per_second: float
+    #: In the last answer.
     segments: int
+    #: Of each call, end to end.
     totals_ms: Sequence[float] = field(default=(), repr=False)
 
 
 def measure(scenario: str, call: Callable[[], Outcome], budget: Budget) -> Measurement:
-    """Warm up, then repeat the call."""
+    """Warm up, then repeat the call as the budget allows."""
     _warm_up(call, budget)
     samples: dict[str, list[float]] = {}
     totals: list[float] = []
@@ -80,7 +91,7 @@ def measure(scenario: str, call: Callable[[], Outcome], budget: Budget) -> Measu
 
 
 def step_time(seconds: Sequence[float]) -> StepTime:
-    """Median and 95th percentile."""
+    """Return median and 95th percentile."""
     median, p95 = np.percentile(np.array(seconds) * 1000, (50, 95))
     return StepTime(round(float(median), 3), round(float(p95), 3))
 

@@ -1,8 +1,8 @@
-"""What is asked of a segmenter to time it: the cases that a robot meets, each well defined.
+"""The scenarios that are timed: well-defined cases that a robot meets.
 
-With weights that know nothing of the picture all queries may be kept, or none. So "present" means
-here that the threshold is the second best query's score, for one mask to be drawn (where the best
-are equal, all of them are), and "absent" that it is 1, which no score exceeds.
+With weights that do not know the picture, all queries may be kept, or none. So "present" sets the
+threshold to the second best query's score, for one mask to be drawn (several where the best scores
+are equal), and "absent" sets it to 1, which no score exceeds.
 """
 
 from __future__ import annotations
@@ -29,19 +29,24 @@ MORE_PHRASES = ("green cube", "blue ball", "white cylinder", "yellow star", "bla
 
 @dataclass(frozen=True)
 class ScenarioPrompt:
-    """A prompt and the score from which its queries are kept; None for the bundle's own."""
+    """A prompt with the threshold that its scenario needs."""
 
     prompt: Prompt
+    #: Queries with higher scores are kept; None for the bundle's own threshold.
     threshold: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """What the scenarios ask. image: uint8 [H, W, 3] in RGB; text: the first phrase."""
+    """What the scenarios ask."""
 
+    #: uint8 [H, W, 3] in RGB.
     image: Image
+    #: The first phrase.
     text: str
+    #: Phrases in the scenario with several, at least 1.
     prompts: int = 2
+    #: Cameras in the scenario with several, at least 1.
     cameras: int = 2
 
     def __post_init__(self) -> None:
@@ -50,7 +55,7 @@ class Workload:
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """As many as `prompts`, and at least two, all different."""
+        """As many different phrases as `prompts`, at least two."""
         wanted = max(self.prompts, 2)
         others = [phrase for phrase in MORE_PHRASES if phrase != self.text]
         others += [f"object {number}" for number in range(wanted)]
@@ -58,30 +63,33 @@ class Workload:
 
     @property
     def click(self) -> InteractivePrompt:
-        """On the middle of the image."""
+        """A click on the middle of the image."""
         height, width = self.image.shape[:2]
         return InteractivePrompt(points=((width / 2, height / 2),))
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """key: for programs; title: for people. call answers once and says what it did."""
+    """One case to time."""
 
+    #: Its name for programs.
     key: str
+    #: Its description for people.
     title: str
+    #: Answers once and returns what it did.
     call: Callable[[], Outcome]
 
 
-def scenarios(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
-    """Those that the bundle can answer. The thresholds are looked up before the first."""
+def scenarios(segmenter: Segmenter, workload: Workload) -> Iterator[Scenario]:
+    """Yield the scenarios that the bundle can answer, with thresholds found beforehand."""
     if "concept" in segmenter.bundle.capabilities:
-        yield from _of_words(segmenter, question)
+        yield from _concept_scenarios(segmenter, workload)
     if "interactive" in segmenter.bundle.capabilities:
-        yield from _of_clicks(segmenter, question)
+        yield from _click_scenarios(segmenter, workload)
 
 
 def present_threshold(segmenter: Segmenter, image: ImageEmbedding, prompt: ConceptPrompt) -> float:
-    """The second best score, or where the best two are equal one just below them."""
+    """Return the second best score, or the next lower number where the best two are equal."""
     ranked = np.sort(query_scores(segmenter, image, prompt))[::-1]
     second = ranked[1] if len(ranked) > 1 else np.float32(0)
     return float(second if second < ranked[0] else np.nextafter(ranked[0], np.float32(0)))
@@ -90,7 +98,7 @@ def present_threshold(segmenter: Segmenter, image: ImageEmbedding, prompt: Conce
 def query_scores(
     segmenter: Segmenter, image: ImageEmbedding, prompt: ConceptPrompt
 ) -> npt.NDArray[np.float32]:
-    """f32[Q] in [0, 1] of all queries."""
+    """Return the scores of all queries, f32 [Q] in [0, 1]."""
     text = segmenter.encode_text(prompt.text or "")
     tokens = image.prompt_tokens(text, exemplar_feeds(prompt, image.transform))
     computed = image.compute(("logits", "presence"), tokens)
@@ -98,7 +106,7 @@ def query_scores(
 
 
 class SimulatedCameras:
-    """Each has a view of its own, and its last frame stays in memory, as in the node."""
+    """Cameras with different views, whose last frames stay in memory as in the node."""
 
     def __init__(self, segmenter: Segmenter, image: Image, count: int) -> None:
         self._segmenter = segmenter
@@ -121,18 +129,18 @@ def new_frame(segmenter: Segmenter, image: Image, asked: Sequence[ScenarioPrompt
 def seen_frame(
     segmenter: Segmenter, image: ImageEmbedding, asked: Sequence[ScenarioPrompt]
 ) -> Outcome:
-    """Ask of an image whose features are there."""
+    """Ask of an image whose features are computed already."""
     return _ask(segmenter, image, asked, {})
 
 
-def _of_words(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
-    image = question.image
+def _concept_scenarios(segmenter: Segmenter, workload: Workload) -> Iterator[Scenario]:
+    image = workload.image
     embedding = segmenter.encode_image(image)
-    prompts = [ConceptPrompt(phrase) for phrase in question.phrases]
+    prompts = [ConceptPrompt(phrase) for phrase in workload.phrases]
     present = [ScenarioPrompt(p, present_threshold(segmenter, embedding, p)) for p in prompts]
-    first, second, many = present[:1], present[1:2], present[: question.prompts]
+    first, second, many = present[:1], present[1:2], present[: workload.prompts]
     absent = [ScenarioPrompt(prompts[0], ABSENT)]
-    text = f"text {question.text!r}"
+    text = f"text {workload.text!r}"
     yield Scenario(
         "text_new_frame",
         f"{text} on a new frame, text cached, one mask drawn",
@@ -148,19 +156,19 @@ def _of_words(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
         "a second text on a seen frame, text cached, one mask drawn",
         lambda: seen_frame(segmenter, embedding, second),
     )
-    if question.prompts > 1:
+    if workload.prompts > 1:
         yield Scenario(
             "prompts_new_frame",
-            f"{question.prompts} texts on a new frame, cached, one mask drawn of each",
+            f"{workload.prompts} texts on a new frame, cached, one mask drawn of each",
             lambda: new_frame(segmenter, image, many),
         )
-    if question.cameras > 1:
-        yield _round_robin(segmenter, question, "text, cached", first)
+    if workload.cameras > 1:
+        yield _round_robin(segmenter, workload, "text, cached", first)
 
 
-def _of_clicks(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
-    image = question.image
-    click = [ScenarioPrompt(question.click)]
+def _click_scenarios(segmenter: Segmenter, workload: Workload) -> Iterator[Scenario]:
+    image = workload.image
+    click = [ScenarioPrompt(workload.click)]
     yield Scenario(
         "click_new_frame",
         "one click, every frame new",
@@ -172,18 +180,18 @@ def _of_clicks(segmenter: Segmenter, question: Workload) -> Iterator[Scenario]:
         "one click on a seen frame",
         lambda: seen_frame(segmenter, embedding, click),
     )
-    if question.cameras > 1 and "concept" not in segmenter.bundle.capabilities:
-        yield _round_robin(segmenter, question, "one click", click)
+    if workload.cameras > 1 and "concept" not in segmenter.bundle.capabilities:
+        yield _round_robin(segmenter, workload, "one click", click)
 
 
 def _round_robin(
-    segmenter: Segmenter, question: Workload, what: str, asked: Sequence[ScenarioPrompt]
+    segmenter: Segmenter, workload: Workload, what: str, asked: Sequence[ScenarioPrompt]
 ) -> Scenario:
-    cameras = SimulatedCameras(segmenter, question.image, question.cameras)
-    turns = cycle(range(question.cameras))
+    cameras = SimulatedCameras(segmenter, workload.image, workload.cameras)
+    turns = cycle(range(workload.cameras))
     return Scenario(
         "cameras_round_robin",
-        f"{question.cameras} cameras round robin, {what}: for each frame",
+        f"{workload.cameras} cameras round robin, {what}: for each frame",
         lambda: cameras.new_frame(next(turns), asked),
     )
 

@@ -1,4 +1,4 @@
-"""How a bench runs its model, in a form that another process can be given."""
+"""How a benchmark runs its model, and sessions that record the shapes they ran on."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
 
 @dataclass(frozen=True)
 class Setup:
-    """bundle: name or folder. stages: choices that differ from `default`. threads: None for all."""
+    """How a benchmark runs its model; can be pickled for another process."""
 
+    #: Name or folder.
     bundle: str
+    #: What runs the stages that are not in `stages`.
     default: StageChoice = REFERENCE
+    #: Stages with another choice than `default`.
     stages: tuple[tuple[str, StageChoice], ...] = ()
+    #: Threads on the CPU, None for one a core.
     threads: int | None = None
+    #: Whether sessions on a GPU replay CUDA graphs.
     cuda_graphs: bool = False
 
     @classmethod
     def of_plan(
         cls, bundle: str, plan: StagePlan, threads: int | None, cuda_graphs: bool = False
     ) -> Setup:
-        """A plan itself cannot be sent to another process."""
+        """Build a setup from a plan, which itself cannot be pickled."""
         return cls(bundle, plan.default, tuple(plan.stages.items()), threads, cuda_graphs)
 
     @property
@@ -37,13 +42,15 @@ class Setup:
         return StagePlan(self.default, dict(self.stages))
 
     def engines(self, stages: Iterable[str]) -> dict[str, tuple[str, SessionOptions]]:
-        """The different ways to compute on the CPU that these stages need: backend and options, by
-        a name such as "openvino bf16". Precisions that are only stored otherwise count as fp32."""
+        """Return backend and session options of each way in which these stages compute on the CPU.
+
+        By names such as "openvino bf16". A precision that only stores weights counts as fp32.
+        """
         choices = [choice for choice in map(self.plan.of, stages) if not is_on_gpu(choice)]
         return {engine_name(choice): self._engine(choice) for choice in choices}
 
     def load(self, sessions: ObservedSessions | None = None) -> Segmenter:
-        """Raises as Segmenter.load does."""
+        """Load the model. Raises as Segmenter.load does."""
         return Segmenter.load(
             self.bundle,
             threads=self.threads,
@@ -62,7 +69,7 @@ def is_on_gpu(choice: StageChoice) -> bool:
 
 
 def engine_name(choice: StageChoice) -> str:
-    """Backend, and the precision that it computes fp32 files in."""
+    """Name the backend and the precision in which it computes fp32 files."""
     own = choice.precision if choice.precision != choice.file_precision else "fp32"
     return f"{choice.backend} {own}"
 
@@ -72,10 +79,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class StageRun:
-    """One run of a model file. inputs: shapes by name in the file; bytes_moved: in and out."""
+    """One run of a model file."""
 
     path: Path
+    #: Shapes by the input's name in the file.
     inputs: Mapping[str, Shape]
+    #: Bytes of all inputs and outputs.
     bytes_moved: int
 
     def __post_init__(self) -> None:
@@ -83,9 +92,10 @@ class StageRun:
 
 
 class ObservedSessions:
-    """An OpenSession: the real sessions, and a list of what they ran since the last `clear`."""
+    """An OpenSession whose sessions record their runs."""
 
     def __init__(self) -> None:
+        #: Since the last `clear`.
         self.runs: list[StageRun] = []
 
     def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
@@ -99,7 +109,7 @@ class ObservedSessions:
 
 
 class _Observed(WrappedSession):
-    """Its runs are noted."""
+    """A session whose runs are recorded."""
 
     def __init__(self, path: Path, real: Session, runs: list[StageRun]) -> None:
         super().__init__(real)
@@ -108,19 +118,19 @@ class _Observed(WrappedSession):
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         results = super().run(feeds)
-        self._note(feeds, results)
+        self._record(feeds, results)
         return results
 
-    def _note(self, feeds: Mapping[str, Tensor], results: Mapping[str, Tensor]) -> None:
+    def _record(self, feeds: Mapping[str, Tensor], results: Mapping[str, Tensor]) -> None:
         shapes = {name: tuple(value.shape) for name, value in feeds.items()}
         moved = sum(value.nbytes for value in (*feeds.values(), *results.values()))
         self._runs.append(StageRun(self._path, shapes, moved))
 
 
 class _ObservedOnDevice(_Observed, WrappedOnDevice):
-    """One whose tensors may stay in a device's memory."""
+    """The same for a session whose tensors may stay in a device's memory."""
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         results = super().run_on_device(feeds)
-        self._note(feeds, results)
+        self._record(feeds, results)
         return results

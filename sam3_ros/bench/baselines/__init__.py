@@ -1,1 +1,1 @@
-"""Other ways to get the same answers, timed in turns."""
+"""Other ways to compute the same answers, timed in turns with the segmenter."""

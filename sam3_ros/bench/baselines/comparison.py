@@ -20,7 +20,7 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 
-#: Our scenarios that a baseline has an answer to, and what it is asked.
+#: Scenarios that a baseline can answer, and what it is asked.
 PAIRED = {
     "text_new_frame": "text",
     "text_absent": "text",
@@ -28,69 +28,85 @@ PAIRED = {
     "click_new_frame": "click",
     "click_seen_frame": "click",
 }
-#: So many of the best queries are drawn by both and compared, where there are as many.
+#: How many of the best queries are drawn by both and compared, where there are as many.
 LEAST_COMPARED, MASKS_COMPARED = 5, 10
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """agreements: by "text" and "click", ours held against the baseline's."""
+class Agreement:
+    """How far the segmenter's masks agree with the baseline's."""
 
+    #: How many masks there are, ours and theirs.
+    masks: tuple[int, int]
+    #: Part of the worst mask's pixels that are equal; 0 where the numbers of masks differ.
+    equal_pixels: float
+    #: Largest difference of a score.
+    score: float
+    #: Largest difference of a box corner, px.
+    box_px: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The segmenter beside a baseline."""
+
+    #: The baseline's name.
     baseline: str
+    #: What the baseline does, for people.
     description: str
+    #: By scenario.
     ratios: tuple[Ratios, ...]
+    #: How far the segmenter's answers agree with the baseline's, by "text" and "click".
     agreements: Mapping[str, Agreement]
 
 
 def compare(
-    segmenter: Segmenter, question: Workload, baseline: Baseline, budget: Budget
+    segmenter: Segmenter, workload: Workload, baseline: Baseline, budget: Budget
 ) -> Comparison:
-    """Compare the answers first, then run in turns. Raises InferenceError when a stage fails."""
-    asked = chain_question(segmenter, question)
+    """Compare the answers, then time both in turns. Raises InferenceError when a stage fails."""
+    asked = chain_question(segmenter, workload)
     pairings = [
         Pairing(each.key, each.title, each.call, PAIRED[each.key])
-        for each in scenarios(segmenter, question)
+        for each in scenarios(segmenter, workload)
         if each.key in PAIRED
     ]
     kinds = dict.fromkeys(pairing.asked for pairing in pairings)
-    alike = {kind: _agreement(segmenter, question, baseline, asked, kind) for kind in kinds}
+    alike = {kind: _agreement(segmenter, workload, baseline, asked, kind) for kind in kinds}
     ratios = in_turns(pairings, baseline, asked, budget)
     return Comparison(baseline.name, baseline.description, tuple(ratios), alike)
 
 
-def chain_question(segmenter: Segmenter, question: Workload) -> ChainQuestion:
-    """The first phrase with the threshold that draws one mask, and the click."""
-    click = question.click if "interactive" in segmenter.bundle.capabilities else None
+def chain_question(segmenter: Segmenter, workload: Workload) -> ChainQuestion:
+    """Ask the first phrase with the threshold that draws one mask, and the click."""
+    click = workload.click if "interactive" in segmenter.bundle.capabilities else None
     if "concept" not in segmenter.bundle.capabilities:
         return ChainQuestion(click=click)
-    image = segmenter.encode_image(question.image)
-    threshold = present_threshold(segmenter, image, ConceptPrompt(question.text))
-    return ChainQuestion(question.text, threshold, click)
+    image = segmenter.encode_image(workload.image)
+    threshold = present_threshold(segmenter, image, ConceptPrompt(workload.text))
+    return ChainQuestion(workload.text, threshold, click)
 
 
 def _agreement(
-    segmenter: Segmenter, question: Workload, baseline: Baseline, asked: ChainQuestion, kind: str
+    segmenter: Segmenter, workload: Workload, baseline: Baseline, asked: ChainQuestion, kind: str
 ) -> Agreement:
-    many = replace(asked, threshold=_threshold_of_many(segmenter, question))
-    ours = _ours(segmenter, question, many, kind)
+    many = replace(asked, threshold=_threshold_of_many(segmenter, workload))
+    image = segmenter.encode_image(workload.image)
+    if kind == "click":
+        ours = segmenter.ask(image, [workload.click])
+    else:
+        ours = segmenter.ask(image, [ConceptPrompt(many.text)], many.threshold)
     return agreement(ours, baseline.answers(kind, many))
 
 
-def _ours(
-    segmenter: Segmenter, question: Workload, asked: ChainQuestion, kind: str
-) -> list[Segment]:
-    image = segmenter.encode_image(question.image)
-    if kind == "click":
-        return segmenter.ask(image, [question.click])
-    return segmenter.ask(image, [ConceptPrompt(asked.text)], asked.threshold)
+def _threshold_of_many(segmenter: Segmenter, workload: Workload) -> float:
+    """Return a threshold below some of the best scores, in the widest gap between two.
 
-
-def _threshold_of_many(segmenter: Segmenter, question: Workload) -> float:
-    """Below some of the best queries, in the widest gap there, lest rounding make them one more."""
+    There rounding cannot add a query.
+    """
     if "concept" not in segmenter.bundle.capabilities:
         return 0.5
-    image = segmenter.encode_image(question.image)
-    scores = query_scores(segmenter, image, ConceptPrompt(question.text))
+    image = segmenter.encode_image(workload.image)
+    scores = query_scores(segmenter, image, ConceptPrompt(workload.text))
     ranked = np.sort(scores)[::-1].astype(np.float64)[: MASKS_COMPARED + 1]
     if len(ranked) == 1:
         return float(ranked[0] / 2)
@@ -99,35 +115,25 @@ def _threshold_of_many(segmenter: Segmenter, question: Workload) -> float:
     return float((ranked[last] + ranked[last + 1]) / 2)
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """masks: how many there were, ours and theirs; equal_pixels: part of the worst mask's pixels on
-    the same side; score: the largest difference; box_px: the same of any corner. Where the numbers
-    of masks differ, equal_pixels is 0."""
-
-    masks: tuple[int, int]
-    equal_pixels: float
-    score: float
-    box_px: float
-
-
 def agreement(ours: Sequence[Segment], theirs: Sequence[Segment]) -> Agreement:
-    """Each of ours is held against that of theirs whose box is nearest: of two scores that are
-    almost equal, rounding decides which comes first."""
+    """Compare each of our segments with the baseline's segment whose box is nearest.
+
+    The order does not pair them: rounding decides which of two nearly equal scores comes first.
+    """
     left = list(theirs)
     pairs = []
     for segment in ours[: len(theirs)]:
-        nearest = left.pop(int(np.argmin([_apart(segment, other) for other in left])))
+        nearest = left.pop(int(np.argmin([_box_distance(segment, other) for other in left])))
         pairs.append((segment, nearest))
     equal = [float(np.mean(a.mask == b.mask)) for a, b in pairs]
     return Agreement(
         (len(ours), len(theirs)),
         min(equal, default=1.0) if len(ours) == len(theirs) else 0.0,
         max((abs(a.score - b.score) for a, b in pairs), default=0.0),
-        max((_apart(a, b) for a, b in pairs), default=0.0),
+        max((_box_distance(a, b) for a, b in pairs), default=0.0),
     )
 
 
-def _apart(one: Segment, other: Segment) -> float:
-    """Of boxes: the largest difference of a corner, px."""
+def _box_distance(one: Segment, other: Segment) -> float:
+    """Return the largest difference of a box corner, px."""
     return float(np.abs(np.subtract(one.box.as_tuple(), other.box.as_tuple())).max())

@@ -1,4 +1,4 @@
-"""Two ways to the same answers, run in turns, and what one takes of the other's time."""
+"""Paired timing: the segmenter and a baseline run in turns, for ratios free of other load."""
 
 from __future__ import annotations
 
@@ -12,62 +12,81 @@ from sam3_ros.bench.baselines.stage_chain import ChainQuestion
 from sam3_ros.bench.measurement import Budget
 from sam3_ros.core.segmenter.segments import Segment
 
-#: After the baseline: the idle threads of its sessions go on spinning for a while, by ONNX Runtime's
-#: default, and would take the cores from what comes next.
+#: Pause after the baseline, whose idle ONNX Runtime threads spin for a while by default and would
+#: take the cores from what runs next.
 REST_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
 class CallSeconds:
-    """Seconds of one call: by the clock, and of all the process's threads on the cores."""
+    """Seconds of one call."""
 
+    #: By the clock.
     wall: float
+    #: On the cores, of all the process's threads.
     cpu: float
 
 
 class Baseline(Protocol):
-    """Answers the same questions another way. name: one word, description: what it does.
-    fixed_cost: a frame costs it the same whatever is asked, so it is run once a round."""
+    """Another way to compute the answers."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """One word."""
+        ...
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """What it does, for people."""
+        ...
 
     @property
-    def fixed_cost(self) -> bool: ...
+    def fixed_cost(self) -> bool:
+        """Whether a frame costs the same whatever is asked, so that it runs once a round."""
+        ...
 
     def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
-        """Answer on a new frame; asked: "text" or "click"."""
+        """Time the answer on a new frame; asked: "text" or "click"."""
         ...
 
     def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
-        """What it answers, to be compared."""
+        """Return its answer, to be compared."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Free its sessions or process."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """One of our scenarios, and what the baseline is asked for it: "text" or "click"."""
+    """One of the segmenter's scenarios and what the baseline is asked for it."""
 
+    #: Of the scenario, for programs.
     key: str
+    #: Of the scenario, for people.
     title: str
+    #: Answers the scenario once.
     ours: Callable[[], object]
+    #: "text" or "click".
     asked: str
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """ours / theirs, repeat by repeat; wall_ms and cpu_ms are medians, of ours and of theirs."""
+    """Times of the segmenter ("ours") over the baseline's ("theirs") in one scenario."""
 
+    #: Of the scenario, for programs.
     key: str
+    #: Of the scenario, for people.
     title: str
+    #: Median ms by the clock, ours and theirs.
     wall_ms: tuple[float, float]
+    #: Median ms of CPU time, ours and theirs.
     cpu_ms: tuple[float, float]
+    #: Ours / theirs by the clock, round by round.
     repeats: tuple[float, ...]
+    #: Ours / theirs by CPU time, round by round.
     cpu_repeats: tuple[float, ...]
 
     @property
@@ -79,7 +98,7 @@ class Ratios:
         return median(self.cpu_repeats)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the figures for JSON."""
         return {
             "key": self.key,
             "title": self.title,
@@ -105,7 +124,7 @@ def time_call(call: Callable[[], object]) -> CallSeconds:
 def in_turns(
     pairings: Sequence[Pairing], baseline: Baseline, question: ChainQuestion, budget: Budget
 ) -> list[Ratios]:
-    """Every round runs each of ours and then the baseline, after one round to warm up."""
+    """Run rounds of all our scenarios, then the baseline, after one round to warm up."""
     _round(pairings, baseline, question)
     rounds: list[_Round] = []
     start = time.perf_counter()

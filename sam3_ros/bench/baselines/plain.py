@@ -1,4 +1,4 @@
-"""What a user would run instead: the same files, one session each, every stage on every frame."""
+"""The plain baseline: the same files, one default session each, every stage on every frame."""
 
 from __future__ import annotations
 
@@ -17,36 +17,7 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.session import Array
 
-
-class PlainBaseline:
-    """The plain chain on one image."""
-
-    name = "plain"
-    fixed_cost = True
-
-    def __init__(self, bundle: Bundle, backend: str, threads: int | None, image: Image) -> None:
-        """Raises BundleError for a bundle without fp32 files, BackendError as PlainSessions."""
-        self._image = image
-        self._sessions = PlainSessions(bundle, backend, threads)
-        tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
-        self._chain = StageChain(bundle.manifest, self._sessions.run, tokenizer, PLAIN)
-        self.description = (
-            f"the fp32 files of {bundle.manifest.name} ({bundle.path}), one ONNX Runtime session "
-            f"each with default options on {self._sessions.provider}, every stage on every frame, "
-            f"masks of all queries"
-        )
-
-    def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
-        return time_call(lambda: self.answers(asked, question))
-
-    def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
-        return self._chain.answer(self._image, question, asked)
-
-    def close(self) -> None:
-        self._sessions.close()
-
-
-#: The baseline of an engine of its own is what ONNX Runtime does without it.
+#: TensorRT is compared with what ONNX Runtime does without it.
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "CUDAExecutionProvider"}
 _ON_CPU = "CPUExecutionProvider"
 _DTYPES = {
@@ -65,10 +36,13 @@ class _PlainSession:
 
 
 class PlainSessions:
-    """Runs every stage of a bundle in fp32. threads: None for ONNX Runtime's own choice."""
+    """Sessions as a user of ONNX Runtime makes them: fp32, one a file, default options."""
 
     def __init__(self, bundle: Bundle, backend: str, threads: int | None) -> None:
-        """Raises BackendError where a file or the provider cannot be loaded."""
+        """Open a session for every stage; threads: None for ONNX Runtime's default.
+
+        Raises BackendError where a file or the provider cannot be loaded.
+        """
         self.provider = _PROVIDERS.get(backend, _ON_CPU)
         names = bundle.manifest.stages_in_use
         self._sessions = {
@@ -76,7 +50,7 @@ class PlainSessions:
         }
 
     def run(self, stage: StageSpec, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Values by canonical name, in and out."""
+        """Run one stage; values by canonical name, in and out."""
         session = self._sessions[stage.name]
         feeds = {
             name: np.asarray(values[canonical], session.dtypes[name])
@@ -87,7 +61,7 @@ class PlainSessions:
         return dict(zip(stage.outputs, results, strict=True))
 
     def close(self) -> None:
-        """Free their memory."""
+        """Free the sessions' memory."""
         self._sessions.clear()
 
     def _open(self, path: str, threads: int | None) -> _PlainSession:
@@ -104,3 +78,34 @@ class PlainSessions:
         return _PlainSession(
             engine, {each.name: _DTYPES[each.type] for each in engine.get_inputs()}
         )
+
+
+class PlainBaseline:
+    """The plain chain of stages on one image."""
+
+    name = "plain"
+    fixed_cost = True
+
+    def __init__(self, bundle: Bundle, backend: str, threads: int | None, image: Image) -> None:
+        """Open the sessions.
+
+        Raises BundleError for a bundle without fp32 files, BackendError as PlainSessions does.
+        """
+        self._image = image
+        self._sessions = PlainSessions(bundle, backend, threads)
+        tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
+        self._chain = StageChain(bundle.manifest, self._sessions.run, tokenizer, PLAIN)
+        self.description = (
+            f"the fp32 files of {bundle.manifest.name} ({bundle.path}), one ONNX Runtime session "
+            f"each with default options on {self._sessions.provider}, every stage on every frame, "
+            f"masks of all queries"
+        )
+
+    def time_answer(self, asked: str, question: ChainQuestion) -> CallSeconds:
+        return time_call(lambda: self.answers(asked, question))
+
+    def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
+        return self._chain.answer(self._image, question, asked)
+
+    def close(self) -> None:
+        self._sessions.close()

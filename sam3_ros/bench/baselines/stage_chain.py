@@ -1,7 +1,7 @@
-"""A chain of stages as one writes it first, with each of the segmenter's economies as a switch.
+"""The chain of stages as one writes it first, with each of the segmenter's optimisations a switch.
 
-All switched off it is the plain chain: every stage on every frame. It shares neither the caches of
-the segmenter nor its fast ways in and out, so that it can be a measure for them.
+With all switched off it is the plain chain: every stage on every frame. It shares neither the
+segmenter's caches nor its fast pre- and postprocessing, so that it can be compared with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.geometry import Box, ImageSize
-from sam3_ros.core.segmenter.concept import keep_queries
+from sam3_ros.core.segmenter.concept import SCORED, keep_queries
 from sam3_ros.core.segmenter.embedding import joined_tokens
 from sam3_ros.core.segmenter.interactive import (
     choose_mask,
@@ -41,19 +41,21 @@ RunStage = Callable[[StageSpec, Mapping[str, Array]], dict[str, Array]]
 Image = npt.NDArray[np.uint8]
 
 TEXT_TOKENS = ("text_features", "text_mask", "geometry_features", "geometry_mask")
-SCORED = ("queries", "pred_boxes", "presence", "logits")
 
 
 @dataclass(frozen=True)
 class Optimisations:
-    """text_cached: a phrase is encoded once. necks_on_demand: image stages only for what is asked;
-    asked_only: so all other stages. kept_only: masks of kept queries only. skip_empty: none kept,
-    no masks; without it the best query's are made."""
+    """Which of the segmenter's optimisations are on."""
 
+    #: Encode a phrase once.
     text_cached: bool = False
+    #: Run only the image stages that the question needs.
     necks_on_demand: bool = False
+    #: Run only the other stages that the question needs.
     asked_only: bool = False
+    #: Compute masks of the kept queries only.
     kept_only: bool = False
+    #: Compute no masks where no query is kept, instead of the best query's.
     skip_empty: bool = False
 
 
@@ -63,15 +65,17 @@ FULL = Optimisations(True, True, True, True, True)
 
 @dataclass(frozen=True)
 class ChainQuestion:
-    """A phrase whose queries above the threshold are drawn, or a click, or both."""
+    """A phrase, or a click, or both."""
 
+    #: The phrase, empty for a click alone.
     text: str = ""
+    #: Queries of the phrase with higher scores are drawn.
     threshold: float = 0.5
     click: InteractivePrompt | None = None
 
 
 class StageChain:
-    """Answers a question on an image with `run` for every stage."""
+    """Answers a question on an image, calling `run` for every stage."""
 
     def __init__(
         self,
@@ -90,8 +94,10 @@ class StageChain:
             self._tokenizer = ClipTokenizer(tokenizer_file, manifest.concept.tokenizer)
 
     def answer(self, image: Image, question: ChainQuestion, asked: str) -> list[Segment]:
-        """asked: "text" or "click", whose segments come back. What else the question holds is
-        computed as well, unless the optimisations is to do only what is asked."""
+        """Return the segments of what is asked, "text" or "click".
+
+        The rest of the question is computed too, unless `asked_only` is on.
+        """
         transform = ImageTransform.of(ImageSize(*image.shape[:2]), self._manifest)
         values = {"pixel_values": _pixel_values(image, transform)}
         if not self._optimisations.necks_on_demand:
@@ -137,7 +143,7 @@ class StageChain:
     def _masks_of(
         self, values: dict[str, Array], kept: npt.NDArray[np.int64]
     ) -> Mapping[int, Array]:
-        """Mask logits f32[h, w] by query."""
+        """Return mask logits f32 [h, w] by query."""
         drawn = np.arange(values["queries"].shape[1])
         if self._optimisations.kept_only:
             drawn = kept
@@ -175,7 +181,7 @@ class StageChain:
 
 
 def run_by(graph: StageGraph) -> RunStage:
-    """Stages as a graph runs them."""
+    """Return a RunStage that runs stages with a graph."""
 
     def run(stage: StageSpec, values: Mapping[str, Array]) -> dict[str, Array]:
         given = {name: values[name] for name in stage.inputs}

@@ -1,1 +1,1 @@
-"""What a measurement is held against: arithmetic, bandwidth, memory."""
+"""The limits that a time is compared with: counted arithmetic, peak, memory bandwidth."""

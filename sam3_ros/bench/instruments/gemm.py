@@ -1,8 +1,8 @@
-"""The machine's peak in matrix products, measured through the sessions that run the stages.
+"""Measures the machine's peak in matrix products with the sessions that run the stages.
 
-So the same engine with the same threads is asked for nothing but arithmetic. The model is a chain
-of square MatMuls, written here byte by byte: an ONNX file is a protocol buffer, and two dozen
-lines spare the users who only run models a library that makes them.
+The same engine with the same threads does nothing but arithmetic. The model is a chain of square
+MatMuls, written here byte by byte: an ONNX file is a protocol buffer, and two dozen lines save
+users who only run models the library onnx.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ _FLOAT = 1
 def peak_gflops(
     backend: str, options: SessionOptions, open_with: OpenSession = open_session
 ) -> float:
-    """GFLOP a second of the best of some runs, for backends on the CPU: the copies to a device and
-    back would count as arithmetic. Raises BackendError as open_session does."""
+    """Return the GFLOP a second of the best run.
+
+    For backends on the CPU only: copies to a device and back would count as arithmetic. Raises
+    BackendError as open_session does.
+    """
     with TemporaryDirectory(prefix="sam3_ros_gemm_") as folder:
         path = Path(folder) / "gemm.onnx"
         path.write_bytes(matmul_chain(_SIDE, _LINKS))
@@ -44,7 +47,7 @@ def peak_gflops(
 
 
 def matmul_chain(side: int, links: int) -> bytes:
-    """An ONNX model: c = a · b · b · ..., all f32[side, side]."""
+    """Return an ONNX model that computes c = a · b · b · ..., all f32[side, side]."""
     names = ["a", *(f"link{number}" for number in range(1, links)), "c"]
     nodes = [_node(left, out) for left, out in pairwise(names)]
     parts = [

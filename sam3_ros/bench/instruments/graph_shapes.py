@@ -1,7 +1,7 @@
-"""The shape of every tensor in an ONNX graph, for inputs of given shapes; nothing is run.
+"""Infers the shape of every tensor in an ONNX graph for given input shapes, without running it.
 
-The inference of the library onnx follows shapes, but only few of the sums and joins by which a
-graph makes the argument of a Reshape. So those are computed here, and the inference asked again.
+The shape inference of the library onnx follows few of the operators by which a graph computes the
+argument of a Reshape. Those are evaluated here, and the inference is repeated.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 Constants = dict[str, npt.NDArray[Any]]
 
-# What a shape can hang on is small: sizes, axes, lengths. Weights are not read.
+# Bytes. What shapes depend on is small (sizes, axes, lengths); weights are not read.
 _LARGEST_CONSTANT = 4096
 _MOST_ROUNDS = 20
 
 
 def inferred_shapes(model: Any, inputs: Mapping[str, Shape]) -> Shapes:
-    """Shapes by name, as far as they can be told. model: an onnx.ModelProto, left as it is.
+    """Return shapes by name, as far as they can be inferred.
 
-    Raises KeyError for an input that has no shape, ValueError for one of another rank.
+    model: an onnx.ModelProto, which is not changed. Raises KeyError for an input without a given
+    shape, ValueError for one of another rank.
     """
     bound = _bound(model, inputs)
     constants = dict(_constants(bound))
@@ -47,7 +48,7 @@ def _bound(model: Any, inputs: Mapping[str, Shape]) -> Any:
     for each in bound.graph.initializer:
         if len(each.raw_data) > _LARGEST_CONSTANT:
             each.ClearField("raw_data")
-    # What the file says of shapes in between holds for every length; here it is to hold for one.
+    # Intermediate shapes in the file hold for any length; here they are to hold for one.
     del bound.graph.value_info[:]
     for output in bound.graph.output:
         output.type.tensor_type.ClearField("shape")
@@ -80,7 +81,7 @@ def _constants(model: Any) -> Iterator[tuple[str, npt.NDArray[Any]]]:
 def _folded(
     model: Any, shapes: Mapping[str, Shape], constants: Constants
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """What has become known: sizes of shapes that are known, and what is computed of them."""
+    """Evaluate Shape nodes of known shapes, and nodes that depend on known values alone."""
     known = dict(constants)
     for node in model.graph.node:
         if node.op_type == "Shape" and node.input[0] in shapes:
@@ -101,12 +102,12 @@ def _computed(node: Any, values: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDA
     feeds = {name: values[name] for name in node.input if name}
     try:
         return [np.asarray(each) for each in evaluator(node).run(None, feeds)]
-    except Exception:  # an operator that it does not know: the shape stays unknown
+    except Exception:  # an unsupported operator: the shape stays unknown
         return []
 
 
 def _replace(model: Any, found: Constants) -> None:
-    """Nodes whose result is known become that result."""
+    """Replace nodes whose results are known by constants."""
     from_array = import_module("onnx").numpy_helper.from_array
     left = [node for node in model.graph.node if not found.keys() & set(node.output)]
     del model.graph.node[:]

@@ -1,4 +1,4 @@
-"""What this machine can do at best, measured in the same run as what it did."""
+"""Measures this machine's peak and memory bandwidth in the same run as the stages."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ from sam3_ros.core.stages.plan import StageChoice
 
 @dataclass(frozen=True)
 class MachineFigures:
-    """gemm_gflops: by engine, such as "cpu fp32"; bandwidth_gb_s: of the host's memory.
+    """This machine's limits."""
 
-    not_measured: the backends in use of whose device neither is known.
-    """
-
+    #: The CPU's model.
     cpu: str
+    #: Cores that this process may use.
     cores: int
+    #: Peak of matrix products, GFLOP a second, by engine, such as "cpu fp32".
     gemm_gflops: Mapping[str, float]
+    #: Of the host's memory, 1e9 bytes a second.
     bandwidth_gb_s: float
+    #: Backends in use whose devices were not measured.
     not_measured: tuple[str, ...] = ()
 
     def limits(self, choice: StageChoice) -> MachineLimits | None:
-        """Of a stage that is run so; None where they are not measured."""
+        """Return the limits of a stage with this choice; None where they were not measured."""
         if choice.backend in self.not_measured:
             return None
         return MachineLimits(self.gemm_gflops[engine_name(choice)], self.bandwidth_gb_s)
 
     def better_of(self, other: MachineFigures) -> MachineFigures:
-        """A limit is the best that was ever seen: what else ran can only have made it worse."""
+        """Take the better of each figure: other load can only have made one worse."""
         gemm = {name: max(g, other.gemm_gflops[name]) for name, g in self.gemm_gflops.items()}
         gb_s = max(self.bandwidth_gb_s, other.bandwidth_gb_s)
         return replace(self, gemm_gflops=gemm, bandwidth_gb_s=gb_s)
 
 
 def measure_machine(setup: Setup, stages: Iterable[str]) -> MachineFigures:
-    """With the engines and threads that these stages run with; on a GPU nothing is measured.
+    """Measure with the engines and threads of these stages; a GPU is not measured.
 
     Raises BackendError.
     """
@@ -66,14 +68,18 @@ Doubles = npt.NDArray[np.float64]
 
 
 def usable_cores() -> int:
-    """Those that this process may run on."""
+    """Return how many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def bandwidth_gb_s(threads: int | None) -> float:
-    """GB (1e9 bytes) a second with so many threads (None: one a core), best of some runs."""
+    """Measure memory bandwidth, 1e9 bytes a second, with so many threads (None: one a core).
+
+    The best of REPEATS runs of STREAM's kernel "add" (cs.virginia.edu/stream): a = b + c over
+    arrays that no cache holds, counted as 24 bytes an element.
+    """
     workers = threads or usable_cores()
     elements = array_bytes() // 8 // workers * workers
     a, b, c = (np.full(elements, value, np.float64) for value in (0.0, 1.0, 2.0))
@@ -84,7 +90,7 @@ def bandwidth_gb_s(threads: int | None) -> float:
 
 
 def array_bytes() -> int:
-    """Of one array: four times the last cache, as STREAM asks for, within reason."""
+    """Return the bytes of one array: four times the last cache, as STREAM asks, within bounds."""
     sizes = [_size(path.read_text()) for path in _CACHES.glob("index*/size")]
     return min(max(4 * max(sizes, default=0), _LEAST_BYTES), _MOST_BYTES)
 
@@ -96,7 +102,7 @@ def _seconds(
     c: tuple[Doubles, ...],
 ) -> float:
     start = time.perf_counter()
-    list(pool.map(_add, b, c, a))  # NumPy lets go of the interpreter while it adds
+    list(pool.map(_add, b, c, a))  # NumPy releases the GIL while it adds
     return time.perf_counter() - start
 
 

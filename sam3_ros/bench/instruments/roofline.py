@@ -1,8 +1,8 @@
-"""How close a stage comes to what the machine could do at best.
+"""Compares a stage's time with the shortest that the machine allows.
 
 The roofline model (Williams, Waterman, Patterson, 2009): arithmetic takes at least FLOP / peak, and
-memory at least bytes / bandwidth. As bytes count what cannot be avoided, each once: weights, inputs
-and outputs. What stays in a cache comes faster, so a small stage may be above 100 %.
+memory at least bytes / bandwidth. The bytes are weights, inputs and outputs, each counted once.
+Data in a cache arrives faster, so a small stage may exceed 100 %.
 """
 
 from __future__ import annotations
@@ -17,42 +17,57 @@ from sam3_ros.bench.setup import StageRun
 
 @dataclass(frozen=True)
 class MachineLimits:
-    """gflops: peak of matrix products; gb_s: memory bandwidth, in 1e9 bytes a second."""
+    """What the machine can do at most."""
 
+    #: Peak of matrix products, GFLOP a second.
     gflops: float
+    #: Memory bandwidth, 1e9 bytes a second.
     gb_s: float
 
 
 @dataclass(frozen=True)
 class StageLoad:
-    """What one step did in one call. flop: None where nothing could count it; unknown: operators
-    that the count leaves out."""
+    """What a stage did in one call."""
 
+    #: How often it ran.
     runs: int
+    #: None where the library onnx is missing.
     flop: int | None
+    #: Weights, inputs and outputs.
     bytes_moved: int
+    #: Operators that could not be counted.
     unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class StepCost:
-    """A step as it is reported. limit_ms: the shortest time that the machine allows; limited_by:
-    "arithmetic" or "memory"; None for steps that are no stages, or where FLOP were not counted."""
+    """A step as it is reported.
+
+    Figures are None for steps that are not stages, and where FLOP or limits are not known.
+    """
 
     median_ms: float
     p95_ms: float
+    #: How often it ran in one call.
     runs: int = 0
+    #: 1e9 FLOP of one call, 2 for a multiply-add.
     gflop: float | None = None
+    #: 1e6 bytes of weights, inputs and outputs in one call.
     mbytes: float | None = None
+    #: GFLOP a second by the median time.
     gflop_s: float | None = None
+    #: The shortest time that the machine allows.
     limit_ms: float | None = None
+    #: limit_ms as a percentage of median_ms.
     limit_percent: float | None = None
+    #: "arithmetic" or "memory".
     limited_by: str | None = None
+    #: Operators that the count leaves out.
     unknown: tuple[str, ...] = ()
 
 
 def stage_load(runs: Iterable[StageRun]) -> StageLoad:
-    """Of one stage's runs in one call."""
+    """Sum up one stage's runs in one call."""
     each = list(runs)
     moved = sum(run.bytes_moved for run in each)
     if not can_count():
@@ -66,7 +81,7 @@ def stage_load(runs: Iterable[StageRun]) -> StageLoad:
 def step_cost(
     time: StepTime, load: StageLoad | None = None, limits: MachineLimits | None = None
 ) -> StepCost:
-    """load and limits: None for a step that is no stage."""
+    """Compare a step's time with the limits; load and limits are None for a step without them."""
     if load is None or load.flop is None or limits is None:
         return StepCost(time.median_ms, time.p95_ms, load.runs if load else 0)
     median_ms = max(time.median_ms, 1e-3)
@@ -88,7 +103,7 @@ def step_cost(
 
 
 def total_cost(time: StepTime, stages: Iterable[StepCost]) -> StepCost:
-    """End to end: of stages that run one after the other."""
+    """Compare the whole call's time with the sum of its stages' limits."""
     costs = list(stages)
     if not costs or any(cost.limit_ms is None for cost in costs):
         return StepCost(time.median_ms, time.p95_ms, sum(cost.runs for cost in costs))

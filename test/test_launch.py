@@ -22,7 +22,7 @@ from ros_domains import own_domain
 from sam3_ros.core.backends import BACKENDS
 from sam3_ros.ros.launching.arguments import LaunchArgumentError
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
-from sam3_ros.ros.parameters.parameters import SPECS
+from sam3_ros.ros.parameters.specs import SPECS
 
 ROOT = Path(__file__).parents[1]
 FAST_DDS_PROFILE = ROOT / "config" / "fastdds.xml"

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from sam3_ros.ros.launching.arguments import PRESETS
-from sam3_ros.ros.parameters.parameters import DEFAULTS, configuration
+from sam3_ros.ros.parameters.configuration import configuration
+from sam3_ros.ros.parameters.specs import DEFAULTS
 
 FOLDER = Path(__file__).parents[1] / "config" / "presets"
 

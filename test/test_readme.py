@@ -27,8 +27,7 @@ from sam3_ros.core.bundle.manifest_yaml import parse_manifest
 from sam3_ros.core.stages.tensor_names import RANKS
 from sam3_ros.ros.answers.vision_msgs import find_vision_messages
 from sam3_ros.ros.frames.ledger import DropReason
-from sam3_ros.ros.parameters.parameters import SPECS
-from sam3_ros.ros.parameters.spec import ParameterSpec
+from sam3_ros.ros.parameters.specs import SPECS, ParameterSpec
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

@@ -60,7 +60,7 @@ def require_parameters(option: str, names: Iterable[str], others: tuple[str, ...
 
     The node itself accepts any name, and mentions an unknown one only in its log.
     """
-    from sam3_ros.ros.parameters.parameters import SPECS
+    from sam3_ros.ros.parameters.specs import SPECS
 
     known = (*others, *sorted(spec.name for spec in SPECS))
     for name in set(names) - {*known, _OF_EVERY_NODE}:

@@ -39,15 +39,15 @@ from sam3_ros.ros.node.rclpy_internals import (
     survive_impossible_transitions,
 )
 from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
-from sam3_ros.ros.parameters.parameters import (
+from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
     configuration,
     declare_parameters,
     known_values,
     read_configuration,
+    unknown_parameters,
     updated_configuration,
 )
-from sam3_ros.ros.parameters.spec import unknown_parameters
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0

@@ -17,8 +17,7 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from scenes import colour_scene
 
-from sam3_ros.ros.parameters.parameters import SPECS
-from sam3_ros.ros.parameters.spec import Changes, ParameterSpec
+from sam3_ros.ros.parameters.specs import SPECS, Changes, ParameterSpec
 
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 SLOW_NODE = str(Path(__file__).parents[1] / "support" / "slow_loading_node.py")

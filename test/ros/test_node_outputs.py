@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.ros.answers.segments import mask_of
-from sam3_ros.ros.parameters.parameters import OUTPUTS
+from sam3_ros.ros.parameters.specs import OUTPUTS
 
 SCENE = colour_scene(
     96, 128, {"red": (10, 10, 40, 40), "blue": (80, 16, 116, 60), "green": (12, 56, 44, 88)}

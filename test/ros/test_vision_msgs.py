@@ -24,9 +24,8 @@ from test_readme import listed_topics, settled_topics
 from vision_msgs_workspace import Workspace, build_vision_msgs
 
 from sam3_ros.core.geometry import Box
-from sam3_ros.ros.answers.detections import set_box
-from sam3_ros.ros.answers.vision_msgs import vision_class
-from sam3_ros.ros.parameters.parameters import OUTPUTS
+from sam3_ros.ros.answers.vision_msgs import set_box, vision_class
+from sam3_ros.ros.parameters.specs import OUTPUTS
 
 # The build takes a quarter of a minute, and several on a machine that has other things to do.
 pytestmark = pytest.mark.timeout(900)

@@ -1,4 +1,4 @@
-"""What the values in a label image mean, as vision_msgs/LabelInfo says it."""
+"""~/label_info: what the values in a label image mean, as vision_msgs/LabelInfo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sam3_ros.ros.answers.vision_msgs import vision_class
 from sam3_ros.ros.locks import NodeLock
 
-# The last one is kept for whoever comes later; Nav2's layer asks for exactly this.
+# The last message is kept for later subscribers; Nav2's layer subscribes with exactly this.
 LATCHED_QOS = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
@@ -22,22 +22,23 @@ LATCHED_QOS = QoSProfile(
 
 
 @dataclass(frozen=True)
-class Labels:
-    """names: label value to name. threshold: least score of an answer, 0..1."""
+class LabelNames:
+    """The content of a LabelInfo."""
 
+    #: Label value to name.
     names: Mapping[int, str]
+    #: Least score of an answer, 0..1.
     threshold: float
 
 
 class LabelInfoTopic:
-    """Publishes what labels() says whenever it is told to, if that differs from what it said last.
+    """Publishes what labels() returns whenever that has changed; for any thread.
 
-    Any thread may tell it; labels is then asked under a lock, so that of two threads the later one
-    says what holds.
+    labels() is called under a lock: of two threads, the one that publishes last has read last.
     """
 
     def __init__(
-        self, node: Node, topic: str, label_info_class: type[Any], labels: Callable[[], Labels]
+        self, node: Node, topic: str, label_info_class: type[Any], labels: Callable[[], LabelNames]
     ) -> None:
         """Raises MessageTypeError."""
         self._node = node
@@ -45,25 +46,27 @@ class LabelInfoTopic:
         self._entry_class = vision_class("VisionClass")
         self._labels = labels
         self._lock = NodeLock.LABEL_INFO_TOPIC.make()
-        self._said: Labels | None = None
+        self._published: LabelNames | None = None
         self._publisher: Publisher | None = node.create_publisher(
             label_info_class, topic, LATCHED_QOS
         )
 
-    def tell(self) -> None:
+    def publish(self) -> None:
+        """Publish the labels if they have changed."""
         with self._lock:
             labels = self._labels()
-            if self._publisher is not None and self._said != labels:
-                self._said = labels
+            if self._publisher is not None and self._published != labels:
+                self._published = labels
                 self._publisher.publish(self._message(labels))
 
     def destroy(self) -> None:
+        """Destroy the publisher; publish() does nothing from now on."""
         with self._lock:
             if self._publisher is not None:
                 self._node.destroy_publisher(self._publisher)
                 self._publisher = None
 
-    def _message(self, labels: Labels) -> Any:
+    def _message(self, labels: LabelNames) -> Any:
         message = self._message_class(threshold=labels.threshold)
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.class_map = [

@@ -1,40 +1,109 @@
-"""An answer as the messages that tell it."""
+"""What is known of an answered frame, and the messages that publish it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.pictures.label_image import PaintedSegments
 from sam3_ros.core.pictures.overlay import draw_overlay_bgr
-from sam3_ros.msg import Segments, SegmentScores
-from sam3_ros.ros.answers.answer import Answer
-from sam3_ros.ros.answers.detections import detections_maker
+from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.msg import FrameTiming, Segments, SegmentScores, StageTime
 from sam3_ros.ros.answers.segments import scores_message, segments_message
-from sam3_ros.ros.images.messages import image_message
+from sam3_ros.ros.answers.vision_msgs import detections_maker
+from sam3_ros.ros.images.messages import Pixels, image_message
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """An answered frame."""
+
+    header: Header
+    image_rgb: Pixels
+    #: Best first.
+    segments: Sequence[Segment]
+    #: Prompt id to value.
+    label_values: Mapping[str, int]
+    #: mono8 or mono16.
+    mask_encoding: str
+    #: When the frame, or the click on it, was received; time.monotonic() seconds.
+    received: float = field(default_factory=time.monotonic)
+    #: Seconds from then until the work on it began.
+    waited: float = 0.0
+    #: Seconds of each step of that work.
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def size(self) -> ImageSize:
+        return ImageSize(*self.image_rgb.shape[:2])
+
+    @cached_property
+    def painted(self) -> PaintedSegments:
+        """The segments, painted once for mask and confidence. Raises ValueError."""
+        return PaintedSegments(self.segments, self.size)
 
 
 @dataclass(frozen=True)
-class AnswerMessage:
-    """A kind of message, and how an answer becomes one."""
+class OutputMessage:
+    """The class of an output's messages, and the function that makes one of an answer."""
 
     message_class: type[Any]
     make: Callable[[Answer], Any]
 
 
-def mask_message(answer: Answer) -> Image:
+def output_messages(detections_class: type[Any] | None) -> dict[str, OutputMessage]:
+    """Return them by output, in the order of publishing: what robots steer by comes first.
+
+    detections_class: vision_msgs/Detection2DArray, None where it is not installed.
+    """
+    messages = {
+        "mask": OutputMessage(Image, _mask),
+        "confidence": OutputMessage(Image, _confidence),
+        "scores": OutputMessage(SegmentScores, _scores),
+        "segments": OutputMessage(Segments, _segments),
+    }
+    if detections_class is not None:
+        make = detections_maker(detections_class)
+        messages["detections"] = OutputMessage(
+            detections_class, lambda answer: make(answer.segments, answer.header)
+        )
+    return {**messages, "overlay": OutputMessage(Image, _overlay)}
+
+
+def timing_message(answer: Answer, more_stages: Mapping[str, float]) -> FrameTiming:
+    """Return where the time of an answer went, up to now.
+
+    more_stages: seconds of each step that came after the answer was known.
+    """
+    return FrameTiming(
+        header=answer.header,
+        total_milliseconds=1e3 * (time.monotonic() - answer.received),
+        waited_milliseconds=1e3 * answer.waited,
+        stages=[
+            StageTime(stage=stage, milliseconds=1e3 * seconds)
+            for stage, seconds in {**answer.stages, **more_stages}.items()
+        ],
+    )
+
+
+def _mask(answer: Answer) -> Image:
     if answer.mask_encoding == "mono16":
         return image_message(answer.painted.instances(), "mono16", answer.header)
     return image_message(answer.painted.labels(answer.label_values), "mono8", answer.header)
 
 
-def confidence_message(answer: Answer) -> Image:
+def _confidence(answer: Answer) -> Image:
     return image_message(answer.painted.confidences(), "mono8", answer.header)
 
 
-def overlay_message(answer: Answer) -> Image:
+def _overlay(answer: Answer) -> Image:
     overlay = draw_overlay_bgr(answer.image_rgb, answer.segments)
     return image_message(overlay, "bgr8", answer.header)
 
@@ -45,20 +114,3 @@ def _scores(answer: Answer) -> SegmentScores:
 
 def _segments(answer: Answer) -> Segments:
     return segments_message(answer.segments, answer.label_values, answer.size, answer.header)
-
-
-def answer_messages(detections_class: type[Any] | None) -> dict[str, AnswerMessage]:
-    """By output, in the order of publishing; those that robots steer by come first.
-
-    detections_class: vision_msgs/Detection2DArray, None where it is not installed.
-    """
-    messages = {
-        "mask": AnswerMessage(Image, mask_message),
-        "confidence": AnswerMessage(Image, confidence_message),
-        "scores": AnswerMessage(SegmentScores, _scores),
-        "segments": AnswerMessage(Segments, _segments),
-    }
-    if detections_class is not None:
-        make = detections_maker(detections_class)
-        messages["detections"] = AnswerMessage(detections_class, make)
-    return {**messages, "overlay": AnswerMessage(Image, overlay_message)}

@@ -1,4 +1,4 @@
-"""The topics that answer a camera's frames; each is worked for only while somebody listens."""
+"""The topics that answer a camera's frames; a message is made only if somebody subscribes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 
 from sam3_ros.msg import FrameTiming
-from sam3_ros.ros.answers.answer import Answer
-from sam3_ros.ros.answers.label_info import LabelInfoTopic, Labels
-from sam3_ros.ros.answers.messages import answer_messages
-from sam3_ros.ros.answers.timing import timing_message
+from sam3_ros.ros.answers.label_info import LabelInfoTopic, LabelNames
+from sam3_ros.ros.answers.messages import Answer, output_messages, timing_message
 from sam3_ros.ros.answers.vision_msgs import find_vision_messages
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.parameters.parameters import NodeConfiguration
+from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import Snapshot
 
-__all__ = ["Answer", "MadeMessages", "Outputs"]
-
-# Reliable, so that subscribers of either kind match; a few deep, so that one that is late by a
-# frame or two still gets them all.
+# Reliable, to match subscribers of either kind; a few deep, for those a frame or two late.
 OUTPUT_QOS = QoSProfile(depth=5)
 LABEL_INFO = "label_info"
 TIMING = "debug/timing"
@@ -32,23 +27,18 @@ TIMING = "debug/timing"
 
 @dataclass(frozen=True, eq=False)
 class MadeMessages:
-    """The messages of an answer, ready to be published.
-
-    by_output: without the timing, which tells of publishing too. seconds: to make them.
-    """
+    """The messages of an answer, ready to be published."""
 
     answer: Answer
+    #: Without the timing, which includes the publishing of these.
     by_output: Mapping[str, Any]
     with_timing: bool
+    #: Spent on making them.
     seconds: float
 
 
 class Outputs:
-    """The publishers of a camera.
-
-    settings: the configuration as it is now. asked: the camera's prompts as they are now.
-    bundle_threshold: the score threshold where the configuration leaves it to the bundle.
-    """
+    """The publishers of a camera."""
 
     def __init__(
         self,
@@ -58,6 +48,11 @@ class Outputs:
         asked: Callable[[], Snapshot],
         bundle_threshold: float,
     ) -> None:
+        """Create the publishers.
+
+        settings, asked: return the configuration and the camera's prompts as they are now.
+        bundle_threshold: the score threshold where the configuration leaves it to the bundle.
+        """
         self._node = node
         self._settings = settings
         self._asked = asked
@@ -65,7 +60,7 @@ class Outputs:
         vision = find_vision_messages()
         if vision.missing:
             node.get_logger().info(vision.missing, once=True)
-        self._messages = answer_messages(vision.detections)
+        self._messages = output_messages(vision.detections)
         classes = {output: each.message_class for output, each in self._messages.items()}
         self._publishers: dict[str, Publisher] = {
             output: node.create_publisher(kind, camera.topic(output), OUTPUT_QOS)
@@ -78,9 +73,9 @@ class Outputs:
         )
 
     def listened_to(self) -> tuple[str, ...]:
-        """The outputs that are wanted and have a subscriber now, such as `mask`.
+        """Return the outputs, such as `mask`, that are wanted and have a subscriber now.
 
-        Without those that are not of a frame: label info is told when it changes.
+        Label info is not among them, because it is published when it changes, not with frames.
         """
         wanted = self._settings().outputs
         return tuple(
@@ -90,7 +85,7 @@ class Outputs:
         )
 
     def messages(self, answer: Answer, outputs: Sequence[str]) -> MadeMessages:
-        """The messages of these outputs; the dear part."""
+        """Make the messages of these outputs, which is the slow part of publishing."""
         begun = time.perf_counter()
         made = {
             output: each.make(answer)
@@ -100,6 +95,7 @@ class Outputs:
         return MadeMessages(answer, made, TIMING in outputs, time.perf_counter() - begun)
 
     def publish(self, made: MadeMessages) -> None:
+        """Publish the messages, the timing last."""
         begun = time.perf_counter()
         for output, message in made.by_output.items():
             self._publishers[output].publish(message)
@@ -107,20 +103,24 @@ class Outputs:
             steps = {"messages": made.seconds, "publish": time.perf_counter() - begun}
             self._publishers[TIMING].publish(timing_message(made.answer, steps))
 
-    def tell_labels(self) -> None:
-        """To be called when prompts or settings have changed: what label values mean, if anew."""
+    def publish_labels(self) -> None:
+        """Publish what the label values mean if it has changed.
+
+        To be called after every change of prompts or settings.
+        """
         if self._label_info is not None and LABEL_INFO in self._settings().outputs:
-            self._label_info.tell()
+            self._label_info.publish()
 
     def destroy(self) -> None:
+        """Destroy the publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         self._publishers.clear()
         if self._label_info is not None:
             self._label_info.destroy()
 
-    def _labels(self) -> Labels:
-        return Labels(
+    def _labels(self) -> LabelNames:
+        return LabelNames(
             {each.label_value: each.prompt.label for each in self._asked()},
             float(self._settings().score_threshold or self._bundle_threshold),
         )

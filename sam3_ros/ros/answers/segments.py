@@ -1,4 +1,4 @@
-"""Segments to messages, and back in the same numbers."""
+"""Segments to messages, and their masks back from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import Image, RegionOfInterest
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from sam3_ros.core.errors import InferenceError
@@ -21,9 +21,9 @@ MOST_SEGMENTS = 2**16 - 1
 
 
 def best_first(segments: Sequence[Segment]) -> list[Segment]:
-    """The order in which every topic numbers them, from 1; equal scores keep theirs.
+    """Return the order in which every topic numbers them, from 1; equal scores keep theirs.
 
-    Raises InferenceError for more than there are numbers: they are 16 bits in a mask and a message.
+    Raises InferenceError for more than the 16 bits of a mask's pixel or a message's id can number.
     """
     if len(segments) > MOST_SEGMENTS:
         raise InferenceError(
@@ -36,14 +36,14 @@ def best_first(segments: Sequence[Segment]) -> list[Segment]:
 def scores_message(
     segments: Sequence[Segment], values: Mapping[str, int], header: Header
 ) -> SegmentScores:
-    """values: prompt id to label value."""
+    """Return the segments without their masks. values: prompt id to label value."""
     return SegmentScores(header=header, segments=_scores(segments, values))
 
 
 def segments_message(
     segments: Sequence[Segment], values: Mapping[str, int], size: ImageSize, header: Header
 ) -> Segments:
-    """Each mask whole, cut to where it is."""
+    """Return the segments, each with its whole mask, cut to the part that holds it."""
     scores = _scores(segments, values)
     return Segments(
         header=header,
@@ -57,7 +57,7 @@ def segments_message(
 
 
 def mask_of(message: SegmentMessage, size: ImageSize) -> npt.NDArray[np.bool_]:
-    """bool [H, W] at image size: what was cut, put back."""
+    """Return the mask of a message, bool [H, W] at image size."""
     roi = message.roi
     mask = np.zeros(size, np.bool_)
     part = np.frombuffer(message.mask.data, np.uint8).reshape(roi.height, roi.width)
@@ -82,16 +82,13 @@ def _scores(segments: Sequence[Segment], values: Mapping[str, int]) -> list[Segm
 
 
 def _segment_message(segment: Segment, score: SegmentScore, header: Header) -> SegmentMessage:
-    assert segment.bounds is not None, "the segmenter gives no empty masks"
+    assert segment.bounds is not None, "the segmenter returns no empty masks"
     rows, columns = segment.window
     part = segment.mask[rows, columns]
     height, width = part.shape
     roi = RegionOfInterest(x_offset=columns.start, y_offset=rows.start, width=width, height=height)
-    return SegmentMessage(score=score, roi=roi, mask=_mask_message(part, header))
-
-
-def _mask_message(mask: npt.NDArray[np.bool_], header: Header) -> Image:
-    return image_message(mask.view(np.uint8) * np.uint8(255), "mono8", header)
+    mask = image_message(part.view(np.uint8) * np.uint8(255), "mono8", header)
+    return SegmentMessage(score=score, roi=roi, mask=mask)
 
 
 def _box_message(box: Box) -> BoxMessage:

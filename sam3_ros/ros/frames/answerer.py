@@ -16,7 +16,7 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.timings import Timings
-from sam3_ros.ros.answers.answer import Answer
+from sam3_ros.ros.answers.messages import Answer
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
@@ -27,8 +27,8 @@ from sam3_ros.ros.frames.seen import not_kept_any_more
 from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame
 from sam3_ros.ros.images.compressed import decode_compressed
 from sam3_ros.ros.images.conversion import ImageConverter
-from sam3_ros.ros.images.pixel_rows import Pixels
-from sam3_ros.ros.parameters.parameters import NodeConfiguration
+from sam3_ros.ros.images.messages import Pixels
+from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.sticky import StickyObjects
 from sam3_ros.ros.stamps import time_message

@@ -13,7 +13,7 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.ros.frames.work import CameraMessage, Frame
-from sam3_ros.ros.images.pixel_rows import Pixels
+from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from sam3_ros.ros.frames.report import CameraReport
-from sam3_ros.ros.parameters.parameters import NodeConfiguration
+from sam3_ros.ros.parameters.configuration import NodeConfiguration
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 

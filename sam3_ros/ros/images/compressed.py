@@ -1,8 +1,8 @@
 """A sensor_msgs/CompressedImage to an RGB array.
 
-OpenCV fills what is missing of a cut JPEG with grey and says nothing, so the file is walked to
-its end marker first. Damage inside an entropy-coded scan that leaves the markers whole cannot be
-told from a picture and is not detected.
+OpenCV fills the missing part of a truncated JPEG with grey and reports nothing, so the file is
+searched for its end marker first. Damage inside an entropy-coded scan that leaves the markers whole
+is not detected.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from sam3_ros.core.errors import ImageError
-from sam3_ros.ros.images.pixel_rows import Pixels
+from sam3_ros.ros.images.messages import Pixels
 
 _JPEG_START, _JPEG_END, _JPEG_SCAN, _JPEG_FILL = b"\xff\xd8", 0xD9, 0xDA, 0xFF
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
@@ -30,9 +30,9 @@ class CompressedImageMessage(Protocol):
 
 
 def decode_compressed(message: CompressedImageMessage) -> Pixels:
-    """uint8 [H, W, 3], RGB, of a JPEG or PNG; EXIF orientation is not applied.
+    """Decode a JPEG or PNG to uint8 [H, W, 3], RGB; EXIF orientation is not applied.
 
-    Raises ImageError for anything else and for a file that is cut.
+    Raises ImageError for anything else and for a truncated file.
     """
     data = bytes(message.data)
     if "compressedDepth" in message.format:
@@ -75,12 +75,12 @@ def _require_whole_jpeg(data: bytes) -> None:
             position = found.start() if found else len(data)
     raise ImageError(
         f"expected a whole JPEG, got {len(data)} bytes without the end marker: the image was cut "
-        "on its way or the camera sends damaged files"
+        "off on its way, or the camera sends damaged files"
     )
 
 
 def _marker_at(data: bytes, position: int) -> int | None:
-    """The marker's second byte; None where the data ends or no marker stands."""
+    """Return the marker's second byte; None at the end of the data or where there is no marker."""
     if position + 1 >= len(data) or data[position] != 0xFF:
         return None
     return data[position + 1]

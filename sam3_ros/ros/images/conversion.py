@@ -1,23 +1,56 @@
-"""A camera's message to an RGB array: by cv_bridge where ROS brings it, by our own elsewhere."""
+"""A sensor_msgs/Image to an RGB array: by cv_bridge where it works, by our own code elsewhere."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from sam3_ros.ros.images.pixel_rows import ImageMessage, Pixels, eight_bit_pixels, layout_of
+from sam3_ros.core.errors import ImageError
+from sam3_ros.ros.images.messages import (
+    ImageMessage,
+    Pixels,
+    eight_bit_pixels,
+    image_message,
+    layout_of,
+)
+
+# ROS 1 ended at 1.16; ROS 2 began at 2.0.
+_FIRST_ROS_2_MAJOR = 2
 
 
 class ImageConverter(Protocol):
-    """Both implementations are held to the same tests."""
+    """What OwnConverter and CvBridgeConverter have in common; the same tests hold for both."""
 
     name: str
 
     def to_rgb(self, message: ImageMessage) -> Pixels:
-        """uint8 [H, W, 3], RGB; may share memory with the message. Raises ImageError."""
+        """Return uint8 [H, W, 3], RGB; may share memory with the message. Raises ImageError."""
         ...
+
+
+@dataclass(frozen=True)
+class ConverterChoice:
+    """The converter to use."""
+
+    converter: ImageConverter
+    #: Empty if it is cv_bridge.
+    why_not_cv_bridge: str
+
+
+class CvBridgeUnavailableError(ImportError):
+    """There is no cv_bridge that can be used here; the message says why."""
+
+
+def choose_converter() -> ConverterChoice:
+    """Return cv_bridge where it works, our own converter elsewhere."""
+    try:
+        return ConverterChoice(CvBridgeConverter(), "")
+    except CvBridgeUnavailableError as reason:
+        return ConverterChoice(OwnConverter(), str(reason))
 
 
 # YUV is BT.601 with limited range, as cameras send it.
@@ -36,13 +69,68 @@ _TO_RGB = {
 
 
 class OwnConverter:
-    """OpenCV on a view of the message's bytes; nothing is copied before the colours are."""
+    """OpenCV on a view of the message's bytes, without a copy before the colour conversion."""
 
     name = "own"
 
     def to_rgb(self, message: ImageMessage) -> Pixels:
+        """Convert as ImageConverter says."""
         pixels = eight_bit_pixels(message)
         encoding = layout_of(message.encoding).eight_bit_encoding
         if encoding == "rgb8":
             return pixels
         return np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
+
+
+class CvBridgeConverter:
+    """cv_bridge for the colours.
+
+    Rows are packed, in native byte order and 8 bits before it sees them: some versions lose the
+    image's width in padded rows, and break on big-endian data with numpy 2.
+    """
+
+    name = "cv_bridge"
+
+    def __init__(self) -> None:
+        """Raises CvBridgeUnavailableError."""
+        self._module = import_ros_2_cv_bridge()
+        self._bridge = self._module.CvBridge()
+        self._require_that_it_converts()
+
+    def to_rgb(self, message: ImageMessage) -> Pixels:
+        """Convert as ImageConverter says."""
+        pixels = np.ascontiguousarray(eight_bit_pixels(message))
+        packed = image_message(pixels, layout_of(message.encoding).eight_bit_encoding)
+        try:
+            return np.asarray(self._bridge.imgmsg_to_cv2(packed, "rgb8"), np.uint8)
+        except self._module.CvBridgeError as error:
+            raise ImageError(f"cv_bridge cannot read {message.encoding}: {error}") from error
+
+    def _require_that_it_converts(self) -> None:
+        # It loads its C++ part, built for a certain numpy and OpenCV, only when it converts.
+        bgr = np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8)
+        try:
+            rgb = self.to_rgb(image_message(bgr, "bgr8"))
+        except Exception as error:
+            raise CvBridgeUnavailableError(
+                f"it cannot convert an image: {type(error).__name__}: {error}"
+            ) from error
+        if not np.array_equal(rgb, bgr[:, :, ::-1]):
+            raise CvBridgeUnavailableError("it mixes up the colours of an image")
+
+
+def import_ros_2_cv_bridge() -> Any:
+    """Return the cv_bridge module of a ROS 2 install. Raises CvBridgeUnavailableError."""
+    try:
+        version = metadata.version("cv-bridge")
+    except metadata.PackageNotFoundError:
+        version = ""  # some builds register no version; the import decides
+    if version and int(version.split(".")[0]) < _FIRST_ROS_2_MAJOR:
+        raise CvBridgeUnavailableError(
+            f"cv_bridge {version} is the one of ROS 1: pip uninstall cv-bridge, and install "
+            "ros-$ROS_DISTRO-cv-bridge where ROS comes from apt"
+        )
+    try:
+        return import_module("cv_bridge")
+    except Exception as error:  # built for another numpy or OpenCV, it can raise anything
+        raise CvBridgeUnavailableError(f"{type(error).__name__}: {error}") from error

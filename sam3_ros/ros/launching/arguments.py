@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from sam3_ros.ros.parameters.parameters import SPECS, configuration
-from sam3_ros.ros.parameters.spec import ParameterError, ParameterSpec
+from sam3_ros.ros.parameters.configuration import configuration
+from sam3_ros.ros.parameters.specs import SPECS, ParameterError, ParameterSpec
 from sam3_ros.ros.prompts.entries import is_yaml
 
 # Files of config/presets.

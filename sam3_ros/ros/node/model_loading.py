@@ -21,8 +21,8 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.process import signals_end_at_once
-from sam3_ros.ros.parameters.parameters import NodeConfiguration
-from sam3_ros.ros.parameters.spec import ParameterError
+from sam3_ros.ros.parameters.configuration import NodeConfiguration
+from sam3_ros.ros.parameters.specs import ParameterError
 
 NOT_JUDGED = "not needed: fp32 on the CPU"
 _CORE_LOG = logging.getLogger("sam3_ros.core")

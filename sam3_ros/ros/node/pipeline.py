@@ -25,8 +25,8 @@ from sam3_ros.ros.frames.report import CameraReport, PipelineReport
 from sam3_ros.ros.frames.seen import FramesSeen
 from sam3_ros.ros.frames.work import CameraMessage
 from sam3_ros.ros.frames.worker import InferenceWorker
-from sam3_ros.ros.images.cv_bridge import choose_converter
-from sam3_ros.ros.parameters.parameters import NodeConfiguration
+from sam3_ros.ros.images.conversion import choose_converter
+from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.inbox import PromptInbox
 from sam3_ros.ros.prompts.rules import PromptRules
@@ -212,7 +212,7 @@ class Pipeline:
 
     def _publish_labels(self) -> None:
         for outputs in self._outputs.values():
-            outputs.tell_labels()
+            outputs.publish_labels()
 
     def _refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
         self.inbox.refuse(header, active.prompt.id, reason, camera or active.camera or "")

@@ -18,9 +18,10 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.ros.answers.outputs import Answer, Outputs
+from sam3_ros.ros.answers.messages import Answer
+from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.parameters.parameters import configuration
+from sam3_ros.ros.parameters.configuration import configuration
 
 
 def unheeded(_message: object) -> None:

@@ -26,9 +26,9 @@ from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
 from sam3_ros.ros.frames.work import Clicks, Frame
-from sam3_ros.ros.images.cv_bridge import choose_converter
+from sam3_ros.ros.images.conversion import choose_converter
 from sam3_ros.ros.images.messages import image_message
-from sam3_ros.ros.parameters.parameters import configuration
+from sam3_ros.ros.parameters.configuration import configuration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.requests import PromptRequest, Source
 

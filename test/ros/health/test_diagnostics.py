@@ -13,7 +13,7 @@ from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import MemoryUse, memory_use
 from sam3_ros.ros.health.topic import LevelLog
-from sam3_ros.ros.parameters.parameters import configuration
+from sam3_ros.ros.parameters.configuration import configuration
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 

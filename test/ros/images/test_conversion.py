@@ -12,15 +12,15 @@ import pytest
 from sensor_msgs.msg import Image
 
 from sam3_ros.core.errors import ImageError
-from sam3_ros.ros.images import cv_bridge as cv_bridge_conversion
-from sam3_ros.ros.images.conversion import OwnConverter
-from sam3_ros.ros.images.cv_bridge import (
+from sam3_ros.ros.images import conversion
+from sam3_ros.ros.images.conversion import (
     CvBridgeConverter,
     CvBridgeUnavailableError,
+    OwnConverter,
     choose_converter,
     import_ros_2_cv_bridge,
 )
-from sam3_ros.ros.images.pixel_rows import LAYOUTS
+from sam3_ros.ros.images.messages import LAYOUTS
 
 HEIGHT, WIDTH = 16, 24
 
@@ -173,7 +173,7 @@ def test_as_is_is_not_copied():
 
 
 def test_the_ros_1_cv_bridge_is_refused(monkeypatch):
-    monkeypatch.setattr(cv_bridge_conversion.metadata, "version", lambda _: "1.13.0.post0")
+    monkeypatch.setattr(conversion.metadata, "version", lambda _: "1.13.0.post0")
     with pytest.raises(CvBridgeUnavailableError, match="the one of ROS 1"):
         import_ros_2_cv_bridge()
     assert choose_converter().converter.name == "own"
@@ -188,7 +188,7 @@ def test_a_cv_bridge_that_imports_but_cannot_convert_is_not_chosen(monkeypatch):
             raise ImportError("numpy.core.multiarray failed to import")
 
     module = SimpleNamespace(CvBridge=Bridge, CvBridgeError=TypeError)
-    monkeypatch.setattr(cv_bridge_conversion, "import_ros_2_cv_bridge", lambda: module)
+    monkeypatch.setattr(conversion, "import_ros_2_cv_bridge", lambda: module)
     choice = choose_converter()
     assert choice.converter.name == "own"
     assert "numpy.core.multiarray failed to import" in choice.why_not_cv_bridge

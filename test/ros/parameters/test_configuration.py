@@ -15,17 +15,16 @@ from rclpy.parameter import Parameter
 from ros_domains import own_domain
 
 from sam3_ros.ros.node.rclpy_internals import parameter_names
-from sam3_ros.ros.parameters.parameters import (
-    DEFAULTS,
-    SPECS,
+from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
     configuration,
     declare_parameters,
     known_values,
     read_configuration,
+    unknown_parameters,
     updated_configuration,
 )
-from sam3_ros.ros.parameters.spec import Changes, ParameterError, unknown_parameters
+from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes, ParameterError
 
 CONFIG = Path(__file__).parents[3] / "config" / "segmentation.yaml"
 

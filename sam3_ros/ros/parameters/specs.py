@@ -1,0 +1,239 @@
+"""What each parameter of the node is: its default, its meaning, which values it takes and when.
+
+config/segmentation.yaml lists them for people; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+from sam3_ros.core.backends import BACKENDS
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.precision.repair import ON_FAILURE
+
+
+class ParameterError(Sam3RosError, ValueError):
+    """A value that a parameter may not have, or not now."""
+
+
+class Changes(Enum):
+    """When a parameter may be set."""
+
+    ANY_TIME = "any time"
+    UNCONFIGURED = "while the node is unconfigured"
+    AT_START = "only when the node starts"
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter."""
+
+    name: str
+    default: bool | int | float | str | tuple[str, ...]
+    description: str
+    changes: Changes = Changes.UNCONFIGURED
+    #: The strings that it, or each of its strings, may be; empty for any.
+    choices: tuple[str, ...] = ()
+    #: The least and the greatest number.
+    limits: tuple[float, float] | None = None
+
+    def check(self, value: object) -> None:
+        """Raise ParameterError for a value of another type or outside of what is allowed."""
+        if type(value) is not type(self.default):
+            raise ParameterError(
+                f"parameter '{self.name}' expects {type(self.default).__name__}, got {value!r}"
+            )
+        for each in value if isinstance(value, tuple) else (value,):
+            is_blank = isinstance(value, tuple) and not each  # what rclpy makes of an empty list
+            if self.choices and each not in self.choices and not is_blank:
+                raise ParameterError(
+                    f"parameter '{self.name}' is {self._of_choices()}; got {each!r}"
+                )
+        if isinstance(value, (int, float)) and self.limits is not None:
+            low, high = self.limits
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ParameterError(
+                    f"parameter '{self.name}' lies in {low:g}..{high:g}; got {value}"
+                )
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return what rclpy declares the parameter with."""
+        descriptor = ParameterDescriptor(
+            description=self.description,
+            read_only=self.changes is Changes.AT_START,
+            additional_constraints=self.constraints(),
+        )
+        if self.limits is not None:
+            low, high = self.limits
+            if isinstance(self.default, float):
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=low, to_value=high)
+                ]
+            else:
+                descriptor.integer_range = [
+                    IntegerRange(from_value=int(low), to_value=int(high), step=1)
+                ]
+        return descriptor
+
+    def constraints(self) -> str:
+        """Return in words what a descriptor has no field for."""
+        choices = f"{self._of_choices()}; " if self.choices else ""
+        return f"{choices}may change {self.changes.value}"
+
+    def _of_choices(self) -> str:
+        number = "some" if isinstance(self.default, tuple) else "one"
+        return f"{number} of {', '.join(self.choices)}"
+
+
+OUTPUTS = (
+    "mask", "confidence", "label_info", "detections", "scores", "segments", "overlay",
+    "debug/timing",
+)  # fmt: skip
+SPECS: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        "bundle", "tabletop", "The model: the name of an embedded bundle, or a bundle's folder."
+    ),
+    ParameterSpec(
+        "backend", "cpu", "What runs the model; one that is missing is an error, never replaced.",
+        choices=BACKENDS,
+    ),
+    ParameterSpec(
+        "precision", "fp32", "Which of the bundle's files to run, for example fp32 or fp16."
+    ),
+    ParameterSpec(
+        "machine_profile", "",
+        "File that sam3-ros tune wrote for this bundle and machine, in place of backend and "
+        "precision; empty for none.",
+    ),
+    ParameterSpec(
+        "on_precision_failure", "refuse",
+        "Where backend or precision do not answer as fp32 on the CPU does: refuse to configure, or "
+        "run the blamed stages in fp32 on the CPU.",
+        choices=ON_FAILURE,
+    ),
+    ParameterSpec(
+        "threads", 0,
+        "Threads of the model on the CPU; 0 takes one for each core, or what the machine profile "
+        "has. Images are resized by OpenCV's threads, one for each core.",
+        limits=(0, 256),
+    ),
+    ParameterSpec(
+        "device_id", 0, "Which GPU, where there are several.",
+        limits=(0, 63),
+    ),
+    ParameterSpec(
+        "cuda_graphs", False,
+        "On a GPU: record what runs in the same shapes again, and replay it in one launch.",
+    ),
+    ParameterSpec(
+        "engine_cache", "",
+        "Folder for engines that a backend builds; empty is the user's cache folder, "
+        "none keeps nothing.",
+    ),
+    ParameterSpec(
+        "cameras", ("",),
+        "Names of several cameras; each has its own topics, such as front/image and ~/front/mask.",
+    ),
+    ParameterSpec(
+        "image_transport", "raw", "Subscribe to image (raw) or to image/compressed (compressed).",
+        choices=("raw", "compressed"),
+    ),
+    ParameterSpec(
+        "image_reliability", "best_effort",
+        "Of the image subscription; reliable needs a camera driver that publishes reliably.",
+        choices=("best_effort", "reliable"),
+    ),
+    ParameterSpec(
+        "prompts", ("",),
+        "Texts and prompts in YAML, such as {point: [320, 240], sticky: true}, to ask from the "
+        "start; setting it replaces them and the texts in use.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
+        "score_threshold", 0.0, "Least score of a text's answers; 0 takes the bundle's own.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "mask_encoding", "mono8", "~/mask has a value per prompt (mono8) or per object (mono16).",
+        Changes.ANY_TIME, choices=("mono8", "mono16"),
+    ),
+    ParameterSpec(
+        "click_frames", 1,
+        "Answered frames that a click or box from ~/prompt/point or ~/prompt/box lasts; "
+        "0 keeps it until it is replaced.",
+        Changes.ANY_TIME, limits=(0, 1_000_000),
+    ),
+    ParameterSpec(
+        "sticky_clicks", False,
+        "Follow what a click or box from ~/prompt/point or ~/prompt/box has marked, frame by "
+        "frame.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
+        "sticky_least_score", 0.5,
+        "A followed object whose score falls below is lost, and its prompt dropped.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "outputs", OUTPUTS, "The topics that are worked for, while they have a subscriber.",
+        Changes.ANY_TIME, choices=OUTPUTS,
+    ),
+    ParameterSpec(
+        "max_rate", 0.0, "Most frames of a camera that are answered in a second; 0 sets no limit.",
+        Changes.ANY_TIME, limits=(0.0, 1000.0),
+    ),
+    ParameterSpec(
+        "frame_memory", 8,
+        "Frames of each camera that are kept, so that a click can name one by its stamp.",
+        Changes.ANY_TIME, limits=(1, 1000),
+    ),
+    ParameterSpec(
+        "frame_memory_mb", 1024,
+        "MiB that the kept frames may take together; the newest of each camera always stays.",
+        Changes.ANY_TIME, limits=(0, 1_000_000),
+    ),
+    ParameterSpec(
+        "latency_warn_ms", 0.0, "p95 camera to mask above which /diagnostics warns; 0 never does.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "latency_error_ms", 0.0, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "silence_warn_s", 2.0,
+        "Seconds without an image of a camera after which /diagnostics warns; 0 never does.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "silence_error_s", 10.0, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
+    ),
+    ParameterSpec(
+        "failed_warn", 0.0,
+        "Share of the frames since the last message that could not be answered, above which "
+        "/diagnostics warns.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "failed_error", 0.5, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "autostart", True, "Configure and activate at the start, without a lifecycle manager.",
+        Changes.AT_START,
+    ),
+    ParameterSpec(
+        "build_only", False, "Load the model, building what its backend builds, and end.",
+        Changes.AT_START,
+    ),
+    ParameterSpec(
+        "diagnostics_period", 1.0, "Seconds between two messages on /diagnostics.",
+        Changes.AT_START, limits=(0.1, 60.0),
+    ),
+)  # fmt: skip
+DEFAULTS = {spec.name: spec.default for spec in SPECS}

@@ -294,7 +294,7 @@ def test_tokens_see_both_ways_in_mobileclip_and_only_back_in_sam3() -> None:
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_a_longer_position_table_is_cut_not_interpolated(kind: str) -> None:
-    long = build_text(SMALL[kind].reading(5)).eval()
+    long = build_text(SMALL[kind].with_context_length(5)).eval()
     short = filled(replace(SMALL[kind], context_length=5, positions=5))
     rows = torch.cat([short.positions.detach(), torch.ones_like(short.positions)[..., :3, :]], -2)
     long.load_state_dict(short.state_dict() | {"positions": rows})
@@ -324,7 +324,7 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ExportError, match="no text encoder 'mobileclip-s9'; there are: mobileclip"):
         text_architecture("mobileclip-s9", 16)
     with pytest.raises(ExportError, match="2 to 16, the length of its position table"):
-        text_architecture("mobileclip-s0", 16).reading(32)
+        text_architecture("mobileclip-s0", 16).with_context_length(32)
     with pytest.raises(ExportError, match="multiple of 64"):
         TextArchitecture("odd", 100, 1, 128, 8, 8)
     with pytest.raises(CheckpointError, match=r"position table.*found 1 tensors"):

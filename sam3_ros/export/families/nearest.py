@@ -1,4 +1,4 @@
-"""Sizes read from a checkpoint, also where the tensor that shows a size is damaged."""
+"""The sizes or the variant of a checkpoint, even where some of its tensors are damaged."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def nearest_sizes(
     published: Sizes,
     build: Callable[[Sizes], Mapping[str, StageModule]],
 ) -> Sizes:
-    """What `read` finds, or the published sizes where more of the tensors fit those.
+    """Return what `read` finds, or the published sizes where more of the tensors fit those.
 
-    So a tensor that is missing or transposed is named by the loader, and does not make every other
-    one look wrong. build: the stages of these sizes. Raises CheckpointError of `read` where the
-    published sizes do not fit either.
+    So the loader can name a tensor that is missing or transposed, and it does not make every other
+    one look wrong. build: makes the stages of given sizes. Raises CheckpointError of `read` where
+    the published sizes do not fit either.
     """
     try:
         found = read(shapes)
@@ -43,11 +43,11 @@ def nearest_sizes(
 def _likeness(
     build: Callable[[Sizes], Mapping[str, StageModule]], sizes: Sizes, shapes: Shapes
 ) -> float:
-    """Which part of the stages' tensors have the checkpoint's shapes, in [0, 1]."""
+    """Return the share of the stages' tensors that have the checkpoint's shapes, in [0, 1]."""
     try:
         with torch.device("meta"):
             stages = build(sizes)
-    except (ValueError, RuntimeError):  # sizes of a damaged tensor, of which nothing can be made
+    except (ValueError, RuntimeError):  # sizes from a damaged tensor, which no stage can have
         return 0.0
     network = Network(stages, dict.fromkeys(stages, PARTS))
     own = network.state_dict()
@@ -65,7 +65,7 @@ def _likeness(
 def nearest_variant(
     shapes: Shapes, networks: Mapping[str, Network], unneeded: Iterable[Unneeded], family: str
 ) -> str:
-    """The variant that has most tensors, by name and shape, in common with the checkpoint.
+    """Return the variant that has most tensors, by name and shape, in common with the checkpoint.
 
     networks: one per variant, on any device. Raises CheckpointError where even the nearest shares
     less than ALIKE of all the names in either.
@@ -78,10 +78,10 @@ def nearest_variant(
     best = max(likeness, key=lambda variant: likeness[variant])
     if likeness[best] < ALIKE:
         raise CheckpointError(
-            f"not a checkpoint of {family} ({', '.join(networks)}): the nearest is {best}, and the "
+            f"not a checkpoint of {family} ({', '.join(networks)}): the nearest is {best}; the "
             f"file has {shared[best]} of its {len(wanted[best])} tensors and "
-            f"{len(found.keys() - wanted[best].keys())} others; `sam3-ros inspect` shows what it "
-            f"holds"
+            f"{len(found.keys() - wanted[best].keys())} others; `sam3-ros inspect` shows its "
+            f"contents"
         )
     return best
 
@@ -91,7 +91,7 @@ def _counts(name: str, unneeded: tuple[Unneeded, ...]) -> bool:
 
 
 def _original_shapes(network: Network) -> dict[str, tuple[int, ...]]:
-    """Shapes by the original's names, of a network that packs none of them."""
+    """Return shapes by the original's names, of a network that packs none of them."""
     own = network.state_dict()
     return {b.originals[0]: tuple(own[b.targets[0]].shape) for b in network.bindings()}
 

@@ -1,6 +1,6 @@
-"""Families that answer clicks and boxes alone: SAM 1's decoder behind another image encoder.
+"""Families that take only clicks and boxes: SAM 1's decoder behind another image encoder.
 
-Preparing images and clicks is SAM's (segment-anything, predictor.py), in all of them the same.
+Images and clicks are prepared as in SAM (segment-anything, predictor.py), in all of them the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sam3_ros.export.stage import StageModule
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-#: A picture of one cell says nothing about places.
+#: Smallest input size, in steps: a grid of one cell has no positions.
 LEAST_STEPS = 2
 
 
@@ -41,28 +41,29 @@ class ImageEncoderSizes(Protocol):
         """Input sizes are multiples of this, px."""
 
     def grid(self, input_size: int, /) -> int:
-        """Side of its answer, in cells."""
+        """Return the side of its output, in cells."""
 
     def build(self, input_size: int) -> StageModule:
-        """Stage `image`, its weights not filled."""
+        """Return stage `image`, its weights not filled."""
 
 
 @dataclass(frozen=True)
 class PointArchitecture:
-    """Every size of a variant. input_size: what it was trained at, px."""
+    """Every size of a variant."""
 
     variant: str
     image: ImageEncoderSizes
     decoder: SamDecoderSizes
+    #: What it was trained at, px.
     input_size: int
 
 
 @dataclass(frozen=True)
 class PointFamily:
-    """A family of point models; see Family for what its members mean.
+    """A family of point models; see Family for its members.
 
-    Input sizes may change: clicks stay in the prompt space of 1024 px and are embedded by the place
-    they have in the picture, as are the cells of whatever grid the encoder answers with.
+    The input size may change: clicks stay in the prompt space of 1024 px and are embedded by their
+    position relative to the picture, as are the cells of whatever grid the encoder has.
     """
 
     name: str
@@ -79,24 +80,24 @@ class PointFamily:
         return tuple(architecture.variant for architecture in self.architectures)
 
     def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> PointArchitecture:  # noqa: ARG002
-        """The variant whose tensors the checkpoint has. Raises CheckpointError."""
+        """Return the variant whose tensors the checkpoint has. Raises CheckpointError."""
         with torch.device("meta"):
             networks = {a.variant: self.build(a, a.input_size) for a in self.architectures}
         return self.architecture(nearest_variant(shapes, networks, self.unneeded, self.title))
 
     def architecture(self, variant: str) -> PointArchitecture:
-        """The real sizes of a variant. Raises ExportError."""
+        """Return the real sizes of a variant. Raises ExportError."""
         for architecture in self.architectures:
             if architecture.variant == variant:
                 return architecture
         raise ExportError(f"{self.title} has no variant {variant!r}: {', '.join(self.variants)}")
 
     def default_input_size(self, architecture: PointArchitecture) -> int:
-        """What the variant was trained at, px."""
+        """Return the input size that the variant was trained at, px."""
         return architecture.input_size
 
     def build(self, architecture: PointArchitecture, input_size: int) -> Network:
-        """Stages image, prompt_encoder and mask_decoder, their weights not filled."""
+        """Return stages image, prompt_encoder and mask_decoder, their weights not filled."""
         grid = _grid(architecture, input_size)
         stages: Mapping[str, StageModule] = {
             "image": architecture.image.build(input_size),
@@ -106,7 +107,7 @@ class PointFamily:
         return Network(stages, dict.fromkeys(stages, self.parts)).eval()
 
     def settings(self, architecture: PointArchitecture, input_size: int) -> ModelSettings:
-        """How SAM prepares images and clicks, and chooses among its masks."""
+        """Return how SAM prepares images and clicks, and chooses among its masks."""
         mask = MASK_SCALE * _grid(architecture, input_size)
         preprocessing = Preprocessing(
             input_size,
@@ -132,7 +133,7 @@ def _grid(architecture: PointArchitecture, input_size: int) -> int:
     step = architecture.image.step
     if input_size % step or input_size < LEAST_STEPS * step:
         raise ExportError(
-            f"an input size of {input_size} px: {architecture.variant} takes multiples of {step} "
-            f"from {LEAST_STEPS * step} on; it was trained at {architecture.input_size}"
+            f"an input size of {input_size} px: {architecture.variant} takes multiples of {step}, "
+            f"at least {LEAST_STEPS * step}; it was trained at {architecture.input_size}"
         )
     return architecture.image.grid(input_size)

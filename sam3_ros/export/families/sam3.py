@@ -1,4 +1,10 @@
-"""SAM 3 (facebookresearch/sam3), and SAM3-LiteText, which has another text encoder."""
+"""SAM 3 and the families derived from it, with the components that `sam3-ros inspect` shows.
+
+SAM 3 (facebookresearch/sam3) includes SAM3-LiteText, which has another text encoder. EfficientSAM3
+(SimonZeng7108/efficientsam3) is SAM 3 with a small image and text encoder.
+
+A component name with a slash is a part of the component before it: "tracker / mask decoder".
+"""
 
 from __future__ import annotations
 
@@ -61,7 +67,7 @@ CONTEXTS = (77, 32, 16)
 
 TEACHER = Unneeded(
     r"detector\.backbone\.vision_backbone\.trunk\.(?!model\.).*",
-    "SAM 3's own ViT, which the image encoder learned from; published files still carry it",
+    "SAM 3's own ViT, which the image encoder was trained on; published files still contain it",
     training_only=True,
 )
 
@@ -72,7 +78,7 @@ EFFICIENTSAM3 = Sam3Family(
     trunks=TRUNKS,
     texts=(
         *((text, CONTEXTS) for text in ("mobileclip-s1", "mobileclip-s0", "mobileclip2-l")),
-        ("sam3", (32,)),  # of the first published files, whose image encoder alone is small
+        ("sam3", (32,)),  # the first published files, where only the image encoder is small
     ),
     has_student=True,
     unneeded=(*UNNEEDED, TEACHER),

@@ -1,4 +1,6 @@
-"""The Family of SAM 3 and what descends from it: an image encoder, a text encoder, one network."""
+"""The Family of SAM 3 and of models derived from it: image encoder, text encoder, one common
+network.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +45,16 @@ class Sam3Architecture:
 
 @dataclass(frozen=True)
 class Sam3Family:
-    """See Family for what its members mean.
-
-    trunks: the image encoders of the family. texts: text encoders with the context lengths that
-    there are checkpoints of. has_student: the image encoder imitates SAM 3's, below its name.
-    """
+    """SAM 3 or a family derived from it; see Family for the other members."""
 
     name: str
     title: str
     licence: str
+    #: The image encoders of the family.
     trunks: tuple[TrunkArchitecture, ...]
+    #: Text encoders, with the context lengths of published checkpoints.
     texts: tuple[tuple[str, tuple[int, ...]], ...]
+    #: The image encoder imitates SAM 3's, and its tensors are named below STUDENT.
     has_student: bool
     unneeded: tuple[Unneeded, ...]
     components: tuple[Component, ...]
@@ -70,7 +71,7 @@ class Sam3Family:
         )
 
     def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> Sam3Architecture:
-        """Every size from the tensors, a shorter context from the notes.
+        """Return every size from the tensors, a shorter context from the notes.
 
         Raises CheckpointError for another family's checkpoint.
         """
@@ -78,17 +79,17 @@ class Sam3Family:
         if student is not self.has_student:
             came, other = ("tensors", "efficientsam3") if student else ("no tensor", "sam3")
             raise CheckpointError(
-                f"the file has {came} below {STUDENT}, so it is no checkpoint of {self.title}; "
+                f"the file has {came} below {STUDENT}, so it is not a checkpoint of {self.title}; "
                 f"try the family {other}"
             )
         trunk = recognise_trunk(shapes, self.trunks)
         common = CommonSizes.from_shapes(shapes)
-        if (told := context_told(notes)) is not None:
-            common = replace(common, text=common.text.reading(told))
+        if (context := context_from_notes(notes)) is not None:
+            common = replace(common, text=common.text.with_context_length(context))
         return Sam3Architecture(trunk, common)
 
     def architecture(self, variant: str) -> Sam3Architecture:
-        """The real sizes. Raises ExportError for a name that is not in `variants`."""
+        """Return the real sizes. Raises ExportError for a name that is not in `variants`."""
         if variant not in self.variants:
             texts = ", ".join(
                 f"{text}@{'|'.join(map(str, contexts))}" for text, contexts in self.texts
@@ -104,24 +105,27 @@ class Sam3Family:
         return Sam3Architecture(trunk, CommonSizes(text_architecture(text, int(context))))
 
     def default_input_size(self, architecture: Sam3Architecture) -> int:  # noqa: ARG002
-        """px; the same for all."""
+        """Return the input size in px; the same for all."""
         return INPUT_SIZE
 
     def build(self, architecture: Sam3Architecture, input_size: int) -> Network:
-        """Raises ExportError for an input size that the image encoder cannot take."""
+        """Return the network. Raises ExportError for an input size that the image encoder cannot
+        take.
+        """
         trunk = build_trunk(architecture.trunk, input_size)
         return build_network(trunk, architecture.common, input_size)
 
     def settings(self, architecture: Sam3Architecture, input_size: int) -> ModelSettings:
-        """How the original prepares images and chooses among masks."""
+        """Return how the original prepares images and chooses among masks."""
         return model_settings(architecture.common, input_size)
 
 
-def context_told(notes: Notes) -> int | None:
-    """How many tokens the text encoder reads, where a checkpoint says so beside its tensors.
+def context_from_notes(notes: Notes) -> int | None:
+    """Return how many tokens the text encoder reads, where a checkpoint says so beside its tensors.
 
-    Some were trained with 16 and hold a table of 77 rows, which the original's code cuts to what it
-    is told. They say it in their metadata, or as their authors do in the name: ..._ctx16.pt.
+    Some were trained with 16 and hold a table of 77 rows, which the original's code cuts to the
+    length that it is given. Such a file has the length in its metadata or, by its authors'
+    convention, in its name: ..._ctx16.pt.
     """
     for name in (CONTEXT_NOTE, f"meta.{CONTEXT_NOTE}"):
         if str(notes.get(name, "")).isdecimal():

@@ -1,4 +1,4 @@
-"""The network that SAM 3 and EfficientSAM3 share: they differ in image and text encoder alone."""
+"""The network that SAM 3 and EfficientSAM3 share: they differ only in image and text encoder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from sam3_ros.export.stage import StageModule
 INPUT_SIZE = 1008
 GRID = INPUT_SIZE // PATCH
 
-#: What every checkpoint of either family carries and no stage uses.
+#: Tensors in every checkpoint of either family that no stage uses.
 UNNEEDED: tuple[Unneeded, ...] = (
     *detector_neck.UNNEEDED,
     *geometry.UNNEEDED,
@@ -74,7 +74,7 @@ _NEEDED_BY: dict[str, tuple[Part, ...]] = {
 
 @dataclass(frozen=True)
 class CommonSizes:
-    """Sizes of what the families share."""
+    """Sizes of the parts that the families share."""
 
     text: TextArchitecture
     detector: DetectorSizes = field(default_factory=DetectorSizes)
@@ -82,8 +82,10 @@ class CommonSizes:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> CommonSizes:
-        """Read from a checkpoint's tensors. Raises CheckpointError where they are of no network
-        that we know."""
+        """Read the sizes from a checkpoint's tensors.
+
+        Raises CheckpointError where they belong to no known network.
+        """
         return cls(
             recognise_text(shapes),
             nearest_sizes(
@@ -96,7 +98,7 @@ class CommonSizes:
 
 
 def build_network(trunk: StageModule, sizes: CommonSizes, input_size: int) -> Network:
-    """All stages, in the order of computation, for an input of input_size px squared."""
+    """Return all stages, in the order of computation, for an input of input_size px squared."""
     grid = input_size // PATCH
     stages = {
         "image_trunk": trunk,
@@ -134,7 +136,7 @@ def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, StageModule]:
 
 
 def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
-    """As the original prepares its input: resized on uint8 without keeping the aspect."""
+    """Return the original's preparation of input: resized on uint8 without keeping the aspect."""
     half = (0.5, 0.5, 0.5)
     mask_side = MASK_SCALE * (input_size // PATCH)
     return ModelSettings(

@@ -1,1 +1,1 @@
-"""The PyTorch definitions, cut into the stages that become ONNX files."""
+"""The networks of the families, as stages."""

@@ -1,1 +1,1 @@
-"""Networks that outline what a click means: SAM 1's decoder behind small image encoders."""
+"""Networks that segment what a click points at: SAM 1's decoder behind small image encoders."""

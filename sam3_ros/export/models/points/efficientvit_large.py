@@ -1,8 +1,8 @@
 """EfficientViT-SAM's image encoder: a large EfficientViT and a neck over three resolutions.
 
 Cai et al., arXiv 2205.14756; Zhang et al., arXiv 2402.05008. Module names are the original's
-(mit-han-lab/efficientvit), so its tensors need no renaming. The original norms everything, SAM's
-decoder too, with 1e-6.
+(mit-han-lab/efficientvit), so its tensors need no renaming. All norms of the original have an eps
+of 1e-6, those of SAM's decoder too.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 NORM_EPS = 1e-6
 STYLE = replace(LARGE, norm_eps=NORM_EPS)
-#: The first block of a resolution widens by so much more than the others.
-NARROWING_EXPAND = 4
+#: The first block of a resolution widens by this factor more than the others.
+DOWNSAMPLING_EXPAND = 4
 #: How many of the coarsest resolutions the neck joins.
 JOINED = 3
 
@@ -42,39 +42,46 @@ _CONVOLUTIONS = {"res": TwoConvolutions, "fmb": FusedBottleneck, "mb": InvertedB
 
 @dataclass(frozen=True)
 class Resolution:
-    """One resolution of the backbone: channels, the blocks that keep it, their kind and widening.
+    """One resolution of the backbone.
 
-    Another block, not counted, comes first and halves the picture; in the finest it is one
-    convolution. The deep kinds ("mb", "att") norm only the last convolution of a block.
+    Another block, not counted, comes first and halves the picture; in the finest resolution it is
+    one convolution. The deep kinds ("mb", "att") have a norm only after the last convolution of a
+    block.
     """
 
+    #: Channels.
     width: int
+    #: Blocks that keep the resolution.
     depth: int
+    #: Their kind.
     kind: Kind
+    #: How much wider they are inside.
     expand: float
 
     @property
     def fewer_norms(self) -> bool:
-        """Does only the last convolution of a block have a norm?"""
+        """Whether only the last convolution of a block has a norm."""
         return self.kind in ("mb", "att")
 
 
 @dataclass(frozen=True)
 class EfficientVitSamSizes:
-    """Every size of the image encoder.
+    """Every size of the image encoder."""
 
-    resolutions: strides 2, 4, 8 ...; head: channels of an attention head; kernel: of the second
-    scale of attention; the neck's width, blocks and widening; cells: side of the answer, to
-    which the neck scales whatever the input's size.
-    """
-
+    #: Strides 2, 4, 8 ...
     resolutions: tuple[Resolution, ...]
+    #: Of the second scale of attention.
     kernel: int
+    #: Blocks of the neck.
     neck_depth: int
+    #: How much wider they are inside.
     neck_expand: float
+    #: Channels of an attention head.
     head: int = 32
     neck_width: int = 256
+    #: Of the output.
     channels: int = 256
+    #: Side of the output, to which the neck resizes whatever the input's size.
     cells: int = 64
 
     def __post_init__(self) -> None:
@@ -87,24 +94,24 @@ class EfficientVitSamSizes:
         return int(2 ** len(self.resolutions))
 
     def grid(self, _input_size: int, /) -> int:
-        """Side of the answer, in cells: the same for all input sizes."""
+        """Return the side of the output, in cells: the same for all input sizes."""
         return self.cells
 
     def build(self, input_size: int) -> StageModule:
-        """Stage `image`, its weights not filled."""
+        """Return stage `image`, its weights not filled."""
         return EfficientVitSamImage(self, input_size)
 
 
 class LargeBackbone(nn.Module):
-    """[B, 3, h, w] -> the features of every resolution, finest first."""
+    """The backbone: [B, 3, h, w] -> the features of every resolution, finest first."""
 
     def __init__(self, sizes: EfficientVitSamSizes) -> None:
         super().__init__()
         first = sizes.resolutions[0]
         stem = ConvLayer(3, first.width, stride=2, style=STYLE)
-        stages = [Operations([stem, *_keeping(first, sizes)])]
+        stages = [Operations([stem, *_blocks(first, sizes)])]
         for finer, here in zip(sizes.resolutions, sizes.resolutions[1:], strict=False):
-            stages.append(Operations([_narrowing(finer.width, here), *_keeping(here, sizes)]))
+            stages.append(Operations([_downsampling(finer.width, here), *_blocks(here, sizes)]))
         self.stages = nn.ModuleList(stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -115,14 +122,14 @@ class LargeBackbone(nn.Module):
         return features
 
 
-def _narrowing(inputs: int, here: Resolution) -> Residual:
+def _downsampling(inputs: int, here: Resolution) -> Residual:
     block = FusedBottleneck if here.kind == "fmb" else InvertedBottleneck
-    expand = here.expand * NARROWING_EXPAND
+    expand = here.expand * DOWNSAMPLING_EXPAND
     main = block(inputs, here.width, 2, expand, STYLE, fewer_norms=here.fewer_norms)
     return Residual(main, keeps_shape=False)
 
 
-def _keeping(here: Resolution, sizes: EfficientVitSamSizes) -> list[nn.Module]:
+def _blocks(here: Resolution, sizes: EfficientVitSamSizes) -> list[nn.Module]:
     return [_block(here, sizes) for _ in range(here.depth)]
 
 
@@ -138,7 +145,7 @@ def _block(here: Resolution, sizes: EfficientVitSamSizes) -> nn.Module:
 
 
 class SamNeck(nn.Module):
-    """Three resolutions, coarsest first, brought to one grid, summed and refined."""
+    """Three resolutions, coarsest first, resized to one grid, summed and refined."""
 
     def __init__(self, sizes: EfficientVitSamSizes) -> None:
         super().__init__()
@@ -167,7 +174,7 @@ class SamNeck(nn.Module):
 
 
 class EfficientVitSamImage(StageModule):
-    """pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,g,g]."""
+    """The image encoder: pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,g,g]."""
 
     outputs: ClassVar[tuple[str, ...]] = ("sam_embed",)
     original_names = SAME_NAMES.under("image_encoder.")

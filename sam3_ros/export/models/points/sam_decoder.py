@@ -1,8 +1,9 @@
 """SAM 1's prompt encoder and mask decoder, on transformers' modules.
 
-Kirillov et al., arXiv 2304.02643. The weights' modules are transformers' (models/sam), the way
-through them is ours: all four masks come out, prompts are a batch, a mask prompt may be absent.
-transformers norms the decoder's tokens with 1e-6; SAM itself, and so MobileSAM, with 1e-5.
+Kirillov et al., arXiv 2304.02643. The modules with weights are transformers' (models/sam), the
+forward pass is ours: all four masks are returned, prompts form a batch, a mask prompt may be
+absent. transformers norms the decoder's tokens with an eps of 1e-6; SAM itself, and so MobileSAM,
+with 1e-5.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from sam3_ros.export.stage import StageModule, TensorInput
 #: Points are given in this frame, px, whatever the size of the encoder's input.
 PROMPT_SPACE = 1024
 MASKS = 4
-#: Side of a mask, prompt or answer, in cells of the image embedding.
+#: Side of a mask, input or output, relative to the grid of the image embedding.
 MASK_SCALE = 4
 
 _POSITIONS = (
@@ -69,32 +70,33 @@ _MASK_DECODER_NAMES = NameRules(
 
 @dataclass(frozen=True)
 class SamDecoderSizes:
-    """Sizes of the decoder. norm_eps: of the token transformer's layer norms, 1e-5 in SAM."""
+    """Sizes of the decoder."""
 
     channels: int = 256
     heads: int = 8
     layers: int = 2
     mlp: int = 2048
     mask_channels: int = 16
+    #: Of the token transformer's layer norms, 1e-5 in SAM.
     norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         if self.channels % (2 * self.heads) or self.channels % 8:
-            raise ValueError(f"{self.channels} channels do not divide among {self.heads} heads")
+            raise ValueError(f"{self.channels} channels cannot be divided among {self.heads} heads")
 
     def vision(self) -> SamVisionConfig:
-        """What transformers' position embedding reads."""
+        """Return the configuration of transformers' position embedding."""
         return SamVisionConfig(num_pos_feats=self.channels // 2)
 
     def prompts(self) -> SamConfig:
-        """What transformers' prompt encoder reads."""
+        """Return the configuration of transformers' prompt encoder."""
         prompts = SamPromptEncoderConfig(
             hidden_size=self.channels, mask_input_channels=self.mask_channels
         )
         return SamConfig(vision_config=self.vision(), prompt_encoder_config=prompts)
 
     def decoder(self) -> SamMaskDecoderConfig:
-        """What transformers' mask decoder reads."""
+        """Return the configuration of transformers' mask decoder."""
         config = SamMaskDecoderConfig(
             hidden_size=self.channels,
             mlp_dim=self.mlp,
@@ -109,7 +111,7 @@ class SamDecoderSizes:
 
 
 class PromptEncoderStage(StageModule):
-    """Points and a mask as tokens and as a picture.
+    """The prompt encoder: points as tokens, a mask as a feature map.
 
     point_coords f32[P,N,2] px of the prompt space, point_labels int64[P,N] (-1 padding, 0, 1, 2 and
     3 box corners), mask_input f32[P,1,4g,4g] logits, has_mask f32[P] 0 or 1 -> sparse f32[P,N,C],
@@ -151,7 +153,7 @@ class PromptEncoderStage(StageModule):
 
 
 class MaskDecoderStage(StageModule):
-    """Four masks and how good each is, of every prompt about one image.
+    """The mask decoder: four masks and their quality, for every prompt about one image.
 
     sam_embed f32[1,C,g,g], sparse f32[P,T,C], dense f32[P,C,g,g] -> sam_masks f32[P,4,4g,4g] logits
     (mask 0 is the single one), sam_iou f32[P,4].
@@ -193,7 +195,7 @@ class MaskDecoderStage(StageModule):
         return masks, decoder.iou_prediction_head(read[:, 0, 0])
 
     def _positions(self) -> Tensor:
-        """f32[1,C,g,g], the embedding of every cell's centre."""
+        """Return f32[1,C,g,g], the embedding of every cell's centre."""
         return self.shared_embedding(self.cell_centres).permute(2, 0, 1)[None]
 
     def _masks(self, mask_tokens: Tensor, pixels: Tensor) -> Tensor:

@@ -24,9 +24,10 @@ NECK_EPS = 1e-6
 
 @dataclass(frozen=True)
 class TinyVitSamSizes:
-    """Every size of the image encoder. channels: of its answer."""
+    """Every size of the image encoder."""
 
     backbone: TinyVitSizes
+    #: Of the output.
     channels: int = 256
 
     @property
@@ -36,11 +37,11 @@ class TinyVitSamSizes:
         return int(PATCH * 2 ** (narrowings - 1) * self.backbone.last_stride)
 
     def grid(self, input_size: int, /) -> int:
-        """Side of the answer, in cells."""
+        """Return the side of the output, in cells."""
         return input_size // self.step
 
     def build(self, input_size: int) -> StageModule:
-        """Stage `image`, its weights not filled."""
+        """Return stage `image`, its weights not filled."""
         return TinyVitSamImage(self, input_size)
 
 
@@ -54,7 +55,7 @@ def _neck(inputs: int, channels: int) -> nn.Sequential:
 
 
 class TinyVitSamImage(StageModule):
-    """pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,S/16,S/16]."""
+    """The image encoder: pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,S/16,S/16]."""
 
     outputs: ClassVar[tuple[str, ...]] = ("sam_embed",)
     original_names = NameRules(

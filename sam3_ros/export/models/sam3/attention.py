@@ -11,7 +11,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3SinePositionEmbedding
 NEVER = -3e4
 
 
-def attended(valid: Tensor) -> Tensor:
+def additive_mask(valid: Tensor) -> Tensor:
     """bool [P,T], True = valid, as f32 [P,1,1,T] to be added for every head and query."""
     return torch.where(valid, 0.0, NEVER)[:, None, None, :]
 

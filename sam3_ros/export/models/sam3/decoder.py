@@ -16,7 +16,7 @@ from transformers.models.sam3.modeling_sam3 import (
 
 from sam3_ros.export.bindings import NameRules, Rule
 from sam3_ros.export.fills import leading_mask, unit_features
-from sam3_ros.export.models.sam3.attention import attended, grid_positions
+from sam3_ros.export.models.sam3.attention import additive_mask, grid_positions
 from sam3_ros.export.models.sam3.layer_names import attention_rules, perceptron_rules
 from sam3_ros.export.models.sam3.sizes import DECODER, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -99,15 +99,15 @@ class Decoder(StageModule):
                 text_features=prompt,
                 vision_features=memory,
                 vision_pos_encoding=self.positions,
-                text_cross_attn_mask=attended(prompt_mask),
-                vision_cross_attn_mask=self._nearness(boxes),
+                text_cross_attn_mask=additive_mask(prompt_mask),
+                vision_cross_attn_mask=self._box_bias(boxes),
             )
             queries = net.output_layer_norm(tokens[:, 1:])
             boxes = (net.box_head(queries) + inverse_sigmoid(boxes)).sigmoid()
         presence = net.presence_head(net.presence_layer_norm(tokens[:, 0]))
         return queries, boxes, presence
 
-    def _nearness(self, boxes: Tensor) -> Tensor:
+    def _box_bias(self, boxes: Tensor) -> Tensor:
         """What attention adds for where a place lies to a query's box: [P,heads,1+Q,g*g].
 
         The presence token, first, has no box and gets zeros.

@@ -14,7 +14,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3Attention, Sam3DetrEncode
 
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import leading_mask, unit_features
-from sam3_ros.export.models.sam3.attention import attend_in_chunks, attended, grid_positions
+from sam3_ros.export.models.sam3.attention import additive_mask, attend_in_chunks, grid_positions
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
 from sam3_ros.export.models.sam3.sizes import FUSION, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -99,7 +99,7 @@ class Fusion(StageModule):
 
     def forward(self, places: Tensor, prompt: Tensor, prompt_mask: Tensor) -> tuple[Tensor, ...]:
         first, *others = self.layers
-        mask = attended(prompt_mask)
+        mask = additive_mask(prompt_mask)
         places = places.expand(prompt.shape[0], -1, -1)
         read, _ = first.cross_attn(first.layer_norm2(places), prompt, prompt, mask)
         places = places + read

@@ -14,7 +14,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3GeometryEncoder, box_cxcy
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import binary_labels, leading_mask, unit_boxes, unit_features
-from sam3_ros.export.models.sam3.attention import attended, grid_positions
+from sam3_ros.export.models.sam3.attention import additive_mask, grid_positions
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
 from sam3_ros.export.models.sam3.sizes import GEOMETRY, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -82,7 +82,7 @@ class Geometry(StageModule):
         valid = torch.cat([box_mask, box_mask.new_ones(boxes.shape[0], 1)], dim=1)
         places = places.expand(boxes.shape[0], -1, -1)
         for layer in self.encoder.layers:
-            tokens = layer(tokens, places, self.positions, attended(valid))
+            tokens = layer(tokens, places, self.positions, additive_mask(valid))
         return self.encoder.output_layer_norm(tokens), valid
 
     def _tokens(self, boxes: Tensor, labels: Tensor, places: Tensor) -> Tensor:

@@ -110,8 +110,8 @@ class MemoryAttention(StageModule):
         pointers = object_pointers.reshape(-1, self._sizes.memory_width)
         positions = (self._memory_positions(memory_ages), self._pointer_positions(pointer_ages))
         for layer in self.layers:
-            tokens = tokens + self._look_around(layer, tokens)
-            tokens = tokens + self._look_back(layer, tokens, (seen, pointers), positions)
+            tokens = tokens + self._self_attention(layer, tokens)
+            tokens = tokens + self._memory_attention(layer, tokens, (seen, pointers), positions)
             tokens = tokens + layer.linear2(F.relu(layer.linear1(layer.layer_norm3(tokens))))
         tracked = self.norm(tokens).transpose(1, 2)
         return (tracked.unflatten(2, (self._grid, self._grid)),)
@@ -128,12 +128,15 @@ class MemoryAttention(StageModule):
         position = self.obj_ptr_tpos_proj(get_1d_sine_pe(ages, dim=sizes.width))
         return position[:, None].expand(-1, sizes.width // sizes.memory_width, -1).flatten(0, 1)
 
-    def _look_around(self, layer: nn.Module, tokens: Tensor) -> Tensor:
+    def _self_attention(self, layer: nn.Module, tokens: Tensor) -> Tensor:
         attention, tokens = layer.self_attn, layer.layer_norm1(tokens)
-        query, key = self._turned(attention.q_proj(tokens)), self._turned(attention.k_proj(tokens))
+        query, key = (
+            self._rotated(attention.q_proj(tokens)),
+            self._rotated(attention.k_proj(tokens)),
+        )
         return attention.o_proj(_attend(query, key, attention.v_proj(tokens)))
 
-    def _look_back(
+    def _memory_attention(
         self,
         layer: nn.Module,
         tokens: Tensor,
@@ -143,13 +146,13 @@ class MemoryAttention(StageModule):
         """Attention to the grids of the memories, turned by place, and to the pointers, not."""
         attention, tokens = layer.cross_attn_image, layer.layer_norm2(tokens)
         seen, pointers = values
-        seen_key = self._turned(attention.k_proj(seen + positions[0]))
+        seen_key = self._rotated(attention.k_proj(seen + positions[0]))
         pointer_key = attention.k_proj(pointers + positions[1])
         key = torch.cat([seen_key.flatten(0, 1), pointer_key])[None]
         value = attention.v_proj(torch.cat([seen.flatten(0, 1), pointers]))[None]
-        return attention.o_proj(_attend(self._turned(attention.q_proj(tokens)), key, value))
+        return attention.o_proj(_attend(self._rotated(attention.q_proj(tokens)), key, value))
 
-    def _turned(self, tokens: Tensor) -> Tensor:
+    def _rotated(self, tokens: Tensor) -> Tensor:
         """f32[N,g*g,D], each pair of channels turned by an angle that says where it lies."""
         return tokens * self.cosine + rotate_pairwise(tokens) * self.sine
 

@@ -12,7 +12,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3MaskDecoder
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import leading_mask, unit_features
-from sam3_ros.export.models.sam3.attention import attended
+from sam3_ros.export.models.sam3.attention import additive_mask
 from sam3_ros.export.models.sam3.layer_names import attention_rules
 from sam3_ros.export.models.sam3.sizes import SEGMENTATION, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -105,13 +105,13 @@ class Segmentation(StageModule):
         prompt_mask: Tensor,
     ) -> tuple[Tensor, ...]:
         normed = self.head.prompt_cross_attn_norm(memory)
-        read, _ = self.head.prompt_cross_attn(normed, prompt, prompt, attended(prompt_mask))
+        read, _ = self.head.prompt_cross_attn(normed, prompt, prompt, additive_mask(prompt_mask))
         coarse = (memory + read).transpose(1, 2).unflatten(2, (self._grid, self._grid))
         pixels = self.head.pixel_decoder([fpn0, fpn1, coarse])
-        drawn = self._drawn(queries, pixels)
-        return drawn[:, :-1], drawn[:, -1:]
+        logits = self._logits(queries, pixels)
+        return logits[:, :-1], logits[:, -1:]
 
-    def _drawn(self, queries: Tensor, pixels: Tensor) -> Tensor:
+    def _logits(self, queries: Tensor, pixels: Tensor) -> Tensor:
         """f32[P,K+1,4g,4g]: queries times projected pixels, and last the semantic projection.
 
         It is the queries that are projected: they are fewer. The semantic projection is one more

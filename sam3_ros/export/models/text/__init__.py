@@ -1,1 +1,1 @@
-"""Text encoders: token ids to the features that the detector reads."""
+"""Text encoders: from token ids to the features that the detector reads."""

@@ -1,4 +1,4 @@
-"""The sizes of a text encoder, and the encoders that published checkpoints hold."""
+"""What every text encoder takes and gives, its sizes, and the encoders of published checkpoints."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ HEAD_WIDTH = 64
 class TextArchitecture:
     """Every size of a text encoder.
 
-    positions: rows of the checkpoint's position table. context_length: tokens that the encoder
-    reads, at most `positions`; of a longer table the first rows are used, as the original does.
-    convolution: MobileCLIP-S0 begins and ends with a convolutional block; this is the length of
-    its kernels, None where there is no such block. layers: attention layers, so without those two.
-    causal: tokens see only those before them: SAM 3's own encoder.
     Raises ExportError for sizes that do not go together.
     """
 
     name: str
     width: int
+    #: Attention layers; the two convolutional blocks do not count.
     layers: int
     feed_forward: int
+    #: Tokens that the encoder reads, at most `positions`; of a longer table the first rows are
+    #: used, as in the original.
     context_length: int
+    #: Rows of the checkpoint's position table.
     positions: int
+    #: Length of the kernels of the convolutional blocks with which MobileCLIP-S0 begins and ends;
+    #: None where there are no such blocks.
     convolution: int | None = None
+    #: Tokens see only earlier tokens: SAM 3's own encoder.
     causal: bool = False
     vocabulary: int = 49408
     d_model: int = 256
@@ -47,8 +49,8 @@ class TextArchitecture:
             )
         if not 2 <= self.context_length <= self.positions:
             raise ExportError(
-                f"text encoder {self.name}: {self.context_length} tokens asked for, but it can "
-                f"read 2 to {self.positions}, the length of its position table"
+                f"text encoder {self.name}: {self.context_length} tokens requested, but it reads 2 "
+                f"to {self.positions}, the length of its position table"
             )
         if self.convolution is not None and self.convolution % 2 == 0:
             raise ExportError(
@@ -60,8 +62,10 @@ class TextArchitecture:
         """Attention heads of a layer."""
         return self.width // HEAD_WIDTH
 
-    def reading(self, context_length: int) -> TextArchitecture:
-        """The same encoder, reading so many tokens. Raises ExportError where it cannot."""
+    def with_context_length(self, context_length: int) -> TextArchitecture:
+        """Return the same encoder for that many tokens. Raises ExportError where it cannot read
+        them.
+        """
         return replace(self, context_length=context_length)
 
 
@@ -79,17 +83,17 @@ TEXT_ENCODERS = tuple(_PUBLISHED)
 
 
 def text_architecture(name: str, context_length: int) -> TextArchitecture:
-    """The real sizes of an encoder, its position table as long as the context.
+    """Return the real sizes of an encoder, its position table as long as the context.
 
     Raises ExportError for a name that is not in TEXT_ENCODERS.
     """
     if name not in _PUBLISHED:
-        raise ExportError(f"no text encoder {name!r}; there are: {', '.join(TEXT_ENCODERS)}")
+        raise ExportError(f"unknown text encoder {name!r}; known: {', '.join(TEXT_ENCODERS)}")
     return replace(_PUBLISHED[name], context_length=context_length, positions=context_length)
 
 
 def published_name(sizes: TextArchitecture) -> str | None:
-    """Name of the published encoder with these sizes, whatever its context; None if none has."""
+    """Return the name of the published encoder with these sizes, whatever its context, or None."""
     for name, known in _PUBLISHED.items():
         as_long = replace(known, context_length=sizes.context_length, positions=sizes.positions)
         if replace(sizes, name=name) == as_long:
@@ -97,14 +101,15 @@ def published_name(sizes: TextArchitecture) -> str | None:
     return None
 
 
-#: Where a checkpoint of the family keeps its text encoder.
+#: Prefix of the text encoder in a checkpoint of the family.
 LANGUAGE_BACKBONE = "detector.backbone.language_backbone."
 
 PADDING = 0
 
 
 class TextStage(StageModule):
-    """input_ids int64[P, L] to text_features f32[P, L, d_model] and text_mask bool[P, L].
+    """A text encoder: input_ids int64[P, L] -> text_features f32[P, L, d_model], text_mask bool[P,
+    L].
 
     The mask is True where there is a token. It is for the stages that follow: inside the encoder
     tokens see padding too, so features depend on L, and L is fixed.
@@ -124,9 +129,9 @@ class TextStage(StageModule):
         return {"input_ids": TensorInput(shape, phrases(self._vocabulary))}
 
     def features(self, input_ids: Tensor) -> Tensor:
-        """f32[P, L, d_model]."""
+        """Return f32[P, L, d_model]."""
         raise NotImplementedError
 
     def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """text_features, text_mask."""
+        """Return text_features and text_mask."""
         return self.features(input_ids), input_ids != PADDING

@@ -1,8 +1,8 @@
 """MobileCLIP's text encoders (arXiv 2311.17049) as EfficientSAM3 and SAM3-LiteText use them.
 
-They differ from the encoder that Apple published in two ways: every token is an answer, not only
-the end, and a projector of EfficientSAM3's own follows. Token embeddings are not scaled, no mask
-is used.
+They differ from the encoder that Apple published in two ways: every token's feature is returned,
+not only that of the end, and EfficientSAM3's own projector follows. Token embeddings are not
+scaled, and no mask is used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sam3_ros.export.models.text.encoder import LANGUAGE_BACKBONE, TextArchitect
 
 
 class TokenConvolution(nn.Module):
-    """A convolution along the tokens, each channel for itself, and its batch norm."""
+    """A depthwise convolution along the tokens, and its batch norm."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -26,12 +26,14 @@ class TokenConvolution(nn.Module):
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """f32[P, width, 1, L] to the same."""
+        """Map f32[P, width, 1, L] to the same."""
         return self.norm(self.convolution(tokens))
 
 
 class TokenMixer(nn.Module):
-    """Each token and its neighbours: what the convolution adds to the plain norm, scaled."""
+    """Mixes each token with its neighbours: the scaled difference of convolution and plain norm is
+    added.
+    """
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -41,13 +43,17 @@ class TokenMixer(nn.Module):
         self.scale = nn.Parameter(torch.ones(width, 1, 1))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """f32[P, width, 1, L] to the same."""
+        """Map f32[P, width, 1, L] to the same."""
         mixed = self.skip_norm(tokens) + self.mixing(tokens)
         return tokens + self.scale * (mixed - self.plain_norm(tokens))
 
 
 class ConvolutionalBlock(nn.Module):
-    """Token mixer, then a feed-forward network that begins with a convolution."""
+    """A token mixer, then a feed-forward network that begins with a convolution.
+
+    It begins and ends MobileCLIP-S0's text encoder. Source: RepMixer in MobileCLIP (arXiv
+    2311.17049), there applied to a row of tokens.
+    """
 
     def __init__(self, width: int, feed_forward: int, kernel: int) -> None:
         super().__init__()
@@ -58,7 +64,7 @@ class ConvolutionalBlock(nn.Module):
         self.scale = nn.Parameter(torch.ones(width, 1, 1))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """f32[P, L, width] to the same."""
+        """Map f32[P, L, width] to the same."""
         mixed = self.mixer(tokens.transpose(1, 2).unsqueeze(2))
         hidden = nn.functional.gelu(self.expand(self.convolution(mixed)))
         mixed = mixed + self.scale * self.contract(hidden)
@@ -120,7 +126,7 @@ class TextAttentionBlock(nn.Module):
         self._heads = heads
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """f32[P, L, width] to the same."""
+        """Map f32[P, L, width] to the same."""
         tokens = tokens + self.attended(self._attention(self.attention_norm(tokens)))
         hidden = nn.functional.gelu(self.widen(self.feed_forward_norm(tokens)))
         return tokens + self.narrow(hidden)
@@ -132,7 +138,7 @@ class TextAttentionBlock(nn.Module):
 
 
 class MobileClipText(TextStage):
-    """Tokens see each other and the padding in both directions."""
+    """The encoder: tokens see each other and the padding in both directions."""
 
     original_names = _NAMES.under(LANGUAGE_BACKBONE)
 
@@ -153,6 +159,6 @@ class MobileClipText(TextStage):
         self.projector = nn.Linear(width, architecture.d_model)
 
     def features(self, input_ids: Tensor) -> Tensor:
-        """f32[P, L, d_model]."""
+        """Return f32[P, L, d_model]."""
         tokens = self.embedding(input_ids) + self.positions[0, :, : self._context_length]
         return self.projector(self.norm(self.blocks(tokens)))

@@ -27,11 +27,11 @@ _SAM3_POSITIONS = "encoder.positional_embedding"
 
 
 def recognise_text(shapes: Shapes) -> TextArchitecture:
-    """Every size from the tensors; the context is as long as the position table.
+    """Return every size from the tensors; the context is as long as the position table.
 
     Some checkpoints of SAM3-LiteText hold a table of 77 rows and were trained to read 16 or 32:
-    their shapes do not tell, TextArchitecture.reading() makes the shorter one.
-    Raises CheckpointError where there is no text encoder that we know, or no position table.
+    their shapes do not show it, TextArchitecture.with_context_length() makes the shorter one.
+    Raises CheckpointError where there is no known text encoder, or no position table.
     """
     own = {
         name.removeprefix(LANGUAGE_BACKBONE): tuple(shape)
@@ -48,13 +48,13 @@ def recognise_text(shapes: Shapes) -> TextArchitecture:
     if found[nearest] >= ALIKE:
         return nearest
     raise CheckpointError(
-        f"the {len(own)} tensors below {LANGUAGE_BACKBONE} are of no text encoder that we know "
+        f"the {len(own)} tensors below {LANGUAGE_BACKBONE} belong to no known text encoder "
         f"({', '.join(TEXT_ENCODERS)}); the first: {', '.join(sorted(own)[:3])}"
     )
 
 
 def build_text(architecture: TextArchitecture) -> TextStage:
-    """The stage `text`, its weights not filled."""
+    """Return the stage `text`, its weights not filled."""
     return Sam3Text(architecture) if architecture.causal else MobileClipText(architecture)
 
 
@@ -65,7 +65,7 @@ def _context_length(own: Shapes) -> int:
             return table[-2]
     table = own.get(_MOBILECLIP_POSITIONS, own.get(_SAM3_POSITIONS, ()))
     raise CheckpointError(
-        f"no text encoder that we know: its position table, whose length is how many tokens it "
+        f"no known text encoder: its position table, whose length is the number of tokens it "
         f"reads, should be {LANGUAGE_BACKBONE}{_MOBILECLIP_POSITIONS} (MobileCLIP) or "
         f"{_SAM3_POSITIONS} (SAM 3) of shape [..., tokens, width]; found {len(own)} tensors "
         f"there, and {f'a table {list(table)}' if table else 'no table'}"
@@ -75,7 +75,9 @@ def _context_length(own: Shapes) -> int:
 def _read(
     reader: Callable[[Shapes, int], TextArchitecture], own: Shapes, context: int
 ) -> TextArchitecture | None:
-    """The encoder as this reader finds it, None where the tensors that show sizes are amiss."""
+    """Return the encoder as this reader finds it, None where the tensors that show sizes are
+    damaged.
+    """
     try:
         sizes = reader(own, context)
     except (ExportError, LookupError, ValueError):
@@ -121,7 +123,7 @@ def _count(names: Shapes, pattern: str) -> int:
 
 
 def _likeness(architecture: TextArchitecture, own: Shapes) -> float:
-    """How many of the encoder's tensors are there, in [0, 1], packed ones left out."""
+    """Return the share of the encoder's tensors that are there, in [0, 1], packed ones left out."""
     with torch.device("meta"):
         stage = build_text(architecture)
     return likeness(stage, own, LANGUAGE_BACKBONE)

@@ -1,6 +1,6 @@
-"""SAM 3's own text encoder: CLIP's, every token an answer, and a layer that resizes it.
+"""SAM 3's own text encoder: CLIP's, with the features of all tokens and a layer that resizes them.
 
-Tokens see those before them; padding comes last, so no token sees it.
+Tokens see earlier tokens only; padding comes last, so no token sees it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NAMES = NameRules(
 
 
 class Sam3Text(TextStage):
-    """transformers' CLIP layers, with the original's exact GELU in place of CLIP's."""
+    """The encoder: transformers' CLIP layers, with the original's exact GELU in place of CLIP's."""
 
     original_names = _NAMES.under(LANGUAGE_BACKBONE)
 
@@ -56,7 +56,7 @@ class Sam3Text(TextStage):
         self.resizer = nn.Linear(width, architecture.d_model)
 
     def features(self, input_ids: Tensor) -> Tensor:
-        """f32[P, L, d_model]."""
+        """Return f32[P, L, d_model]."""
         length = self._context_length
         tokens = self.embedding(input_ids) + self.positions[:length]
         hidden = tokens.new_full((length, length), float("-inf")).triu(1)

@@ -22,36 +22,41 @@ from sam3_ros.export.models.trunks.efficientvit_blocks import (
 )
 
 EXPAND = 4
-ATTENDING = 2
+ATTENTION_STAGES = 2
 
 
 @dataclass(frozen=True)
 class EfficientVitSizes:
-    """Channels and blocks of each resolution (strides 2, 4, 8, 16, 32), and channels of a head.
+    """Sizes of each resolution (strides 2, 4, 8, 16, 32).
 
-    The last two resolutions attend; their first block, which only narrows, is not counted.
+    The last two resolutions attend; their first block, which only downsamples, is not counted.
     """
 
+    #: Channels.
     widths: tuple[int, ...]
+    #: Blocks.
     depths: tuple[int, ...]
+    #: Channels of an attention head.
     head: int
 
     def __post_init__(self) -> None:
-        if len(self.widths) != len(self.depths) or len(self.widths) <= ATTENDING:
+        if len(self.widths) != len(self.depths) or len(self.widths) <= ATTENTION_STAGES:
             raise ValueError(f"{len(self.widths)} widths but {len(self.depths)} depths")
 
     @property
     def channels(self) -> int:
-        """Of the features that `build()` answers."""
+        """Channels of the features that `build()` returns."""
         return self.widths[-1]
 
     def build(self) -> nn.Module:
-        """The network, its weights not filled."""
+        """Return the network, its weights not filled."""
         return EfficientVit(self)
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> EfficientVitSizes | None:
-        """Sizes of the tensors, names as in EfficientVit; None where this is no EfficientViT."""
+        """Return the sizes of tensors named as in EfficientVit; None where this is no
+        EfficientViT.
+        """
         widths = {-1: shapes.get("input_stem.op_list.0.conv.weight", (0,))[0]}
         blocks: dict[int, set[int]] = {-1: set()}
         head = 0
@@ -65,15 +70,20 @@ class EfficientVitSizes:
                     widths[stage] = shape[0]
                 elif rest.endswith("aggreg.0.1.weight"):
                     head = shape[1]
-        if not widths[-1] or len(widths) <= ATTENDING or set(widths) != set(blocks) or not head:
+        if (
+            not widths[-1]
+            or len(widths) <= ATTENTION_STAGES
+            or set(widths) != set(blocks)
+            or not head
+        ):
             return None
         order = sorted(widths)
-        depths = [len(blocks[s]) - (s in order[-ATTENDING:]) for s in order]
+        depths = [len(blocks[s]) - (s in order[-ATTENTION_STAGES:]) for s in order]
         return EfficientVitSizes(tuple(widths[s] for s in order), tuple(depths), head)
 
 
 class EfficientVit(nn.Module):
-    """[B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)] with five resolutions."""
+    """The network: [B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)], five resolutions."""
 
     def __init__(self, sizes: EfficientVitSizes) -> None:
         super().__init__()
@@ -86,11 +96,11 @@ class EfficientVit(nn.Module):
         self.stages = nn.ModuleList()
         for index in range(1, len(sizes.widths)):
             inputs, outputs, depth = *sizes.widths[index - 1 : index + 1], sizes.depths[index]
-            attends = index >= len(sizes.widths) - ATTENDING
+            attends = index >= len(sizes.widths) - ATTENTION_STAGES
             self.stages.append(
-                _attending(inputs, outputs, depth, sizes.head)
+                _attention_stage(inputs, outputs, depth, sizes.head)
                 if attends
-                else _convolving(inputs, outputs, depth)
+                else _convolution_stage(inputs, outputs, depth)
             )
 
     def forward(self, pixel_values: Tensor) -> Tensor:
@@ -100,7 +110,7 @@ class EfficientVit(nn.Module):
         return x
 
 
-def _convolving(inputs: int, outputs: int, depth: int) -> Operations:
+def _convolution_stage(inputs: int, outputs: int, depth: int) -> Operations:
     first = Residual(InvertedBottleneck(inputs, outputs, 2, EXPAND, SMALL), keeps_shape=False)
     others = (
         Residual(InvertedBottleneck(outputs, outputs, 1, EXPAND, SMALL)) for _ in range(depth - 1)
@@ -108,7 +118,7 @@ def _convolving(inputs: int, outputs: int, depth: int) -> Operations:
     return Operations([first, *others])
 
 
-def _attending(inputs: int, outputs: int, depth: int, head: int) -> Operations:
+def _attention_stage(inputs: int, outputs: int, depth: int, head: int) -> Operations:
     narrows = InvertedBottleneck(inputs, outputs, 2, EXPAND, SMALL, fewer_norms=True)
     others = (LinearAttentionBlock(outputs, head, EXPAND, SMALL) for _ in range(depth))
     return Operations([Residual(narrows, keeps_shape=False), *others])

@@ -13,9 +13,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-#: What linear attention divides by is at least this. The original adds it, which is the same in
-#: float32 but for sums below 2e-8; but PyTorch's exporter takes 1e-15 for 0 and drops the addition,
-#: so that a head that attends to nothing answers NaN.
+#: Lower bound of the divisor of linear attention. The original adds it, which is the same in
+#: float32 except for sums below 2e-8. But PyTorch's exporter takes 1e-15 for 0 and drops the
+#: addition, so that a head that attends to nothing would give NaN.
 ATTENTION_EPS = 1e-15
 
 
@@ -27,8 +27,9 @@ class BlockStyle:
     norm_eps: float = 1e-5
 
 
-#: The style of b0 ... b3, and that of l0 ... xl1 (EfficientViT-SAM sets another norm_eps: 1e-6).
+#: The style of b0 ... b3.
 SMALL = BlockStyle(nn.Hardswish)
+#: The style of l0 ... xl1 (EfficientViT-SAM sets another norm_eps: 1e-6).
 LARGE = BlockStyle(partial(nn.GELU, approximate="tanh"))
 
 
@@ -64,7 +65,7 @@ class ConvLayer(nn.Module):
 
 
 class Operations(nn.Module):
-    """One after the other."""
+    """Modules that run one after the other."""
 
     def __init__(self, operations: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -77,7 +78,7 @@ class Operations(nn.Module):
 
 
 class Residual(nn.Module):
-    """main(x) + x, or main(x) alone where it changes the shape."""
+    """A residual connection: main(x) + x, or main(x) alone where it changes the shape."""
 
     def __init__(self, main: nn.Module, keeps_shape: bool = True) -> None:
         super().__init__()
@@ -89,7 +90,7 @@ class Residual(nn.Module):
 
 
 class DepthwiseSeparable(nn.Module):
-    """3x3 depthwise with an activation, then 1x1 ("ds" in the original)."""
+    """A 3x3 depthwise convolution with an activation, then 1x1 ("ds" in the original)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, style: BlockStyle) -> None:
         super().__init__()
@@ -101,9 +102,9 @@ class DepthwiseSeparable(nn.Module):
 
 
 class InvertedBottleneck(nn.Module):
-    """1x1 that widens, 3x3 depthwise, 1x1 that narrows ("mb").
+    """A 1x1 that widens, a 3x3 depthwise, a 1x1 that narrows ("mb").
 
-    fewer_norms: only the last convolution is normed; the others have a bias.
+    fewer_norms: only the last convolution has a norm; the others have a bias.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class FusedBottleneck(nn.Module):
-    """3x3 that widens, 1x1 that narrows ("fmb"). fewer_norms: as in InvertedBottleneck."""
+    """A 3x3 that widens, a 1x1 that narrows ("fmb"). fewer_norms: as in InvertedBottleneck."""
 
     def __init__(
         self,
@@ -170,9 +171,9 @@ class TwoConvolutions(nn.Module):
 class LinearAttention(nn.Module):
     """Attention with ReLU in place of softmax, over several scales at once ("LiteMLA").
 
-    Its cost grows with the number of pixels, not with its square: keys and values are multiplied
-    first. The original multiplies in the other order where a picture has no more pixels than a head
-    has channels; that is the same product. The sums over pixels may leave fp16's range.
+    Its cost grows linearly with the number of pixels: keys and values are multiplied first. The
+    original multiplies in the other order where a picture has no more pixels than a head has
+    channels; that is the same product. The sums over pixels may exceed fp16's range.
     """
 
     def __init__(

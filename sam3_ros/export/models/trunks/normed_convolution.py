@@ -18,7 +18,7 @@ class NormedConvolution(nn.Sequential):
 
 
 def stride_four_stem(width: int) -> nn.Sequential:
-    """[B, 3, h, w] -> [B, width, ceil(h / 4), ceil(w / 4)]."""
+    """Return a module: [B, 3, h, w] -> [B, width, ceil(h / 4), ceil(w / 4)]."""
     return nn.Sequential(
         NormedConvolution(3, width // 2, kernel=3, stride=2),
         nn.GELU(),

@@ -21,10 +21,11 @@ STUDENTS: tuple[type[StudentSizes], ...] = (RepVitSizes, TinyVitSizes, Efficient
 
 @dataclass(frozen=True)
 class TrunkArchitecture:
-    """Every size of a trunk. channels: of the features that the necks take."""
+    """Every size of a trunk."""
 
     name: str
     sizes: StudentSizes | Sam3VitSizes
+    #: Of the features that the necks take.
     channels: int = 1024
 
 
@@ -49,21 +50,22 @@ ALL_TRUNKS = (*TRUNKS, SAM3_TRUNK)
 
 
 def trunk_architecture(name: str) -> TrunkArchitecture:
-    """The real sizes of a published trunk. Raises ExportError for another name."""
+    """Return the real sizes of a published trunk. Raises ExportError for another name."""
     for architecture in ALL_TRUNKS:
         if architecture.name == name:
             return architecture
-    raise ExportError(f"no image encoder is called {name!r}; there are {_names(ALL_TRUNKS)}")
+    raise ExportError(f"unknown image encoder {name!r}; known: {_names(ALL_TRUNKS)}")
 
 
 def recognise_trunk(
     shapes: Shapes, known: tuple[TrunkArchitecture, ...] = ALL_TRUNKS
 ) -> TrunkArchitecture:
-    """The one of the known trunks whose sizes the checkpoint's tensors have.
+    """Return the known trunk whose sizes the checkpoint's tensors have.
 
-    Published EfficientSAM3 files carry SAM 3's ViT beside the student that imitates it: the student
-    is the one used. A file that lacks few tensors of a trunk is still taken for it: strict loading
-    can say better what is wrong. Raises CheckpointError that says what was found instead.
+    Published EfficientSAM3 files contain SAM 3's ViT beside the student that imitates it: the
+    student is the one used. A file that lacks few tensors of a trunk still counts as that trunk:
+    strict loading can say better what is wrong. Raises CheckpointError that says what was found
+    instead.
     """
     trunk = _below(TRUNK, shapes)
     student = _below(STUDENT, shapes)
@@ -81,9 +83,9 @@ def recognise_trunk(
 
 
 def build_trunk(architecture: TrunkArchitecture, input_size: int) -> Trunk:
-    """Stage `image_trunk`, in evaluation mode, its weights not filled.
+    """Return stage `image_trunk`, in evaluation mode, its weights not filled.
 
-    Raises ExportError for an input size that is no multiple of the patch size.
+    Raises ExportError for an input size that is not a multiple of the patch size.
     """
     if input_size < PATCH or input_size % PATCH:
         raise ExportError(
@@ -113,7 +115,7 @@ def _below(prefix: str, shapes: Shapes) -> dict[str, tuple[int, ...]]:
 
 
 def _likeness(architecture: TrunkArchitecture, tensors: Shapes) -> float:
-    """How many of the trunk's tensors are there, in [0, 1], packed ones left out."""
+    """Return the share of the trunk's tensors that are there, in [0, 1], packed ones left out."""
     with torch.device("meta"):
         stage = build_trunk(architecture, PATCH)
     return likeness(stage, tensors, TRUNK)
@@ -127,4 +129,4 @@ def _some(tensors: Shapes) -> str:
     if not tensors:
         return "no tensor has such a name"
     some = ", ".join(f"{name} {list(shape)}" for name, shape in list(tensors.items())[:4])
-    return f"found {len(tensors)} tensors of no network known here: {some}, ..."
+    return f"found {len(tensors)} tensors of no known network: {some}, ..."

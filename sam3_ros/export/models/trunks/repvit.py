@@ -20,9 +20,11 @@ DIVISOR = 8
 
 @dataclass(frozen=True)
 class RepVitSizes:
-    """Channels of each resolution (strides 4, 8, 16, 32), and blocks that keep it."""
+    """Sizes of each resolution (strides 4, 8, 16, 32)."""
 
+    #: Channels.
     widths: tuple[int, ...]
+    #: Blocks that keep the resolution.
     depths: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -31,24 +33,24 @@ class RepVitSizes:
 
     @property
     def channels(self) -> int:
-        """Of the features that `build()` answers."""
+        """Channels of the features that `build()` returns."""
         return self.widths[-1]
 
     def build(self) -> nn.Module:
-        """The network, its weights not filled."""
+        """Return the network, its weights not filled."""
         return RepVit(self)
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> RepVitSizes | None:
-        """Sizes of the tensors, names as in RepVit; None where this is no RepViT."""
+        """Return the sizes of tensors named as in RepVit; None where this is no RepViT."""
         if "features.0.2.c.weight" not in shapes:
             return None
         widths, depths = [shapes["features.0.2.c.weight"][0]], [0]
         indices = {int(m[1]) for name in shapes if (m := re.match(r"features\.(\d+)\.", name))}
         for index in sorted(indices - {0}):
-            narrows = f"features.{index}.token_mixer.2.c.weight"
-            if narrows in shapes:
-                widths.append(shapes[narrows][0])
+            downsamples = f"features.{index}.token_mixer.2.c.weight"
+            if downsamples in shapes:
+                widths.append(shapes[downsamples][0])
                 depths.append(0)
             else:
                 depths[-1] += 1
@@ -56,7 +58,7 @@ class RepVitSizes:
 
 
 class SqueezeExcite(nn.Module):
-    """Channels weighed by what the whole picture holds."""
+    """Channels weighted by the mean over the whole picture."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,12 +103,12 @@ class ChannelMixer(nn.Module):
 
 
 class RepVitBlock(nn.Module):
-    """Mixes neighbours, then channels. A narrowing block halves height and width."""
+    """Mixes neighbours, then channels. A downsampling block halves height and width."""
 
-    def __init__(self, inputs: int, outputs: int, narrows: bool, squeezes: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, downsamples: bool, squeezes: bool) -> None:
         super().__init__()
         squeeze = SqueezeExcite(inputs) if squeezes else nn.Identity()
-        if narrows:
+        if downsamples:
             self.token_mixer = nn.Sequential(
                 NormedConvolution(inputs, inputs, kernel=3, stride=2, groups=inputs),
                 squeeze,
@@ -121,7 +123,7 @@ class RepVitBlock(nn.Module):
 
 
 class RepVit(nn.Module):
-    """[B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)] with four resolutions."""
+    """The network: [B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)], four resolutions."""
 
     def __init__(self, sizes: RepVitSizes) -> None:
         super().__init__()
@@ -129,11 +131,11 @@ class RepVit(nn.Module):
         width = sizes.widths[0]
         for stage, (outputs, depth) in enumerate(zip(sizes.widths, sizes.depths, strict=True)):
             if stage > 0:
-                layers.append(RepVitBlock(width, outputs, narrows=True, squeezes=False))
+                layers.append(RepVitBlock(width, outputs, downsamples=True, squeezes=False))
             width = outputs
             for index in range(depth):
                 squeezes = index % 2 == 0 and index < depth - 1
-                layers.append(RepVitBlock(width, width, narrows=False, squeezes=squeezes))
+                layers.append(RepVitBlock(width, width, downsamples=False, squeezes=squeezes))
         self.features = nn.Sequential(*layers)
 
     def forward(self, pixel_values: Tensor) -> Tensor:

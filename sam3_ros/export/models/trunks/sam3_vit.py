@@ -1,8 +1,8 @@
 """SAM 3's own image encoder, a plain ViT that attends within windows in most of its blocks.
 
-Stands on the layers of transformers. What the original (facebookresearch/sam3, model_builder.py and
-vitdet.py) has otherwise: layer norms with an eps of 1e-5, not 1e-6, and a position table that still
-holds the place of the class token, which is not used.
+Built on the layers of transformers. Differences of the original (facebookresearch/sam3,
+model_builder.py and vitdet.py): layer norms with an eps of 1e-5, not 1e-6, and a position table
+that still has a row for the class token, which is not used.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ HEAD = 64
 NORM_EPS = 1e-5
 GLOBAL_BLOCKS = 4
 
-#: Of all blocks, those that attend over the whole picture would need the most memory in ONNX
-#: Runtime: 1.7 GB for 5184 queries at once.
+#: The blocks that attend over the whole picture would need the most memory in ONNX Runtime: 1.7 GB
+#: for 5184 queries at once.
 QUERIES_AT_A_TIME = 648
 
 UNNEEDED = (
@@ -44,13 +44,16 @@ UNNEEDED = (
 
 @dataclass(frozen=True)
 class Sam3VitSizes:
-    """Channels of the tokens and within the MLPs; blocks; side of a window and of the grid that the
-    position table was learned on, which is tiled over the input's grid.
-    """
+    """Sizes of the ViT."""
 
+    #: Channels of the tokens.
     width: int = 1024
+    #: Channels within the MLPs.
     ffn: int = 4736
+    #: Blocks.
     depth: int = 32
+    #: Side of a window, and of the grid of the learned position table, which is tiled over the
+    #: input's grid.
     window: int = 24
 
     def __post_init__(self) -> None:
@@ -65,7 +68,7 @@ class Sam3VitSizes:
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> Sam3VitSizes | None:
-        """Sizes of the tensors, names below TRUNK; None where this is no such ViT."""
+        """Return the sizes of tensors, named without TRUNK; None where this is no such ViT."""
         positions, ffn = shapes.get("pos_embed"), shapes.get("blocks.0.mlp.fc1.bias")
         blocks = {m[1] for name in shapes if (m := re.match(r"blocks\.(\d+)\.", name))}
         if positions is None or ffn is None:
@@ -92,8 +95,10 @@ class ChunkedRotaryAttention(Sam3ViTRoPEAttention):
 
 
 class Sam3VitTrunk(Trunk):
-    """The last block's features, without a norm. Windows that do not fit the grid are padded with
-    zeros that take part in the attention, as in the original: at 1008 pixels they fit.
+    """The ViT: the last block's features, without a norm.
+
+    Windows that do not fit the grid are padded with zeros that take part in the attention, as in
+    the original: at 1008 pixels they fit.
     """
 
     original_names = NameRules(

@@ -23,14 +23,17 @@ EXPAND = 4
 
 @dataclass(frozen=True)
 class TinyVitSizes:
-    """Channels and blocks of each resolution; heads and window of those that attend (all but the
-    first). last_stride: 2, or 1 in MobileSAM, whose last two resolutions are the same.
-    """
+    """Sizes of each resolution."""
 
+    #: Channels.
     widths: tuple[int, ...]
+    #: Blocks.
     depths: tuple[int, ...]
+    #: Attention heads of all but the first resolution, which does not attend.
     heads: tuple[int, ...]
+    #: Sides of their windows.
     windows: tuple[int, ...]
+    #: 2, or 1 in MobileSAM, whose last two resolutions are the same.
     last_stride: int = 2
 
     def __post_init__(self) -> None:
@@ -40,18 +43,18 @@ class TinyVitSizes:
 
     @property
     def channels(self) -> int:
-        """Of the features that `build()` answers."""
+        """Channels of the features that `build()` returns."""
         return self.widths[-1]
 
     def build(self) -> nn.Module:
-        """The network, its weights not filled."""
+        """Return the network, its weights not filled."""
         return TinyVit(self)
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> TinyVitSizes | None:
-        """Sizes of the tensors, names as in TinyVit; None where this is no TinyViT.
+        """Return the sizes of tensors named as in TinyVit; None where this is no TinyViT.
 
-        No tensor tells last_stride: it is 2 here.
+        No tensor shows last_stride: it is 2 here.
         """
         if "patch_embed.seq.2.c.weight" not in shapes:
             return None
@@ -77,7 +80,7 @@ class TinyVitSizes:
 
 
 class ConvolutionBlock(nn.Module):
-    """1x1 that widens, 3x3 depthwise, 1x1 that narrows, added to the input."""
+    """A 1x1 that widens, a 3x3 depthwise, a 1x1 that narrows, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -92,8 +95,8 @@ class ConvolutionBlock(nn.Module):
         return self.act(self.conv3(inner) + x)
 
 
-class Narrowing(nn.Module):
-    """To the channels and the resolution of the next layer."""
+class Downsampling(nn.Module):
+    """The step to the channels and the resolution of the next layer."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -107,7 +110,7 @@ class Narrowing(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """[windows, window * window, channels] -> the same; attention with a bias by distance."""
+    """Attention with a bias by distance: [windows, window * window, channels] -> the same."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
@@ -129,13 +132,17 @@ class WindowAttention(nn.Module):
 
 
 def _distances(window: int) -> Tensor:
-    """int64 [window ** 4]: the column of the bias table for each pair of a window's places."""
+    """Return int64 [window ** 4]: the column of the bias table for each pair of a window's
+    cells.
+    """
     y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
     y, x = y.flatten(), x.flatten()
     return ((y[:, None] - y).abs() * window + (x[:, None] - x).abs()).flatten()
 
 
 class Mlp(nn.Module):
+    """A layer norm and a feed-forward network."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
@@ -148,7 +155,7 @@ class Mlp(nn.Module):
 
 
 class WindowAttentionBlock(nn.Module):
-    """Attention within windows, a depthwise convolution, an MLP. [B, C, h, w] -> the same."""
+    """Attention within windows, a depthwise convolution, an MLP: [B, C, h, w] -> the same."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
@@ -175,7 +182,7 @@ class WindowAttentionBlock(nn.Module):
 
 
 class Layer(nn.Module):
-    """The blocks of a resolution, then the way to the next."""
+    """The blocks of a resolution, then the step to the next."""
 
     def __init__(self, blocks: list[nn.Module], downsample: nn.Module) -> None:
         super().__init__()
@@ -187,7 +194,7 @@ class Layer(nn.Module):
 
 
 class Stem(nn.Module):
-    """[B, 3, h, w] -> [B, width, ceil(h / 4), ceil(w / 4)]."""
+    """The first layers: [B, 3, h, w] -> [B, width, ceil(h / 4), ceil(w / 4)]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -198,7 +205,7 @@ class Stem(nn.Module):
 
 
 class TinyVit(nn.Module):
-    """[B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)] with four resolutions."""
+    """The network: [B, 3, h, w] -> [B, channels, ceil(h / 32), ceil(w / 32)], four resolutions."""
 
     def __init__(self, sizes: TinyVitSizes) -> None:
         super().__init__()
@@ -209,7 +216,7 @@ class TinyVit(nn.Module):
             stride = sizes.last_stride if index == last - 1 else 2
             onward: nn.Module = nn.Identity()
             if index < last:
-                onward = Narrowing(width, sizes.widths[index + 1], stride)
+                onward = Downsampling(width, sizes.widths[index + 1], stride)
             layers.append(Layer([_block(sizes, index) for _ in range(depth)], onward))
         self.layers = nn.Sequential(*layers)
 

@@ -1,4 +1,8 @@
-"""What every trunk has in common."""
+"""What every trunk has in common, and EfficientSAM3's: a small backbone and a head.
+
+The backbone and its head imitate the features of SAM 3's ViT. Facts from
+SimonZeng7108/efficientsam3, `ImageStudentEncoder` in sam3/model_builder.py.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,16 @@ from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import pictures
 from sam3_ros.export.stage import StageModule, TensorInput
 
-#: Below this stand a trunk's tensors in a checkpoint.
+#: Prefix of a trunk's tensors in a checkpoint.
 TRUNK = "detector.backbone.vision_backbone.trunk."
-#: Pixels of the input for a place of the grid of features, each way.
+#: Input pixels per cell of the feature grid, each way.
 PATCH = 14
 
 
 class Trunk(StageModule):
-    """pixel_values f32[1, 3, S, S] -> trunk f32[1, C, S // 14, S // 14]."""
+    """Base class of image encoders: pixel_values f32[1, 3, S, S] -> trunk f32[1, C, S // 14, S //
+    14].
+    """
 
     outputs: ClassVar[tuple[str, ...]] = ("trunk",)
 
@@ -42,7 +48,7 @@ STUDENT = TRUNK + "model."
 
 
 class StudentHead(nn.Sequential):
-    """[B, backbone channels, h, w] -> [B, channels, grid, grid], the ViT's channels and grid."""
+    """The head: [B, backbone channels, h, w] -> [B, channels, grid, grid], as the ViT's."""
 
     def __init__(self, backbone_channels: int, channels: int, grid: int) -> None:
         super().__init__(
@@ -61,7 +67,7 @@ class StudentHead(nn.Sequential):
 
 
 class StudentTrunk(Trunk):
-    """The backbone and its head. channels: of the features, the ViT's."""
+    """The backbone and its head. channels: of the features, as the ViT's."""
 
     original_names = NameRules(
         ((r"backbone\.(.*)", STUDENT + r"backbone.model.\1"), (r"head\.(.*)", STUDENT + r"head.\1"))

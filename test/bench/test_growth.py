@@ -1,3 +1,5 @@
+"""How often stages run as items grow, and the figures of a growth."""
+
 from __future__ import annotations
 
 import weakref
@@ -27,14 +29,14 @@ Runs = dict[str, Counter[str]]
 
 @pytest.fixture(scope="module")
 def measured(sam3_bundle_path: Path) -> tuple[list[Growth], Runs]:
-    """What was found, and how often each stage ran for each point."""
+    """Return the growths, and how often each stage ran for each point."""
     sessions, begins = ObservedSessions(), {}
     scene = colour_scene(120, 160, {"red": (50, 40, 110, 80)})
     with Segmenter.load(sam3_bundle_path, threads=1, open_session=sessions) as segmenter:
-        question = Workload(scene, "red")
+        workload = Workload(scene, "red")
         found = list(
             growths(
-                *(segmenter, question, SIZES, ONCE),
+                *(segmenter, workload, SIZES, ONCE),
                 lambda point: begins.setdefault(point, len(sessions.runs)),
             )
         )
@@ -106,7 +108,7 @@ def test_the_image_sizes_are_those_that_were_asked(measured) -> None:
     assert all(point.repeats == 1 for growth in measured[0] for point in growth.points)
 
 
-def test_growth_is_told_against_the_first_point() -> None:
+def test_growth_is_relative_to_the_first_point() -> None:
     one, four = GrowthPoint("1", 1, 10.0, 11.0, 5), GrowthPoint("4", 4, 25.0, 26.0, 5)
     growth = Growth("prompts", "so many texts on a new frame", "prompt", (one, four))
 

@@ -1,4 +1,4 @@
-"""Recorded answers: written, read back, and held against a model that has changed."""
+"""Recorded answers: written, read back, and compared with a model that has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tried for a stage, and what is told of the rest."""
+"""The candidates for a stage, and the reasons why others are left out."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_precision_that_cannot_be_run_here_is_refused(mobile_sam_bundle_path: 
             require_precisions(bundle, backends, ["fp32", wrong])
 
 
-def test_what_cannot_be_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_tried_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning_candidates, "find_spec", lambda _: object())
     monkeypatch.setattr(openvino_session, "why_no_bf16", lambda: "it is too old")
     here = Backends.here()

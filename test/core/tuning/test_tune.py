@@ -1,4 +1,4 @@
-"""Times, choices, judgement: what is fastest is taken only where it answers as fp32 does."""
+"""Times, choices, judgement: the fastest choice is taken only where it answers as fp32 does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TIMES = [
 
 
 class JudgeOf:
-    """Refuses plans that run a stage by a choice that it is told of."""
+    """Refuses plans that run a stage by one of the given choices."""
 
     def __init__(self, *wrong: tuple[str, StageChoice]) -> None:
         self.wrong = wrong
@@ -76,7 +76,7 @@ def test_the_fastest_of_every_stage_is_judged_at_once() -> None:
     assert len(judge.asked) == 1
 
 
-def test_a_stage_that_suffers_takes_its_next_best_and_leaves_the_others() -> None:
+def test_a_stage_that_fails_takes_its_next_best_choice_and_keeps_the_others() -> None:
     said: list[str] = []
     found = find_plan(TIMES, 1.05, JudgeOf(("trunk", BF16)), said.append)
 
@@ -86,7 +86,7 @@ def test_a_stage_that_suffers_takes_its_next_best_and_leaves_the_others() -> Non
     assert "judging trunk on openvino bf16" in said
 
 
-def test_stages_that_suffer_by_every_choice_stay_as_they_are() -> None:
+def test_stages_that_fail_by_every_choice_stay_in_fp32_on_the_cpu() -> None:
     judge = JudgeOf(("neck", BF16), ("neck", FP32), ("text", BF16))
     found = find_plan(TIMES, 1.05, judge, silent)
 
@@ -137,7 +137,9 @@ def feeds_of(bundle: Bundle, stage: str) -> Mapping[str, np.ndarray]:
     return recorder.fed(stage)
 
 
-def test_a_choice_that_cannot_run_is_told_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_choice_that_cannot_run_is_reported_and_not_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(stage_times, "_SECONDS", 0.0)
     bundle = Bundle.open("tabletop")
     timer = StageTimer(bundle, TWO_THREADS, open_session)
@@ -155,9 +157,9 @@ def test_a_choice_that_cannot_run_is_told_and_not_timed(monkeypatch: pytest.Monk
 
 
 class Planted:
-    """Sessions of which some are slow on the CPU, and some wrong on OpenVINO.
+    """Sessions of which some are slow on the CPU and some wrong on OpenVINO.
 
-    clock: for perf_counter, by which a run takes one second, and a slow one ten.
+    `clock` replaces perf_counter: a run takes one second, a slow one ten.
     """
 
     def __init__(self, slow: set[str], wrong: set[str]) -> None:
@@ -183,7 +185,7 @@ def _zeroed(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.zeros_like(value) for name, value in outputs.items()}
 
 
-def test_a_profile_takes_what_is_faster_and_right_and_tells_what_is_wrong(
+def test_a_profile_takes_what_is_faster_and_accurate_and_reports_the_rest(
     monkeypatch: pytest.MonkeyPatch, sam3_bundle_path: Path
 ) -> None:
     monkeypatch.setattr(stage_times, "_SECONDS", 0.0)
@@ -235,7 +237,7 @@ def test_a_picture_of_ones_own_is_judged_by_too(
 def test_the_pictures_that_are_judged_by(
     mobile_sam_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The table where the guard knows another picture; two pictures of one name, both."""
+    """The table is judged where the guard has another picture; so are two pictures of one name."""
     import cv2
 
     monkeypatch.setattr(stage_times, "_SECONDS", 0.0)
@@ -257,6 +259,6 @@ def test_the_pictures_that_are_judged_by(
         tuning.run([*own, own[1]])
 
 
-def test_a_gain_below_one_is_no_gain() -> None:
+def test_a_least_gain_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="least_gain must be at least 1"):
         TuneSettings(least_gain=0.9)

@@ -72,7 +72,7 @@ def test_a_reshape_by_a_computed_shape_is_followed(tmp_path: Path) -> None:
         assert work.flop == 2 * (count + 3) * 2 * 4 * 3
 
 
-def test_what_cannot_be_told_is_named(tmp_path: Path) -> None:
+def test_operators_that_cannot_be_counted_are_named(tmp_path: Path) -> None:
     graph = OnnxGraph("unknown")
     mask = graph.input("mask", F32, (4, 6))
     found = graph.cast(graph.op("NonZero", mask))  # [2, as many as there are]

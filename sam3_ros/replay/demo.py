@@ -26,11 +26,7 @@ from sam3_ros.tabletop_words import COLOURS, IRREGULAR_PLURALS, SHAPES
 
 # Parts of the bag's length. The last text is for something that is not there.
 _SECOND_TEXT, _THIRD_TEXT, _FIRST_TEXT_AGAIN, _ABSENT_TEXT = 0.2, 0.4, 0.58, 0.9
-
-
 _FOLLOW, _SIDE_CLICK, _CLICK, _BOX = 0.1, (0.45, 0.57), (0.60, 0.72), (0.75, 0.87)
-
-
 _LEAST_PIXELS = 150
 
 
@@ -121,7 +117,7 @@ def _clicks(camera: DemoCamera, number: int, part: tuple[float, float]) -> Itera
 def _boxes(camera: DemoCamera, number: int, part: tuple[float, float]) -> Iterator[BoxCue]:
     for at, mask in _in_view(camera, number, part):
         x, y, width, height = map(int, cv2.boundingRect(mask.astype(np.uint8)))
-        yield BoxCue(at, x, y, width, height, camera.name, on=On.IMAGE)
+        yield BoxCue(at, x, y, x + width, y + height, camera.name, on=On.IMAGE)
 
 
 def _in_view(

@@ -1,4 +1,4 @@
-"""A bag through the node over real DDS, each image accounted for."""
+"""Replays a bag through the node over real DDS and accounts for each image."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ Albums = Mapping[str, OverlayAlbum]
 def replay(
     settings: ReplaySettings, progress: OnProgress, on_answer: OnAnswer | None = None
 ) -> ReplayReport:
-    """Play the bag and report. progress is told of each message and prompt that went out.
+    """Play the bag and report.
 
-    on_answer gets every answer, in another thread, one at a time; what it raises ends the replay.
+    progress: called after each message and prompt. on_answer: gets every answer, in another
+    thread, one at a time; what it raises ends the replay.
 
     Sets the process's environment for Fast DDS. Raises BagError, NodeFailedError, ReplayError.
     """
@@ -44,15 +45,15 @@ def replay(
         albums = _albums(plan)
         others_play = settings.player is Player.ROS2
         cameras = {
-            camera.name: CameraRecord(camera, knows_stamps_only=others_play)
+            camera.name: CameraRecord(camera, stamps_from_bag=others_play)
             for camera in plan.cameras
         }
         began = time.monotonic()
-        stage = ReplaySession(plan, cameras, albums, on_answer, stack.enter_context(ExitStack()))
-        stage.start()
-        lateness = stage.play(progress)
-        counts = stage.settle()
-        stage.close()
+        session = ReplaySession(plan, cameras, albums, on_answer, stack.enter_context(ExitStack()))
+        session.start()
+        lateness = session.play(progress)
+        counts = session.settle()
+        session.close()
         seconds = time.monotonic() - began
         files = [str(file) for album in albums.values() for file in album.close()]
         return _report(plan, cameras, counts, seconds, lateness, tuple(files))
@@ -73,7 +74,7 @@ def _report(
         seconds=seconds,
         cameras=tuple(_camera_report(each, counts[name]) for name, each in cameras.items()),
         latency=latency_of(latencies),
-        prompts=tuple(p for camera in cameras.values() for p in camera.judge.reports()),
+        prompts=tuple(p for camera in cameras.values() for p in camera.statistics.reports()),
         has_truth=plan.has_truth,
         publish_lateness_ms=lateness * 1000,
         files=files,
@@ -94,7 +95,7 @@ def _camera_report(camera: CameraRecord, counts: FrameCounts) -> CameraResult:
 
 
 def _albums(plan: ReplayPlan) -> dict[str, OverlayAlbum]:
-    """One for each camera; none without a folder."""
+    """Return an album for each camera; none without a folder."""
     settings = plan.settings
     if settings.out is None:
         return {}

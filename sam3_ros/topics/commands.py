@@ -61,11 +61,7 @@ class RateWindow:
 
 
 Tell = Callable[[str], None]
-
-
 _OUR_OWN = ("/rosout", "/parameter_events")
-
-
 _RATE_SECONDS = 1.0
 
 

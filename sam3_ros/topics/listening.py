@@ -76,8 +76,6 @@ def wait_for_type(node: Node, topic: str, patience: float) -> str:
 
 
 _DEPTH = 20
-
-
 _POLL = 0.1
 
 

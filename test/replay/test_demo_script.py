@@ -53,9 +53,9 @@ def test_clicks_and_boxes_lie_on_one_object_each_in_their_own_image(cameras):
     for box in boxes:
         assert (box.on, box.camera) == (On.IMAGE, "camera")
         stamp = camera.times.stamp_at(box.at)
-        number = camera.truth.number_at(stamp, box.x + 5, box.y + box.height / 2)
+        number = camera.truth.number_at(stamp, box.x_min + 5, box.y_min + box.height / 2)
         bounds = camera.truth.bounds(stamp, number)
-        assert bounds.as_tuple() == (box.x, box.y, box.x + box.width, box.y + box.height)
+        assert bounds == box.box
         assert number not in clicked
 
 

@@ -1,4 +1,4 @@
-"""A judgement for people, programs, CI servers and eyes."""
+"""A verdict for people, programs, CI servers and eyes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sam3_ros.replay.golden.verdicts import (
 from sam3_ros.replay.golden.worst_frames import worst_picture, write_worst_frames
 
 WRONG = PromptVerdict("side", 'a "<thing>\x00', 9, 0.912, 0.4, "17.5", 0.01, 1, 0, ("IoU 0.400",))
-JUDGEMENT = ReplayVerdict(
+VERDICT = ReplayVerdict(
     "my_bag",
     "kept",
     12.5,
@@ -36,7 +36,7 @@ JUDGEMENT = ReplayVerdict(
 
 
 def test_the_document_is_json():
-    document = json.loads(json.dumps(JUDGEMENT.document()))
+    document = json.loads(json.dumps(VERDICT.document()))
     assert document["passed"] is False
     assert [prompt["passed"] for prompt in document["prompts"]] == [True, False]
     assert document["checks"][1]["failures"] == ["frame_id 'x'"]
@@ -44,7 +44,7 @@ def test_the_document_is_json():
 
 def test_junit_has_a_testcase_a_check(tmp_path):
     path = tmp_path / "reports" / "junit.xml"
-    write_junit(JUDGEMENT, path)
+    write_junit(VERDICT, path)
     suites = ElementTree.parse(path).getroot()
     (suite,) = suites
     assert (suites.tag, suite.tag) == ("testsuites", "testsuite")
@@ -73,7 +73,7 @@ def test_junit_has_a_testcase_a_check(tmp_path):
 
 
 def test_junit_without_a_failure_says_so():
-    whole = ReplayVerdict("bag", "kept", 1.0, 1, (), JUDGEMENT.checks[:1])
+    whole = ReplayVerdict("bag", "kept", 1.0, 1, (), VERDICT.checks[:1])
     assert ' failures="0"' in junit_text(whole)
     assert "<failure" not in junit_text(whole)
 

@@ -22,7 +22,13 @@ def test_a_text_may_have_a_time(argument, cue):
 
 def test_clicks_and_boxes_have_times():
     assert point_cue("2.5:320,240.5") == PointCue(2.5, 320.0, 240.5)
-    assert box_cue("0:10,20,30,40") == BoxCue(0.0, 10, 20, 30, 40)
+    assert box_cue("0:10,20,30.4,40") == BoxCue(0.0, 10, 20, 30, 40)
+
+
+@pytest.mark.parametrize("argument", ["1:100,80,60,60", "1:side:100,80,60,60"])
+def test_a_box_as_corner_and_size_is_refused_with_the_same_box_as_two_corners(argument):
+    with pytest.raises(PromptError, match=r"two corners.* is now \[100, 80, 160, 140\]"):
+        box_cue(argument)
 
 
 def test_clicks_and_boxes_may_name_their_camera():
@@ -57,7 +63,7 @@ def test_phrases_are_named_as_the_node_names_them():
 
 
 def test_what_is_asked_at_a_time_in_words():
-    cues = (TextCue(0, "red"), PointCue(2, 1, 1), TextCue(3, ""), BoxCue(4, 1, 1, 2, 2))
+    cues = (TextCue(0, "red"), PointCue(2, 1, 1), TextCue(3, ""), BoxCue(4, 1, 1, 3, 3))
     said = [asked_at(cues, at, click_seconds=0.1) for at in (1, 2.05, 2.5, 3.5, 4.05)]
     assert said == ["red", "red + click", "red", "nothing asked", "box"]
 
@@ -82,7 +88,7 @@ def test_a_file_of_prompts(tmp_path):
     path = tmp_path / "prompts.yaml"
     path.write_text(
         "- {at: 0, text: red cube}\n- {at: 3.5, text: }\n"
-        "- {at: 5, point: [320, 240.5]}\n- {at: 6, box: [100, 80, 60, 50]}\n"
+        "- {at: 5, point: [320, 240.5]}\n- {at: 6, box: [100, 80, 160, 130]}\n"
         "- {at: 7, point: [1, 2], camera: side, sticky: true, on: newest, id: mine}\n"
         "- {at: 8, text: cup, id: 7}\n- {at: 9, remove: mine, camera: side}\n"
     )
@@ -90,7 +96,7 @@ def test_a_file_of_prompts(tmp_path):
         TextCue(0.0, "red cube"),
         TextCue(3.5, ""),
         PointCue(5.0, 320.0, 240.5),
-        BoxCue(6.0, 100, 80, 60, 50),
+        BoxCue(6.0, 100, 80, 160, 130),
         PointCue(7.0, 1.0, 2.0, "side", On.NEWEST, sticky=True, id="mine"),
         TextCue(8.0, "cup", id="7"),
         RemoveCue(9.0, "mine", "side"),
@@ -105,7 +111,9 @@ def test_a_file_of_prompts(tmp_path):
         ("- {at: 1}", "entry 1"),
         ("- {at: 1, text: a, point: [1, 2]}", "entry 1"),
         ("- {at: 1, point: [1]}", "entry 1"),
-        ("- {at: 1, box: [1, 2, 3, 0]}", "entry 1"),
+        ("- {at: 1, box: [1, 2, 3, 0]}", "line 1, entry 1: .*two corners"),
+        ("- {at: 1, box: [100, 80, 60, 60]}", r"is now \[100, 80, 160, 140\]"),
+        ("- {at: 1, box: [1, 2, 3]}", "entry 1/box: expected box: .*two corners"),
         ("- {at: soon, text: a}", "entry 1"),
         ("- {at: 1, sound: a}", "entry 1"),
         ("- {at: 1, text: a, sticky: true}", "entry 1"),
@@ -115,7 +123,7 @@ def test_a_file_of_prompts(tmp_path):
         ("- {at: 1, text: a; b, id: c}", "entry 1.*one phrase"),
         ("- {at: 1, remove: }", "entry 1"),
         ("- red", "entry 1"),
-        ("- [", "cannot read"),
+        ("- [", "not plain YAML"),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path, content, named):
@@ -126,5 +134,5 @@ def test_a_wrong_entry_is_named(tmp_path, content, named):
 
 
 def test_no_file_of_prompts(tmp_path):
-    with pytest.raises(PromptError, match="cannot read the prompts"):
+    with pytest.raises(PromptError, match=r"prompts .*absent.yaml cannot be read"):
         read_prompt_file(tmp_path / "absent.yaml")

@@ -48,7 +48,7 @@ def test_texts_clicks_and_boxes_are_answered_and_judged(sam3_bundle_path, tmp_pa
         TextCue(0.0, "red"),
         TextCue(0.8, "blue; yellow"),
         PointCue(1.1, 25.5, 28.5),
-        BoxCue(1.5, 82, 16, 28, 28),
+        BoxCue(1.5, 82, 16, 110, 44),
         PointCue(1.7, 5000.0, 5.0),
     )
     told = []

@@ -93,7 +93,7 @@ def test_two_cameras_have_an_account_and_answers_of_their_own(
         TextCue(0.0, "red"),
         TextCue(0.0, "green", camera="side"),
         PointCue(0.2, 25.5, 28.5, "front"),
-        BoxCue(0.4, WIDTH - 82 - 28, 14, 28, 28, "side", on=On.IMAGE),
+        BoxCue(0.4, WIDTH - 82 - 28, 14, WIDTH - 82, 42, "side", on=On.IMAGE),
     )
     report, answers = replayed(
         two_cameras, sam3_bundle_path, cues=cues, cameras=BOTH, out=tmp_path / "out"

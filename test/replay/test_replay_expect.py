@@ -70,8 +70,8 @@ class Kept:
         return verdict_of(self.settings, self.report, judge, judging, "golden")
 
     def wrong(self, *arguments, **settings) -> dict[str, str]:
-        judgement = self.judged(*arguments, **settings)
-        return dict(failures((*judgement.prompts, *judgement.checks)))
+        verdict = self.judged(*arguments, **settings)
+        return dict(failures((*verdict.prompts, *verdict.checks)))
 
 
 def settings_of(bag: Path, bundle: Path, domain: int) -> ReplaySettings:
@@ -93,12 +93,12 @@ def kept(sam3_bundle_path, tmp_path_factory) -> Kept:
 
 def test_the_same_answers_are_as_expected(kept):
     assert kept.wrong() == {}
-    judgement = kept.judged()
-    found = {prompt.prompt_id: prompt for prompt in judgement.prompts}
+    verdict = kept.judged()
+    found = {prompt.prompt_id: prompt for prompt in verdict.prompts}
     assert set(found) == {"red", "blue", "yellow", "point"}
     assert all(prompt.frames > 0 and prompt.least_iou == 1.0 for prompt in found.values())
     assert found["point"].frames == 1
-    assert judgement.frames >= FRAMES
+    assert verdict.frames >= FRAMES
 
 
 def test_a_wrong_golden_mask_is_told(kept, tmp_path):
@@ -210,9 +210,9 @@ def test_a_node_that_answers_otherwise_is_found_out_with_pictures(kept, tmp_path
         judged = judge_replay(
             settings, GoldenFrames(kept.golden), Judging(), quiet, against="golden", worst=2
         )
-    assert not judged.judgement.passed
-    assert "red" in failures(judged.judgement.prompts)
-    assert [Path(file).exists() for file in judged.judgement.pictures] == [True, True]
+    assert not judged.verdict.passed
+    assert "red" in failures(judged.verdict.prompts)
+    assert [Path(file).exists() for file in judged.verdict.pictures] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_answers_that_another_run_would_not_have_are_not_kept(kept, change, reas
 
 
 def test_answers_to_unknown_prompts_are_not_kept(kept):
-    with pytest.raises(UnfitForGoldenError, match="of 2 answers it is not sure"):
+    with pytest.raises(UnfitForGoldenError, match="for 2 answers it is uncertain"):
         require_fit(kept.report, uncertain=2)
 
 

@@ -34,14 +34,14 @@ def answer(
 
 
 def frame(*squares: Square, **others: object) -> LabelledFrame:
-    return FrameKeys().judged(answer(*squares, **others))
+    return FrameKeys().labelled(answer(*squares, **others))
 
 
 def golden(folder: Path, *answers: AnsweredFrame) -> GoldenFrames:
-    numbers = FrameKeys()
+    keys = FrameKeys()
     with GoldenWriter(folder) as writer:
         for one in answers:
-            writer.add(numbers.judged(one))
+            writer.add(keys.labelled(one))
         return writer.finish()
 
 

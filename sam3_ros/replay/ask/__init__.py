@@ -1,1 +1,1 @@
-"""What a replay asks, and when."""
+"""What a replay asks and when, and with which settings."""

@@ -1,4 +1,4 @@
-"""What is asked during a replay, and when: texts, clicks and boxes at times of the bag."""
+"""Cues: the texts, clicks and boxes of a replay, each at a time of the bag."""
 
 from __future__ import annotations
 
@@ -9,38 +9,36 @@ from enum import Enum
 from typing import TypeAlias
 
 from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import Box
 from sam3_ros.ros.cameras import Camera
 
-# As the node names what comes by its simple topics.
+# The ids that the node gives to prompts from its simple topics.
 POINT_ID, BOX_ID = "point", "box"
-
-
 FOLLOWED_ID = "followed"
 
 
 class On(Enum):
-    """Which image a click is answered on.
+    """The image on which a click is answered."""
 
-    IMAGE: the one that it was placed on, named by its stamp: the newest that was answered, as for
-    somebody who clicks on the overlay; the next image if none was. NEWEST: whichever is the newest
-    when it reaches the node.
-    """
-
+    #: The image that the click was placed on, named by its stamp: the newest one that was
+    #: answered, as for somebody who clicks on the overlay; the next image if none was answered.
     IMAGE = "image"
+    #: The newest image when the click reaches the node.
     NEWEST = "newest"
 
 
 @dataclass(frozen=True)
 class TextCue:
-    """at: seconds since the bag's first message. text: phrases between ";", empty clears them.
+    """A text prompt. Raises PromptError."""
 
-    camera: empty for every one. id: empty for ~/prompt/text, whose phrases replace each other;
-    else one phrase that is asked beside the others.
-    """
-
+    #: Seconds since the bag's first message.
     at: float
+    #: Phrases separated by ";"; an empty text clears them.
     text: str
+    #: Empty for all cameras.
     camera: str = ""
+    #: Empty for ~/prompt/text, whose phrases replace each other; else one phrase, asked in
+    #: addition to the others.
     id: str = ""
 
     def __post_init__(self) -> None:
@@ -51,25 +49,27 @@ class TextCue:
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """As the node names its prompts."""
+        """The phrases in the form in which the node uses them as prompt ids."""
         phrases = (" ".join(phrase.split()) for phrase in self.text.split(";"))
         return tuple(dict.fromkeys(phrase for phrase in phrases if phrase))
 
 
 @dataclass(frozen=True)
 class PointCue:
-    """A click at x, y, image px.
+    """A click. Raises PromptError."""
 
-    camera: empty for the only one. sticky: the object is followed until it is lost. id: to remove
-    it by; with one it is asked until then. Empty: the node's own, and it lasts one answer.
-    """
-
+    #: Seconds since the bag's first message.
     at: float
+    #: Image px.
     x: float
     y: float
+    #: Empty for the only camera.
     camera: str = ""
     on: On = On.IMAGE
+    #: Follow the object until it is lost.
     sticky: bool = False
+    #: With an id the prompt is asked until it is removed by that id. Empty: the node chooses the
+    #: id, and the prompt lasts one answer.
     id: str = ""
 
     def __post_init__(self) -> None:
@@ -85,13 +85,15 @@ class PointCue:
 
 @dataclass(frozen=True)
 class BoxCue:
-    """A box, whole image px: its top left corner and its size. The others as in PointCue."""
+    """A box as two corners. camera, sticky and id are as in PointCue. Raises PromptError."""
 
+    #: Seconds since the bag's first message.
     at: float
-    x: int
-    y: int
-    width: int
-    height: int
+    #: Whole image px, the maximum exclusive.
+    x_min: int
+    y_min: int
+    x_max: int
+    y_max: int
     camera: str = ""
     on: On = On.NEWEST
     sticky: bool = False
@@ -100,11 +102,23 @@ class BoxCue:
     def __post_init__(self) -> None:
         _check_time(self.at)
         Camera(self.camera)
-        if min(self.x, self.y) < 0 or min(self.width, self.height) < 1:
+        if min(self.x_min, self.y_min) < 0 or min(self.width, self.height) < 1:
             raise PromptError(
-                "a box needs x and y of 0 or more, width and height of 1 or more, got "
-                f"{self.x}, {self.y}, {self.width}, {self.height}"
+                "a box needs whole pixels with 0 <= x_min < x_max and 0 <= y_min < y_max, got "
+                f"{self.x_min}, {self.y_min}, {self.x_max}, {self.y_max}"
             )
+
+    @property
+    def width(self) -> int:
+        return self.x_max - self.x_min
+
+    @property
+    def height(self) -> int:
+        return self.y_max - self.y_min
+
+    @property
+    def box(self) -> Box:
+        return Box(self.x_min, self.y_min, self.x_max, self.y_max)
 
     @property
     def prompt_id(self) -> str:
@@ -113,8 +127,9 @@ class BoxCue:
 
 @dataclass(frozen=True)
 class RemoveCue:
-    """The prompt of this id is asked no longer."""
+    """The end of the prompt with this id. Raises PromptError."""
 
+    #: Seconds since the bag's first message.
     at: float
     id: str
     camera: str = ""
@@ -127,13 +142,16 @@ class RemoveCue:
 
 
 ClickCue: TypeAlias = PointCue | BoxCue
-
-
 PromptCue: TypeAlias = TextCue | PointCue | BoxCue | RemoveCue
 
 
+def is_on_image(cue: PromptCue) -> bool:
+    """Return whether the cue is a click that names the image it was placed on."""
+    return isinstance(cue, (PointCue, BoxCue)) and cue.on is On.IMAGE
+
+
 def asked_at(cues: Sequence[PromptCue], at: float, click_seconds: float, camera: str = "") -> str:
-    """What a camera is asked at a time, in words; clicks and boxes count for click_seconds."""
+    """Describe what a camera is asked at a time; clicks and boxes last click_seconds."""
     past = [c for c in cues if c.at <= at and c.camera in ("", camera)]
     texts = {c.camera: c.text for c in past if isinstance(c, TextCue) and not c.id}
     words = [text for text in texts.values() if text.strip()]
@@ -145,7 +163,7 @@ def asked_at(cues: Sequence[PromptCue], at: float, click_seconds: float, camera:
 
 
 def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
-    """What was asked by an id and not removed since."""
+    """Describe by id each prompt that lasts and has not been removed."""
     found: dict[str, str] = {}
     for cue in past:
         if isinstance(cue, RemoveCue):
@@ -160,8 +178,3 @@ def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
 def _check_time(at: float) -> None:
     if not (math.isfinite(at) and at >= 0):
         raise PromptError(f"expected a time of 0 or more seconds into the bag, got {at}")
-
-
-def is_on_image(cue: PromptCue) -> bool:
-    """Whether it is a click that names the image it was placed on."""
-    return isinstance(cue, (PointCue, BoxCue)) and cue.on is On.IMAGE

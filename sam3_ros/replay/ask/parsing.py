@@ -1,18 +1,30 @@
-"""Prompts with their times as one writes them on the command line."""
+"""Cues as people write them: options of the command line, and a YAML file of prompts.
+
+- {at: 0, text: red cube}
+- {at: 3.5, text: "balls; blue thing", camera: side}
+- {at: 5, point: [320, 240]}
+- {at: 6, box: [100, 80, 160, 140], on: image}       # two corners: x0, y0, x1, y1
+- {at: 7, point: [320, 240], sticky: true, id: mine}
+- {at: 9, remove: mine}
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from sam3_ros.core.checked_yaml import Document, DocumentKind, read_document
 from sam3_ros.core.errors import PromptError
+from sam3_ros.core.geometry import box_of_corners
 from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, PromptCue, RemoveCue, TextCue
 from sam3_ros.ros.cameras import CameraNameError
+
+_PROMPTS = DocumentKind(
+    "the file of prompts", Path(__file__).with_name("prompts.json"), PromptError
+)
 
 
 def text_cue(argument: str) -> TextCue:
@@ -22,20 +34,49 @@ def text_cue(argument: str) -> TextCue:
 
 
 def point_cue(argument: str, *, sticky: bool = False) -> PointCue:
-    """Read "T:X,Y" or, of a camera, "T:NAME:X,Y". Raises PromptError."""
+    """Read "T:X,Y" or, for one of several cameras, "T:NAME:X,Y". Raises PromptError."""
     at, camera, (x, y) = _placed(argument, "T:X,Y, such as 2.5:320,240", 2)
     return PointCue(at, x, y, camera, sticky=sticky)
 
 
 def box_cue(argument: str) -> BoxCue:
-    """Read "T:X,Y,WIDTH,HEIGHT" or, of a camera, "T:NAME:X,Y,WIDTH,HEIGHT". Raises PromptError."""
-    form = "T:X,Y,WIDTH,HEIGHT, such as 2.5:100,80,60,60"
+    """Read "T:X0,Y0,X1,Y1" or, for one of several cameras, "T:NAME:X0,Y0,X1,Y1".
+
+    Raises PromptError; for what looks like x, y, width, height it gives the two corners.
+    """
+    form = "T:X0,Y0,X1,Y1, such as 2.5:100,80,160,140"
     at, camera, numbers = _placed(argument, form, 4)
-    x, y, width, height = (round(number) for number in numbers)
-    return BoxCue(at, x, y, width, height, camera)
+    try:
+        return _box(at, numbers, camera=camera)
+    except PromptError as error:
+        raise PromptError(f"{argument!r}: {error}") from error
+
+
+def read_prompt_file(path: Path) -> tuple[PromptCue, ...]:
+    """Read the cues of a YAML file, in its order. Raises PromptError with line and entry."""
+    return cues_of(read_document(path, _PROMPTS))
+
+
+def cues_of(document: Document, place: Sequence[str | int] = ()) -> tuple[PromptCue, ...]:
+    """Return the cues of the list at a place of a document, which fits the schema of prompts.
+
+    Raises the error of the document's kind.
+    """
+    entries = document.value
+    for step in place:
+        entries = entries[step]
+
+    def cue_at(number: int) -> PromptCue:
+        try:
+            return _cue(entries[number])
+        except (PromptError, CameraNameError) as error:
+            raise document.error((*place, number), str(error)) from error
+
+    return tuple(map(cue_at, range(len(entries))))
 
 
 def _placed(argument: str, form: str, count: int) -> tuple[float, str, list[float]]:
+    """Split "T:[NAME:]NUMBER,..." into time, camera and numbers."""
     time, _, rest = argument.partition(":")
     camera, _, place = rest.rpartition(":")
     try:
@@ -47,89 +88,25 @@ def _placed(argument: str, form: str, count: int) -> tuple[float, str, list[floa
     return at, camera, numbers
 
 
-_FORM = (
-    "prompts such as {at: 2.5, text: red cube}, point: [x, y], box: [x, y, w, h] or remove: id, "
-    "with camera, id, sticky: true or on: image|newest where they fit"
-)
+def _cue(entry: Mapping[str, Any]) -> PromptCue:
+    at = float(entry["at"])
+    options: dict[str, Any] = {"camera": entry.get("camera", "")}
+    if "remove" in entry:
+        return RemoveCue(at, str(entry["remove"]), **options)
+    options["id"] = str(entry.get("id", ""))
+    if "text" in entry:
+        text = entry["text"]
+        return TextCue(at, "" if text is None else str(text), **options)
+    options["sticky"] = entry.get("sticky", False)
+    if "on" in entry:
+        options["on"] = On(entry["on"])
+    if "point" in entry:
+        x, y = map(float, entry["point"])
+        return PointCue(at, x, y, **options)
+    return _box(at, entry["box"], **options)
 
 
-def read_prompt_file(path: Path) -> tuple[PromptCue, ...]:
-    """The cues in the file's order. Raises PromptError naming the entry that is wrong."""
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PromptError(f"cannot read the prompts of {path}: {error}") from error
-    if not isinstance(entries, list):
-        raise PromptError(f"expected a list of {_FORM} in {path}, got {type(entries).__name__}")
-    return tuple(_numbered(path, number, entry) for number, entry in enumerate(entries, start=1))
-
-
-def prompt_of(entry: Any) -> PromptCue:
-    """Of one entry as YAML gives it. Raises PromptError."""
-    if isinstance(entry, dict) and True in entry:
-        # What YAML 1.1 makes of the key `on`.
-        entry = {"on" if key is True else key: value for key, value in entry.items()}
-    try:
-        (kind,) = set(entry) & set(_READERS)
-        read, allowed = _READERS[kind]
-        more = {name: entry[name] for name in set(entry) - {"at", kind}}
-        if not set(more) <= allowed:
-            raise ValueError("what does not fit")
-        options = {name: _OPTIONS[name](value) for name, value in more.items()}
-        return read(float(entry["at"]), entry[kind], **options)
-    except PromptError:
-        raise
-    except CameraNameError as error:
-        raise PromptError(str(error)) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise PromptError(f"expected {_FORM}, got {entry!r}") from error
-
-
-def _numbered(path: Path, number: int, entry: Any) -> PromptCue:
-    try:
-        return prompt_of(entry)
-    except PromptError as error:
-        raise PromptError(f"{path}, entry {number}: {error}") from error
-
-
-def _text(at: float, value: Any, **options: Any) -> TextCue:
-    return TextCue(at, "" if value is None else str(value), **options)
-
-
-def _point(at: float, value: Any, **options: Any) -> PointCue:
-    x, y = map(float, value)
-    return PointCue(at, x, y, **options)
-
-
-def _box(at: float, value: Any, **options: Any) -> BoxCue:
-    x, y, width, height = (round(float(number)) for number in value)
-    return BoxCue(at, x, y, width, height, **options)
-
-
-def _remove(at: float, value: Any, **options: Any) -> RemoveCue:
-    return RemoveCue(at, "" if value is None else str(value), **options)
-
-
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, got {value!r}")
-    return value
-
-
-_OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "camera": str,
-    "id": str,
-    "sticky": _yes_or_no,
-    "on": On,
-}
-
-
-_PLACED = frozenset(_OPTIONS)
-
-
-_READERS: dict[str, tuple[Callable[..., PromptCue], frozenset[str]]] = {
-    "text": (_text, frozenset({"camera", "id"})),
-    "point": (_point, _PLACED),
-    "box": (_box, _PLACED),
-    "remove": (_remove, frozenset({"camera"})),
-}
+def _box(at: float, corners: Sequence[float], **options: Any) -> BoxCue:
+    """Return the cue with its corners rounded to whole pixels."""
+    x_min, y_min, x_max, y_max = map(round, box_of_corners(corners).as_tuple())
+    return BoxCue(at, x_min, y_min, x_max, y_max, **options)

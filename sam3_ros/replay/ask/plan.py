@@ -1,4 +1,4 @@
-"""What a replay knows of its bag before it begins."""
+"""What a replay knows about its bag before it starts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from sam3_ros.replay.bag.truth import Truth, read_truth
 
 @dataclass(frozen=True, eq=False)
 class CameraPlan:
-    """name: empty for the only one. images: its topic in the bag. truth: None if there is none."""
+    """One camera of the replay and its images in the bag."""
 
+    #: Empty for the only camera.
     name: str
+    #: The topic in the bag.
     images: BagTopic
+    #: The topic on which the images go out.
     published_as: str
     times: ImageTimes
+    #: None if the bag has no ground truth for this camera.
     truth: Truth | None
 
     def at(self, stamp_ns: int) -> float:
-        """Seconds since the bag began, of an image's stamp in the bag."""
+        """Return the seconds since the bag began, for an image's stamp in the bag."""
         return self.times.at[0] + (stamp_ns - self.times.stamps_ns[0]) / NANOSECONDS
 
 
 @dataclass(frozen=True, eq=False)
 class ReplayPlan:
-    """cameras: one or more."""
+    """The settings of a replay together with its open bag."""
 
     settings: ReplaySettings
     bag: Bag
+    #: One or more.
     cameras: tuple[CameraPlan, ...]
 
     @property
@@ -40,12 +45,12 @@ class ReplayPlan:
 
     @property
     def seconds(self) -> float:
-        """Of all loops, at rate 1."""
+        """Length of all loops at rate 1."""
         return self.settings.loops * self.loop_seconds
 
     @property
     def loop_seconds(self) -> float:
-        """From the begin of one loop to that of the next."""
+        """Seconds from the start of one loop to the start of the next."""
         return self.bag.duration + self.period
 
     @property
@@ -54,7 +59,7 @@ class ReplayPlan:
 
 
 def read_plan(bag: Bag, settings: ReplaySettings) -> ReplayPlan:
-    """Raises BagError."""
+    """Find the cameras' images, stamps and ground truth in the bag. Raises BagError."""
     topics = [bag.image_topic(source.topic) for source in settings.cameras]
     cameras = tuple(
         _camera(bag, source, topic, settings.only_every)

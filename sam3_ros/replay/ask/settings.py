@@ -1,4 +1,4 @@
-"""What a replay is asked to do."""
+"""Settings of a replay."""
 
 from __future__ import annotations
 
@@ -13,74 +13,75 @@ from sam3_ros.ros.cameras import Cameras
 
 
 class ReplayError(Sam3RosError):
-    """A replay that cannot be made as asked, or whose node is not there."""
+    """A replay that cannot be run as asked, or whose node is not there."""
 
 
 class Player(Enum):
-    """Who publishes the bag: this process, or a child `ros2 bag play`."""
+    """The process that publishes the bag."""
 
+    #: This process.
     OWN = "own"
+    #: A child `ros2 bag play`.
     ROS2 = "ros2"
 
 
 @dataclass(frozen=True)
 class CameraSource:
-    """A camera of the node, and where its images come from.
+    """A camera of the node, and where its images come from."""
 
-    name: as in the node's parameter `cameras`, empty for the only one. topic: of the bag, None
-    where it has but one camera. publish_as: the topic that the images go out on, None for the one
-    they have in the bag.
-    """
-
+    #: As in the node's parameter `cameras`; empty for the only camera.
     name: str = ""
+    #: The topic in the bag; None if the bag has only one camera.
     topic: str | None = None
+    #: The topic on which the images go out; None for the topic in the bag.
     publish_as: str | None = None
 
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """starts_here: as a child process; else one that runs already is used.
+    """The node under test. Raises ReplayError."""
 
-    name: in full. parameters: name and value, as `-p` takes them. Raises ReplayError.
-    """
-
+    #: The full name.
     name: str = "/segmentation_node"
+    #: Start it as a child process; else use one that is already running.
     starts_here: bool = True
+    #: Name and value, as `-p` takes them.
     parameters: tuple[tuple[str, str], ...] = ()
     params_file: Path | None = None
+    #: Longest wait in seconds for the node to be active, and for its last answers.
     patience: float = 60.0
 
     def __post_init__(self) -> None:
         if not self.name.startswith("/") or self.name.endswith("/"):
             raise ReplayError(f"expected a node's full name such as /cam/node, got {self.name!r}")
         if not self.starts_here and (self.parameters or self.params_file):
-            raise ReplayError("a node that runs already has its parameters: give none with it")
+            raise ReplayError("a running node already has its parameters: give none with it")
         if not (math.isfinite(self.patience) and self.patience > 0):
             raise ReplayError(f"expected a patience above 0 seconds, got {self.patience}")
 
 
 @dataclass(frozen=True)
 class ReplaySettings:
-    """rate: 2 plays twice as fast; None publishes an image when the one before is answered.
-
-    loops: how often the bag is played; repeat_stamps: each time with the recorded stamps, so that
-    time jumps back, instead of later ones. clock: /clock tells the bag's time, and a node that is
-    started here goes by it. only_every: of each camera's images only each so manieth is sent. out:
-    a folder for videos, contact sheets and the node's log, None for none. domain_id: None for that
-    of the environment. Raises ReplayError; CameraNameError for the cameras' names.
-    """
+    """One replay. Raises ReplayError; CameraNameError for the cameras' names."""
 
     bag: Path
     cues: tuple[PromptCue, ...] = ()
+    #: 2 plays twice as fast; None publishes an image when the previous one is answered.
     rate: float | None = 1.0
+    #: How often the bag is played.
     loops: int = 1
     cameras: tuple[CameraSource, ...] = (CameraSource(),)
+    #: Publish the bag's time on /clock; a node that is started here uses it.
     clock: bool = False
+    #: Play each loop with the recorded stamps, so that time jumps back, instead of later ones.
     repeat_stamps: bool = False
+    #: Send only every n-th image of each camera.
     only_every: int = 1
     player: Player = Player.OWN
     node: NodeSettings = NodeSettings()
+    #: A folder for videos, contact sheets and the node's log; None for none.
     out: Path | None = None
+    #: None for the domain of the environment.
     domain_id: int | None = None
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class ReplaySettings:
         if self.loops < 1:
             raise ReplayError(f"expected 1 loop or more, got {self.loops}")
         if self.only_every < 1:
-            raise ReplayError(f"expected to play every image or each n-th, got {self.only_every}")
+            raise ReplayError(f"expected to send every n-th image, n >= 1, got {self.only_every}")
         self._check_cameras()
         if self.player is Player.ROS2:
             self._check_ros2_player()

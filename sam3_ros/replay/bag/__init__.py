@@ -1,1 +1,1 @@
-"""Reads bags."""
+"""Reads bags: messages, stamps and ground truth."""

@@ -1,4 +1,4 @@
-"""A rosbag2 recording, mcap or sqlite3, as serialised messages in the order of their times."""
+"""A rosbag2 recording, mcap or sqlite3, as serialised messages in time order."""
 
 from __future__ import annotations
 
@@ -18,28 +18,31 @@ IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 
 
 class BagError(Sam3RosError):
-    """A bag that cannot be read, or that lacks what is asked of it."""
+    """A bag that cannot be read, or that lacks what was asked for."""
 
 
 @dataclass(frozen=True)
 class BagTopic:
     name: str
-    type_name: str  # as in "sensor_msgs/msg/Image"
+    #: Such as "sensor_msgs/msg/Image".
+    type_name: str
     message_count: int
 
 
 @dataclass(frozen=True, eq=False)
 class BagMessage:
-    """at: seconds since the bag's first message. cdr: the message as it goes over the wire."""
+    """A serialised message."""
 
     topic: str
     type_name: str
+    #: Seconds since the bag's first message.
     at: float
+    #: The message as it is sent over the wire.
     cdr: bytes
 
 
 class Bag:
-    """Open with open_bag."""
+    """An open bag, from open_bag."""
 
     def __init__(self, path: Path, reader: AnyReader) -> None:
         self.path = path
@@ -52,9 +55,12 @@ class Bag:
         }
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Of these topics, all by default, by time. Raises BagError where the file is damaged."""
+        """Yield the messages of these topics, by default of all, in time order.
+
+        Raises BagError where the file is damaged.
+        """
         wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
-        if not wanted:  # rosbags takes an empty list for all
+        if not wanted:  # to rosbags an empty list means all topics
             return
         start = self._reader.start_time
         with _read_errors(self.path):
@@ -63,12 +69,15 @@ class Bag:
                 yield BagMessage(connection.topic, connection.msgtype, at, bytes(data))
 
     def decode(self, message: BagMessage) -> Any:
-        """The message's fields, arrays as numpy arrays. Raises BagError."""
+        """Return the message with its fields, arrays as numpy arrays. Raises BagError."""
         with _read_errors(self.path):
             return self._reader.deserialize(message.cdr, message.type_name)
 
     def image_topic(self, asked: str | None = None) -> BagTopic:
-        """The camera's topic: the one asked for, else the only one that is no truth of the bag."""
+        """Return the camera's topic: the one asked for, else the bag's only camera topic.
+
+        Raises BagError.
+        """
         images = {n: t for n, t in self.topics.items() if t.type_name in IMAGE_TYPES}
         if asked is not None:
             if asked in images:
@@ -78,27 +87,27 @@ class Bag:
         if len(cameras) != 1:
             raise BagError(
                 f"expected one topic of images in {self.path}, found {_listed(cameras)}: "
-                "say which with --image-topic, or name them with --camera; with --expect, by "
+                "choose one with --image-topic, or name them with --camera; with --expect, list "
                 "cameras under play in its file"
             )
         return images[cameras[0]]
 
     @property
     def camera_topics(self) -> list[str]:
-        """The topics of images that are no truth of the bag."""
+        """The topics of images that are not ground truth."""
         images = (t.name for t in self.topics.values() if t.type_name in IMAGE_TYPES)
         return [name for name in images if "/truth/" not in name]
 
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
-    """A rosbag2 folder, or a single .mcap or .db3 file. Raises BagError."""
+    """Open a rosbag2 folder, or a single .mcap or .db3 file. Raises BagError."""
     if not path.exists():
         raise BagError(f"there is no bag {path}")
     if path.is_dir() and not (path / "metadata.yaml").exists():
         raise BagError(f"{path} is not a rosbag2 folder: it has no metadata.yaml")
     with _read_errors(path):
-        # Only bags recorded by an old ROS need the default: newer ones hold their definitions.
+        # Only bags of an old ROS need the default: newer ones contain their message definitions.
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
         reader.open()
     try:
@@ -113,7 +122,7 @@ def _read_errors(path: Path) -> Iterator[None]:
         yield
     except BagError:
         raise
-    # Damaged bytes end in errors of many libraries: zstd, struct, yaml, sqlite3.
+    # Damaged bytes raise errors of many libraries: zstd, struct, yaml, sqlite3.
     except Exception as error:
         said = str(error) or type(error).__name__
         kind = "" if isinstance(error, AnyReaderError) else f"{type(error).__name__}: "

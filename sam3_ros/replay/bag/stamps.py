@@ -1,4 +1,4 @@
-"""The std_msgs/Header at the start of a serialised message, read and changed in its bytes."""
+"""Stamps of a bag's messages: headers in serialised bytes, and the times of a camera's images."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from typing import NamedTuple
 from sam3_ros.replay.bag.bag import Bag, BagError, BagMessage
 
 NANOSECONDS = 1_000_000_000
-
-
 # CDR: four bytes say how the rest is encoded, the second its byte order; then int32 sec, uint32
 # nanosec, uint32 length of frame_id with its closing zero (OMG DDSI-RTPS 2.5, section 10).
 _ENCAPSULATION = 4
-
-
 _STAMP_SIZE = 8
-
-
 _LENGTH_SIZE = 4
 
 
 class MessageHeader(NamedTuple):
-    """stamp_ns: nanoseconds since the epoch of the sender's clock."""
+    """A std_msgs/Header."""
 
+    #: Nanoseconds since the epoch of the sender's clock.
     stamp_ns: int
     frame_id: str
 
 
 def read_header(cdr: bytes) -> MessageHeader:
-    """Of a message whose first field is a Header. Raises ValueError if the bytes end within it."""
+    """Read the header of a message whose first field is a Header.
+
+    Raises ValueError if the bytes end within it.
+    """
     order = _byte_order(cdr)
     try:
         seconds, nanoseconds, length = struct.unpack_from(f"{order}iII", cdr, _ENCAPSULATION)
@@ -45,7 +43,7 @@ def read_header(cdr: bytes) -> MessageHeader:
 
 
 def with_later_stamp(cdr: bytes, shift_ns: int) -> bytes:
-    """The same message, its stamp moved by shift_ns."""
+    """Return the same message with its stamp moved by shift_ns."""
     if shift_ns == 0:
         return cdr
     seconds, nanoseconds = divmod(read_header(cdr).stamp_ns + shift_ns, NANOSECONDS)
@@ -60,23 +58,25 @@ def _byte_order(cdr: bytes) -> str:
 
 @dataclass(frozen=True)
 class ImageTimes:
-    """The bag's images: times, s since the bag's first message, and stamps, ns."""
+    """When a camera's images come, in the order of the bag."""
 
+    #: Seconds since the bag's first message.
     at: tuple[float, ...]
+    #: The images' stamps.
     stamps_ns: tuple[int, ...]
 
     @property
     def period(self) -> float:
-        """Mean seconds from one to the next; 0 for a single one."""
+        """Mean seconds from one image to the next; 0 for a single image."""
         return (self.at[-1] - self.at[0]) / (len(self.at) - 1) if len(self.at) > 1 else 0.0
 
     def stamp_at(self, at: float) -> int:
-        """Of the newest image at a time; of the first one before that."""
+        """Return the stamp, ns, of the newest image at a time; before the first, of the first."""
         return self.stamps_ns[max(bisect_right(self.at, at) - 1, 0)]
 
 
 def read_image_times(bag: Bag, topic: str, only_every: int = 1) -> ImageTimes:
-    """Of each so manieth image. Raises BagError unless each has a stamp of its own."""
+    """Read the times of every n-th image. Raises BagError unless the stamps all differ."""
     images = [(message.at, _stamp(bag, message)) for message in bag.messages([topic])]
     images = images[::only_every]
     stamps = [stamp for _, stamp in images]
@@ -85,7 +85,7 @@ def read_image_times(bag: Bag, topic: str, only_every: int = 1) -> ImageTimes:
     if len(set(stamps)) < len(stamps):
         raise BagError(
             f"{len(stamps) - len(set(stamps))} images on {topic} of {bag.path} have the stamp of "
-            "another; a replay tells answers apart by the stamps: record with stamped images"
+            "another; a replay tells answers apart by stamp: record stamped images"
         )
     return ImageTimes(tuple(at for at, _ in images), tuple(stamps))
 

@@ -1,8 +1,8 @@
-"""What a bag knows to be true: which object each pixel shows, and what the objects are.
+"""Ground truth in a bag: which object each pixel shows, and what the objects are.
 
 /truth/labels: sensor_msgs/Image, mono8, an object's number per pixel (0: none), with the stamp of
-its camera image; of further cameras such as /side/image it is /side/truth/labels. /truth/objects,
-of all cameras: std_msgs/String, JSON, {"1": {"colour": "red", "shape": "cube"}}.
+its camera image; for a further camera such as /side/image it is /side/truth/labels.
+/truth/objects, for all cameras: std_msgs/String, JSON, {"1": {"colour": "red", "shape": "cube"}}.
 """
 
 from __future__ import annotations
@@ -39,24 +39,26 @@ class TrueObject:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """labels: by stamp, ns, uint8 [H, W] of object numbers. objects: by number."""
+    """The ground truth of one camera."""
 
+    #: By stamp, ns: uint8 [H, W] of object numbers.
     labels: Mapping[int, Labels]
+    #: By number.
     objects: Mapping[int, TrueObject]
 
     def named_by(self, phrase: str) -> frozenset[int] | None:
-        """The numbers of the objects that are meant; None if the phrase cannot be understood."""
+        """Return the numbers of the objects a phrase names; None if it is not understood."""
         meaning = read_phrase(phrase)
         if meaning is None:
             return None
         return frozenset(n for n, o in self.objects.items() if meaning.names(o.colour, o.shape))
 
     def mask(self, stamp_ns: int, numbers: Collection[int]) -> Mask:
-        """bool [H, W]: the pixels of these objects."""
+        """Return the pixels of these objects, bool [H, W]."""
         return np.isin(self.labels[stamp_ns], list(numbers))
 
     def number_at(self, stamp_ns: int, x: float, y: float) -> int:
-        """The object that a pixel shows, 0 for none or outside of the image."""
+        """Return the object at a place, px; 0 for none or outside of the image."""
         labels = self.labels[stamp_ns]
         row, column = int(np.floor(y)), int(np.floor(x))
         if not (0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]):
@@ -64,28 +66,30 @@ class Truth:
         return int(labels[row, column])
 
     def number_in(self, stamp_ns: int, box: Box) -> int:
-        """The object whose bounds agree best with a box; 0 if none overlaps it."""
+        """Return the object whose bounds overlap a box best (IoU); 0 if none does."""
         bounds = {n: self.bounds(stamp_ns, n) for n in self.objects}
         overlaps = {n: _overlap(box, found) for n, found in bounds.items() if found is not None}
         best = max(overlaps, key=overlaps.__getitem__, default=0)
         return best if overlaps.get(best, 0.0) > 0 else 0
 
     def bounds(self, stamp_ns: int, number: int) -> Box | None:
-        """Around an object's pixels, px; None where it is not in view."""
+        """Return the box around an object's pixels, px; None where it is not in view."""
         return mask_bounds(self.labels[stamp_ns] == number)
 
 
 def read_truth(bag: Bag, images: str) -> Truth | None:
-    """Of the camera whose images have this topic; None if the bag has none of it.
+    """Read the ground truth of the camera with this image topic; None if the bag has none.
 
-    Raises BagError for one that is incomplete or malformed.
+    Raises BagError if it is incomplete or malformed.
     """
     labels_topic = truth_topic(bag, images)
-    present = {labels_topic, OBJECTS_TOPIC} & set(bag.topics)
     if labels_topic is None:
         return None
+    present = {labels_topic, OBJECTS_TOPIC} & set(bag.topics)
     if len(present) == 1:
-        raise BagError(f"{bag.path} has {next(iter(present))}: a truth needs labels and objects")
+        raise BagError(
+            f"{bag.path} has {next(iter(present))}: ground truth needs labels and objects"
+        )
     labels: dict[int, Labels] = {}
     objects: dict[int, TrueObject] = {}
     for message in bag.messages(present):
@@ -98,9 +102,9 @@ def read_truth(bag: Bag, images: str) -> Truth | None:
 
 
 def truth_topic(bag: Bag, images: str) -> str | None:
-    """Where the labels of a camera's images are: beside them, or on /truth/labels.
+    """Return the topic of a camera's labels; None if there is none.
 
-    The latter is of /camera or of the bag's only camera. None if there are none.
+    It is beside the images, or /truth/labels for /camera and for the bag's only camera.
     """
     folder = images.removesuffix("/compressed").rpartition("/")[0]
     own = f"{folder}{LABELS_TOPIC}"
@@ -112,7 +116,7 @@ def truth_topic(bag: Bag, images: str) -> str | None:
 
 
 def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes."""
     width = min(one.x_max, other.x_max) - max(one.x_min, other.x_min)
     height = min(one.y_max, other.y_max) - max(one.y_min, other.y_min)
     shared = max(width, 0.0) * max(height, 0.0)

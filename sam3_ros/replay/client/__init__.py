@@ -1,1 +1,1 @@
-"""Receives the node's answers and keeps account of them."""
+"""The replay's end of the node's topics: asks, receives and keeps records."""

@@ -1,4 +1,4 @@
-"""What the node says of one image: its label image and the segments in it."""
+"""The node's answer to one image: the label image and the segments in it."""
 
 from __future__ import annotations
 
@@ -12,62 +12,62 @@ from sensor_msgs.msg import Image
 from sam3_ros.msg import SegmentScore, SegmentScores
 
 Mask = npt.NDArray[np.bool_]
-
-
 _DTYPES = {"mono8": np.uint8, "mono16": np.uint16}
 
 
 @dataclass(frozen=True)
 class FoundSegment:
-    """One of ~/scores.
-
-    value: of its pixels in the label image. id: its number in the image, from 1. box: x_min,
-    y_min, x_max, y_max, px.
-    """
+    """One entry of ~/scores."""
 
     prompt_id: str
+    #: Value of its pixels in the label image.
     value: int
+    #: Its number in the image, from 1.
     id: int = 0
     label: str = ""
     score: float = 0.0
+    #: x_min, y_min, x_max, y_max, px.
     box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class AnsweredFrame:
-    """One answer to one image.
+    """One answer to one image."""
 
-    bag_stamp_ns: of the image in the bag. sent_at: s, monotonic. labels: integers [H, W], uint8
-    unless the node's mask_encoding is mono16. segments: best score first. camera: empty for the
-    only one without a name. loop: 0 for the first time that the bag is played. latency: s, from
-    publishing the image to this mask. has_its_header: stamp and frame_id are the image's.
-    repeat: the image has been answered before; this answer came for a click on it.
-    certain: it is known which prompts the node was asked when it answered. frame_id: of the mask.
-    """
-
+    #: Of the image in the bag.
     bag_stamp_ns: int
+    #: Seconds, monotonic.
     sent_at: float
+    #: Integers [H, W]: uint8, or uint16 if the node's mask_encoding is mono16.
     labels: npt.NDArray[np.integer]
+    #: Best score first.
     segments: Sequence[FoundSegment]
+    #: Empty for an only camera without a name.
     camera: str = ""
+    #: 0 for the first time that the bag is played.
     loop: int = 0
+    #: Seconds from publishing the image to receiving this mask.
     latency: float = 0.0
+    #: The stamp and frame_id are those of the image.
     has_its_header: bool = True
+    #: The image was answered before; this answer came for a click on it.
     repeat: bool = False
+    #: It is known which prompts the node was asked when it answered.
     certain: bool = True
+    #: Of the mask.
     frame_id: str = ""
 
     def holds(self, prompt_id: str) -> bool:
         return any(segment.prompt_id == prompt_id for segment in self.segments)
 
     def mask_of(self, prompt_id: str) -> Mask:
-        """bool [H, W]: all that was found for a prompt."""
+        """Return the pixels of all segments of a prompt, bool [H, W]."""
         values = [s.value for s in self.segments if s.prompt_id == prompt_id]
         return np.isin(self.labels, values)
 
 
 def labels_of(mask: Image) -> npt.NDArray[np.integer]:
-    """The label image [H, W]: in mono8 a value per prompt, in mono16 one per segment.
+    """Return the label image [H, W]: in mono8 a value per prompt, in mono16 one per segment.
 
     Raises ValueError for another encoding or a size that does not fit the data.
     """
@@ -77,9 +77,15 @@ def labels_of(mask: Image) -> npt.NDArray[np.integer]:
 
 
 def segments_of(mask: Image, scores: SegmentScores) -> tuple[FoundSegment, ...]:
-    """The segments of a mask."""
+    """Return the segments of a mask."""
     by_segment = mask.encoding == "mono16"
     return tuple(_segment(score, by_segment) for score in scores.segments)
+
+
+def mask_iou(one: Mask, other: Mask) -> float:
+    """Return the intersection over union of two masks, bool [H, W]; 1 for two empty ones."""
+    union = np.count_nonzero(one | other)
+    return float(np.count_nonzero(one & other) / union) if union else 1.0
 
 
 def _segment(score: SegmentScore, by_segment: bool) -> FoundSegment:
@@ -92,9 +98,3 @@ def _segment(score: SegmentScore, by_segment: bool) -> FoundSegment:
         score=score.score,
         box=(box.x_min, box.y_min, box.x_max, box.y_max),
     )
-
-
-def mask_iou(one: Mask, other: Mask) -> float:
-    """Intersection over union of two masks, bool [H, W]; 1 for two empty ones."""
-    union = np.count_nonzero(one | other)
-    return float(np.count_nonzero(one & other) / union) if union else 1.0

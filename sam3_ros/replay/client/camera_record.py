@@ -1,4 +1,4 @@
-"""All that is known of one camera during a replay: its images, its prompts, its answers."""
+"""What is known about one camera during a replay: its images, its prompts, its answers."""
 
 from __future__ import annotations
 
@@ -17,70 +17,71 @@ from sam3_ros.replay.client.prompt_statistics import PromptStatistics
 
 @dataclass(frozen=True, eq=False)
 class AskedPrompt:
-    """A message that is about to go out. stamp_ns: of the image a click names, 0 for none."""
+    """A message that is about to be published."""
 
-    ticket: PendingPrompt
+    prompt: PendingPrompt
+    #: Of the image that a click names; 0 for none.
     stamp_ns: int
 
 
 class CameraRecord:
-    """Times are s, monotonic. Not safe for threads: the caller locks."""
+    """The record of one camera. Times are s, monotonic. Not thread-safe: the caller locks."""
 
-    def __init__(self, plan: CameraPlan, *, knows_stamps_only: bool = False) -> None:
-        """knows_stamps_only: another publishes the images, and they may be heard late."""
+    def __init__(self, plan: CameraPlan, *, stamps_from_bag: bool = False) -> None:
+        """Start an empty record.
+
+        stamps_from_bag: another process publishes the images, and they may be heard late: accept
+        the stamps that the bag has.
+        """
         self.plan = plan
         self.log = FrameLog(plan.name)
-        self.tickets = PendingPrompts()
-        self.judge = PromptStatistics(plan.truth, plan.name)
-        self._expected = frozenset(plan.times.stamps_ns) if knows_stamps_only else frozenset()
+        self.pending = PendingPrompts()
+        self.statistics = PromptStatistics(plan.truth, plan.name)
+        self._expected = frozenset(plan.times.stamps_ns) if stamps_from_bag else frozenset()
 
-    def asks(self, cue: PromptCue, now: float) -> AskedPrompt | None:
-        """To be called right before a prompt leaves; None if it is none of this camera's."""
+    def prompt_leaves(self, cue: PromptCue, now: float) -> AskedPrompt | None:
+        """Record a prompt right before it is published; None if it is not for this camera."""
         if cue.camera not in ("", self.plan.name):
             return None
         named = self.log.newest_answered if is_on_image(cue) else None
         seen = named or self.log.newest
         placed_ns = self.plan.times.stamps_ns[0] if seen is None else seen.bag_stamp_ns
-        ticket = self.tickets.published(
+        prompt = self.pending.published(
             cue, None if named is None else named.bag_stamp_ns, self.log.is_quiet
         )
-        self.judge.published(cue, placed_ns, now, is_named=named is not None)
-        self.log.expect_repeats(ticket.is_click)
-        return AskedPrompt(ticket, 0 if named is None else named.stamp_ns)
+        self.statistics.published(cue, placed_ns, now, is_named=named is not None)
+        self.log.expect_repeats(prompt.is_click)
+        return AskedPrompt(prompt, 0 if named is None else named.stamp_ns)
 
-    def told(self, status: PromptStatus, now: float) -> None:
-        """The node has said something of a prompt."""
+    def status_came(self, status: PromptStatus, now: float) -> None:
+        """Take in what the node says about a prompt."""
         if status.camera not in ("", self.plan.name):
             return
-        ticket = self.tickets.told(status, now)
-        if ticket is not None and ticket.told_at is not None:
-            self.judge.taken(ticket.cue)
-        elif ticket is not None:
-            self.judge.refused(ticket.cue, status.reason)
-            self.log.expect_repeats(-ticket.is_click)
-        elif not status.accepted and not _gave_way(status):
-            self.tickets.refused_late(status.prompt_id)
-            self.judge.dropped(status.prompt_id, status.reason)
+        prompt = self.pending.status_came(status, now)
+        if prompt is not None and prompt.accepted_at is not None:
+            self.statistics.accepted(prompt.cue)
+        elif prompt is not None:
+            self.statistics.refused(prompt.cue, status.reason)
+            self.log.expect_repeats(-prompt.is_click)
+        elif not status.accepted and not status.reason.startswith(f"{NO_LONGER} asked"):
+            self.pending.refused_late(status.prompt_id)
+            self.statistics.dropped(status.prompt_id, status.reason)
 
     def mask_came(self, message: Image, now: float) -> AnsweredFrame | None:
-        """The answer, if it is whole with this."""
+        """Return the answer if this mask completes it."""
         stamp_ns = stamp_of(message.header)
         if stamp_ns in self._expected and not self.log.is_known(stamp_ns):
             self.log.unheard(message.header)
-        return self._whole(self.log.mask(message, now))
+        return self._complete(self.log.mask(message, now))
 
     def scores_came(self, message: SegmentScores) -> AnsweredFrame | None:
-        """The answer, if it is whole with these."""
-        return self._whole(self.log.scores(message))
+        """Return the answer if these scores complete it."""
+        return self._complete(self.log.scores(message))
 
-    def _whole(self, answer: AnsweredFrame | None) -> AnsweredFrame | None:
+    def _complete(self, answer: AnsweredFrame | None) -> AnsweredFrame | None:
         if answer is None:
             return None
-        answer = replace(answer, certain=self.tickets.is_certain(answer))
-        self.judge.answered(answer, self.tickets.has_certain_texts(answer))
-        self.tickets.answered(answer)
+        answer = replace(answer, certain=self.pending.is_certain(answer))
+        self.statistics.answered(answer, self.pending.has_certain_texts(answer))
+        self.pending.answered(answer)
         return answer
-
-
-def _gave_way(status: PromptStatus) -> bool:
-    return status.reason.startswith(f"{NO_LONGER} asked")

@@ -1,4 +1,4 @@
-"""The replay's end of the node's topics: asks, listens, and keeps account."""
+"""The replay's end of the node's topics: publishes prompts, receives answers, keeps records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sam3_ros.replay.client.prompt_publishers import PromptPublishers
 from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
 from sam3_ros.ros.cameras import Camera
 
-# Deep: what has come and waits for Python must not be lost here.
+# Deep: messages that have arrived must not be lost while they wait for Python.
 _QOS = QoSProfile(depth=100)
 
 OnOverlay = Callable[[str, Image, SentFrame], None]
@@ -30,11 +30,9 @@ OnAnswer = Callable[[AnsweredFrame], None]
 
 
 class ReplayClient:
-    """Its callbacks run in the executor's thread, its other methods in the caller's.
+    """A client of the node.
 
-    on_overlay gets each overlay with its camera and its image; without it
-    ~/overlay is not subscribed to, and the node does no work for it. on_answer gets each answer
-    once it is whole.
+    Its callbacks run in the executor's thread, its other methods in the caller's.
     """
 
     def __init__(
@@ -45,6 +43,11 @@ class ReplayClient:
         on_overlay: OnOverlay | None,
         on_answer: OnAnswer | None = None,
     ) -> None:
+        """Subscribe to the node's answers.
+
+        on_overlay: gets each overlay with its camera and its image; if None, ~/overlay is not
+        subscribed to, and the node does no work for it. on_answer: gets each complete answer.
+        """
         self.cameras = cameras
         self._node = node
         self._node_name = node_name
@@ -52,7 +55,7 @@ class ReplayClient:
         self._on_overlay = on_overlay
         self._on_answer = on_answer
         self._prompts = PromptPublishers(node, node_name, tuple(cameras))
-        self._account: NodeReport | None = None
+        self._node_report: NodeReport | None = None
         self._answer_topics: list[str] = []
         self.reports_received = 0
         node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics_came, _QOS)
@@ -62,19 +65,19 @@ class ReplayClient:
             self._listen_to(name)
 
     @property
-    def account(self) -> NodeReport | None:
-        """The node's latest; None before the first."""
-        return self._account
+    def node_report(self) -> NodeReport | None:
+        """The node's latest report; None before the first."""
+        return self._node_report
 
     @property
     def is_connected(self) -> bool:
-        """Whether the node hears the prompts and all its answers can be heard."""
+        """Whether the node receives the prompts and all its answers can be received."""
         answers = all(self._node.count_publishers(topic) > 0 for topic in self._answer_topics)
         return answers and self._prompts.are_heard
 
     @property
     def answering_nodes(self) -> int:
-        """How many publish masks under the node's name; should be one."""
+        """Number of nodes that publish masks under the node's name; should be one."""
         return max(self._node.count_publishers(topic) for topic in self._answer_topics)
 
     @property
@@ -83,32 +86,35 @@ class ReplayClient:
 
     @property
     def mask_count(self) -> int:
-        """Images that were answered."""
+        """Number of images that were answered."""
         return sum(camera.log.mask_count for camera in self.cameras.values())
 
     @property
     def click_answers(self) -> int:
-        """Masks that came again, for a click."""
+        """Number of masks that came for an answered image again, because of a click."""
         return sum(camera.log.click_answers for camera in self.cameras.values())
 
     @property
-    def has_prompts_under_way(self) -> bool:
-        """Whether the node's word on a prompt or a click's first answer is still to come."""
-        return any(camera.tickets.has_some_under_way for camera in self.cameras.values())
+    def has_pending_prompts(self) -> bool:
+        """Whether the node's status of a prompt or a click's first answer is still to come."""
+        return any(camera.pending.has_any for camera in self.cameras.values())
 
     def ask(self, cue: PromptCue) -> Callable[[], bool]:
-        """Publish a prompt; tells whether the node's word, or a click's answer, is to come yet."""
+        """Publish a prompt; return a test for whether its status or answer is still to come."""
         with self._news:
             now = time.monotonic()
-            asked = [(camera, camera.asks(cue, now)) for camera in self.cameras.values()]
+            asked = [(camera, camera.prompt_leaves(cue, now)) for camera in self.cameras.values()]
         self._prompts.publish(cue, max(one.stamp_ns for _, one in asked if one is not None))
-        # Without an image so far, a click waits for the first one: nothing to wait for here.
+        # Before the first image a click cannot be answered: wait only for the node's status.
         waits = [
-            partial(tickets.is_under_way if camera.log.newest else tickets.is_waiting, one.ticket)
+            partial(
+                camera.pending.is_pending if camera.log.newest else camera.pending.is_unconfirmed,
+                one.prompt,
+            )
             for camera, one in asked
-            if one is not None and (tickets := camera.tickets)
+            if one is not None
         ]
-        return lambda: any(is_under_way() for is_under_way in waits)
+        return lambda: any(is_pending() for is_pending in waits)
 
     def image_leaves(
         self,
@@ -118,13 +124,13 @@ class ReplayClient:
         loop: int,
         at: float | None = None,
     ) -> None:
-        """To be called right before an image is published. at: None is the present, NaN unknown."""
+        """Record an image right before it is published. at: None is now, NaN is unknown."""
         with self._news:
             now = time.monotonic() if at is None else at
             self.cameras[camera].log.sent(header, bag_stamp_ns, now, loop)
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Whether done() became true in this time; looked at whenever something comes."""
+        """Wait until done() is true, checked at each message; return whether it became true."""
         with self._news:
             return self._news.wait_for(done, seconds)
 
@@ -145,23 +151,23 @@ class ReplayClient:
         now = time.monotonic()
         with self._news:
             answer = camera.mask_came(message, now)
-        self._tell(answer)
+        self._pass_on(answer)
 
     def _scores_came(self, camera: CameraRecord, message: SegmentScores) -> None:
         with self._news:
             answer = camera.scores_came(message)
-        self._tell(answer)
+        self._pass_on(answer)
 
-    def _tell(self, answer: AnsweredFrame | None) -> None:
+    def _pass_on(self, answer: AnsweredFrame | None) -> None:
         if answer is not None and self._on_answer is not None:
             self._on_answer(answer)
-        with self._news:  # after on_answer: the answers reach it in the order of the replay
+        with self._news:  # after on_answer, so that answers reach it in the order of the replay
             self._news.notify_all()
 
     def _status_came(self, message: PromptStatus) -> None:
         with self._news:
             for camera in self.cameras.values():
-                camera.told(message, time.monotonic())
+                camera.status_came(message, time.monotonic())
             self._news.notify_all()
 
     def _overlay_came(self, camera: CameraRecord, message: Image) -> None:
@@ -171,9 +177,9 @@ class ReplayClient:
             self._on_overlay(camera.plan.name, message, frame)
 
     def _diagnostics_came(self, message: DiagnosticArray) -> None:
-        account = read_node_report(message, self._node_name)
-        if account is not None:
+        report = read_node_report(message, self._node_name)
+        if report is not None:
             with self._news:
-                self._account = account
+                self._node_report = report
                 self.reports_received += 1
                 self._news.notify_all()

@@ -1,4 +1,4 @@
-"""Every image of a camera that was sent, and what came back for it."""
+"""Log of a camera's images that were sent, and of what came back for each."""
 
 from __future__ import annotations
 
@@ -16,28 +16,34 @@ from sam3_ros.replay.client.answered_frame import AnsweredFrame, labels_of, segm
 
 
 @dataclass(frozen=True, eq=False)
-class _CameMask:
+class _ReceivedMask:
     message: Image
+    #: Seconds.
     latency: float
 
 
 @dataclass(eq=False)
 class SentFrame:
-    """Masks and scores wait for each other: each topic keeps its order. at: NaN if not known."""
+    """An image that was sent, with the masks and scores that are not paired yet.
+
+    Each topic keeps its order, so the first mask belongs to the first scores.
+    """
 
     stamp_ns: int
     bag_stamp_ns: int
     frame_id: str
     loop: int
+    #: Seconds, monotonic; NaN if not known.
     at: float
+    #: Seconds to the first mask; None without one.
     answered_after: float | None = None
-    whole_answers: int = 0
-    masks: deque[_CameMask] = field(default_factory=deque)
+    complete_answers: int = 0
+    masks: deque[_ReceivedMask] = field(default_factory=deque)
     scores: deque[SegmentScores] = field(default_factory=deque)
 
 
 class FrameLog:
-    """Keyed by stamp; a stamp that is sent again means the later image from then on.
+    """The images of one camera by stamp; a stamp that is sent again means the later image.
 
     Times are seconds of one monotonic clock.
     """
@@ -48,22 +54,22 @@ class FrameLog:
         self._by_stamp: dict[int, SentFrame] = {}
         self._repeats_expected = 0
         self._unknown_masks = 0
-        self.loop = 0  # for those who do not say it with each image
+        self.loop = 0  # of images that another process publishes
         self._repeats = 0
         self.wrong_frame_ids = 0
 
     def sent(self, header: MessageHeader, bag_stamp_ns: int, now: float, loop: int = 0) -> None:
-        """An image is about to go out. now: NaN if that was not seen."""
+        """Record an image that is about to be published. now: NaN if the time is unknown."""
         frame = SentFrame(header.stamp_ns, bag_stamp_ns, header.frame_id, loop, now)
         self._frames.append(frame)
         self._by_stamp[header.stamp_ns] = frame
 
     def expect_repeats(self, count: int) -> None:
-        """So many clicks go out: each may have an image answered once more."""
+        """Expect more answers to answered images: one for each click."""
         self._repeats_expected += count
 
     def mask(self, message: Image, now: float) -> AnsweredFrame | None:
-        """A mask has come; the answer, if it is whole with it."""
+        """Record a mask; return the answer if it is complete."""
         frame = self._by_stamp.get(stamp_of(message.header))
         if frame is None:
             self._unknown_masks += 1
@@ -74,34 +80,34 @@ class FrameLog:
         else:
             self._repeats += 1
         self.wrong_frame_ids += message.header.frame_id != frame.frame_id
-        frame.masks.append(_CameMask(message, latency))
-        return self._whole(frame)
+        frame.masks.append(_ReceivedMask(message, latency))
+        return self._complete(frame)
 
     def scores(self, message: SegmentScores) -> AnsweredFrame | None:
-        """Scores have come; the answer, if it is whole with them."""
+        """Record scores; return the answer if it is complete."""
         frame = self._by_stamp.get(stamp_of(message.header))
         if frame is None:
             return None
         frame.scores.append(message)
-        return self._whole(frame)
+        return self._complete(frame)
 
     def sent_frame(self, header: Header) -> SentFrame | None:
-        """The image that a message answers; None if none was sent with its stamp."""
+        """Return the image that a message answers; None if none has its stamp."""
         return self._by_stamp.get(stamp_of(header))
 
     def is_known(self, stamp_ns: int) -> bool:
-        """Whether an image of this stamp was sent in this loop."""
+        """Return whether an image of this stamp was sent in this loop."""
         frame = self._by_stamp.get(stamp_ns)
         return frame is not None and frame.loop == self.loop
 
     def unheard(self, header: Header) -> None:
-        """An image that somebody else published was not heard, but it was answered."""
+        """Record an image of another process that was answered but not heard here."""
         stamp_ns = stamp_of(header)
         self.sent(MessageHeader(stamp_ns, header.frame_id), stamp_ns, math.nan, self.loop)
 
     @property
     def newest(self) -> SentFrame | None:
-        """The image that was sent last."""
+        """The last image that was sent."""
         return self._frames[-1] if self._frames else None
 
     @property
@@ -112,7 +118,7 @@ class FrameLog:
 
     @property
     def is_quiet(self) -> bool:
-        """The newest image is answered whole; earlier ones then are, or were dropped."""
+        """Whether the newest image is completely answered; earlier ones are, or were dropped."""
         if not self._frames:
             return True
         newest = self._frames[-1]
@@ -124,22 +130,22 @@ class FrameLog:
 
     @property
     def mask_count(self) -> int:
-        """Images that were answered."""
+        """Number of images that were answered."""
         return sum(1 for _ in self._delays())
 
     @property
     def click_answers(self) -> int:
-        """Masks that came for an answered image again, because of a click on it."""
+        """Number of masks that came for an answered image again, because of a click on it."""
         return min(self._repeats, self._repeats_expected)
 
     @property
     def stray_masks(self) -> int:
-        """Masks that answer no image, or one that is answered and was not clicked on."""
+        """Number of masks that answer no image, or again one that was not clicked on."""
         return self._unknown_masks + self._repeats - self.click_answers
 
     @property
     def latencies(self) -> list[float]:
-        """Seconds from image to its first mask, of the answered, where they are known."""
+        """Seconds from each answered image to its first mask, where they are known."""
         return [delay for delay in self._delays() if not math.isnan(delay)]
 
     @property
@@ -149,11 +155,11 @@ class FrameLog:
     def _delays(self) -> Iterator[float]:
         return (f.answered_after for f in self._frames if f.answered_after is not None)
 
-    def _whole(self, frame: SentFrame) -> AnsweredFrame | None:
+    def _complete(self, frame: SentFrame) -> AnsweredFrame | None:
         if not (frame.masks and frame.scores):
             return None
         mask, scores = frame.masks.popleft(), frame.scores.popleft()
-        frame.whole_answers += 1
+        frame.complete_answers += 1
         return AnsweredFrame(
             bag_stamp_ns=frame.bag_stamp_ns,
             sent_at=frame.at,
@@ -163,11 +169,11 @@ class FrameLog:
             loop=frame.loop,
             latency=mask.latency,
             has_its_header=mask.message.header.frame_id == frame.frame_id,
-            repeat=frame.whole_answers > 1,
+            repeat=frame.complete_answers > 1,
             frame_id=mask.message.header.frame_id,
         )
 
 
 def stamp_of(header: Header) -> int:
-    """Nanoseconds."""
+    """Return the stamp in nanoseconds."""
     return int(header.stamp.sec) * NANOSECONDS + int(header.stamp.nanosec)

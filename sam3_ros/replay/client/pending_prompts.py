@@ -1,8 +1,8 @@
-"""Prompt messages on their way, and which answers are certainly to what prompts.
+"""Prompts on their way to the node, and which answers were certainly asked which prompts.
 
-Prompts and images travel on different topics, so around a change it cannot be told which prompts
-a frame was asked for. A text counts from the first image sent after the node said that it took it.
-A click concerns the frame it was placed on, and if it lasts those sent after its first answer.
+Prompts and images travel on different topics, so around a change nobody can say which prompts a
+frame was asked. A text counts from the first image sent after the node confirmed it. A click
+concerns the frame it was placed on and, if it lasts, the frames sent after its first answer.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from sam3_ros.msg import PromptStatus
 from sam3_ros.replay.ask.cues import BoxCue, PointCue, PromptCue, TextCue
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
 
-# How the node begins to say that a prompt which it took is dropped; no word about a message.
+# Begins the node's reason for dropping a prompt that it accepted earlier.
 NO_LONGER = "no longer"
 
 
 @dataclass(eq=False)
 class PendingPrompt:
-    """A message that went out. untold: the ids of which the node has said nothing yet.
-
-    placed_ns: stamp in the bag of the image that a click names, None if it names none. is_quiet:
-    no image was under way when it left. told_at: s, None until the node has taken it. has_landed:
-    a click was answered, be it before the node's word.
-    """
+    """A prompt message that was published."""
 
     cue: PromptCue
-    untold: set[str]
+    #: The ids about which the node has not sent a status yet.
+    unconfirmed: set[str]
+    #: Stamp in the bag of the image that a click names; None if it names none.
     placed_ns: int | None
+    #: No image was being processed when the message was published.
     is_quiet: bool
-    told_at: float | None = None
-    has_landed: bool = False
+    #: Seconds; None until the node has accepted all of it.
+    accepted_at: float | None = None
+    #: A click was answered, possibly before the node's status arrived.
+    is_answered: bool = False
 
     @property
     def is_click(self) -> bool:
@@ -40,105 +40,109 @@ class PendingPrompt:
 
     @property
     def lasts(self) -> bool:
-        """Whether it is asked again after its first answer."""
+        """Whether the click is asked again after its first answer."""
         return isinstance(self.cue, (PointCue, BoxCue)) and bool(self.cue.sticky or self.cue.id)
 
 
 class PendingPrompts:
-    """Of one camera. Times are s, monotonic. Not safe for threads: the caller locks."""
+    """The pending prompts of one camera. Times are s, monotonic. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._waiting: list[PendingPrompt] = []  # for the node's word
-        self._landing: list[PendingPrompt] = []  # clicks that were taken and not answered yet
-        self._since = self._lasting_since = -math.inf
+        self._unconfirmed: list[PendingPrompt] = []
+        self._unanswered: list[PendingPrompt] = []  # clicks that were accepted
+        self._texts_since = self._lasting_since = -math.inf
 
     def published(self, cue: PromptCue, placed_ns: int | None, is_quiet: bool) -> PendingPrompt:
-        """A message goes out."""
-        ticket = PendingPrompt(cue, set(_ids(cue)), placed_ns, is_quiet)
-        self._waiting.append(ticket)
-        return ticket
+        """Record a message that is published. Arguments are as in PendingPrompt."""
+        prompt = PendingPrompt(cue, set(_ids(cue)), placed_ns, is_quiet)
+        self._unconfirmed.append(prompt)
+        return prompt
 
-    def told(self, status: PromptStatus, now: float) -> PendingPrompt | None:
-        """The message about which this is the last word: taken if its told_at is set."""
+    def status_came(self, status: PromptStatus, now: float) -> PendingPrompt | None:
+        """Return the message that this status completes; accepted if its accepted_at is set."""
         if status.reason.startswith(NO_LONGER):
             return None
-        ticket = next((t for t in self._waiting if status.prompt_id in t.untold), None)
-        if ticket is None:
+        known = (p for p in self._unconfirmed if status.prompt_id in p.unconfirmed)
+        prompt = next(known, None)
+        if prompt is None:
             return None
-        ticket.untold.discard(status.prompt_id)
-        if status.accepted and ticket.untold:
+        prompt.unconfirmed.discard(status.prompt_id)
+        if status.accepted and prompt.unconfirmed:
             return None
-        self._waiting.remove(ticket)
+        self._unconfirmed.remove(prompt)
         if status.accepted:
-            ticket.told_at = now
-            self._landing += [ticket] if ticket.is_click and not ticket.has_landed else []
-        if not ticket.is_click:
-            self._since = now
-        return ticket
+            prompt.accepted_at = now
+            if prompt.is_click and not prompt.is_answered:
+                self._unanswered.append(prompt)
+        if not prompt.is_click:
+            self._texts_since = now
+        return prompt
 
     def refused_late(self, prompt_id: str) -> None:
-        """A click that had been taken could not be answered."""
-        self._landing = [t for t in self._landing if prompt_id not in _ids(t.cue)]
+        """Forget a click that was accepted and could not be answered."""
+        self._unanswered = [p for p in self._unanswered if prompt_id not in _ids(p.cue)]
 
     def answered(self, frame: AnsweredFrame) -> None:
-        """To be called after is_certain: clicks that this answers have landed."""
-        for ticket in self._clicks():
-            if _is_answer(ticket, frame):
-                ticket.has_landed = True
-                self._landing = [t for t in self._landing if t is not ticket]
-                if ticket.lasts:
+        """Mark the click that this frame answers. To be called after is_certain."""
+        for prompt in self._clicks():
+            if _is_answer(prompt, frame):
+                prompt.is_answered = True
+                self._unanswered = [p for p in self._unanswered if p is not prompt]
+                if prompt.lasts:
                     self._lasting_since = frame.sent_at + frame.latency
                 return
 
     @property
-    def has_some_under_way(self) -> bool:
-        return bool(self._waiting or self._landing)
+    def has_any(self) -> bool:
+        return bool(self._unconfirmed or self._unanswered)
 
-    def is_under_way(self, ticket: PendingPrompt) -> bool:
-        """Whether the node's word or a click's first answer is still to come."""
-        return ticket in self._waiting or ticket in self._landing
+    def is_pending(self, prompt: PendingPrompt) -> bool:
+        """Return whether the node's status or a click's first answer is still to come."""
+        return prompt in self._unconfirmed or prompt in self._unanswered
 
-    def is_waiting(self, ticket: PendingPrompt) -> bool:
-        """Whether the node's word is still to come."""
-        return ticket in self._waiting
+    def is_unconfirmed(self, prompt: PendingPrompt) -> bool:
+        """Return whether the node's status is still to come."""
+        return prompt in self._unconfirmed
 
     def has_certain_texts(self, frame: AnsweredFrame) -> bool:
-        """Whether an answer that comes now is certainly to the texts known here."""
-        return all(t.is_click for t in self._waiting) and frame.sent_at >= self._since
+        """Return whether an answer that comes now was certainly asked the accepted texts."""
+        return all(p.is_click for p in self._unconfirmed) and frame.sent_at >= self._texts_since
 
     def is_certain(self, frame: AnsweredFrame) -> bool:
-        """The same of all prompts."""
+        """Return whether an answer that comes now was certainly asked all accepted prompts."""
         if not self.has_certain_texts(frame):
             return False
         clicks = self._clicks()
         if frame.repeat:
             return len(clicks) <= 1
-        return frame.sent_at >= self._lasting_since and not any(_disturbs(t, frame) for t in clicks)
+        return frame.sent_at >= self._lasting_since and not any(
+            _may_concern(click, frame) for click in clicks
+        )
 
     def _clicks(self) -> list[PendingPrompt]:
-        """Those that are to be answered yet, in the order in which they left."""
-        waiting = [t for t in self._waiting if t.is_click and not t.has_landed]
-        return [*self._landing, *waiting]
+        """Return the clicks without an answer, in the order in which they were published."""
+        unconfirmed = [p for p in self._unconfirmed if p.is_click and not p.is_answered]
+        return [*self._unanswered, *unconfirmed]
 
 
-def _is_answer(ticket: PendingPrompt, frame: AnsweredFrame) -> bool:
+def _is_answer(prompt: PendingPrompt, frame: AnsweredFrame) -> bool:
     if frame.repeat:
-        return ticket.placed_ns in (None, frame.bag_stamp_ns)
-    if any(frame.holds(prompt_id) for prompt_id in _ids(ticket.cue)):
+        return prompt.placed_ns in (None, frame.bag_stamp_ns)
+    if any(frame.holds(prompt_id) for prompt_id in _ids(prompt.cue)):
         return True
-    return ticket.told_at is not None and frame.sent_at >= ticket.told_at
+    return prompt.accepted_at is not None and frame.sent_at >= prompt.accepted_at
 
 
-def _disturbs(ticket: PendingPrompt, frame: AnsweredFrame) -> bool:
-    """Whether a frame's first answer may or may not have been to this click too."""
-    if ticket.placed_ns is not None:
-        return ticket.placed_ns == frame.bag_stamp_ns
-    is_later = ticket.told_at is not None and frame.sent_at >= ticket.told_at
-    return not (ticket.is_quiet and is_later)
+def _may_concern(prompt: PendingPrompt, frame: AnsweredFrame) -> bool:
+    """Return whether it is unknown if a frame's first answer also answers this click."""
+    if prompt.placed_ns is not None:
+        return prompt.placed_ns == frame.bag_stamp_ns
+    is_later = prompt.accepted_at is not None and frame.sent_at >= prompt.accepted_at
+    return not (prompt.is_quiet and is_later)
 
 
 def _ids(cue: PromptCue) -> tuple[str, ...]:
-    """The ids of which the node tells; one empty one for texts that are cleared."""
+    """Return the ids on which the node reports; one empty id for texts that are cleared."""
     if isinstance(cue, TextCue):
         return (cue.id,) if cue.id else cue.phrases or ("",)
     return (cue.id,) if not isinstance(cue, (PointCue, BoxCue)) else (cue.prompt_id,)

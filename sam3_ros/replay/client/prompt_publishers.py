@@ -1,4 +1,4 @@
-"""Prompts to the node: by its simple topics where those can say it, else by ~/prompts."""
+"""Publishers of prompts: on the node's simple topics where those suffice, else on ~/prompts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.msg import Box, Prompt, Prompts
-from sam3_ros.replay.ask.cues import BoxCue, ClickCue, PointCue, PromptCue, RemoveCue
+from sam3_ros.replay.ask.cues import BoxCue, PointCue, PromptCue, RemoveCue
 from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.ros.cameras import Camera
 
@@ -22,10 +22,10 @@ _SIMPLE = {"text": String, "point": PointStamped, "box": RegionOfInterest}
 
 
 class PromptPublishers:
-    """Of the topics for every camera, and of those with a name."""
+    """Publishers of ~/prompts, of the topics for every camera, and of those per camera."""
 
     def __init__(self, node: Node, node_name: str, cameras: Sequence[str]) -> None:
-        """node_name: of the segmentation node, in full."""
+        """Create the publishers. node_name: of the segmentation node, in full."""
         self._simple: dict[tuple[str, str], Publisher] = {}
         for name in dict.fromkeys(("", *cameras)):
             for kind, message in _SIMPLE.items():
@@ -39,8 +39,9 @@ class PromptPublishers:
         return all(publisher.get_subscription_count() > 0 for publisher in publishers)
 
     def publish(self, cue: PromptCue, stamp_ns: int) -> None:
-        """stamp_ns: of the image that a click is to be answered on, 0 for the newest."""
-        header = _header(stamp_ns)
+        """Publish a prompt. stamp_ns: of the image a click is answered on, 0 for the newest."""
+        header = Header()
+        header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, NANOSECONDS)
         if isinstance(cue, RemoveCue):
             removed = Prompt(id=cue.id, camera=cue.camera)
             self._sets.publish(Prompts(header=header, action=Prompts.REMOVE, prompts=[removed]))
@@ -52,7 +53,7 @@ class PromptPublishers:
 
 
 def _fits_simple_topic(cue: PromptCue, stamp_ns: int) -> bool:
-    if isinstance(cue, BoxCue):  # its message has no header to name an image in
+    if isinstance(cue, BoxCue):  # its message has no header that could name an image
         return not cue.sticky and not stamp_ns
     return not (isinstance(cue, PointCue) and cue.sticky)
 
@@ -60,38 +61,28 @@ def _fits_simple_topic(cue: PromptCue, stamp_ns: int) -> bool:
 def _simple_message(cue: PromptCue, header: Header) -> tuple[str, Any]:
     if isinstance(cue, PointCue):
         click = PointStamped(header=header)
-        # An int in a float64 field goes out as rubbish.
+        # An int in a float64 field is serialised as garbage.
         click.point.x, click.point.y = float(cue.x), float(cue.y)
         return "point", click
     if isinstance(cue, BoxCue):
         return "box", RegionOfInterest(
-            x_offset=cue.x, y_offset=cue.y, width=cue.width, height=cue.height
+            x_offset=cue.x_min, y_offset=cue.y_min, width=cue.width, height=cue.height
         )
     assert not isinstance(cue, RemoveCue)
     return "text", String(data=cue.text)
 
 
 def _prompt(cue: PromptCue) -> Prompt:
-    if isinstance(cue, (PointCue, BoxCue)):
-        lasts = bool(cue.id) or cue.sticky
-        prompt = Prompt(
-            id=cue.prompt_id, camera=cue.camera, sticky=cue.sticky, frames=0 if lasts else 1
-        )
-        _place(prompt, cue)
-        return prompt
     assert not isinstance(cue, RemoveCue)
-    return Prompt(id=cue.id, camera=cue.camera, text=cue.phrases[0])
-
-
-def _place(prompt: Prompt, cue: ClickCue) -> None:
+    if not isinstance(cue, (PointCue, BoxCue)):
+        return Prompt(id=cue.id, camera=cue.camera, text=cue.phrases[0])
+    lasts = bool(cue.id) or cue.sticky
+    prompt = Prompt(
+        id=cue.prompt_id, camera=cue.camera, sticky=cue.sticky, frames=0 if lasts else 1
+    )
     if isinstance(cue, PointCue):
         prompt.positive_points = [Point(x=float(cue.x), y=float(cue.y))]
     else:
-        right, bottom = float(cue.x + cue.width), float(cue.y + cue.height)
-        prompt.boxes = [Box(x_min=float(cue.x), y_min=float(cue.y), x_max=right, y_max=bottom)]
-
-
-def _header(stamp_ns: int) -> Header:
-    header = Header()
-    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, NANOSECONDS)
-    return header
+        x_min, y_min, x_max, y_max = cue.box.as_tuple()
+        prompt.boxes = [Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)]
+    return prompt

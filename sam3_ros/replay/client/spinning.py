@@ -1,4 +1,4 @@
-"""A ROS node whose callbacks run in a thread of their own, for programs that do something else."""
+"""A ROS node whose callbacks run in a thread of their own."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rclpy.signals import SignalHandlerOptions
 
 
 class SpinningNode:
-    """`with SpinningNode("name") as spinning: spinning.node...`
+    """A spinning node: `with SpinningNode("name") as spinning: spinning.node...`
 
-    An exception in a callback ends the thread; check() raises it in the caller's. Signals are the
-    caller's business.
+    An exception in a callback ends the thread; check() raises it in the caller's. The caller
+    handles signals.
     """
 
     def __init__(self, name: str, domain_id: int | None = None) -> None:
         self._context = Context()
         rclpy.init(
-            args=[],  # the program's own are not for ROS
+            args=[],  # those of the program are not for ROS
             context=self._context,
             domain_id=domain_id,
             signal_handler_options=SignalHandlerOptions.NO,
@@ -43,14 +43,14 @@ class SpinningNode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # In this order: to end while the thread spins, or with the node alive, sometimes aborts.
+        # In this order: shutting down while the thread spins or the node exists may abort.
         self._executor.shutdown()
         self._thread.join()
         self.node.destroy_node()
         self._context.try_shutdown()
 
     def check(self) -> None:
-        """Raise what a callback has raised."""
+        """Raise what a callback raised, if any did."""
         if self._failure is not None:
             raise self._failure
 

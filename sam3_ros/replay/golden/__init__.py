@@ -1,1 +1,1 @@
-"""Holds a replay against golden frames and expectations."""
+"""Compares a replay with golden frames and limits."""

@@ -14,6 +14,7 @@ from sam3_ros.replay.report.report import FrameAccount, Latency, ReplayReport
 def check_replay(
     report: ReplayReport, frames: FrameRecord, missing: Sequence[FrameKey], limits: Limits
 ) -> tuple[CheckVerdict, ...]:
+    """Return the verdicts of the five checks. missing: golden frames that did not come."""
     return (
         _frames(frames, missing, limits),
         _stamps(report, frames),
@@ -98,4 +99,4 @@ def _latency(latency: Latency | None, limits: Limits) -> CheckVerdict:
 
 def _unknown(limits: Limits) -> Iterable[str]:
     if limits.latency_p50_ms is not None or limits.latency_p95_ms is not None:
-        yield "no answer, so no latency to hold against its limit"
+        yield "no answer, so no latency to compare with its limit"

@@ -1,4 +1,4 @@
-"""One frame's answer held against the golden one, prompt by prompt."""
+"""Compares one frame's answer with the golden one, prompt by prompt."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.replay.bag.stamps import NANOSECONDS
-from sam3_ros.replay.client.answered_frame import FoundSegment, mask_iou
+from sam3_ros.replay.client.answered_frame import FoundSegment, Mask, mask_iou
 from sam3_ros.replay.golden.expectation import Tolerance
 
 Labels = npt.NDArray[np.uint8]
+Edges = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max, px
 
-
-Mask = npt.NDArray[np.bool_]
+# Boxes that agree less belong to two objects; COCO's loosest threshold.
+SAME_OBJECT_IOU = 0.5
 
 
 @dataclass(frozen=True, order=True)
 class FrameKey:
-    """Which answer it is, the same in every replay of a bag.
+    """The identity of an answer, the same in every replay of a bag."""
 
-    camera: its name, empty for the only one. loop: from 0. stamp_ns: of the image in the bag.
-    repeat: 0 for a frame's first answer, 1 for the one that the first click on it brought.
-    """
-
+    #: The camera's name; empty for the only one.
     camera: str
+    #: From 0.
     loop: int
+    #: Of the image in the bag.
     stamp_ns: int
+    #: 0 for a frame's first answer, 1 for the answer to the first click on it.
     repeat: int = 0
 
     @property
@@ -37,7 +38,7 @@ class FrameKey:
         return f"{self.camera or 'camera'}_{self.loop}_{self.stamp_ns}{again}.png"
 
     def __str__(self) -> str:
-        """Without the camera, which stands beside it."""
+        """Return the key without the camera, which is shown beside it."""
         seconds, nanoseconds = divmod(self.stamp_ns, NANOSECONDS)
         loop = f" loop {self.loop + 1}" if self.loop else ""
         again = f" answer {self.repeat + 1}" if self.repeat else ""
@@ -46,10 +47,12 @@ class FrameKey:
 
 @dataclass(frozen=True, eq=False)
 class LabelledFrame:
-    """labels: uint8 [H, W], a value per prompt, 0 for nothing. frame_id: of the answer's header."""
+    """One answer of the node in a form that can be compared and stored."""
 
     key: FrameKey
+    #: Of the answer's header.
     frame_id: str
+    #: uint8 [H, W], a value per prompt, 0 for nothing.
     labels: Labels
     segments: tuple[FoundSegment, ...]
 
@@ -59,7 +62,7 @@ class LabelledFrame:
         return {segment.prompt_id: segment.value for segment in self.segments}
 
     def mask_of(self, prompt_id: str) -> Mask:
-        """bool [H, W]; empty for a prompt that found nothing."""
+        """Return the prompt's mask, bool [H, W]; empty if it found nothing."""
         value = self.values.get(prompt_id)
         if value is None:
             return np.zeros(self.labels.shape, np.bool_)
@@ -69,33 +72,27 @@ class LabelledFrame:
         return tuple(s for s in self.segments if s.prompt_id == prompt_id)
 
 
-# Boxes that agree less belong to two objects, as COCO's loosest threshold has it.
-SAME_OBJECT_IOU = 0.5
-
-
-Edges = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max, px
-
-
 @dataclass(frozen=True)
 class PromptComparison:
-    """A prompt in a frame where golden or got has it.
-
-    iou: of the masks, 0 where one is empty. score_difference: the largest of segments that lie
-    on the same object. missing, extra: segments of golden without one of got, and the reverse.
-    golden_value, got_value: in the label images, None where nothing was found.
-    """
+    """A prompt in a frame in which the golden answer, this answer or both have it."""
 
     key: FrameKey
     prompt_id: str
+    #: Of the masks; 0 where one is empty.
     iou: float
+    #: The largest difference of segments that are the same object.
     score_difference: float
+    #: Golden segments without a counterpart.
     missing: int
+    #: Segments without a golden counterpart.
     extra: int
+    #: In the label image; None where nothing was found.
     golden_value: int | None
+    #: In the label image; None where nothing was found.
     got_value: int | None
 
     def is_within(self, tolerance: Tolerance) -> bool:
-        """Whether the frame alone has nothing to be said against it."""
+        """Return whether this frame, taken alone, passes."""
         return (
             self.iou >= tolerance.least_iou
             and self.score_difference <= tolerance.score_difference
@@ -111,7 +108,7 @@ class PromptComparison:
 
 
 def compare_frames(golden: LabelledFrame, got: LabelledFrame) -> tuple[PromptComparison, ...]:
-    """Of every prompt that either has, golden's first. Masks of another size agree in nothing."""
+    """Compare every prompt that either has, golden's first. Masks of different sizes have IoU 0."""
     prompts = dict.fromkeys([*golden.values, *got.values])
     return tuple(_compare(golden, got, prompt_id) for prompt_id in prompts)
 
@@ -135,7 +132,7 @@ def _compare(golden: LabelledFrame, got: LabelledFrame, prompt_id: str) -> Promp
 def _same_objects(
     golden: Sequence[FoundSegment], got: Sequence[FoundSegment]
 ) -> Iterator[tuple[FoundSegment, FoundSegment]]:
-    """Pairs whose boxes agree, the best first; each segment once."""
+    """Yield pairs whose boxes agree, the best first; each segment once."""
     if not (golden and got):
         return
     overlaps = np.array([[box_iou(one.box, other.box) for other in got] for one in golden])
@@ -146,7 +143,7 @@ def _same_objects(
 
 
 def box_iou(one: Edges, other: Edges) -> float:
-    """Intersection over union of two boxes; 0 for two without an area."""
+    """Return the intersection over union of two boxes; 0 for two without an area."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(width, 0.0) * max(height, 0.0)

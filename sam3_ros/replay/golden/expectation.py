@@ -150,13 +150,17 @@ def _play(document: Document, base: Path) -> Playing:
 def _cameras(document: Document) -> dict[str, str]:
     topics: dict[str, str] = document.value["play"]["cameras"]
     for name in topics:
-        try:
-            Camera(name)
-        except CameraNameError as error:
-            raise document.error(("play", "cameras", name), str(error)) from error
+        _require_camera_name(document, name)
     if len(set(topics.values())) < len(topics):
         raise document.error(("play", "cameras"), "two cameras have one topic")
     return topics
+
+
+def _require_camera_name(document: Document, name: str) -> None:
+    try:
+        Camera(name)
+    except CameraNameError as error:
+        raise document.error(("play", "cameras", name), str(error)) from error
 
 
 def _cues(document: Document, base: Path) -> tuple[PromptCue, ...]:

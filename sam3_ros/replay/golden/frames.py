@@ -1,4 +1,4 @@
-"""Golden frames in a folder: golden.json, and a PNG label image a frame, 8 bits grey, lossless.
+"""Golden frames in a folder: golden.json, and per frame a label image as grey PNG of 8 bits.
 
 {"format": 1, "frames": [
 {"file": "front_0_170000.png", "camera": "front", "loop": 0, "stamp_ns": 170000, "repeat": 0,
@@ -27,21 +27,21 @@ INDEX_NAME, FORMAT = "golden.json", 1
 
 
 class GoldenError(Sam3RosError):
-    """Golden frames that are absent, damaged or of another format, or that cannot be written."""
+    """Golden frames that are absent, damaged, of another format, or not writable."""
 
 
 class GoldenFrames:
-    """Those of a folder; the label images are read when they are asked for."""
+    """The golden frames of a folder; label images are read on demand."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises GoldenError."""
+        """Read the index. Raises GoldenError."""
         self.folder = folder
         self._entries = _read_index(folder / INDEX_NAME)
         absent = [key.file_name for key in self._entries if not (folder / key.file_name).is_file()]
         if absent:
             raise GoldenError(
-                f"{folder} lacks {len(absent)} pictures of {INDEX_NAME}, first {absent[0]}: get "
-                "them back, or write them anew by --update"
+                f"{folder} lacks {len(absent)} pictures of {INDEX_NAME}, first {absent[0]}: "
+                "restore them, or write them anew with --update"
             )
 
     @property
@@ -50,7 +50,7 @@ class GoldenFrames:
 
     @property
     def prompt_ids(self) -> tuple[str, ...]:
-        """Of all frames, in the order in which they come up."""
+        """Prompt ids of all frames, in the order in which they appear."""
         found = (s["prompt_id"] for e in self._entries.values() for s in e["segments"])
         return tuple(dict.fromkeys(found))
 
@@ -58,7 +58,7 @@ class GoldenFrames:
         return tuple(dict.fromkeys(s["prompt_id"] for s in self._entries[key]["segments"]))
 
     def frame(self, key: FrameKey) -> LabelledFrame:
-        """Raises GoldenError where its picture is absent or damaged."""
+        """Read a frame. Raises GoldenError if its picture is absent or damaged."""
         entry = self._entries[key]
         path = self.folder / key.file_name
         segments = tuple(_segment(segment) for segment in entry["segments"])
@@ -66,7 +66,7 @@ class GoldenFrames:
 
 
 class GoldenWriter:
-    """Gathers frames beside `target` and moves them into place as a whole.
+    """Writes frames to a folder beside the target and moves it into place as a whole.
 
     with GoldenWriter(folder) as writer:
         writer.add(frame)
@@ -74,11 +74,11 @@ class GoldenWriter:
     """
 
     def __init__(self, target: Path) -> None:
-        """Raises GoldenError for a target that is something else than golden frames."""
+        """Create the folder. Raises GoldenError if the target is anything but golden frames."""
         if target.exists() and not (target / INDEX_NAME).exists() and any(_inside(target)):
             raise GoldenError(
-                f"{target} is no folder of golden frames ({INDEX_NAME} is not there): it is not "
-                "written over; name another"
+                f"{target} is not a folder of golden frames ({INDEX_NAME} is missing) and is not "
+                "overwritten; name another"
             )
         self._target = target
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class GoldenWriter:
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def add(self, frame: LabelledFrame) -> None:
-        """Raises GoldenError for a frame that is there already, or a picture that does not fit."""
+        """Write a frame. Raises GoldenError if its key exists or its picture cannot be written."""
         if frame.key in self._entries:
             raise GoldenError(f"frame {frame.key} of {frame.key.camera or 'the camera'} came twice")
         path = self._staging / frame.key.file_name
@@ -106,11 +106,11 @@ class GoldenWriter:
         self._entries[frame.key] = _entry(frame)
 
     def finish(self) -> GoldenFrames:
-        """Put it in the target's place. Raises GoldenError without a frame."""
+        """Replace the target. Raises GoldenError without a frame."""
         if not self._entries:
-            raise GoldenError("there is no frame to keep as golden: nothing was answered")
+            raise GoldenError("there is no frame to store as golden: nothing was answered")
         (self._staging / INDEX_NAME).write_text(_index_text(self._entries), encoding="utf-8")
-        self._staging.chmod(0o755)  # a temporary folder is its owner's alone
+        self._staging.chmod(0o755)  # only the owner can read a temporary folder
         retired = self._staging.with_name(f"{self._staging.name}-old")
         if self._target.exists():
             self._target.rename(retired)
@@ -151,7 +151,7 @@ def _entry(frame: LabelledFrame) -> dict[str, Any]:
 
 
 def _index_text(entries: Mapping[FrameKey, dict[str, Any]]) -> str:
-    """A frame a line, so that a change of one is a change of one line."""
+    """Return the index with one line per frame, for readable diffs."""
     lines = ",\n".join(json.dumps(entries[key]) for key in sorted(entries))
     return f'{{"format": {FORMAT}, "frames": [\n{lines}\n]}}\n'
 
@@ -161,7 +161,7 @@ def _read_index(path: Path) -> dict[FrameKey, dict[str, Any]]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise GoldenError(
-            f"there are no golden frames: no {path}; write them by --update"
+            f"there are no golden frames: {path} is missing; write them with --update"
         ) from error
     except (OSError, ValueError) as error:
         raise GoldenError(f"cannot read {path}: {error}") from error
@@ -169,7 +169,7 @@ def _read_index(path: Path) -> dict[FrameKey, dict[str, Any]]:
         if document["format"] != FORMAT:
             raise GoldenError(
                 f"expected golden frames of format {FORMAT} in {path}, got {document['format']!r}: "
-                "write them anew by --update"
+                "write them anew with --update"
             )
         entries = {_key(entry): entry for entry in document["frames"]}
         for entry in entries.values():
@@ -177,7 +177,7 @@ def _read_index(path: Path) -> dict[FrameKey, dict[str, Any]]:
         return entries
     except (KeyError, TypeError, ValueError) as error:
         raise GoldenError(
-            f"{path} is damaged, {type(error).__name__}: {error}; write it anew by --update"
+            f"{path} is damaged, {type(error).__name__}: {error}; write it anew with --update"
         ) from error
 
 
@@ -206,6 +206,6 @@ def _segment(entry: Mapping[str, Any]) -> FoundSegment:
 def _read_labels(path: Path) -> Labels:
     labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if labels is None or labels.dtype != np.uint8 or labels.ndim != 2:
-        what = "nothing that can be read" if labels is None else f"{labels.dtype} {labels.shape}"
+        what = "an unreadable file" if labels is None else f"{labels.dtype} {labels.shape}"
         raise GoldenError(f"expected a grey PNG of 8 bits in {path}, got {what}")
     return np.asarray(labels, np.uint8)

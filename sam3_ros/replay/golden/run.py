@@ -1,4 +1,4 @@
-"""A replay held against golden frames, or kept as golden frames."""
+"""Replays that are compared with golden frames, or recorded as golden frames."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from sam3_ros.replay.report.report import ReplayReport
 from sam3_ros.ros.frames.ledger import DropReason
 
 OnProgress = Callable[[ReplayProgress], None]
-
-
-# An image that no node can read has no answer in any replay.
+# An image that cannot be decoded has no answer in any replay.
 _HARMLESS = frozenset({DropReason.UNDECODABLE.value})
 
 
 class UnfitForGoldenError(GoldenError):
-    """A replay whose answers another run would not have in the same way."""
+    """A replay whose answers another run would not repeat."""
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedReplay:
+    """A replay and the verdict on it."""
+
     report: ReplayReport
-    judgement: ReplayVerdict
+    verdict: ReplayVerdict
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """What writing golden frames came to. before: the old ones' judgement, None without any.
-
-    added, removed: frames that only the new, or only the old ones have.
-    """
+    """What writing golden frames changed."""
 
     folder: Path
     frames: int
+    #: Frames that only the new ones have.
     added: int
+    #: Frames that only the old ones had.
     removed: int
+    #: The verdict by the old golden frames; None without any.
     before: ReplayVerdict | None
     report: ReplayReport
 
@@ -64,25 +64,26 @@ def judge_replay(
     against: str,
     worst: int = 0,
 ) -> JudgedReplay:
-    """Replay and compare. against: the golden frames, in words.
+    """Replay and compare with golden frames.
 
-    worst: how many pictures go to the folder `out`, if it is given. Raises as replay() does, and
-    GoldenError for damaged golden frames.
+    against: the golden frames, in words. worst: how many pictures go to the folder `out`, if it
+    is given. Raises what replay() raises, and GoldenError for damaged golden frames.
     """
     judge = GoldenJudge(golden, judging, judged_images(settings, judging.every), worst)
     report = replay(settings, progress, judge.answered)
-    judgement = verdict_of(settings, report, judge, judging, against)
+    verdict = verdict_of(settings, report, judge, judging, against)
     if settings.out is not None:
-        judgement = judgement.with_pictures(_pictures(settings, judge.worst))
-    return JudgedReplay(report, judgement)
+        verdict = verdict.with_pictures(_pictures(settings, judge.worst))
+    return JudgedReplay(report, verdict)
 
 
 def update_golden(
     settings: ReplaySettings, folder: Path, judging: Judging, progress: OnProgress
 ) -> Update:
-    """Replay and keep the answers. Raises as replay() does, and GoldenError where they are unfit.
+    """Replay and store the answers as golden frames.
 
-    The old golden frames stay until the new ones are whole.
+    The old golden frames stay until the new ones are complete. Raises what replay() raises, and
+    GoldenError if the answers are unfit.
     """
     old = _old_golden(folder)
     selected = judged_images(settings, judging.every)
@@ -110,9 +111,9 @@ def replay_against(
     against: str,
     worst: int = 0,
 ) -> JudgedReplay:
-    """Replay twice, the second time with another node, held against the first. Raises as above.
+    """Replay twice, with another node the second time, and compare the second with the first.
 
-    against: the first run, in words.
+    against: the first run, in words. Raises what update_golden and judge_replay raise.
     """
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "golden"
@@ -124,7 +125,7 @@ def replay_against(
 
 
 class _Recorder:
-    """Writes the selected answers and holds each against the old ones, if there are any."""
+    """Writes the selected answers and compares each with the old ones, if there are any."""
 
     def __init__(
         self,
@@ -135,11 +136,11 @@ class _Recorder:
         self._writer = writer
         self._selected = selected
         self._judge = judge
-        self._numbers = FrameKeys()
+        self._keys = FrameKeys()
         self.uncertain = 0
 
     def answered(self, answer: AnsweredFrame) -> None:
-        frame = self._numbers.judged(answer)
+        frame = self._keys.labelled(answer)
         self.uncertain += not answer.certain
         if self._selected(answer.camera, answer.bag_stamp_ns):
             self._writer.add(frame)
@@ -148,9 +149,9 @@ class _Recorder:
 
 
 def require_fit(report: ReplayReport, uncertain: int) -> None:
-    """Raise UnfitForGoldenError for what cannot be held against another run.
+    """Raise UnfitForGoldenError for answers that cannot be compared with another run's.
 
-    uncertain: answers of which it is not sure what was asked.
+    uncertain: the number of answers for which it is uncertain what was asked.
     """
     frames = report.frames
     dropped = {reason: n for reason, n in frames.dropped.items() if n and reason not in _HARMLESS}
@@ -162,18 +163,18 @@ def require_fit(report: ReplayReport, uncertain: int) -> None:
         (any(c.missing_scores for c in cameras), "masks came without their scores"),
         (bool(dropped), f"frames were dropped: {dropped}"),
         (frames.lost_to_node + frames.lost_from_node > 0, "frames were lost on their way"),
-        (uncertain > 0, f"of {uncertain} answers it is not sure what they were asked"),
+        (uncertain > 0, f"for {uncertain} answers it is uncertain what was asked"),
     )
     reasons = [reason for is_so, reason in wrong if is_so]
     if reasons:
         raise UnfitForGoldenError(
-            f"these answers are not kept as golden: {'; '.join(reasons)}. Play with the pace "
+            f"these answers are not stored as golden: {'; '.join(reasons)}. Play at the pace "
             "`answered`, on a machine that keeps up"
         )
 
 
 def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], bool]:
-    """Of each camera's images that are sent, each so manieth."""
+    """Return whether an image is compared: every n-th of each camera's images that are sent."""
     with open_bag(settings.bag) as bag:
         stamps = {
             source.name: frozenset(
@@ -204,7 +205,7 @@ def verdict_of(
 
 
 def _asked(settings: ReplaySettings) -> dict[str, tuple[str, ...]]:
-    """The prompt ids of each camera."""
+    """Return the prompt ids of each camera."""
     return {
         source.name: tuple(
             dict.fromkeys(
@@ -236,5 +237,5 @@ def _pictures(settings: ReplaySettings, frames: list[WorstFrame]) -> tuple[str, 
 def _old_golden(folder: Path) -> GoldenFrames | None:
     try:
         return GoldenFrames(folder)
-    except GoldenError:  # absent or of another format: to be written anew
+    except GoldenError:  # absent or of another format
         return None

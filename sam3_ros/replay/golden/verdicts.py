@@ -1,4 +1,4 @@
-"""What came of holding a replay against its expectation."""
+"""Verdicts on a replay that was compared with its expectation, also as JSON and JUnit XML."""
 
 from __future__ import annotations
 
@@ -9,24 +9,30 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+# What XML 1.0 cannot contain, not even escaped; a prompt can.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SUITE = "sam3_ros.replay"
+
 
 @dataclass(frozen=True)
 class PromptVerdict:
-    """A prompt on a camera. frames: those where golden or this replay has it.
-
-    mean_iou, least_iou: of these, None without. worst: the frame of the least. score_difference:
-    the largest. failures: in words with figures, empty if all is within the tolerance.
-    """
+    """The verdict on one prompt of one camera."""
 
     camera: str
     prompt_id: str
+    #: Frames in which the golden answer or this replay has the prompt.
     frames: int
+    #: Over these frames; None without any.
     mean_iou: float | None
+    #: Over these frames; None without any.
     least_iou: float | None
+    #: The frame with the least IoU.
     worst: str
+    #: The largest.
     score_difference: float
     missing_segments: int
     extra_segments: int
+    #: In words with figures; empty if all is within the tolerance.
     failures: tuple[str, ...] = ()
 
     @property
@@ -36,9 +42,10 @@ class PromptVerdict:
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """One of the checks of the whole replay. figures: what was found, in words."""
+    """The verdict of one check of the whole replay."""
 
     name: str
+    #: What was found, in words.
     figures: str
     failures: tuple[str, ...] = ()
 
@@ -49,17 +56,17 @@ class CheckVerdict:
 
 @dataclass(frozen=True)
 class ReplayVerdict:
-    """against: what the replay was held against, in words. frames: judged, of all cameras.
-
-    pictures: files of the worst frames.
-    """
+    """The verdict on a replay."""
 
     bag: str
+    #: What the replay was compared with, in words.
     against: str
     seconds: float
+    #: Frames of all cameras that were compared.
     frames: int
     prompts: tuple[PromptVerdict, ...]
     checks: tuple[CheckVerdict, ...]
+    #: Files that show the worst frames.
     pictures: tuple[str, ...] = ()
 
     @property
@@ -70,52 +77,46 @@ class ReplayVerdict:
         return replace(self, pictures=files)
 
     def document(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON."""
         prompts = [{**asdict(prompt), "passed": prompt.passed} for prompt in self.prompts]
         checks = [{**asdict(check), "passed": check.passed} for check in self.checks]
         return {**asdict(self), "prompts": prompts, "checks": checks, "passed": self.passed}
 
 
-# All that XML 1.0 cannot hold, not even escaped; a prompt may.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-_SUITE = "sam3_ros.replay"
-
-
-def write_junit(judgement: ReplayVerdict, path: Path) -> None:
+def write_junit(verdict: ReplayVerdict, path: Path) -> None:
+    """Write JUnit XML for CI servers; the folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(junit_text(judgement), encoding="utf-8")
+    path.write_text(junit_text(verdict), encoding="utf-8")
 
 
-def junit_text(judgement: ReplayVerdict) -> str:
-    """testsuites, one testsuite, and a testcase for each prompt of a camera and each check."""
-    cases = list(_cases(judgement))
+def junit_text(verdict: ReplayVerdict) -> str:
+    """Return testsuites with one testsuite: a testcase per prompt of a camera and per check."""
+    cases = list(_cases(verdict))
     failed = sum(case.find("failure") is not None for case in cases)
     counts = {
         "tests": str(len(cases)),
         "failures": str(failed),
         "errors": "0",
         "skipped": "0",
-        "time": f"{judgement.seconds:.3f}",
+        "time": f"{verdict.seconds:.3f}",
     }
     suites = ElementTree.Element("testsuites", counts)
-    name = _clean(f"{judgement.bag} against {judgement.against}")
+    name = _clean(f"{verdict.bag} against {verdict.against}")
     suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
     suite.extend(cases)
-    if judgement.pictures:
+    if verdict.pictures:
         output = ElementTree.SubElement(suite, "system-out")
-        output.text = _clean("\n".join(judgement.pictures))
+        output.text = _clean("\n".join(verdict.pictures))
     ElementTree.indent(suites)
     text = ElementTree.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _cases(judgement: ReplayVerdict) -> Iterator[ElementTree.Element]:
-    for prompt in judgement.prompts:
+def _cases(verdict: ReplayVerdict) -> Iterator[ElementTree.Element]:
+    for prompt in verdict.prompts:
         suite = f"{_SUITE}.{prompt.camera}" if prompt.camera else _SUITE
         yield _case(suite, f"prompt {prompt.prompt_id}", prompt, _prompt_figures(prompt))
-    for check in judgement.checks:
+    for check in verdict.checks:
         yield _case(_SUITE, check.name, check, check.figures)
 
 

@@ -29,9 +29,9 @@ _BOTH, _MISSING, _EXTRA = (255, 255, 255), (230, 40, 40), (50, 90, 255)
 def write_worst_frames(
     frames: Sequence[WorstFrame], bag: Bag, topics: Mapping[str, str], folder: Path
 ) -> tuple[Path, ...]:
-    """worst_1_....png and so on in a folder that is made if need be; topics: of each camera.
+    """Write worst_1_....png and so on to a folder, which is made if need be.
 
-    Pictures of an earlier run are taken away.
+    topics: the image topic in the bag, by camera. Pictures of an earlier run are deleted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("worst_*.png"):
@@ -50,10 +50,13 @@ def write_worst_frames(
 
 
 def worst_picture(frame: WorstFrame, image: Pixels | None) -> Pixels:
-    """uint8 [H, W, 3] RGB. image: the camera's, RGB; None if it cannot be read."""
+    """Return golden, got and difference, uint8 [H, W, 3] RGB.
+
+    image: the camera's, uint8 [H, W, 3] RGB; None if it cannot be read.
+    """
     prompt_id = frame.comparison.prompt_id
     golden, got = frame.golden.mask_of(prompt_id), frame.got.mask_of(prompt_id)
-    name = prompt_id.encode("ascii", "replace").decode()  # all that OpenCV's font knows
+    name = prompt_id.encode("ascii", "replace").decode()  # OpenCV's font has only ASCII
     colour = label_colour(prompt_id)
     tiles = [
         Tile(_tinted(image, {colour: golden}), f"golden: {name}"),
@@ -66,14 +69,14 @@ def worst_picture(frame: WorstFrame, image: Pixels | None) -> Pixels:
 def _difference(image: Pixels | None, golden: Mask, got: Mask) -> Pixels:
     if golden.shape != got.shape:
         return _tinted(None, {_MISSING: golden})
-    # Without its colours, or a red object would look like something missing.
+    # In grey: a red object would look like a missing one.
     dim = None if image is None else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] // 2
     grey = None if dim is None else np.repeat(dim, 3, axis=2)
     return _tinted(grey, {_BOTH: golden & got, _MISSING: golden & ~got, _EXTRA: got & ~golden})
 
 
 def _tinted(image: Pixels | None, masks: Mapping[tuple[int, int, int], Mask]) -> Pixels:
-    """A copy of the image, grey where there is none of the masks' size."""
+    """Return a tinted copy of the image, or of plain grey if no image of that size is given."""
     height, width = next(iter(masks.values())).shape
     fits = image is not None and image.shape[:2] == (height, width)
     canvas = np.array(image if fits else np.full((height, width, 3), 60), np.uint8)
@@ -104,7 +107,7 @@ def _decoded(bag: Bag, message: BagMessage) -> Pixels | None:
         if message.type_name == COMPRESSED_IMAGE:
             return decode_compressed(content)
         return OwnConverter().to_rgb(content)
-    except ImageError:  # what the node could not read either
+    except ImageError:  # the node could not read it either
         return None
 
 

@@ -34,8 +34,6 @@ from sam3_ros.ros.launching.dds import (
 from sam3_ros.ros.node.process import keep_image_memory
 
 _WARM_UP = 3
-
-
 Say = Callable[[str], None]
 
 

@@ -46,19 +46,11 @@ def process_use(pid: int) -> ProcessUse:
 
 
 _NODE = "/segmentation_node"
-
-
 # An endpoint is known here a little before it knows of us, and there is no way to ask.
 _MATCHING_SECONDS = 0.5
-
-
 _DIAGNOSTICS_PERIOD = 0.25
-
-
 # So many of the node's accounts without news of a frame say that it never came there.
 _SILENT_REPORTS = 3
-
-
 # How long a node that has ended may go unnoticed.
 _SLICE = 0.5
 

@@ -12,33 +12,15 @@ from sam3_ros.msg import FrameTiming
 from sam3_ros.replay.report.report import FrameAccount
 
 SENDING = "sending"
-
-
 TO_NODE = "to the node"
-
-
 WAITING = "waiting"
-
-
 SESSIONS = "sessions"
-
-
 PUBLISH = "publish"
-
-
 BETWEEN = "between the steps"
-
-
 MASK_OVER_DDS = "mask over DDS"
-
-
 MASK_READ = "mask read"
-
-
 # The node's own steps in their order; others of its own that it tells of come before `messages`.
 _OWN_BEFORE, _OWN_AFTER = ("convert", "preprocess", "tokenize"), ("postprocess", "messages")
-
-
 # Neither time in the node nor a stage's: what the network between the processes takes.
 OUTSIDE = (SENDING, TO_NODE, MASK_OVER_DDS, MASK_READ)
 
@@ -98,8 +80,6 @@ def latency_parts(moments: AnswerMoments, bundle_stages: Collection[str]) -> dic
 
 
 AS_ANSWERED = "as fast as answered"
-
-
 FIRST_CLICK, NEXT_CLICK = "first click on a frame", "next click on it"
 
 

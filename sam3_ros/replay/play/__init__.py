@@ -1,1 +1,1 @@
-"""Plays a bag at a pace, by its own player or `ros2 bag play`."""
+"""Plays a bag at a pace, by this process or by `ros2 bag play`."""

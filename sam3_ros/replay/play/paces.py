@@ -1,4 +1,4 @@
-"""When the next message of a replay goes out: at its time, or once the node has answered."""
+"""When the next message of a replay is published: at its time, or once the node has answered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sam3_ros.replay.client.client import ReplayClient
 from sam3_ros.replay.play.schedule import Scheduled
 from sam3_ros.replay.under_test.diagnostics import NodeReport
 
-# How long a node that has ended may go unnoticed, and how often /clock ticks in a pause.
+# Seconds between two checks that the node still runs, and between two ticks of /clock in a pause.
 _SLICE = 0.025
-# So many of the node's accounts without news of an image say that it never came there.
+# An image that is missing from so many of the node's reports never reached the node.
 _SILENT_REPORTS = 3
 
 Check = Callable[[], None]
@@ -22,24 +22,26 @@ OnTime = Callable[[int], None]
 
 
 class Pace(Protocol):
-    """lateness: the worst delay of a message against its time so far, s."""
+    """When the next message or prompt may be published."""
 
+    #: The worst delay of a message against its time so far, s.
     lateness: float
 
     def wait_for(self, scheduled: Scheduled, camera: str | None) -> None:
-        """Until it may go out. camera: whose image it is, None for another message or prompt."""
+        """Wait until it may be published. camera: of an image; None for all else."""
 
-    def asked(self, is_under_way: Callable[[], bool]) -> None:
-        """A prompt has gone out."""
+    def asked(self, is_pending: Callable[[], bool]) -> None:
+        """Wait for a prompt that was published, as far as the pace requires."""
 
     def resume(self, at: float) -> None:
-        """The replay was halted, and goes on at this time."""
+        """Continue a halted replay at this time."""
 
 
 class RecordedPace:
-    """As recorded, or so many times as fast. on_time is told the bag's time while it waits, ns."""
+    """The recorded times, or a multiple of that speed."""
 
     def __init__(self, rate: float, check: Check, on_time: OnTime) -> None:
+        """Begin at the first message. on_time: gets the bag's time, ns, during waits."""
         self._rate = rate
         self._check = check
         self._on_time = on_time
@@ -58,7 +60,7 @@ class RecordedPace:
             self._check()
         self.lateness = max(self.lateness, -left)
 
-    def asked(self, is_under_way: Callable[[], bool]) -> None:
+    def asked(self, is_pending: Callable[[], bool]) -> None:
         pass
 
     def resume(self, at: float) -> None:
@@ -66,21 +68,22 @@ class RecordedPace:
 
 
 class AnsweredPace:
-    """An image goes out once the one before of its camera is answered, or known as dropped.
+    """As fast as the node answers, so that every replay is the same.
 
-    A prompt goes out once all images are answered, and nothing more before the node has said what
-    became of it and, if it is a click on an image, has answered it. So every replay is the same.
+    An image is published once the previous one of its camera is answered or known to be dropped.
+    A prompt is published once all images are answered, and nothing more until the node has sent
+    its status and, for a click on an image, has answered it.
     """
 
     def __init__(
         self, client: ReplayClient, before: NodeReport, check: Check, patience: float
     ) -> None:
-        """before: the node's account before the first image."""
+        """Begin at once. before: the node's report before the first image."""
         self._client = client
         self._before = before
         self._check = check
         self._patience = patience
-        self._accounts_at: dict[str, int] = {}
+        self._reports_at: dict[str, int] = {}
         self.lateness = 0.0
 
     def wait_for(self, scheduled: Scheduled, camera: str | None) -> None:
@@ -90,24 +93,25 @@ class AnsweredPace:
                 self._wait(lambda name=name: self._is_back(name))
         elif camera is not None:
             self._wait(lambda: self._is_back(camera))
-            self._accounts_at[camera] = self._client.reports_received
+            self._reports_at[camera] = self._client.reports_received
 
-    def asked(self, is_under_way: Callable[[], bool]) -> None:
-        self._wait(lambda: not is_under_way())
+    def asked(self, is_pending: Callable[[], bool]) -> None:
+        self._wait(lambda: not is_pending())
 
     def resume(self, at: float) -> None:
         pass
 
     def _is_back(self, camera: str) -> bool:
-        log, account = self._client.cameras[camera].log, self._client.account
-        if log.is_quiet or account is None:
+        """Return whether the camera's last image is answered, dropped or lost."""
+        log, report = self._client.cameras[camera].log, self._client.node_report
+        if log.is_quiet or report is None:
             return log.is_quiet
-        counts = account.of(camera).since(self._before.of(camera))
-        accounts = self._client.reports_received - self._accounts_at.get(camera, 0)
-        if counts.in_work or not accounts:
+        counts = report.of(camera).since(self._before.of(camera))
+        reports = self._client.reports_received - self._reports_at.get(camera, 0)
+        if counts.in_work or not reports:
             return False
         all_known = counts.received == log.sent_count and counts.answered == log.mask_count
-        return all_known or accounts > _SILENT_REPORTS
+        return all_known or reports > _SILENT_REPORTS
 
     def _wait(self, done: Callable[[], bool]) -> None:
         end = time.monotonic() + self._patience

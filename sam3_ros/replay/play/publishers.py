@@ -1,4 +1,4 @@
-"""A publisher for each topic of a bag; messages go out as the bytes that were recorded."""
+"""Publishers of a bag: its topics, as the recorded bytes, and its time on /clock."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sam3_ros.ros.message_types import MessageTypeError, message_class
 
 # Reliable, so that subscribers of either kind match.
 BAG_QOS = QoSProfile(depth=10)
+CLOCK_TOPIC, CLOCK_TYPE = "/clock", "rosgraph_msgs/msg/Clock"
 
 
 class BagPublishers:
-    """skipped: topics whose message type has no Python class here."""
+    """A publisher per topic; `skipped` are the topics without a Python message class here."""
 
     def __init__(
         self,
@@ -26,7 +27,10 @@ class BagPublishers:
         needed: Collection[str],
         renamed: Mapping[str, str],
     ) -> None:
-        """needed: topics to go without which is an error. renamed: topic in the bag to new."""
+        """Create the publishers. renamed: topic in the bag to the topic to publish on.
+
+        Raises MessageTypeError for a topic in `needed` without a Python message class.
+        """
         self._publishers: dict[str, Publisher] = {}
         self._stamped: set[str] = set()
         self.skipped: list[str] = []
@@ -45,14 +49,14 @@ class BagPublishers:
 
     @property
     def topics(self) -> Collection[str]:
-        """The names in the bag."""
+        """The topics by their names in the bag."""
         return self._publishers.keys()
 
     def subscriber_count(self, topic: str) -> int:
         return int(self._publishers[topic].get_subscription_count())
 
     def bytes_of(self, message: BagMessage, shift_ns: int) -> bytes:
-        """What is to be published of a message: the later loops have later stamps."""
+        """Return the bytes to publish, with the stamp of later loops moved by shift_ns."""
         is_stamped = message.topic in self._stamped
         return with_later_stamp(message.cdr, shift_ns) if is_stamped else message.cdr
 
@@ -60,19 +64,16 @@ class BagPublishers:
         self._publishers[topic].publish(cdr)
 
 
-CLOCK_TOPIC, CLOCK_TYPE = "/clock", "rosgraph_msgs/msg/Clock"
-
-
 class BagClock:
-    """Jumps back where the bag's time does."""
+    """The bag's time on /clock, for nodes with use_sim_time. It may jump back."""
 
     def __init__(self, node: Node) -> None:
-        """Raises MessageTypeError where the messages of the clock are not installed."""
+        """Create the publisher. Raises MessageTypeError if rosgraph_msgs is not installed."""
         self._kind = message_class(CLOCK_TYPE)
         self._publisher = node.create_publisher(self._kind, CLOCK_TOPIC, QoSProfile(depth=10))
 
-    def tell(self, bag_ns: int) -> None:
-        """bag_ns: nanoseconds since the epoch."""
+    def publish(self, bag_ns: int) -> None:
+        """Publish a time. bag_ns: nanoseconds since the epoch."""
         message = self._kind()
         message.clock.sec, message.clock.nanosec = divmod(bag_ns, NANOSECONDS)
         self._publisher.publish(message)

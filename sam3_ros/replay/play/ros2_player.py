@@ -1,4 +1,4 @@
-"""A child `ros2 bag play` that publishes the bag, while the replay listens."""
+"""The player that lets a child `ros2 bag play` publish the bag, and listens."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from sam3_ros.replay.under_test.diagnostics import NodeReport
 from sam3_ros.ros.message_types import message_class
 
 COMMAND = "ros2"
-# The player publishes as the bag was recorded; best effort hears either kind.
+# The player publishes with the recorded QoS; best effort matches either kind.
 _QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 _CLOCK_HZ = 100
-# Its publishers must be known to all before the first message; nobody tells when they are.
+# All subscribers must have found its publishers before the first message, and none says so.
 _DELAY_SECONDS = 3.0
 _POLL = 0.01
 
 
 def ros2_command() -> str:
-    """Where the command is. Raises ReplayError if it is not on PATH."""
+    """Return the path of the command. Raises ReplayError if it is not on PATH."""
     found = shutil.which(COMMAND)
     if found is None:
         raise ReplayError(
             "there is no ros2 command on PATH: source a ROS installation that has rosbag2, or "
-            "leave out --player, for the replay plays bags itself"
+            "leave out --player: the replay can play the bag itself"
         )
     return found
 
 
 class Ros2Player:
-    """Prompts go out by the player's /clock; images count from when they are heard here."""
+    """Publishes prompts by the child's /clock; images count from when they are heard here."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class Ros2Player:
 
     @property
     def is_heard(self) -> bool:
-        """Nothing is published before play()."""
+        """True: nothing is published before play()."""
         return True
 
     def play(
         self, _before: NodeReport, progress: OnProgress, settle: Callable[[], object]
     ) -> float:
-        """Once a loop. settle is called between two. Raises ReplayError if the player fails.
+        """Run the child once a loop, with settle in between. Raises ReplayError if it fails.
 
-        0.0: how late its messages are is the player's business.
+        Returns 0.0: the delay of the child's messages is not measured.
         """
         cues = sorted(self._plan.settings.cues, key=lambda cue: cue.at)
         while cues and cues[0].at == 0 and not is_on_image(cues[0]):
@@ -87,7 +87,7 @@ class Ros2Player:
                 settle()
             self._begin_loop(loop)
             self._play_once(cues, progress)
-            for cue in cues:  # of a time after the bag's end
+            for cue in cues:  # after the end of the bag
                 self._client.ask(cue)
             cues = []
             self._count_unheard(loop)
@@ -131,7 +131,7 @@ class Ros2Player:
             camera.log.loop = loop
 
     def _count_unheard(self, loop: int) -> None:
-        """What the player published and nobody heard was sent all the same."""
+        """Record the images that the child published and nobody heard: they were sent too."""
         for name, camera in self._client.cameras.items():
             for stamp_ns in camera.plan.times.stamps_ns:
                 if not camera.log.is_known(stamp_ns):

@@ -1,10 +1,11 @@
-"""When each message and each prompt of a replay goes out."""
+"""When each message and each prompt of a replay is published."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sam3_ros.replay.ask.cues import PromptCue, is_on_image
 from sam3_ros.replay.bag.bag import Bag, BagMessage
@@ -13,36 +14,55 @@ from sam3_ros.replay.bag.stamps import NANOSECONDS
 
 @dataclass(frozen=True, eq=False)
 class Scheduled:
-    """at: seconds since the replay began, at rate 1. loop: from 0.
+    """A message or a prompt with its time."""
 
-    bag_ns: the bag's time, as /clock tells it. shift_ns: to be added to a message's stamp.
-    """
-
+    #: Seconds since the replay began, at rate 1.
     at: float
     item: BagMessage | PromptCue
+    #: The bag's time as published on /clock.
     bag_ns: int = 0
+    #: To be added to the message's stamp.
     shift_ns: int = 0
+    #: From 0.
     loop: int = 0
 
 
 @dataclass(frozen=True)
 class Loops:
-    """count: how often the bag is played. repeat_stamps: with the recorded stamps each time.
+    """How a bag is repeated."""
 
-    period: seconds from the last message of one loop to the first of the next.
-    """
-
+    #: How often the bag is played.
     count: int
+    #: Seconds from the last message of one loop to the first of the next.
     period: float
+    #: Play each loop with the recorded stamps.
     repeat_stamps: bool = False
+
+
+@dataclass(frozen=True)
+class ReplayProgress:
+    """How far a replay is."""
+
+    #: The replay's time, s, at rate 1.
+    at: float
+    #: The replay's length, s, at rate 1.
+    seconds: float
+    #: Images.
+    sent: int
+    #: Images.
+    answered: int
+
+
+OnProgress: TypeAlias = Callable[[ReplayProgress], None]
 
 
 def schedule(
     bag: Bag, topics: Collection[str], cues: Sequence[PromptCue], loops: Loops
 ) -> Iterator[Scheduled]:
-    """In time order. At one time first prompts, then messages, then clicks on an image.
+    """Yield messages and prompts in time order.
 
-    Prompts are asked once, in the first loop.
+    At one time prompts come first, then messages, then clicks on an image. Prompts are asked
+    once, in the first loop.
     """
     early = [cue for cue in cues if not is_on_image(cue)]
     late = [cue for cue in cues if is_on_image(cue)]
@@ -63,16 +83,3 @@ def _played(bag: Bag, topics: Collection[str], loops: Loops) -> Iterator[Schedul
         for message in bag.messages(topics):
             bag_ns = bag.start_ns + round(message.at * NANOSECONDS) + shift_ns
             yield Scheduled(begin + message.at, message, bag_ns, shift_ns, loop)
-
-
-@dataclass(frozen=True)
-class ReplayProgress:
-    """at, seconds: the replay's time and length, s, at rate 1."""
-
-    at: float
-    seconds: float
-    sent: int
-    answered: int
-
-
-OnProgress = Callable[[ReplayProgress], None]

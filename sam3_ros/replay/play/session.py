@@ -1,4 +1,4 @@
-"""Everything that runs during a replay: our ROS node, the segmentation node, the player."""
+"""The session of a replay: our ROS node, the segmentation node and the player."""
 
 from __future__ import annotations
 
@@ -26,22 +26,16 @@ from sam3_ros.replay.under_test.diagnostics import FrameCounts, NodeReport
 from sam3_ros.replay.under_test.node import NodeChild, node_arguments
 
 NODE_NAME = "sam3_ros_replay"
-
-
-# An endpoint is known here a little before it knows of us, and there is no way to ask.
+# Discovery here completes a little before discovery at the other end, which cannot be queried.
 _MATCHING_SECONDS = 0.5
-
-
-# In which a node that runs already is seen; a slower one is seen when ours has come up.
+# To find a node that is already running; one that is found later is noticed when ours is up.
 _LOOK_AROUND_SECONDS = 1.0
-
-
-# An overlay leaves the node right after its mask.
+# The node publishes an overlay right after its mask.
 _OVERLAY_SECONDS = 0.3
 
 
 class ReplaySession:
-    """Our ROS node and, if it is ours to start, the segmentation node; closed with the stack."""
+    """Our ROS node and, if the settings say so, the segmentation node; closed with the stack."""
 
     def __init__(
         self,
@@ -70,7 +64,10 @@ class ReplaySession:
         self.close = stack.close
 
     def start(self) -> None:
-        """Bring the node up and connect."""
+        """Start the node and connect to it.
+
+        Raises NodeFailedError; ReplayError if another node of that name runs.
+        """
         settings = self._plan.settings.node
         if settings.starts_here:
             time.sleep(_LOOK_AROUND_SECONDS)
@@ -89,21 +86,21 @@ class ReplaySession:
         self._refuse_more_nodes_than(1)
 
     def play(self, progress: OnProgress) -> float:
-        """Everything that is scheduled; the worst delay of a message, s."""
-        assert self._before is not None, "the curtain is up"
+        """Play all that is scheduled; return the worst delay of a message, s."""
+        assert self._before is not None, "the session was started"
         return self._player.play(self._before, progress, self._wait_until_settled)
 
     def settle(self) -> dict[str, FrameCounts]:
-        """Wait for the last answers; the node's counts of this replay, by camera."""
+        """Wait for the last answers; return the node's counts of this replay, by camera."""
         counts = self._wait_until_settled()
         time.sleep(_OVERLAY_SECONDS)
         self._check()
-        # On a busy machine another node is only found by now, and its answers were among ours.
+        # On a busy machine another node may be found only now, and its answers were among ours.
         self._refuse_more_nodes_than(1)
         return counts
 
     def _wait_until_settled(self) -> dict[str, FrameCounts]:
-        assert self._before is not None, "the curtain is up"
+        assert self._before is not None, "the session was started"
         patience = self._plan.settings.node.patience
         return wait_until_settled(self._client, self._before, self._check, patience)
 
@@ -120,7 +117,7 @@ class ReplaySession:
         if self._client.answering_nodes > count:
             raise ReplayError(
                 f"another {self._plan.settings.node.name} runs in this ROS domain: use it with "
-                "--no-node, stop it, or choose another domain by ROS_DOMAIN_ID"
+                "--no-node, stop it, or choose another domain with ROS_DOMAIN_ID"
             )
 
     def _start_node(self) -> NodeChild:

@@ -1,4 +1,4 @@
-"""The moments at which a replay waits for the node."""
+"""Waits for the node: until it is active, until a condition holds, until all is answered."""
 
 from __future__ import annotations
 
@@ -18,26 +18,30 @@ Check = Callable[[], None]
 
 
 class NodeListener(Protocol):
-    """account: the node's latest, None before the first."""
+    """A receiver of the node's diagnostics."""
 
     @property
-    def account(self) -> NodeReport | None: ...
+    def node_report(self) -> NodeReport | None:
+        """The node's latest report; None before the first."""
 
 
 def wait_until_active(
     client: NodeListener, child: NodeChild | None, check: Check, patience: float
 ) -> NodeReport:
-    """The node's account once it is active. Raises NodeFailedError, with the node's own words."""
+    """Wait for the node to be active and return its report.
+
+    Raises NodeFailedError, with the node's own words, if that takes longer than patience, s.
+    """
     end = time.monotonic() + patience
     while True:
         check()
-        account = client.account
-        if account is not None and account.state == "active":
-            return account
-        if account is not None and account.failure:
-            raise _failed(child, f"the node is not active: {account.failure}")
+        report = client.node_report
+        if report is not None and report.state == "active":
+            return report
+        if report is not None and report.failure:
+            raise _failed(child, f"the node is not active: {report.failure}")
         if time.monotonic() > end:
-            said = "it says nothing on /diagnostics" if account is None else account.state
+            said = "it publishes nothing on /diagnostics" if report is None else report.state
             raise _failed(child, f"the node is not active after {patience:g} s: {said}")
         time.sleep(_POLL)
 
@@ -45,7 +49,7 @@ def wait_until_active(
 def wait_until(
     done: Callable[[], bool], check: Check, patience: float, child: NodeChild | None, what: str
 ) -> None:
-    """Raises NodeFailedError if it takes longer than patience, s."""
+    """Wait until done() is true. Raises NodeFailedError after patience, s."""
     end = time.monotonic() + patience
     while not done():
         check()
@@ -57,21 +61,21 @@ def wait_until(
 def wait_until_settled(
     client: ReplayClient, before: NodeReport, check: Check, patience: float
 ) -> dict[str, FrameCounts]:
-    """The node's counts since `before`, once all is answered or nothing comes any more.
+    """Return the node's counts since `before`, once all is answered or nothing changes any more.
 
-    Ends at the latest after patience, s: what is still in work then is unaccounted.
+    Returns after patience, s, at the latest: what is still in work then is unaccounted.
     """
     begin = changed = time.monotonic()
     last: object = None
     while True:
         check()
-        account = client.account
-        assert account is not None, "the replay begins with an account"
-        counts = account.since(before, tuple(client.cameras))
-        clicks = client.click_answers
+        report = client.node_report
+        assert report is not None, "the replay begins with a report"
+        counts = report.since(before, tuple(client.cameras))
         now = time.monotonic()
-        if (account, client.mask_count, clicks) != last:
-            last, changed = (account, client.mask_count, clicks), now
+        seen = (report, client.mask_count, client.click_answers)
+        if seen != last:
+            last, changed = seen, now
         is_quiet = now - changed > _QUIET_SECONDS
         is_idle = all(each.in_work == 0 for each in counts.values())
         if is_idle and (is_quiet or _is_all_back(client, counts)):
@@ -82,8 +86,8 @@ def wait_until_settled(
 
 
 def _is_all_back(client: ReplayClient, counts: Mapping[str, FrameCounts]) -> bool:
-    """Every image was received, every answer has come, and no prompt is under way."""
-    if client.has_prompts_under_way:
+    """Return whether every image was received, every answer came, and no prompt is pending."""
+    if client.has_pending_prompts:
         return False
     logs = {name: camera.log for name, camera in client.cameras.items()}
     return all(

@@ -15,14 +15,8 @@ from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.pixels import require_rgb
 
 Pixels = npt.NDArray[np.uint8]
-
-
 CAPTION_HEIGHT, MARGIN = 24, 6
-
-
 PAPER, INK = (255, 255, 255), (20, 20, 20)
-
-
 FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 
@@ -71,8 +65,6 @@ def _cell(tile: Tile, width: int) -> Pixels:
 
 
 Pixels = npt.NDArray[np.uint8]
-
-
 # Longer holes are cut short: they are pauses of the camera, not frames that were dropped.
 _LONGEST_HOLE_SECONDS = 2.0
 

@@ -1,1 +1,1 @@
-"""The node under test as a process, and what its diagnostics say."""
+"""The node under test, as a child process and as its diagnostics describe it."""

@@ -1,4 +1,4 @@
-"""What the node says of itself on /diagnostics, as numbers."""
+"""The node's state and frame counts, read from its messages on /diagnostics."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _DROPPED = "frames dropped, "
 
 @dataclass(frozen=True)
 class FrameCounts:
-    """Of one camera, since the node started."""
+    """Frames of one camera since the node started."""
 
     received: int = 0
     answered: int = 0
+    #: By reason.
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -23,7 +24,7 @@ class FrameCounts:
         return self.received - self.answered - sum(self.dropped.values())
 
     def since(self, before: FrameCounts) -> FrameCounts:
-        """What was added to earlier counts."""
+        """Return what was added since earlier counts."""
         return FrameCounts(
             self.received - before.received,
             self.answered - before.answered,
@@ -33,25 +34,26 @@ class FrameCounts:
 
 @dataclass(frozen=True)
 class NodeReport:
-    """failure: in its own words, empty if well. cameras: counts by name, empty for the only one or
-    for all together.
-    """
+    """What the node reports about itself."""
 
+    #: The lifecycle state, such as active.
     state: str
+    #: In the node's words; empty if all is well.
     failure: str
+    #: By camera name; under the empty name those of the only camera, or of all together.
     cameras: Mapping[str, FrameCounts]
 
     def of(self, camera: str) -> FrameCounts:
-        """Nothing but zeros for a camera that the node does not have."""
+        """Return a camera's counts; all zero for a camera that the node does not have."""
         return self.cameras.get(camera, FrameCounts())
 
     def since(self, before: NodeReport, cameras: Sequence[str]) -> dict[str, FrameCounts]:
-        """What was added for these cameras to an earlier account."""
+        """Return what was added for these cameras since an earlier report."""
         return {name: self.of(name).since(before.of(name)) for name in cameras}
 
 
 def read_node_report(message: DiagnosticArray, node_name: str) -> NodeReport | None:
-    """Of the node with this full name, such as /segmentation_node; None if it is another's."""
+    """Read the report of the node with this full name; None if the message is another's."""
     by_name = {status.name: status for status in message.status}
     whole = by_name.get(f"{node_name}: segmentation")
     if whole is None:

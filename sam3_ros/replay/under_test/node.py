@@ -1,4 +1,4 @@
-"""The segmentation node as a child process."""
+"""The segmentation node as a child process, and its command line for a replay."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sam3_ros.ros.cameras import Camera
 
 
 class NodeFailedError(Sam3RosError):
-    """The node ended, or cannot do its work; the message holds its own words."""
+    """The node ended or cannot work; the message contains the end of its log."""
 
 
 class NodeChild(ChildProcess):
-    """`with NodeChild(arguments, log, environment) as child:`"""
+    """The node's process: `with NodeChild(arguments, log, environment) as child:`"""
 
     def __init__(
         self, arguments: Sequence[str], log_file: Path, environment: Mapping[str, str]
     ) -> None:
-        """arguments: as after `ros2 run sam3_ros segmentation_node`."""
+        """Start the node. arguments: as after `ros2 run sam3_ros segmentation_node`."""
         command = [sys.executable, "-m", "sam3_ros.ros.segmentation_node", *arguments]
         super().__init__(command, log_file, environment)
 
@@ -38,7 +38,7 @@ class NodeChild(ChildProcess):
             raise self.failed(f"the node ended with {exit_in_words(code)}")
 
     def failed(self, what: str) -> NodeFailedError:
-        """An error with what happened and the last of the node's log."""
+        """Return an error with what happened and the end of the node's log."""
         return NodeFailedError(self.with_last_words(what))
 
 
@@ -46,9 +46,10 @@ _COMPRESSED = "/compressed"
 
 
 def node_arguments(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> list[str]:
-    """For a node that listens to the images as they are published.
+    """Return the arguments of a node that subscribes to the images as they are published.
 
-    The user's parameters come last and win. Raises ReplayError for topics it cannot listen to.
+    The user's parameters come last and win. Raises ReplayError for topics that the node cannot
+    subscribe to.
     """
     node = settings.node
     namespace, _, name = node.name.rpartition("/")
@@ -66,7 +67,7 @@ def _parameters(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> dict
     kinds = {camera.images.type_name for camera in cameras}
     if len(kinds) > 1:
         raise ReplayError(
-            "the node hears all cameras raw or all compressed: choose topics of one type, got "
+            "the node takes all cameras raw or all compressed: choose topics of one type, got "
             f"{', '.join(sorted(kinds))}"
         )
     parameters = {
@@ -79,7 +80,7 @@ def _parameters(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> dict
     if settings.clock:
         parameters["use_sim_time"] = "true"
     if settings.rate is None:
-        parameters["image_reliability"] = "reliable"  # each image once, none lost on the way
+        parameters["image_reliability"] = "reliable"  # no image is lost in transport
     return parameters
 
 
@@ -90,7 +91,7 @@ def _base_topic(camera: CameraPlan) -> str:
     base = published_as.removesuffix(_COMPRESSED)
     if base == published_as:
         raise ReplayError(
-            f"the node hears compressed images on topics that end in {_COMPRESSED}, not on "
+            f"the node takes compressed images from topics that end in {_COMPRESSED}, not from "
             f"{published_as}: give another with --publish-as"
         )
     return base

@@ -109,36 +109,49 @@ def test_prompts_may_lie_in_a_file_beside_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is empty"),
-        ("format: [", "cannot read"),
-        ("- 1", "line 1: expected a mapping of format, play"),
-        ("play: {}", "line 1: expected format: 1"),
-        ("format: 2", "line 1, format: expected format 1, got '2'"),
-        ("format: 1\ngold: x", "line 2: expected one of format, play, node, golden, judge, got"),
-        ("format: 1\nformat: 1", "line 2, format: this key is there twice"),
-        ("format: 1\nplay:\n  loops: 0", "line 3, play.loops: expected a whole number of 1"),
-        ("format: 1\nplay:\n  loops: true", "play.loops: expected a whole number"),
-        ("format: 1\nplay: {pace: slow}", "play.pace: expected recorded, answered, or a rate"),
-        ("format: 1\nplay: {pace: 0}", "play.pace: expected recorded"),
-        ("format: 1\nplay: {pace: .inf}", "play.pace: expected a number"),
-        ("format: 1\nplay: {clock: 1}", "play.clock: expected true or false, got '1'"),
-        ("format: 1\nplay: {cameras: {1x: /a}}", "play.cameras.1x: a camera's name"),
-        ("format: 1\nplay: {cameras: {a: /a, b: /a}}", "play.cameras: two cameras have one topic"),
-        ("format: 1\nplay: {cameras: {a: 3}}", "play.cameras.a: expected a topic"),
-        ("format: 1\nplay:\n  prompts:\n  - {at: 1}", "line 4, play.prompts[1]: expected prompts"),
-        ("format: 1\nplay: {prompts: absent.yaml}", "play.prompts: cannot read the prompts"),
+        ("", "must be a mapping"),
+        ("format: [", "is not plain YAML"),
+        ("- 1", "must be a mapping, not list"),
+        ("play: {}", "has no `format`; expected `format: 1`"),
+        ("format: 2", "has format 2, and this sam3_ros reads format 1"),
+        (
+            "format: 1\ngold: x",
+            "expected the keys format, play, node, golden, judge; got the key 'gold'",
+        ),
+        ("format: 1\nformat: 1", "line 2: has the key 'format' twice"),
+        ("format: 1\nplay:\n  loops: 0", "line 3, play/loops: expected a whole number of 1"),
+        ("format: 1\nplay:\n  loops: true", "play/loops: expected a whole number"),
+        ("format: 1\nplay: {pace: slow}", "play/pace: expected recorded, answered, or a rate"),
+        ("format: 1\nplay: {pace: 0}", "play/pace: expected recorded"),
+        ("format: 1\nplay: {pace: .inf}", "play/pace: expected recorded, answered, or"),
+        ("format: 1\nplay: {clock: 1}", "play/clock: expected true or false, got 1"),
+        ("format: 1\nplay: {cameras: {1x: /a}}", "play/cameras/1x: a camera's name"),
+        ("format: 1\nplay: {cameras: {a: /a, b: /a}}", "play/cameras: two cameras have one topic"),
+        ("format: 1\nplay: {cameras: {a: 3}}", "play/cameras/a: expected a topic"),
+        (
+            "format: 1\nplay:\n  prompts:\n  - {at: 1}",
+            "line 4, play/prompts/entry 1: expected",
+        ),
+        ("format: 1\nplay: {prompts: absent.yaml}", "play/prompts: the file of prompts"),
         ("format: 1\nnode: {brain: big}", "got the key 'brain'"),
-        ("format: 1\nnode:\n  parameters:\n    brain: big", "line 4, node.parameters: expected"),
-        ("format: 1\nnode: {bundle: {a: 1}}", "node.bundle: expected a parameter's value"),
+        (
+            "format: 1\nnode:\n  parameters:\n    brain: big",
+            "line 4, node/parameters/brain: ",
+        ),
+        ("format: 1\nnode: {bundle: {a: 1}}", "node/bundle: expected a parameter's value"),
         ("format: 1\ngolden: ''", "line 2, golden: expected a path, got ''"),
-        ("format: 1\njudge: {least_iou: 95}", "judge.least_iou: expected a number in 0..1"),
-        ("format: 1\njudge: {score_difference: yes}", "expected a number in 0..1, got 'yes'"),
-        ("format: 1\njudge: {every: 0}", "judge.every: expected a whole number of 1"),
-        ("format: 1\njudge: {prompts: {red: 0.5}}", "judge.prompts.red: expected a mapping of"),
-        ("format: 1\njudge: {limits: {lost: -1}}", "judge.limits.lost: expected a whole number"),
+        ("format: 1\njudge: {least_iou: 95}", "judge/least_iou: expected a number in 0..1"),
+        ("format: 1\njudge: {score_difference: yes}", "expected a number in 0..1, got True"),
+        ("format: 1\njudge: {every: 0}", "judge/every: expected a whole number of 1"),
+        ("format: 1\njudge: {prompts: {red: 0.5}}", "judge/prompts/red: expected a mapping of"),
+        ("format: 1\njudge: {limits: {lost: -1}}", "judge/limits/lost: expected a whole number"),
         ("format: 1\njudge: {limits: {dropped: {tired: 1}}}", "got the key 'tired'"),
         ("format: 1\njudge: {limits: {latency_p50_ms: fast}}", "a number of 0 or more, got 'fast'"),
-        ("format: 1\ngolden: !!python/name:os.system x", "golden: expected what YAML can mean"),
+        (
+            "format: 1\nplay:\n  prompts:\n  - {at: 1, box: [100, 80, 60, 60]}",
+            "line 4, play/prompts/entry 1: expected a box as two corners",
+        ),
+        ("format: 1\ngolden: !!python/name:os.system x", "line 2 uses the YAML tag"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path, text, reason):
@@ -149,7 +162,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path, text, reason):
 
 
 def test_an_absent_file_is_told(tmp_path):
-    with pytest.raises(Sam3RosError, match="there is no expectation"):
+    with pytest.raises(Sam3RosError, match=r"the expectation .*absent.yaml cannot be read"):
         read_expectation(tmp_path / "absent.yaml")
 
 

@@ -1,1 +1,1 @@
-"""SAM 3 and EfficientSAM3: the detector, which answers words and boxes, and the tracker."""
+"""SAM 3 and EfficientSAM3: the detector, which takes text and boxes, and the tracker."""

@@ -1,4 +1,6 @@
-"""Positions of a square grid of features, as sines."""
+"""What the attention layers of SAM 3 share: masks of tokens, positions of a grid, queries in
+chunks.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.models.sam3.modeling_sam3 import Sam3SinePositionEmbedding
 
-#: Added to what a padding token would be attended with: no weight is left, in float16 as well.
+#: Added to the score of a padding token: its weight becomes 0, in float16 as well.
 NEVER = -3e4
 
 
 def additive_mask(valid: Tensor) -> Tensor:
-    """bool [P,T], True = valid, as f32 [P,1,1,T] to be added for every head and query."""
+    """Return bool [P,T], True = valid, as f32 [P,1,1,T] to be added for every head and query."""
     return torch.where(valid, 0.0, NEVER)[:, None, None, :]
 
 
@@ -30,9 +32,10 @@ def attend_in_chunks(
 
 
 def grid_positions(grid: int, width: int) -> Tensor:
-    """f32[1,grid*grid,width], the same for every image: row by row, y before x.
+    """Return sine positions of a square grid, f32[1,grid*grid,width], row by row, y before x.
 
-    Source: facebookresearch/sam3, sam3/model/position_encoding.py, normalised to 2 pi.
+    They are the same for every image. Source: facebookresearch/sam3,
+    sam3/model/position_encoding.py, normalised to 2 pi.
     """
     embedding = Sam3SinePositionEmbedding(num_position_features=width // 2, normalize=True)
     table = embedding.build_sine_position_embedding(
@@ -43,4 +46,4 @@ def grid_positions(grid: int, width: int) -> Tensor:
         embedding.normalize,
         embedding.scale,
     )
-    return table.flatten(2).transpose(1, 2).clone()  # transformers keeps the table it returned
+    return table.flatten(2).transpose(1, 2).clone()  # transformers caches the table it returned

@@ -51,11 +51,11 @@ def _rules() -> tuple[Rule, ...]:
 
 
 class Decoder(StageModule):
-    """memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T]
-    -> queries f32[P,Q,D], pred_boxes f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
+    """The decoder: memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> queries
+    f32[P,Q,D], pred_boxes f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
 
-    transformers clamps the presence to +-10; the original means to and does not, and neither does
-    this. Source: facebookresearch/sam3, sam3/model/decoder.py.
+    transformers clamps the presence to +-10; the original's code intends to and does not, and
+    neither does this stage. Source: facebookresearch/sam3, sam3/model/decoder.py.
     """
 
     outputs = ("queries", "pred_boxes", "presence")
@@ -108,7 +108,8 @@ class Decoder(StageModule):
         return queries, boxes, presence
 
     def _box_bias(self, boxes: Tensor) -> Tensor:
-        """What attention adds for where a place lies to a query's box: [P,heads,1+Q,g*g].
+        """Return what attention adds for a cell's position relative to a query's box:
+        [P,heads,1+Q,g*g].
 
         The presence token, first, has no box and gets zeros.
         """
@@ -118,13 +119,15 @@ class Decoder(StageModule):
         return (down[..., None] + across[..., None, :]).flatten(3)
 
     def _distances(self, start: Tensor, end: Tensor) -> Tensor:
-        """Signed logarithms of the distances of the grid's ticks to two sides: [P,Q,g,2]."""
+        """Return signed logarithms of the distances of the grid's ticks to two sides: [P,Q,g,2]."""
         sides = torch.stack([start, end], dim=-1)
         eighths = (self.ticks[:, None] - sides[:, :, None, :]) * EIGHTHS
         return eighths.sign() * torch.log2(eighths.abs() + 1) / math.log2(EIGHTHS)
 
 
 def _by_head(bias: Tensor) -> Tensor:
-    """[P,Q,g,heads] to [P,heads,1+Q,g], with zeros first; while it is one line of the grid, so
-    that the grid's own, g times as large, needs neither."""
+    """Reorder [P,Q,g,heads] to [P,heads,1+Q,g], with zeros first.
+
+    Done on one line of the grid, so that the full grid's bias, g times as large, needs neither.
+    """
     return torch.nn.functional.pad(bias.permute(0, 3, 1, 2), (0, 0, 1, 0))

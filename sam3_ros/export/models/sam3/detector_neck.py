@@ -1,6 +1,6 @@
-"""The stages that make the detector's feature maps of the trunk's.
+"""The stages that compute the detector's feature maps from the trunk's.
 
-Two, because the finer maps are needed only where a mask is drawn.
+Two, because the finer maps are needed only where a mask is computed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ UNNEEDED = (
 
 
 class DetectorNeck(StageModule):
-    """trunk f32[1,C,g,g] -> fpn2 f32[1,D,g,g]."""
+    """The coarse level: trunk f32[1,C,g,g] -> fpn2 f32[1,D,g,g]."""
 
     outputs = ("fpn2",)
     original_names = NameRules(neck_rules("neck", NECK))
@@ -52,7 +52,7 @@ class DetectorNeck(StageModule):
 
 
 class DetectorPyramid(StageModule):
-    """trunk f32[1,C,g,g] -> fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g]: what masks are drawn on."""
+    """The levels for masks: trunk f32[1,C,g,g] -> fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g]."""
 
     outputs = ("fpn0", "fpn1")
     original_names = NameRules(neck_rules("neck", NECK))

@@ -1,7 +1,7 @@
-"""The stages that let every place of the image read the prompt: DETR's encoder.
+"""The stages in which every cell of the image attends to the prompt: DETR's encoder.
 
-Two, because its first step, in which the places read each other, does not know the prompt yet: the
-prompts of an image share it.
+Two, because its first step, in which the cells attend to each other, does not depend on the prompt:
+the prompts of an image share it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ChunkedAttention(Sam3Attention):
 
 
 class FusionImage(StageModule):
-    """fpn2 f32[1,D,g,g] -> places f32[1,g*g,D]: the first layer's self attention.
+    """The first layer's self attention: fpn2 f32[1,D,g,g] -> places f32[1,g*g,D].
 
     Source: facebookresearch/sam3, sam3/model/encoder.py.
     """
@@ -73,7 +73,8 @@ class FusionImage(StageModule):
 
 
 class Fusion(StageModule):
-    """places f32[1,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> memory f32[P,g*g,D].
+    """The rest of the encoder: places f32[1,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] ->
+    memory f32[P,g*g,D].
 
     Source: facebookresearch/sam3, sam3/model/encoder.py.
     """
@@ -85,7 +86,7 @@ class Fusion(StageModule):
     def __init__(self, sizes: DetectorSizes, grid: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(_layer(sizes) for _ in range(sizes.fusion_layers))
-        del self.layers[0].self_attn, self.layers[0].layer_norm1  # FusionImage has them
+        del self.layers[0].self_attn, self.layers[0].layer_norm1  # in FusionImage
         self.register_buffer("positions", grid_positions(grid, sizes.width), persistent=False)
         self._width, self._places = sizes.width, grid * grid
 

@@ -28,12 +28,12 @@ UNNEEDED = (
 
 
 class Geometry(StageModule):
-    """boxes f32[P,N,4] cxcywh in [0, 1], box_labels int64[P,N] (1 like this, 0 not like this),
-    box_mask bool[P,N], fpn2 f32[1,D,g,g]
-    -> geometry_features f32[P,N+1,D], geometry_mask bool[P,N+1].
+    """The geometry encoder: boxes f32[P,N,4] cxcywh in [0, 1], box_labels int64[P,N] (1 like this,
+    0 not like this), box_mask bool[P,N], fpn2 f32[1,D,g,g] -> geometry_features f32[P,N+1,D],
+    geometry_mask bool[P,N+1].
 
-    The last token is the original's CLS token. It is there without any box, too: transformers
-    leaves it out then. Source: facebookresearch/sam3, sam3/model/geometry_encoders.py.
+    The last token is the original's CLS token. It is there without any box too; transformers omits
+    it then. Source: facebookresearch/sam3, sam3/model/geometry_encoders.py.
     """
 
     outputs = ("geometry_features", "geometry_mask")
@@ -86,9 +86,11 @@ class Geometry(StageModule):
         return self.encoder.output_layer_norm(tokens), valid
 
     def _tokens(self, boxes: Tensor, labels: Tensor, places: Tensor) -> Tensor:
-        """Boxes as the sum of what they are, show and mean, then CLS: [P,N+1,D]."""
+        """Return boxes as the sum of coordinates, pooled features, positions and labels, then CLS:
+        [P,N+1,D].
+        """
         net, prompts = self.encoder, boxes.shape[0]
-        # A spare row, replaced by CLS in the end: no operator ever sees zero boxes.
+        # A spare row, replaced by CLS at the end, so that no operator gets zero boxes.
         boxes = torch.cat([boxes, boxes.new_full((prompts, 1, 4), 0.5)], dim=1)
         labels = torch.cat([labels, labels.new_zeros(prompts, 1)], dim=1)
         features = places.transpose(1, 2).unflatten(2, (self._grid, self._grid))
@@ -112,12 +114,17 @@ class Geometry(StageModule):
 
 
 def pool_boxes(features: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """f32[1,C,g,g], f32[P,N,4] cxcywh in [0, 1] -> f32[P,N,C,size,size]; N may not be 0.
+    """Return mean features of boxes on a small grid, as plain matrix products.
 
-    A bin's value is the mean of bilinear samples, about one a feature in each direction; samples
-    outside of the features count as zeros. Both directions are independent, so that the mean is
-    `rows @ features @ columns` with one weight a bin and feature. A box wider than the image by
-    more than a bin is sampled more coarsely than roi_align would.
+    f32[1,C,g,g], f32[P,N,4] cxcywh in [0, 1] -> f32[P,N,C,size,size]; N must not be 0.
+
+    The same as torchvision.ops.roi_align(features, boxes, size) with its defaults, which exists
+    neither in ONNX's opset with this rounding nor in every torch.
+
+    A bin's value is the mean of bilinear samples, about one per feature in each direction; samples
+    outside the features count as zeros. The two directions are independent, so the mean is `rows @
+    features @ columns` with one weight per bin and feature. A box wider than the image by more than
+    a bin is sampled more coarsely than roi_align would.
     """
     grid = features.shape[-1]
     x1, y1, x2, y2 = (box_cxcywh_to_xyxy(boxes) * grid).unbind(-1)
@@ -128,10 +135,11 @@ def pool_boxes(features: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def _weights(start: Tensor, end: Tensor, bins: int, grid: int) -> Tensor:
-    """How much each of `grid` features counts in each bin between start and end: [P,N,bins,grid].
+    """Return the weight of each of `grid` features in each bin between start and end:
+    [P,N,bins,grid].
 
     Source of the rule: torchvision, ops/csrc/ops/cpu/roi_align_kernel.cpp, aligned=False and
-    sampling_ratio=-1: at least one feature wide, ceil(width of a bin) samples a bin.
+    sampling_ratio=-1: at least one feature wide, ceil(width of a bin) samples per bin.
     """
     most = math.ceil(grid / bins) + 1
     width = ((end - start).clamp(min=1) / bins)[..., None, None]  # of a bin

@@ -1,4 +1,4 @@
-"""What transformers' attention and encoder layers are called in SAM 3's checkpoints."""
+"""Names of transformers' layers in SAM 3's checkpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sam3_ros.export.bindings import Rule
 
 
 def attention_rules(ours: str, originals: str) -> tuple[Rule, ...]:
-    r"""Rules of a Sam3Attention: the original packs q, k and v into one `in_proj`.
+    """Return rules of a Sam3Attention: the original packs q, k and v into one `in_proj`.
 
     ours: a regular expression for the module's name, whose groups `originals` may use.
     """
@@ -19,7 +19,7 @@ def attention_rules(ours: str, originals: str) -> tuple[Rule, ...]:
 
 
 def encoder_layer_rules(ours: str, originals: str) -> tuple[Rule, ...]:
-    r"""Rules of the layers of geometry and fusion, which share one form.
+    r"""Return rules of the layers of geometry and fusion, which have the same structure.
 
     ours, originals: the list of layers, for example `encoder\.layers` and `detector.x.layers`.
     """
@@ -33,7 +33,7 @@ def encoder_layer_rules(ours: str, originals: str) -> tuple[Rule, ...]:
 
 
 def perceptron_rules(ours: str, originals: str) -> tuple[Rule, ...]:
-    """Rules of a Sam3DecoderMLP, which counts its layers from 1 and the original from 0."""
+    """Return rules of a Sam3DecoderMLP, whose layers count from 1 and in the original from 0."""
     return tuple(
         (ours + rf"\.layer{index + 1}\.(.*)", originals + rf".layers.{index}.\1")
         for index in range(3)

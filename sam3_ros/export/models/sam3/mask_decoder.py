@@ -1,4 +1,6 @@
-"""The stage that answers a prompt with four masks, their quality, and whether anything is there."""
+"""The stage that predicts four masks for a prompt, their quality, and whether an object is
+there.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ TRANSFORMER = MASK_DECODER + "transformer."
 
 
 def feed_forward_rules(ours: str, originals: str) -> tuple[Rule, ...]:
-    """A three layer perceptron: transformers' names to the original's. `ours` is an expression."""
+    """Return rules of a three layer perceptron of the tracker. ours: a regular expression."""
     return (
         (ours + r"\.proj_in\.(?P<leaf>.*)", originals + r".layers.0.\g<leaf>"),
         (ours + r"\.layers\.0\.(?P<leaf>.*)", originals + r".layers.1.\g<leaf>"),
@@ -53,12 +55,13 @@ _NAMES: tuple[Rule, ...] = (
 
 
 class MaskDecoder(StageModule):
-    """A prompt's tokens against the image -> four answers; choosing is the caller's part.
+    """The mask decoder: a prompt's tokens and the image -> four masks, of which the caller chooses.
 
     sam_embed f32[1,D,g,g], sam_s0 f32[1,D/8,4g,4g], sam_s1 f32[1,D/4,2g,2g] of one image; sparse
     f32[P,T,D], dense f32[P,D,g,g] -> sam_masks f32[P,4,4g,4g] logits, sam_iou f32[P,4] in [0,1],
-    object_score f32[P,1] logit, sam_tokens f32[P,4,D] (for the object pointer). Mask 0 is the
-    answer to a clear prompt, 1:4 are the readings of an ambiguous one.
+    object_score f32[P,1] logit, sam_tokens f32[P,4,D] (for the object pointer). Mask 0 is for a
+    clear prompt, 1:4 are the interpretations of an ambiguous one.
+
     Source: facebookresearch/sam3, sam3/sam/mask_decoder.py.
     """
 
@@ -114,7 +117,7 @@ class MaskDecoder(StageModule):
         return torch.cat([learned.expand(sparse.shape[0], -1, -1), sparse], dim=1)
 
     def _image_position(self) -> Tensor:
-        """f32[1,D,g,g]: where each cell of the grid lies, in the clicks' own encoding."""
+        """Return f32[1,D,g,g]: the position of each cell, in the encoding of the clicks."""
         centres = (torch.arange(self._grid, device=self._matrix.device) + 0.5) / self._grid
         y, x = torch.meshgrid(centres, centres, indexing="ij")
         return self.position(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
@@ -124,7 +127,7 @@ class MaskDecoder(StageModule):
         return self.position.positional_embedding
 
     def _masks(self, image: Tensor, mask_tokens: Tensor, s0: Tensor, s1: Tensor) -> Tensor:
-        """image f32[P,g*g,D], mask_tokens f32[P,4,D] -> f32[P,4,4g,4g]."""
+        """Return f32[P,4,4g,4g] from image f32[P,g*g,D] and mask_tokens f32[P,4,D]."""
         decoder, side = self.decoder, 4 * self._grid
         cells = image.transpose(1, 2).unflatten(2, (self._grid, self._grid))
         middle = decoder.upscale_layer_norm(decoder.upscale_conv1(cells) + s1)
@@ -136,7 +139,7 @@ class MaskDecoder(StageModule):
 
 
 def _decoder(sizes: TrackerSizes) -> nn.Module:
-    """transformers' decoder without the two convolutions that the tracker's neck applies."""
+    """Return transformers' decoder without the two convolutions that the tracker's neck applies."""
     config = Sam3TrackerMaskDecoderConfig(
         hidden_size=sizes.width,
         mlp_dim=sizes.decoder_feedforward,

@@ -1,4 +1,6 @@
-"""The stage with which an object enters a video as a mask: drawn, or found by words."""
+"""The stage that turns a mask, drawn or found by text, into the first prompt of an object in a
+video.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,13 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class MaskPrompt(StageModule):
-    """object_mask f32[P,1,14g,14g], 0 or 1 -> mask_prompt f32[P,1,4g,4g], for mask_input.
+    """The mask's downsampling: object_mask f32[P,1,14g,14g], 0 or 1 -> mask_prompt f32[P,1,4g,4g].
 
-    With it (has_mask 1), one padding point, and frame_features in place of sam_embed, the mask
-    decoder gives the token and the score for the object's first pointer, the one of mask 0. The
-    answer is object_mask itself; for the memory its object score is +10. An empty mask has -10, and
-    the pointer of "no object".
+    The result is the mask_input. With it (has_mask 1), one padding point, and frame_features in
+    place of sam_embed, the mask decoder gives the token and the score for the object's first
+    pointer, that of mask 0. The object's mask is object_mask itself; for the memory its object
+    score is +10. An empty mask has -10, and the pointer of "no object".
+
     Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py.
     """
 

@@ -1,4 +1,4 @@
-"""The stage that reads a frame in the light of what was seen of an object before."""
+"""The stage that conditions the features of a frame on memories of an object."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 ROTARY_BASE = 10000.0
 POSITION_SHARE = 0.1
-QUERIES_AT_ONCE = 1024  # keeps the attention's working memory to a fifth, to the same result
+#: Reduces the working memory of attention to a fifth, with the same result.
+QUERIES_AT_ONCE = 1024
 
 
 class MemoryAttention(StageModule):
-    """One object: the current frame and its memories -> tracked_embed f32[1,D,g,g].
+    """The memory attention of one object: the current frame and its memories -> tracked_embed
+    f32[1,D,g,g].
 
     The mask decoder takes tracked_embed as its sam_embed, with one padding point as the prompt.
     Inputs, in any order of frames:
@@ -42,7 +44,7 @@ class MemoryAttention(StageModule):
     - memory_ages int64[M]: 0 for a frame with clicks, else how many frames ago (1 to 6).
     - object_pointers f32[K,D], K >= 0: the object pointer of each earlier frame.
     - pointer_ages f32[K]: how many frames ago (backwards in time: how many ahead), divided by
-      min(16, frames of the video) - 1; a stream has no end, so there by 15.
+      min(16, frames of the video) - 1; a stream has no end, so by 15 there.
 
     The original takes up to 4 frames with clicks, nearest first, and the last 6 others, skipping
     those not tracked; and the pointers of the same clicked frames, if past, and of the last 15
@@ -117,13 +119,16 @@ class MemoryAttention(StageModule):
         return (tracked.unflatten(2, (self._grid, self._grid)),)
 
     def _memory_positions(self, ages: Tensor) -> Tensor:
-        """int64[M] -> f32[M,g*g,m]: where in the grid and how long ago."""
+        """Return position and age of each memory cell: int64[M] -> f32[M,g*g,m]."""
         # The original's table ends with the frames that have clicks.
         row = torch.remainder(ages - 1, self._sizes.memory_frames)
         return self.memory_position + self.maskmem_tpos_enc[:, 0].index_select(0, row)
 
     def _pointer_positions(self, ages: Tensor) -> Tensor:
-        """f32[K] -> f32[K*D/m,m]: a pointer is as many tokens as fit into its width."""
+        """Return the positions of pointers: f32[K] -> f32[K*D/m,m].
+
+        A pointer becomes as many tokens as fit into its width.
+        """
         sizes = self._sizes
         position = self.obj_ptr_tpos_proj(get_1d_sine_pe(ages, dim=sizes.width))
         return position[:, None].expand(-1, sizes.width // sizes.memory_width, -1).flatten(0, 1)
@@ -143,7 +148,7 @@ class MemoryAttention(StageModule):
         values: tuple[Tensor, Tensor],
         positions: tuple[Tensor, Tensor],
     ) -> Tensor:
-        """Attention to the grids of the memories, turned by place, and to the pointers, not."""
+        """Attend to the memories, rotated by position, and to the pointers, not rotated."""
         attention, tokens = layer.cross_attn_image, layer.layer_norm2(tokens)
         seen, pointers = values
         seen_key = self._rotated(attention.k_proj(seen + positions[0]))
@@ -153,7 +158,9 @@ class MemoryAttention(StageModule):
         return attention.o_proj(_attend(self._rotated(attention.q_proj(tokens)), key, value))
 
     def _rotated(self, tokens: Tensor) -> Tensor:
-        """f32[N,g*g,D], each pair of channels turned by an angle that says where it lies."""
+        """Return f32[N,g*g,D], each pair of channels rotated by an angle that encodes the
+        position.
+        """
         return tokens * self.cosine + rotate_pairwise(tokens) * self.sine
 
 
@@ -163,7 +170,7 @@ def _layer(sizes: TrackerSizes) -> nn.Module:
         memory_attention_feed_forward_hidden_size=sizes.memory_feedforward,
     )
     layer = Sam3TrackerVideoMemoryAttentionLayer(config)
-    # Built for memories of 64 channels whatever the configuration says.
+    # transformers builds it for memories of 64 channels, whatever the configuration says.
     layer.cross_attn_image = Sam3TrackerVideoRoPEAttention(
         config, kv_in_dim=sizes.memory_width, rope_k_repeat=True
     )
@@ -171,14 +178,14 @@ def _layer(sizes: TrackerSizes) -> nn.Module:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """f32[1,Q,D], f32[1,N,D], f32[1,N,D] -> f32[1,Q,D]: attention with one head."""
+    """Return one-head attention: f32[1,Q,D], f32[1,N,D], f32[1,N,D] -> f32[1,Q,D]."""
     return attend_in_chunks(query[:, None], key[:, None], value[:, None], QUERIES_AT_ONCE)[:, 0]
 
 
 def axial_rotation(width: int, grid: int) -> tuple[Tensor, Tensor]:
-    """cos and sin f32[g*g,width] of the angles: half of the channels by column, half by row.
+    """Return cos and sin f32[g*g,width] of the angles: half of the channels by column, half by row.
 
-    Each pair of channels turns with a frequency of its own (RoFormer, arXiv 2104.09864).
+    Each pair of channels has its own frequency (RoFormer, arXiv 2104.09864).
     """
     frequencies = ROTARY_BASE ** -(torch.arange(0, width, 4).float() / width)
     cells = torch.arange(grid).float()
@@ -189,7 +196,7 @@ def axial_rotation(width: int, grid: int) -> tuple[Tensor, Tensor]:
 
 
 def sine_position(width: int, grid: int) -> Tensor:
-    """f32[1,g*g,width]: where a cell lies in the frame, as sines of row and column."""
+    """Return f32[1,g*g,width]: the position of a cell in the frame, as sines of row and column."""
     encoding = Sam3TrackerVideoPositionEmbeddingSine(width // 2, normalize=True, scale=2 * math.pi)
     position = encoding(torch.Size((1, width, grid, grid)), torch.device("cpu"), torch.float32)
     return position.flatten(2).transpose(1, 2)

@@ -37,17 +37,19 @@ _FUSER = r"encoder\.memory_fuser\.(layers\.\d+\.)"
 
 
 class MemoryEncoder(StageModule):
-    """A frame and an object's mask in it -> mask_memory f32[P,m,g,g], one for each of P objects.
+    """The memory encoder: a frame and P objects' masks in it -> mask_memory f32[P,m,g,g].
 
-    frame_features f32[1,D,g,g] of the frame. object_score f32[P,1] logit: at 0 or below, the
-    memory is marked as one of a frame without the object.
-    memory_mask f32[P,1,16g,16g] in [0,1] is made of the mask logits that answered: resized
-    bilinearly to the input size (14g), then the sigmoid of them, or, on a frame with clicks or a
-    given mask, 1 where they are above 0 and 0 elsewhere; then resized bilinearly to 16g. Where
+    frame_features f32[1,D,g,g] of the frame. object_score f32[P,1] logit: at 0 or below, the memory
+    is marked as one of a frame without the object.
+
+    memory_mask f32[P,1,16g,16g] in [0,1] comes from the mask logits that were chosen: resized
+    bilinearly to the input size (14g), then their sigmoid or, on a frame with clicks or a given
+    mask, 1 where they are above 0 and 0 elsewhere; then resized bilinearly to 16g. Where
     object_score is 0 or below, the original takes -1024 for every logit, so the mask is 0.
     (transformers resizes to 16g at once, before the sigmoid.)
-    The original keeps memories as bfloat16; float32 keeps more.
-    Source: facebookresearch/sam3, sam3/model/memory.py and sam3_tracker_base.py.
+
+    The original keeps memories as bfloat16; float32 is more precise. Source: facebookresearch/sam3,
+    sam3/model/memory.py and sam3_tracker_base.py.
     """
 
     outputs = ("mask_memory",)

@@ -1,6 +1,9 @@
 """SAM 3's feature pyramid: the trunk's one map at four, two and one times its resolution.
 
-The detector's neck and the tracker's have the same form and weights of their own.
+The necks of detector and tracker have the same structure and their own weights. For export their
+convolutions are folded where no activation lies between: less work, same numbers. A level's last
+deconvolution, its 1x1 and its 3x3 convolution are linear, so they are one kernel; kernels are
+combined in float64. GFLOP figures are for a full-size level before and after.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from transformers.models.sam3.modeling_sam3 import Sam3FPNLayer
 
 from sam3_ros.export.bindings import Rule
 
-SCALES = (4.0, 2.0, 1.0)  # the original's fourth, half the resolution, is never read
+#: The original's fourth, half the resolution, is never read.
+SCALES = (4.0, 2.0, 1.0)
 FINE, MIDDLE, COARSE = 0, 1, 2
 
 
 class Neck(nn.Module):
-    """f32[1,trunk_channels,g,g] to those asked for of f32[1,width,4g,4g] (FINE), [1,width,2g,2g]
-    (MIDDLE) and [1,width,g,g] (COARSE).
+    """The levels asked for of f32[1,width,4g,4g] (FINE), [1,width,2g,2g] (MIDDLE) and [1,width,g,g]
+    (COARSE), from f32[1,trunk_channels,g,g].
 
     Source: facebookresearch/sam3, sam3/model/necks.py.
     """
@@ -37,12 +41,12 @@ class Neck(nn.Module):
         return tuple(level(trunk) for level in self.levels.values())
 
     def level(self, level: int) -> Sam3FPNLayer:
-        """One of the levels asked for: scale_layers, then proj1 and proj2."""
+        """Return one of the levels asked for: scale_layers, then proj1 and proj2."""
         return self.levels[str(level)]
 
 
 def neck_rules(attribute: str, originals: str) -> tuple[Rule, ...]:
-    """Name rules of a Neck held as `attribute`, whose originals stand below `originals`."""
+    """Return name rules of a Neck held as `attribute`, whose originals are below `originals`."""
     ours = rf"{attribute}\.levels\."
     return (
         (ours + r"0\.scale_layers\.0\.(.*)", originals + r"0.dconv_2x2_0.\1"),
@@ -55,35 +59,36 @@ def neck_rules(attribute: str, originals: str) -> tuple[Rule, ...]:
 
 Kernel = TypeVar("Kernel", nn.Conv2d, nn.ConvTranspose2d)
 
-#: Engines compute channels in blocks of this many, so a channel more costs as much as a block more.
+#: Engines compute channels in blocks of this many, so one more channel costs as much as one more
+#: block.
 BLOCK = 16
 
 
 class ConvolvedUpsampling(nn.Module):
-    """f32[1,C',h,w] to f32[1,D,2h,2w]: a deconvolution that doubles, then a 3x3 convolution.
+    """A deconvolution that doubles, then a 3x3 convolution: f32[1,C',h,w] -> f32[1,D,2h,2w].
 
-    Each of the four places that a cell becomes sees two by two cells, so that both are one 2x2
-    convolution to four times the channels, of which an even and an odd grid are laid into each
-    other. Beyond the border the 3x3 sees zeros, not the deconvolution's bias; so that bias is the
+    Each of the four output cells of an input cell depends on two by two input cells. So both are
+    one 2x2 convolution to four times the channels, which are interleaved as an even and an odd
+    grid. Beyond the border the 3x3 sees zeros, not the deconvolution's bias; so that bias is the
     weight of a channel that is one inside: C' is with_constant's, for its deconvolution's C.
     """
 
     def __init__(self, deconvolution: nn.ConvTranspose2d, convolution: nn.Conv2d) -> None:
         super().__init__()
         kernel, bias = _with_bias_channel(deconvolution), convolution.bias.double()
-        # What one cell adds to the places around it, [C',D,4,4]: from one before its first place.
+        # What one cell adds to the cells around it, [C',D,4,4]: from one before its first cell.
         spread = F.conv2d(kernel, convolution.weight.double(), padding=2)
         taps = spread.unflatten(2, (2, 2)).unflatten(4, (2, 2)).flip(2, 4)
         weight = taps.permute(1, 3, 5, 0, 2, 4).flatten(0, 2)
         self.convolution = _conv(weight, bias.repeat_interleave(4), padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Grids that meet between two cells: what lies outside of the first and last is cut off.
+        # The grids meet between two cells; cut off what lies outside the first and the last.
         return F.pixel_shuffle(self.convolution(x), 2)[:, :, 1:-1, 1:-1]
 
 
 class FoldedFineLevel(nn.Module):
-    """The level of four times the resolution: f32[1,C,g,g] to f32[1,D,4g,4g].
+    """The level of four times the resolution: f32[1,C,g,g] -> f32[1,D,4g,4g].
 
     last: a 1x1 convolution behind the level. 152 to 114 GFLOP; with the 32 channels of the
     tracker's last, 153 to 33.
@@ -102,9 +107,9 @@ class FoldedFineLevel(nn.Module):
 
 
 class FoldedMiddleLevel(nn.Module):
-    """The level of twice the resolution, f32[1,C,g,g] to f32[1,D,2g,2g]: 52 to 35 GFLOP.
+    """The level of twice the resolution, f32[1,C,g,g] -> f32[1,D,2g,2g]: 52 to 35 GFLOP.
 
-    To fold the 3x3 in as well would cost more than it saves.
+    Folding the 3x3 in as well would cost more than it saves.
     """
 
     def __init__(self, level: Sam3FPNLayer) -> None:
@@ -129,20 +134,20 @@ class FoldedNarrowMiddleLevel(nn.Module):
 
 
 def with_constant(x: Tensor) -> Tensor:
-    """f32[1,C,h,w] to f32[1,C',h,w]: one more channel of ones, up to a whole block of channels."""
+    """Append channels of ones up to a whole block of channels: f32[1,C,h,w] -> f32[1,C',h,w]."""
     spare = _spare(x.shape[1])
     return torch.cat([x, x.new_ones(1, spare, *x.shape[2:])], dim=1)
 
 
 def pointwise_after(convolution: nn.ConvTranspose2d, pointwise: nn.Conv2d) -> nn.ConvTranspose2d:
-    """A deconvolution and a 1x1 convolution behind it as one deconvolution."""
+    """Return a deconvolution and a 1x1 convolution behind it as one deconvolution."""
     matrix = pointwise.weight.double()[:, :, 0, 0]
     weight = torch.einsum("imyx,om->ioyx", convolution.weight.double(), matrix)
     return _deconv(weight, matrix @ convolution.bias.double() + pointwise.bias.double())
 
 
 def _ending(convolution: nn.Conv2d, last: nn.Conv2d | None) -> nn.Conv2d:
-    """A 3x3 convolution and a 1x1 convolution behind it, if there is one, as one 3x3."""
+    """Return a 3x3 convolution and a 1x1 convolution behind it, if there is one, as one 3x3."""
     if last is None:
         return convolution
     matrix = last.weight.double()[:, :, 0, 0]
@@ -151,7 +156,7 @@ def _ending(convolution: nn.Conv2d, last: nn.Conv2d | None) -> nn.Conv2d:
 
 
 def _with_bias_channel(deconvolution: nn.ConvTranspose2d) -> Tensor:
-    """f64[C',D,2,2]: the weight, with the bias as that of the channel after the last."""
+    """Return f64[C',D,2,2]: the weight, with the bias as that of the channel after the last."""
     weight = deconvolution.weight.double()
     bias = deconvolution.bias.double()[None, :, None, None].expand(1, -1, *weight.shape[2:])
     unused = weight.new_zeros(_spare(len(weight)) - 1, *weight.shape[1:])
@@ -159,7 +164,7 @@ def _with_bias_channel(deconvolution: nn.ConvTranspose2d) -> Tensor:
 
 
 def _with_constant_output(first: nn.ConvTranspose2d, activation: nn.Module) -> nn.ConvTranspose2d:
-    """A deconvolution whose activated output is with_constant's."""
+    """Return a deconvolution whose activated output is with_constant's."""
     weight, bias = first.weight.double(), first.bias.double()
     spare = _spare(len(bias))
     zeros = weight.new_zeros(len(weight), spare, *weight.shape[2:])
@@ -168,7 +173,9 @@ def _with_constant_output(first: nn.ConvTranspose2d, activation: nn.Module) -> n
 
 
 def _activated_to_one(activation: nn.Module) -> float:
-    """The x for which activation(x) = 1, in float64; GELU grows there. By halving [1, 2]."""
+    """Return the x for which activation(x) = 1, by bisection of [1, 2] in float64; GELU increases
+    there.
+    """
     low, high = 1.0, 2.0
     for _ in range(52):
         middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""The stage that keeps what an object looks like in one vector a frame."""
+"""The stage that summarises the appearance of an object as one vector per frame."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class ObjectPointer(StageModule):
-    """sam_tokens f32[P,4,D], object_score f32[P,1] -> pointers f32[P,4,D], one for each mask.
+    """The pointers: sam_tokens f32[P,4,D], object_score f32[P,1] -> pointers f32[P,4,D], one per
+    mask.
 
-    Keep the one of the mask that answered where the prompt was ambiguous (no point, as on a tracked
-    frame, or one, as on a first click: the best rated of 1:4), else the one of mask 0, also where
-    the stability rule put another mask in its place. At a score of 0 or below all are the pointer
-    of "no object". Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py.
+    Keep the pointer of the chosen mask where the prompt was ambiguous (no point, as on a tracked
+    frame, or one, as on a first click: the best rated of 1:4), else that of mask 0, also where the
+    stability rule chose another mask. At a score of 0 or below all are the pointer of "no object".
+    Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py.
     """
 
     outputs = ("pointers",)

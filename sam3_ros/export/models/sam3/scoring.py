@@ -1,4 +1,4 @@
-"""The stage that says how well each query answers the prompt."""
+"""The stage that rates how well each query fits the prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class Scoring(StageModule):
-    """queries f32[P,Q,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> logits f32[P,Q] in +-12.
+    """The scores: queries f32[P,Q,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> logits f32[P,Q]
+    in +-12.
 
     Source: facebookresearch/sam3, sam3/model/model_misc.py.
     """

@@ -1,4 +1,4 @@
-"""The stage that draws the masks of queries, and of everything the prompt means."""
+"""The stage that predicts the masks of queries, and one of everything that the prompt means."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class RowwiseGroupNorm(nn.GroupNorm):
-    """f32[P,C,h,w] to the same. nn.GroupNorm's numbers and parameters, taken row by row.
+    """nn.GroupNorm with the same parameters and numbers, computed row by row: f32[P,C,h,w] to the
+    same.
 
-    PyTorch exports nn.GroupNorm as InstanceNormalization. ONNX Runtime's adds the millions of
-    numbers of a group in one float32: at 288x288 it was off by 6e-4, this by 2e-6.
+    It stays exact in ONNX Runtime. PyTorch exports nn.GroupNorm as InstanceNormalization, for which
+    ONNX Runtime adds the millions of numbers of a group in one float32: at 288x288 it was off by
+    6e-4, this by 2e-6.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base's name
@@ -38,20 +40,21 @@ class RowwiseGroupNorm(nn.GroupNorm):
         return centred * scale.reshape(by_channel) + self.bias.view(1, -1, 1, 1)
 
 
-UPSAMPLINGS = 2  # from fpn2 to fpn1 to fpn0
+#: From fpn2 to fpn1 to fpn0.
+UPSAMPLINGS = 2
 
 UNNEEDED = (
     Unneeded(
         r"detector\.segmentation_head\.pixel_decoder\.(conv_layers|norms)\.2\..*",
-        "the pixel decoder's third upsampling: the original has three and two to do",
+        "the pixel decoder's third upsampling: the original has three and uses two",
     ),
 )
 
 
 class Segmentation(StageModule):
-    """fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], memory f32[P,g*g,D], queries f32[P,K,D],
-    prompt f32[P,T,D], prompt_mask bool[P,T] -> masks f32[P,K,4g,4g], semantic f32[P,1,4g,4g],
-    both logits. The queries may be only those that were kept.
+    """The segmentation head: fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], memory f32[P,g*g,D], queries
+    f32[P,K,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> masks f32[P,K,4g,4g], semantic
+    f32[P,1,4g,4g], both logits. The queries may be only those that were kept.
 
     Source: facebookresearch/sam3, sam3/model/maskformer_segmentation.py.
     """
@@ -112,10 +115,11 @@ class Segmentation(StageModule):
         return logits[:, :-1], logits[:, -1:]
 
     def _logits(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """f32[P,K+1,4g,4g]: queries times projected pixels, and last the semantic projection.
+        """Return f32[P,K+1,4g,4g]: queries times projected pixels, and last the semantic
+        projection.
 
-        It is the queries that are projected: they are fewer. The semantic projection is one more
-        of them, for the pixels are read as often as there are products.
+        The queries are projected instead of the pixels: they are fewer. The semantic projection is
+        one more query, because every product reads all pixels again.
         """
         projection, semantic = self.head.instance_projection, self.head.semantic_projection
         embedded = self.head.mask_embedder(queries)

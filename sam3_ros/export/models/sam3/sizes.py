@@ -1,4 +1,4 @@
-"""The sizes of SAM 3's detector, as its checkpoint's own tensors show them."""
+"""The sizes of SAM 3's detector, read from its checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ SEGMENTATION = DETECTOR + "segmentation_head."
 
 @dataclass(frozen=True)
 class DetectorSizes:
-    """Defaults are those of every published checkpoint.
+    """Sizes of the detector; the defaults are those of every published checkpoint."""
 
-    trunk_channels: of the image features that the neck takes. width: of every token and feature
-    map behind the neck. feedforward: inner width of the transformer layers and of the scoring's
-    perceptron. roi_size: side of the grid that a box is pooled to. heads: of attention; the
-    decoder's bias for boxes has one number a head.
-    """
-
+    #: Of the image features that the neck takes.
     trunk_channels: int = 1024
+    #: Of every token and feature map behind the neck.
     width: int = 256
+    #: Inner width of the transformer layers and of the scoring's perceptron.
     feedforward: int = 2048
     geometry_layers: int = 3
     fusion_layers: int = 6
     decoder_layers: int = 6
     queries: int = 200
+    #: Side of the grid that a box is pooled to.
     roi_size: int = 7
+    #: Of attention; the decoder's bias for boxes has one number per head.
     heads: int = 8
 
     def __post_init__(self) -> None:
@@ -41,11 +40,13 @@ class DetectorSizes:
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
         if self.width % self.heads or self.width % 4:
-            raise ValueError(f"a width of {self.width} does not divide by {self.heads} heads and 4")
+            raise ValueError(
+                f"a width of {self.width} is not divisible by {self.heads} heads and 4"
+            )
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> DetectorSizes:
-        """The sizes of the checkpoint whose tensors have these shapes.
+        """Return the sizes of the checkpoint whose tensors have these shapes.
 
         Raises CheckpointError where a tensor that shows a size is missing or has another rank.
         """
@@ -68,15 +69,15 @@ def _shape(shapes: Shapes, name: str, rank: int) -> tuple[int, ...]:
     if shape is None or len(shape) != rank:
         came = "is missing" if shape is None else f"has shape {list(shape)}"
         raise CheckpointError(
-            f"{name} {came}, expected {rank} axes: this is no checkpoint of SAM 3's detector"
+            f"{name} {came}, expected {rank} axes: not a checkpoint of SAM 3's detector"
         )
     return shape
 
 
 def _layers(shapes: Shapes, prefix: str) -> int:
-    """How many layers stand numbered below the prefix."""
+    """Return how many numbered layers are below the prefix."""
     found = {name[len(prefix) + 1 :].split(".")[0] for name in shapes if name.startswith(prefix)}
     numbers = {number for number in found if number.isdecimal()}
     if not numbers:
-        raise CheckpointError(f"no tensor is named {prefix}.0...: SAM 3's detector has such layers")
+        raise CheckpointError(f"no tensor is named {prefix}.0..., which SAM 3's detector has")
     return len(numbers)

@@ -1,4 +1,4 @@
-"""The stage that makes the tracker's feature maps of the trunk's."""
+"""The stage that computes the tracker's feature maps from the trunk's."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ UNNEEDED = (
 
 
 class TrackerNeck(StageModule):
-    """trunk f32[1,C,g,g] -> what clicks need, once an image.
+    """The tracker's neck: trunk f32[1,C,g,g] -> what clicks need, once per image.
 
-    sam_embed f32[1,D,g,g] carries the "no memory" embedding: the mask decoder takes it for single
-    images and for the first frame of an object. frame_features f32[1,D,g,g] is the same without
-    it, for the memory encoder and the memory attention. sam_s0 f32[1,D/8,4g,4g] and sam_s1
+    sam_embed f32[1,D,g,g] includes the "no memory" embedding: the mask decoder takes it for single
+    images and for the first frame of an object. frame_features f32[1,D,g,g] is the same without it,
+    for the memory encoder and the memory attention. sam_s0 f32[1,D/8,4g,4g] and sam_s1
     f32[1,D/4,2g,2g] have the mask decoder's first convolutions applied, as in the original.
+
     Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py and sam1_task_predictor.py.
     """
 

@@ -1,4 +1,4 @@
-"""The sizes of SAM 3's tracker, as its checkpoint's own tensors show them."""
+"""The sizes of SAM 3's tracker, read from its checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -15,35 +15,44 @@ MASK_DECODER = TRACKER + "sam_mask_decoder."
 MEMORY_ENCODER = TRACKER + "maskmem_backbone."
 MEMORY_ATTENTION = TRACKER + "transformer.encoder."
 
-PATCH = 14  # input pixels on a side of a grid cell
-MASK_SCALE = 4  # mask pixels on a side of a grid cell
-MEMORY_MASK_SCALE = 16  # pixels of the mask that the memory encoder takes, on a side of a cell
-MASKS = 4  # the single mask and the three that an ambiguous prompt may mean
+#: Input pixels per side of a grid cell.
+PATCH = 14
+#: Mask pixels per side of a grid cell.
+MASK_SCALE = 4
+#: Pixels of the mask that the memory encoder takes, per side of a grid cell.
+MEMORY_MASK_SCALE = 16
+#: The single mask and the three of an ambiguous prompt.
+MASKS = 4
 
 
 @dataclass(frozen=True)
 class TrackerSizes:
-    """Defaults are those of every published checkpoint.
+    """Sizes of the tracker; the defaults are those of every published checkpoint.
 
-    trunk_channels: of the image features that the neck takes. width: of every token and feature
-    map behind the neck. decoder_*: the mask decoder. mask_prompt_channels: inside the prompt
-    encoder. memory_width: of the memories. memory_frames: how many the model was trained with.
-    fuser_*: the memory encoder. heads: of the mask decoder's attention; no shape shows them, so
-    they are the same in every checkpoint. The memory attention has one head.
+    The memory attention has one head.
     """
 
+    #: Of the image features that the neck takes.
     trunk_channels: int = 1024
+    #: Of every token and feature map behind the neck.
     width: int = 256
+    #: Of the mask decoder, as the next two.
     decoder_layers: int = 2
     decoder_feedforward: int = 2048
     iou_hidden: int = 256
+    #: Inside the prompt encoder.
     mask_prompt_channels: int = 16
+    #: Channels of the memories.
     memory_width: int = 64
+    #: How many memories the model was trained with.
     memory_frames: int = 7
     memory_layers: int = 4
     memory_feedforward: int = 2048
+    #: Of the memory encoder, as the next.
     fuser_layers: int = 2
     fuser_hidden: int = 1024
+    #: Of the mask decoder's attention; no shape shows them, so they are the same in every
+    #: checkpoint.
     heads: int = 8
 
     def __post_init__(self) -> None:
@@ -52,7 +61,7 @@ class TrackerSizes:
                 raise ValueError(f"{name} must be at least 1, got {size}")
         if self.width % (2 * self.heads) or self.width % self.memory_width:
             raise ValueError(
-                f"a width of {self.width} does not divide by twice {self.heads} heads and by the "
+                f"a width of {self.width} is not divisible by twice {self.heads} heads and by the "
                 f"memories' {self.memory_width}"
             )
         if self.mask_prompt_channels % 4 or self.memory_width % 4:
@@ -60,7 +69,7 @@ class TrackerSizes:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> TrackerSizes:
-        """The sizes of the checkpoint whose tensors have these shapes.
+        """Return the sizes of the checkpoint whose tensors have these shapes.
 
         Raises CheckpointError where a tensor that shows a size is missing or has another rank.
         """
@@ -101,6 +110,6 @@ def _shape(shapes: Shapes, name: str, rank: int) -> tuple[int, ...]:
     if shape is None or len(shape) != rank:
         came = "is missing" if shape is None else f"has shape {list(shape)}"
         raise CheckpointError(
-            f"{name} {came}, expected {rank} axes: this is no checkpoint of SAM 3's tracker"
+            f"{name} {came}, expected {rank} axes: not a checkpoint of SAM 3's tracker"
         )
     return tuple(shape)

@@ -15,13 +15,14 @@ from launch_ros.actions import Node
 from sam3_ros.ros.launching.arguments import (
     ARGUMENTS,
     BOOLEANS,
+    IMAGE,
     PRESETS,
+    camera_topics,
     given_parameters,
     params_file,
     seconds,
     starts_again,
 )
-from sam3_ros.ros.launching.cameras import IMAGE, camera_topics
 from sam3_ros.ros.launching.dds import fastdds_profile, profile_in_use, profile_variable
 from sam3_ros.ros.launching.shared_files import shared_file
 

@@ -1,1 +1,1 @@
-"""What launch files use; it never loads the node."""
+"""What launch files use, without loading the node."""

@@ -1,11 +1,12 @@
-"""The launch arguments that set the node's parameters: what they may be, and the values they give.
+"""The launch arguments: what they may be, and the values and topics that they give the node.
 
-The launch packages are not imported: texts come in, values go out, so that a wrong one is refused
-before anything starts.
+The launch packages are not imported: texts come in, values go out, so that a wrong argument is
+refused before anything starts.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from sam3_ros.ros.cameras import Camera, CameraNameError, Cameras
 from sam3_ros.ros.parameters.configuration import configuration
 from sam3_ros.ros.parameters.specs import SPECS, ParameterError, ParameterSpec
 from sam3_ros.ros.prompts.entries import is_yaml
@@ -20,18 +22,22 @@ from sam3_ros.ros.prompts.entries import is_yaml
 # Files of config/presets.
 PRESETS = ("desktop_cpu", "desktop_gpu", "jetson_orin")
 BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
+IMAGE = "/camera/image_raw"
 _SHORTER = {"image_transport": "transport", "image_reliability": "reliability"}
-# Texts have spaces and commas of their own.
+# Texts may contain spaces and commas.
 _PROMPT_SEPARATOR = ";"
+_COMPRESSED = "/compressed"
+_TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
+_CAMERAS_FORM = 'cameras:="front=/front/image_raw left=/left/image_raw"'
 
 
 class LaunchArgumentError(ParameterError):
-    """Launch arguments that cannot be, alone or together."""
+    """Launch arguments that are not allowed, alone or together."""
 
 
 @dataclass(frozen=True)
 class LaunchArgument:
-    """One that sets a parameter; left empty, it leaves that to preset and params file."""
+    """An argument that sets a parameter; left empty, it leaves that to preset and params file."""
 
     spec: ParameterSpec
 
@@ -50,16 +56,26 @@ class LaunchArgument:
 
     @property
     def description(self) -> str:
-        return " ".join(part for part in (self.spec.description, self._form()) if part)
+        """The parameter's description, and how a value is written unless the choices show it."""
+        form = ""
+        if self.spec.limits is not None:
+            form = "From {:,.15g} to {:,.15g}.".format(*self.spec.limits)
+        elif self.spec.name == "prompts":
+            form = 'Here texts only, separated by ";", as in "red cube; ball".'
+        elif isinstance(self.spec.default, tuple):
+            form = f"Some of {' '.join(self.spec.choices)}."
+        return " ".join(filter(None, (self.spec.description, form)))
 
     def value(self, text: str) -> Any:
-        """The parameter's value, of the type that the parameter has. Raises LaunchArgumentError."""
+        """Return the value, of the parameter's type. Raises LaunchArgumentError."""
         default = self.spec.default
         if isinstance(default, bool):
             return self._boolean(text)
         if isinstance(default, (int, float)):
             return self._number(text, type(default))
-        return self._texts(text) if isinstance(default, tuple) else text
+        if not isinstance(default, tuple):
+            return text
+        return _prompts(text) if self.spec.name == "prompts" else text.replace(",", " ").split()
 
     def _boolean(self, text: str) -> bool:
         if text not in BOOLEANS:
@@ -75,24 +91,9 @@ class LaunchArgument:
                 f"argument '{self.name}' expects {expected}; got {text!r}"
             ) from None
 
-    def _texts(self, text: str) -> list[str]:
-        if self.spec.name == "prompts":
-            return _prompts(text)
-        return text.replace(",", " ").split()
-
-    def _form(self) -> str:
-        """How a value is written, where that is not plain from the choices."""
-        if self.spec.limits is not None:
-            return "From {:,.15g} to {:,.15g}.".format(*self.spec.limits)
-        if self.spec.name == "prompts":
-            return 'Here texts only, separated by ";", as in "red cube; ball".'
-        if isinstance(self.spec.default, tuple):
-            return f"Some of {' '.join(self.spec.choices)}."
-        return ""
-
 
 def _prompts(text: str) -> list[str]:
-    # launch reads each string of a list as YAML, and ends at one that is not a plain value.
+    # launch reads each string of a list as YAML, and fails at one that is not a plain value.
     if any(map(is_yaml, text.split(_PROMPT_SEPARATOR))):
         raise LaunchArgumentError(
             f"argument 'prompts' expects texts, such as \"red cube; ball\"; got {text!r}: a prompt "
@@ -101,12 +102,12 @@ def _prompts(text: str) -> list[str]:
     return [part.strip() for part in text.split(_PROMPT_SEPARATOR) if part.strip()]
 
 
-# The cameras bring topics along: launch_cameras.py.
+# Without cameras, which sets topics too: see camera_topics.
 ARGUMENTS = tuple(LaunchArgument(spec) for spec in SPECS if spec.name != "cameras")
 
 
 def given_parameters(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Parameter name -> value, of the arguments that are not empty.
+    """Return the parameters, by name, of the arguments that are not empty.
 
     texts: of all arguments, by name. Raises ParameterError.
     """
@@ -120,7 +121,7 @@ def given_parameters(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def seconds(texts: Mapping[str, str], name: str) -> float:
-    """Of an argument that is a duration. Raises LaunchArgumentError."""
+    """Return the value of an argument that is a duration. Raises LaunchArgumentError."""
     try:
         value = float(texts[name])
     except ValueError:
@@ -131,7 +132,7 @@ def seconds(texts: Mapping[str, str], name: str) -> float:
 
 
 def params_file(texts: Mapping[str, str]) -> str:
-    """Empty if none was given. Raises LaunchArgumentError for one that is not there."""
+    """Return the path, empty if none was given. Raises LaunchArgumentError if there is no file."""
     path = texts["params_file"]
     if path and not Path(path).is_file():
         raise LaunchArgumentError(f"argument 'params_file': there is no file {path}")
@@ -139,9 +140,9 @@ def params_file(texts: Mapping[str, str]) -> str:
 
 
 def starts_again(texts: Mapping[str, str], given: Mapping[str, Any]) -> bool:
-    """Whether a node that ended is started again. Raises LaunchArgumentError."""
+    """Return whether a node that ended is started again. Raises LaunchArgumentError."""
     respawn = BOOLEANS[texts["respawn"]]
-    if respawn and given.get("build_only", _says_build_only(params_file(texts))):
+    if respawn and given.get("build_only", _sets_build_only(params_file(texts))):
         raise LaunchArgumentError(
             "build_only ends when all is built, and respawn would build again and again: give "
             "one of them"
@@ -149,7 +150,7 @@ def starts_again(texts: Mapping[str, str], given: Mapping[str, Any]) -> bool:
     return respawn
 
 
-def _says_build_only(path: str) -> bool:
+def _sets_build_only(path: str) -> bool:
     if not path:
         return False
     try:
@@ -160,7 +161,66 @@ def _says_build_only(path: str) -> bool:
 
 
 def _holds_build_only(rules: object) -> bool:
-    # Nodes may stand under namespaces, so the depth varies.
+    # Nodes may be listed under namespaces, so the depth varies.
     if not isinstance(rules, dict):
         return False
     return rules.get("build_only") is True or any(map(_holds_build_only, rules.values()))
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """The cameras of the node, and the topics of their images."""
+
+    cameras: Cameras
+    #: Camera and topic of its raw images, where the topic was given.
+    topic_of: tuple[tuple[Camera, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """For the parameter cameras; empty where it is left to preset and params file."""
+        return [name for name in self.cameras.names if name]
+
+    @property
+    def remappings(self) -> list[tuple[str, str]]:
+        """The node's name of each topic, and the camera driver's."""
+        return [
+            (camera.image_topic + suffix, topic + suffix)
+            for camera, topic in self.topic_of
+            for suffix in ("", _COMPRESSED)
+        ]
+
+
+def camera_topics(image: str, cameras: str) -> CameraTopics:
+    """Read the arguments `image` and `cameras`. Raises LaunchArgumentError."""
+    entries = [entry.partition("=") for entry in cameras.replace(",", " ").split()]
+    if not entries:
+        return CameraTopics(Cameras.named(()), ((Camera(), _raw_topic("image", image)),))
+    if image != IMAGE:
+        raise LaunchArgumentError(
+            f"image is the topic of a camera without a name; with cameras, write {_CAMERAS_FORM}"
+        )
+    try:
+        named = Cameras.named(name for name, _, _ in entries)
+        if not all(named.names) or len(named) < len(entries):
+            raise CameraNameError("a name is missing")
+    except CameraNameError as error:
+        raise LaunchArgumentError(f"argument 'cameras': {error}; write {_CAMERAS_FORM}") from error
+    topics = tuple(
+        (named.find(name), _raw_topic("cameras", topic))
+        for name, equals, topic in entries
+        if equals
+    )
+    return CameraTopics(named, topics)
+
+
+def _raw_topic(argument: str, topic: str) -> str:
+    if not _TOPIC.fullmatch(topic):
+        raise LaunchArgumentError(
+            f"argument '{argument}' expects a topic such as {IMAGE}; got {topic!r}"
+        )
+    if topic.endswith(_COMPRESSED):
+        raise LaunchArgumentError(
+            f"argument '{argument}': give the raw topic, {topic.removesuffix(_COMPRESSED)}, with "
+            "transport:=compressed"
+        )
+    return topic

@@ -1,4 +1,4 @@
-"""What Fast DDS needs to carry images, set before a process makes its first ROS context."""
+"""The environment in which Fast DDS carries images; set before the first ROS context is made."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ _RCLPY_OF_KILTED = 9
 
 
 def use_image_profile(environment: MutableMapping[str, str]) -> None:
-    """Name the profile that this package brings, unless the user has one.
+    """Name this package's profile in the environment, unless the user has one.
 
-    Children inherit it. Raises Sam3RosError if the package is not whole.
+    Child processes inherit it. Raises Sam3RosError if the file is missing.
     """
     if profile_in_use(environment) is None:
         environment[profile_variable(environment)] = str(fastdds_profile())
 
 
 def profile_in_use(environment: Mapping[str, str]) -> str | None:
-    """The path of a profile that the user has named, by either variable."""
+    """Return the path of the profile that the user has named, by either variable."""
     return next(filter(None, map(environment.get, PROFILE_VARIABLES)), None)
 
 
 def profile_variable(environment: Mapping[str, str]) -> str:
-    """The one that this Fast DDS knows. It takes a profile that both name for two of one name."""
+    """Return the variable that this Fast DDS reads, or the one that is set.
+
+    Never set both: it would read the profile twice and complain about repeated names.
+    """
     in_use = (name for name in PROFILE_VARIABLES if environment.get(name))
     by_distribution = PROFILE_VARIABLES[is_before_kilted(environment.get("ROS_DISTRO", ""))]
     return next(in_use, by_distribution)
 
 
 def is_before_kilted(distribution: str) -> bool:
-    """Whether Fast DDS is older than 3, which has another variable and warns of the old one.
+    """Return whether Fast DDS is older than 3, which has another variable and warns of the old one.
 
-    distribution: as in ROS_DISTRO; empty with the wheels, whose versions tell.
+    distribution: as in ROS_DISTRO; empty with the wheels, whose version decides.
     """
     if distribution:
         return distribution in ("humble", "iron", "jazzy")
@@ -48,7 +51,7 @@ def is_before_kilted(distribution: str) -> bool:
 
 
 def keep_to_this_machine(environment: MutableMapping[str, str]) -> None:
-    """Neither hear other machines nor be heard by them."""
+    """Let ROS neither discover other machines nor be discovered by them."""
     if environment.get("ROS_DISTRO") == "humble":  # which does not know the other variable
         environment["ROS_LOCALHOST_ONLY"] = "1"
     else:
@@ -56,5 +59,5 @@ def keep_to_this_machine(environment: MutableMapping[str, str]) -> None:
 
 
 def fastdds_profile() -> Path:
-    """Raises Sam3RosError if the package is not whole."""
+    """Return the path of this package's profile. Raises Sam3RosError if it is missing."""
     return shared_file("config/fastdds.xml")

@@ -1,4 +1,4 @@
-"""What launch/demo.launch.py plays its bag with: `ros2 bag play`, or our own replay without it."""
+"""The player of launch/demo.launch.py: `ros2 bag play`, or our own replay where that is missing."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from sam3_ros.ros.launching.arguments import BOOLEANS, LaunchArgumentError
 PLAYERS = ("ros2", "sam3-ros")
 IMAGE = "/camera/image"
 TOPICS = (f"{IMAGE}/compressed", "/camera/camera_info")
-# Of our own player, which has to know how often: half a day.
+# For our own player, which needs a number: half a day.
 _MANY_LOOPS = 4000
 _NEEDED_BY_ROS2 = ("ros2bag", "rosbag2_storage_mcap")
 
 
 def player_command(texts: Mapping[str, str], bag: Path) -> list[str]:
-    """texts: of the launch arguments. Raises LaunchArgumentError."""
+    """Return the command that plays the bag. Raises LaunchArgumentError.
+
+    texts: of the launch arguments, by name.
+    """
     rate, loop = _rate(texts["rate"]), BOOLEANS[texts["loop"]]
     if _player(texts["player"]) == "ros2":
         loops = ["--loop"] if loop else []
         return ["ros2", "bag", "play", str(bag), "--rate", rate, *loops, "--topics", *TOPICS]
     replay = [sys.executable, "-m", "sam3_ros.cli.main", "replay", str(bag), "--no-node"]
-    replay += ["--image-topic", TOPICS[0]]  # the bag has another camera
+    replay += ["--image-topic", TOPICS[0]]  # the bag has a second camera
     namespace, name = texts["namespace"].strip("/"), texts["name"]
     node = f"/{namespace}/{name}" if namespace else f"/{name}"
     return [*replay, "--node", node, "--rate", rate, "--loop", str(_MANY_LOOPS if loop else 1)]
 
 
 def require_package(name: str, instead: str) -> None:
-    """Raises LaunchArgumentError that says how to get it, or what to do instead."""
+    """Raise LaunchArgumentError, with how to get the package or do without it, if it is missing."""
     if not has_package(name):
         raise LaunchArgumentError(
             f"the ROS package {name} is not installed here: "
@@ -42,6 +45,7 @@ def require_package(name: str, instead: str) -> None:
 
 
 def has_package(name: str) -> bool:
+    """Return whether a ROS package is installed."""
     try:
         get_package_prefix(name)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Where config/ lies, in the source tree or as it was installed, and the demo's bag."""
+"""The files of config/, in the source tree or installed, and the demo's bag."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sam3_ros.core.errors import Sam3RosError
 
 
 def shared_file(name: str) -> Path:
-    """name: relative to the root of the source tree, such as config/fastdds.xml.
+    """Return the path of a file. Raises Sam3RosError if it is missing.
 
-    Raises Sam3RosError if the package is not whole.
+    name: relative to the root of the source tree, such as config/fastdds.xml.
     """
     looked_at = [folder / name for folder in _folders()]
     for path in looked_at:
@@ -21,13 +21,13 @@ def shared_file(name: str) -> Path:
             return path
     raise Sam3RosError(
         f"expected a file of this package at {' or '.join(map(str, looked_at))}: install the "
-        "package anew"
+        "package again"
     )
 
 
 def demo_bag() -> Path:
-    """The bag that comes with the package."""
-    # Not by sam3_ros.__file__: beside the messages of a developer install lies no data.
+    """Return the folder of the bag that comes with the package."""
+    # Not from sam3_ros.__file__: in a developer install that folder holds only the messages.
     return Path(__file__).parents[2] / "demo_data" / "tabletop_bag"
 
 

@@ -32,11 +32,11 @@ def test_an_installed_file_is_found(
     assert shared_file("config/fastdds.xml") == installed
 
 
-def test_a_package_without_its_files_is_not_whole(
+def test_a_package_without_its_files_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_files, "__file__", str(tmp_path / "a" / "b" / "c" / "d" / "e.py"))
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
-    with pytest.raises(Sam3RosError, match="install the package anew"):
+    with pytest.raises(Sam3RosError, match="install the package again"):
         shared_file("config/fastdds.xml")

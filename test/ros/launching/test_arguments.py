@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sam3_ros.ros.launching.arguments import LaunchArgumentError
-from sam3_ros.ros.launching.cameras import IMAGE, camera_topics
+from sam3_ros.ros.launching.arguments import IMAGE, LaunchArgumentError, camera_topics
 
 
 def test_without_cameras_there_is_one_whose_topics_carry_no_name() -> None:

@@ -20,7 +20,11 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
         "coordinates are pixels from the top left corner; negative: --box=-5,0,9,9",
     )
     group.add_argument(
-        "--text", action="append", default=[], metavar="WORDS", help="find every one; repeatable"
+        "--text",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="find every instance of this; repeatable",
     )
     group.add_argument(
         "--exemplar",

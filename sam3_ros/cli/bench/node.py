@@ -75,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
     bundle = Bundle.open(options.bundle)
     settings = _settings(options, bundle)
     picture, stages = read_rgb(options.image), frozenset(bundle.manifest.stages)
-    report = run_watched(lambda progress: bench_node(settings, picture, stages, progress.say))
+    report = run_watched(
+        lambda progress: bench_node(settings, picture, stages, progress.say), "starting the node"
+    )
     if report is None:
         return NODE_FAILED
     print(json.dumps(report.document(), indent=2) if options.json else node_table(report))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 WRONG = 1
 _WORST = 5
-_FIRST_STEP = "reading the bag and waiting for the node"
 _PARAMS_FILE = "params_file"
 #: Options that go with --expect; how the bag is played is in its file.
 _BESIDE_EXPECT = frozenset(
@@ -108,8 +107,7 @@ def _judge(options: argparse.Namespace, settings: ReplaySettings, expectation: E
             progress,
             against=str(expectation.path),
             worst=options.worst,
-        ),
-        _FIRST_STEP,
+        )
     )
     return _print_verdict(options, judged)
 
@@ -127,8 +125,7 @@ def _compare(options: argparse.Namespace, settings: ReplaySettings, judging: Jud
             progress,
             against=f"itself without {words}",
             worst=options.worst,
-        ),
-        _FIRST_STEP,
+        )
     )
     return _print_verdict(options, judged)
 
@@ -138,8 +135,7 @@ def _update(settings: ReplaySettings, expectation: Expectation) -> int:
     from sam3_ros.replay.golden.run import update_golden
 
     update = run_watched(
-        lambda progress: update_golden(settings, expectation.golden, expectation.judging, progress),
-        _FIRST_STEP,
+        lambda progress: update_golden(settings, expectation.golden, expectation.judging, progress)
     )
     if update is None:
         return NODE_FAILED
@@ -167,7 +163,7 @@ def _print_verdict(options: argparse.Namespace, judged: JudgedReplay | None) -> 
 
     if judged is None:
         return NODE_FAILED
-    verdict = judged.judgement
+    verdict = judged.verdict
     document = {**verdict.document(), "replay": judged.report.document()}
     print_result(verdict_table(verdict), document, options.json)
     _print_unasked(judged.report)

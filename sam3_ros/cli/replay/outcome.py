@@ -41,7 +41,8 @@ def run_and_print(run: Callable[[ProgressLine], ReplayReport], json_to: str | No
 
 
 def run_watched(
-    run: Callable[[ProgressLine], Outcome], first_step: str = "waiting for the node"
+    run: Callable[[ProgressLine], Outcome],
+    first_step: str = "reading the bag and waiting for the node",
 ) -> Outcome | None:
     """Return what `run` returns, showing its progress; print why and return None if the node fails.
 

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from sam3_ros.core.errors import Sam3RosError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# They would be confused with topics of the node's own.
+# Names in the node's own topics.
 _RESERVED = frozenset({"prompt", "debug", "image"})
 
 
 class CameraNameError(Sam3RosError, ValueError):
-    """A camera's name that topics cannot carry, or that two cameras have."""
+    """A camera's name that cannot be part of a topic, is unknown, or occurs twice."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """name: empty for the only one, whose topics carry no name."""
+    """A camera, and how its topics are called. Raises CameraNameError."""
 
+    #: Empty for the only camera; its topics carry no name.
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -32,11 +33,11 @@ class Camera:
 
     @property
     def image_topic(self) -> str:
-        """`image`, or `front/image`, to be resolved and remapped as any topic."""
+        """`image`, or `front/image`, to be resolved and remapped like any topic."""
         return f"{self.name}/image" if self.name else "image"
 
     def topic(self, suffix: str) -> str:
-        """`~/mask`, or `~/front/mask`, of the suffix `mask`."""
+        """Return `~/mask`, or `~/front/mask`, for the suffix `mask`."""
         return f"~/{self.name}/{suffix}" if self.name else f"~/{suffix}"
 
     def __str__(self) -> str:
@@ -45,19 +46,19 @@ class Camera:
 
 @dataclass(frozen=True)
 class Cameras:
-    """One camera or more; one alone may have no name."""
+    """The cameras of a node: one without a name, or one or more with names."""
 
     cameras: tuple[Camera, ...]
 
     @classmethod
     def named(cls, names: Iterable[str]) -> Cameras:
-        """Blank names count for nothing; without any there is one camera, without a name.
+        """Return the cameras of these names, or one without a name if all are blank.
 
         Raises CameraNameError.
         """
         wanted = [name.strip() for name in names if name.strip()]
         if len(set(wanted)) < len(wanted):
-            raise CameraNameError(f"expected names that differ, got {', '.join(wanted)}")
+            raise CameraNameError(f"expected different names, got {', '.join(wanted)}")
         return cls(tuple(Camera(name) for name in wanted) or (Camera(),))
 
     def __iter__(self) -> Iterator[Camera]:
@@ -71,7 +72,7 @@ class Cameras:
         return tuple(camera.name for camera in self.cameras)
 
     def find(self, name: str) -> Camera:
-        """Raises CameraNameError for a name that none has."""
+        """Return the camera of this name. Raises CameraNameError if there is none."""
         for camera in self.cameras:
             if camera.name == name:
                 return camera

@@ -111,7 +111,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "on_precision_failure", "refuse",
-        "Where backend or precision do not answer as fp32 on the CPU does: refuse to configure, or "
+        "If backend or precision do not answer as fp32 on the CPU does: refuse to configure, or "
         "run the blamed stages in fp32 on the CPU.",
         choices=ON_FAILURE,
     ),
@@ -122,12 +122,12 @@ SPECS: tuple[ParameterSpec, ...] = (
         limits=(0, 256),
     ),
     ParameterSpec(
-        "device_id", 0, "Which GPU, where there are several.",
+        "device_id", 0, "Index of the GPU, where there are several.",
         limits=(0, 63),
     ),
     ParameterSpec(
         "cuda_graphs", False,
-        "On a GPU: record what runs in the same shapes again, and replay it in one launch.",
+        "On a GPU: record what runs repeatedly in the same shapes, and replay it in one launch.",
     ),
     ParameterSpec(
         "engine_cache", "",
@@ -144,7 +144,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "image_reliability", "best_effort",
-        "Of the image subscription; reliable needs a camera driver that publishes reliably.",
+        "QoS of the image subscription; reliable needs a camera driver that publishes reliably.",
         choices=("best_effort", "reliable"),
     ),
     ParameterSpec(
@@ -154,7 +154,7 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME,
     ),
     ParameterSpec(
-        "score_threshold", 0.0, "Least score of a text's answers; 0 takes the bundle's own.",
+        "score_threshold", 0.0, "Lowest score of a text's answers; 0 takes the bundle's own.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),
     ParameterSpec(
@@ -175,15 +175,15 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "sticky_least_score", 0.5,
-        "A followed object whose score falls below is lost, and its prompt dropped.",
+        "A followed object whose score falls below this is lost, and its prompt dropped.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),
     ParameterSpec(
-        "outputs", OUTPUTS, "The topics that are worked for, while they have a subscriber.",
+        "outputs", OUTPUTS, "The topics to publish while they have a subscriber.",
         Changes.ANY_TIME, choices=OUTPUTS,
     ),
     ParameterSpec(
-        "max_rate", 0.0, "Most frames of a camera that are answered in a second; 0 sets no limit.",
+        "max_rate", 0.0, "Frames of a camera to answer per second at most; 0 sets no limit.",
         Changes.ANY_TIME, limits=(0.0, 1000.0),
     ),
     ParameterSpec(
@@ -197,7 +197,7 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0, 1_000_000),
     ),
     ParameterSpec(
-        "latency_warn_ms", 0.0, "p95 camera to mask above which /diagnostics warns; 0 never does.",
+        "latency_warn_ms", 0.0, "p95 latency, camera to mask, above which /diagnostics warns; 0 never does.",
         Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
@@ -215,7 +215,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "failed_warn", 0.0,
-        "Share of the frames since the last message that could not be answered, above which "
+        "Share of failed frames since the last message above which "
         "/diagnostics warns.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),
@@ -228,7 +228,7 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.AT_START,
     ),
     ParameterSpec(
-        "build_only", False, "Load the model, building what its backend builds, and end.",
+        "build_only", False, "Load the model, build what its backend builds, and exit.",
         Changes.AT_START,
     ),
     ParameterSpec(

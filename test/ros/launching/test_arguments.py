@@ -39,7 +39,7 @@ def test_a_name_alone_listens_to_its_own_topic() -> None:
         ("=/front", "a name is missing"),
         ("/front/image_raw", "letters, digits and underscores"),
         ("prompt=/p", "none of debug, image, prompt"),
-        ("a=/f a=/g", "names that differ"),
+        ("a=/f a=/g", "different names"),
     ],
 )
 def test_a_malformed_list_is_refused_with_its_form(cameras: str, told: str) -> None:

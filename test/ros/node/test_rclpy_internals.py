@@ -3,46 +3,95 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
-from rclpy.executors import Executor
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.waitable import NumberOfEntities, Waitable
 from ros_domains import own_domain
 from std_msgs.msg import String
 
-from sam3_ros.ros.node.rclpy_internals import CallbackThreads
+from sam3_ros.ros.node.rclpy_internals import CallbackThreads, forget_destroyed
+
+THREADS = 2
+# For DDS to match two topics, and for the executor to see what came of it.
+MATCH_SECONDS = 0.5
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Spinning:
+    """A node whose callbacks are run by the executor, in threads of its own."""
+
+    def __init__(self, domain: int) -> None:
+        self.context, self.errors = Context(), list[BaseException]()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = Node("node", context=self.context)
+        self.executor = CallbackThreads(self.context)
+        self.executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin)
+        self._go = threading.Event()
+        self._go.set()
+
+    def _spin(self) -> None:
+        try:
+            self.executor.spin()
+        except Exception as error:
+            self.errors.append(error)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def occupy(self) -> None:
+        """Keep every thread in a callback until release(): what is ready has to wait for one."""
+        busy = threading.Semaphore(0)
+
+        def wait() -> None:
+            if not self._go.is_set():
+                busy.release()
+                self._go.wait()
+
+        self._go.clear()
+        for _ in range(THREADS):
+            self.node.create_timer(0.01, wait, MutuallyExclusiveCallbackGroup())
+        for _ in range(THREADS):
+            assert busy.acquire(timeout=10)
+
+    def release(self) -> None:
+        self._go.set()
+
+    def require_callbacks(self) -> None:
+        """Those of the group that topics are in by default go on."""
+        ticks = threading.Semaphore(0)
+        timer = self.node.create_timer(0.01, ticks.release)
+        assert ticks.acquire(timeout=10), self.errors
+        assert not self.errors
+        timer.cancel()
+
+    def close(self) -> None:
+        self.release()
+        self.executor.end_spinning()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        assert self.executor.callbacks_ended(10)
+        self.node.destroy_node()
+        self.context.try_shutdown()
 
 
 @pytest.fixture
-def spinning() -> Iterator[tuple[CallbackThreads, Node, list[BaseException]]]:
-    """(executor, node, what ended the executor)."""
-    context, errors = Context(), list[BaseException]()
+def spinning() -> Iterator[Spinning]:
     with own_domain() as domain:
-        rclpy.init(context=context, domain_id=domain)
-        node = Node("node", context=context)
-        executor = CallbackThreads(context)
-        executor.add_node(node)
-
-        def spin() -> None:
-            try:
-                executor.spin()
-            except Exception as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=spin)
-        thread.start()
-        yield executor, node, errors
-        Executor.shutdown(executor, 0.0)
-        thread.join()
-        executor._executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
+        spinning = Spinning(domain)
+        spinning.start()
+        yield spinning
+        spinning.close()
 
 
 class EndsTopics(Waitable):
@@ -69,33 +118,63 @@ class EndsTopics(Waitable):
         return False
 
 
-def test_publishers_that_end_while_it_lists_them(spinning):
-    _, node, errors = spinning
+def test_publishers_that_end_while_the_executor_lists_them(spinning: Spinning) -> None:
+    node = spinning.node
     ends = EndsTopics(node)
     node.add_waitable(ends)  # before the publishers, and so are its turns
     ticks = threading.Semaphore(0)
     node.create_timer(0.01, ticks.release)
     for _ in range(5):
         ends.publishers += [node.create_publisher(String, f"topic_{n}", 1) for n in range(3)]
-        while ends.publishers and not errors:
+        while ends.publishers and not spinning.errors:
             assert ticks.acquire(timeout=10)
-    while ticks.acquire(blocking=False):
-        pass
-    assert ticks.acquire(timeout=10), errors
-    assert not errors
+    spinning.require_callbacks()
 
 
-def test_an_event_of_a_publisher_that_is_gone_is_nothing_to_do(spinning):
-    executor, node, errors = spinning
-    publisher = node.create_publisher(String, "topic", 1)
-    event = publisher.event_handlers[0]
-    event._ready_to_take_data = True  # as after a wait that found it
-    node.destroy_publisher(publisher)
-    handler = executor._make_handler(event, node, executor._take_waitable)
-    executor.wake()
-    ticks = threading.Semaphore(0)
-    while not handler.done() and not errors:
-        threading.Event().wait(0.01)
-    node.create_timer(0.01, ticks.release)  # of the same group
-    assert ticks.acquire(timeout=10), errors
-    assert not errors
+def destroy_publisher_with_an_event(node: Node) -> Callable[[], object]:
+    """An event of its QoS is ready, for a subscription does not fit."""
+    events = PublisherEventCallbacks(incompatible_qos=lambda _: None)
+    publisher = node.create_publisher(String, "topic", BEST_EFFORT, event_callbacks=events)
+    node.create_subscription(String, "topic", lambda _: None, RELIABLE)
+    return lambda: node.destroy_publisher(publisher)
+
+
+def destroy_subscription_with_a_message(node: Node) -> Callable[[], object]:
+    publisher = node.create_publisher(String, "topic", RELIABLE)
+    subscription = node.create_subscription(String, "topic", lambda _: None, RELIABLE)
+    while not publisher.get_subscription_count():
+        time.sleep(0.01)
+    publisher.publish(String())
+    return lambda: node.destroy_subscription(subscription)
+
+
+@pytest.mark.parametrize(
+    "make", [destroy_publisher_with_an_event, destroy_subscription_with_a_message]
+)
+def test_a_topic_that_ends_while_what_it_has_waits_for_a_thread(
+    spinning: Spinning, make: Callable[[Node], Callable[[], object]]
+) -> None:
+    spinning.occupy()
+    destroy = make(spinning.node)
+    time.sleep(MATCH_SECONDS)
+    destroy()
+    spinning.release()
+    spinning.require_callbacks()
+
+
+def test_a_callback_that_takes_too_long_is_not_waited_for(spinning: Spinning) -> None:
+    spinning.occupy()
+    spinning.executor.end_spinning()
+    assert not spinning.executor.callbacks_ended(0.1)
+    spinning.release()
+    assert spinning.executor.callbacks_ended(10)
+
+
+def test_what_was_destroyed_is_forgotten_by_its_group(spinning: Spinning) -> None:
+    group = MutuallyExclusiveCallbackGroup()
+    kept = spinning.node.create_timer(100.0, lambda: None, group)
+    for _ in range(3):
+        spinning.node.destroy_timer(spinning.node.create_timer(100.0, lambda: None, group))
+    spinning.require_callbacks()  # the executor has let go of them
+    forget_destroyed(group)
+    assert [reference() for reference in group.entities] == [kept]

@@ -1,7 +1,8 @@
 """On a real GPU: the same answers as the CPU, tensors that stay there, graphs, and memory.
 
-Skipped where there is no NVIDIA GPU, or none that this ONNX Runtime can use. Everything that can be
-tested without one is in test_device_session.py and test_gpu_options.py.
+Skipped where there is no NVIDIA GPU, and for a provider that starts no session here. Everything
+that can be tested without a GPU is in test_device_session.py, test_cuda_graphs.py and
+test_providers.py.
 """
 
 from __future__ import annotations
@@ -14,8 +15,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from onnx_graph import OnnxGraph
 
-from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name, loaded_cuda_runtime
+from sam3_ros.core.backends.gpu_libraries import (
+    cuda_runtime_name,
+    load_gpu_libraries,
+    loaded_cuda_runtime,
+)
+from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
@@ -23,7 +30,6 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 
 DEVICES = [Path("/dev/nvidiactl"), Path("/dev/nvhost-gpu"), Path("/dev/nvgpu")]  # PC, Jetson
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 PICTURE = Path(__file__).parents[3] / "sam3_ros" / "demo_data" / "table.jpg"
 PROMPTS: tuple[Prompt, ...] = (
     ConceptPrompt("red cube"),
@@ -34,17 +40,62 @@ LEAST_IOU = 0.999
 SAME_SCORE = 2e-3
 MEBIBYTE = 2**20
 
-pytestmark = pytest.mark.skipif(
-    not any(device.exists() for device in DEVICES), reason="this machine has no NVIDIA GPU"
-)
 
-
-@pytest.fixture(params=["cuda", "tensorrt"])
-def backend(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="module", params=["cuda", "tensorrt"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     name = str(request.param)
-    if PROVIDERS[name] not in onnxruntime.get_available_providers():
-        pytest.skip(f"this ONNX Runtime has no {PROVIDERS[name]}")
+    if not any(device.exists() for device in DEVICES):
+        pytest.skip("this machine has no NVIDIA GPU")
+    if reason := why_not(PROVIDERS[name].name, tmp_path_factory.mktemp("probe")):
+        pytest.skip(reason)
     return name
+
+
+def why_not(provider: str, folder: Path) -> str:
+    """Say why a provider starts no session here; empty if it does.
+
+    A list does not tell: onnxruntime-gpu lists TensorRT's also where its libraries are missing, and
+    then runs elsewhere. So a session of one node is opened.
+    """
+    if provider not in onnxruntime.get_available_providers():
+        return f"this ONNX Runtime has no {provider}"
+    g = OnnxGraph("probe")
+    g.output(g.scaled(g.input("x", np.float32, (1,)), 2.0), "y", np.float32, (1,))
+    path = str(g.save(folder / "probe.onnx"))
+    load_gpu_libraries(onnxruntime)
+    try:
+        session = onnxruntime.InferenceSession(path, providers=[provider], enable_fallback=0)
+    except Exception as error:
+        return f"{provider} starts no session here: {' '.join(str(error).split())[:200]}"
+    running = session.get_providers()[0]
+    return "" if running == provider else f"{provider} does not start here: it runs on {running}"
+
+
+class Elsewhere:
+    """A session that came up on the CPU."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def get_providers(self) -> list[str]:
+        return ["CPUExecutionProvider"]
+
+
+def failing(*_: object, **__: object) -> None:
+    raise RuntimeError("libnvinfer.so.10: cannot open shared object file")
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"), [(Elsewhere, "it runs on CPUExecutionProvider"), (failing, "libnvinfer")]
+)
+def test_a_provider_that_is_listed_and_does_not_start_is_skipped_with_the_reason(
+    made: object, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+    assert why_not("CPUExecutionProvider", tmp_path) == ""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", made)
+    assert reason in why_not("TensorrtExecutionProvider", tmp_path)
+    assert "has no CUDAExecutionProvider" in why_not("CUDAExecutionProvider", tmp_path)
 
 
 @pytest.fixture(scope="module")

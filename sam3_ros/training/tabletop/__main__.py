@@ -38,7 +38,7 @@ log = logging.getLogger("tabletop")
 
 
 def main() -> None:
-    """Run the steps that were asked for, in order."""
+    """Run the chosen steps in order."""
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("onnx_ir").setLevel(logging.WARNING)
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def known_tokens(tokenizer: Tokenizer) -> list[int]:
-    """The ids that phrases about the tabletop are made of."""
+    """Return the token ids that occur in phrases about the tabletop."""
     words = [*all_words(), "visual"]
     return sorted({token for word in words for token in tokenizer.encode(word).ids} | {START, END})
 
 
 class Encoder:
-    """Phrases as the text stage takes them: int64 [1, CONTEXT_LENGTH]."""
+    """Encodes a phrase for the text stage: int64 [CONTEXT_LENGTH]."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -76,7 +76,7 @@ class Encoder:
 
 
 def trained(checkpoint: Path, known: list[int]) -> TabletopNetwork:
-    """The averaged weights of a training."""
+    """Return the network with the averaged weights of a checkpoint."""
     network = TabletopNetwork(known)
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     return network

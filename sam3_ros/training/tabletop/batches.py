@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -20,34 +20,63 @@ PADDING = -1
 MEAN, STD = 0.5, 0.25
 
 
+def _no_tensor() -> Tensor:
+    return torch.empty(0)
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B images; P prompts and C clicks for each, flattened to [B*P, ...] and [B*C, ...], and some
-    phrases for their meaning alone, unless the batch was asked for without prompts."""
+    """B images with P prompts and C clicks each, flattened to [B*P, ...] and [B*C, ...].
 
+    Boxes are cxcywh in [0,1], N is MAX_OBJECTS. A batch without prompts ends after `centres`.
+    """
+
+    #: float32 [B,3,240,320]
     pixel_values: Tensor
+    #: uint8 [B,480,640]: number of the object in each pixel, 0 for none.
     labels: Tensor
+    #: int64 [B,N,2]: colour and shape, -1 where there is no object.
     objects: Tensor
+    #: bool [B,N]: enough of the object is in view.
     visible: Tensor
+    #: bool [B,N]: there, but hardly seen; neither right nor wrong to find.
     ignored: Tensor
+    #: float32 [B,N,4]
     boxes: Tensor
+    #: float32 [B,N,2]: centroids of the masks, in [0,1].
     centres: Tensor
-    input_ids: Tensor | None = None
-    matches: Tensor | None = None
-    exemplars: Tensor | None = None
-    exemplar_labels: Tensor | None = None
-    exemplar_mask: Tensor | None = None
-    phrases: Tensor | None = None
-    meanings: Tensor | None = None
-    points: Tensor | None = None
-    point_labels: Tensor | None = None
-    targets: Tensor | None = None
-    mask_input: Tensor | None = None
-    has_mask: Tensor | None = None
+    #: int64 [B*P,L]
+    input_ids: Tensor = field(default_factory=_no_tensor)
+    #: bool [B*P,N]: the objects that the phrase names.
+    matches: Tensor = field(default_factory=_no_tensor)
+    #: float32 [B*P,EXEMPLARS,4]
+    exemplars: Tensor = field(default_factory=_no_tensor)
+    #: int64 [B*P,EXEMPLARS]: 1 positive, 0 negative.
+    exemplar_labels: Tensor = field(default_factory=_no_tensor)
+    #: bool [B*P,EXEMPLARS]: the box is there.
+    exemplar_mask: Tensor = field(default_factory=_no_tensor)
+    #: int64 [B*PHRASES,L]: phrases to learn the meaning of, whatever the image.
+    phrases: Tensor = field(default_factory=_no_tensor)
+    #: int64 [B*PHRASES,2]: class of colour and shape of each.
+    meanings: Tensor = field(default_factory=_no_tensor)
+    #: float32 [B*C,POINTS,2]: pixels of the 320x240 input.
+    points: Tensor = field(default_factory=_no_tensor)
+    #: int64 [B*C,POINTS]: PADDING, 0 negative, 1 positive, 2 and 3 corners of a box.
+    point_labels: Tensor = field(default_factory=_no_tensor)
+    #: int64 [B*C]: number of the object that is meant, 0 for none.
+    targets: Tensor = field(default_factory=_no_tensor)
+    #: float32 [B*C,1,120,160]: logits of a former mask.
+    mask_input: Tensor = field(default_factory=_no_tensor)
+    #: float32 [B*C,1]: 1 where there is a former mask.
+    has_mask: Tensor = field(default_factory=_no_tensor)
+
+    @property
+    def has_prompts(self) -> bool:
+        return self.input_ids.numel() > 0
 
 
 class Batches(IterableDataset[Batch]):
-    """Step s of seed k is the same batch on every machine."""
+    """Batches for a range of steps; step s of seed k is the same batch on every machine."""
 
     def __init__(
         self,
@@ -126,8 +155,8 @@ class Batches(IterableDataset[Batch]):
         mask: np.ndarray,
         rng: np.random.Generator,
     ) -> tuple[str, np.ndarray]:
-        """A box around an object asks for all of its colour and shape; a second, negative box
-        takes its own kind out of what a wider phrase names."""
+        """Ask by a box: positive, for all objects of its colour and shape; negative, to exclude
+        them from what a wider phrase names. Fill the exemplar arrays in place."""
         objects = view.objects.astype(np.int64)
         chosen = int(rng.choice(np.flatnonzero(view.visible)))
         kin = (objects == objects[chosen]).all(1)
@@ -143,12 +172,12 @@ class Batches(IterableDataset[Batch]):
 
 
 def normalised(rgb: np.ndarray) -> np.ndarray:
-    """uint8 RGB [240,320,3] -> float32 [3,240,320], as the bundle's preprocessing says."""
+    """Normalise uint8 RGB [240,320,3] to float32 [3,240,320] as the bundle does."""
     return np.ascontiguousarray(((rgb.astype(np.float32) / 255 - MEAN) / STD).transpose(2, 0, 1))
 
 
 def _places(view: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes cxcywh [MAX_OBJECTS,4] and mask centroids [MAX_OBJECTS,2], in [0,1]."""
+    """Return boxes cxcywh [MAX_OBJECTS,4] and mask centroids [MAX_OBJECTS,2], in [0,1]."""
     boxes = np.zeros((MAX_OBJECTS, 4), np.float32)
     centres = np.zeros((MAX_OBJECTS, 2), np.float32)
     for number in np.flatnonzero(view.objects[:, 0] >= 0):
@@ -170,10 +199,8 @@ def _jittered(box: np.ndarray, rng: np.random.Generator, amount: float = 0.05) -
 def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     points = np.zeros((POINTS, 2), np.float32)
     labels = np.full(POINTS, PADDING, np.int64)
-    mask_input, has_mask = (
-        np.zeros((1, HEIGHT // 2, WIDTH // 2), np.float32),
-        np.zeros(1, np.float32),
-    )
+    mask_input = np.zeros((1, HEIGHT // 2, WIDTH // 2), np.float32)
+    has_mask = np.zeros(1, np.float32)
     seen = np.bincount(view.labels.ravel(), minlength=256)
     wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
     if rng.random() < 0.15:
@@ -203,7 +230,7 @@ def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def _inside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A point of the mask in pixels of 320x240: anywhere, or in its core."""
+    """Return a point of the mask in pixels of 320x240: anywhere, or near its middle."""
     if rng.random() < 0.5:
         depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
         mask = depth > rng.uniform(0.3, 0.95) * depth.max()
@@ -213,7 +240,7 @@ def _inside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _beside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A point near the mask but outside it."""
+    """Return a point near the mask but outside it."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
     return _inside(near & ~mask, rng) if (near & ~mask).any() else _inside(~mask, rng)
 
@@ -226,11 +253,11 @@ def _corners(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _rough_logits(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mask as logits [120,160] that a first, imperfect answer might have had."""
+    """Return the mask as logits [120,160], imperfect as a first answer might be."""
     shift = rng.integers(-6, 7, 2)
-    rough = np.roll(mask.astype(np.uint8), tuple(shift), (0, 1))
+    moved = np.roll(mask.astype(np.uint8), tuple(shift), (0, 1))
     kernel = np.ones([int(rng.integers(1, 12))] * 2, np.uint8)
-    rough = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(rough, kernel)
+    rough = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(moved, kernel)
     small = cv2.resize(
         rough.astype(np.float32), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA
     )

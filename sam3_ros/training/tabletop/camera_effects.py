@@ -1,4 +1,4 @@
-"""What a cheap camera does to a clean picture: exposure, white balance, blur, noise."""
+"""The effects of a cheap camera: exposure, white balance, blur, noise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def photograph(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """uint8 RGB [H,W,3] -> the same, as a camera of 640 columns (scaled to W) might see it."""
+    """Return the image, uint8 RGB [H,W,3], as a camera of 640 columns scaled to W might see it."""
     scale = rgb.shape[1] / 640
     picture = rgb.astype(np.float32) / 255
     picture *= rng.uniform(0.92, 1.08, 3).astype(np.float32)  # white balance
@@ -17,7 +17,7 @@ def photograph(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.6) * scale + 0.05))
     if rng.random() < 0.2:
         picture = _motion_blur(picture, int(rng.integers(2, 8) * scale) + 1, rng.uniform(0, np.pi))
-    # Noise is of the sensor: averaging pixels to a smaller picture takes it down with them.
+    # The sensor makes the noise: averaging pixels to a smaller picture reduces it.
     sigma = rng.uniform(0.0, 0.03) * max(scale, 0.5)
     picture += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(sigma)
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -19,9 +19,10 @@ WORDS = (
 
 
 def clip_tokenizer() -> Tokenizer:
-    """The tokenizer; start (49406) and end (49407) are left to whoever encodes."""
+    """Return the tokenizer. It adds neither start (49406) nor end (49407)."""
     lines = gzip.decompress(_vocabulary_file().read_bytes()).decode("utf-8").split("\n")
-    merges = [tuple(line.split()) for line in lines[1 : MERGES + 1]]
+    pairs = (line.split() for line in lines[1 : MERGES + 1])
+    merges = [(first, second) for first, second in pairs]
     letters = _byte_letters()
     symbols = [*letters, *(letter + "</w>" for letter in letters)]
     symbols += ["".join(pair) for pair in merges] + ["<|startoftext|>", "<|endoftext|>"]
@@ -53,8 +54,8 @@ def _vocabulary_file() -> Path:
 
 
 def _byte_letters() -> list[str]:
-    """A printable letter for each byte, in CLIP's order: printable bytes stand for themselves
-    and come first, the others follow as code points from 256 on."""
+    """Return a printable letter for each byte, in CLIP's order: printable bytes first, as
+    themselves; then the others, as code points from 256 on."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + n) for n in range(len(others))]

@@ -19,16 +19,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class SceneFiles:
-    """Memory-mapped scenes: images uint8 [N,240,320,3] RGB, labels uint8 [N,480,640],
-    objects int8 [N,MAX_OBJECTS,2] (colour, shape; -1 where there is none)."""
+    """Memory-mapped scenes."""
 
+    #: uint8 RGB [N,240,320,3]
     images: np.ndarray
+    #: uint8 [N,480,640]
     labels: np.ndarray
+    #: int8 [N,MAX_OBJECTS,2]: colour and shape; -1 where there is no object.
     objects: np.ndarray
 
 
 def render_scenes(folder: Path, count: int, seed: int) -> SceneFiles:
-    """Render `count` scenes into `folder`, unless they are there already."""
+    """Render `count` scenes into `folder`, or open those that are there already."""
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f"done-{count}-{seed}"
     shapes = {
@@ -63,17 +65,20 @@ def _fill(files: SceneFiles, count: int, seed: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One training view: image uint8 RGB [240,320,3], labels uint8 [480,640], objects
-    int8 [MAX_OBJECTS,2], visible bool [MAX_OBJECTS] (enough of it is in the crop)."""
+    """One training view."""
 
+    #: uint8 RGB [240,320,3]
     image: np.ndarray
+    #: uint8 [480,640]
     labels: np.ndarray
+    #: int8 [MAX_OBJECTS,2]
     objects: np.ndarray
+    #: bool [MAX_OBJECTS]: enough of the object is in the crop.
     visible: np.ndarray
 
 
 def random_view(files: SceneFiles, index: int, rng: np.random.Generator) -> Sample:
-    """Scene `index`, mirrored, cropped and photographed at random."""
+    """Mirror, crop and photograph scene `index` at random."""
     image, labels = files.images[index], files.labels[index]
     zoom = float(rng.uniform(1.0, 1.45)) if rng.random() < 0.6 else 1.0
     left, top = (float(rng.uniform(0, span - span / zoom)) for span in (WIDTH, HEIGHT))
@@ -94,7 +99,7 @@ def random_view(files: SceneFiles, index: int, rng: np.random.Generator) -> Samp
 
 
 def _crop_matrix(zoom: float, left: float, top: float, flip: bool, width: int) -> np.ndarray:
-    """Pixel-index affine that maps pixel centres (index + 0.5) by x' = zoom * (x - left)."""
+    """Return the affine of pixel indices that maps pixel centres by x' = zoom * (x - left)."""
     shift = 0.5 * zoom - 0.5
     matrix = np.array([[zoom, 0, shift - zoom * left], [0, zoom, shift - zoom * top]])
     if flip:

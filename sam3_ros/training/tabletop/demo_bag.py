@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,21 +35,25 @@ View = tuple[float, float, float, np.ndarray, float]  # as World.place_camera ta
 
 @dataclass(frozen=True)
 class BagCamera:
-    """images, camera_info, labels: topics. every, after_ns: which of the bag's frames it takes,
-    and how long after. view: of the time in [0, 1]. noise_seed: of its own pixels."""
+    """One camera of the bag."""
 
+    #: Topics.
     images: str
     camera_info: str
     labels: str
     frame_id: str
+    #: Seed of its pixel noise.
     noise_seed: int
+    #: Pose at a time in [0,1].
     view: Callable[[float], View]
+    #: It takes every n-th of the bag's frames.
     every: int = 1
+    #: How long after the frame's time it takes it, ns.
     after_ns: int = 0
 
 
 def _moving_view(time: float) -> View:
-    """Half a turn's quarter around the table, rising and coming closer; time in [0,1]."""
+    """Move around the table (1.3 radians), rising and coming closer; time in [0,1]."""
     ease = 0.5 - 0.5 * np.cos(np.pi * time)
     azimuth = -0.9 + 1.3 * ease
     elevation = np.radians(38 + 16 * np.sin(np.pi * time))
@@ -57,7 +62,7 @@ def _moving_view(time: float) -> View:
 
 
 def _side_view(time: float) -> View:  # noqa: ARG001
-    """From the other side, high on a mast that stands still."""
+    """Look from the other side, fixed high on a mast."""
     return 2.4, float(np.radians(65)), 0.95, TARGET, FOVY
 
 
@@ -86,9 +91,9 @@ CAMERAS = (
 def write_demo_bag(folder: Path) -> None:
     """Write the rosbag2 folder (mcap), replacing one that is there.
 
-    Topics of each of CAMERAS: JPEG images, camera_info, true labels (mono8: 0 nothing, else the
-    object's number); of both /truth/objects (JSON: number -> colour and shape; once). A frame from
-    the middle of the first is left beside the folder as STILL.
+    For each of CAMERAS: JPEG images, camera_info and true labels (mono8: 0 nothing, else the
+    object's number). Once for both: /truth/objects (JSON: number -> colour and shape). The middle
+    frame of the first camera is saved beside the folder as STILL.
     """
     shutil.rmtree(folder, ignore_errors=True)
     world, objects = _table()
@@ -107,7 +112,7 @@ def write_demo_bag(folder: Path) -> None:
 
 
 class _Recording:
-    """A bag that is being written."""
+    """A bag under way."""
 
     def __init__(self, writer: Writer) -> None:
         kinds = {"/truth/objects": STRING}
@@ -119,14 +124,14 @@ class _Recording:
             for topic, kind in kinds.items()
         }
 
-    def write(self, topic: str, message: object, stamp: int) -> None:
+    def write(self, topic: str, message: Any, stamp: int) -> None:
         connection = self._connections[topic]
         self._writer.write(connection, stamp, STORE.serialize_cdr(message, connection.msgtype))
 
     def take(
         self, world: World, camera: BagCamera, number: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """Write what a camera sees in one of the bag's frames; the image is returned."""
+        """Write what a camera sees in one of the bag's frames, and return the image."""
         stamp = START_NS + number * 1_000_000_000 // RATE + camera.after_ns
         world.place_camera(*camera.view(number / (FRAMES - 1)))
         scene = world.look(keep_all=True)
@@ -148,7 +153,7 @@ def _kinds(camera: BagCamera) -> dict[str, str]:
 
 
 def _table() -> tuple[World, dict[str, dict[str, str]]]:
-    """The first well-lit table with a red cube, two balls, and eight things of many kinds."""
+    """Find a well-lit table with a red cube, two balls, and eight objects of many kinds."""
     world = World(SEED)
     for _ in range(TRIES):
         world.next_stage()
@@ -173,7 +178,7 @@ def _is_well_lit(rgb: np.ndarray) -> bool:
     return bool(100 < rgb.mean() < 150)
 
 
-def _header(stamp: int, frame_id: str) -> object:
+def _header(stamp: int, frame_id: str) -> Any:
     seconds, nanoseconds = divmod(stamp, 1_000_000_000)
     time = STORE.types["builtin_interfaces/msg/Time"](seconds, nanoseconds)
     return STORE.types["std_msgs/msg/Header"](time, frame_id)
@@ -184,19 +189,19 @@ def _jpeg_bytes(rgb: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
-def _jpeg(rgb: np.ndarray, header: object) -> object:
+def _jpeg(rgb: np.ndarray, header: Any) -> Any:
     data = np.frombuffer(_jpeg_bytes(rgb), np.uint8)
     kind = STORE.types["sensor_msgs/msg/CompressedImage"]
     return kind(header, "bgr8; jpeg compressed bgr8", data)
 
 
-def _labels(scene: Scene, header: object) -> object:
+def _labels(scene: Scene, header: Any) -> Any:
     objects = np.where(scene.labels <= len(scene.objects), scene.labels, 0).astype(np.uint8)
     kind = STORE.types["sensor_msgs/msg/Image"]
     return kind(header, HEIGHT, WIDTH, "mono8", 0, WIDTH, objects.ravel())
 
 
-def _camera_info(header: object) -> object:
+def _camera_info(header: Any) -> Any:
     focal = HEIGHT / 2 / np.tan(np.radians(FOVY) / 2)
     k = np.array([focal, 0, WIDTH / 2, 0, focal, HEIGHT / 2, 0, 0, 1.0])
     p = np.array([focal, 0, WIDTH / 2, 0, 0, focal, HEIGHT / 2, 0, 0, 0, 1.0, 0])

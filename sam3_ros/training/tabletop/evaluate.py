@@ -1,13 +1,16 @@
-"""How well a bundle answers on scenes that it was not trained on."""
+"""Measures how well a bundle answers on scenes that it was not trained on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.training.tabletop import phrases
@@ -18,10 +21,13 @@ UNSEEN_SEED = 900_000
 PRESENT_PHRASES, ABSENT_PHRASES = 3, 2
 MATCH_IOU = 0.5
 
+#: A prompt -> the masks that answer it.
+Ask: TypeAlias = Callable[[Prompt], list[np.ndarray]]
+
 
 @dataclass
 class Tally:
-    """Sums over scenes; `figures` turns them into what is reported."""
+    """Sums over scenes."""
 
     matched: list[float] = field(default_factory=list)
     wanted: int = 0
@@ -35,7 +41,7 @@ class Tally:
     table_silent: int = 0
 
     def figures(self, scenes: int) -> dict[str, object]:
-        """Names are those of docs/tabletop.md; shares and IoU in [0,1]."""
+        """Return the figures of docs/tabletop.md by name; shares and IoU in [0,1]."""
         return {
             "scenes": scenes,
             "size": "640x480",
@@ -56,7 +62,7 @@ class Tally:
 
 
 def evaluate(segmenter: Segmenter, scenes: int, seed: int = UNSEEN_SEED) -> dict[str, object]:
-    """Phrases, clicks and boxes on `scenes` new scenes, each as a camera might see it."""
+    """Ask phrases, clicks and boxes of `scenes` new scenes, each as a camera might see it."""
     rng = np.random.default_rng(seed)
     tally = Tally()
     with World(seed) as world:
@@ -64,8 +70,8 @@ def evaluate(segmenter: Segmenter, scenes: int, seed: int = UNSEEN_SEED) -> dict
             scene = world.draw()
             image = segmenter.encode_image(photograph(scene.image, rng))
 
-            def ask(prompt: Prompt, image: object = image) -> list[np.ndarray]:
-                return [segment.mask for segment in segmenter.ask(image, [prompt])]  # type: ignore[arg-type]
+            def ask(prompt: Prompt, image: ImageEmbedding = image) -> list[np.ndarray]:
+                return [segment.mask for segment in segmenter.ask(image, [prompt])]
 
             _judge_phrases(ask, scene, rng, tally)
             _judge_clicks(ask, scene, rng, tally)
@@ -73,13 +79,13 @@ def evaluate(segmenter: Segmenter, scenes: int, seed: int = UNSEEN_SEED) -> dict
 
 
 def intersection_over_union(a: np.ndarray, b: np.ndarray) -> float:
-    """IoU of two bool masks; 1 where both are empty."""
+    """Return the IoU of two bool masks; 1 where both are empty."""
     union = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / union if union else 1.0
 
 
 def matched_ious(found: list[np.ndarray], wanted: list[np.ndarray]) -> list[float]:
-    """IoU of each pair, best first, each mask in at most one pair, pairs above MATCH_IOU."""
+    """Return the IoU of each pair above MATCH_IOU, best first; a mask is in at most one pair."""
     pairs = sorted(
         (
             (intersection_over_union(a, b), i, j)
@@ -97,7 +103,7 @@ def matched_ious(found: list[np.ndarray], wanted: list[np.ndarray]) -> list[floa
     return matched
 
 
-def _judge_phrases(ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:  # type: ignore[no-untyped-def]
+def _judge_phrases(ask: Ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:
     objects = np.array([(item.colour, item.shape) for item in scene.objects])
     for _ in range(PRESENT_PHRASES):
         phrase = phrases.present(objects, np.ones(len(objects), bool), rng)
@@ -111,7 +117,7 @@ def _judge_phrases(ask, scene: Scene, rng: np.random.Generator, tally: Tally) ->
         tally.absent_silent += not ask(ConceptPrompt(phrases.absent(objects, rng).text))
 
 
-def _judge_clicks(ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:  # type: ignore[no-untyped-def]
+def _judge_clicks(ask: Ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:
     for number in range(1, len(scene.objects) + 1):
         mask = scene.labels == number
         depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
@@ -120,7 +126,7 @@ def _judge_clicks(ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> 
         left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
         box = Box(left, top, left + width, top + height)
         for prompt, ious in (
-            (_click(x, y), tally.deepest_click),
+            (_click(int(x), int(y)), tally.deepest_click),
             (_click(anywhere[1], anywhere[0]), tally.random_click),
             (InteractivePrompt(box=box), tally.box),
         ):
@@ -142,5 +148,5 @@ def _mean(values: list[float]) -> float:
 
 
 def _share(part: float, whole: int) -> float:
-    """0 of nothing is 0: a model that answers nothing has no precision to boast of."""
+    """Return part / whole, or 0 of nothing: a model that never answers has no precision."""
     return round(float(part) / whole, 4) if whole else 0.0

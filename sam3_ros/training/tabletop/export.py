@@ -1,4 +1,4 @@
-"""The trained network as a bundle: one ONNX file a stage, each held against PyTorch."""
+"""Exports the trained network as a bundle: one ONNX file a stage, each compared with PyTorch."""
 
 from __future__ import annotations
 
@@ -49,15 +49,16 @@ MASK_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class StageExport:
-    """A stage's example inputs and outputs by canonical name; axes of inputs that may grow."""
+    """An example of a stage's tensors, by canonical name."""
 
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
+    #: Axes of inputs that may have any length, and what they count.
     grows: Mapping[str, Mapping[int, str]]
 
 
 def stage_exports() -> dict[str, StageExport]:
-    """Examples for every stage, as one table. Batch is 1: a batch gains nothing on a CPU."""
+    """Return an example for every stage. Batch is 1: a batch gains nothing on a CPU."""
     t, n, k, p = 19, 2, 3, 4
     rand = torch.rand
     trunk = {
@@ -121,8 +122,11 @@ def stage_exports() -> dict[str, StageExport]:
 def export_bundle(
     network: TabletopNetwork, tokenizer: Tokenizer, target: Path, source: Mapping[str, str]
 ) -> Bundle:
-    """Write the bundle at `target`, replacing one that is there. Raises RuntimeError where a
-    stage's ONNX answers differ from PyTorch's by more than TOLERANCE (masks: MASK_TOLERANCE)."""
+    """Write the bundle at `target`, replacing one that is there.
+
+    Raises RuntimeError where a stage's ONNX outputs differ from PyTorch's by more than TOLERANCE
+    (masks: MASK_TOLERANCE) of their scale.
+    """
     network = network.eval()
     with TemporaryDirectory() as folder, BundleWriter(target, replace_existing=True) as writer:
         differences: dict[str, float] = {}
@@ -137,12 +141,12 @@ def export_bundle(
         tokenizer_path = Path(folder) / "tokenizer.json"
         tokenizer.save(str(tokenizer_path), pretty=False)
         reference = writer.add_file(tokenizer_path, "tokenizer.json")
-        writer.add_file(CLIP_LICENCE, CLIP_LICENCE.name)  # its terms: the notice goes along
+        writer.add_file(CLIP_LICENCE, CLIP_LICENCE.name)  # its licence asks for it
         return writer.finish(_description(reference, source, differences))
 
 
 def write_onnx(stage: nn.Module, example: StageExport, path: Path) -> None:
-    """One stage as an ONNX file with the canonical tensor names."""
+    """Write one stage as an ONNX file with the canonical tensor names."""
     grows = {
         name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in example.grows.items()
     }
@@ -164,7 +168,7 @@ def write_onnx(stage: nn.Module, example: StageExport, path: Path) -> None:
 
 
 def largest_difference(stage: nn.Module, example: StageExport, path: Path) -> float:
-    """Largest absolute difference to PyTorch, also at other lengths of the axes that grow."""
+    """Return the largest absolute difference to PyTorch, also at other lengths of growing axes."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     for inputs in (example.inputs, _shortened(example, 1), _shortened(example, 0)):
@@ -186,7 +190,7 @@ def largest_difference(stage: nn.Module, example: StageExport, path: Path) -> fl
 
 
 def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
-    """The inputs with their growing axes cut; only boxes may be none at all."""
+    """Cut the growing axes to `length`; only of boxes there may be none."""
     inputs = dict(example.inputs)
     for name, axes in example.grows.items():
         for axis, meaning in axes.items():

@@ -12,7 +12,7 @@ HIDDEN_CHANNELS = 8
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU."""
+    """Chain convolution, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -21,13 +21,13 @@ def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequ
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two linear layers with a ReLU between them."""
+    """Chain two linear layers with a ReLU between them."""
     return nn.Sequential(
         nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs)
     )
 
 
-class Residual(nn.Module):
+class ResidualUnit(nn.Module):
     """Two 3x3 convolutions beside an identity."""
 
     def __init__(self, channels: int) -> None:
@@ -106,14 +106,14 @@ class FourierPosition(nn.Module):
 
 
 def grid_points(height: int, width: int) -> Tensor:
-    """Centres [height*width,2] (x, y) of a grid's cells, in [0,1]."""
+    """Return the centres [height*width,2] (x, y) of a grid's cells, in [0,1]."""
     y = (torch.arange(height, dtype=torch.float32) + 0.5) / height
     x = (torch.arange(width, dtype=torch.float32) + 0.5) / width
     return torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=1)
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Mean [B,D] of the tokens [B,T,D] where mask [B,T] is True."""
+    """Return the mean [B,D] of the tokens [B,T,D] where mask [B,T] is True."""
     weight = mask.to(tokens.dtype)[..., None]
     return (tokens * weight).sum(1) / weight.sum(1).clamp(min=1)
 
@@ -136,8 +136,8 @@ def _double(x: Tensor) -> Tensor:
 
 
 class DynamicMasks(nn.Module):
-    """A small network of its own for every query, over pixel features and coordinates
-    relative to the query's box (the idea of conditional convolutions, arXiv 2003.05664)."""
+    """A small network for each query, over pixel features and coordinates relative to the
+    query's box (conditional convolutions, arXiv 2003.05664)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class DynamicMasks(nn.Module):
         )
 
     def forward(self, pixels: Tensor, queries: Tensor, boxes: Tensor) -> Tensor:
-        """pixels [B,C,h,w], queries [B,K,D], boxes [B,K,4] cxcywh in [0,1] -> logits [B,K,h,w]."""
+        """Map pixels [B,C,h,w], queries [B,K,D], boxes [B,K,4] cxcywh to logits [B,K,h,w]."""
         height, width = pixels.shape[-2:]
         c, h = MASK_CHANNELS, HIDDEN_CHANNELS
         points = grid_points(height, width).T.to(pixels)
@@ -156,7 +156,7 @@ class DynamicMasks(nn.Module):
         x = torch.cat([pixels.flatten(2), points], dim=1)[:, None]
         w1, b1, w2, b2, w3, b3 = self.weights(queries).split(self.sizes, dim=-1)
         w1 = w1.unflatten(-1, (h, c + 2))
-        # (x - cx) / w, folded into weights and bias: no map of its own for each query
+        # (x - cx) / w, folded into weights and bias, so that no query needs a map of coordinates
         by_place = w1[..., c:] / boxes[:, :, None, 2:].clamp(min=0.02)
         b1 = b1 - (by_place * boxes[:, :, None, :2]).sum(-1)
         w1 = torch.cat([w1[..., :c], by_place], dim=-1)

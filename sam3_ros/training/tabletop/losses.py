@@ -1,4 +1,4 @@
-"""What the network is asked to get right, stage by stage."""
+"""The losses, stage by stage."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ MASKS_PER_IMAGE = 8
 
 
 class Objective(nn.Module):
-    """All losses of a batch, by name. Its own heads exist for training alone: what colour, shape
-    and box each cell and query belongs to, and what a phrase means, teach the stages what to tell
-    apart long before the scores do."""
+    """All losses of a batch, by name.
+
+    Its own heads are used in training alone. They predict colour, shape and box of each cell and
+    query, and the meaning of a phrase, and so teach the stages long before the scores do.
+    """
 
     def __init__(self, network: TabletopNetwork) -> None:
         super().__init__()
@@ -36,13 +38,13 @@ class Objective(nn.Module):
         self.spans = nn.ModuleList([nn.Conv2d(D, 4, 1), nn.Conv2d(D, 4, 1)])
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """All losses by name; of a batch without prompts, the dense ones."""
+        """Return all losses by name; of a batch without prompts, the dense ones."""
         net = self.network
         trunk = net.image_trunk(batch.pixel_values)
         fpn0, fpn1, fpn2 = net.detector_neck(*trunk)
         sam0, sam1, sam2 = net.tracker_neck(*trunk)
         losses = self._dense(batch, fpn2, sam2)
-        if batch.input_ids is None:
+        if not batch.has_prompts:
             return losses
         losses |= self._concept(batch, fpn0, fpn1, fpn2)
         losses |= self._clicks(batch, sam0, sam1, sam2)
@@ -145,7 +147,7 @@ class Objective(nn.Module):
         query: Tensor,
         item: Tensor,
     ) -> dict[str, Tensor]:
-        """Masks of the first phrase's queries, whether they match it or not."""
+        """Return the mask loss of the first phrase's queries, whether they match it or not."""
         images = batch.labels.shape[0]
         chosen = torch.zeros(images, MASKS_PER_IMAGE, dtype=torch.long)
         items = torch.full((images, MASKS_PER_IMAGE), -1)
@@ -170,7 +172,7 @@ class Objective(nn.Module):
             batch.points, batch.point_labels, batch.mask_input, batch.has_mask[:, 0]
         )
         image = torch.arange(sam2.shape[0]).repeat_interleave(CLICKS)
-        # The lone mask always, and one of the other three in turn: they share all but a token.
+        # Always the single mask, and one of the other three at random: they share all but a token.
         tokens = (0, int(torch.randint(1, MASK_TOKENS, ())))
         masks, iou, objects, boxes = net.mask_decoder.detail(
             sam2[image], sam0[image], sam1[image], sparse, dense, tokens
@@ -196,7 +198,7 @@ class Objective(nn.Module):
 def assign(
     points: Tensor, centres: Tensor, boxes: Tensor, visible: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One query for each visible object: the nearest peak within its reach.
+    """Assign one query to each visible object: the nearest peak within its reach.
 
     points [R,Q,2], centres [R,N,2], boxes [R,N,4], all in [0,1] -> row, query and object indices.
     """
@@ -204,22 +206,26 @@ def assign(
     distance = torch.cdist(centres * grid, points.float() * grid)
     distance = distance.masked_fill((distance > _reach(boxes)[..., None]), 1e3)
     distance = distance.masked_fill(~visible[..., None], 1e3)
-    rows, queries, items = [], [], []
+    rows: list[int] = []
+    queries: list[int] = []
+    items: list[int] = []
     for row, cost in enumerate(distance.numpy()):
         for item, query in zip(*linear_sum_assignment(cost), strict=True):
             if cost[item, query] < 1e3:
-                rows.append(row), queries.append(query), items.append(item)
-    return tuple(torch.tensor(x, dtype=torch.long) for x in (rows, queries, items))
+                rows.append(row)
+                queries.append(query)
+                items.append(item)
+    return torch.tensor(rows).long(), torch.tensor(queries).long(), torch.tensor(items).long()
 
 
 def _reach(boxes: Tensor) -> Tensor:
-    """How far (fine cells) a peak may be from an object's centroid and still be its own."""
+    """Return how far, in fine cells, a peak may be from the centroid of its object."""
     area = boxes[..., 2] * FINE_GRID[1] * boxes[..., 3] * FINE_GRID[0]
     return (0.3 * area.sqrt()).clamp(min=1.6)
 
 
 def _not_on(points: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
-    """float [R,Q]: 0 for queries that stand on an object too little seen to be judged."""
+    """Return float [R,Q]: 0 for queries on an object that is hardly seen, else 1."""
     inside = ((points[:, :, None] - boxes[:, None, :, :2]).abs() <= boxes[:, None, :, 2:] / 2).all(
         -1
     )
@@ -229,7 +235,7 @@ def _not_on(points: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
 def heat_loss(
     heat: Tensor, centres: Tensor, boxes: Tensor, visible: Tensor, ignored: Tensor
 ) -> Tensor:
-    """Penalty-reduced focal loss of CenterNet (arXiv 1904.07850), over logits [R,60,80]."""
+    """Return the penalty-reduced focal loss of CenterNet (arXiv 1904.07850) of logits [R,60,80]."""
     height, width = FINE_GRID
     grid = grid_points(height, width) * torch.tensor([width, height])
     places = centres * torch.tensor([width, height])
@@ -249,7 +255,7 @@ def heat_loss(
 
 
 def box_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """L1 and generalised IoU of boxes cxcywh [M,4]."""
+    """Return the L1 and generalised IoU loss of boxes cxcywh [M,4]."""
     if not len(boxes):
         return boxes.sum() * 0
     a0, a1 = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
@@ -262,13 +268,13 @@ def box_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
 
 
 def coverage(labels: Tensor, number: Tensor) -> Tensor:
-    """Share [M,120,160] of each mask cell that the object covers; labels uint8 [M,480,640]."""
+    """Return the share [M,120,160] of each cell that the object covers, of labels [M,480,640]."""
     mask = (labels == number[:, None, None].to(labels.dtype)).float()
     return F.avg_pool2d(mask[:, None], 4)[:, 0]
 
 
 def bounds(masks: Tensor) -> Tensor:
-    """Boxes cxcywh [M,4] in [0,1] of the cells that are mostly covered."""
+    """Return boxes cxcywh [M,4] in [0,1] of the cells that are mostly covered."""
     boxes = []
     for axis, size in ((1, masks.shape[2]), (2, masks.shape[1])):
         line = masks.amax(axis) > 0.3
@@ -280,7 +286,7 @@ def bounds(masks: Tensor) -> Tensor:
 
 
 def mask_loss(logits: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
-    """Cross-entropy around the object and dice, against soft coverage [M,h,w]."""
+    """Return cross-entropy around the object plus dice, against soft coverage [M,h,w]."""
     logits = logits.float()
     height, width = logits.shape[-2:]
     points = grid_points(height, width)[None]

@@ -9,25 +9,27 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Mesh:
-    """vertices float [N,3] (half-sizes, z up), faces int [M,3] (counter-clockwise from outside)."""
+    """A closed mesh of triangles."""
 
+    #: float [N,3], in half-sizes, z up.
     vertices: np.ndarray
+    #: int [M,3], counter-clockwise from outside.
     faces: np.ndarray
 
     def attributes(self, scale: float) -> str:
-        """The `vertex` and `face` attributes of an MJCF mesh, scaled to metres."""
+        """Return the `vertex` and `face` attributes of an MJCF mesh, scaled to metres."""
         vertex = " ".join(f"{value:.5f}" for value in (self.vertices * scale).ravel())
         face = " ".join(str(index) for index in self.faces.ravel())
         return f'vertex="{vertex}" face="{face}"'
 
 
 def cone(sides: int = 40) -> Mesh:
-    """A cone on its base: radius 0.95, height 2."""
+    """Return a cone on its base: radius 0.95, height 2."""
     return _spire(_circle(sides, 0.95), height=2.0)
 
 
 def pyramid() -> Mesh:
-    """A square pyramid on its base: edge 2, height 1.8."""
+    """Return a square pyramid on its base: edge 2, height 1.8."""
     corners = np.array([[1.0, -1.0], [1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0]])
     return _spire(corners, height=1.8)
 
@@ -35,7 +37,7 @@ def pyramid() -> Mesh:
 def star(
     points: int = 5, outer: float = 1.25, inner: float = 0.55, half_depth: float = 0.4
 ) -> Mesh:
-    """A star prism lying flat, one point along +y."""
+    """Return a star prism lying flat, one point along +y."""
     angles = np.pi / 2 + np.arange(2 * points) * np.pi / points
     radii = np.where(np.arange(2 * points) % 2 == 0, outer, inner)
     outline = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
@@ -43,7 +45,7 @@ def star(
 
 
 def ring(major: float = 0.85, minor: float = 0.3, around: int = 36, across: int = 16) -> Mesh:
-    """A torus lying flat."""
+    """Return a torus lying flat."""
     theta, phi = np.meshgrid(
         np.arange(around) * 2 * np.pi / around,
         np.arange(across) * 2 * np.pi / across,

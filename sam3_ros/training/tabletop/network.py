@@ -1,8 +1,8 @@
 """The tabletop network: SAM 3's stages at a hundredth of its size.
 
 Each class is one stage of a bundle; its forward signature is the stage's contract. Sizes: input
-240x320, grids at strides 2, 4 and 8, width 96. All in one file: a stage is read beside the ones
-that feed it.
+240x320, grids at strides 2, 4 and 8, width 96. They share one file, so that a stage is read beside
+those that feed it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sam3_ros.training.tabletop.layers import (
     DynamicMasks,
     FourierPosition,
     PixelFeatures,
-    Residual,
+    ResidualUnit,
     conv,
     grid_points,
     masked_mean,
@@ -41,9 +41,9 @@ class ImageTrunk(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = conv(12, 24)
-        self.s4 = nn.Sequential(conv(24, 40, stride=2), Residual(40))
-        self.s8 = nn.Sequential(conv(40, 80, stride=2), Residual(80), Residual(80))
-        self.s16 = nn.Sequential(conv(80, 128, stride=2), Residual(128), Residual(128))
+        self.s4 = nn.Sequential(conv(24, 40, stride=2), ResidualUnit(40))
+        self.s8 = nn.Sequential(conv(40, 80, stride=2), ResidualUnit(80), ResidualUnit(80))
+        self.s16 = nn.Sequential(conv(80, 128, stride=2), ResidualUnit(128), ResidualUnit(128))
         self.context = Block(128)
         self.position = nn.Parameter(torch.zeros(1, 300, 128))
 
@@ -56,7 +56,7 @@ class ImageTrunk(nn.Module):
         return s2, s4, s8, tokens.transpose(1, 2).unflatten(2, s16.shape[2:])
 
 
-class Neck(nn.Module):
+class TabletopNeck(nn.Module):
     """The trunk's maps -> fine [B,24,120,160], middle [B,48,60,80], coarse [B,96,30,40]."""
 
     def __init__(self) -> None:
@@ -75,10 +75,10 @@ class Neck(nn.Module):
         return F.relu(fine), F.relu(middle), coarse
 
 
-class TextEncoder(nn.Module):
+class TabletopTextEncoder(nn.Module):
     """input_ids int64 [B,L] of CLIP's vocabulary -> features [B,L,D], mask [B,L].
 
-    Only the tokens of the tabletop's own phrases have embeddings (`known`); all others share one.
+    Only tokens of the tabletop's own phrases (`known`) have embeddings; all others share one.
     """
 
     def __init__(self, known: list[int]) -> None:
@@ -102,7 +102,7 @@ class TextEncoder(nn.Module):
 
 
 class GeometryEncoder(nn.Module):
-    """Exemplar boxes -> one token each, behind a token that is always there."""
+    """Exemplar boxes -> one token each, after a token that is always there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,8 +114,8 @@ class GeometryEncoder(nn.Module):
     def forward(
         self, boxes: Tensor, box_labels: Tensor, box_mask: Tensor, fpn2: Tensor
     ) -> tuple[Tensor, Tensor]:
-        # A box of no size goes first and its token makes way for the one that is always there:
-        # ONNX Runtime 1.31 dies of a division by zero in an Einsum over no boxes at all.
+        # An empty box goes first, and the token that is always there replaces its token:
+        # ONNX Runtime 1.31 crashes with a division by zero in an Einsum over no boxes.
         boxes = F.pad(boxes, (0, 0, 1, 0))
         box_labels = F.pad(box_labels, (1, 0))
         height, width = GRID
@@ -131,7 +131,7 @@ class GeometryEncoder(nn.Module):
 
 
 def _coverage(low: Tensor, high: Tensor, cells: int) -> Tensor:
-    """Share [B,N,cells] of each cell in the span's sum; low and high in [0,1]."""
+    """Return the share [B,N,cells] of each cell in the span's sum; low and high in [0,1]."""
     edges = torch.arange(cells, dtype=low.dtype, device=low.device)
     overlap = torch.minimum(high[..., None] * cells, edges + 1) - torch.maximum(
         low[..., None] * cells, edges
@@ -140,8 +140,8 @@ def _coverage(low: Tensor, high: Tensor, cells: int) -> Tensor:
     return overlap / overlap.sum(-1, keepdim=True).clamp(min=1e-3)
 
 
-class Fusion(nn.Module):
-    """fpn2 [B,D,30,40] asks the prompt [B,T,D] -> memory [B,1200,D]."""
+class TabletopFusion(nn.Module):
+    """fpn2 [B,D,30,40] attends to the prompt [B,T,D] -> memory [B,1200,D]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,8 +155,8 @@ class Fusion(nn.Module):
         return memory
 
 
-class Decoder(nn.Module):
-    """Peaks of an objectness map become queries; they look at each other, so that one object
+class TabletopDecoder(nn.Module):
+    """Peaks of an objectness map become queries, which attend to each other, so that one object
     keeps one query. The last four numbers of a query are its box."""
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class Decoder(nn.Module):
         return queries, boxes, presence
 
     def detail(self, memory: Tensor, prompt: Tensor, prompt_mask: Tensor) -> tuple[Tensor, ...]:
-        """The same, with what only training needs: heat logits [B,60,80], points [B,Q,2]."""
+        """Return the same and what only training needs: heat logits [B,60,80], points [B,Q,2]."""
         heat = self.heat(memory).transpose(1, 2).unflatten(2, GRID)
         heat = F.pixel_shuffle(heat, 2).float()
         tops = F.max_pool2d(heat, 3, 1, 1)
@@ -212,14 +212,14 @@ class Decoder(nn.Module):
 
 
 def around(points: Tensor, offsets: Tensor) -> Tensor:
-    """Boxes cxcywh in [0,1] near the points, from raw offsets [...,4]."""
+    """Return boxes cxcywh in [0,1] near the points, from raw offsets [...,4]."""
     offsets = offsets.float()
     size = 0.13 * offsets[..., 2:].clamp(-4, 2).exp()
     return torch.cat([points + 0.1 * offsets[..., :2], size], dim=-1)
 
 
-class Scoring(nn.Module):
-    """How well each query is what the prompt names: logits [B,Q], clamped to +-12."""
+class TabletopScoring(nn.Module):
+    """How well the prompt names each query: logits [B,Q], clamped to +-12."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,8 +232,8 @@ class Scoring(nn.Module):
         return (logits.float() + self.bias).clamp(-12, 12)
 
 
-class Segmentation(nn.Module):
-    """A mask of 120x160 logits for every query that was kept."""
+class TabletopSegmentation(nn.Module):
+    """A mask of 120x160 logits for each query that was kept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -244,8 +244,8 @@ class Segmentation(nn.Module):
         return self.masks(self.pixels(fpn0, fpn1, coarse), queries, queries[..., D - 4 :])
 
 
-class PromptEncoder(nn.Module):
-    """Clicks and box corners, in pixels of the 240x320 input, and a mask from before."""
+class TabletopPromptEncoder(nn.Module):
+    """Encodes clicks and box corners, in pixels of the 240x320 input, and a former mask."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -269,7 +269,7 @@ class PromptEncoder(nn.Module):
 
 
 class TwoWay(nn.Module):
-    """Prompt tokens look at each other and at the image; the image looks at them."""
+    """Prompt tokens attend to each other and to the image, and the image to them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -285,7 +285,7 @@ class TwoWay(nn.Module):
         return tokens, image
 
 
-class MaskDecoder(nn.Module):
+class TabletopMaskDecoder(nn.Module):
     """sam_embed, sam_s0, sam_s1, sparse, dense -> masks [B,4,120,160], IoU [B,4], object [B,1]."""
 
     def __init__(self) -> None:
@@ -315,8 +315,7 @@ class MaskDecoder(nn.Module):
         dense: Tensor,
         wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The same, with the boxes [B,4,4] that training also judges; only the masks of the
-        tokens in `wanted`, where given."""
+        """Return the same and the boxes [B,W,4] for training, for the W tokens in `wanted`."""
         image = (sam_embed + dense).flatten(2).transpose(1, 2)
         image_place = self.fourier(self.points)[None]
         own = self.tokens.expand(sparse.shape[0], -1, -1)
@@ -332,22 +331,25 @@ class MaskDecoder(nn.Module):
         return masks, self.iou(tokens[:, 0]), self.object(tokens[:, 1]), boxes
 
     def _pointed_at(self, queries: Tensor, keys: Tensor) -> Tensor:
-        # Where a query's attention lies says where its object is, from the first step on.
+        # The attention of a query shows where its object is, from the first step on.
         similarity = self.pointer_query(queries) @ self.pointer_key(keys).transpose(1, 2)
         weight = (similarity.float() / D**0.5).softmax(-1)
         return weight @ self.points
 
 
 class TabletopNetwork(nn.Module):
-    """All stages, by the names that they have in the bundle."""
+    """All stages, by their names in the bundle."""
 
     def __init__(self, known_tokens: list[int]) -> None:
         super().__init__()
-        self.image_trunk, self.detector_neck, self.tracker_neck = ImageTrunk(), Neck(), Neck()
-        self.text, self.geometry, self.fusion = (
-            TextEncoder(known_tokens),
-            GeometryEncoder(),
-            Fusion(),
-        )
-        self.decoder, self.scoring, self.segmentation = Decoder(), Scoring(), Segmentation()
-        self.prompt_encoder, self.mask_decoder = PromptEncoder(), MaskDecoder()
+        self.image_trunk = ImageTrunk()
+        self.detector_neck = TabletopNeck()
+        self.tracker_neck = TabletopNeck()
+        self.text = TabletopTextEncoder(known_tokens)
+        self.geometry = GeometryEncoder()
+        self.fusion = TabletopFusion()
+        self.decoder = TabletopDecoder()
+        self.scoring = TabletopScoring()
+        self.segmentation = TabletopSegmentation()
+        self.prompt_encoder = TabletopPromptEncoder()
+        self.mask_decoder = TabletopMaskDecoder()

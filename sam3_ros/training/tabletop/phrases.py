@@ -1,4 +1,4 @@
-"""Phrases about tabletop objects, and which objects each of them names."""
+"""Phrases about tabletop objects, and which objects each names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sam3_ros.tabletop_words import (
     SHAPES,
 )
 
-#: What no scene holds. The text encoder has no embedding of its own for these words.
+#: What no scene holds. These words share one embedding in the text encoder.
 UNKNOWN_COLOURS = ("pink", "brown", "grey", "cyan", "turquoise", "golden", "silver", "transparent")
 UNKNOWN_NOUNS = (
     "dog", "cat", "banana", "car", "person", "cup", "mug", "apple", "chair", "bottle", "phone",
@@ -27,23 +27,26 @@ UNKNOWN_NOUNS = (
 
 @dataclass(frozen=True)
 class Phrase:
-    """A text with its meaning: colour and shape indices, None for any; known False: nothing."""
+    """A text with its meaning."""
 
     text: str
+    #: Index into COLOUR_NAMES; None for any.
     colour: int | None = None
+    #: Index into SHAPE_NAMES; None for any.
     shape: int | None = None
+    #: False where it names nothing that a scene can hold.
     known: bool = True
 
     @property
     def meaning(self) -> tuple[int, int]:
-        """Classes of colour and shape: an index, one more for any, two more for the unknown."""
+        """Classes of colour and shape: an index, the next for any, the one after for unknown."""
         if not self.known:
             return len(COLOUR_NAMES) + 1, len(SHAPE_NAMES) + 1
         colour = len(COLOUR_NAMES) if self.colour is None else self.colour
         return colour, len(SHAPE_NAMES) if self.shape is None else self.shape
 
     def matches(self, objects: np.ndarray) -> np.ndarray:
-        """bool [N] for objects int [N,2] (colour, shape; -1 where there is none)."""
+        """Return bool [N] for objects int [N,2] (colour, shape; -1 where there is none)."""
         found = objects[:, 0] >= 0
         if not self.known:
             return found & False
@@ -55,7 +58,7 @@ class Phrase:
 
 
 def all_words() -> list[str]:
-    """Every word that has a meaning of its own to the text encoder."""
+    """Return every word that has an embedding of its own in the text encoder."""
     nouns = [n for name, others in SHAPES.items() for n in (name, *others)] + list(ANY)
     nouns += ["one", "something", "anything", "everything", "shape", "toy"]
     colours = [c for name, others in COLOURS.items() for c in (name, *others)]
@@ -63,12 +66,12 @@ def all_words() -> list[str]:
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun of the vocabulary."""
+    """Return the plural of a noun of the vocabulary."""
     return IRREGULAR_PLURALS.get(noun, noun + "s")
 
 
 def describe(colour: int | None, shape: int | None, rng: np.random.Generator) -> Phrase:
-    """One of the ways to say it."""
+    """Name a colour, a shape or both in one of many ways."""
     if shape is None:
         noun = str(rng.choice(ANY))
         if colour is not None and rng.random() < 0.3:
@@ -92,7 +95,7 @@ def _wrap(adjective: str, noun: str, rng: np.random.Generator) -> str:
 
 
 def anything(rng: np.random.Generator) -> Phrase:
-    """A phrase about whatever there may be, or about what there never is."""
+    """Draw a phrase about what a scene may hold or, sometimes, never holds."""
     if rng.random() < 0.15:
         return _unknown(rng)
     colour: int | None = int(rng.integers(len(COLOUR_NAMES)))
@@ -102,7 +105,7 @@ def anything(rng: np.random.Generator) -> Phrase:
 
 
 def absent(objects: np.ndarray, rng: np.random.Generator) -> Phrase:
-    """A phrase that names nothing in the scene: often a near miss."""
+    """Draw a phrase that names nothing in the scene: often a near miss."""
     if rng.random() < 0.25:
         return _unknown(rng)
     present = objects[objects[:, 0] >= 0]
@@ -133,7 +136,7 @@ def _unknown(rng: np.random.Generator) -> Phrase:
 
 
 def present(objects: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> Phrase:
-    """A phrase that names at least one visible object of the scene."""
+    """Draw a phrase that names at least one visible object of the scene."""
     colour, shape = (int(v) for v in objects[rng.choice(np.flatnonzero(visible))])
     kind = rng.random()
     if kind < 0.45:

@@ -1,7 +1,6 @@
-"""What the precision guard asks of the tabletop bundle: things that are there, so masks that mean
-something.
+"""Questions of the precision guard to the tabletop bundle, about objects that are in the image.
 
-    python -m sam3_ros.training.tabletop.recording    # the embedded bundle again
+python -m sam3_ros.training.tabletop.recording    # records the embedded bundle anew
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import ImageTransform
 
-# Of the demo's table at half its size, in px: one of two balls to show, and the red cube to click.
+# In px of the demo's table at half its size: one of two balls, and the red cube.
 BALL = Box(64.0, 144.0, 105.0, 185.0)
 BALLS = ConceptPrompt("ball", exemplars=(BALL,))
 CUBE = InteractivePrompt(points=((130.0, 110.0),))
 
 
 def record_tabletop(bundle: Bundle) -> Bundle:
-    """Let the bundle hold its fp32 answers to what is asked about the demo's table."""
+    """Record the bundle's fp32 answers to questions about the demo's table in it."""
     return record_into(bundle, [table_questions(bundle)])
 
 
 def table_questions(bundle: Bundle) -> QuestionedImage:
-    """The demo's table at half its size, which is all that the model sees, and what is asked."""
+    """Return the demo's table at half its size, which is what the model sees, with questions."""
     manifest = bundle.manifest
     assert manifest.concept is not None
     assert manifest.interactive is not None
     pixels = _halved(read_rgb(TABLE))
     transform = ImageTransform.of(ImageSize(*pixels.shape[:2]), manifest)
     tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
-    words = {"input_ids": tokenizer.encode(BALLS.text), **exemplar_feeds(BALLS, transform)}
+    words = {"input_ids": tokenizer.encode(BALLS.text or ""), **exemplar_feeds(BALLS, transform)}
     click = prompt_feeds(CUBE, transform, manifest.interactive)
     assert manifest.interactive.mask_input is not None
     mask = disc(manifest.interactive.mask_input)

@@ -1,4 +1,4 @@
-"""The evaluation's figures as a page of the docs, between two marks that tools can find."""
+"""Writes the evaluation's figures into a page of the docs, between two marks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 BEGIN, END = "<!-- figures: written by make tabletop -->", "<!-- end of figures -->"
 
-#: What each figure means, and what it should reach (None: no goal was set).
+#: What each figure means, and its goal (None: no goal was set).
 ROWS: dict[str, tuple[str, float | None]] = {
     "text_mean_iou_of_matched": ("text: mean IoU of matched objects", 0.90),
     "text_recall_at_iou_0.5": ("text: recall of instances at IoU 0.5", 0.95),
@@ -21,7 +21,7 @@ ROWS: dict[str, tuple[str, float | None]] = {
 
 
 def write_report(page: Path, figures: Mapping[str, object]) -> None:
-    """Replace what stands between the marks of `page`; without marks, add them at its end."""
+    """Replace the text between the marks of `page`; append both where there are none."""
     text = page.read_text(encoding="utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
     if BEGIN not in text or END not in text:
         text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
@@ -32,7 +32,7 @@ def write_report(page: Path, figures: Mapping[str, object]) -> None:
 
 
 def table(figures: Mapping[str, object]) -> str:
-    """A Markdown table of the figures with their goals."""
+    """Return a Markdown table of the figures with their goals."""
     lines = [
         f"{figures['scenes']} unseen scenes, {figures['size']}, {figures['text_instances']} named "
         f"instances, {figures['absent_phrases']} absent phrases, {figures['objects_clicked']} "

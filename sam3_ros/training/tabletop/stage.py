@@ -28,19 +28,20 @@ MESHES: dict[str, Callable[[], meshes.Mesh]] = {
 
 @dataclass(frozen=True)
 class Slot:
-    """One body that a scene may show: its geom, and how it can rest on the table."""
+    """One body that a scene may show."""
 
+    #: Indices of its mocap body and its geom in the model.
     body: int
     geom: int
     shape: str
+    #: Radius in metres of the circle on the table that contains it, whatever its yaw.
     footprint: float
-    """Radius in metres of the circle on the table that holds it, whatever its yaw."""
+    #: Orientations in which it can rest, with the height of its origin above the table (m).
     rests: tuple[tuple[Rotation, float], ...]
-    """Orientations it can lie in, with the height of its origin above the table (m)."""
 
 
 def compile_stage(rng: np.random.Generator) -> tuple[mujoco.MjModel, list[Slot]]:
-    """A model with SLOTS_PER_SHAPE slots of each shape in random sizes, and clutter."""
+    """Compile a model with SLOTS_PER_SHAPE slots of each shape in random sizes, and clutter."""
     assets = {f"surface{i}.png": random_texture(rng) for i in range(2 * SURFACES)}
     slots: list[Slot] = []
     bodies, mesh_assets = [], []
@@ -103,7 +104,7 @@ _LYING = Rotation.from_euler("x", 90, degrees=True)
 def _object(
     shape: str, index: int, rng: np.random.Generator
 ) -> tuple[str, str, float, tuple[tuple[Rotation, float], ...]]:
-    """MJCF attributes of the geom, its mesh asset, its footprint and its rests."""
+    """Return MJCF attributes of the geom, its mesh asset, its footprint and its rests."""
     size = rng.uniform(0.038, 0.06)
     if shape == "clutter":
         return _clutter(rng)
@@ -126,14 +127,19 @@ def _object(
     turned = (*([_UPRIGHT] * 2), _LYING) if shape in ("ring", "star") else (_UPRIGHT,)
     if shape == "star":  # standing, it rests on two of its points
         turned = (*turned[:2], _LYING * Rotation.from_euler("z", 0, degrees=True))
-    rests = tuple((r, -float(r.apply(mesh.vertices)[:, 2].min()) * size) for r in turned)
-    return f'type="mesh" mesh="m{index}"', asset, footprint, rests
+    heights = (-float(r.apply(mesh.vertices)[:, 2].min()) * size for r in turned)
+    return (
+        f'type="mesh" mesh="m{index}"',
+        asset,
+        footprint,
+        tuple(zip(turned, heights, strict=True)),
+    )
 
 
 def _clutter(
     rng: np.random.Generator,
 ) -> tuple[str, str, float, tuple[tuple[Rotation, float], ...]]:
-    """Pebbles, sticks and sheets: things that no prompt names."""
+    """Return the same for a pebble, stick or sheet: things that no prompt names."""
     kind = rng.choice(["pebble", "stick", "sheet"])
     if kind == "pebble":
         x, y, z = rng.uniform(0.02, 0.05), rng.uniform(0.02, 0.05), rng.uniform(0.01, 0.017)

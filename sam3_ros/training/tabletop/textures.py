@@ -9,9 +9,10 @@ SIDE = 256
 
 
 def random_texture(rng: np.random.Generator) -> bytes:
-    """A PNG (uint8 RGB, SIDE x SIDE) of a random kind, in muted colours."""
+    """Return a PNG (uint8 RGB, SIDE x SIDE) of a random kind, in muted colours."""
     base, other = _muted_colour(rng), _muted_colour(rng)
-    kind = rng.choice([_wood, _cloth, _stone, _checks, _plain])
+    kinds = (_wood, _cloth, _stone, _checks, _plain)
+    kind = kinds[rng.choice(len(kinds))]
     blend = np.clip(kind(rng), 0.0, 1.0)[..., None]
     contrast = rng.uniform(0.2, 1.0)
     picture = base + (other - base) * blend * contrast
@@ -21,7 +22,7 @@ def random_texture(rng: np.random.Generator) -> bytes:
 
 
 def _muted_colour(rng: np.random.Generator) -> np.ndarray:
-    # Low saturation: a table must not pass for one of the named colours over a whole object.
+    # Low saturation: no part of a table as large as an object may have a named colour.
     value, saturation, hue = rng.uniform(0.15, 0.9), rng.uniform(0.0, 0.35), rng.uniform(0, 180)
     hsv = np.array([[[hue, saturation * 255, value * 255]]], np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64) / 255

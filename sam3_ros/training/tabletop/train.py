@@ -24,12 +24,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps with or without prompts; the learning rate falls from `first` to `last` by a cosine.
+    """Steps with or without prompts.
 
     Without prompts only the image stages learn, from the dense losses, three times as fast.
     """
 
     steps: int
+    #: The learning rate falls from `first` to `last` by a cosine.
     first: float
     last: float
     with_prompts: bool = True
@@ -39,8 +40,8 @@ class Phase:
 class Recipe:
     """Everything that training depends on, beside the scenes.
 
-    Masks and clicks are learned early, the eight shapes late: so the image stages get a phase of
-    their own in between.
+    Masks and clicks are learned early, the eight shapes late: the second phase trains the image
+    stages alone.
     """
 
     phases: tuple[Phase, ...] = (
@@ -56,14 +57,14 @@ class Recipe:
     save_every: int = 250
 
     def learning_rate(self, step: int) -> float:
-        """Of step 0, 1, ..."""
+        """Return the rate of step 0, 1, ..."""
         start, phase = self.phase_of(step)
         share = (step - start) / phase.steps
         rate = phase.last + (phase.first - phase.last) * (1 + math.cos(math.pi * share)) / 2
         return rate * min(1.0, (step + 1) / self.warm_up)
 
     def phase_of(self, step: int) -> tuple[int, Phase]:
-        """The phase that a step is in, and the phase's first step."""
+        """Return the first step of the phase that a step is in, and the phase."""
         start = 0
         for phase in self.phases:
             if step < start + phase.steps:
@@ -77,7 +78,7 @@ class Recipe:
 
 
 @dataclass(eq=False)
-class Progress:
+class TrainingProgress:
     """What a checkpoint holds."""
 
     objective: Objective
@@ -93,7 +94,7 @@ class Progress:
         temporary.replace(path)
 
     def load(self, path: Path) -> None:
-        """Raises RuntimeError for a checkpoint of another recipe."""
+        """Load a checkpoint. Raises RuntimeError for one of another recipe."""
         state = torch.load(path, weights_only=True)
         if state["recipe"] != repr(self.recipe):
             raise RuntimeError(
@@ -115,11 +116,11 @@ def train(
     recipe: Recipe,
     checkpoint: Path,
 ) -> TabletopNetwork:
-    """The averaged network. Goes on from `checkpoint` where there is one."""
+    """Train and return the averaged network. Resume from `checkpoint` where there is one."""
     torch.manual_seed(recipe.seed)
     objective = Objective(TabletopNetwork(known_tokens))
     average = copy.deepcopy(objective.network).requires_grad_(False)
-    progress = Progress(objective, average, _optimizer(objective, recipe), recipe)
+    progress = TrainingProgress(objective, average, _optimizer(objective, recipe), recipe)
     if checkpoint.exists():
         progress.load(checkpoint)
     objective.train().to(memory_format=torch.channels_last)
@@ -133,7 +134,7 @@ def train(
     return average.eval()
 
 
-def _run_phase(progress: Progress, batches: Batches, checkpoint: Path) -> None:
+def _run_phase(progress: TrainingProgress, batches: Batches, checkpoint: Path) -> None:
     recipe = progress.recipe
     began, sums = time.monotonic(), dict[str, float]()
     for batch in DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4):
@@ -169,7 +170,7 @@ def _optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 @torch.no_grad()
-def _follow(progress: Progress, keep: float) -> None:
+def _follow(progress: TrainingProgress, keep: float) -> None:
     averages, values = progress.average.state_dict(), progress.objective.network.state_dict()
     for name, mean in averages.items():
         if mean.dtype.is_floating_point:

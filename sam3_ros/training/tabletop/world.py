@@ -1,4 +1,4 @@
-"""Tabletop scenes: what stands where, lit and seen how, rendered with exact instance masks."""
+"""Tabletop scenes: objects, light and camera at random, rendered with exact instance masks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from sam3_ros.training.tabletop.stage import (
 
 MAX_OBJECTS = 12
 FIRST_CLUTTER_ID = 101
+#: Pixels at 640x480 that must be seen of an object for it to be in the scene.
 SMALLEST_VISIBLE = 350
-"""Pixels at 640x480 that must be seen of an object for it to be in the scene."""
 
 #: (hue range, saturation range, value range), hue in turns
 COLOUR_RANGES: dict[str, tuple[tuple[float, float], ...]] = {
@@ -37,24 +37,27 @@ COLOUR_RANGES: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True)
 class SceneObject:
-    """An object of the scene: indices into COLOUR_NAMES and SHAPE_NAMES."""
+    """An object of the scene."""
 
+    #: Index into COLOUR_NAMES.
     colour: int
+    #: Index into SHAPE_NAMES.
     shape: int
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """image uint8 RGB [H,W,3], clean; labels uint8 [480,640]: 0 background, 1..N the objects
-    in order, from FIRST_CLUTTER_ID on clutter."""
+    """A rendered scene."""
 
+    #: uint8 RGB [H,W,3], without camera effects.
     image: np.ndarray
+    #: uint8 [480,640]: 0 background, 1 to N the objects in order, from FIRST_CLUTTER_ID on clutter.
     labels: np.ndarray
     objects: tuple[SceneObject, ...]
 
 
 class World:
-    """Draws scenes. One MuJoCo model serves `scenes_per_stage` of them, then a new one is made.
+    """Draws scenes. One MuJoCo model serves `scenes_per_stage` of them.
 
     The renderer needs MUJOCO_GL=osmesa or egl where there is no display.
     """
@@ -79,7 +82,7 @@ class World:
         self._renderers = []
 
     def draw(self) -> Scene:
-        """A new scene with 2 to MAX_OBJECTS objects, each seen by at least SMALLEST_VISIBLE."""
+        """Draw a scene with 2 to MAX_OBJECTS objects of at least SMALLEST_VISIBLE pixels each."""
         while True:
             self.next_stage()
             self.arrange()
@@ -96,8 +99,7 @@ class World:
         self._place_clutter()
 
     def look(self, keep_all: bool = False) -> Scene:
-        """Render what stands there; objects that are hardly seen are taken away first, unless
-        keep_all."""
+        """Render the scene. Remove objects that are hardly seen first, unless keep_all."""
         width, height = self._size
         while True:
             mujoco.mj_forward(self._model, self._data)
@@ -118,7 +120,7 @@ class World:
     # -- the stage
 
     def next_stage(self) -> None:
-        """Compile a new model where the present one has served its scenes."""
+        """Compile a new model once the present one has served its scenes."""
         if self._drawn % self._scenes_per_stage == 0:
             self.close()
             self._model, self._slots = compile_stage(self._rng)
@@ -193,7 +195,7 @@ class World:
         self._view = (camera.pos.copy(), np.stack([right, up, direction]), fovy)
 
     def _project(self, point: np.ndarray) -> tuple[np.ndarray, float]:
-        """Pixels at 640x480, and pixels per metre there."""
+        """Project to pixels at 640x480; return them with the pixels per metre there."""
         position, axes, fovy = self._view
         x, y, z = axes @ (point - position)
         focal = 240 / np.tan(np.radians(fovy) / 2)

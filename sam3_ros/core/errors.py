@@ -2,16 +2,16 @@
 
 Sam3RosError
 ├── BundleError          damaged, unknown version, points outside its folder, unknown name
-│   └── ChecksumError    a file's bytes are not the ones the manifest promises
+│   └── ChecksumError    a file's bytes are not those that the manifest states
 ├── BackendError         backend or provider not available, session cannot be made
-│   └── PrecisionError   the bundle holds no files of that precision
+│   └── PrecisionError   the bundle has no files of that precision, or the backend cannot compute so
 ├── ProfileError         a machine profile that is damaged, or of another machine or bundle
 ├── InferenceError       a session failed while it ran
 ├── PromptError          a prompt that cannot be answered (also a ValueError)
 ├── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
 └── ExportError          a model cannot be exported as asked
     ├── CheckpointError  a file that is no checkpoint, or whose tensors do not fit the model
-    └── VerificationError  a bundle's answers are not the original model's
+    └── VerificationError  a bundle's answers are not those of the original model
 
 A message says what was expected, what came, and what to do.
 """
@@ -36,7 +36,7 @@ class BackendError(Sam3RosError):
 
 
 class PrecisionError(BackendError):
-    """The bundle has no files of the precision that was asked for."""
+    """The bundle has no files of the precision that was asked for, or no backend computes in it."""
 
 
 class ProfileError(Sam3RosError):
@@ -44,18 +44,16 @@ class ProfileError(Sam3RosError):
 
 
 class InferenceError(Sam3RosError):
-    """A session failed while it ran; the backend's own error is its `__cause__`.
-
-    stage: the one that ran, where it is known.
-    """
+    """A session failed while it ran; the backend's own error is its `__cause__`."""
 
     def __init__(self, message: str, stage: str = "") -> None:
+        """stage: the name of the stage that ran, where it is known."""
         super().__init__(message)
         self.stage = stage
 
 
 class PromptError(Sam3RosError, ValueError):
-    """A prompt that cannot be answered: blank, too long, outside the image, labels that miss."""
+    """A prompt that cannot be answered: blank, too long, outside the image, labels missing."""
 
 
 class ImageError(Sam3RosError, ValueError):
@@ -71,4 +69,4 @@ class CheckpointError(ExportError):
 
 
 class VerificationError(ExportError):
-    """A bundle answers otherwise than the model it was made from, by more than is allowed."""
+    """A bundle's answers differ from its original model's by more than is allowed."""

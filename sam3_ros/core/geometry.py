@@ -15,7 +15,7 @@ from sam3_ros.core.errors import PromptError
 
 
 class Point(NamedTuple):
-    """A place in the image, px. Prompts take any (x, y) pair and keep it as a Point."""
+    """A position in the image, px. Prompts take any (x, y) pair and keep it as a Point."""
 
     x: float
     y: float
@@ -58,7 +58,7 @@ class Box:
         return self.y_max - self.y_min
 
     def clipped_to(self, size: ImageSize) -> Box | None:
-        """The part inside an image of this size, or None when there is none."""
+        """Return the part inside an image of this size, or None if there is none."""
         x_min, x_max = max(self.x_min, 0.0), min(self.x_max, float(size.width))
         y_min, y_max = max(self.y_min, 0.0), min(self.y_max, float(size.height))
         if x_max <= x_min or y_max <= y_min:
@@ -66,10 +66,11 @@ class Box:
         return Box(x_min, y_min, x_max, y_max)
 
     def moved(self, x: float, y: float) -> Box:
-        """Of the same extent, so far to the right and down."""
+        """Return a box of the same size, moved by x to the right and y down, px."""
         return Box(self.x_min + x, self.y_min + y, self.x_max + x, self.y_max + y)
 
     def as_tuple(self) -> tuple[float, float, float, float]:
+        """Return (x_min, y_min, x_max, y_max)."""
         return (self.x_min, self.y_min, self.x_max, self.y_max)
 
 

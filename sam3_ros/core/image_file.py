@@ -1,4 +1,4 @@
-"""Pictures on disk: RGB in, PNG out."""
+"""Image files: any format to RGB, and to PNG."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sam3_ros.core.errors import ImageError
 
 
 def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
-    """The picture as uint8 [H, W, 3] RGB, turned upright as its EXIF orientation says.
+    """Read an image as uint8 [H, W, 3] RGB, turned upright by its EXIF orientation.
 
-    16 bits are scaled, 65535 becoming 255; transparency is ignored. Raises ImageError for a file
-    that is not there, is no picture, is cut short, or has pixels without a known range (32 bits).
+    16 bits are scaled, 65535 to 255; transparency is ignored. Raises ImageError for a file that is
+    missing, no image, cut short, or has pixels without a known range (32 bits).
     """
     try:
         data = path.read_bytes()
@@ -28,27 +28,30 @@ def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def decode_rgb(data: bytes, name: str = "the image") -> npt.NDArray[np.uint8]:
-    """Like read_rgb, of a file's bytes; the name is for the error's text."""
-    # Pillow rather than OpenCV, which fills what a cut JPEG lacks with grey and says nothing.
+    """Decode a file's bytes as read_rgb does; the error's text has the name."""
+    # Pillow rather than OpenCV, which silently fills the missing part of a cut JPEG with grey.
     try:
-        with Image.open(BytesIO(data)) as picture:
-            wide = _has_16_bits(picture)
-            upright = ImageOps.exif_transpose(picture)
+        with Image.open(BytesIO(data)) as image:
+            wide = _has_16_bits(image)
+            upright = ImageOps.exif_transpose(image)
             return _scaled_rgb(upright) if wide else np.array(upright.convert("RGB"), np.uint8)
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{name} is no picture that can be decoded: {len(data)} bytes of no known format"
+            f"{name} is no image that can be decoded: {len(data)} bytes of no known format"
         ) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError and others
-        raise ImageError(f"{name} is no picture that can be decoded: {error}") from error
+        raise ImageError(f"{name} is no image that can be decoded: {error}") from error
 
 
-def _has_16_bits(picture: Image.Image) -> bool:
-    """Raises ValueError for pixels whose range nobody knows, which Pillow would cut at 255."""
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+def _has_16_bits(image: Image.Image) -> bool:
+    """Return whether pixels have 16 bits.
+
+    Raises ValueError for pixels without a known range, which Pillow would cut off at 255.
+    """
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         return True
-    if picture.mode in ("I", "F"):
-        raise ValueError(f"its pixels have 32 bits (mode {picture.mode}): save it with 8 or 16")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels have 32 bits (mode {image.mode}): save it with 8 or 16")
     return False
 
 
@@ -58,14 +61,14 @@ def _scaled_rgb(grey: Image.Image) -> npt.NDArray[np.uint8]:
 
 
 def png_of(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """RGB uint8 [H, W, 3] as a PNG file's bytes: no loss, as small as it gets."""
+    """Return RGB uint8 [H, W, 3] as the bytes of a PNG file, as small as possible."""
     stream = BytesIO()
     Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
 
 
 def write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
-    """Write RGB uint8 [H, W, 3], or grey uint8 or uint16 [H, W], without loss.
+    """Write RGB uint8 [H, W, 3], or grey uint8 or uint16 [H, W], losslessly as PNG.
 
     Raises ImageError where the file cannot be written.
     """

@@ -120,7 +120,7 @@ def test_a_bad_picture_does_not_keep_the_others_from_their_answers(
     assert segment(sam3_bundle_path, *images, "--text", "red", "--out", answers) == 2
     results = json.loads((answers / "segments.json").read_text())["images"]
     assert ["error" in answer for answer in results] == [True, True, False]
-    assert "no picture that can be decoded" in capsys.readouterr().err
+    assert "no image that can be decoded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

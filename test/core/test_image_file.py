@@ -52,7 +52,7 @@ def test_a_jpeg_cut_in_half_is_refused(tmp_path: Path, noise: np.ndarray) -> Non
     data = jpeg(noise)
     path = tmp_path / "cut.jpg"
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(ImageError, match=r"cut\.jpg is no picture that can be decoded"):
+    with pytest.raises(ImageError, match=r"cut\.jpg is no image that can be decoded"):
         read_rgb(path)
 
 
@@ -62,9 +62,9 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="cannot read the image"):
         read_rgb(tmp_path)
     for data in (b"", b"not a picture"):
-        with pytest.raises(ImageError, match="no picture"):
+        with pytest.raises(ImageError, match="no image"):
             decode_rgb(data)
-    with pytest.raises(ImageError, match=r"the image is no picture .*: 0 bytes of no known format"):
+    with pytest.raises(ImageError, match=r"the image is no image .*: 0 bytes of no known format"):
         decode_rgb(b"")
 
 

@@ -1,7 +1,7 @@
-"""The shipped bag through segmentation_node, in RViz.
+"""Plays the shipped bag through segmentation_node and shows it in RViz.
 
-`ros2 launch sam3_ros demo.launch.py --show-args` lists the arguments; those of
-segmentation.launch.py are among them.
+`ros2 launch sam3_ros demo.launch.py --show-args` lists the arguments, which include those of
+segmentation.launch.py.
 """
 
 from pathlib import Path
@@ -32,18 +32,18 @@ ARGUMENTS = [
         "player",
         default_value="",
         choices=["", *PLAYERS],
-        description="What plays the bag; empty is `ros2 bag play` where it is installed.",
+        description="The player of the bag; empty is `ros2 bag play` where it is installed.",
     ),
     DeclareLaunchArgument(
         "rate",
         default_value="1.0",
-        description="2 plays twice as fast.",
+        description="Speed of the bag; 2 plays twice as fast.",
     ),
     DeclareLaunchArgument(
         "loop",
         default_value="true",
         choices=list(BOOLEANS),
-        description="Play again and again; otherwise all ends with the bag.",
+        description="Play again and again; otherwise everything ends with the bag.",
     ),
 ]
 # Arguments of segmentation.launch.py with other defaults or descriptions.
@@ -57,7 +57,7 @@ NODE_ARGUMENTS = [
         "sticky_clicks",
         default_value="true",
         choices=list(BOOLEANS),
-        description="Follow what a click has marked.",
+        description="Follow the object that was clicked on.",
     ),
     DeclareLaunchArgument(
         "namespace",
@@ -73,7 +73,7 @@ NODE_ARGUMENTS = [
         "mask_encoding",
         default_value="mono16",
         choices=["mono8", "mono16"],
-        description="RViz spreads the few values of mono16 over its greys; those of mono8 it shows "
+        description="RViz spreads the few values of mono16 over all greys, and shows those of mono8 "
         "as they are, nearly black.",
     ),
 ]
@@ -81,7 +81,7 @@ BAG = demo_bag()
 
 
 def check(context: LaunchContext) -> list[Node]:
-    """Before anything has started."""
+    """Raise for a wrong argument or a missing package, before anything has started."""
     texts = context.launch_configurations
     player_command(texts, BAG)
     if BOOLEANS[texts["rviz"]]:
@@ -90,13 +90,15 @@ def check(context: LaunchContext) -> list[Node]:
 
 
 def player(context: LaunchContext) -> list[ExecuteProcess]:
+    """Return what plays the bag; the launch ends with it unless it loops."""
     texts = context.launch_configurations
-    ends_all = [] if BOOLEANS[texts["loop"]] else [Shutdown(reason="the bag has been played")]
+    on_exit = [] if BOOLEANS[texts["loop"]] else [Shutdown(reason="the bag has been played")]
     command = player_command(texts, BAG)
-    return [ExecuteProcess(cmd=command, name="player", output="screen", on_exit=ends_all)]
+    return [ExecuteProcess(cmd=command, name="player", output="screen", on_exit=on_exit)]
 
 
 def rviz(context: LaunchContext) -> list[Node]:
+    """Return RViz with our layout, unless it is left out."""
     if not BOOLEANS[context.launch_configurations["rviz"]]:
         return []
     layout = str(shared_file("config/segmentation.rviz"))
@@ -104,6 +106,7 @@ def rviz(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Return the arguments, the check, the node, the player and RViz."""
     segmentation = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).with_name("segmentation.launch.py"))),
         launch_arguments=[("image", IMAGE), ("transport", "compressed")],

@@ -1,11 +1,12 @@
-"""Starts segmentation_node; `ros2 launch sam3_ros segmentation.launch.py --show-args` lists it all.
+"""Starts segmentation_node.
 
-Every parameter of the node is an argument. What is given on the command line wins over params_file,
-that over preset, and that over the defaults in config/segmentation.yaml. A wrong argument ends the
-launch before anything has started.
+`ros2 launch sam3_ros segmentation.launch.py --show-args` lists the arguments; every parameter of
+the node is one. The command line wins over params_file, that over preset, and that over the
+defaults in config/segmentation.yaml. A wrong argument ends the launch before anything has started.
 """
 
 import os
+from typing import Any
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -27,7 +28,6 @@ from sam3_ros.ros.launching.dds import fastdds_profile, profile_in_use, profile_
 from sam3_ros.ros.launching.shared_files import shared_file
 
 LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
-
 
 OTHER_ARGUMENTS = [
     DeclareLaunchArgument(
@@ -73,7 +73,7 @@ OTHER_ARGUMENTS = [
         "log_level",
         default_value="info",
         choices=LOG_LEVELS,
-        description="Least severity of what the node logs.",
+        description="The node logs messages of this severity and above.",
     ),
     DeclareLaunchArgument(
         "respawn",
@@ -84,16 +84,16 @@ OTHER_ARGUMENTS = [
     DeclareLaunchArgument(
         "respawn_delay",
         default_value="2.0",
-        description="Seconds before it is started again.",
+        description="Seconds before the node is started again.",
     ),
     DeclareLaunchArgument(
         "fastdds_profile",
         default_value=profile_in_use(os.environ) or str(fastdds_profile()),
-        description="Fast DDS profile for large images, the environment's or the one in config/; "
-        "empty to name none. The camera driver needs it too.",
+        description="Fast DDS profile for large images, from the environment or config/; empty for "
+        "none. The camera driver needs it too.",
     ),
 ]
-# To launch, an empty list of choices allows nothing, and None everything.
+# For launch, an empty list of choices allows nothing, and None everything.
 PARAMETER_ARGUMENTS = [
     DeclareLaunchArgument(
         argument.name,
@@ -106,19 +106,20 @@ PARAMETER_ARGUMENTS = [
 
 
 def parameter_files(texts: dict[str, str]) -> list[str]:
-    """The later wins."""
+    """Return the files of parameters; a later one wins."""
     preset = texts["preset"]
     shipped = str(shared_file(f"config/presets/{preset}.yaml")) if preset else ""
     return [path for path in (shipped, params_file(texts)) if path]
 
 
-def fail_if_it_failed(event, _context):
-    """The exit code of a build is that of the launch."""
+def fail_if_build_failed(event: Any, _context: LaunchContext) -> None:
+    """Fail the launch, so that its exit code is that of the build."""
     if event.returncode != 0:
         raise RuntimeError(f"the build failed: segmentation_node ended with {event.returncode}")
 
 
 def segmentation_node(context: LaunchContext) -> list[Node]:
+    """Return the node as the arguments describe it; raise for a wrong argument."""
     texts = context.launch_configurations
     given = given_parameters(texts)
     cameras = camera_topics(texts["image"], texts["cameras"])
@@ -138,7 +139,7 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
             additional_env={profile_variable(os.environ): profile} if profile else {},
             respawn=starts_again(texts, given),
             respawn_delay=seconds(texts, "respawn_delay"),
-            on_exit=fail_if_it_failed if given.get("build_only") else None,
+            on_exit=fail_if_build_failed if given.get("build_only") else None,
             output="screen",
             emulate_tty=True,
         )
@@ -146,6 +147,7 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and the node."""
     return LaunchDescription(
         [*PARAMETER_ARGUMENTS, *OTHER_ARGUMENTS, OpaqueFunction(function=segmentation_node)]
     )

@@ -197,7 +197,8 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0, 1_000_000),
     ),
     ParameterSpec(
-        "latency_warn_ms", 0.0, "p95 latency, camera to mask, above which /diagnostics warns; 0 never does.",
+        "latency_warn_ms", 0.0,
+        "p95 latency, camera to mask, above which /diagnostics warns; 0 never does.",
         Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(

@@ -8,9 +8,15 @@ import pytest
 from lock_order import LockWatch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def lock_watch() -> Iterator[LockWatch]:
-    """What watches the locks that are made in the test."""
+    """What watches the locks that the tests make, those of a whole module too."""
     with LockWatch().installed() as watch:
         yield watch
-    assert watch.violations == []
+
+
+@pytest.fixture(autouse=True)
+def locks_in_order(lock_watch: LockWatch) -> Iterator[None]:
+    before = len(lock_watch.violations)
+    yield
+    assert lock_watch.violations[before:] == []

@@ -31,7 +31,7 @@ class LockWatch:
     def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
         """report: called with each violation."""
         self.violations: list[str] = []
-        #: How often each pair, outer and inner, was taken in order.
+        #: Outer and inner of those that were taken in order.
         self.nested: set[tuple[NodeLock, NodeLock]] = set()
         self._report = report
         self._of_thread = threading.local()
@@ -39,11 +39,12 @@ class LockWatch:
     @contextmanager
     def installed(self) -> Iterator[LockWatch]:
         """Let the node's locks be made here inside the block."""
+        before = NodeLock.make
         NodeLock.make = lambda name: _WatchedLock(name, self)
         try:
             yield self
         finally:
-            NodeLock.make = _PLAIN
+            NodeLock.make = before
 
     @property
     def held(self) -> list[_WatchedLock]:

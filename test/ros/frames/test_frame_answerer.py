@@ -1,309 +1,253 @@
-"""What is asked of a frame, and what is computed for it, with a real model and real topics."""
+"""What frames and clicks are answered with, and what is computed for it, in a whole pipeline."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
-import rclpy
-from rclpy.context import Context
-from rclpy.node import Node
-from recording_sessions import Change, Recorder
+from recording_sessions import Change, Outputs
 from ros_domains import own_domain
-from sam3_ros.msg import SegmentScores
-from scenes import colour_scene
-from std_msgs.msg import Header
+from small_pipeline import SCENE, SmallPipeline, click, concept
 
-from sam3_ros.core.errors import ImageError, InferenceError, PromptError
-from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
-from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.ros.answers.outputs import Outputs
-from sam3_ros.ros.cameras import Camera
-from sam3_ros.ros.frames.activity import Activity
-from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
-from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
-from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
-from sam3_ros.ros.frames.work import Clicks, Frame
-from sam3_ros.ros.images.conversion import choose_converter
+from sam3_ros.core.errors import InferenceError
+from sam3_ros.ros.frames.ledger import DropReason
+from sam3_ros.ros.frames.queue import CLICKS_IN_A_ROW
 from sam3_ros.ros.images.messages import image_message
-from sam3_ros.ros.parameters.configuration import configuration
-from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
-from sam3_ros.ros.prompts.requests import PromptRequest, Source
 
-SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
-SECOND = 1_000_000_000
-ON_RED, ELSEWHERE = ((20.0, 20.0),), ((500.0, 20.0),)
+ELSEWHERE = (500.0, 20.0)
+INACTIVE = "no longer followed: the node was inactive in between: click again"
+JUMPED_BACK = "no longer followed: the clock jumped back in between: click again"
 
 
-def frame(stamp: int) -> Frame:
-    header = Header(frame_id="camera")
-    header.stamp.sec = stamp
-    return Frame(image_message(SCENE, "rgb8", header))
-
-
-def wait_for(done) -> None:
-    end = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-class Bench:
-    """An answerer that is told by hand what to do."""
-
-    def __init__(self, node: Node, recorder: Recorder, segmenter: Segmenter) -> None:
-        self.recorder = recorder
-        self.prompts, self.activity = ActivePrompts(), Activity()
-        self.activity.switch(True)
-        self.memory = FrameMemory(lambda: MemoryLimits(3, 10**9))
-        self.refused: list[tuple[Header, str, str]] = []
-        settings = configuration({})
-        self.outputs = Outputs(node, Camera(), lambda: settings, self.prompts.all, 0.5)
-        self.answerer = FrameAnswerer(
-            FrameTools(
-                segmenter=segmenter,
-                converter=choose_converter().converter,
-                prompts=self.prompts,
-                memory=self.memory,
-                outputs={"": self.outputs},
-                activity=self.activity,
-                configuration=lambda: settings,
-                refuse=self.refuse,
-                logger=node.get_logger(),
-            )
-        )
-
-    def refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
-        assert camera == ""
-        self.refused.append((header, active.prompt.id, reason))
-
-    def pinned(self, stamp: int, points=ON_RED, frames: int = 1, prompt_id: str = "point"):
-        prompt = InteractivePrompt(points=points, id=prompt_id)
-        request = PromptRequest(prompt, frames=frames, pins={"": stamp * SECOND})
-        (active,), _ = self.prompts.replace(Source.POINT, None, [request])
-        return Clicks("", stamp * SECOND, (active,), time.monotonic())
-
-    def told(self, stamp: int) -> list[str]:
-        """Ids of what the frame was asked."""
-        return [active.prompt.id for active in self.memory.find("", stamp * SECOND).answers]
-
-    def stages(self) -> list[str]:
-        """Those that ran since this was called last."""
-        ran = self.recorder.stages
-        self.recorder.runs.clear()
-        return ran
+@pytest.fixture(scope="module")
+def made(sam3_bundle_path) -> Iterator[SmallPipeline]:
+    with own_domain() as domain:
+        pipeline = SmallPipeline(domain, sam3_bundle_path)
+        yield pipeline
+        pipeline.close()
 
 
 @pytest.fixture
-def bench(sam3_bundle_path) -> Iterator[Bench]:
-    recorder, context = Recorder(), Context()
-    with (
-        own_domain() as domain,
-        Segmenter.load(sam3_bundle_path, open_session=recorder) as segmenter,
-    ):
-        rclpy.init(context=context, domain_id=domain)
-        node = Node("bench", context=context)
-        node.create_subscription(SegmentScores, "~/scores", lambda _: None, 1)
-        bench = Bench(node, recorder, segmenter)
-        wait_for(bench.outputs.listened_to)
-        yield bench
-        node.destroy_node()
-        context.try_shutdown()
+def pipeline(made: SmallPipeline) -> SmallPipeline:
+    made.begin_anew()
+    return made
 
 
-def test_a_click_is_not_asked_of_another_frame_than_the_one_it_was_placed_on(bench):
-    bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
-    bench.answerer.answer(frame(1))
-    clicks = bench.pinned(1)
-    bench.answerer.answer(frame(2))
-    assert bench.told(2) == ["red"]
-    assert bench.answerer.answer_clicks(clicks) == 1
-    assert bench.told(1) == ["red", "point"]
-    bench.answerer.answer(frame(3))
-    assert bench.told(3) == ["red"]
-
-
-def test_a_click_is_not_told_beside_what_its_frame_was_asked_by_another_label(bench):
-    bench.prompts.put([PromptRequest(ConceptPrompt("red", id="target"))])
-    bench.answerer.answer(frame(1))
-    bench.prompts.put([PromptRequest(ConceptPrompt("red", id="target"))])
-    bench.answerer.answer_clicks(bench.pinned(1))
-    assert bench.told(1) == ["target", "point"]
-    bench.prompts.put([PromptRequest(ConceptPrompt("blue", id="target"))])
-    bench.answerer.answer_clicks(bench.pinned(1))
-    assert bench.told(1) == ["point"]
-
-
-def test_an_image_is_encoded_once(bench):
-    bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
-    bench.answerer.answer(frame(1))
-    assert {"image_trunk", "detector_neck"} <= set(bench.stages())
-    decoded = ["prompt_encoder", "mask_decoder"]
-    for expected in (["tracker_neck", *decoded], decoded):
-        assert bench.answerer.answer_clicks(bench.pinned(1)) == 1
-        assert sorted(bench.stages()) == sorted(expected)
-
-
-def test_a_click_that_its_frame_has_answered_by_itself_is_done(bench):
-    clicks = bench.pinned(1, frames=2)
-    bench.answerer.answer(frame(1))
-    assert bench.told(1) == ["point"]
-    bench.stages()
-    assert bench.answerer.answer_clicks(clicks) == 0
-    assert bench.stages() == []
-    assert not bench.refused
-
-
-def test_a_click_that_cannot_be_answered_falls_alone(bench):
-    bench.answerer.answer(frame(1))
-    bad = bench.pinned(1, ELSEWHERE, prompt_id="bad")
-    request = PromptRequest(InteractivePrompt(points=ON_RED, id="good"), pins={"": SECOND})
-    good, _ = bench.prompts.put([request])
-    clicks = Clicks("", SECOND, (*bad.prompts, *good), time.monotonic())
-    assert bench.answerer.answer_clicks(clicks) == 1
-    ((header, prompt_id, reason),) = bench.refused
-    assert (header.stamp.sec, header.frame_id, prompt_id) == (1, "camera", "bad")
-    assert "outside the image" in reason
-    assert bench.told(1) == ["good"]
-    assert bench.prompts.all() == good
-
-
-def fails_from(run: int) -> Change:
+def fails_from(run: int, error: Exception) -> Change:
     """A stage that raises in that run, from 0, and all later ones."""
     runs = count()
 
-    def change(outputs: dict) -> dict:
+    def change(outputs: Outputs) -> Outputs:
         if next(runs) >= run:
-            raise InferenceError("out of order")
+            raise error
         return outputs
 
     return change
 
 
-def test_a_click_on_a_frame_that_then_fails_is_still_waited_for(bench):
-    clicks = bench.pinned(1)
-    bench.prompts.put([PromptRequest(ConceptPrompt("red"))])
-    bench.recorder.opened["text"].change = fails_from(0)
-    with pytest.raises(InferenceError):
-        bench.answerer.answer(frame(1))
-    assert "mask_decoder" in bench.stages()
-    assert bench.answerer.answer_clicks(clicks) == 1
-    assert bench.told(1) == ["point"]
+def test_a_click_is_not_asked_of_another_frame_than_the_one_it_was_placed_on(pipeline):
+    pipeline.ask(concept("red"))
+    clicks = CLICKS_IN_A_ROW + 1
+    stamps = range(1, clicks + 1)
+    for stamp in stamps:
+        pipeline.show(stamp)
+    with pipeline.held(20):
+        pipeline.send(21)
+        for stamp in stamps:
+            pipeline.ask(click(f"click {stamp}", frames=1), stamp=stamp)
+        pipeline.wait_for(lambda: pipeline.report().clicks_waiting == clicks, "the clicks")
+    for stamp in stamps:
+        assert pipeline.answer(stamp, 2) == [f"click {stamp}", "red"]
+    # It had its turn after some of the clicks, and before the last of them.
+    assert pipeline.answers()[-2:] == [21, stamps[-1]]
+    assert pipeline.answer(20) == pipeline.answer(21) == pipeline.show(22) == ["red"]
 
 
-def test_clicks_whose_answer_fails_are_all_given_up(bench):
-    bench.answerer.answer(frame(1))
-    one = bench.pinned(1, prompt_id="one")
-    request = PromptRequest(InteractivePrompt(points=ON_RED, id="two"), pins={"": SECOND})
-    two, _ = bench.prompts.put([request])
-    clicks = Clicks("", SECOND, (*one.prompts, *two), time.monotonic())
-    bench.recorder.opened["mask_decoder"].change = fails_from(1)
-    with pytest.raises(InferenceError):
-        bench.answerer.answer_clicks(clicks)
-    bench.answerer.give_up(clicks, "it could not be answered")
-    assert [prompt_id for _, prompt_id, _ in bench.refused] == ["one", "two"]
-    assert bench.prompts.all() == ()
+def test_a_click_is_not_published_beside_what_its_frame_was_asked_by_another_label(pipeline):
+    pipeline.ask(concept("red", "target"))
+    pipeline.show(1)
+    pipeline.ask(concept("red", "target"))
+    pipeline.ask(click("click", frames=1), stamp=1)
+    assert pipeline.answer(1, 2) == ["click", "target"]
+    pipeline.ask(concept("blue", "target"))
+    pipeline.ask(click("click", frames=1), stamp=1)
+    assert pipeline.answer(1, 3) == ["click"]
 
 
-def test_clicks_on_one_frame_do_not_pile_up(bench):
+def test_an_image_is_encoded_once(pipeline):
+    pipeline.ask(concept("red"))
+    pipeline.show(1)
+    assert {"image_trunk", "detector_neck"} <= set(pipeline.stages())
+    decoded = ["prompt_encoder", "mask_decoder"]
+    for number, expected in enumerate((["tracker_neck", *decoded], decoded), start=2):
+        pipeline.ask(click("click", frames=1), stamp=1)
+        pipeline.answer(1, number)
+        assert sorted(pipeline.stages()) == sorted(expected)
+
+
+def test_a_click_that_its_frame_has_answered_by_itself_is_done(pipeline):
+    pipeline.ask(concept("red"))
+    with pipeline.held(1):
+        pipeline.send(2)
+        pipeline.ask(click("click", frames=2), stamp=2)
+    assert pipeline.answer(2) == ["click", "red"]
+    pipeline.settled()
+    assert pipeline.show(3) == ["click", "red"]
+    assert pipeline.show(4) == ["red"]
+    assert pipeline.answers() == [1, 2, 3, 4]
+    assert pipeline.stages().count("mask_decoder") == 2
+    assert not pipeline.refused
+
+
+def test_a_click_that_cannot_be_answered_falls_alone(pipeline):
+    """The size of the image is not known yet: nobody listened, so it was not decoded."""
+    pipeline.set(outputs=("overlay",))
+    before = pipeline.dropped().get(DropReason.NOBODY_LISTENS, 0)
+    pipeline.camera.send(1, SCENE)
+    pipeline.wait_for(
+        lambda: pipeline.dropped().get(DropReason.NOBODY_LISTENS, 0) > before, "the drop"
+    )
+    pipeline.set(outputs=("mask", "scores", "debug/timing"))
+    pipeline.ask(click("bad", ELSEWHERE), click("good"), stamp=1)
+    assert pipeline.answer(1) == ["good"]
+    ((header, prompt_id, reason),) = pipeline.wait_for(lambda: pipeline.refused, "a refusal")
+    assert (header.stamp.sec, header.frame_id) == (1, pipeline.camera.frame_id)
+    assert prompt_id == "bad"
+    assert "outside the image" in reason
+    assert pipeline.report().prompts == ("good",)
+
+
+def test_a_click_on_a_frame_that_then_fails_is_still_waited_for(pipeline):
+    pipeline.ask(concept("red"))
+    failed = pipeline.dropped().get(DropReason.INFERENCE_FAILED, 0)
+    with pipeline.held(1):
+        pipeline.send(2)
+        pipeline.ask(click("click"), stamp=2)
+        pipeline.ask(concept("blue"))
+        pipeline.change("decoder", fails_from(2, InferenceError("out of order")))
+        pipeline.stages()
+    assert pipeline.answer(2) == ["click"]
+    assert pipeline.stages().count("mask_decoder") == 2
+    assert pipeline.dropped()[DropReason.INFERENCE_FAILED] == failed + 1
+    assert not pipeline.refused
+
+
+def test_clicks_whose_answer_fails_are_all_given_up(pipeline):
+    pipeline.ask(concept("red"))
+    pipeline.show(1)
+    pipeline.change("mask_decoder", fails_from(1, InferenceError("out of order")))
+    pipeline.ask(click("one"), click("two"), stamp=1)
+    refused = pipeline.wait_for(lambda: len(pipeline.refused) == 2 and pipeline.refused, "both")
+    assert [prompt_id for _, prompt_id, _ in refused] == ["one", "two"]
+    assert all("it could not be answered: " in reason for _, _, reason in refused)
+    assert pipeline.report().prompts == ("red",)
+
+
+def test_clicks_on_one_frame_do_not_pile_up(pipeline):
     """As on the last image of a camera that stands still: each answer has a mask of its own."""
-    bench.prompts.put([PromptRequest(ConceptPrompt("red"))])
-    bench.answerer.answer(frame(1))
+    pipeline.ask(concept("red"))
+    pipeline.show(1)
     for number in range(4):
-        assert bench.answerer.answer_clicks(bench.pinned(1, frames=number % 2)) == 1
-        assert bench.told(1) == ["red", "point"]
+        pipeline.set(click_frames=1 + number % 2)
+        assert pipeline.camera.click(20.0, 20.0, 1).accepted
+        assert pipeline.answer(1, 2 + number) == ["point", "red"]
+    pipeline.clear()
+    pipeline.ask(concept("red"))
     for number in range(4):
-        assert bench.answerer.answer_clicks(bench.pinned(1, prompt_id=f"click {number}")) == 1
-        assert bench.told(1) == ["red", f"click {number}"]
+        pipeline.ask(click(f"click {number}", frames=1), stamp=1)
+        assert pipeline.answer(1, 6 + number) == [f"click {number}", "red"]
 
 
-def test_a_click_whose_frame_is_gone_is_given_up_with_its_stamp(bench):
-    clicks = bench.pinned(7)
-    with pytest.raises(PromptError, match=r"7.000000000 s is no longer kept"):
-        bench.answerer.answer_clicks(clicks)
-    bench.answerer.give_up(clicks, "no longer kept")
-    assert [(h.stamp.sec, prompt_id) for h, prompt_id, _ in bench.refused] == [(7, "point")]
-    assert bench.prompts.all() == ()
-    bench.answerer.give_up(clicks, "again")  # it is asked no longer
-    assert len(bench.refused) == 1
+def test_a_click_whose_frame_is_gone_is_given_up_with_its_stamp(pipeline):
+    pipeline.ask(concept("red"))
+    pipeline.show(1)
+    with pipeline.held(2):
+        pipeline.ask(click("click"), stamp=1)
+        pipeline.wait_for(lambda: pipeline.report().clicks_waiting, "the click")
+        pipeline.set(frame_memory=1)
+    ((header, prompt_id, reason),) = pipeline.wait_for(lambda: pipeline.refused, "a refusal")
+    assert (header.stamp.sec, prompt_id) == (1, "click")
+    assert "1.000000000 s is no longer kept" in reason
+    assert pipeline.report().prompts == ("red",)
 
 
-def sticky(bench: Bench, prompt_id: str = "it") -> ActivePrompt:
-    request = PromptRequest(InteractivePrompt(points=ON_RED, id=prompt_id), sticky=True)
-    (active,), _ = bench.prompts.put([request])
-    return active
+def test_a_click_that_was_cleared_while_it_waited_is_not_refused(pipeline):
+    pipeline.ask(concept("red"))
+    pipeline.show(1)
+    with pipeline.held(2):
+        pipeline.ask(click("click"), stamp=1)
+        pipeline.wait_for(lambda: pipeline.report().clicks_waiting, "the click")
+        pipeline.clear()
+        pipeline.set(frame_memory=1)
+    pipeline.settled()
+    assert pipeline.show(3) == []
+    assert not pipeline.refused
 
 
-def test_nothing_is_followed_to_where_the_clock_jumped_back(bench):
-    it = sticky(bench)
-    bench.answerer.answer(frame(8))
-    bench.answerer.answer(frame(9))
-    assert bench.told(9) == ["it"]
-    waiting = sticky(bench, "waiting")
-    bench.answerer.answer(frame(2))
-    ((header, prompt_id, reason),) = bench.refused
-    assert (header.stamp.sec, prompt_id) == (2, "it")
-    assert reason == "no longer followed: the clock jumped back in between: click again"
-    assert it not in bench.prompts.all()
-    assert bench.told(2) == [waiting.prompt.id]  # it had not been found before
+def test_nothing_is_followed_to_where_the_clock_jumped_back(pipeline):
+    pipeline.ask(click("it", sticky=True))
+    assert pipeline.show(8) == ["it"]
+    with pipeline.held(9):
+        pipeline.send(2)
+        pipeline.ask(click("waiting", sticky=True), stamp=2)
+    assert pipeline.answer(9) == ["it"]
+    assert pipeline.answer(2) == ["waiting"]  # it had not been found before
+    ((header, prompt_id, reason),) = pipeline.wait_for(lambda: pipeline.refused, "a refusal")
+    assert (header.stamp.sec, prompt_id, reason) == (2, "it", JUMPED_BACK)
+    assert pipeline.report().prompts == ("waiting",)
 
 
-def test_nothing_is_followed_from_before_the_node_was_inactive(bench):
-    sticky(bench)
-    bench.answerer.answer(frame(1))
-    bench.activity.switch(False)
-    bench.memory.clear()
-    bench.activity.switch(True)
-    bench.answerer.answer(frame(2))
-    ((header, prompt_id, reason),) = bench.refused
-    assert (header.stamp.sec, prompt_id) == (2, "it")
-    assert reason == "no longer followed: the node was inactive in between: click again"
-    assert bench.prompts.all() == ()
-    sticky(bench)
-    for stamp in (3, 4):
-        bench.answerer.answer(frame(stamp))
-        assert bench.told(stamp) == ["it"]
+def test_nothing_is_followed_from_before_the_node_was_inactive(pipeline):
+    pipeline.ask(click("it", sticky=True))
+    assert pipeline.show(1) == ["it"]
+    pipeline.deactivate()
+    pipeline.activate()
+    assert pipeline.show(2) == []
+    ((header, prompt_id, reason),) = pipeline.wait_for(lambda: pipeline.refused, "a refusal")
+    assert (header.stamp.sec, prompt_id, reason) == (2, "it", INACTIVE)
+    assert pipeline.report().prompts == ()
+    pipeline.ask(click("it", sticky=True))
+    assert pipeline.show(3) == pipeline.show(4) == ["it"]
 
 
-def test_a_frame_of_before_the_node_was_inactive_is_not_followed_on(bench):
-    late = frame(1)
-    bench.activity.switch(False)
-    sticky(bench)
-    bench.activity.switch(True)
-    with pytest.raises(FrameDroppedError):
-        bench.answerer.answer(late)
-    bench.answerer.answer(frame(2))
-    assert [reason for _, _, reason in bench.refused] == [
-        "no longer followed: the node was inactive in between: click again"
-    ]
+def test_a_frame_of_before_the_node_was_inactive_is_not_followed_on(pipeline):
+    before = pipeline.dropped().get(DropReason.NOT_ACTIVE, 0)
+    pipeline.ask(click("it", sticky=True))
+    with pipeline.held(1, "mask_decoder"):
+        pipeline.deactivate()
+        pipeline.activate()
+    pipeline.settled()
+    assert pipeline.dropped()[DropReason.NOT_ACTIVE] == before + 1
+    assert pipeline.report().kept_frames == 0
+    assert pipeline.show(2) == []
+    assert [reason for _, _, reason in pipeline.refused] == [INACTIVE]
 
 
-def test_what_was_cleared_before_the_gap_is_not_told(bench):
-    sticky(bench)
-    bench.answerer.answer(frame(5))
-    bench.prompts.replace_all([])
-    bench.answerer.answer(frame(1))
-    assert bench.refused == []
+def test_what_was_cleared_before_the_gap_is_not_refused(pipeline):
+    pipeline.ask(click("it", sticky=True))
+    pipeline.show(5)
+    pipeline.clear()
+    assert pipeline.show(1) == []
+    assert not pipeline.refused
 
 
-def test_what_became_of_a_frame_decides_what_is_kept_of_it(bench):
-    broken = image_message(SCENE, "rgb8", frame(1).header)
+def test_what_became_of_a_frame_decides_what_is_kept_of_it(pipeline):
+    pipeline.ask(concept("red"))
+    broken = image_message(SCENE, "rgb8", pipeline.camera.header(1))
     broken.encoding = "32FC1"
-    with pytest.raises(ImageError):
-        bench.answerer.answer(Frame(broken))
-    assert bench.memory.size() == (0, 0)
+    before = pipeline.dropped().get(DropReason.UNDECODABLE, 0)
+    pipeline.client.publish("/image", broken)
+    pipeline.wait_for(
+        lambda: pipeline.dropped().get(DropReason.UNDECODABLE, 0) > before, "the broken image"
+    )
+    pipeline.settled()
+    assert pipeline.report().kept_frames == 0
 
-    late = frame(2)
-    bench.activity.switch(False)
-    bench.activity.switch(True)
-    with pytest.raises(FrameDroppedError, match=DropReason.NOT_ACTIVE.value):
-        bench.answerer.answer(late)
-    assert bench.memory.size() == (0, 0)
-
-    bench.prompts.replace(Source.TEXT, None, [PromptRequest(ConceptPrompt("red"))])
-    bench.answerer.answer(frame(3))
-    assert bench.memory.size()[0] == 1
-    bench.answerer.make_room()
-    assert bench.memory.size() == (0, 0)
+    pipeline.show(3)
+    assert pipeline.report().kept_frames == 1
+    pipeline.change("decoder", fails_from(0, MemoryError()))
+    pipeline.send(4)
+    pipeline.settled()
+    assert DropReason.OUT_OF_MEMORY in pipeline.dropped()
+    assert pipeline.report().kept_frames == 0

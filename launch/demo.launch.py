@@ -73,8 +73,8 @@ NODE_ARGUMENTS = [
         "mask_encoding",
         default_value="mono16",
         choices=["mono8", "mono16"],
-        description="RViz spreads the few values of mono16 over all greys, and shows those of mono8 "
-        "as they are, nearly black.",
+        description="RViz spreads the few values of mono16 over all greys; it shows those of "
+        "mono8 as they are, nearly black.",
     ),
 ]
 BAG = demo_bag()

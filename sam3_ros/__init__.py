@@ -14,7 +14,7 @@ from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
-# The generated messages live in a second folder of the same package name; the two merge here.
+# The generated messages are in a second folder with the same package name; this merges the two.
 __path__ = extend_path(__path__, __name__)
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ __all__ = [
     "Segmenter",
 ]
 
-# Importing a message module must not load OpenCV and ONNX Runtime, so names resolve on first use.
+# Importing a message module must not load OpenCV and ONNX Runtime, so names are resolved when they
+# are first used.
 _HOME = {
     "Box": "sam3_ros.core.geometry",
     "Bundle": "sam3_ros.core.bundle.bundle",

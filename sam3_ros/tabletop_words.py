@@ -1,7 +1,6 @@
-"""The words of the tabletop world: canonical name -> the other words that mean it.
+"""The words of the tabletop world and what a phrase made of them means.
 
-The trainer makes its phrases from these tables, and the demo judges answers by them, so both
-speak of the same things.
+The trainer makes its phrases from these tables, and demo and replay judge answers by them.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: Canonical colour -> other words for it.
 COLOURS: dict[str, tuple[str, ...]] = {
     "red": (),
     "orange": (),
@@ -20,6 +20,7 @@ COLOURS: dict[str, tuple[str, ...]] = {
     "black": (),
 }
 
+#: Canonical shape -> other words for it.
 SHAPES: dict[str, tuple[str, ...]] = {
     "cube": ("block", "box"),
     "ball": ("sphere", "orb"),
@@ -46,20 +47,23 @@ ARTICLES: tuple[str, ...] = ("a", "an", "the", "all", "any", "every", "some")
 
 @dataclass(frozen=True)
 class TabletopPhrase:
-    """colour, shape: canonical names, None for any."""
+    """The objects that a phrase means: of a colour, of a shape, both, or any."""
 
+    #: Canonical name, None for any.
     colour: str | None
+    #: Canonical name, None for any.
     shape: str | None
 
     def names(self, colour: str, shape: str) -> bool:
-        """Whether an object of this colour and shape is meant."""
+        """Return whether an object of this colour and shape is meant."""
         return self.colour in (None, colour) and self.shape in (None, shape)
 
 
 def read_phrase(text: str) -> TabletopPhrase | None:
-    """The meaning of "the red blocks", "balls", "blue object"; None with a word outside of it.
+    """Return the meaning of "the red blocks", "balls", "blue object".
 
-    None says that nothing can be told, not that nothing is named.
+    None for a phrase with a word that is not in the tables: then its meaning is unknown, which is
+    not to say that it names nothing.
     """
     colours: set[str] = set()
     shapes: set[str | None] = set()

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, ImageSize, box_of_corners
-from sam3_ros.core.segmenter.masks import inmost_point, mask_bounds
 
 
 @pytest.mark.parametrize(
@@ -30,21 +28,6 @@ def test_a_box_is_clipped_to_the_image() -> None:
     assert Box(1, 2, 3, 4).clipped_to(size) == Box(1, 2, 3, 4)
     assert Box(64, 0, 80, 10).clipped_to(size) is None
     assert Box(-9, -9, -1, -1).clipped_to(size) is None
-
-
-def test_the_bounds_of_a_mask_are_its_pixels_outer_edges() -> None:
-    mask = np.zeros((48, 64), np.bool_)
-    assert mask_bounds(mask) is None
-    mask[10, 20] = True
-    assert mask_bounds(mask) == Box(20, 10, 21, 11)
-    mask[30, 5:8] = True
-    assert mask_bounds(mask) == Box(5, 10, 21, 31)
-
-
-def test_the_bounds_of_a_mask_that_is_a_part_of_another_array() -> None:
-    canvas = np.zeros((60, 80), np.bool_)
-    canvas[12, 14] = True
-    assert mask_bounds(canvas[10:40, 10:50]) == Box(4, 2, 5, 3)
 
 
 @pytest.mark.parametrize("corner", ["a", None, (1, 2)])
@@ -76,12 +59,3 @@ def test_what_has_no_width_or_height_either_gets_no_such_advice(values: tuple[fl
 def test_a_box_of_three_numbers_is_refused() -> None:
     with pytest.raises(PromptError, match=r"as two corners \[x0, y0, x1, y1\], got \[1, 2, 3\]"):
         box_of_corners([1, 2, 3])
-
-
-def test_the_inmost_point_is_inside_and_away_from_the_edge_of_the_image() -> None:
-    ring = np.zeros((40, 40), bool)
-    ring[5:35, 5:35] = True
-    ring[12:28, 12:28] = False
-    point = inmost_point(ring)
-    assert ring[int(point.y), int(point.x)]
-    assert inmost_point(np.ones((11, 21), bool)).y == 5.5

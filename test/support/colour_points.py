@@ -6,6 +6,8 @@ import numpy as np
 from colour_stages import BOOL, DEPTH, F32, I64, NEGATIVE_RADIUS, OFF, SURE, Frame, clipped, sample
 from onnx_graph import OnnxGraph
 
+# A mask of logits within 4, as models are trained to take them, does not outweigh the image.
+HINT_WEIGHT = 0.4
 POSITIVE, NEGATIVE, FIRST_CORNER, SECOND_CORNER = range(4)  # flag channels of a sparse token
 
 
@@ -46,7 +48,7 @@ def mask_decoder(fine: Frame, coarse: Frame) -> OnnxGraph:
     logits, found = answer(g, maps, sparse, fine)
     scales = g.constant([1.0, 1.0, fine.rows / coarse.rows, fine.columns / coarse.columns])
     hint = g.op("Resize", g.channels(dense, 0, 1, 1), "", scales, mode="nearest")
-    declare_masks(g, g.op("Add", logits, hint), found, fine)
+    declare_masks(g, g.op("Add", logits, g.scaled(hint, HINT_WEIGHT)), found, fine)
     g.output(g.scaled(found, 12.0, -6.0), "object_score", F32, (1, 1))
     return g
 

@@ -1,4 +1,4 @@
-"""Segments as one picture of numbers."""
+"""Segments as label image, instance image and confidence image."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ class PaintedSegments:
     """Which segment shows at each pixel: painted once, and read as several pictures.
 
     Where segments overlap, the one with the highest score shows, and of equal ones the earlier.
-    Raises ValueError for a mask of another size, and for more than 65,535 segments.
     """
 
     def __init__(self, segments: Sequence[Segment], size: ImageSize | tuple[int, int]) -> None:
+        """Paint the segments of an image of this size.
+
+        Raises ValueError for a mask of another size, and for more than 65,535 segments.
+        """
         highest = np.iinfo(np.uint16).max
         if len(segments) > highest:
             raise ValueError(f"expected at most {highest} segments, got {len(segments)}")
         self._segments = segments
         self._window = _around(segments)
-        # 8 bits wherever they do: they are painted and looked up faster.
+        # 8 bits where they are enough: painting and looking up are faster.
         self._numbers = np.zeros(size, np.uint8 if len(segments) < 256 else np.uint16)
         numbered = sorted(enumerate(segments, start=1), key=lambda pair: -pair[1].score)
         for number, segment in reversed(numbered):  # the best is painted last
@@ -43,7 +46,7 @@ class PaintedSegments:
                 cv2.copyTo(np.full_like(part, number), segment.mask[window].view(np.uint8), part)
 
     def labels(self, values: Mapping[str, int], dtype: npt.DTypeLike = np.uint8) -> Labels:
-        """One value per prompt, [H, W] of an unsigned dtype; 0 = nothing.
+        """Return one value per prompt, [H, W] of an unsigned dtype; 0 = nothing.
 
         values: prompt id to value. Raises ValueError for a prompt without a value, and for a value
         that is 0 or does not fit the dtype.
@@ -59,23 +62,23 @@ class PaintedSegments:
         return self._read([values[segment.prompt_id] for segment in self._segments], dtype)
 
     def instances(self) -> Labels:
-        """One value per segment, uint16 [H, W]: its place in the list, from 1; 0 = nothing."""
+        """Return each segment's place in the list, from 1; uint16 [H, W], 0 = nothing."""
         return self._numbers.astype(np.uint16)
 
     def confidences(self) -> Labels:
-        """255 x the score of the segment that shows, cut to 0..1; uint8 [H, W], 0 = nothing."""
+        """Return 255 x the score of the segment that shows, clipped to 0..1; uint8 [H, W]."""
         scores = np.clip([segment.score for segment in self._segments], 0, 1)
         return self._read(np.rint(scores * 255).tolist(), np.uint8)
 
     def _read(self, values: Sequence[float], dtype: npt.DTypeLike) -> Labels:
         picture: Labels = np.zeros(self._numbers.shape, dtype)
-        # To look up is dear beside all else, and outside of the window there is nothing.
+        # The lookup dominates; do it only inside the window, outside of which there is nothing.
         picture[self._window] = _looked_up(self._numbers[self._window], values, picture.dtype)
         return picture
 
 
 def _looked_up(numbers: Labels, values: Sequence[float], dtype: np.dtype[Any]) -> Labels:
-    """values by number, from 1; 0 where the number is 0."""
+    """Return the value of each number, counted from 1; 0 where the number is 0."""
     if numbers.dtype == np.uint16 or numbers.size == 0:
         return np.array([0, *values], dtype)[numbers]
     table = np.zeros(256, dtype)
@@ -87,7 +90,7 @@ def _looked_up(numbers: Labels, values: Sequence[float], dtype: np.dtype[Any]) -
 
 
 def _around(segments: Sequence[Segment]) -> tuple[slice, slice]:
-    """Rows and columns outside of which no mask is True."""
+    """Return rows and columns outside of which no mask is True."""
     bounds = [segment.bounds for segment in segments if segment.bounds is not None]
     if not bounds:
         return slice(0, 0), slice(0, 0)
@@ -108,5 +111,5 @@ def label_image(
     size: ImageSize | tuple[int, int],
     dtype: npt.DTypeLike = np.uint8,
 ) -> Labels:
-    """The labels of PaintedSegments, with its errors."""
+    """Return PaintedSegments.labels. Raises ValueError as PaintedSegments and labels do."""
     return PaintedSegments(segments, size).labels(values, dtype)

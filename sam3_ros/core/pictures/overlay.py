@@ -23,10 +23,10 @@ LONGEST_CAPTION = 40
 
 
 def draw_overlay(image_rgb: Pixels, segments: Sequence[Segment], opacity: float = 0.45) -> Pixels:
-    """A copy of the image, uint8 [H, W, 3] RGB, with masks tinted and outlined, boxes, captions.
+    """Return a copy of the image with masks tinted and outlined, boxes and captions.
 
-    A label has the same colour in every picture. Raises ImageError, and ValueError for an opacity
-    outside 0..1.
+    Both are uint8 [H, W, 3] in RGB. A label has the same colour in every picture. Raises ImageError
+    for another kind of image, and ValueError for an opacity outside 0..1.
     """
     canvas: Pixels = require_rgb(image_rgb).copy()
     _draw(canvas, segments, opacity, label_colour)
@@ -36,9 +36,9 @@ def draw_overlay(image_rgb: Pixels, segments: Sequence[Segment], opacity: float 
 def draw_overlay_bgr(
     image_rgb: Pixels, segments: Sequence[Segment], opacity: float = 0.45
 ) -> Pixels:
-    """The picture of draw_overlay in BGR order, without a second pass over its pixels."""
+    """Return the picture of draw_overlay in BGR order, without a second pass over its pixels."""
     canvas = np.asarray(cv2.cvtColor(require_rgb(image_rgb), cv2.COLOR_RGB2BGR), np.uint8)
-    _draw(canvas, segments, opacity, lambda label: _turned(label_colour(label)))
+    _draw(canvas, segments, opacity, lambda label: _reversed(label_colour(label)))
     return canvas
 
 
@@ -60,7 +60,7 @@ def _draw(
 
 
 def label_colour(label: str) -> Colour:
-    """A vivid RGB colour that depends on nothing but the label."""
+    """Return a vivid RGB colour that depends on nothing but the label."""
     spread = zlib.crc32(label.encode()) / 2**32
     bright = 0.8 + 0.2 * (zlib.crc32(label[::-1].encode()) % 2)
     red, green, blue = colorsys.hsv_to_rgb(spread, 0.85, bright)
@@ -84,7 +84,7 @@ def _draw_mask(canvas: Pixels, segment: Segment, colour: Colour, opacity: float)
 
 def _draw_box(canvas: Pixels, box: Box, colour: Colour) -> None:
     height, width = canvas.shape[:2]
-    # OpenCV's corners are pixels, ours are edges between them; far-off ones overflow its integers.
+    # OpenCV's corners are pixels, ours are edges between them; distant ones overflow its integers.
     x_min, y_min = max(round(box.x_min), -2), max(round(box.y_min), -2)
     x_max, y_max = min(round(box.x_max) - 1, width + 1), min(round(box.y_max) - 1, height + 1)
     cv2.rectangle(canvas, (x_min, y_min), (x_max, y_max), colour, 1)
@@ -105,7 +105,7 @@ def _caption(segment: Segment) -> str:
     label = segment.label
     if len(label) > LONGEST_CAPTION:
         label = label[: LONGEST_CAPTION - 3] + "..."
-    # OpenCV's font knows ASCII only.
+    # OpenCV's font has ASCII only.
     return f"{label.encode('ascii', 'replace').decode()} {segment.score:.2f}"
 
 
@@ -114,6 +114,6 @@ def _darker(colour: Colour) -> Colour:
     return red, green, blue
 
 
-def _turned(colour: Colour) -> Colour:
+def _reversed(colour: Colour) -> Colour:
     first, second, third = colour
     return third, second, first

@@ -1,7 +1,7 @@
 """What may be asked of an image: every instance of a concept, or one object pointed at.
 
-Both kinds validate themselves when made (PromptError); whether their points lie inside the
-image is checked by Segmenter.ask, which alone knows its size. Coordinates: see geometry.
+Both kinds check themselves when they are made (PromptError). Whether their points lie inside the
+image is checked by Segmenter.ask, which knows the image's size. Coordinates: see geometry.
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from dataclasses import dataclass
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
 
-# Of a text, an id and a label.
+#: Of a text, an id and a label.
 MAX_TEXT_CHARACTERS = 1000
+#: The id of a concept prompt without text.
 VISUAL = "visual"
 
 
 @dataclass(frozen=True)
 class ConceptPrompt:
-    """Find all instances of a concept, named by text, shown by exemplar boxes, or both.
+    """A request for all instances of a concept, named by text, shown by exemplar boxes, or both."""
 
-    Without text the exemplars alone name it, and at least one must be positive. Labels are
-    1 (positive) or 0 (negative) and default to all positive. Points select among what was
-    found: an instance stays when its mask holds any positive point (if there are any) and
-    no negative one. `id` defaults to the text or "visual", `label` to the text or the id.
-    """
-
+    #: Without a text the exemplars alone show the concept; at least one must be positive then.
     text: str | None = None
     exemplars: tuple[Box, ...] = ()
+    #: 1 (positive) or 0 (negative) for each exemplar; all positive by default.
     exemplar_labels: tuple[int, ...] = ()
+    #: Select among what was found: an instance stays if its mask holds any positive point (where
+    #: there are any) and no negative one.
     points: tuple[tuple[float, float], ...] = ()
+    #: 1 (positive) or 0 (negative) for each point; all positive by default.
     point_labels: tuple[int, ...] = ()
+    #: Names the answers; by default the text or "visual".
     id: str = ""
+    #: What people read beside a segment; by default the text or the id.
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -55,16 +57,18 @@ class ConceptPrompt:
 
 @dataclass(frozen=True)
 class InteractivePrompt:
-    """Segment one object, shown by positive (1) and negative (0) points, a box, or both.
+    """A request for one object, shown by points, a box, or both.
 
-    Labels default to all positive. Needs a box or at least one positive point. `id` defaults
-    to "point", "box" or "point+box", `label` to the id.
+    It needs a box or at least one positive point.
     """
 
     points: tuple[tuple[float, float], ...] = ()
+    #: 1 (positive) or 0 (negative) for each point; all positive by default.
     point_labels: tuple[int, ...] = ()
     box: Box | None = None
+    #: Names the answers; by default "point", "box" or "point+box".
     id: str = ""
+    #: What people read beside a segment; by default the id.
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -87,7 +91,7 @@ Prompt = ConceptPrompt | InteractivePrompt
 
 
 def _set(prompt: Prompt, field: str, value: object) -> None:
-    object.__setattr__(prompt, field, value)  # the one way to normalise a frozen dataclass
+    object.__setattr__(prompt, field, value)  # the only way to set a field of a frozen dataclass
 
 
 def _check_names(prompt: Prompt) -> None:

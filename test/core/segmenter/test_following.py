@@ -8,163 +8,176 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recording_sessions import Change, Outputs, Recorder
-from scenes import colour_scene, iou, patch_mask
+from scenes import Corners, colour_scene, iou, patch_mask
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.segmenter.concept import exemplar_feeds
-from sam3_ros.core.segmenter.following import LARGEST_LOGIT, Followed
+from sam3_ros.core.segmenter.following import LARGEST_LOGIT, Followed, LastSeen
+from sam3_ros.core.segmenter.masks import mask_bounds
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.segmenter.segments import Segment
 
 HEIGHT, WIDTH = 192, 256
 CLICK = InteractivePrompt(points=((40, 60),), id="it", label="the patch")
 LEAST = 0.5
+PLACE = (24, 40, 64, 88)
+EMPTY = colour_scene(HEIGHT, WIDTH, {})
 
 
-def place(number: int) -> tuple[int, int, int, int]:
-    """Where the patch is in that image: 8 px to the right each time."""
-    return 24 + 8 * number, 40, 64 + 8 * number, 88
+def place(x: int) -> Corners:
+    """Where the patch is when it has moved to the right by x px."""
+    left, top, right, bottom = PLACE
+    return left + x, top, right + x, bottom
 
 
-def scene(number: int) -> np.ndarray:
-    return colour_scene(HEIGHT, WIDTH, {"red": place(number)})
+def scene(*patches: Corners) -> np.ndarray:
+    return colour_scene(HEIGHT, WIDTH, {"red": list(patches)})
+
+
+FIRST = scene(PLACE)
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def segmenter(sam3_bundle_path: Path, recorder: Recorder) -> Iterator[Segmenter]:
-    with Segmenter.load(sam3_bundle_path, threads=1, open_session=recorder) as loaded:
+def segmenter(sam3_bundle_path: Path) -> Iterator[Segmenter]:
+    with Segmenter.load(sam3_bundle_path, threads=1) as loaded:
         yield loaded
+
+
+@pytest.fixture
+def without_mask(mobile_sam_bundle_path: Path) -> Iterator[Segmenter]:
+    """Of a model that takes no mask prompt."""
+    with Segmenter.load(mobile_sam_bundle_path, threads=1) as loaded:
+        yield loaded
+
+
+@pytest.fixture(params=["segmenter", "without_mask"])
+def either(request: pytest.FixtureRequest) -> Segmenter:
+    """Of a model that takes a mask prompt, and of one that takes none."""
+    segmenter: Segmenter = request.getfixturevalue(request.param)
+    return segmenter
+
+
+def start(segmenter: Segmenter, image: np.ndarray = FIRST) -> Followed:
+    return segmenter.start_following(segmenter.encode_image(image), CLICK)
 
 
 def follow(segmenter: Segmenter, image: np.ndarray, last: Followed) -> Followed:
     return segmenter.follow(segmenter.encode_image(image), CLICK, last, LEAST)
 
 
-def start(segmenter: Segmenter, image: np.ndarray) -> Followed:
-    return segmenter.start_following(segmenter.encode_image(image), CLICK)
+def followed_through(segmenter: Segmenter, *images: np.ndarray) -> Followed:
+    """The answer in the last of these images, after the first one."""
+    last = start(segmenter)
+    for image in images:
+        last = follow(segmenter, image, last)
+    return last
 
 
-def outline(followed: Followed) -> np.ndarray:
-    assert followed.segment is not None, followed.lost
-    return followed.segment.mask
+def overlap(found: Followed, corners: Corners) -> float:
+    assert found.segment is not None, found.lost
+    return iou(found.segment.mask, patch_mask(HEIGHT, WIDTH, corners))
 
 
-def changed(bundle: Path, change: Change) -> Segmenter:
+def with_decoder(bundle: Path, change: Change) -> Segmenter:
+    """With other outputs of the mask decoder."""
     return Segmenter.load(bundle, threads=1, open_session=Recorder({"mask_decoder": change}))
 
 
 def test_the_first_answer_is_that_of_asking(segmenter: Segmenter) -> None:
-    (asked,) = segmenter.segment(scene(0), CLICK)
-    first = start(segmenter, scene(0)).segment
+    (asked,) = segmenter.segment(FIRST, CLICK)
+    first = start(segmenter).segment
     assert first is not None
     np.testing.assert_array_equal(first.mask, asked.mask)
     assert (first.prompt_id, first.label, first.score) == ("it", "the patch", asked.score)
 
 
-@pytest.mark.parametrize("kind", ["sam3", "mobile_sam"])
-def test_an_object_that_moves_is_followed_far_from_the_click(
-    kind: str, request: pytest.FixtureRequest
+def test_an_object_that_moves_is_followed_far_from_the_click(either: Segmenter) -> None:
+    last = start(either)
+    for number in range(1, 8):  # soon the object has left the point that was clicked
+        last = follow(either, scene(place(8 * number)), last)
+        assert overlap(last, place(8 * number)) > 0.8, number
+    assert last.segment is not None
+    assert (last.segment.prompt_id, last.segment.label) == ("it", "the patch")
+
+
+def test_an_object_is_looked_for_where_its_pace_takes_it(segmenter: Segmenter) -> None:
+    """At the last step the middle of the old place holds nothing any more."""
+    last = followed_through(segmenter, scene(place(15)), scene(place(44)))
+    assert overlap(last, place(44)) > 0.8
+
+
+def test_an_object_that_was_boxed_is_followed_too(segmenter: Segmenter) -> None:
+    asked = InteractivePrompt(box=Box(20, 36, 70, 92))
+    first = segmenter.start_following(segmenter.encode_image(FIRST), asked)
+    image = segmenter.encode_image(scene(place(8)))
+    assert overlap(segmenter.follow(image, asked, first, LEAST), place(8)) > 0.8
+
+
+def test_a_model_without_mask_prompt_does_not_take_in_an_object_alike(
+    without_mask: Segmenter,
 ) -> None:
-    bundle = request.getfixturevalue(f"{kind}_bundle_path")
-    with Segmenter.load(bundle, threads=1) as segmenter:
-        last = start(segmenter, scene(0))
-        for number in range(1, 8):  # the object has left the point that was clicked
-            last = follow(segmenter, scene(number), last)
-            assert iou(outline(last), patch_mask(HEIGHT, WIDTH, place(number))) > 0.8, number
-        assert last.segment is not None
-        assert (last.segment.prompt_id, last.segment.label) == ("it", "the patch")
+    """A click alone means both patches to this model."""
+    both = scene(place(8), (24, 120, 64, 168))
+    (clicked,) = without_mask.segment(both, CLICK)
+    assert iou(clicked.mask, patch_mask(HEIGHT, WIDTH, place(8))) < 0.6
+    assert overlap(followed_through(without_mask, both), place(8)) > 0.8
 
 
-def test_a_model_that_takes_a_mask_is_given_the_last_one_at_its_own_size(
-    segmenter: Segmenter, recorder: Recorder
-) -> None:
-    last = start(segmenter, scene(0))
-    assert recorder.fed("prompt_encoder")["has_mask"].tolist() == [0]
-    follow(segmenter, scene(0), last)
-    fed = recorder.fed("prompt_encoder")
-    assert fed["has_mask"].tolist() == [1]
-    assert fed["mask_input"].shape == (1, 1, 24, 32)
-    there = patch_mask(HEIGHT, WIDTH, place(0))[4::8, 4::8]
-    assert iou(fed["mask_input"][0, 0] > 0, there) > 0.9
-    assert fed["point_labels"].tolist() == [[1]]
-    (x, y) = fed["point_coords"][0, 0]
-    assert (x, y) == pytest.approx((22, 32), abs=4)  # inmost of the patch, in prompt space
-
-
-def test_the_mask_prompt_keeps_within_what_models_are_trained_to_take(
-    sam3_bundle_path: Path,
-) -> None:
+def test_large_logits_do_not_hold_the_answer_to_the_old_outline(sam3_bundle_path: Path) -> None:
     def loud(outputs: Outputs) -> Outputs:
         return {**outputs, "masks": outputs["masks"] * 20}
 
-    recorder = Recorder({"mask_decoder": loud})
-    with Segmenter.load(sam3_bundle_path, threads=1, open_session=recorder) as segmenter:
-        follow(segmenter, scene(0), start(segmenter, scene(0)))
-    mask = recorder.fed("prompt_encoder")["mask_input"]
-    assert (mask.min(), mask.max()) == (-LARGEST_LOGIT, LARGEST_LOGIT)
+    with with_decoder(sam3_bundle_path, loud) as segmenter:
+        last = followed_through(segmenter, *(scene(place(12 * n)) for n in range(1, 5)))
+    assert overlap(last, place(48)) > 0.8
 
 
-def test_the_next_prompt_is_where_the_object_should_be_by_then(
-    segmenter: Segmenter, recorder: Recorder
+def test_a_model_that_takes_a_mask_is_given_the_last_one_at_its_own_size(
+    sam3_bundle_path: Path,
 ) -> None:
-    first = start(segmenter, scene(0))
-    then = follow(segmenter, scene(1), first)
-    assert first.segment is not None
-    assert then.segment is not None
-    step = (then.segment.box.x_min + then.segment.box.x_max) / 2
-    step -= (first.segment.box.x_min + first.segment.box.x_max) / 2
-    assert step > 2
-    follow(segmenter, scene(2), then)
+    recorder = Recorder()
+    with Segmenter.load(sam3_bundle_path, threads=1, open_session=recorder) as segmenter:
+        followed_through(segmenter, FIRST)
     fed = recorder.fed("prompt_encoder")
-    moved = np.roll(then.segment.mask, round(step), axis=1)
-    assert iou(fed["mask_input"][0, 0] > 0, moved[4::8, 4::8]) > 0.8
-    assert moved[int(fed["point_coords"][0, 0, 1] * 2), int(fed["point_coords"][0, 0, 0] * 2)]
+    assert fed["has_mask"].tolist() == [1]
+    assert fed["mask_input"].shape == (1, 1, 24, 32)
+    assert np.abs(fed["mask_input"]).max() <= LARGEST_LOGIT
+    assert iou(fed["mask_input"][0, 0] > 0, patch_mask(HEIGHT, WIDTH, PLACE)[4::8, 4::8]) > 0.9
 
 
-def test_a_model_that_takes_no_mask_is_given_a_box_with_a_margin(
+def test_a_model_without_mask_prompt_is_given_a_box_with_a_margin(
     mobile_sam_bundle_path: Path,
 ) -> None:
     recorder = Recorder()
     with Segmenter.load(mobile_sam_bundle_path, threads=1, open_session=recorder) as segmenter:
-        last = start(segmenter, scene(0))
-        follow(segmenter, scene(0), last)
+        followed_through(segmenter, FIRST)
     fed = [feeds for _, feeds in recorder.runs if "coords" in feeds][-1]
     assert fed["labels"].tolist() == [[2, 3, 1]]
-    first, second, inside = fed["coords"][0]  # 256 px for 256: prompt space is source px
+    first, second, inside = fed["coords"][0]  # prompt space is source px: both 256 wide
     assert first == pytest.approx((22, 37.6), abs=2)
     assert second == pytest.approx((66, 90.4), abs=2)
     assert inside == pytest.approx((44, 64), abs=8)
 
 
-def test_an_image_is_encoded_once_however_it_is_asked(
-    segmenter: Segmenter, recorder: Recorder
-) -> None:
-    last = start(segmenter, scene(0))
-    embedding = segmenter.encode_image(scene(1))
-    for _ in range(2):
-        segmenter.follow(embedding, CLICK, last, LEAST)
-    segmenter.ask(embedding, [CLICK])
-    assert recorder.stages.count("image_trunk") == 2
-    assert recorder.stages.count("tracker_neck") == 2
-    assert recorder.stages.count("prompt_encoder") == 4
+def test_following_runs_no_image_stage_again(segmenter: Segmenter) -> None:
+    last = start(segmenter)
+    embedding = segmenter.encode_image(scene(place(8)))
+    first, again = (segmenter.follow(embedding, CLICK, last, LEAST) for _ in range(2))
+    assert first.timings.keys() - again.timings.keys() == {"image_trunk", "tracker_neck"}
+    assert again.timings.keys() == {"prompt_encoder", "mask_decoder", "postprocess"}
 
 
 def test_nothing_under_the_click_is_nothing_to_follow(segmenter: Segmenter) -> None:
-    nothing = start(segmenter, colour_scene(HEIGHT, WIDTH, {}))
+    nothing = start(segmenter, EMPTY)
     assert nothing.segment is None
     assert nothing.lost == "the model sees no object there"
     with pytest.raises(ValueError, match="nothing to follow: the model sees no object"):
-        follow(segmenter, scene(0), nothing)
+        follow(segmenter, FIRST, nothing)
 
 
 def test_an_object_that_is_gone_is_lost(segmenter: Segmenter) -> None:
-    gone = follow(segmenter, colour_scene(HEIGHT, WIDTH, {}), start(segmenter, scene(0)))
+    gone = followed_through(segmenter, EMPTY)
     assert (gone.segment, gone.lost) == (None, "the model sees no object there")
 
 
@@ -175,8 +188,8 @@ def test_an_empty_mask_is_lost(sam3_bundle_path: Path) -> None:
         full = next(answers)
         return {**outputs, "masks": outputs["masks"] * full - 9 * (1 - full)}
 
-    with changed(sam3_bundle_path, empty_later) as segmenter:
-        lost = follow(segmenter, scene(0), start(segmenter, scene(0)))
+    with with_decoder(sam3_bundle_path, empty_later) as segmenter:
+        lost = followed_through(segmenter, FIRST)
     assert (lost.segment, lost.lost) == (None, "the model's mask is empty")
 
 
@@ -186,13 +199,13 @@ def test_a_score_that_falls_is_a_loss_with_its_numbers(sam3_bundle_path: Path) -
     def paler(outputs: Outputs) -> Outputs:
         return {**outputs, "iou": outputs["iou"] * next(scores)}
 
-    with changed(sam3_bundle_path, paler) as segmenter:
-        lost = follow(segmenter, scene(0), start(segmenter, scene(0)))
+    with with_decoder(sam3_bundle_path, paler) as segmenter:
+        lost = followed_through(segmenter, FIRST)
     assert lost.segment is None
     assert lost.lost == "its score fell to 0.39 (least 0.50)"
 
 
-def test_an_answer_that_cannot_be_the_object_is_a_loss(sam3_bundle_path: Path) -> None:
+def test_an_answer_elsewhere_is_a_loss(sam3_bundle_path: Path) -> None:
     later = iter([False, True])
 
     def elsewhere(outputs: Outputs) -> Outputs:
@@ -201,18 +214,35 @@ def test_an_answer_that_cannot_be_the_object_is_a_loss(sam3_bundle_path: Path) -
             outputs["masks"][..., 30:40, 40:60] = 9
         return outputs
 
-    with changed(sam3_bundle_path, elsewhere) as segmenter:
-        lost = follow(segmenter, scene(0), start(segmenter, scene(0)))
-    assert (lost.segment, lost.lost[:26]) == (None, "it jumped: overlap 0.00 wi")
+    with with_decoder(sam3_bundle_path, elsewhere) as segmenter:
+        lost = followed_through(segmenter, FIRST)
+    assert lost.segment is None
+    assert lost.lost.startswith("it jumped: overlap 0.00 with where it was or should be")
 
 
-def test_another_image_size_is_another_stream(segmenter: Segmenter) -> None:
-    lost = follow(segmenter, scene(0)[:96], start(segmenter, scene(0)))
+def test_an_object_of_another_size_is_a_loss(segmenter: Segmenter) -> None:
+    lost = followed_through(segmenter, scene((4, 20, 108, 120)))
+    assert lost.segment is None
+    assert lost.lost.startswith("its size jumped from ")
+
+
+def test_an_object_that_leaves_the_view_is_lost_at_the_edge(segmenter: Segmenter) -> None:
+    last, x = start(segmenter), 0
+    while last.segment is not None:
+        x -= 4
+        left, top, right, bottom = place(x)
+        last = follow(segmenter, scene((max(left, 0), top, right, bottom)), last)
+    assert last.lost.startswith("it is leaving the view: ")
+    assert 0 < place(x)[2] < 12
+
+
+def test_another_image_size_is_a_loss(segmenter: Segmenter) -> None:
+    lost = followed_through(segmenter, FIRST[:96])
     assert lost.lost == "the image's size changed from 256x192 to 256x96"
 
 
 def test_what_cannot_be_followed_is_refused(segmenter: Segmenter, sam3_bundle_path: Path) -> None:
-    embedding = segmenter.encode_image(scene(0))
+    embedding = segmenter.encode_image(FIRST)
     with pytest.raises(PromptError, match="outside the image"):
         segmenter.start_following(embedding, InteractivePrompt(points=((999, 9),)))
     with pytest.raises(ValueError, match="needs points or a box"):
@@ -229,46 +259,89 @@ def test_followed_has_a_segment_or_a_reason() -> None:
         Followed(None)
 
 
-def test_an_embedding_says_what_it_holds(segmenter: Segmenter) -> None:
-    embedding = segmenter.encode_image(scene(0))
-    pixels = 3 * 96 * 128 * 4
-    assert embedding.nbytes == pixels
-    segmenter.ask(embedding, [CLICK])
-    clicked = embedding.nbytes
-    assert clicked > pixels
-    segmenter.follow(embedding, CLICK, start(segmenter, scene(0)), LEAST)
-    assert embedding.nbytes == clicked  # a prompt adds nothing that stays
-    segmenter.ask(embedding, [ConceptPrompt("red")])
-    # Both necks have run: pixel values and the trunk's features are of no more use.
-    lasting = embedding.compute(
-        ["fpn0", "fpn1", "fpn2", "sam_s0", "sam_s1", "sam_embed"], {}
-    ).values()
-    words = embedding.geometry(exemplar_feeds(ConceptPrompt("red"), embedding.transform)).values()
-    assert embedding.nbytes == sum(value.nbytes for value in (*lasting, *words))
+# Where an object is expected, and what is too far from it: exact, without a model.
+
+ROWS, COLUMNS = 96, 128
 
 
-def test_memory_that_two_features_share_counts_once(segmenter: Segmenter) -> None:
-    embedding = segmenter.encode_image(scene(0))
-    before, shared = embedding.nbytes, np.zeros((2, 100), np.float32)
-    embedding._values |= {"fpn0": shared[:1], "fpn1": shared[1:, ::2]}
-    assert embedding.nbytes == before + shared.nbytes
+def segment(corners: Corners) -> Segment:
+    mask = patch_mask(ROWS, COLUMNS, corners)
+    box = mask_bounds(mask)
+    assert box is not None
+    return Segment("it", "it", 0.9, box, mask)
 
 
-def test_kept_texts_are_counted_with_their_bytes(
-    segmenter: Segmenter, mobile_sam_bundle_path: Path
-) -> None:
-    assert segmenter.kept_texts == (0, 0)
-    one = segmenter.encode_text("red")
-    segmenter.encode_text("green")
-    segmenter.encode_text("red")
-    assert segmenter.kept_texts == (2, 2 * (one.features.nbytes + one.mask.nbytes))
-    with Segmenter.load(mobile_sam_bundle_path, threads=1) as clicks_only:
-        assert clicks_only.kept_texts == (0, 0)
+def logits(corners: Corners) -> np.ndarray:
+    """At a quarter of the size."""
+    small = patch_mask(ROWS, COLUMNS, corners)[2::4, 2::4]
+    return np.where(small, 5, -5).astype(np.float32)
 
 
-def test_a_box_far_from_the_edges_may_be_followed_too(segmenter: Segmenter) -> None:
-    asked = InteractivePrompt(box=Box(20, 36, 70, 92))
-    embedding = segmenter.encode_image(scene(0))
-    first = segmenter.start_following(embedding, asked)
-    then = segmenter.follow(segmenter.encode_image(scene(1)), asked, first, LEAST)
-    assert iou(outline(then), patch_mask(HEIGHT, WIDTH, place(1))) > 0.8
+def seen(*places: Corners) -> LastSeen:
+    """In one image after the other."""
+    last = LastSeen.first(segment(places[0]), logits(places[0]))
+    for corners in places[1:]:
+        last = last.then(segment(corners), logits(corners))
+    return last
+
+
+def objection(found: Corners, *places: Corners) -> str:
+    last = seen(*places)
+    return last.objection(last.expected()[0], segment(found))
+
+
+def test_after_one_image_it_is_expected_where_it_is() -> None:
+    mask, its_logits = seen((20, 20, 40, 40)).expected()
+    np.testing.assert_array_equal(mask, patch_mask(ROWS, COLUMNS, (20, 20, 40, 40)))
+    np.testing.assert_array_equal(its_logits, logits((20, 20, 40, 40)))
+
+
+def test_it_is_expected_to_keep_its_pace() -> None:
+    mask, its_logits = seen((20, 20, 40, 40), (32, 16, 52, 36)).expected()
+    there = (44, 12, 64, 32)
+    assert iou(mask, patch_mask(ROWS, COLUMNS, there)) == 1
+    assert iou(its_logits > 0, logits(there) > 0) == 1
+    assert its_logits[:, :3].max() < -5  # what comes in from outside is surely not the object
+
+
+def test_it_is_not_expected_outside_of_the_view() -> None:
+    mask, its_logits = seen((60, 20, 80, 40), (108, 20, 128, 40)).expected()
+    np.testing.assert_array_equal(mask, patch_mask(ROWS, COLUMNS, (108, 20, 128, 40)))
+    np.testing.assert_array_equal(its_logits, logits((108, 20, 128, 40)))
+
+
+def test_what_moved_and_grew_a_little_is_the_object() -> None:
+    assert objection((24, 22, 46, 44), (20, 20, 40, 40)) == ""
+
+
+def test_either_the_last_place_or_the_expected_one_will_do() -> None:
+    """What moved may go on, or stop."""
+    moved = (20, 20, 40, 40), (60, 20, 80, 40)
+    assert objection((100, 20, 120, 40), *moved) == ""
+    assert objection((60, 20, 80, 40), *moved) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ((60, 60, 80, 80), "it jumped: overlap 0.00 with where it was or should be (least 0.1)"),
+        ((37, 20, 57, 40), "it jumped: overlap 0.08 with where it was or should be (least 0.1)"),
+        ((10, 10, 50, 50), "its size jumped from 400 to 1600 px (at most 3 times)"),
+        ((25, 25, 35, 35), "its size jumped from 400 to 100 px (at most 3 times)"),
+    ],
+)
+def test_an_objection_has_its_numbers(found: Corners, why: str) -> None:
+    assert objection(found, (20, 20, 40, 40)) == why
+
+
+@pytest.mark.parametrize("edge", [(0, 20, 9, 40), (0, 20, 9, 36)])
+def test_what_is_cut_by_the_edge_is_leaving_once_little_is_left(edge: Corners) -> None:
+    before = (0, 20, 40, 40), (0, 20, 25, 40), (0, 20, 15, 40)
+    share = 20 * 9 / 800 if edge[3] == 40 else 16 * 9 / 800
+    expected = f"it is leaving the view: {share:.0%} of its largest mask is left at the edge"
+    assert objection(edge, *before) == expected
+
+
+def test_what_is_small_within_the_view_is_only_far_away() -> None:
+    before = (40, 20, 80, 40), (44, 22, 69, 40), (45, 24, 60, 40)
+    assert objection((46, 26, 57, 40), *before) == ""

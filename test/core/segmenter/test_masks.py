@@ -8,7 +8,7 @@ import pytest
 
 from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
-from sam3_ros.core.segmenter.masks import Patch, mask_bounds, patch_of
+from sam3_ros.core.segmenter.masks import Patch, inmost_point, iou, mask_bounds, patch_of
 from sam3_ros.core.segmenter.transform import ImageTransform
 
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -102,3 +102,34 @@ def test_what_padding_cuts_off_leaves_an_empty_mask() -> None:
 def test_a_patch_lies_in_its_grid(top: int, left: int) -> None:
     with pytest.raises(ValueError, match="inside its grid"):
         Patch(np.zeros((2, 2), np.float32), top, left, ImageSize(8, 8), -1.0)
+
+
+def test_the_bounds_of_a_mask_are_its_pixels_outer_edges() -> None:
+    mask = np.zeros((48, 64), np.bool_)
+    assert mask_bounds(mask) is None
+    mask[10, 20] = True
+    assert mask_bounds(mask) == Box(20, 10, 21, 11)
+    mask[30, 5:8] = True
+    assert mask_bounds(mask) == Box(5, 10, 21, 31)
+
+
+def test_the_bounds_of_a_mask_that_is_a_part_of_another_array() -> None:
+    canvas = np.zeros((60, 80), np.bool_)
+    canvas[12, 14] = True
+    assert mask_bounds(canvas[10:40, 10:50]) == Box(4, 2, 5, 3)
+
+
+def test_the_inmost_point_is_inside_and_away_from_the_edge_of_the_image() -> None:
+    ring = np.zeros((40, 40), bool)
+    ring[5:35, 5:35] = True
+    ring[12:28, 12:28] = False
+    point = inmost_point(ring)
+    assert ring[int(point.y), int(point.x)]
+    assert inmost_point(np.ones((11, 21), bool)).y == 5.5
+
+
+def test_the_overlap_of_masks_is_their_iou() -> None:
+    one, other = np.zeros((4, 6), np.bool_), np.zeros((4, 6), np.bool_)
+    assert iou(one, other) == 0
+    one[:, :4], other[:, 2:] = True, True
+    assert iou(one, other) == pytest.approx(2 / 6)

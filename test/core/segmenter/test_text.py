@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from sam3_ros.core.bundle.manifest import FileRef, TokenizerSettings
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
 
 START, END, PAD = 20, 21, 0
@@ -31,7 +32,7 @@ def settings(length: int) -> TokenizerSettings:
     return TokenizerSettings(FileRef("tokenizer.json", "0" * 64, 1), length, START, END, PAD)
 
 
-def test_words_stand_between_start_and_end_and_padding_follows(file: Path) -> None:
+def test_words_lie_between_start_and_end_and_padding_follows(file: Path) -> None:
     ids = ClipTokenizer(file, settings(6)).encode("red cube")
     assert ids.dtype == "int64"
     assert ids.tolist() == [[START, VOCABULARY["red</w>"], VOCABULARY["cube</w>"], END, PAD, PAD]]
@@ -73,3 +74,16 @@ def test_padding_and_cutting_of_the_files_own_are_off(file: Path) -> None:
     tokenizer.save(str(file))
     ids = ClipTokenizer(file, settings(6)).encode("red cube")
     assert ids.tolist() == [[START, VOCABULARY["red</w>"], VOCABULARY["cube</w>"], END, PAD, PAD]]
+
+
+def test_kept_texts_are_counted_with_their_bytes(
+    sam3_bundle_path: Path, mobile_sam_bundle_path: Path
+) -> None:
+    with Segmenter.load(sam3_bundle_path, threads=1) as segmenter:
+        assert segmenter.kept_texts == (0, 0)
+        one = segmenter.encode_text("red")
+        segmenter.encode_text("green")
+        segmenter.encode_text("red")
+        assert segmenter.kept_texts == (2, 2 * (one.features.nbytes + one.mask.nbytes))
+    with Segmenter.load(mobile_sam_bundle_path, threads=1) as clicks_only:
+        assert clicks_only.kept_texts == (0, 0)

@@ -1,1 +1,1 @@
-"""Plays a bag through the node and judges the answers."""
+"""Replays a bag through the node and evaluates the answers."""

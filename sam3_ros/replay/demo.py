@@ -1,4 +1,10 @@
-"""The demo: the bag that comes with the package, with a script of its own."""
+"""The demo: replays a bag that has ground truth with prompts that are made from it.
+
+Texts that change are asked of every camera. On the first camera, one object is clicked on once
+and followed to the end; for a while, another is clicked on and a third boxed in every image, each
+at its true place. On each further camera an object is clicked on for a while. Each click names
+its image by the stamp.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +30,25 @@ from sam3_ros.replay.report.report import ReplayReport
 from sam3_ros.ros.launching.dds import keep_to_this_machine
 from sam3_ros.tabletop_words import COLOURS, IRREGULAR_PLURALS, SHAPES
 
-# Parts of the bag's length. The last text is for something that is not there.
+# Fractions of the bag's length. The last text names something that is not there.
 _SECOND_TEXT, _THIRD_TEXT, _FIRST_TEXT_AGAIN, _ABSENT_TEXT = 0.2, 0.4, 0.58, 0.9
 _FOLLOW, _SIDE_CLICK, _CLICK, _BOX = 0.1, (0.45, 0.57), (0.60, 0.72), (0.75, 0.87)
 _LEAST_PIXELS = 150
+# On Linux the ports of domains above 101 are ephemeral ones; people use the low domains.
+_FIRST_DOMAIN, _DOMAINS = 60, 42
 
 
 @dataclass(frozen=True, eq=False)
 class DemoCamera:
-    """name: empty for the only one."""
+    """A camera with ground truth."""
 
+    #: Empty for the only camera.
     name: str
     truth: Truth
     times: ImageTimes
 
     def frames(self, begin: float = 0.0, end: float = 1.0) -> list[tuple[float, int]]:
-        """Time, s, and stamp, ns, of the images with a truth in a part of the recording."""
+        """Return time, s, and stamp, ns, of the images with ground truth in a part of the bag."""
         known = [
             (at, stamp)
             for at, stamp in zip(self.times.at, self.times.stamps_ns, strict=True)
@@ -49,18 +58,18 @@ class DemoCamera:
         return [f for f in known if begin * seconds <= f[0] - first <= end * seconds]
 
     def in_view(self) -> list[int]:
-        """The objects that are seen all the time, first the one whose smallest view is largest."""
+        """Return the objects that are always in view, the one with the largest least area first."""
         return _by_least_area(self.truth, [stamp for _, stamp in self.frames()])
 
 
 def demo_script(cameras: Sequence[DemoCamera]) -> tuple[PromptCue, ...]:
-    """The cues in time order. Raises ReplayError for a bag without three objects to ask for."""
+    """Return the cues in time order. Raises ReplayError unless three objects are always in view."""
     first, *others = cameras
     in_view = first.in_view()
     if len(in_view) < 3:
         raise ReplayError(
-            f"expected three objects in view all the time or more, got {len(in_view)}: "
-            "the demo needs a bag such as the one that comes with it"
+            f"expected three objects or more that are always in view, got {len(in_view)}: "
+            "the demo needs a bag such as the one that is shipped"
         )
     texts = _texts(first, in_view)
     followed, clicked, boxed = _three_objects(first.truth, in_view, texts)
@@ -90,9 +99,9 @@ def _texts(camera: DemoCamera, in_view: Sequence[int]) -> list[TextCue]:
 def _three_objects(
     truth: Truth, in_view: Sequence[int], texts: Sequence[TextCue]
 ) -> tuple[int, int, int]:
-    """To follow, to click on, to box: none that a text names at the time, as far as there are.
+    """Choose the objects to follow, to click on and to box.
 
-    The label image shows but one prompt of a pixel.
+    As far as possible none that a text names at the time: the label image has one prompt a pixel.
     """
     named = {n for text in texts for p in text.phrases for n in truth.named_by(p) or ()}
     followed = next((n for n in in_view if n not in named), in_view[-1])
@@ -103,7 +112,7 @@ def _three_objects(
 
 
 def _follow(camera: DemoCamera, number: int) -> PointCue:
-    """The one click on an object that is followed from there on."""
+    """Return the one click on the object that is followed."""
     at, stamp = camera.frames(_FOLLOW)[0]
     x, y = inmost_point(camera.truth.labels[stamp] == number)
     return PointCue(at, x, y, camera.name, sticky=True)
@@ -130,7 +139,7 @@ def _in_view(
 
 
 def _by_least_area(truth: Truth, stamps: Sequence[int]) -> list[int]:
-    """The objects that stay in view, first the one whose smallest view is the largest."""
+    """Return the objects that stay in view, the one with the largest least area first."""
     least: dict[int, int] = {}
     for stamp in stamps:
         areas = np.bincount(truth.labels[stamp].ravel(), minlength=256)
@@ -141,31 +150,27 @@ def _by_least_area(truth: Truth, stamps: Sequence[int]) -> list[int]:
 
 
 def _another_colour(truth: Truth, largest: Sequence[int]) -> str:
-    """Than the first object's, for a label image shows but one prompt of a pixel."""
+    """Return another colour than the first object's: a label image has one prompt a pixel."""
     first, *others = (truth.objects[number].colour for number in largest)
     return next((colour for colour in others if colour != first), first)
 
 
 def _commonest_shape(truth: Truth) -> str:
-    """In the plural, and by its first synonym if it has one."""
+    """Return the commonest shape in the plural, by its first synonym if it has one."""
     shape, _ = Counter(o.shape for o in truth.objects.values()).most_common(1)[0]
     noun = next(iter(SHAPES.get(shape, ())), shape)
     return IRREGULAR_PLURALS.get(noun, f"{noun}s")
 
 
 def _absent(truth: Truth) -> str:
-    """A colour and a shape that no object has together; of a colour that others have."""
+    """Return a colour and a shape that no object has together, of a colour that others have."""
     present = {(o.colour, o.shape) for o in truth.objects.values()}
     colours = [c for c in COLOURS if any(c == colour for colour, _ in present)] or list(COLOURS)
     return next(f"{c} {s}" for c, s in product(colours, SHAPES) if (c, s) not in present)
 
 
-# Above 101 the ports of Linux's domains meet the ephemeral ones; the low ones are people's.
-_FIRST_DOMAIN, _DOMAINS = 60, 42
-
-
 def private_domain() -> int:
-    """A ROS domain that nobody is likely to be in; each process has its own for a while."""
+    """Return a ROS domain that is probably unused; it depends on the process id."""
     return _FIRST_DOMAIN + os.getpid() % _DOMAINS
 
 
@@ -177,9 +182,9 @@ def demo(
     rate: float | None,
     progress: OnProgress,
 ) -> ReplayReport:
-    """Replay a bag that has a truth and leave the pictures in a folder. Errors as of replay().
+    """Replay a bag that has ground truth and leave the pictures in a folder.
 
-    rate: as in ReplaySettings.
+    rate: as in ReplaySettings. Raises what replay() raises.
     """
     with open_bag(bag_path) as bag:
         sources = _cameras(bag)
@@ -198,10 +203,10 @@ def demo(
 
 
 def _cameras(bag: Bag) -> tuple[CameraSource, ...]:
-    """Those with a truth, by the first part of their topics; one alone has no name."""
+    """Return the cameras with ground truth, named after their topics; one alone has no name."""
     topics = [t for t in bag.camera_topics if truth_topic(bag, t) is not None]
     if not topics:
-        raise ReplayError(f"{bag.path} has no truth to place clicks by: use sam3-ros replay")
+        raise ReplayError(f"{bag.path} has no ground truth to place clicks by: use sam3-ros replay")
     if len(topics) == 1:
         return (CameraSource("", topics[0]),)
     return tuple(CameraSource(topic.split("/")[1], topic) for topic in topics)

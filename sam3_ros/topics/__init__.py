@@ -1,1 +1,1 @@
-"""`sam3-ros topic`: look at topics without a ROS install."""
+"""`sam3-ros topic`: inspects topics without a ROS installation."""

@@ -1,4 +1,4 @@
-"""What the topic commands do, printed line by line."""
+"""The topic commands: list topics, echo messages, measure rates."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ import numpy as np
 from sam3_ros.topics.listening import listen, topic_node, topics_of
 from sam3_ros.topics.message_text import message_text
 
+Write = Callable[[str], None]
+_OUR_OWN = ("/rosout", "/parameter_events")
+_RATE_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Rate:
-    """Of the messages in the window; periods in seconds."""
+    """The rate of the messages in a window; periods in seconds."""
 
     hertz: float
     shortest: float
@@ -37,7 +41,7 @@ class RateWindow:
     """The last `size` times of arrival, s of a monotonic clock."""
 
     def __init__(self, size: int) -> None:
-        """Raises ValueError below 2."""
+        """Start an empty window. Raises ValueError for a size below 2."""
         if size < 2:
             raise ValueError(f"a rate needs a window of 2 messages or more, got {size}")
         self._times: deque[float] = deque(maxlen=size)
@@ -46,7 +50,7 @@ class RateWindow:
         self._times.append(now)
 
     def rate(self) -> Rate | None:
-        """None before two messages."""
+        """Return the rate; None before two messages."""
         if len(self._times) < 2:
             return None
         periods = np.diff(np.asarray(self._times))
@@ -60,36 +64,31 @@ class RateWindow:
         )
 
 
-Tell = Callable[[str], None]
-_OUR_OWN = ("/rosout", "/parameter_events")
-_RATE_SECONDS = 1.0
-
-
-def list_topics(seconds: float, as_json: bool, show_all: bool, tell: Tell) -> None:
-    """After looking around for so many seconds. show_all: also what every node brings."""
+def list_topics(seconds: float, as_json: bool, show_all: bool, write: Write) -> None:
+    """List the topics found within some seconds. show_all: also those that every node has."""
     with topic_node() as (node, _):
         time.sleep(seconds)
         topics = [t for t in topics_of(node) if show_all or t.name not in _OUR_OWN]
     if as_json:
-        tell(json.dumps([asdict(topic) for topic in topics], indent=2))
+        write(json.dumps([asdict(topic) for topic in topics], indent=2))
         return
     width = max((len(topic.name) for topic in topics), default=0)
     for topic in topics:
-        tell(
+        write(
             f"{topic.name:<{width}}  {', '.join(topic.types)}  "
             f"({topic.publishers} publishing, {topic.subscriptions} listening)"
         )
 
 
-def echo_topic(topic: str, count: int | None, longest: int, patience: float, tell: Tell) -> None:
-    """Each message as text with a line `---` after it; count: None without an end."""
+def echo_topic(topic: str, count: int | None, longest: int, patience: float, write: Write) -> None:
+    """Write each message as text, then a line `---`. count: messages to show; None for no end."""
     shown = 0
 
     def show(message: Any) -> None:
         nonlocal shown
         if count is None or shown < count:
             shown += 1
-            tell(f"{message_text(message, longest)}\n---")
+            write(f"{message_text(message, longest)}\n---")
 
     with topic_node() as (node, context):
         is_done = (lambda: False) if count is None else (lambda: shown >= count)
@@ -97,9 +96,9 @@ def echo_topic(topic: str, count: int | None, longest: int, patience: float, tel
 
 
 def measure_rate(
-    topic: str, window_size: int, count: int | None, patience: float, tell: Tell
+    topic: str, window_size: int, count: int | None, patience: float, write: Write
 ) -> None:
-    """A line each second; count: messages after which to end, None without an end."""
+    """Write a line each second. count: messages after which to stop; None for no end."""
     window = RateWindow(window_size)
     come = 0
     next_line = time.monotonic() + _RATE_SECONDS
@@ -115,7 +114,7 @@ def measure_rate(
         if finished or time.monotonic() >= next_line:
             next_line += _RATE_SECONDS
             rate = window.rate()
-            tell("no two messages yet" if rate is None else str(rate))
+            write("no two messages yet" if rate is None else str(rate))
         return finished
 
     with topic_node() as (node, context):

@@ -1,4 +1,4 @@
-"""A subscription that matches whoever publishes."""
+"""Finds topics and subscribes to them with the QoS of their publishers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from rclpy.signals import SignalHandlerOptions
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.ros.message_types import message_class
 
+_DEPTH = 20
+_POLL = 0.1
+
 
 @contextmanager
 def topic_node(domain_id: int | None = None) -> Iterator[tuple[Node, Context]]:
-    """domain_id: None for that of the environment. Ctrl-C stays Python's KeyboardInterrupt."""
+    """Open a node in a ROS context of its own. Ctrl-C stays Python's KeyboardInterrupt.
+
+    domain_id: None for the domain of the environment.
+    """
     context = Context()
     rclpy.init(
-        args=[],  # the program's own are not for ROS
+        args=[],  # those of the program are not for ROS
         context=context,
         domain_id=domain_id,
         signal_handler_options=SignalHandlerOptions.NO,
@@ -37,11 +43,8 @@ def topic_node(domain_id: int | None = None) -> Iterator[tuple[Node, Context]]:
         context.try_shutdown()
 
 
-_POLL = 0.1
-
-
 class TopicError(Sam3RosError):
-    """A topic that is not there, or that cannot be listened to."""
+    """A topic that does not exist, or that cannot be subscribed to."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class TopicInfo:
 
 
 def topics_of(node: Node) -> list[TopicInfo]:
-    """All that the node has discovered so far, by name."""
+    """Return the topics that the node has discovered so far, by name."""
     return [
         TopicInfo(name, tuple(types), node.count_publishers(name), node.count_subscribers(name))
         for name, types in sorted(node.get_topic_names_and_types())
@@ -61,13 +64,16 @@ def topics_of(node: Node) -> list[TopicInfo]:
 
 
 def wait_for_type(node: Node, topic: str, patience: float) -> str:
-    """The type of what is published on a topic, once somebody does. Raises TopicError."""
+    """Wait for a publisher of a topic and return the message type.
+
+    Raises TopicError if there is none within patience, s, or if there are several types.
+    """
     end = time.monotonic() + patience
     while not (found := {info.topic_type for info in node.get_publishers_info_by_topic(topic)}):
         if time.monotonic() > end:
             raise TopicError(
                 f"nobody has published on {topic} for {patience:g} s; `sam3-ros topic list` shows "
-                "what there is in this ROS_DOMAIN_ID"
+                "the topics of this ROS_DOMAIN_ID"
             )
         time.sleep(_POLL)
     if len(found) > 1:
@@ -75,12 +81,8 @@ def wait_for_type(node: Node, topic: str, patience: float) -> str:
     return str(found.pop())
 
 
-_DEPTH = 20
-_POLL = 0.1
-
-
 def qos_of_publishers(node: Node, topic: str) -> QoSProfile:
-    """As demanding as every publisher of the topic allows."""
+    """Return the strictest QoS that all publishers of the topic allow."""
     offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
     reliable = all(qos.reliability == ReliabilityPolicy.RELIABLE for qos in offered)
     latched = all(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
@@ -101,9 +103,9 @@ def listen(
     patience: float,
     raw: bool = False,
 ) -> None:
-    """Give on_message what comes on the topic until done() holds.
+    """Call on_message with each message on the topic until done() is true.
 
-    raw: serialised bytes. Raises TopicError if nobody publishes within patience, s, and
+    raw: pass serialised bytes. Raises TopicError if nobody publishes within patience, s, and
     MessageTypeError for a type that is not installed.
     """
     kind = message_class(wait_for_type(node, topic, patience))

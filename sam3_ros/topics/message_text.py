@@ -1,4 +1,4 @@
-"""A message as text in the manner of YAML, long arrays and strings cut short."""
+"""Messages as YAML-like text with long arrays and strings cut short."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ LONGEST_ARRAY, LONGEST_STRING = 12, 200
 
 
 def message_text(message: Any, longest: int = LONGEST_ARRAY) -> str:
-    """Of any message of a rosidl package. longest: elements of an array that are shown."""
+    """Return any message of a rosidl package as text.
+
+    longest: elements of an array that are shown.
+    """
     return "\n".join(_fields(message, longest, ""))
 
 
@@ -58,7 +61,7 @@ def _scalar(value: Any) -> str:
         return json.dumps(cut, ensure_ascii=False)
     if isinstance(value, bool):
         return str(value).lower()
-    # Some arrays are of numpy, whose numbers would name their type.
+    # str() of a numpy number would include its type.
     return str(value.item() if hasattr(value, "item") else value)
 
 

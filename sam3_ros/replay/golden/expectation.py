@@ -20,6 +20,8 @@ from sam3_ros.ros.frames.ledger import DropReason
 from sam3_ros.ros.parameters.specs import SPECS
 
 FORMAT = 1
+# Parameters of the node with a key of their own.
+_NODE_KEYS = ("bundle", "backend", "precision", "threads")
 
 
 class ExpectationError(Sam3RosError):
@@ -33,8 +35,6 @@ _EXPECTATION = DocumentKind(
     format=FORMAT,
     outdated="write it in that format; docs/replay.md lists the keys",
 )
-# Parameters of the node with a key of their own.
-_NODE_KEYS = ("bundle", "backend", "precision", "threads")
 
 
 @dataclass(frozen=True)

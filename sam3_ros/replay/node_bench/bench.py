@@ -1,4 +1,4 @@
-"""Case by case: each transport, image size and pace, and clicks on seen frames."""
+"""Measures the node case by case: each transport, image size and pace, and clicks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def bench_node(
     bundle_stages: Collection[str],
     say: Say,
 ) -> NodeBenchReport:
-    """picture_rgb: uint8 [H, W, 3]. bundle_stages: those whose time is the sessions'.
+    """Measure all cases.
+
+    picture_rgb: uint8 [H, W, 3]. bundle_stages: the stages whose time counts as sessions. say:
+    called with a line before each case.
 
     Sets the process's environment for Fast DDS. Raises NodeBenchError, NodeFailedError.
     """
@@ -64,7 +67,7 @@ def bench_node(
 
 
 class _SizeBench:
-    """One image size through a node that is up."""
+    """The cases of one image size with a running node."""
 
     def __init__(
         self,
@@ -122,9 +125,10 @@ class _SizeBench:
         return sent
 
     def _clicks(self) -> Iterator[CaseReport]:
-        """The first runs the image stages that only clicks need, the others the decoder alone.
+        """Yield the case of the first click on a frame, and of the next ones.
 
-        Without answers where the frame to click on was dropped or lost.
+        The first click runs the image stages that only clicks need, the others only the decoder.
+        The cases have no answers if the frame was dropped or lost.
         """
         node, receiver = self._node, self._node.receiver
         receiver.begin()
@@ -146,7 +150,7 @@ class _SizeBench:
         return sent >= self._settings.frames or (sent >= LEAST_FRAMES and is_late)
 
     def _case(self, pace: str, seconds: float, before: ProcessUse) -> CaseReport:
-        """Of the answers since begin()."""
+        """Report the answers since the receiver's begin()."""
         answers = [latency_parts(a, self._stages) for a in self._node.receiver.answers]
         mask = self._node.receiver.last_mask if answers else None
         return CaseReport(

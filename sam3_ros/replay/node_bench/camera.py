@@ -1,4 +1,4 @@
-"""A camera that sends one picture again and again."""
+"""A camera that sends one picture repeatedly."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from sam3_ros.replay.node_bench.settings import Transport
 from sam3_ros.ros.images.messages import image_message
 
 FRAME_ID = "camera"
-# As camera drivers publish.
+# The QoS of camera drivers.
 _QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _JPEG_QUALITY = 95
-# CDR: four bytes that say how the rest is encoded, then the stamp's seconds and nanoseconds.
+# CDR: four bytes for the encoding of the rest, then the stamp's seconds and nanoseconds.
 _BEFORE_STAMP, _AFTER_STAMP = 4, 12
 
 
 class BenchCamera:
-    """Messages are made before they are timed, so that what is measured is the way to the node."""
+    """A camera whose messages are serialised before they are timed: only transport is measured."""
 
     def __init__(self, node: Node, transport: Transport, encoding: str) -> None:
-        """encoding: of raw images, rgb8 or bgr8."""
+        """Create the publisher. encoding: of raw images, rgb8 or bgr8."""
         self._transport, self._encoding = transport, encoding
         kind, self.topic = Image, "/image"
         if transport is Transport.COMPRESSED:
@@ -44,12 +44,12 @@ class BenchCamera:
         return self._publisher.get_subscription_count() > 0
 
     def show(self, picture_rgb: npt.NDArray[np.uint8]) -> int:
-        """Take uint8 [H, W, 3] before the lens; the bytes of its messages."""
+        """Set the picture, uint8 [H, W, 3] RGB; return the size of its messages in bytes."""
         self._serialised = memoryview(serialize_message(self._message(picture_rgb)))
         return len(self._serialised)
 
     def send(self, on_leaving: Callable[[int], None]) -> int:
-        """Publish it with a stamp of now, which comes back, ns; on_leaving gets it right before."""
+        """Publish the picture, stamped now; return the stamp, ns. on_leaving gets it before."""
         stamp_ns = time.time_ns()
         stamp = struct.pack("=iI", *divmod(stamp_ns, NANOSECONDS))
         parts = (self._serialised[:_BEFORE_STAMP], stamp, self._serialised[_AFTER_STAMP:])

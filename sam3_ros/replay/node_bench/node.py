@@ -1,4 +1,4 @@
-"""What another process has used of the machine, as Linux tells it."""
+"""The node in its own process, between a camera and a receiver, and what it uses."""
 
 from __future__ import annotations
 
@@ -25,19 +25,30 @@ from sam3_ros.ros.health.memory import resident_bytes
 
 # Fields of /proc/PID/stat after the name in brackets, counted from its state (proc(5)).
 _USER_TICKS, _SYSTEM_TICKS = 11, 12
+_NODE = "/segmentation_node"
+# Discovery here completes a little before discovery at the other end, which cannot be queried.
+_MATCHING_SECONDS = 0.5
+_DIAGNOSTICS_PERIOD = 0.25
+# A frame that is missing from so many of the node's reports never reached the node.
+_SILENT_REPORTS = 3
+# Seconds between two checks that the node still runs.
+_SLICE = 0.5
 
 
 @dataclass(frozen=True)
 class ProcessUse:
-    """cpu_seconds: of all its threads so far. Resident: bytes, now and the most so far."""
+    """CPU time and memory of a process so far."""
 
+    #: Of all its threads.
     cpu_seconds: float
+    #: Bytes now.
     resident: int
+    #: Bytes at most so far.
     resident_peak: int
 
 
 def process_use(pid: int) -> ProcessUse:
-    """Raises OSError if there is no such process."""
+    """Read what Linux reports about a process. Raises OSError if there is none."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     fields = stat.rpartition(")")[2].split()
     ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
@@ -45,23 +56,14 @@ def process_use(pid: int) -> ProcessUse:
     return ProcessUse(ticks / os.sysconf("SC_CLK_TCK"), resident or 0, peak or 0)
 
 
-_NODE = "/segmentation_node"
-# An endpoint is known here a little before it knows of us, and there is no way to ask.
-_MATCHING_SECONDS = 0.5
-_DIAGNOSTICS_PERIOD = 0.25
-# So many of the node's accounts without news of a frame say that it never came there.
-_SILENT_REPORTS = 3
-# How long a node that has ended may go unnoticed.
-_SLICE = 0.5
-
-
 class NodeUnderBench:
-    """`with ExitStack() as stack: NodeUnderBench(settings, transport, stack)`; up once made.
+    """A running node: `with ExitStack() as stack: NodeUnderBench(settings, transport, stack)`.
 
-    Raises NodeFailedError, with the node's own words, if it does not come up or ends.
+    Raises NodeFailedError, with the node's own words, if it does not start or ends.
     """
 
     def __init__(self, settings: NodeBenchSettings, transport: Transport, stack: ExitStack) -> None:
+        """Start the node and wait until it is active and connected."""
         self._patience = settings.patience
         self._spinning = SpinningNode("sam3_ros_bench", settings.domain_id)
         node = self._spinning.node
@@ -81,14 +83,14 @@ class NodeUnderBench:
         return process_use(self._child.pid)
 
     def send_frame(self) -> int:
-        """Its stamp, ns."""
+        """Publish a frame; return its stamp, ns."""
         self._check()
         stamp_ns = self.camera.send(self.receiver.asked)
         self.receiver.published(stamp_ns)
         return stamp_ns
 
     def send_click(self, stamp_ns: int, x: float, y: float) -> None:
-        """On the frame with this stamp; x and y in its pixels."""
+        """Publish a click on the frame with this stamp; x and y in its pixels."""
         self._check()
         seconds, rest = divmod(stamp_ns, NANOSECONDS)
         header = Header()
@@ -100,8 +102,9 @@ class NodeUnderBench:
         self.receiver.published(stamp_ns)
 
     def wait_for_answer(self, stamp_ns: int) -> bool:
-        """To a frame; False if it was dropped or lost. Raises NodeBenchError if what is asked is
-        refused.
+        """Wait for the answer to a frame; return False if the frame was dropped or lost.
+
+        Raises NodeBenchError if the node refuses what is asked.
         """
         before = self.receiver.reports_received
         self._wait(
@@ -111,42 +114,44 @@ class NodeUnderBench:
         return self.receiver.is_answered(stamp_ns)
 
     def wait_for_click(self, stamp_ns: int) -> None:
-        """Raises NodeBenchError if it is refused."""
+        """Wait for the answer to a click. Raises NodeBenchError if it is refused."""
         self._wait(lambda: self._is_settled(stamp_ns), "an answer to a click")
         self._refuse_refusal()
 
     def settled_counts(self) -> FrameCounts:
-        """The node's since it started, once nothing is in work and nothing comes any more.
+        """Return the node's counts since it started, once it has been idle for a while.
 
-        Raises NodeBenchError if others' frames or answers may be among them.
+        Raises NodeBenchError if frames or answers of others may be among them.
         """
         before = self.receiver.reports_received
-        self._wait(lambda: self._idle_since(before), "an end of its work")
+        self._wait(lambda: self._idle_since(before), "the end of the work")
         self._refuse_others()
-        assert self.receiver.account is not None, "an account has come"
-        return self.receiver.account.of("")
+        assert self.receiver.node_report is not None, "a report has come"
+        return self.receiver.node_report.of("")
 
     def _is_settled(self, stamp_ns: int) -> bool:
         return self.receiver.is_answered(stamp_ns) or bool(self.receiver.refusal)
 
     def _idle_since(self, before: int) -> bool:
-        """Accounts enough have come since then, and the newest has no frame in work."""
-        account = self.receiver.account
-        is_idle = account is not None and account.of("").in_work == 0
+        """Return whether enough reports came since then, the newest without a frame in work."""
+        report = self.receiver.node_report
+        is_idle = report is not None and report.of("").in_work == 0
         return is_idle and self.receiver.reports_received - before >= _SILENT_REPORTS
 
     def _refuse_others(self) -> None:
         for topic in (self.camera.topic, *self.receiver.answer_topics):
             if self._spinning.node.count_publishers(topic) > 1:
                 raise NodeBenchError(
-                    f"another publishes {topic} in this ROS domain: stop it, or choose another "
-                    "domain with --domain"
+                    f"another node publishes {topic} in this ROS domain: stop it, or "
+                    "choose another domain with --domain"
                 )
 
     def _refuse_refusal(self) -> None:
         if self.receiver.refusal:
             self._refuse_others()
-            raise NodeBenchError(f"the node refused what the bench asks: {self.receiver.refusal}")
+            raise NodeBenchError(
+                f"the node refused the prompt of the bench: {self.receiver.refusal}"
+            )
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + self._patience
@@ -177,7 +182,7 @@ class NodeUnderBench:
 
 
 def _arguments(settings: NodeBenchSettings, transport: Transport) -> list[str]:
-    """The user's parameters come last and win."""
+    """Return the node's arguments; the user's parameters come last and win."""
     parameters = {
         "image_transport": transport.value,
         "diagnostics_period": str(_DIAGNOSTICS_PERIOD),

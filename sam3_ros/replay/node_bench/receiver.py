@@ -1,4 +1,4 @@
-"""The receiving end: masks and timings with the moments at which they came."""
+"""Receives the node's masks and timings and records when they came."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sam3_ros.replay.node_bench.settings import NodeBenchError
 from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
 from sam3_ros.ros.stamps import nanoseconds
 
-# Deep: what has come and waits for Python must not be lost here.
+# Deep: messages that have arrived must not be lost while they wait for Python.
 _QOS = QoSProfile(depth=100)
 
 
 @dataclass
 class _Request:
-    """What was asked of a stamp, and what has come of it so far."""
+    """A frame or click by its stamp, and what has come back for it. Times are ns."""
 
     sent: int
     published: int | None = None
@@ -34,10 +34,11 @@ class _Request:
 
 
 class AnswerReceiver:
-    """Its callbacks run in the executor's thread, its other methods in the caller's.
+    """The receiving end of the node's topics.
 
-    answers: by asking's order, one for each asked() that mask and timing have come of. last_mask:
-    the newest. reports_received: so many of the node's diagnostics.
+    Its callbacks run in the executor's thread, its other methods in the caller's. `answers` has
+    an entry for each asked() whose mask and timing have come; `last_mask` is the newest;
+    `reports_received` counts the node's reports on /diagnostics.
     """
 
     def __init__(self, node: Node, node_name: str) -> None:
@@ -47,7 +48,7 @@ class AnswerReceiver:
         self.answers: list[AnswerMoments] = []
         self.last_mask: Image | None = None
         self.refusal = ""
-        self.account: NodeReport | None = None
+        self.node_report: NodeReport | None = None
         self.reports_received = 0
         self.answer_topics = (f"{node_name}/mask", f"{node_name}/debug/timing")
         mask, timing = self.answer_topics
@@ -59,21 +60,21 @@ class AnswerReceiver:
 
     @property
     def is_connected(self) -> bool:
-        """Whether all that answers can be heard."""
+        """Whether all answers can be received."""
         return all(self._node.count_publishers(topic) > 0 for topic in self.answer_topics)
 
     def asked(self, stamp_ns: int) -> None:
-        """To be called right before a frame, or a click on one, is published."""
+        """Record a frame, or a click on one, right before it is published."""
         with self._news:
             self._open[stamp_ns] = _Request(time.time_ns())
 
     def published(self, stamp_ns: int) -> None:
-        """To be called right after that."""
+        """Record the same right after it was published."""
         now = time.time_ns()
         with self._news:
-            question = self._open[stamp_ns]
-            question.published = now
-            self._settle(stamp_ns, question)
+            request = self._open[stamp_ns]
+            request.published = now
+            self._settle(stamp_ns, request)
 
     def begin(self) -> None:
         """Forget what was asked and answered so far."""
@@ -86,7 +87,7 @@ class AnswerReceiver:
         return stamp_ns not in self._open
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Whether done() became true in this time; looked at whenever something comes."""
+        """Wait until done() is true, checked at each message; return whether it became true."""
         with self._news:
             return self._news.wait_for(done, seconds)
 
@@ -95,30 +96,30 @@ class AnswerReceiver:
         moments = (info["source_timestamp"], info["received_timestamp"], now)
         if not all(moments):
             raise NodeBenchError(
-                "this RMW does not say when a message left and came: use RMW_IMPLEMENTATION="
-                "rmw_fastrtps_cpp"
+                "this RMW does not report when a message was sent and received: use "
+                "RMW_IMPLEMENTATION=rmw_fastrtps_cpp"
             )
         with self._news:
             self.last_mask = message
-            question = self._open.get(nanoseconds(message.header.stamp))
-            if question is not None:
-                question.mask = moments
-                self._settle(nanoseconds(message.header.stamp), question)
+            request = self._open.get(nanoseconds(message.header.stamp))
+            if request is not None:
+                request.mask = moments
+                self._settle(nanoseconds(message.header.stamp), request)
 
     def _timing_came(self, message: FrameTiming, info: dict[str, Any]) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
         with self._news:
-            question = self._open.get(stamp_ns)
-            if question is not None:
-                question.timing = (message, info["source_timestamp"])
-                self._settle(stamp_ns, question)
+            request = self._open.get(stamp_ns)
+            if request is not None:
+                request.timing = (message, info["source_timestamp"])
+                self._settle(stamp_ns, request)
 
-    def _settle(self, stamp_ns: int, question: _Request) -> None:
-        """Once all of it is there."""
-        sent, published = question.sent, question.published
-        if published is None or question.mask is None or question.timing is None:
+    def _settle(self, stamp_ns: int, request: _Request) -> None:
+        """Complete the request once mask, timing and publishing time are known."""
+        sent, published = request.sent, request.published
+        if published is None or request.mask is None or request.timing is None:
             return
-        self.answers.append(AnswerMoments(sent, published, *question.mask, *question.timing))
+        self.answers.append(AnswerMoments(sent, published, *request.mask, *request.timing))
         del self._open[stamp_ns]
         self._news.notify_all()
 
@@ -129,9 +130,9 @@ class AnswerReceiver:
                 self._news.notify_all()
 
     def _diagnostics_came(self, message: DiagnosticArray) -> None:
-        account = read_node_report(message, self._node_name)
-        if account is not None:
+        report = read_node_report(message, self._node_name)
+        if report is not None:
             with self._news:
-                self.account = account
+                self.node_report = report
                 self.reports_received += 1
                 self._news.notify_all()

@@ -1,4 +1,4 @@
-"""What a measurement of the node found."""
+"""Results of a measurement of the node, and how the latency of an answer divides into parts."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ PUBLISH = "publish"
 BETWEEN = "between the steps"
 MASK_OVER_DDS = "mask over DDS"
 MASK_READ = "mask read"
-# The node's own steps in their order; others of its own that it tells of come before `messages`.
+# The node's steps in their order; further steps that it reports come before `postprocess`.
 _OWN_BEFORE, _OWN_AFTER = ("convert", "preprocess", "tokenize"), ("postprocess", "messages")
-# Neither time in the node nor a stage's: what the network between the processes takes.
+# Time outside of the node: the transport between the processes.
 OUTSIDE = (SENDING, TO_NODE, MASK_OVER_DDS, MASK_READ)
+AS_ANSWERED = "as fast as answered"
+FIRST_CLICK, NEXT_CLICK = "first click on a frame", "next click on it"
 
 
 @dataclass(frozen=True)
 class AnswerMoments:
-    """All in ns of the system's clock, which both processes read.
+    """When an answer passed from process to process, in ns of the system's clock."""
 
-    sent: right before the camera's image, or the click, was published; published: right after.
-    left: the mask was handed to DDS in the node. reached: it was here. in_hand: the subscription's
-    callback was called with it. timing: what the node told of the answer; timing_left: when.
-    """
-
+    #: Right before the camera's image, or the click, was published.
     sent: int
+    #: Right after it was published.
     published: int
+    #: The node gave the mask to DDS.
     left: int
+    #: The mask reached this process.
     reached: int
+    #: The subscription's callback was called with the mask.
     in_hand: int
+    #: What the node reports about the answer.
     timing: FrameTiming
+    #: The node published `timing`.
     timing_left: int
 
     @property
@@ -48,19 +52,20 @@ class AnswerMoments:
 
 
 def latency_parts(moments: AnswerMoments, bundle_stages: Collection[str]) -> dict[str, float]:
-    """Milliseconds by part, in their order; their sum is the total.
+    """Return milliseconds by part, in their order; their sum is the total.
 
-    sending: the camera's call of publish, unless the node has the image before it ends. to the
-    node: DDS, and rclpy's reading in the node. publish: from the messages made to the mask with
-    DDS. between the steps: what the node spends and tells no step of. mask read: rclpy's here.
+    sending: the camera's call of publish, until the node has the image. to the node: DDS, and
+    rclpy's reading in the node. publish: from the finished messages until DDS has the mask.
+    between the steps: time of the node that belongs to no reported step. mask read: rclpy's
+    reading here.
     """
     timing = moments.timing
     steps = {step.stage: step.milliseconds for step in timing.stages}
     sessions = sum(ms for step, ms in steps.items() if step in bundle_stages)
     own = {s: ms for s, ms in steps.items() if s not in bundle_stages and s != PUBLISH}
-    # The timing leaves the node the moment its total is taken.
+    # The node publishes the timing the moment its total is taken.
     came = moments.timing_left - timing.total_milliseconds * 1e6
-    # The node may have it before the camera's call of publish has come back.
+    # The node may have the image before the camera's call of publish returns.
     gone = min(moments.published, came)
     between = timing.total_milliseconds - timing.waited_milliseconds - sum(steps.values())
     before_publish = timing.waited_milliseconds + sessions + sum(own.values()) + between
@@ -79,10 +84,6 @@ def latency_parts(moments: AnswerMoments, bundle_stages: Collection[str]) -> dic
     }
 
 
-AS_ANSWERED = "as fast as answered"
-FIRST_CLICK, NEXT_CLICK = "first click on a frame", "next click on it"
-
-
 @dataclass(frozen=True)
 class LatencySpread:
     """Milliseconds over the answers."""
@@ -94,46 +95,49 @@ class LatencySpread:
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """total: asked to mask in hand. parts: in their order; of one answer they add up to the total.
-
-    overhead: all but the sessions. in_node: of that, what the node itself takes, its waiting for a
-    turn not counted.
-    """
+    """Latency of the answers of a case."""
 
     answers: int
+    #: From publishing to the mask in hand.
     total: LatencySpread
+    #: All but the sessions.
     overhead: LatencySpread
+    #: The part of the overhead in the node, without waiting for its turn.
     in_node: LatencySpread
+    #: In their order; for one answer they add up to the total.
     parts: Mapping[str, LatencySpread]
 
 
 @dataclass(frozen=True)
 class NodeUse:
-    """Of the node's process during a case. cpu_percent: of one core."""
+    """What the node's process used during a case."""
 
+    #: Of one core.
     cpu_percent: float
     cpu_ms_per_answer: float
+    #: Bytes now.
     resident: int
+    #: Bytes at most so far.
     resident_peak: int
 
 
 @dataclass(frozen=True)
 class CaseReport:
-    """One transport, image size and pace. latency: None without an answer.
-
-    pace: AS_ANSWERED, a rate, or a click. frames: None for clicks. covered: the share of the last
-    mask that shows an object, 0 without an answer.
-    """
+    """One transport, image size and pace."""
 
     transport: str
     width: int
     height: int
     message_bytes: int
+    #: AS_ANSWERED, a rate, or a click.
     pace: str
     seconds: float
+    #: None for clicks.
     frames: FrameAccount | None
+    #: None without an answer.
     latency: LatencyReport | None
     use: NodeUse
+    #: The share of the last mask that shows an object; 0 without an answer.
     covered: float
 
     @property
@@ -143,19 +147,21 @@ class CaseReport:
 
 @dataclass(frozen=True)
 class NodeBenchReport:
-    """profile: the Fast DDS profile that both processes use."""
+    """All cases of a measurement."""
 
+    #: Of the node.
     parameters: Mapping[str, str]
+    #: The Fast DDS profile that both processes use.
     profile: str
     cases: tuple[CaseReport, ...]
 
     @property
     def complete(self) -> bool:
-        """Every frame's fate is known."""
+        """Whether every frame is accounted for."""
         return all(case.frames is None or case.frames.balances for case in self.cases)
 
     def document(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON."""
         cases = [{**asdict(case), "per_second": case.per_second} for case in self.cases]
         return {
             "parameters": dict(self.parameters),
@@ -166,7 +172,7 @@ class NodeBenchReport:
 
 
 def latency_report(answers: Sequence[Mapping[str, float]]) -> LatencyReport | None:
-    """Of the parts of each answer, ms; None without any. A part that an answer lacks took 0."""
+    """Summarise the parts of each answer, ms; an absent part took 0. None without answers."""
     if not answers:
         return None
     names = dict.fromkeys(name for parts in answers for name in parts)

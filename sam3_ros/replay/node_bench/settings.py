@@ -1,4 +1,4 @@
-"""What a measurement of the node is asked to do."""
+"""Settings of a measurement of the node."""
 
 from __future__ import annotations
 
@@ -9,38 +9,42 @@ from enum import Enum
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.geometry import ImageSize
 
+LEAST_FRAMES = 3
+
 
 class NodeBenchError(Sam3RosError):
-    """A measurement that cannot be made as asked, or whose node does not answer."""
+    """A measurement that cannot be run as asked, or whose node does not answer."""
 
 
 class Transport(Enum):
-    """How the camera sends: sensor_msgs/Image, or JPEG in a sensor_msgs/CompressedImage."""
+    """How the camera sends its images."""
 
+    #: sensor_msgs/Image.
     RAW = "raw"
+    #: JPEG in a sensor_msgs/CompressedImage.
     COMPRESSED = "compressed"
 
 
 @dataclass(frozen=True)
 class NodeBenchSettings:
-    """Each transport has a node of its own, which is asked at each size.
+    """One measurement; each transport has its own node. Raises NodeBenchError."""
 
-    encoding: of the raw images. rate: frames a second of the second pace, None for none but "as
-    fast as answered". frames, seconds: a case ends with whichever comes first, after at least
-    LEAST_FRAMES. clicks: on a seen frame, after the frames of a size; 0 for none. parameters: of
-    the node, name and value. patience: seconds for the node to come up, and for one answer.
-    Raises NodeBenchError.
-    """
-
+    #: Every transport is measured at every size.
     sizes: tuple[ImageSize, ...]
     transports: tuple[Transport, ...]
+    #: Of the raw images.
     encoding: str
+    #: Frames a second of the second pace; None measures only "as fast as answered".
     rate: float | None
+    #: A case ends after so many frames, or after `seconds` and at least LEAST_FRAMES.
     frames: int
     seconds: float
+    #: Clicks on an answered frame, after the frames of a size; 0 for none.
     clicks: int
+    #: Of the node, name and value.
     parameters: tuple[tuple[str, str], ...]
     domain_id: int
+    #: Longest wait in seconds for the node to be active, and for one answer.
     patience: float = 120.0
 
     def __post_init__(self) -> None:
@@ -57,6 +61,3 @@ class NodeBenchSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise NodeBenchError(f"expected {name} above 0, got {value}")
-
-
-LEAST_FRAMES = 3

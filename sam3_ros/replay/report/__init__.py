@@ -1,1 +1,1 @@
-"""Table, video and pictures of a replay."""
+"""The account of a replay, and its video and pictures."""

@@ -1,4 +1,4 @@
-"""Pictures side by side on one sheet, for people to look at."""
+"""A replay's overlays for people: a video, and a contact sheet of some of them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ Pixels = npt.NDArray[np.uint8]
 CAPTION_HEIGHT, MARGIN = 24, 6
 PAPER, INK = (255, 255, 255), (20, 20, 20)
 FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+# Longer gaps are shortened: they are pauses of the camera, not dropped frames.
+_LONGEST_GAP_SECONDS = 2.0
+SHEET_TILES, SHEET_COLUMNS = 12, 3
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """image: uint8 [H, W, 3] RGB. caption: one line, cut where the tile ends."""
+    """A captioned picture of a contact sheet."""
 
+    #: uint8 [H, W, 3] RGB.
     image: Pixels
+    #: One line, cut off at the tile's edge.
     caption: str = ""
 
 
 def contact_sheet(tiles: Sequence[Tile], columns: int = 3, tile_width: int = 320) -> Pixels:
-    """uint8 [H, W, 3] RGB: the tiles in reading order, scaled to one width, captions below.
+    """Return a sheet, uint8 [H, W, 3] RGB: tiles in reading order, of one width, captions below.
 
     Raises ValueError without a tile or for sizes below 1, ImageError for a tile that is not RGB.
     """
@@ -64,19 +69,14 @@ def _cell(tile: Tile, width: int) -> Pixels:
     return cell
 
 
-Pixels = npt.NDArray[np.uint8]
-# Longer holes are cut short: they are pauses of the camera, not frames that were dropped.
-_LONGEST_HOLE_SECONDS = 2.0
-
-
 class VideoError(Sam3RosError):
-    """No video can be written here."""
+    """A video that cannot be written."""
 
 
 class OverlayVideo:
-    """MPEG-4 in .mp4 or, where OpenCV has no encoder for that, motion JPEG in .avi.
+    """A video: MPEG-4 in .mp4 or, where OpenCV cannot encode that, motion JPEG in .avi.
 
-    Plays at the camera's pace: a frame without an overlay shows the one before.
+    It plays at the camera's pace: a frame without an overlay shows the previous one.
     """
 
     def __init__(self, path_without_suffix: Path, frames_per_second: float) -> None:
@@ -90,9 +90,10 @@ class OverlayVideo:
         self.path: Path | None = None
 
     def add(self, overlay_bgr: Pixels, at: float) -> None:
-        """A frame, uint8 [H, W, 3] BGR, shown from a time on, s; another of that time replaces it.
+        """Add a frame, uint8 [H, W, 3] BGR, that is shown from a time on, s.
 
-        One of an earlier time is left out. Raises VideoError.
+        It replaces a frame of the same time; a frame of an earlier time than the last is left
+        out. Raises VideoError.
         """
         if self._last is None:
             self._open(overlay_bgr)
@@ -108,7 +109,7 @@ class OverlayVideo:
         self._last, self._last_at = overlay_bgr, at
 
     def close(self) -> Path | None:
-        """Finish the file; its path, None if there was no frame."""
+        """Finish the file and return its path; None if there was no frame."""
         if self._writer is not None and self._last is not None:
             self._writer.write(self._last)
             self._writer.release()
@@ -130,10 +131,10 @@ class OverlayVideo:
         )
 
     def _write_until(self, at: float) -> None:
-        """The last frame, as often as it is shown until a time, s; once at least."""
+        """Write the last frame as often as it is shown until a time, s; at least once."""
         assert self._writer is not None and self._last is not None
         due = round((at - self._begin) * self._rate) - self._written
-        longest = round(_LONGEST_HOLE_SECONDS * self._rate) + 1
+        longest = round(_LONGEST_GAP_SECONDS * self._rate) + 1
         if due > longest:
             self._begin += (due - longest) / self._rate
         times = max(1, min(due, longest))
@@ -142,13 +143,10 @@ class OverlayVideo:
         self._written += times
 
 
-SHEET_TILES, SHEET_COLUMNS = 12, 3
-
-
 class OverlayAlbum:
-    """Files overlay.mp4 (or .avi) and contact_sheet.png in a folder that is made if need be.
+    """The files overlay.mp4 (or .avi) and contact_sheet.png.
 
-    Of a camera with a name: overlay_front.mp4 and contact_sheet_front.png.
+    For a camera with a name: overlay_front.mp4 and contact_sheet_front.png.
     """
 
     def __init__(
@@ -159,26 +157,32 @@ class OverlayAlbum:
         caption: Callable[[float], str],
         camera: str = "",
     ) -> None:
-        """seconds: of the whole replay. caption: of a picture, by its time."""
+        """Make the folder if need be.
+
+        seconds: length of the replay. caption: gives the caption for a time of the replay, s.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         of_camera = f"_{camera}" if camera else ""
         self._sheet = folder / f"contact_sheet{of_camera}.png"
         self._video = OverlayVideo(folder / f"overlay{of_camera}", frames_per_second)
         self._caption = caption
         self._tiles: list[Tile] = []
-        # In the middle of each part, so that neither the first nor the last moment is all there is.
+        # A tile from the middle of each of SHEET_TILES equal parts.
         self._tile_seconds = max(seconds, 1e-3) / SHEET_TILES
         self._next_tile = 0.5 * self._tile_seconds
         self._last_tile = -1.0
 
     def add(self, overlay: Image, at: float) -> None:
-        """An overlay, bgr8, of the image at a time of the replay, s."""
+        """Add an overlay, bgr8, of the image at a time of the replay, s.
+
+        Raises ValueError for another encoding, VideoError.
+        """
         if overlay.encoding != "bgr8":
             raise ValueError(f"expected an overlay in bgr8, got {overlay.encoding!r}")
         rows = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step)
         pixels = rows[:, : overlay.width * 3].reshape(overlay.height, overlay.width, 3)
         self._video.add(pixels, at)
-        if at == self._last_tile:  # again, with a click
+        if at == self._last_tile:  # answered again, for a click
             self._tiles[-1] = self._tile(pixels, at)
         elif at >= self._next_tile:
             self._tiles.append(self._tile(pixels, at))
@@ -191,7 +195,7 @@ class OverlayAlbum:
         return Tile(rgb, f"{at:.1f} s  {self._caption(at)}")
 
     def close(self) -> tuple[Path, ...]:
-        """Finish the files; those that were written."""
+        """Finish the files and return those that were written."""
         video = self._video.close()
         written = [] if video is None else [video]
         if self._tiles:

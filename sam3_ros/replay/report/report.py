@@ -1,4 +1,4 @@
-"""The account of a replay: what became of every frame, how long it took, how right it was."""
+"""The report of a replay: the fate of every frame, latencies, and quality by ground truth."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from sam3_ros.replay.under_test.diagnostics import FrameCounts
 
 @dataclass(frozen=True)
 class FrameAccount:
-    """sent = answered + dropped + lost to the node + lost from the node + unaccounted.
+    """The fate of frames: sent is the sum of all the others."""
 
-    sent: images published. answered: masks that came back, one a frame. dropped: by the node, by
-    its reason. lost_to_node: never received there. lost_from_node: answered there, never received
-    here. unaccounted: received by the node and neither answered nor dropped.
-    """
-
+    #: Images published.
     sent: int
+    #: Masks that came back, one a frame.
     answered: int
+    #: Dropped by the node, by its reason.
     dropped: Mapping[str, int]
+    #: Never received by the node.
     lost_to_node: int
+    #: Answered by the node, never received here.
     lost_from_node: int
+    #: Received by the node, neither answered nor dropped.
     unaccounted: int
 
     @property
     def balances(self) -> bool:
-        """Whether every frame's fate is known, and no other's frames are among them."""
+        """Whether the fate of every frame is known, and no frames of others are counted."""
         parts = (self.unaccounted, self.lost_to_node, self.lost_from_node)
         total = self.answered + sum(self.dropped.values()) + sum(parts)
         return self.unaccounted == 0 and min(parts) >= 0 and total == self.sent
 
 
 def account_frames(sent: int, masks: int, node: FrameCounts) -> FrameAccount:
-    """Of our own counts (sent, masks) and the node's."""
+    """Combine our counts (sent, masks) with the node's."""
     return FrameAccount(
         sent=sent,
         answered=masks,
@@ -57,7 +58,7 @@ class Latency:
 
 
 def latency_of(seconds: Sequence[float]) -> Latency | None:
-    """None without an answer."""
+    """Summarise latencies in seconds; None without any."""
     if not seconds:
         return None
     median, p95 = np.percentile(np.asarray(seconds) * 1000, [50, 95])
@@ -66,71 +67,78 @@ def latency_of(seconds: Sequence[float]) -> Latency | None:
 
 @dataclass(frozen=True)
 class CameraResult:
-    """What came of one camera's frames.
+    """The frames and masks of one camera."""
 
-    name: empty for the only one. click_answers: masks that came for an answered image again,
-    because of a click on it. stray_masks: that answer no image, or one again without a click;
-    wrong_frame_ids: of the masks. missing_scores: masks whose ~/scores did not come.
-    """
-
+    #: Empty for the only camera.
     name: str
     frames: FrameAccount
     latency: Latency | None
+    #: Masks that came for an answered image again, because of a click on it.
     click_answers: int = 0
+    #: Masks that answer no image, or one again without a click.
     stray_masks: int = 0
+    #: Masks whose frame_id is not the image's.
     wrong_frame_ids: int = 0
+    #: Masks whose ~/scores did not come.
     missing_scores: int = 0
 
     @property
     def complete(self) -> bool:
-        """Every frame answered or counted, every answer with its image's header."""
+        """Whether every frame is accounted for, and every answer has its image's header."""
         return self.frames.balances and self.stray_masks == 0 and self.wrong_frame_ids == 0
 
 
 @dataclass(frozen=True)
 class PromptReport:
-    """kind: text, click, box or followed. asked: the phrase, or the object or place of clicks.
+    """The answers to one prompt, or to all clicks on one object."""
 
-    frames: answered while it was in use (text, followed), or clicks made. found: of these with a
-    segment. judged: of these compared with the truth. iou: mean of the judged with something to
-    find, None without. rightly_nothing, wrongly_something: judged frames that hold nothing of the
-    kind. refused: why the node refused it, empty if it did not. camera: whose answers these are.
-    lost: why it is followed no longer. delay_ms: median from a click to its first answer.
-    """
-
+    #: text, click, box or followed.
     kind: str
+    #: The phrase, or the object or place of clicks.
     asked: str
+    #: Answered while it was asked (text, followed), or clicks made.
     frames: int
+    #: Of these, with a segment.
     found: int
+    #: Of these, compared with the ground truth.
     judged: int = 0
+    #: Mean over judged frames with something to find; None without any.
     iou: float | None = None
+    #: Judged frames without such an object, and without an answer.
     rightly_nothing: int = 0
+    #: Judged frames without such an object, but with an answer.
     wrongly_something: int = 0
+    #: Why the node refused it; empty if it did not.
     refused: str = ""
+    #: Whose answers these are.
     camera: str = ""
+    #: Why it is no longer followed; empty if it was not lost.
     lost: str = ""
+    #: Median from a click to its first answer.
     delay_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """cameras: one or more. publish_lateness_ms: the worst of a message against its time in the
-    bag. seconds: of the whole, the node's start included. latency: of all cameras.
-    """
+    """The whole replay."""
 
     bag: str
     node: str
+    #: Of everything, including the start of the node.
     seconds: float
+    #: One or more.
     cameras: tuple[CameraResult, ...]
+    #: Of all cameras.
     latency: Latency | None
     prompts: tuple[PromptReport, ...]
     has_truth: bool
+    #: The worst delay of a message against its time in the bag.
     publish_lateness_ms: float = 0.0
     files: tuple[str, ...] = ()
 
     @property
     def frames(self) -> FrameAccount:
-        """Of all cameras."""
+        """The frames of all cameras."""
         return sum_of([camera.frames for camera in self.cameras])
 
     @property
@@ -150,7 +158,7 @@ class ReplayReport:
         return all(camera.complete for camera in self.cameras)
 
     def document(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON."""
         totals = ("stray_masks", "wrong_frame_ids", "missing_scores", "complete")
         return {
             **asdict(self),
@@ -160,7 +168,7 @@ class ReplayReport:
 
 
 def sum_of(accounts: Sequence[FrameAccount]) -> FrameAccount:
-    """Of several cameras."""
+    """Add the accounts of several cameras."""
     dropped: Counter[str] = Counter()
     for account in accounts:
         dropped.update(account.dropped)

@@ -13,6 +13,8 @@ from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE
 from sam3_ros.replay.under_test.child_process import ChildProcess, exit_in_words
 from sam3_ros.ros.cameras import Camera
 
+_COMPRESSED = "/compressed"
+
 
 class NodeFailedError(Sam3RosError):
     """The node ended or cannot work; the message contains the end of its log."""
@@ -40,9 +42,6 @@ class NodeChild(ChildProcess):
     def failed(self, what: str) -> NodeFailedError:
         """Return an error with what happened and the end of the node's log."""
         return NodeFailedError(self.with_last_words(what))
-
-
-_COMPRESSED = "/compressed"
 
 
 def node_arguments(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> list[str]:

@@ -179,7 +179,7 @@ def test_a_prompt_that_does_not_fit_is_told(sam3_bundle_path: Path, picture: Pat
     done = bench(sam3_bundle_path, *FEW, "--sizes", "160x120", "--image", picture, "-p", prompts)
 
     assert done.returncode == 2
-    assert "the node refused what the bench asks" in done.stderr
+    assert "the node refused the bench's prompt" in done.stderr
 
 
 def test_another_camera_in_the_domain_is_refused(sam3_bundle_path: Path, picture: Path) -> None:
@@ -188,7 +188,7 @@ def test_another_camera_in_the_domain_is_refused(sam3_bundle_path: Path, picture
         done = bench_in(domain, sam3_bundle_path, *FEW, "--image", picture)
 
     assert done.returncode == 2
-    assert "another publishes /image in this ROS domain" in done.stderr
+    assert "another node publishes /image in this ROS domain" in done.stderr
 
 
 @pytest.mark.parametrize(

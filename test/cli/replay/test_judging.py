@@ -69,7 +69,8 @@ def test_a_wrong_mask_fails(tmp_path):
     expectation["play"]["loops"] = 1
     expectation["judge"]["limits"]["missing_frames"] = len(list(GOLDEN.glob("*_1_*.png")))
     file = tmp_path / "test.yaml"
-    file.write_text(yaml.safe_dump(expectation))
+    # PyYAML reads the key `on` as true.
+    file.write_text(yaml.safe_dump(expectation).replace("true: image", "on: image"))
     junit, out = tmp_path / "junit.xml", tmp_path / "out"
     command = replayed(demo_bag(), "--expect", file, "--junit", junit, "--out", out, "--worst", 1)
     assert command.returncode == 1, command.stdout + command.stderr
@@ -170,4 +171,4 @@ def test_without_golden_frames_it_says_how_to_write_them(bag, tmp_path, capsys):
     file = tmp_path / "test.yaml"
     file.write_text("format: 1\n")
     assert main(["replay", str(bag), "--expect", str(file)]) == 2
-    assert "write them by --update" in capsys.readouterr().err
+    assert "write them with --update" in capsys.readouterr().err

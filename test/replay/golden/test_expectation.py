@@ -167,7 +167,7 @@ def test_an_absent_file_is_told(tmp_path):
 
 
 def test_the_example_of_the_documentation_can_be_read(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "replay.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```yaml\n(format: 1\n.*?)^```", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "prompts.yaml").write_text("- {at: 0, text: red cube}\n")
     found = read(tmp_path, example)

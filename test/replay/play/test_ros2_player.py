@@ -26,7 +26,7 @@ from sam3_ros.replay.replay import replay
 from sam3_ros.replay.report.report import ReplayReport
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 
-STAND_IN = Path(__file__).parents[1] / "support" / "ros2_stand_in.py"
+STAND_IN = Path(__file__).parents[2] / "support" / "ros2_stand_in.py"
 FRAMES = 15
 
 

@@ -12,7 +12,7 @@ from sam3_ros.cli.main import main
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--image", "photo.jpg"), "photo.jpg: an image can be asked only where the model is"),
+        (("--image", "photo.jpg"), "photo.jpg: images need a model that is built again"),
         (("--reference", "absent"), "absent holds no cases_*.npz"),
     ],
 )
@@ -29,7 +29,7 @@ def test_a_bundle_without_recorded_answers_has_nothing_to_be_held_against(
 ) -> None:
     assert main(["verify", str(sam3_bundle_path), "--no-record"]) == 2
 
-    reason = "holds no recorded answers to be held against; give --checkpoint FILE"
+    reason = "holds no recorded answers to compare with; give --checkpoint FILE"
     assert reason in capsys.readouterr().err
 
 

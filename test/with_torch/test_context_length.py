@@ -48,5 +48,5 @@ def test_the_context_is_what_the_notes_say(shapes: Shapes, notes: Notes, context
 
 
 def test_a_context_longer_than_the_table_is_refused(shapes: Shapes) -> None:
-    with pytest.raises(ExportError, match="128 tokens asked for"):
+    with pytest.raises(ExportError, match="128 tokens requested"):
         EFFICIENTSAM3.recognise(shapes, {"meta.text_context_length": 128})

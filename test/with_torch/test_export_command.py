@@ -71,7 +71,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("sam4", "--random-weights", "1"), "no family is called 'sam4'"),
+        (("sam4", "--random-weights", "1"), "unknown family 'sam4'"),
         ((FAMILY.name, "--random-weights", "1", "--variant", "xxl"), "no variant 'xxl'"),
         ((FAMILY.name, "--random-weights", "1", "--input-size", "65"), "input size of 65"),
         ((FAMILY.name, "--random-weights", "1", "--parts", "concept"), "part concept"),

@@ -170,7 +170,7 @@ def test_another_encoder_is_refused_by_what_was_found() -> None:
         recognise_trunk(meta_shapes(wide))
     with pytest.raises(CheckpointError, match=r"one of repvit-m0_9, .* but found TinyVitSizes"):
         recognise_trunk(meta_shapes(trunk_architecture("tinyvit-5m")), known=TRUNKS[:3])
-    with pytest.raises(ExportError, match="no image encoder is called 'resnet'"):
+    with pytest.raises(ExportError, match="unknown image encoder 'resnet'"):
         trunk_architecture("resnet")
 
 

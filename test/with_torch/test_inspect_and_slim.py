@@ -154,11 +154,11 @@ def test_a_family_that_is_insisted_on_says_why_it_is_not(
     assert main(["inspect", str(path), "--family", "small"]) == 2
     assert "no image.norm.weight: this is no Small checkpoint" in capsys.readouterr().err
     assert main(["inspect", str(path), "--family", "large"]) == 2
-    assert "no family is called 'large'; there are" in capsys.readouterr().err
+    assert "unknown family 'large'; known" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_fits_several_families_is_refused(checkpoint_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="fits small, small; say which with --family"):
+    with pytest.raises(CheckpointError, match="fits small, small; choose one with --family"):
         recognise(open_checkpoint(checkpoint_path), {"small": FAMILY, "twin": FAMILY})
 
 
@@ -276,7 +276,7 @@ def test_a_checkpoint_of_no_family_is_not_slimmed(
     out = tmp_path / "slim.safetensors"
 
     assert main(["slim", str(tmp_path / "other.pth"), "--out", str(out)]) == 2
-    assert "is of no family that is known" in capsys.readouterr().err
+    assert "fits no known family" in capsys.readouterr().err
     assert not out.exists()
 
 

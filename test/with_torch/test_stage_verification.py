@@ -64,7 +64,7 @@ def test_a_changed_weight_is_told_with_stage_output_figure_and_lengths(
 
 def test_numbers_that_are_not_finite_are_a_failure(stage: TokenReader, file: Path) -> None:
     change_weights(file, by=float("nan"))
-    with pytest.raises(VerificationError, match="numbers that are not finite, PyTorch does not"):
+    with pytest.raises(VerificationError, match="values that are not finite, PyTorch does not"):
         verify_stage("reader", stage, file)
 
 
@@ -80,7 +80,7 @@ def test_a_model_that_overflows_by_itself_is_a_failure(tmp_path: Path) -> None:
     with torch.no_grad():
         stage.query.fill_(9.0)
         stage.attention.out_proj.bias.fill_(9.0)
-    with pytest.raises(VerificationError, match="PyTorch itself gives numbers that are not"):
+    with pytest.raises(VerificationError, match="PyTorch itself gives values that are not"):
         verify_stage("overflowing", stage, file)
 
 

@@ -203,7 +203,9 @@ def test_a_planted_fault_is_named(
 
     assert first == f"{tmp_path / 'model.pth'} does not fit small: {lines[0]}"
     assert components == lines[1:]
-    assert last.startswith("Nothing was loaded, as nothing is loaded in part; `sam3-ros inspect")
+    assert last.startswith(
+        "Nothing was loaded: a checkpoint has to fit completely. `sam3-ros inspect"
+    )
 
 
 def test_many_faults_are_counted_and_the_first_named(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_what_cannot_be_built_again_is_refused_before_anything_is_measured(
 ) -> None:
     assert main(["bench", "--bundle", "tabletop", "--against", "torch"]) == 2
     told = capsys.readouterr()
-    assert "does not report which family" in told.err
+    assert "does not say which family" in told.err
     assert "resident memory" not in told.err
 
 

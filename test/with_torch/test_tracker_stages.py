@@ -157,7 +157,7 @@ def test_a_file_of_something_else_is_refused(original_shapes: dict[str, tuple[in
 
 
 def test_sizes_that_do_not_fit_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="a width of 40 does not divide"):
+    with pytest.raises(ValueError, match="a width of 40 is not divisible"):
         TrackerSizes(width=40, memory_width=8)
     with pytest.raises(ValueError, match="memory_layers must be at least 1, got 0"):
         TrackerSizes(memory_layers=0)

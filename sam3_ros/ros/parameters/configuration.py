@@ -108,7 +108,7 @@ def declare_parameters(node: Node) -> None:
     """
     for spec in SPECS:
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-        declared = node.declare_parameter(spec.name, default, spec.descriptor())
+        declared: Parameter = node.declare_parameter(spec.name, default, spec.descriptor())
         # An empty list in a YAML file has no type, and rclpy leaves the parameter without a value.
         if declared.type_ is Parameter.Type.NOT_SET:
             if not isinstance(spec.default, tuple):

@@ -197,8 +197,8 @@ class PromptInbox:
             outcome = change()
         except PromptError as error:
             named = error if isinstance(error, PromptRefusedError) else None
-            prompt_id, of = (named.prompt_id, named.camera) if named is not None else ("", "")
-            self.refuse(header, prompt_id, str(error), of or camera or "")
+            prompt_id, at = (named.prompt_id, named.camera) if named is not None else ("", "")
+            self.refuse(header, prompt_id, str(error), at or camera or "")
             return
         self._report_displaced(outcome)
         for of, prompt_id in outcome.keys or [(camera, "")]:  # one too when all was cleared

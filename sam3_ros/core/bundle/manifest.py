@@ -145,7 +145,7 @@ class InteractiveSettings:
     #: answers.
     multimask_max_points: int = 1
     single_mask: SingleMask = field(default_factory=SingleMask)
-    #: `gate` answers with nothing if the object score, a logit, is below 0.
+    #: `gate` answers with nothing unless the object score, a logit, is above 0.
     object_score: Literal["gate", "ignore"] = "ignore"
     #: Mask logits are resized to the image `direct`, or `through_padded_input`: to the padded
     #: input, cropped, then resized.

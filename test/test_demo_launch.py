@@ -27,14 +27,14 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> LaunchFile:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The ROS packages that are found; to be filled."""
+    """The ROS packages that count as installed; empty at first."""
     names: set[str] = set()
     monkeypatch.setattr(demo_player, "has_package", names.__contains__)
     return names
 
 
 def started(demo: LaunchFile, **given: str) -> dict[str, dict[str, Any]]:
-    """Kind -> what each process is started with."""
+    """Return what each process is started with, by kind."""
     context = demo.context(**given)
     assert demo.module.check(context) == []
     processes = [*demo.module.player(context), *demo.module.rviz(context)]
@@ -137,7 +137,7 @@ def test_rviz_shows_our_layout_unless_it_is_left_out(demo: LaunchFile, installed
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reason"),
     [
         ({}, "apt install ros-\\$ROS_DISTRO-rviz2, or rviz:=false"),
         ({"rviz": "false", "player": "ros2"}, "ros2bag is not installed"),
@@ -146,8 +146,8 @@ def test_rviz_shows_our_layout_unless_it_is_left_out(demo: LaunchFile, installed
     ],
 )
 @pytest.mark.usefixtures("installed")
-def test_what_is_missing_or_wrong_is_told_before_anything_starts(
-    demo: LaunchFile, given: dict[str, str], told: str
+def test_what_is_missing_or_wrong_is_refused_before_anything_starts(
+    demo: LaunchFile, given: dict[str, str], reason: str
 ) -> None:
-    with pytest.raises(LaunchArgumentError, match=told):
+    with pytest.raises(LaunchArgumentError, match=reason):
         demo.module.check(demo.context(**given))

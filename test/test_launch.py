@@ -1,6 +1,6 @@
 """What launch/segmentation.launch.py declares and would start, and the Fast DDS profile.
 
-test_launch_for_real.py starts it, where the launch packages are.
+test_launch_for_real.py starts it where the launch packages are installed.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> LaunchFile:
 
 @pytest.fixture
 def arguments(launch_file: LaunchFile) -> dict[str, dict[str, Any]]:
-    """Name of an argument -> what it is declared with."""
+    """What each argument is declared with, by name."""
     return launch_file.arguments
 
 
 @pytest.fixture
 def node_of(launch_file: LaunchFile) -> NodeOf:
-    """Builds what the node is started with, given some arguments."""
+    """Return a function from arguments to what the node is started with."""
 
     def build(**given: str) -> dict[str, Any]:
         (node,) = launch_file.module.segmentation_node(launch_file.context(**given))
@@ -203,7 +203,7 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reason"),
     [
         ({"threads": "four"}, "'threads' expects a whole number; got 'four'"),
         ({"threads": "300"}, "'threads' lies in 0..256; got 300"),
@@ -219,13 +219,13 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_starts(
-    node_of: NodeOf, given: dict[str, str], told: str
+    node_of: NodeOf, given: dict[str, str], reason: str
 ) -> None:
-    with pytest.raises(Exception, match=told):
+    with pytest.raises(Exception, match=reason):
         node_of(**given)
 
 
-def test_the_profile_goes_by_the_name_that_the_distribution_knows(
+def test_the_profile_is_in_the_variable_that_the_distribution_reads(
     node_of: NodeOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in PROFILE_VARIABLES:

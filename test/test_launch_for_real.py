@@ -1,4 +1,4 @@
-"""The launch files by launch itself, each on a ROS domain of its own.
+"""The launch files, started by launch itself, each on a ROS domain of its own.
 
 The launch packages come with a ROS install, not with the wheels; elsewhere all of this is skipped.
 """
@@ -44,7 +44,7 @@ sys.exit(service.run())
 
 
 class Launched:
-    """A launch file that runs, its log, and a client of the node."""
+    """A running launch file, its log, and a client of the node."""
 
     def __init__(self, file: str, given: tuple[str, ...], domain: int, log: Path) -> None:
         environment = {
@@ -55,7 +55,7 @@ class Launched:
         command = [sys.executable, "-c", SCRIPT, str(FOLDER / file), *given]
         self._log = log
         with log.open("w") as output:
-            # A session of its own, as of a terminal, for Ctrl-C to reach all.
+            # Its own session, as in a terminal, so that Ctrl-C reaches all processes.
             self._process = subprocess.Popen(
                 command,
                 env=environment,
@@ -71,15 +71,15 @@ class Launched:
 
     @property
     def processes(self) -> list[int]:
-        """Of the nodes, in the order in which they were started."""
+        """Process ids of the nodes, in the order of their start."""
         return [int(pid) for pid in re.findall(r"process started with pid \[(\d+)\]", self.log)]
 
     def ended(self) -> int:
-        """The exit code, once it ends by itself."""
+        """Wait until it ends by itself; return the exit code."""
         return self._process.wait(PATIENCE * 2)
 
     def stop(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Send Ctrl-C and wait; return the exit code."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
         try:
@@ -97,10 +97,10 @@ class Launched:
             time.sleep(0.2)
 
     def active(self, times: int = 1) -> None:
-        """Wait until a node has told so; after a respawn, the second one."""
-        # By the log: a request may still go to the process that was killed.
-        told = re.compile(r"\]: active\b")
-        self.until(lambda: len(told.findall(self.log)) == times, "active node")
+        """Wait until so many nodes have logged that they are active."""
+        # From the log, because a request may still go to the process that was killed.
+        active = re.compile(r"\]: active\b")
+        self.until(lambda: len(active.findall(self.log)) == times, "active node")
 
     def parameters(self, *names: str, node: str = NODE) -> list[object]:
         request = GetParameters.Request(names=names)

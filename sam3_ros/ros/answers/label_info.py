@@ -40,7 +40,7 @@ class LabelInfoTopic:
     def __init__(
         self, node: Node, topic: str, label_info_class: type[Any], labels: Callable[[], LabelNames]
     ) -> None:
-        """Raises MessageTypeError."""
+        """Create the publisher. Raises MessageTypeError if VisionClass is missing."""
         self._node = node
         self._message_class = label_info_class
         self._entry_class = vision_class("VisionClass")

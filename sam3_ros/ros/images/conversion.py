@@ -92,7 +92,7 @@ class CvBridgeConverter:
     name = "cv_bridge"
 
     def __init__(self) -> None:
-        """Raises CvBridgeUnavailableError."""
+        """Import cv_bridge and try it. Raises CvBridgeUnavailableError."""
         self._module = import_ros_2_cv_bridge()
         self._bridge = self._module.CvBridge()
         self._require_that_it_converts()

@@ -91,7 +91,7 @@ class PromptRefusedError(PromptError):
     """A prompt that is refused; the message names it by its id, or else as `called`."""
 
     def __init__(self, prompt_id: str, reason: str, camera: str = "", called: str = "") -> None:
-        """Keep the camera as it was given, empty for every camera."""
+        """Name the prompt in the reason. camera: as it was given, empty for every camera."""
         name = repr(shortened(prompt_id)) if prompt_id else called
         is_named = not name or name in reason or repr(prompt_id) in reason
         kind = "prompt " if prompt_id else ""

@@ -132,8 +132,8 @@ class PromptRules:
         found = [name for name, reason in why_not.items() if not reason]
         if not found:
             several = len(names) > 1
-            told = (f"{name}: {why}" if several else why for name, why in why_not.items())
-            raise PromptError("; ".join(told))
+            reasons = (f"{name}: {why}" if several else why for name, why in why_not.items())
+            raise PromptError("; ".join(reasons))
         if len(found) > 1:
             raise PromptError(
                 "expected the stamp of an image of one camera, got one that images of "

@@ -28,7 +28,7 @@ class StickyObjects:
     """Where each sticky prompt was found last, by camera; for the inference thread alone."""
 
     def __init__(self, segmenter: Segmenter, least_score: Callable[[], float]) -> None:
-        """least_score: returns the parameter sticky_least_score as it is now."""
+        """Follow with this segmenter; least_score() returns sticky_least_score as it is now."""
         self._segmenter = segmenter
         self._least_score = least_score
         self._last: dict[tuple[ActivePrompt, str], _Last] = {}

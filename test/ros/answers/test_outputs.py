@@ -1,4 +1,4 @@
-"""Which topics are worked for, with real publishers and subscribers in one process."""
+"""Which messages are made, with real publishers and subscribers in one process."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.parameters.configuration import configuration
 
 
-def unheeded(_message: object) -> None:
-    """A callback whose signature rclpy can read, as it cannot read print's before Python 3.11."""
+def ignore(_message: object) -> None:
+    """Do nothing; rclpy cannot read the signature of print before Python 3.11."""
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_a_topic_is_wanted_while_somebody_listens(node):
     assert outputs.listened_to() == ()
     reliable = QoSProfile(depth=1)
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    one = node.create_subscription(Image, "outputs/mask", unheeded, best_effort)
-    node.create_subscription(SegmentScores, "outputs/scores", unheeded, reliable)
+    one = node.create_subscription(Image, "outputs/mask", ignore, best_effort)
+    node.create_subscription(SegmentScores, "outputs/scores", ignore, reliable)
     wait_for(lambda: outputs.listened_to() == ("mask", "scores"))
     node.destroy_subscription(one)
     wait_for(lambda: outputs.listened_to() == ("scores",))
@@ -66,8 +66,8 @@ def test_a_topic_is_wanted_while_somebody_listens(node):
 
 def test_a_named_camera_has_topics_of_its_own(node):
     outputs = outputs_of(node, "front")
-    node.create_subscription(Image, "outputs/front/confidence", unheeded, 1)
-    node.create_subscription(FrameTiming, "outputs/front/debug/timing", unheeded, 1)
+    node.create_subscription(Image, "outputs/front/confidence", ignore, 1)
+    node.create_subscription(FrameTiming, "outputs/front/debug/timing", ignore, 1)
     wait_for(lambda: outputs.listened_to() == ("confidence", "debug/timing"))
     assert node.count_publishers("outputs/mask") == 0
     outputs.destroy()
@@ -78,8 +78,8 @@ def test_a_topic_that_is_not_wanted_counts_for_nothing(node):
     wanted = {"outputs": ["scores"]}
     outputs = Outputs(node, Camera(), lambda: configuration(wanted), lambda: (), 0.5)
     for topic in ("mask", "confidence"):
-        node.create_subscription(Image, f"outputs/{topic}", unheeded, 1)
-    node.create_subscription(SegmentScores, "outputs/scores", unheeded, 1)
+        node.create_subscription(Image, f"outputs/{topic}", ignore, 1)
+    node.create_subscription(SegmentScores, "outputs/scores", ignore, 1)
     wait_for(lambda: outputs.listened_to() == ("scores",))
     wanted["outputs"] = ["scores", "confidence"]
     wait_for(lambda: outputs.listened_to() == ("confidence", "scores"))
@@ -98,7 +98,7 @@ def an_answer(**values: object) -> Answer:
     )
 
 
-def test_the_timing_goes_out_last_and_tells_of_the_others(node):
+def test_the_timing_is_published_last_and_includes_the_others(node):
     outputs = outputs_of(node)
     heard = []
     node.create_subscription(FrameTiming, "outputs/debug/timing", heard.append, 1)

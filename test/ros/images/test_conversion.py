@@ -1,4 +1,4 @@
-"""Every encoding that cameras publish, through our converter and through cv_bridge where it is.
+"""Every encoding that cameras publish, by our converter, and by cv_bridge where it is installed.
 
 The expectation never comes from OpenCV: a known RGB scene is encoded here by plain arithmetic.
 """
@@ -181,7 +181,7 @@ def test_the_ros_1_cv_bridge_is_refused(monkeypatch):
 
 
 def test_a_cv_bridge_that_imports_but_cannot_convert_is_not_chosen(monkeypatch):
-    """As of ROS beside a numpy that is newer than its C++ part was built for."""
+    """As in a ROS install with a newer numpy than its C++ part was built for."""
 
     class Bridge:
         def imgmsg_to_cv2(self, *_: object) -> np.ndarray:

@@ -30,7 +30,7 @@ def test_a_name_alone_listens_to_its_own_topic() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cameras", "told"),
+    ("cameras", "reason"),
     [
         ("front=", "expects a topic"),
         ("front=/a//b", "expects a topic"),
@@ -42,8 +42,8 @@ def test_a_name_alone_listens_to_its_own_topic() -> None:
         ("a=/f a=/g", "different names"),
     ],
 )
-def test_a_malformed_list_is_refused_with_its_form(cameras: str, told: str) -> None:
-    with pytest.raises(LaunchArgumentError, match=told):
+def test_a_malformed_list_is_refused_with_its_form(cameras: str, reason: str) -> None:
+    with pytest.raises(LaunchArgumentError, match=reason):
         camera_topics(IMAGE, cameras)
 
 

@@ -18,7 +18,7 @@ KILTED, JAZZY = PROFILE_VARIABLES
 @pytest.mark.parametrize(
     ("distribution", "variable"), [("kilted", KILTED), ("rolling", KILTED), ("jazzy", JAZZY)]
 )
-def test_the_profile_goes_by_the_name_that_the_distribution_knows(distribution, variable):
+def test_the_profile_is_in_the_variable_that_the_distribution_reads(distribution, variable):
     environment = {"ROS_DISTRO": distribution}
     use_image_profile(environment)
     assert {name for name in PROFILE_VARIABLES if name in environment} == {variable}

@@ -93,7 +93,7 @@ def test_a_source_replaces_only_what_came_for_its_camera():
     assert ids(active.snapshot("left")) == ["c", "d"]
 
 
-def test_a_prompt_that_gives_way_to_another_source_is_told():
+def test_a_prompt_that_is_displaced_by_another_source_is_returned():
     active = ActivePrompts()
     active.replace_all(texts("a", "b"))
     new, (displaced,) = active.replace(Source.TEXT, None, texts("b", "c"))
@@ -251,7 +251,7 @@ def test_so_many_points_that_they_would_keep_the_model_busy_are_refused():
         PromptRequest(InteractivePrompt(points=points, box=Box(1, 1, 2, 2)))
 
 
-def test_the_end_of_a_prompt_at_one_of_its_cameras_is_told():
+def test_listeners_are_called_when_a_prompt_ends_at_one_of_its_cameras():
     active, asked = ActivePrompts(TWO), list[list[str]]()
     active.on_change(lambda: asked.append(ids(active.snapshot("front"))))
     active.put([*texts("a"), click(frames=1)])
@@ -264,7 +264,7 @@ def test_the_end_of_a_prompt_at_one_of_its_cameras_is_told():
     assert len(asked) == 3
 
 
-def test_every_change_is_told_and_nothing_else():
+def test_listeners_are_called_at_every_change_and_only_then():
     active, seen = ActivePrompts(), list[list[str]]()
     active.on_change(lambda: seen.append(ids(active.all())))
     active.replace(Source.TEXT, None, texts("a"))

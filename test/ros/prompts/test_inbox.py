@@ -1,4 +1,4 @@
-"""The inbox with frames that nobody answers: what waits, and what is published in which order."""
+"""The inbox, with frames that nobody answers: what waits, and what is published in which order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def node() -> Iterator[Node]:
 
 
 class Rig:
-    """One camera without a name, of which images of second 1 and 2 were seen."""
+    """One camera without a name; the images of its seconds 1 and 2 were seen."""
 
     def __init__(self, node: Node, bundle: Bundle, frames: int = 2) -> None:
         cameras = Cameras.named([])
@@ -74,7 +74,7 @@ class Rig:
         self._executor.add_node(node)
 
     def say(self, message: Prompts | String) -> list[PromptStatus]:
-        """Every word about it."""
+        """Publish the message; return every status about it."""
         before = len(self.statuses)
         expected = max(1, len(message.prompts)) if isinstance(message, Prompts) else 1
         self._publishers[type(message)].publish(message)
@@ -88,7 +88,7 @@ class Rig:
             if done():
                 return
             self._executor.spin_once(timeout_sec=0.01)
-        raise AssertionError("waited for nothing")
+        raise AssertionError("timed out")
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_before_the_first_image_a_click_waits_for_it(node: Node, sam3_bundle_pat
 
 
 class PausingPrompts(ActivePrompts):
-    """Whoever asks first, once armed, gets the list of now only later."""
+    """Once armed, the next all() reads the list at once and returns it only after a pause."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class PausingPrompts(ActivePrompts):
         return listed
 
 
-def test_of_two_threads_none_leaves_an_old_list_on_the_topic(node: Node) -> None:
+def test_the_newest_list_is_published_last_when_two_threads_change_it(node: Node) -> None:
     prompts = PausingPrompts()
     topic = ActivePromptsTopic(node, prompts)
 
@@ -177,7 +177,7 @@ def test_of_two_threads_none_leaves_an_old_list_on_the_topic(node: Node) -> None
     second.join()
     assert latched_list(node) == ["blue"]
     topic.destroy()
-    prompts.replace_all([])  # nobody is told any more, and nothing breaks
+    prompts.replace_all([])  # it is no longer published, and nothing breaks
 
 
 def latched_list(node: Node) -> list[str]:

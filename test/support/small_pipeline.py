@@ -125,9 +125,9 @@ class SmallPipeline:
         self.wait_for(lambda: self.ledger.report().received > before, f"the image {stamp}")
 
     def answer(self, stamp: int, number: int = 1) -> list[str]:
-        """Wait for that many answers to the image; the ids of the prompts in the last, sorted."""
+        """Wait for that many answers to the image; the prompt id of each segment in the last."""
         scores = self.camera.answers(self.camera.scores, stamp, number)[-1]
-        return sorted({segment.prompt_id for segment in scores.segments})
+        return sorted(segment.prompt_id for segment in scores.segments)
 
     def answers(self) -> list[int]:
         """The stamps of all answers, in their order."""

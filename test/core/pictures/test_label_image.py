@@ -23,10 +23,10 @@ def test_nothing_is_zero() -> None:
     assert not labels.any()
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_the_highest_score_shows_where_segments_overlap(turned: bool) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_highest_score_shows_where_segments_overlap(reverse: bool) -> None:
     segments = [segment("a", 0.6, slice(0, 5)), segment("b", 0.9, slice(3, 8))]
-    labels = label_image(segments[::-1] if turned else segments, {"a": 10, "b": 20}, SIZE)
+    labels = label_image(segments[::-1] if reverse else segments, {"a": 10, "b": 20}, SIZE)
     assert labels[0].tolist() == [10, 10, 10, 20, 20, 20, 20, 20]
 
 
@@ -76,7 +76,7 @@ def test_labels_instances_and_confidences_show_the_same_segment() -> None:
     assert confidences[0].tolist() == [153, 153, 153, 230, 230, 230, 230, 0]
 
 
-def test_confidences_are_cut_to_what_they_can_say() -> None:
+def test_confidences_are_clipped_to_0_to_255() -> None:
     # A click's score is the model's estimate of an IoU, which may be more than 1.
     segments = [segment("a", 1.07, slice(0, 1)), segment("b", -0.02, slice(1, 2))]
     assert PaintedSegments(segments, SIZE).confidences()[0, :3].tolist() == [255, 0, 0]
@@ -102,7 +102,7 @@ def test_many_segments_of_a_random_picture(count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_objects_here_and_there_are_painted_where_they_are(seed: int) -> None:
+def test_objects_at_random_places_are_painted_where_they_are(seed: int) -> None:
     numbers = np.random.default_rng(seed)
     masks = np.zeros((4, 30, 40), np.bool_)
     for mask in masks[: seed % 4 + 1]:  # the others stay empty

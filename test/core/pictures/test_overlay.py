@@ -17,7 +17,7 @@ def square(label: str = "red cube", box: Box | None = None) -> Segment:
     return Segment(label, label, 0.87, box or Box(60, 40, 100, 80), mask)
 
 
-def test_the_image_itself_stays_as_it_was() -> None:
+def test_the_image_is_not_changed() -> None:
     image = GREY.copy()
     drawn = draw_overlay(image, [square()])
     np.testing.assert_array_equal(image, GREY)
@@ -33,8 +33,8 @@ def test_nothing_found_is_a_copy() -> None:
 def test_in_bgr_order_it_is_the_same_picture() -> None:
     image = np.random.default_rng(5).integers(0, 256, GREY.shape, np.uint8)
     segments = [square(), square("blue ball", Box(2, 3, 70, 50))]
-    turned = draw_overlay_bgr(image, segments)[:, :, ::-1]
-    np.testing.assert_array_equal(turned, draw_overlay(image, segments))
+    bgr = draw_overlay_bgr(image, segments)[:, :, ::-1]
+    np.testing.assert_array_equal(bgr, draw_overlay(image, segments))
 
 
 def test_a_mask_is_tinted_and_the_rest_is_left() -> None:

@@ -50,7 +50,7 @@ def test_logits_far_from_zero_do_not_overflow() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_scores_that_overflowed_are_no_answer(bad: float) -> None:
+def test_scores_that_overflowed_are_an_error(bad: float) -> None:
     fine = np.ones((1, 1), np.float32)
     with pytest.raises(InferenceError, match=r"scores .* not all finite"):
         keep_queries(np.array([[1.0, bad]], np.float32), fine, 0.5)
@@ -58,7 +58,7 @@ def test_scores_that_overflowed_are_no_answer(bad: float) -> None:
         keep_queries(fine, fine * bad, 0.5)
 
 
-def test_exemplars_are_fed_as_parts_of_the_frame() -> None:
+def test_exemplars_are_fed_as_fractions_of_the_frame() -> None:
     prompt = ConceptPrompt("cube", (Box(0, 0, 32, 24), Box(60, 40, 99, 99)), (1, 0))
     feeds = exemplar_feeds(prompt, FRAME)
     np.testing.assert_allclose(feeds["boxes"][0, 0], [0.25, 0.25, 0.5, 0.5])

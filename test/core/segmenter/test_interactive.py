@@ -129,7 +129,7 @@ def test_the_object_score_gates_only_where_the_bundle_says_so() -> None:
     assert not shows_no_object(present, settings(object_score="gate"))
 
 
-def test_an_object_score_that_overflowed_is_no_answer() -> None:
+def test_an_object_score_that_overflowed_is_an_error() -> None:
     with pytest.raises(InferenceError, match="object score"):
         shows_no_object(
             {"object_score": np.array([[np.nan]], np.float32)}, settings(object_score="gate")

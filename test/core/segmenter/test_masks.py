@@ -56,7 +56,7 @@ def test_a_mask_is_that_of_logits_resized_whole(
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("fit", ["stretch", "longest_side"])
 @pytest.mark.parametrize("seed", range(8))
-def test_through_the_padded_input_too(
+def test_a_mask_through_the_padded_input_is_that_of_logits_resized_whole(
     source: tuple[int, int], fit: Literal["stretch", "longest_side"], seed: int
 ) -> None:
     logits, frame = blobs(64, seed), ImageSize(256, 256)
@@ -87,7 +87,7 @@ def test_nothing_above_the_threshold_is_no_patch() -> None:
     assert patch_of(np.full((8, 8), -1, np.float32), 0.0) is None
 
 
-def test_what_padding_cuts_off_leaves_an_empty_mask() -> None:
+def test_a_mask_in_the_padding_alone_is_empty() -> None:
     logits = np.full((64, 64), -5, np.float32)
     logits[60:, 60:] = 5
     how = Preprocessing(64, 64, *HALVES, "longest_side")

@@ -42,11 +42,11 @@ def test_what_is_no_rgb_image_is_refused(image: object, reason: str) -> None:
         require_rgb(image)  # type: ignore[arg-type]
 
 
-def test_channels_may_be_turned_round_and_rows_cut_out() -> None:
+def test_reversed_channels_and_cut_rows_are_made_contiguous() -> None:
     bgr = np.random.default_rng(1).integers(0, 256, (10, 12, 3), np.uint8)
-    turned = require_rgb(bgr[2:8, ::2, ::-1])
-    assert turned.flags.c_contiguous
-    np.testing.assert_array_equal(turned, bgr[2:8, ::2, ::-1])
+    rgb = require_rgb(bgr[2:8, ::2, ::-1])
+    assert rgb.flags.c_contiguous
+    np.testing.assert_array_equal(rgb, bgr[2:8, ::2, ::-1])
 
 
 def test_normalising_is_bit_for_bit_what_float32_arithmetic_gives() -> None:
@@ -129,7 +129,7 @@ def test_bands_follow_each_other_and_are_alike() -> None:
     assert bands_of(1080, 1008, 2) == [Band(0, 504, 0, 540), Band(504, 1008, 540, 1080)]
 
 
-def test_what_has_no_common_row_is_one_band() -> None:
+def test_heights_without_a_common_divisor_give_one_band() -> None:
     assert bands_of(1079, 1008, 8) == [Band(0, 1008, 0, 1079)]
 
 

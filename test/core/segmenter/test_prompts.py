@@ -69,7 +69,7 @@ def test_an_id_or_label_that_is_too_long_is_refused_and_the_longest_is_not() -> 
         InteractivePrompt(points=((1, 1),), label=f"{long}x")
 
 
-def test_a_text_that_is_no_text_is_refused() -> None:
+def test_a_text_that_is_no_str_is_refused() -> None:
     with pytest.raises(PromptError, match="must be a str, got int"):
         ConceptPrompt(7)  # type: ignore[arg-type]
 
@@ -127,6 +127,6 @@ def test_a_box_that_is_no_box_is_refused(box: object) -> None:
         ConceptPrompt("cube", exemplars=(box,))  # type: ignore[arg-type]
 
 
-def test_half_a_surrogate_pair_is_refused() -> None:
+def test_a_text_that_is_no_unicode_is_refused() -> None:
     with pytest.raises(PromptError, match=r"valid Unicode, got '\\udcff' at character 5"):
         ConceptPrompt("red \udcff")

@@ -50,7 +50,7 @@ def test_a_word_finds_every_instance_best_first(segmenter: Segmenter) -> None:
     assert (larger.prompt_id, larger.label) == ("red", "red")
 
 
-def test_what_is_not_there_is_answered_with_nothing(segmenter: Segmenter) -> None:
+def test_a_concept_that_is_not_there_has_no_segments(segmenter: Segmenter) -> None:
     assert segmenter.segment(SCENE, "yellow") == []
     assert segmenter.segment(np.full((HEIGHT, WIDTH, 3), 128, np.uint8), "object") == []
 
@@ -79,7 +79,7 @@ def test_exemplars_alone_find_what_looks_like_them(segmenter: Segmenter) -> None
     assert_is(found[0], RED_RIGHT)
 
 
-def test_a_negative_exemplar_takes_away_from_a_word(segmenter: Segmenter) -> None:
+def test_a_negative_exemplar_narrows_a_word(segmenter: Segmenter) -> None:
     prompt = ConceptPrompt("object", exemplars=(Box(*BLUE),), exemplar_labels=(0,))
     found = segmenter.segment(SCENE, prompt)
     assert len(found) == 3
@@ -94,11 +94,11 @@ def test_points_select_among_what_a_word_finds(segmenter: Segmenter) -> None:
     assert_is(kept, RED_RIGHT)
 
 
-def test_a_click_on_nothing_is_answered_with_nothing(segmenter: Segmenter) -> None:
+def test_a_click_on_nothing_has_no_segment(segmenter: Segmenter) -> None:
     assert segmenter.segment(SCENE, InteractivePrompt(points=((160, 10),))) == []
 
 
-def test_a_negative_click_takes_away(segmenter: Segmenter) -> None:
+def test_a_negative_click_narrows_the_mask(segmenter: Segmenter) -> None:
     (whole,) = segmenter.segment(SCENE, InteractivePrompt(points=((280, 60),)))
     both = InteractivePrompt(points=((280, 60), (220, 160)), point_labels=(1, 0))
     (part,) = segmenter.segment(SCENE, both)
@@ -119,7 +119,7 @@ def test_a_box_may_reach_past_the_edge(segmenter: Segmenter) -> None:
     assert iou(found.mask, patch_mask(HEIGHT, WIDTH, (0, 0, 80, 80))) > 0.9
 
 
-def test_the_threshold_may_be_set_for_a_question(segmenter: Segmenter) -> None:
+def test_the_score_threshold_may_be_set_for_a_call(segmenter: Segmenter) -> None:
     embedding = segmenter.encode_image(SCENE)
     prompt = ConceptPrompt("red")
     assert len(segmenter.ask(embedding, [prompt], score_threshold=0.1)) == 2
@@ -215,7 +215,9 @@ def test_a_box_outside_the_image_is_refused(segmenter: Segmenter) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 10_000])
-def test_a_bad_text_is_refused_and_the_segmenter_lives_on(segmenter: Segmenter, text: str) -> None:
+def test_a_bad_text_is_refused_and_the_segmenter_goes_on_working(
+    segmenter: Segmenter, text: str
+) -> None:
     with pytest.raises(PromptError):
         segmenter.segment(SCENE, text)
     with pytest.raises(PromptError):
@@ -235,7 +237,9 @@ def test_a_bad_image_is_refused(segmenter: Segmenter, image: np.ndarray) -> None
         segmenter.encode_image(image)
 
 
-def test_an_embedding_is_only_good_for_its_maker(segmenter: Segmenter, clicker: Segmenter) -> None:
+def test_an_embedding_of_another_segmenter_is_refused(
+    segmenter: Segmenter, clicker: Segmenter
+) -> None:
     with pytest.raises(ValueError, match="another segmenter"):
         segmenter.ask(clicker.encode_image(SCENE), [ConceptPrompt("red")])
 

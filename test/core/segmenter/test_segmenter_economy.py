@@ -1,4 +1,4 @@
-"""What the segmenter leaves out: the proof is in what reaches the sessions."""
+"""What the segmenter does not run: shown by what reaches the sessions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_an_image_is_encoded_once_for_many_questions(
     assert recorder.stages.count("geometry") == 1
 
 
-def test_what_is_let_go_is_never_missed(segmenter: Segmenter, recorder: Recorder) -> None:
+def test_dropped_features_are_not_needed_again_in_any_order_of_prompts(
+    segmenter: Segmenter, recorder: Recorder
+) -> None:
     questions = [ConceptPrompt("red"), CLICK, ConceptPrompt("green")]
     expected = [segmenter.ask(segmenter.encode_image(SCENE), [each]) for each in questions]
     for order in permutations(range(len(questions))):
@@ -94,7 +96,7 @@ def test_what_is_let_go_is_never_missed(segmenter: Segmenter, recorder: Recorder
         assert recorder.stages.count("image_trunk") == 1
 
 
-def test_features_go_with_their_image_and_wait_for_no_garbage_collector(
+def test_features_are_freed_with_their_image_without_the_garbage_collector(
     sam3_bundle_path: Path,
 ) -> None:
     with Segmenter.load(sam3_bundle_path, threads=1) as loaded:
@@ -209,7 +211,7 @@ def test_every_session_is_closed(sam3_bundle_path: Path, recorder: Recorder) -> 
     assert all(session.closed for session in recorder.opened.values())
 
 
-def test_a_closed_segmenter_answers_no_more_and_opens_nothing(
+def test_a_closed_segmenter_refuses_to_answer_and_opens_nothing(
     segmenter: Segmenter, recorder: Recorder
 ) -> None:
     embedding = segmenter.encode_image(SCENE)
@@ -240,7 +242,7 @@ def overflown(outputs: Outputs) -> Outputs:
 
 
 @pytest.mark.parametrize("stage", ["scoring", "segmentation", "mask_decoder"])
-def test_numbers_that_overflowed_are_an_error_not_an_empty_answer(
+def test_outputs_that_overflowed_are_an_error_not_an_empty_answer(
     sam3_bundle_path: Path, stage: str
 ) -> None:
     with (

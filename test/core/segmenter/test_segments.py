@@ -29,7 +29,7 @@ def test_a_score_that_is_no_number_is_refused() -> None:
         Segment("cube", "cube", math.nan, BOX, np.zeros((4, 6), np.bool_))
 
 
-def test_the_bounds_of_a_mask_are_looked_for_unless_they_are_known() -> None:
+def test_the_bounds_of_a_mask_are_computed_unless_they_are_given() -> None:
     mask = np.zeros((4, 6), np.bool_)
     mask[1:3, 2:5] = True
     found = Segment("cube", "cube", 0.9, BOX, mask)

@@ -67,7 +67,7 @@ def test_a_context_without_room_for_start_and_end_is_refused(file: Path) -> None
         ClipTokenizer(file, settings(1))
 
 
-def test_padding_and_cutting_of_the_files_own_are_off(file: Path) -> None:
+def test_padding_and_truncation_in_the_file_are_ignored(file: Path) -> None:
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.enable_padding(length=5, pad_id=3)
     tokenizer.enable_truncation(1)

@@ -116,7 +116,7 @@ def test_boxes_come_back_where_they_were(how: Preprocessing) -> None:
     np.testing.assert_allclose(back, [box.as_tuple() for box in boxes], atol=1e-3)
 
 
-def test_a_box_is_centre_and_size_in_parts_of_the_frame() -> None:
+def test_a_box_is_centre_and_size_as_fractions_of_the_frame() -> None:
     whole = [Box(0, 0, 640, 480)]
     np.testing.assert_allclose(
         transform(stretch(), 480, 640).boxes_to_model(whole), [[0.5, 0.5, 1, 1]]

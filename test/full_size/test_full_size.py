@@ -23,7 +23,7 @@ GIGABYTE = 1e9
 
 
 def sam3_ros(*arguments: str | Path) -> str:
-    """Run the command; its progress goes to the terminal, its answer comes back."""
+    """Run the command and return its output; its progress goes to the terminal."""
     command = [sys.executable, "-m", "sam3_ros.cli.main", *map(str, arguments)]
     print("\n$ sam3-ros", *arguments[:1], *map(str, arguments[1:]), flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -45,7 +45,7 @@ def peak_gigabytes(bundle: Bundle) -> float:
     return bundle.manifest.verification["peak_memory_bytes"] / GIGABYTE
 
 
-def test_efficientsam3_in_every_precision_and_there_and_back() -> None:
+def test_efficientsam3_in_every_precision_and_back_from_its_checkpoint() -> None:
     checkpoint = OUT / "efficientsam3.safetensors"
     made = export(
         "efficientsam3",

@@ -1,4 +1,4 @@
-"""What the tests with PyTorch share."""
+"""Fixtures of the tests with PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoint files: what is read of them, and what is refused in which words."""
+"""Checkpoint files: what is read, and the messages of what is refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_safetensors_are_known_by_their_content(tmp_path: Path) -> None:
     assert checkpoint.leftovers == ()
 
 
-def test_what_lies_beside_the_model_is_listed_with_its_bytes(tmp_path: Path) -> None:
+def test_leftovers_beside_the_model_are_listed_with_their_bytes(tmp_path: Path) -> None:
     moments = {"state": {0: {"exp_avg": torch.zeros(100), "step": 3}}, "param_groups": [{"lr": 1}]}
     document = {"model": tensors(), "optimizer": moments, "epoch": 4, "args": {"lr": 0.1}}
     checkpoint = open_checkpoint(saved(tmp_path, document))
@@ -94,7 +94,7 @@ def test_plain_values_beside_the_model_are_its_notes(tmp_path: Path) -> None:
     }
 
 
-def test_what_a_student_is_wrapped_in_is_taken_out_of_names(tmp_path: Path) -> None:
+def test_student_wrappers_are_removed_from_names(tmp_path: Path) -> None:
     path = saved(tmp_path, {"model": {"trunk.student_trunk.model.weight": torch.ones(2)}})
 
     assert list(open_checkpoint(path).shapes) == ["trunk.model.weight"]
@@ -245,7 +245,9 @@ SHARED = torch.ones(4)
         ({"one": SHARED[:3], "two": SHARED[2:]}, "one and two share the same numbers"),
     ],
 )
-def test_models_that_are_none_are_refused(document: Any, reason: str, tmp_path: Path) -> None:
+def test_documents_without_one_plain_model_are_refused(
+    document: Any, reason: str, tmp_path: Path
+) -> None:
     assert reason in refusal(saved(tmp_path, document))
 
 
@@ -255,7 +257,7 @@ def safetensors_file(path: Path, header: str) -> Path:
     return path
 
 
-def test_odd_safetensors_headers_are_refused(tmp_path: Path) -> None:
+def test_malformed_safetensors_headers_are_refused(tmp_path: Path) -> None:
     entry = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
     path = tmp_path / "model.safetensors"
 

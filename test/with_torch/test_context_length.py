@@ -1,4 +1,4 @@
-"""A position table may be longer than the text that a model reads: the checkpoint's notes tell."""
+"""A position table may be longer than the text that a model reads; then the notes say so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sam3_ros.export.family import Notes, Shapes
 
 @pytest.fixture(scope="module")
 def shapes() -> Shapes:
-    """Of a checkpoint with 77 positions, by the original's names."""
+    """Return the shapes of a checkpoint with 77 positions, by the original's names."""
     architecture = EFFICIENTSAM3.architecture("efficientvit-b0+mobileclip-s0@77")
     with torch.device("meta"):
         network = EFFICIENTSAM3.build(architecture, 112)
@@ -37,7 +37,7 @@ def shapes() -> Shapes:
         ({"meta.text_context_length": 32, "file": "renamed_ctx16.pt"}, 32),
     ],
 )
-def test_the_context_is_what_the_notes_say(shapes: Shapes, notes: Notes, context: int) -> None:
+def test_the_context_comes_from_the_notes(shapes: Shapes, notes: Notes, context: int) -> None:
     architecture = EFFICIENTSAM3.recognise(shapes, notes)
 
     assert architecture.variant == f"efficientvit-b0+mobileclip-s0@{context}"

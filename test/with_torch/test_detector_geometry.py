@@ -24,14 +24,14 @@ def boxes_of(stage: StageModule, count: int) -> dict[str, Tensor]:
     return {**inputs, "box_mask": torch.ones(1, count, dtype=torch.bool)}
 
 
-def test_without_boxes_the_cls_token_stands_alone_and_is_valid(geometry: StageModule) -> None:
+def test_without_boxes_only_the_cls_token_is_there_and_valid(geometry: StageModule) -> None:
     features, mask = geometry(*boxes_of(geometry, 0).values())
     assert features.shape == (1, 1, 64)
     assert features.isfinite().all()
     assert mask.tolist() == [[True]]
 
 
-def test_boxes_that_are_padding_do_not_matter(geometry: StageModule) -> None:
+def test_padding_boxes_do_not_matter(geometry: StageModule) -> None:
     inputs = boxes_of(geometry, 3)
     inputs["box_mask"] = torch.tensor([[True, False, False]])
     features, mask = geometry(*inputs.values())
@@ -42,7 +42,7 @@ def test_boxes_that_are_padding_do_not_matter(geometry: StageModule) -> None:
 
 
 @pytest.mark.parametrize("changed", ["boxes", "box_labels", "fpn2"])
-def test_a_box_is_its_place_its_label_and_what_it_shows(
+def test_a_box_token_depends_on_position_label_and_content(
     geometry: StageModule, changed: str
 ) -> None:
     inputs = boxes_of(geometry, 1)
@@ -54,7 +54,7 @@ def test_a_box_is_its_place_its_label_and_what_it_shows(
 
 
 def roi_align(features: Tensor, corners: np.ndarray, size: int) -> np.ndarray:
-    """ONNX's RoiAlign: the same rule by other hands."""
+    """Pool with ONNX's RoiAlign, an independent implementation of the same rule."""
     node = onnx.helper.make_node(
         "RoiAlign",
         ["features", "rois", "images"],

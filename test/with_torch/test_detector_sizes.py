@@ -1,4 +1,4 @@
-"""The detector's sizes and names, as a checkpoint's tensors show them."""
+"""The detector's sizes and names, read from a checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sam3_ros.export.models.sam3.sizes import DetectorSizes
 
 
 def original_shapes(sizes: DetectorSizes) -> dict[str, tuple[int, ...]]:
-    """Of every tensor that the stages of these sizes ask a checkpoint for."""
+    """Return the shapes of every tensor that stages of these sizes need from a checkpoint."""
     found = {}
     for stage in detector(sizes).values():
         tensors = stage.state_dict()

@@ -39,7 +39,7 @@ def stages() -> dict[str, StageModule]:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
+def test_the_onnx_file_computes_as_pytorch_at_every_length(
     stages: dict[str, StageModule], name: str, tmp_path: Path
 ) -> None:
     stage = stages[name]
@@ -89,7 +89,7 @@ def test_the_shapes_are_those_of_the_contract(stages: dict[str, StageModule]) ->
 
 
 @pytest.mark.parametrize("name", STAGES[ON_IMAGES:])
-def test_prompts_in_one_batch_are_answered_as_one_by_one(
+def test_a_batch_of_prompts_gives_what_single_prompts_give(
     stages: dict[str, StageModule], name: str
 ) -> None:
     stage = stages[name]
@@ -105,7 +105,7 @@ def test_prompts_in_one_batch_are_answered_as_one_by_one(
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_padding_tokens_hold_and_how_many_they_are_does_not_matter(
+def test_content_and_number_of_padding_tokens_do_not_matter(
     stages: dict[str, StageModule], name: str
 ) -> None:
     stage = stages[name]
@@ -128,7 +128,7 @@ def test_every_valid_token_counts(stages: dict[str, StageModule], name: str) -> 
     assert (answers(stage, inputs)[stage.outputs[0]] - before).abs().max() > 1e-3
 
 
-def test_attention_by_few_queries_at_a_time_is_the_same(
+def test_chunked_attention_gives_the_same_numbers(
     stages: dict[str, StageModule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = stages["fusion"]
@@ -138,7 +138,7 @@ def test_attention_by_few_queries_at_a_time_is_the_same(
     torch.testing.assert_close(answers(stage, inputs)["memory"], at_once, atol=1e-5, rtol=1e-5)
 
 
-def test_fusion_answers_as_transformers_does(stages: dict[str, StageModule]) -> None:
+def test_fusion_computes_what_transformers_does(stages: dict[str, StageModule]) -> None:
     image, stage = stages["fusion_image"], stages["fusion"]
     fpn2 = image.examples({}, seed=8)["fpn2"]
     inputs = stage.examples({"prompts": 1, "tokens": 5}, seed=8)
@@ -151,7 +151,7 @@ def test_fusion_answers_as_transformers_does(stages: dict[str, StageModule]) -> 
 
 
 def whole_encoder(image: StageModule, stage: StageModule) -> Sam3DetrEncoder:
-    """transformers' own, with the weights of both stages."""
+    """Return transformers' own encoder with the weights of both stages."""
     config = Sam3DETREncoderConfig(
         hidden_size=SIZES.width,
         num_layers=SIZES.fusion_layers,
@@ -164,7 +164,7 @@ def whole_encoder(image: StageModule, stage: StageModule) -> Sam3DetrEncoder:
     return encoder
 
 
-def test_decoder_answers_as_transformers_does(stages: dict[str, StageModule]) -> None:
+def test_decoder_computes_what_transformers_does(stages: dict[str, StageModule]) -> None:
     stage = stages["decoder"]
     inputs = stage.examples({"prompts": 2, "tokens": 5}, seed=9)
     theirs = stage.decoder(
@@ -194,7 +194,7 @@ def test_the_presence_is_not_clamped(stages: dict[str, StageModule]) -> None:
     torch.testing.assert_close(raised, before + 40)
 
 
-def test_segmentation_answers_as_transformers_does(stages: dict[str, StageModule]) -> None:
+def test_segmentation_computes_what_transformers_does(stages: dict[str, StageModule]) -> None:
     stage = stages["segmentation"]
     inputs = stage.examples({"prompts": 1, "tokens": 5, "kept": 3}, seed=11)
     coarse = torch.zeros(1, 64, GRID, GRID)  # its size is read, nothing else

@@ -21,7 +21,7 @@ def _small_family(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """The error of `sam3-ros export`, which must leave nothing behind."""
+    """Return the error of `sam3-ros export`, which must leave nothing behind."""
     status = main(["export", *map(str, arguments)])
     told = capsys.readouterr()
     assert status == 2
@@ -34,7 +34,7 @@ def answers(bundle: Bundle) -> RecordedAnswers:
     return load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
 
 
-def test_weights_made_at_random_come_back_the_same_from_their_checkpoint(
+def test_random_weights_survive_the_round_trip_through_a_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, again, checkpoint = tmp_path / "first", tmp_path / "again", tmp_path / "model.pth"
@@ -80,14 +80,14 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_leaves_nothing(
         ((FAMILY.name, "--checkpoint", "no.pth", "--variant", "l0"), "--variant goes with"),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_one_line(
+def test_what_cannot_be_exported_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], reason: str
 ) -> None:
     assert reason in refused(capsys, *arguments, "--out", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_exists_is_told_before_any_work(
+def test_an_existing_target_is_reported_before_any_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = (FAMILY.name, "--random-weights", "1")

@@ -82,7 +82,7 @@ def test_the_manifest_says_where_the_bundle_comes_from(bundle: Bundle) -> None:
     assert {"torch", "onnx", "onnxruntime"} <= manifest.source.keys()
 
 
-def test_the_manifest_holds_every_stages_figures(bundle: Bundle) -> None:
+def test_the_manifest_holds_the_figures_of_every_stage(bundle: Bundle) -> None:
     found = bundle.manifest.verification
     assert set(found["onnx_against_pytorch"]) == {"image", "prompt_encoder", "mask_decoder"}
     decoder = found["onnx_against_pytorch"]["mask_decoder"]
@@ -94,7 +94,7 @@ def test_the_manifest_holds_every_stages_figures(bundle: Bundle) -> None:
     assert 1e8 < found["peak_memory_bytes"] < 1e11
 
 
-def test_the_recorded_answers_are_the_networks(bundle: Bundle) -> None:
+def test_the_recorded_answers_are_those_of_the_network(bundle: Bundle) -> None:
     assert bundle.manifest.recorded_answers is not None
     recorded = load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
     sampled = {stage for stages in recorded.samples.values() for stage in stages}
@@ -105,7 +105,7 @@ def test_the_recorded_answers_are_the_networks(bundle: Bundle) -> None:
     assert max(each.logits for each in differences.values()) < 1e-5
 
 
-def test_progress_tells_every_step(bundle: Bundle, steps: list[str]) -> None:
+def test_progress_reports_every_step(bundle: Bundle, steps: list[str]) -> None:
     assert bundle
     for start in (*INTERRUPTIONS, "[3/3] mask_decoder: exporting", "end to end: verified"):
         assert any(step.startswith(start) for step in steps), (start, steps)
@@ -179,7 +179,7 @@ def test_a_file_that_differs_from_the_network_fails_the_export(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bundle_that_exists_is_replaced_only_when_asked_and_lives_until_then(
+def test_an_existing_bundle_is_replaced_only_on_request_and_kept_until_then(
     job: ExportJob, bundle: Bundle
 ) -> None:
     with pytest.raises(BundleError, match="exists"):
@@ -200,7 +200,7 @@ def test_lower_precisions_come_with_their_table(bundle: Bundle) -> None:
     assert half < 0.8 * bundle.stage_file("image", "fp32").stat().st_size
 
 
-def test_a_poor_precision_is_left_out_and_fp32_where_it_was_not_asked_for(
+def test_a_poor_precision_is_left_out_and_so_is_fp32_where_not_requested(
     job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = {"fp16": 1.1, "int8": 0.0}

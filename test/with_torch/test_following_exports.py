@@ -1,4 +1,4 @@
-"""Exported models take the last mask as their prompt, at the size that their bundle says."""
+"""Exported models take the last mask as their prompt, at the size in their bundle."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def exported(family: Family, architecture: object, network: Network, size: int, 
 
 
 def sees_something(outputs: Outputs) -> Outputs:
-    """Weights at random may see nothing; what is asked next shows what was made of the answer."""
+    """Random weights may find nothing; the next request shows how the answer was used."""
     masks = outputs["sam_masks"]
     rows, columns = masks.shape[-2:]
     masks[...] = -30

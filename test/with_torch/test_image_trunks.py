@@ -49,7 +49,7 @@ SMALL = {
 
 
 def original_values(name: str, shape: tuple[int, ...]) -> Tensor:
-    """What a tensor of the original's checkpoint is filled with, by its name alone."""
+    """Return numbers for a tensor of the original's checkpoint that depend only on its name."""
     noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
     noise = noise.astype(np.float32)
     if name.endswith("running_var"):
@@ -64,7 +64,7 @@ def original_values(name: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def original_shapes(trunk: Trunk) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the trunk's tensors in a checkpoint."""
+    """Return names and shapes of the trunk's tensors in a checkpoint."""
     own, found = trunk.state_dict(), {}
     for binding in bindings((name, trunk.original_names, name) for name in own):
         (original,) = binding.originals
@@ -108,7 +108,7 @@ def meta_shapes(architecture: TrunkArchitecture) -> dict[str, tuple[int, ...]]:
         ("vit", 126, (4.30643, -2.33913, -0.75961, -1.72786, 0.46101, 2.78567)),
     ],
 )
-def test_features_are_those_of_the_original(
+def test_features_equal_those_of_the_original(
     name: str, input_size: int, expected: tuple[float, ...]
 ) -> None:
     noise = np.random.default_rng(0).standard_normal((1, 3, input_size, input_size))
@@ -148,7 +148,7 @@ def test_tensors_are_exactly_the_published_ones(
     assert recognise_trunk(shapes) == trunk_architecture(name)
 
 
-def test_the_student_is_used_where_the_teacher_is_there_too() -> None:
+def test_the_student_is_used_even_where_the_teacher_is_present() -> None:
     student = trunk_architecture("tinyvit-5m")
     assert recognise_trunk({**meta_shapes(SAM3_TRUNK), **meta_shapes(student)}) == student
 
@@ -160,7 +160,7 @@ def test_a_trunk_with_few_faults_is_left_to_strict_loading() -> None:
     assert recognise_trunk(shapes).name == "repvit-m0_9"
 
 
-def test_another_encoder_is_refused_by_what_was_found() -> None:
+def test_another_encoder_is_refused_with_what_was_found() -> None:
     wide = TrunkArchitecture("wide", RepVitSizes((96, 192, 384, 768), (3, 3, 15, 2)))
     with pytest.raises(CheckpointError, match=r"repvit-m0_9, .*no tensor has such a name"):
         recognise_trunk({"detector.backbone.language_backbone.x": (1,)})
@@ -174,7 +174,7 @@ def test_another_encoder_is_refused_by_what_was_found() -> None:
         trunk_architecture("resnet")
 
 
-def test_attention_a_few_queries_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_attention_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     trunk = filled(SMALL["vit"], 112)
     (pixels,) = trunk.examples({}, seed=2).values()
     at_once = answer(trunk, pixels)
@@ -182,7 +182,7 @@ def test_attention_a_few_queries_at_a_time_changes_nothing(monkeypatch: pytest.M
     torch.testing.assert_close(answer(trunk, pixels), at_once, atol=1e-4, rtol=1e-4)
 
 
-def test_norms_of_the_vit_are_as_sharp_as_the_originals() -> None:
+def test_norms_of_the_vit_have_the_eps_of_the_original() -> None:
     norms = [m for m in build_trunk(SMALL["vit"], 112).modules() if isinstance(m, nn.LayerNorm)]
     assert {norm.eps for norm in norms} == {1e-5}  # 1e-6 in transformers
 
@@ -195,7 +195,7 @@ def test_rotary_positions_are_the_only_tensors_of_the_vit_that_are_not_needed() 
 
 @pytest.mark.parametrize("input_size", [0, 7, 100, 1000, 1024])
 @pytest.mark.parametrize("architecture", [SMALL["repvit"], SMALL["vit"]], ids=lambda a: a.name)
-def test_an_input_that_no_grid_fits_is_refused(
+def test_an_input_size_that_is_no_multiple_of_the_patch_is_refused(
     architecture: TrunkArchitecture, input_size: int
 ) -> None:
     with pytest.raises(ExportError, match="multiple of 14"):
@@ -213,7 +213,7 @@ def test_any_multiple_of_the_patch_size_works(name: str, input_size: int) -> Non
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_features_depend_on_the_image_and_images_do_not_meet(name: str) -> None:
+def test_features_depend_on_their_own_image_only(name: str) -> None:
     trunk = filled(SMALL[name], 112)
     pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     both = answer(trunk, pixels)
@@ -231,7 +231,7 @@ def test_onnx_runtime_gives_what_pytorch_gives(name: str, tmp_path: Path) -> Non
         np.testing.assert_allclose(found, answer(trunk, pixels).numpy(), atol=1e-4)
 
 
-def test_names_are_unique_and_sizes_hang_together() -> None:
+def test_names_are_unique_and_sizes_are_consistent() -> None:
     assert len({architecture.name for architecture in ALL_TRUNKS}) == len(ALL_TRUNKS) == 10
     with pytest.raises(ValueError, match="2 widths but 1 depths"):
         RepVitSizes((8, 16), (1,))

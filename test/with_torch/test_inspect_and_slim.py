@@ -1,4 +1,4 @@
-"""`sam3-ros inspect` and `sam3-ros slim`, and what stands behind them."""
+"""`sam3-ros inspect` and `sam3-ros slim`, and the functions that they use."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ONLY_SMALL = {FAMILY.name: FAMILY}
 
 
 def published() -> dict[str, Tensor]:
-    """As published files are: with a teacher, and a tensor that no stage uses."""
+    """Return tensors as in published files: with a teacher, and a tensor that no stage uses."""
     teacher = {f"image.teacher.{index}.weight": torch.ones(50, 100) for index in range(3)}
     return {**small_tensors(), **teacher, "text.end_token": torch.ones(1, 8)}
 
 
 @pytest.fixture
 def checkpoint_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkpoint of the small model, which is among the known families."""
+    """Return a checkpoint of the small model, and make its family known."""
     monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
     path = tmp_path / "model.pth"
     moments = {name: torch.zeros_like(tensor) for name, tensor in published().items()}
@@ -68,7 +68,7 @@ def test_rows_count_every_tensor_once(checkpoint_path: Path) -> None:
     assert inspection.dtypes == {"float32": len(tensors) - 3, "int64": 3}
 
 
-def test_what_is_not_needed_is_said_with_its_reason(checkpoint_path: Path) -> None:
+def test_unneeded_tensors_are_listed_with_their_reason(checkpoint_path: Path) -> None:
     inspection = inspect(open_checkpoint(checkpoint_path), ONLY_SMALL)
     rows = {row.name: row for row in inspection.rows}
     lines = list(component_lines(inspection))
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_no_family_has_a_table_by_first_names(
     assert "not efficientsam3: the file has no tensor below" in printed
 
 
-def test_a_family_that_is_insisted_on_says_why_it_is_not(
+def test_a_requested_family_that_does_not_fit_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
@@ -181,7 +181,7 @@ def test_slimmed_weights_load_strictly_and_are_the_same(
     assert [line[3] for line in words[2:4]] == ["optimizer,", "epoch,"]
 
 
-def test_slimmed_to_fp16_the_counts_stay(
+def test_slimming_to_fp16_keeps_integer_counts(
     checkpoint_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = checkpoint_path.with_name("slim.safetensors")
@@ -233,7 +233,7 @@ def test_numbers_that_fp16_cannot_hold_are_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["model.pth"], "nothing half written"
 
 
-def test_a_file_is_replaced_by_force_alone(
+def test_a_file_is_replaced_only_with_force(
     checkpoint_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = checkpoint_path.with_name("slim.safetensors")
@@ -260,7 +260,9 @@ with atomic_file(path, False) as unfinished:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+def test_an_interrupted_command_leaves_nothing_behind(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     path = tmp_path / "slim.safetensors"
     arguments = [sys.executable, "-c", HALF_WRITTEN, str(path), str(int(number))]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -299,13 +301,13 @@ def test_a_type_without_a_name_in_the_format_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("components", [COMPONENTS, SAM3_COMPONENTS])
-def test_components_have_names_and_prefixes_of_their_own(components: Any) -> None:
+def test_components_have_unique_names_and_prefixes(components: Any) -> None:
     assert len({each.name for each in components}) == len(components)
     assert len({each.prefix for each in components}) == len(components)
 
 
 @pytest.mark.parametrize("name", ["efficientsam3", "sam3", "efficientvit-sam", "mobilesam"])
-def test_the_table_says_what_each_component_is_exported_as(name: str) -> None:
+def test_the_table_names_the_stages_of_each_component(name: str) -> None:
     family = FAMILIES[name]
     architecture = family.architecture(family.variants[0])
     with torch.device("meta"):  # the real sizes, without the memory

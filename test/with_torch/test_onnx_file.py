@@ -1,4 +1,4 @@
-"""What a stage's ONNX file looks like, whatever the stage."""
+"""Properties of the ONNX file of every stage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def axes(values: Sequence[onnx.ValueInfoProto]) -> dict[str, list[object]]:
     }
 
 
-def test_tensors_go_by_their_canonical_names_and_equal_lengths_by_one_letter(
+def test_tensors_have_canonical_names_and_equal_lengths_one_name(
     written: ModelFile,
 ) -> None:
     model = onnx.load(written.path)
@@ -51,7 +51,7 @@ def test_tensors_go_by_their_canonical_names_and_equal_lengths_by_one_letter(
 
 
 @pytest.mark.parametrize("lengths", [(1, 1, 0), (1, 9, 1), (2, 4, 0), (3, 1, 5)])
-def test_any_lengths_give_what_pytorch_gives(
+def test_every_length_gives_what_pytorch_gives(
     stage: TokenReader, written: ModelFile, lengths: tuple[int, int, int]
 ) -> None:
     inputs = stage.examples(dict(zip(stage.lengths(), lengths, strict=True)), seed=3)
@@ -62,14 +62,14 @@ def test_any_lengths_give_what_pytorch_gives(
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
 
 
-def test_the_file_says_nothing_of_the_machine_that_made_it(written: ModelFile) -> None:
+def test_the_file_says_nothing_about_the_machine_that_made_it(written: ModelFile) -> None:
     content = written.path.read_bytes()
     assert b"small_stages" not in content
     assert str(Path.cwd()).encode() not in content
     assert b"site-packages" not in content
 
 
-def test_many_weights_go_into_a_file_beside(stage: TokenReader, tmp_path: Path) -> None:
+def test_large_weights_go_into_a_second_file(stage: TokenReader, tmp_path: Path) -> None:
     file = write_onnx(stage, tmp_path / "reader.onnx", external_above=weight_bytes(stage) - 1)
     assert [path.name for path in file.data] == ["reader.onnx.data"]
     assert file.bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
@@ -86,7 +86,7 @@ def test_the_same_stage_gives_the_same_bytes(
     assert again.path.read_bytes() == written.path.read_bytes()
 
 
-def test_a_stage_that_cannot_grow_is_refused_with_the_axis(tmp_path: Path) -> None:
+def test_a_stage_with_a_fixed_axis_is_refused_naming_the_axis(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="the axis 'tokens' of 'prompt' was fixed at 3"):
         write_onnx(FixedLength(), tmp_path / "fixed.onnx")
 
@@ -99,7 +99,7 @@ def test_exporting_prints_nothing(
 
 
 class _Activated(StageModule):
-    """A GELU alone."""
+    """A stage of one GELU."""
 
     outputs = ("places",)
 

@@ -1,4 +1,4 @@
-"""EfficientViT-SAM and MobileSAM: names, sizes, numbers, and the way from an image to a mask."""
+"""EfficientViT-SAM and MobileSAM: names, sizes, numbers, and the path from an image to a mask."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_sizes_are_the_published_ones(
         ("vit_t", "mask_decoder.iou_prediction_head.layers.2.weight", (4, 256)),
     ],
 )
-def test_tensors_are_called_as_in_the_checkpoints(
+def test_tensors_have_the_names_of_the_checkpoints(
     real_shapes: dict[str, dict[str, tuple[int, ...]]],
     variant: str,
     name: str,
@@ -163,7 +163,7 @@ def test_tensors_are_called_as_in_the_checkpoints(
     assert real_shapes[variant][name] == shape
 
 
-def test_a_variant_is_recognised_also_with_a_damaged_tensor(
+def test_a_variant_is_recognised_even_with_a_damaged_tensor(
     real_shapes: dict[str, dict[str, tuple[int, ...]]],
 ) -> None:
     shapes = dict(real_shapes["l1"])
@@ -194,7 +194,7 @@ def test_another_models_checkpoint_is_refused(
     ("family", "variant", "size"),
     [(EFFICIENTVIT_SAM, "l0", 500), (EFFICIENTVIT_SAM, "xl0", 544), (MOBILESAM, "vit_t", 1000)],
 )
-def test_an_input_size_that_does_not_divide_is_refused(
+def test_an_input_size_that_is_not_divisible_is_refused(
     family: PointFamily, variant: str, size: int
 ) -> None:
     with pytest.raises(ExportError, match=f"input size of {size} px: {variant} takes multiples"):
@@ -206,7 +206,7 @@ def test_an_unknown_variant_is_refused() -> None:
         EFFICIENTVIT_SAM.architecture("l9")
 
 
-def test_settings_are_sams() -> None:
+def test_settings_are_those_of_sam() -> None:
     settings = MOBILESAM.settings(MOBILESAM.architecture("vit_t"), 512)
     assert settings.interactive is not None
     assert settings.preprocessing.fit == "longest_side"
@@ -238,7 +238,7 @@ def stages(network: Network) -> tuple[PromptEncoderStage, MaskDecoderStage]:
 
 
 def transformers_model(network: Network, grid: int, norm_eps: float) -> SamModel:
-    """transformers' own SAM with the same decoder, for embeddings of grid x grid."""
+    """Return transformers' own SAM with the same decoder, for embeddings of grid x grid."""
     patch = PROMPT_SPACE // grid
     vision = SamVisionConfig(
         hidden_size=8, num_hidden_layers=1, num_attention_heads=1, patch_size=patch,
@@ -268,7 +268,7 @@ def reference(family: PointFamily, network: Network) -> SamModel:
     return transformers_model(network, grid, architecture.decoder.norm_eps)
 
 
-def test_the_decoder_answers_as_transformers_does(small: tuple[PointFamily, Network]) -> None:
+def test_the_decoder_computes_what_transformers_does(small: tuple[PointFamily, Network]) -> None:
     family, network = small
     model = reference(family, network)
     prompt_encoder, mask_decoder = stages(network)
@@ -293,7 +293,7 @@ def test_the_decoder_answers_as_transformers_does(small: tuple[PointFamily, Netw
     torch.testing.assert_close(iou, wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_a_box_and_a_mask_are_taken_as_transformers_takes_them(
+def test_a_box_and_a_mask_are_encoded_as_in_transformers(
     small: tuple[PointFamily, Network],
 ) -> None:
     family, network = small
@@ -318,7 +318,7 @@ def test_a_box_and_a_mask_are_taken_as_transformers_takes_them(
 
 
 @pytest.mark.parametrize("grid", [3, 4, 7])
-def test_a_click_has_the_position_of_the_cell_it_falls_on_whatever_the_grid(grid: int) -> None:
+def test_a_click_has_the_position_of_its_cell_at_every_grid(grid: int) -> None:
     prompts, masks = PromptEncoderStage(DECODER, grid), MaskDecoderStage(DECODER, grid)
     masks.shared_embedding.load_state_dict(prompts.prompt_encoder.shared_embedding.state_dict())
     torch.nn.init.zeros_(prompts.prompt_encoder.point_embed[1].weight)
@@ -385,7 +385,7 @@ def assert_answers_as(stage: StageModule, file: Path, lengths: dict[str, int]) -
 
 
 @pytest.mark.parametrize(("prompts", "count"), [(1, 1), (1, 9), (2, 1), (2, 4), (3, 2)])
-def test_onnx_answers_as_pytorch_does(
+def test_onnx_computes_what_pytorch_does(
     small: tuple[PointFamily, Network], bundle: Bundle, prompts: int, count: int
 ) -> None:
     _, network = small
@@ -394,7 +394,7 @@ def test_onnx_answers_as_pytorch_does(
         assert_answers_as(stage, bundle.stage_file(name, "fp32"), lengths)
 
 
-def test_a_head_that_attends_to_nothing_answers_as_in_pytorch(tmp_path: Path) -> None:
+def test_a_head_that_attends_to_nothing_computes_as_in_pytorch(tmp_path: Path) -> None:
     image = filled(SMALL["extra large"]).stages()["image"]
     qkv = image.backbone.stages[4].op_list[1].context_module.main.qkv.conv
     torch.nn.init.zeros_(qkv.weight)
@@ -413,7 +413,7 @@ def picture(height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 class SamPredictor:
-    """The way of SAM's predictor from an image and a prompt to mask logits, without our core."""
+    """Compute mask logits from an image and a prompt as SAM's predictor does, without our core."""
 
     def __init__(self, family: PointFamily, network: Network) -> None:
         (architecture,) = family.architectures
@@ -478,7 +478,7 @@ def segmenter(bundle: Bundle) -> Iterator[Segmenter]:
     ids=["click", "box", "three points", "box and point"],
 )
 @pytest.mark.parametrize("size", [(60, 100), (90, 64)], ids=["wide", "tall"])
-def test_a_prompt_is_answered_as_sams_predictor_answers_it(
+def test_masks_of_a_prompt_are_those_of_sams_predictor(
     small: tuple[PointFamily, Network],
     segmenter: Segmenter,
     size: tuple[int, int],

@@ -1,4 +1,4 @@
-"""Half precision and eight bits: valid graphs, right answers, and no loss that goes unseen."""
+"""Half precision and eight bits: valid graphs, correct results, and no unnoticed loss."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Feeds = dict[str, np.ndarray]
 
 
 class Listening(WrappedSession):
-    """A session that keeps what it is fed."""
+    """A session that records its feeds."""
 
     def __init__(self, real: Session, fed: list[Feeds]) -> None:
         super().__init__(real)
@@ -57,7 +57,7 @@ class Listening(WrappedSession):
 
 @pytest.fixture(scope="module")
 def fed() -> Mapping[str, list[Feeds]]:
-    """The first two feeds of every stage while the questions are answered."""
+    """Return the first two feeds of every stage while the questions are answered."""
     heard: dict[str, list[Feeds]] = {name: [] for name in FP32}
     graph = StageGraph(
         TABLETOP.manifest.stages.values(),
@@ -80,7 +80,7 @@ def answer(path: Path, feeds: Feeds) -> np.ndarray:
 
 
 def on_gpu(path: Path, feeds: Feeds) -> np.ndarray:
-    """What the file answers where half precision is really computed in."""
+    """Return the outputs of the file when every half value is rounded as on a GPU."""
     folder = path.parent / "rounded"
     folder.mkdir(exist_ok=True)
     return answer(rounded_as_on_gpu(path, folder), feeds)
@@ -93,7 +93,7 @@ def interface(path: Path) -> list[tuple[str, int, str]]:
 
 
 def inputs_of(path: Path, kind: str) -> list[list[int | None]]:
-    """Element types of the inputs of every node of a kind."""
+    """Return the element types of the inputs of every node of a kind."""
     model = onnx.shape_inference.infer_shapes(onnx.load(path))
     graph = model.graph
     types = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.input)}
@@ -105,7 +105,7 @@ def inputs_of(path: Path, kind: str) -> list[list[int | None]]:
 
 
 @pytest.mark.parametrize("stage", list(FP32))
-def test_a_stage_in_half_precision_answers_as_before(
+def test_a_stage_in_half_precision_gives_nearly_the_same_outputs(
     stage: str, fed: Mapping[str, list[Feeds]], tmp_path: Path
 ) -> None:
     target = tmp_path / "half.onnx"
@@ -188,7 +188,7 @@ def test_a_normalisation_of_huge_values_stays_in_single(tmp_path: Path) -> None:
 
 
 def attention(scale: float) -> OnnxGraph:
-    """Of 6 tokens among themselves, with scores on the order of `scale`."""
+    """Write self-attention of 6 tokens, with scores on the order of `scale`."""
     graph = OnnxGraph("attention")
     x = graph.input("x", np.float32, [1, 6, 16])
     q, k, v = (
@@ -323,12 +323,12 @@ def test_a_quotient_that_half_cannot_hold_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_feeds_that_show_nothing_are_refused(tmp_path: Path) -> None:
+def test_empty_feeds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="at least one example"):
         convert_to_fp16(FP32["text"], tmp_path / "half.onnx", [])
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     with pytest.raises(ExportError, match="cannot be read as an ONNX model"):
@@ -359,7 +359,7 @@ def test_only_products_with_stored_weights_become_int8(
     assert figures.cosine > 0.999
 
 
-def test_a_square_matrix_that_is_read_both_ways_is_quantised_both_ways(tmp_path: Path) -> None:
+def test_a_square_matrix_read_plain_and_transposed_is_quantised_both_ways(tmp_path: Path) -> None:
     graph = OnnxGraph("shared")
     x = graph.input("x", np.float32, [3, 256])
     matrix, bias = graph.constant(normal(256, 256, scale=0.1)), graph.constant(normal(256))
@@ -493,7 +493,7 @@ def damage_scales(path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_masks_are_good_enough_from_the_stated_iou_on(precision: str) -> None:
+def test_masks_at_or_above_the_stated_iou_are_accepted(precision: str) -> None:
     least = LEAST_MASK_IOU[precision]
     good = PrecisionFigures(precision, (), EndToEndFigures(1, least, AnswerDifference()))
     bad = replace(good, end_to_end=replace(good.end_to_end, mask_iou=least - 1e-6))
@@ -503,7 +503,7 @@ def test_masks_are_good_enough_from_the_stated_iou_on(precision: str) -> None:
         judge(bad)
 
 
-def test_values_that_are_not_finite_count_as_infinitely_far(tmp_path: Path) -> None:
+def test_values_that_are_not_finite_count_as_an_infinite_difference(tmp_path: Path) -> None:
     for name, factor in (("a", 1.0), ("b", np.inf)):
         graph = OnnxGraph(name)
         x = graph.input("x", np.float32, [2])
@@ -517,7 +517,9 @@ def test_values_that_are_not_finite_count_as_infinitely_far(tmp_path: Path) -> N
     assert figures.cosine == 0.0
 
 
-def test_figures_go_into_a_manifest(fed: Mapping[str, list[Feeds]], tmp_path: Path) -> None:
+def test_figures_can_be_written_into_a_manifest(
+    fed: Mapping[str, list[Feeds]], tmp_path: Path
+) -> None:
     target = tmp_path / "half.onnx"
     report = convert_to_fp16(FP32["scoring"], target, fed["scoring"])
     stage = compare_stage("scoring", FP32["scoring"], target, fed["scoring"])

@@ -1,4 +1,4 @@
-"""Random weights: the same for a seed, at the scales of a network at work."""
+"""Random weights: the same for a seed, at the scales of a trained network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def wide_network(width: int = 64) -> Network:
     return network
 
 
-def test_a_seed_gives_the_same_weights_and_another_others() -> None:
+def test_weights_depend_on_the_seed_alone() -> None:
     one, again, other = small_tensors(1), small_tensors(1), small_tensors(2)
 
     assert all(torch.equal(one[name], again[name]) for name in one)
@@ -26,7 +26,7 @@ def test_a_seed_gives_the_same_weights_and_another_others() -> None:
     assert set(one) - set(differ) == {name for name in one if name.endswith("batches_tracked")}
 
 
-def test_a_tensor_does_not_depend_on_what_is_filled_beside_it() -> None:
+def test_a_tensor_does_not_depend_on_other_tensors_filled() -> None:
     whole = FAMILY.build(SmallArchitecture(8))
     alone = Network({"text": FAMILY.build(SmallArchitecture(8)).stages()["text"]}, {"text": PARTS})
     for network in (whole, alone):
@@ -48,7 +48,7 @@ def test_nothing_is_left_unfilled() -> None:
     assert state["_stages.text.token_norm.num_batches_tracked"] == 0
 
 
-def test_kinds_of_weights_have_their_scales() -> None:
+def test_each_kind_of_weight_has_its_scale() -> None:
     state = {name.split(".", 1)[1]: t for name, t in wide_network().state_dict().items()}
 
     def near(name: str, mean: float, deviation: float) -> None:
@@ -76,7 +76,7 @@ def test_matrices_and_kernels_keep_the_variance() -> None:
         assert 0.8 < float(image.up(signal).std()) < 1.2
 
 
-def test_calibrated_batch_norms_answer_unit_variance_on_new_images() -> None:
+def test_calibrated_batch_norms_give_unit_variance_on_new_images() -> None:
     network = wide_network()
     calibrate_batch_norms(network, 5)
     image = network.stages()["image_trunk"]
@@ -94,7 +94,7 @@ def test_calibrated_batch_norms_answer_unit_variance_on_new_images() -> None:
     assert all(norm.momentum == nn.BatchNorm2d(1).momentum for norm in batch_norms(network))
 
 
-def test_calibration_reaches_batch_norms_of_the_text() -> None:
+def test_calibration_covers_batch_norms_of_the_text() -> None:
     network = FAMILY.build(SmallArchitecture(8))
     fill_randomly(network, 1)
     before = network.stages()["text"].token_norm.running_mean.clone()

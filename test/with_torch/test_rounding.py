@@ -1,4 +1,4 @@
-"""A model that amplifies rounding is judged by float64; a bundle that is wrong is not excused."""
+"""A model that amplifies rounding is judged by float64; a wrong bundle still fails."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_limits_are_the_usual_ones_unless_rounding_is_beyond_them() -> None:
     assert wide.masks_equal == pytest.approx(1 - ROUNDING_ALLOWED * 1e-3)
 
 
-def test_what_is_beyond_is_refused_unless_float64_excuses_it() -> None:
+def test_a_larger_difference_is_refused_unless_float64_explains_it() -> None:
     key = ("table", "click")
     found = {key: AnswerDifference(logits=5e-5)}
 
@@ -95,7 +95,7 @@ def test_what_is_beyond_is_refused_unless_float64_excuses_it() -> None:
     require_equal(found, {key: AnswerDifference(logits=2e-5)})
 
 
-def test_nan_is_beyond_every_limit() -> None:
+def test_nan_exceeds_every_limit() -> None:
     found = {("table", "click"): AnswerDifference(logits=float("nan"))}
 
     assert beyond_limits(found)
@@ -103,7 +103,7 @@ def test_nan_is_beyond_every_limit() -> None:
         require_equal(found, {("table", "click"): AnswerDifference(logits=1.0)})
 
 
-def test_the_rounding_is_kept_with_the_answers(recorded: RecordedAnswers, tmp_path: Path) -> None:
+def test_the_rounding_is_stored_with_the_answers(recorded: RecordedAnswers, tmp_path: Path) -> None:
     key = next(iter(recorded.answers))
     known = {key: AnswerDifference(logits=1e-4, mask_ious=(1.0, 0.5))}
     save_recorded_answers(tmp_path / "answers.npz", replace(recorded, rounding=known))
@@ -111,7 +111,7 @@ def test_the_rounding_is_kept_with_the_answers(recorded: RecordedAnswers, tmp_pa
     assert load_recorded_answers(tmp_path / "answers.npz").rounding == known
 
 
-def test_a_stage_is_excused_by_its_own_rounding_alone(
+def test_only_the_rounding_of_a_stage_itself_raises_its_limit(
     filled: FilledNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, stage = "mask_decoder", filled.network.stages()["mask_decoder"]

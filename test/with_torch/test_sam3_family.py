@@ -1,4 +1,4 @@
-"""EfficientSAM3 from a checkpoint to a bundle that answers: the whole path, at small sizes."""
+"""EfficientSAM3 from a checkpoint to a working bundle: the whole path, at small sizes."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def test_every_size_is_read_from_the_checkpoint(filled: FilledNetwork) -> None:
     assert filled.architecture.common.text.context_length == 16
 
 
-def test_weights_come_back_from_the_checkpoint_as_they_were(filled: FilledNetwork) -> None:
+def test_weights_survive_the_round_trip_through_a_checkpoint(filled: FilledNetwork) -> None:
     written = small_sam3().state_dict()
     for name, tensor in filled.network.state_dict().items():
         assert (tensor == written[name]).all(), name
 
 
-def test_the_bundle_has_every_stage_and_says_what_was_proved(bundle: Bundle) -> None:
+def test_the_bundle_has_every_stage_and_records_its_verification(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert list(manifest.stages) == STAGES
     assert manifest.capabilities == ("concept", "interactive", "video")
@@ -109,7 +109,7 @@ def test_the_bundle_answers_words_boxes_and_clicks(bundle: Bundle) -> None:
     assert "memory_attention" not in segmenter.providers
 
 
-def test_verify_rebuilds_the_model_from_the_checkpoint_and_from_kept_answers(
+def test_verify_uses_recorded_answers_or_rebuilds_the_model_from_the_checkpoint(
     bundle: Bundle, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
@@ -134,7 +134,7 @@ def test_verify_finds_another_models_weights(
     assert {"image_trunk", "fusion", "mask_decoder"} <= failed
 
 
-def test_verify_refuses_a_bundle_that_was_cut_into_other_stages(
+def test_verify_refuses_a_bundle_with_other_stages(
     bundle: Bundle, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
@@ -162,19 +162,19 @@ def verified(bundle: Bundle, checkpoint: Path | None = None) -> object:
     )
 
 
-def test_a_students_checkpoint_is_not_sam3s(checkpoint: Path) -> None:
+def test_a_students_checkpoint_is_not_taken_for_sam3(checkpoint: Path) -> None:
     with pytest.raises(ExportError, match="try the family efficientsam3"):
         from_checkpoint(SAM3, checkpoint, INPUT_SIZE)
 
 
 @pytest.fixture(scope="module")
 def large() -> object:
-    """The small network at the size of the reference, with its settings."""
+    """Return the small network at the size of the reference, with its settings."""
     return small_sam3(input_size=1008)
 
 
 class Settings:
-    """What the reference needs of a manifest."""
+    """The part of a manifest that the reference needs."""
 
     preprocessing = FAMILY.settings(ARCHITECTURE, 1008).preprocessing
     interactive = FAMILY.settings(ARCHITECTURE, 1008).interactive
@@ -182,7 +182,7 @@ class Settings:
 
 
 def recorded_case(graph: object, folder: Path, change: Callable[[dict[str, Array]], None]) -> Path:
-    """A case that holds what the graph itself answers, after a change."""
+    """Write a case that holds the outputs of the graph itself, after a change."""
     case: dict[str, Array] = {
         "image_seed": np.array(11),
         "input_ids": np.array([[49406, 518, 49407] + [0] * 13], np.int32),
@@ -231,7 +231,7 @@ def recorded_case(graph: object, folder: Path, change: Callable[[dict[str, Array
     ("tensor", "by"),
     [("logits", 2e-5), ("boxes", 2e-5), ("presence", -2e-5), ("multi_iou", 2e-5)],
 )
-def test_a_reference_finds_a_number_that_is_off(
+def test_a_reference_case_finds_a_changed_number(
     large: object, tensor: str, by: float, tmp_path: Path
 ) -> None:
     graph = torch_graph(large)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A stage's file against PyTorch: what passes, and how every kind of difference is told."""
+"""A stage's file against PyTorch: what passes, and how every kind of difference is reported."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def written(stage: TokenReader, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def file(written: Path, tmp_path: Path) -> Path:
-    """A copy, to be spoiled."""
+    """Return a copy that the test may damage."""
     return Path(shutil.copy(written, tmp_path))
 
 
-def test_a_sound_file_comes_with_figures_for_every_output(stage: TokenReader, file: Path) -> None:
+def test_a_correct_file_gets_figures_for_every_output(stage: TokenReader, file: Path) -> None:
     figures = verify_stage("reader", stage, file)
     assert set(figures.outputs) == {"queries", "box_tokens"}
     assert 0 < figures.largest < 1e-6
@@ -50,7 +50,7 @@ def test_every_length_is_tried_and_the_longest_together(stage: TokenReader) -> N
     assert {"prompts": 2, "tokens": 33, "boxes": 3} in lengths
 
 
-def test_a_changed_weight_is_told_with_stage_output_figure_and_lengths(
+def test_a_changed_weight_is_reported_with_stage_output_figure_and_lengths(
     stage: TokenReader, file: Path
 ) -> None:
     change_weights(file, by=0.1)
@@ -84,7 +84,7 @@ def test_a_model_that_overflows_by_itself_is_a_failure(tmp_path: Path) -> None:
         verify_stage("overflowing", stage, file)
 
 
-def test_another_file_than_the_stages_is_told_by_its_shape(file: Path) -> None:
+def test_the_file_of_another_stage_is_reported_by_its_shape(file: Path) -> None:
     class More(TokenReader):
         def forward(self, prompt: Tensor, mask: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
             first, second = super().forward(prompt, mask, boxes)
@@ -94,7 +94,7 @@ def test_another_file_than_the_stages_is_told_by_its_shape(file: Path) -> None:
         verify_stage("more", More(), file)
 
 
-def test_real_inputs_are_judged_by_the_scale_of_what_comes_out(
+def test_real_inputs_are_judged_relative_to_the_scale_of_the_output(
     stage: TokenReader, file: Path
 ) -> None:
     (case, *_) = unit_cases(stage)

@@ -34,7 +34,7 @@ def empty_network() -> Network:
 
 
 def refusal(tensors: Tensors, folder: Path) -> list[str]:
-    """The lines of the error; the network is as before."""
+    """Return the lines of the error, and check that the network is unchanged."""
     network = empty_network()
     with pytest.raises(CheckpointError) as caught:
         load_strictly(network, checkpoint_of(tensors, folder), FAMILY)
@@ -55,7 +55,7 @@ def test_what_is_written_is_read_back_bit_by_bit(name: str, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_packed_and_split_tensors_carry_the_names_of_the_original() -> None:
+def test_packed_and_split_tensors_have_the_names_of_the_original() -> None:
     network = small_network()
     tensors = dict(original_tensors(network))
     state = network.state_dict()
@@ -80,7 +80,7 @@ def test_the_answers_are_the_same_after_the_round_trip(tmp_path: Path) -> None:
         assert torch.equal(expected, answer)
 
 
-def test_what_the_family_does_not_need_may_be_there(tmp_path: Path) -> None:
+def test_tensors_that_the_family_does_not_need_are_allowed(tmp_path: Path) -> None:
     extra = {"image.teacher.weight": torch.ones(3), "text.end_token": torch.full((1,), torch.nan)}
 
     load_strictly(empty_network(), checkpoint_of(small_tensors() | extra, tmp_path), FAMILY)
@@ -224,7 +224,7 @@ def test_many_faults_are_counted_and_the_first_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
-def test_numbers_that_are_none_are_refused(wrong: float, tmp_path: Path) -> None:
+def test_nan_and_infinite_numbers_are_refused(wrong: float, tmp_path: Path) -> None:
     tensors = small_tensors()
     tensors["text.words.weight"][3, 4] = wrong
 
@@ -233,7 +233,7 @@ def test_numbers_that_are_none_are_refused(wrong: float, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_precisions_are_converted_and_it_is_said(
+def test_other_precisions_are_converted_with_a_warning(
     dtype: torch.dtype, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tensors = small_tensors()
@@ -249,7 +249,7 @@ def test_other_precisions_are_converted_and_it_is_said(
     assert f"1 tensors are {str(dtype)[6:]} and are converted to float32" in record.getMessage()
 
 
-def test_a_file_is_not_replaced_unasked(tmp_path: Path) -> None:
+def test_a_file_is_not_replaced_without_a_request(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_text("mine")
     with pytest.raises(CheckpointError, match="exists; remove it"):
@@ -277,7 +277,7 @@ def unread(name: str) -> Tensor:
 
 
 @pytest.mark.parametrize("name", SHOWS_A_SIZE)
-def test_a_damaged_tensor_that_shows_a_size_is_the_one_that_is_named(name: str) -> None:
+def test_a_damaged_tensor_that_shows_a_size_is_the_one_named(name: str) -> None:
     with torch.device("meta"):  # the real sizes, without the memory
         whole = EFFICIENTSAM3.build(EFFICIENTSAM3.architecture(EFFICIENTSAM3.variants[0]), 112)
     own = whole.state_dict()

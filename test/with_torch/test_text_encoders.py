@@ -1,4 +1,4 @@
-"""Text encoders against other people's code, the published tensors' names, and ONNX Runtime."""
+"""Text encoders against independent code, the published tensors' names, and ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALL = {
 
 
 def filled(architecture: TextArchitecture, seed: int = 0) -> TextStage:
-    """The stage with weights on the scale of trained ones, batch norms that do something."""
+    """Return the stage with weights at the scale of trained ones and effective batch norms."""
     stage = build_text(architecture).eval()
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in stage.state_dict().items():
@@ -47,7 +47,7 @@ def filled(architecture: TextArchitecture, seed: int = 0) -> TextStage:
 
 
 def originals(stage: TextStage) -> dict[str, Tensor]:
-    """The stage's tensors by their names in a checkpoint."""
+    """Return the stage's tensors by their names in a checkpoint."""
     own = stage.state_dict()
     found = {}
     for binding in bindings((name, stage.original_names, name) for name in own):
@@ -140,7 +140,9 @@ def test_published_encoders_have_their_tensors_and_are_recognised_by_them(
         ),
     ],
 )
-def test_tensors_are_called_as_in_checkpoints(kind: str, some: dict[str, tuple[int, ...]]) -> None:
+def test_tensors_have_the_names_of_the_checkpoints(
+    kind: str, some: dict[str, tuple[int, ...]]
+) -> None:
     found = shapes(build_text(SMALL[kind]))
     assert {PREFIX + name: shape for name, shape in some.items()}.items() <= found.items()
 
@@ -164,7 +166,7 @@ def test_sizes_are_read_from_the_shapes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["convolutional", "attention"])
-def test_mobileclip_answers_as_transformers_does_without_a_mask(kind: str) -> None:
+def test_mobileclip_computes_what_transformers_does_without_a_mask(kind: str) -> None:
     stage, small = filled(SMALL[kind]), SMALL[kind]
     blocks = small.layers + 2 * (small.convolution is not None)
     config = Sam3LiteTextTextConfig(
@@ -189,7 +191,7 @@ def test_mobileclip_answers_as_transformers_does_without_a_mask(kind: str) -> No
 
 
 def as_lite_text(tensors: dict[str, Tensor], width: int) -> dict[str, Tensor]:
-    """A checkpoint's tensors under the names of transformers' Sam3LiteTextTextModel."""
+    """Return a checkpoint's tensors under the names of transformers' Sam3LiteTextTextModel."""
     renamed = {"projection.weight": torch.zeros(width, width)}
     for name, tensor in tensors.items():
         name = name.removeprefix(PREFIX + "encoder.")
@@ -228,7 +230,7 @@ LITE_TEXT_NAMES = (
 
 
 @pytest.mark.parametrize("kind", ["attention", "causal"])
-def test_attention_layers_answer_as_pytorchs_own_do(kind: str) -> None:
+def test_attention_layers_compute_what_pytorchs_own_do(kind: str) -> None:
     """nn.TransformerEncoderLayer packs q, k and v as the original's tensors are packed."""
     stage, small = filled(SMALL[kind]), SMALL[kind]
     tensors = {n.removeprefix(PREFIX + "encoder."): t for n, t in originals(stage).items()}
@@ -281,7 +283,7 @@ MOBILECLIP_LAYER = {
 }
 
 
-def test_tokens_see_both_ways_in_mobileclip_and_only_back_in_sam3() -> None:
+def test_tokens_attend_both_ways_in_mobileclip_and_only_back_in_sam3() -> None:
     for kind, changes in (("attention", True), ("convolutional", True), ("causal", False)):
         stage = filled(SMALL[kind])
         ids = example_ids(stage)
@@ -304,9 +306,7 @@ def test_a_longer_position_table_is_cut_not_interpolated(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_onnx_runtime_answers_the_same_for_one_prompt_and_for_many(
-    kind: str, tmp_path: Path
-) -> None:
+def test_onnx_runtime_gives_the_same_for_one_prompt_and_for_many(kind: str, tmp_path: Path) -> None:
     stage = filled(SMALL[kind])
     file = write_onnx(stage, tmp_path / "text.onnx")
     session = onnxruntime.InferenceSession(str(file.path), providers=["CPUExecutionProvider"])
@@ -320,7 +320,7 @@ def test_onnx_runtime_answers_the_same_for_one_prompt_and_for_many(
         assert abs(features - expected.numpy()).max() <= 1e-5
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_impossible_encoders_are_refused() -> None:
     with pytest.raises(
         ExportError, match="unknown text encoder 'mobileclip-s9'; known: mobileclip"
     ):
@@ -346,7 +346,7 @@ def test_what_cannot_be_is_refused() -> None:
         ("sam3", "encoder.token_embedding.weight"),
     ],
 )
-def test_a_damaged_encoder_is_still_recognised_so_that_loading_can_say_what_is_wrong(
+def test_a_damaged_encoder_is_recognised_so_that_loading_can_name_the_fault(
     name: str, damaged: str
 ) -> None:
     architecture = text_architecture(name, 32)
@@ -358,7 +358,7 @@ def test_a_damaged_encoder_is_still_recognised_so_that_loading_can_say_what_is_w
     assert recognise_text(found) == architecture
 
 
-def test_the_tokenizer_for_bundles_is_clips_in_full_with_its_licence() -> None:
+def test_bundles_get_the_complete_clip_tokenizer_with_its_licence() -> None:
     file, licence = clip_tokenizer_files()
     vocabulary = Tokenizer.from_file(str(file)).get_vocab()
     assert sorted(vocabulary.values()) == list(range(49408))

@@ -33,7 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return Bundle.open(target)
 
 
-def test_pytorch_gives_the_same_mask_and_takes_its_time(
+def test_pytorch_gives_the_same_mask_and_is_timed(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paired, "REST_SECONDS", 0.0)

@@ -102,7 +102,7 @@ def answers(stage: StageModule, lengths: dict[str, int], **changed: Tensor) -> d
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_the_onnx_file_answers_as_pytorch_whatever_the_lengths(
+def test_the_onnx_file_computes_as_pytorch_at_every_length(
     stages: dict[str, StageModule], name: str, tmp_path: Path
 ) -> None:
     stage = stages[name]
@@ -128,7 +128,7 @@ def test_the_ranks_are_those_of_the_canonical_names(
 
 @pytest.fixture(scope="module")
 def original_shapes(stages: dict[str, StageModule]) -> dict[str, tuple[int, ...]]:
-    """Of the checkpoint that the stages would be filled from."""
+    """Return the shapes of the checkpoint that would fill the stages."""
     network = Network(stages, dict.fromkeys(stages, ("video",)))
     ours = network.state_dict()
     shapes = {}
@@ -145,7 +145,7 @@ def test_sizes_come_from_the_shapes(original_shapes: dict[str, tuple[int, ...]])
     assert original_shapes["tracker.maskmem_backbone.mask_downsampler.encoder.12.bias"] == (64,)
 
 
-def test_a_file_of_something_else_is_refused(original_shapes: dict[str, tuple[int, ...]]) -> None:
+def test_another_models_file_is_refused(original_shapes: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(CheckpointError, match=r"sam2_convs.2.conv_1x1.weight is missing"):
         TrackerSizes.from_shapes({})
     holed = {n: s for n, s in original_shapes.items() if ".encoder.layers.0." not in n}
@@ -170,12 +170,12 @@ def test_single_images_get_the_embedding_of_no_memory(stages: dict[str, StageMod
 
 
 def clicks(stage: StageModule, coords: list[list[float]], labels: list[int]) -> Tensor:
-    """The tokens of one prompt, f32[N+1,D]."""
+    """Return the tokens of one prompt, f32[N+1,D]."""
     given = {"point_coords": torch.tensor([coords]), "point_labels": torch.tensor([labels])}
     return answers(stage, {"prompts": 1, "points": len(labels)}, **given)["sparse"][0]
 
 
-def test_clicks_are_read_as_transformers_reads_them(stages: dict[str, StageModule]) -> None:
+def test_clicks_are_encoded_as_in_transformers(stages: dict[str, StageModule]) -> None:
     stage = stages["prompt_encoder"]
     coords, labels = [[3.0, 80.0], [40.0, 7.5], [70.0, 70.0]], [1, 0, -1]
     expected, _ = stage.encoder(torch.tensor([[coords]]), torch.tensor([[labels]]), None, None)
@@ -189,7 +189,9 @@ def test_a_box_is_its_two_corners(stages: dict[str, StageModule]) -> None:
     torch.testing.assert_close(found, expected[0, 0])
 
 
-def test_padding_is_one_token_wherever_it_lies(stages: dict[str, StageModule]) -> None:
+def test_padding_points_give_the_same_token_at_every_position(
+    stages: dict[str, StageModule],
+) -> None:
     found = clicks(stages["prompt_encoder"], [[0.0, 0.0], [50.0, 9.0]], [-1, -1])
     for token in found:
         torch.testing.assert_close(
@@ -197,7 +199,7 @@ def test_padding_is_one_token_wherever_it_lies(stages: dict[str, StageModule]) -
         )
 
 
-def test_a_mask_counts_where_it_is_given(stages: dict[str, StageModule]) -> None:
+def test_a_mask_counts_only_where_has_mask_is_set(stages: dict[str, StageModule]) -> None:
     stage = stages["prompt_encoder"]
     lengths, none = {"prompts": 2, "points": 1}, stage.encoder.no_mask_embed.weight[0]
     mask = stage.examples(lengths, seed=3)["mask_input"]
@@ -206,7 +208,7 @@ def test_a_mask_counts_where_it_is_given(stages: dict[str, StageModule]) -> None
     torch.testing.assert_close(dense[1], stage.encoder.mask_embed(mask[1:])[0])
 
 
-def test_prompts_at_once_are_answered_as_one_by_one(stages: dict[str, StageModule]) -> None:
+def test_a_batch_of_prompts_gives_what_single_prompts_give(stages: dict[str, StageModule]) -> None:
     stage = stages["mask_decoder"]
     inputs = stage.examples({"prompts": 3, "prompt_tokens": 4}, seed=2)
     together = stage(*inputs.values())
@@ -216,7 +218,9 @@ def test_prompts_at_once_are_answered_as_one_by_one(stages: dict[str, StageModul
             torch.testing.assert_close(one[0], several[index], atol=1e-5, rtol=1e-5)
 
 
-def test_masks_are_those_of_transformers_and_the_single_one(stages: dict[str, StageModule]) -> None:
+def test_masks_are_those_of_transformers_with_the_single_one_first(
+    stages: dict[str, StageModule],
+) -> None:
     stage = stages["mask_decoder"]
     inputs = stage.examples({"prompts": 1, "prompt_tokens": 4}, seed=2)
     found = dict(zip(stage.outputs, stage(*inputs.values()), strict=True))
@@ -247,7 +251,7 @@ def test_the_core_chooses_the_mask_that_the_decoder_would(
     torch.testing.assert_close(masks[0, chosen], expected[0, 0])
 
 
-def test_a_frame_without_the_object_is_remembered_as_such(stages: dict[str, StageModule]) -> None:
+def test_the_memory_of_a_frame_without_the_object_is_marked(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_encoder"]
     score = torch.tensor([[0.1], [0.0]])
     mask = stage.examples({"prompts": 1}, seed=4)["memory_mask"].expand(2, -1, -1, -1)
@@ -255,7 +259,7 @@ def test_a_frame_without_the_object_is_remembered_as_such(stages: dict[str, Stag
     torch.testing.assert_close((missed - seen)[:, 1, 2], stage.no_obj_embed_spatial[0])
 
 
-def test_memories_are_made_as_transformers_makes_them(stages: dict[str, StageModule]) -> None:
+def test_memories_are_encoded_as_in_transformers(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_encoder"]
     inputs = stage.examples({"prompts": 1}, seed=5)
     present = answers(stage, {"prompts": 1}, **{**inputs, "object_score": torch.ones(1, 1)})
@@ -265,7 +269,7 @@ def test_memories_are_made_as_transformers_makes_them(stages: dict[str, StageMod
 
 @pytest.mark.parametrize("memories", [1, 2, 5])
 @pytest.mark.parametrize("pointers", [1, 3])
-def test_memories_are_read_as_transformers_reads_them(
+def test_memories_are_attended_to_as_in_transformers(
     stages: dict[str, StageModule], memories: int, pointers: int
 ) -> None:
     stage = stages["memory_attention"]
@@ -296,14 +300,14 @@ def test_memories_are_read_as_transformers_reads_them(
 
 
 def their_attention(stage: StageModule) -> nn.Module:
-    """transformers' memory attention with the same weights."""
+    """Return transformers' memory attention with the same weights."""
     config = Sam3TrackerVideoConfig(image_size=14 * GRID, memory_attention_hidden_size=SIZES.width)
     theirs = Sam3TrackerVideoMemoryAttention(config).eval()
     theirs.layers, theirs.layer_norm = stage.layers, stage.norm
     return theirs
 
 
-def test_the_order_of_memories_and_pointers_says_nothing(stages: dict[str, StageModule]) -> None:
+def test_the_order_of_memories_and_pointers_does_not_matter(stages: dict[str, StageModule]) -> None:
     stage = stages["memory_attention"]
     lengths = {"memories": 4, "pointers": 3}
     inputs = stage.examples(lengths, seed=7)
@@ -332,7 +336,7 @@ def test_rotation_is_the_product_with_a_complex_number() -> None:
     torch.testing.assert_close(torch.complex(cosine, sine)[:, 1::2], torch.exp(1j * angle))
 
 
-def test_an_object_that_is_not_there_has_the_pointer_of_none(
+def test_an_absent_object_has_the_pointer_of_no_object(
     stages: dict[str, StageModule],
 ) -> None:
     stage = stages["object_pointer"]

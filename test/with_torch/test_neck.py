@@ -1,4 +1,4 @@
-"""The necks' convolutions put together: the same numbers up to the border, and fewer operations."""
+"""Folded necks: the same numbers up to the border, and fewer operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def necks() -> dict[str, StageModule]:
 
 
 @pytest.mark.parametrize("name", ["detector_pyramid", "tracker_neck"])
-def test_a_folded_neck_answers_as_the_plain_one(necks: dict[str, StageModule], name: str) -> None:
+def test_a_folded_neck_computes_what_the_plain_one_does(
+    necks: dict[str, StageModule], name: str
+) -> None:
     plain = necks[name]
     folded = plain.folded()
     assert folded is not plain
@@ -37,7 +39,7 @@ def test_a_folded_neck_answers_as_the_plain_one(necks: dict[str, StageModule], n
             torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_folding_leaves_the_weights_of_the_plain_neck_as_they_were(
+def test_folding_does_not_change_the_weights_of_the_plain_neck(
     necks: dict[str, StageModule],
 ) -> None:
     for plain in necks.values():
@@ -46,8 +48,8 @@ def test_folding_leaves_the_weights_of_the_plain_neck_as_they_were(
         assert all((plain.state_dict()[name] == tensor).all() for name, tensor in before.items())
 
 
-def test_a_large_bias_ends_at_the_border() -> None:
-    """Where the 3x3 meets zeros beyond the border, a bias that went on there would show."""
+def test_a_large_bias_stops_at_the_border() -> None:
+    """The 3x3 sees zeros beyond the border; a bias that continued there would show."""
     torch.manual_seed(2)
     up, conv = nn.ConvTranspose2d(5, 6, 2, stride=2), nn.Conv2d(6, 7, 3, padding=1)
     nn.init.constant_(up.bias, 100.0)
@@ -60,7 +62,7 @@ def test_a_large_bias_ends_at_the_border() -> None:
 
 
 @pytest.mark.parametrize(("name", "least"), [("detector_pyramid", 1.2), ("tracker_neck", 2.0)])
-def test_a_folded_neck_multiplies_less(
+def test_a_folded_neck_needs_fewer_multiplications(
     necks: dict[str, StageModule], name: str, least: float
 ) -> None:
     plain = necks[name]
@@ -69,7 +71,7 @@ def test_a_folded_neck_multiplies_less(
 
 
 def multiplications(stage: StageModule, trunk: Tensor) -> int:
-    """Those of its convolutions."""
+    """Return the multiplications of its convolutions."""
     counted = 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

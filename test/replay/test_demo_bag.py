@@ -1,4 +1,4 @@
-"""The bag that is shipped: two cameras that see the same objects, each with its truth."""
+"""The bag that is shipped: two cameras that see the same objects, each with its ground truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped model follows the objects of the shipped bag, and lets go of those that leave."""
+"""The shipped model follows the objects of the shipped bag, and loses those that leave."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def panned(picture: Picture, right: bool) -> list[Picture]:
 
 
 @pytest.mark.parametrize("right", [False, True])
-def test_an_object_that_leaves_the_view_is_let_go_and_never_exchanged(
+def test_an_object_that_leaves_the_view_is_lost_and_never_swapped_for_another(
     segmenter: Segmenter, pictures: list[Picture], right: bool
 ) -> None:
     seen = views(segmenter, panned(pictures[7], right))

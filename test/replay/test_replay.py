@@ -140,7 +140,7 @@ def test_a_node_that_dies_on_the_way_ends_the_replay(sam3_bundle_path, tmp_path)
     assert children_of(os.getpid()) == []
 
 
-def test_a_node_that_is_not_there_is_told(tmp_path):
+def test_a_node_that_is_not_there_is_reported(tmp_path):
     bag = write_bag(tmp_path / "bag", frames=2)
     node = NodeSettings("/elsewhere/node", starts_here=False, patience=0.5)
     with pytest.raises(NodeFailedError, match="nothing on /diagnostics"):

@@ -1,4 +1,4 @@
-"""A bag through a real node, its answers kept as golden, and what is wrong with golden told."""
+"""A bag through a real node: its answers as golden frames, and planted faults that are reported."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_same_answers_are_as_expected(kept):
     assert verdict.frames >= FRAMES
 
 
-def test_a_wrong_golden_mask_is_told(kept, tmp_path):
+def test_a_wrong_golden_mask_is_reported(kept, tmp_path):
     value = value_of(kept.golden, "blue")
     golden = planted(
         kept.golden,
@@ -115,7 +115,7 @@ def test_a_wrong_golden_mask_is_told(kept, tmp_path):
     assert "1 of" in wrong["blue"]
 
 
-def test_a_shifted_golden_mask_is_told(kept, tmp_path):
+def test_a_shifted_golden_mask_is_reported(kept, tmp_path):
     golden = planted(
         kept.golden,
         tmp_path / "golden",
@@ -127,7 +127,7 @@ def test_a_shifted_golden_mask_is_told(kept, tmp_path):
     assert wrong["red"].startswith("IoU 0.")
 
 
-def test_a_swapped_label_is_told(kept, tmp_path):
+def test_a_swapped_label_is_reported(kept, tmp_path):
     one, other = value_of(kept.golden, "blue"), value_of(kept.golden, "yellow")
     assert one != other
 
@@ -141,7 +141,7 @@ def test_a_swapped_label_is_told(kept, tmp_path):
     assert "IoU 0.000" in wrong["blue"]
 
 
-def test_a_label_value_that_has_changed_is_told(kept, tmp_path):
+def test_a_label_value_that_has_changed_is_reported(kept, tmp_path):
     def renumbered(entries):
         values = {"blue": 200}
         return [
@@ -160,7 +160,7 @@ def test_a_label_value_that_has_changed_is_told(kept, tmp_path):
     assert "instead of 200" in wrong["blue"]
 
 
-def test_a_frame_that_does_not_come_is_told(kept, tmp_path):
+def test_a_frame_that_does_not_come_is_reported(kept, tmp_path):
     def one_more(entries):
         last = entries[-1]
         file = f"camera_0_{last['stamp_ns'] + 5}.png"
@@ -171,14 +171,14 @@ def test_a_frame_that_does_not_come_is_told(kept, tmp_path):
     assert "1 golden frames have no answer" in wrong["frames"]
 
 
-def test_an_answer_that_golden_does_not_have_is_told(kept, tmp_path):
+def test_an_answer_that_golden_does_not_have_is_reported(kept, tmp_path):
     golden = planted(kept.golden, tmp_path / "golden", index=lambda entries: entries[1:])
     wrong = kept.wrong(golden)
     assert list(wrong) == ["frames"]
     assert "1 answers are not in golden" in wrong["frames"]
 
 
-def test_a_wrong_frame_id_is_told(kept, tmp_path):
+def test_a_wrong_frame_id_is_reported(kept, tmp_path):
     def renamed(entries):
         return [{**entries[0], "frame_id": "elsewhere"}, *entries[1:]]
 
@@ -187,7 +187,7 @@ def test_a_wrong_frame_id_is_told(kept, tmp_path):
     assert "instead of 'elsewhere'" in wrong["stamps"]
 
 
-def test_a_score_that_has_changed_is_told(kept, tmp_path):
+def test_a_score_that_has_changed_is_reported(kept, tmp_path):
     def surer(entries):
         changed = [{**s, "score": s["score"] - 0.2} for s in entries[0]["segments"]]
         assert changed
@@ -198,7 +198,7 @@ def test_a_score_that_has_changed_is_told(kept, tmp_path):
     assert "a score differs by 0.2" in wrong["red"]
 
 
-def test_a_node_that_answers_otherwise_is_found_out_with_pictures(kept, tmp_path):
+def test_a_node_that_answers_differently_fails_with_pictures(kept, tmp_path):
     strict = (*kept.settings.node.parameters, ("score_threshold", "1.0"))
     with own_domain() as domain:
         settings = replace(

@@ -48,7 +48,7 @@ def test_a_long_string_is_cut_short():
     assert read["data"] == "x" * LONGEST_STRING + "..."
 
 
-def test_a_message_without_fields_of_its_own_is_told():
+def test_a_message_without_fields_of_its_own_is_reported():
     assert message_text(Empty()).strip()
 
 

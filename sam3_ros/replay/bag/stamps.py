@@ -85,7 +85,7 @@ def read_image_times(bag: Bag, topic: str, only_every: int = 1) -> ImageTimes:
     if len(set(stamps)) < len(stamps):
         raise BagError(
             f"{len(stamps) - len(set(stamps))} images on {topic} of {bag.path} have the stamp of "
-            "another; a replay tells answers apart by stamp: record stamped images"
+            "another; a replay assigns answers by stamp: record stamped images"
         )
     return ImageTimes(tuple(at for at, _ in images), tuple(stamps))
 

@@ -29,7 +29,7 @@ _NODE = "/segmentation_node"
 # Discovery here completes a little before discovery at the other end, which cannot be queried.
 _MATCHING_SECONDS = 0.5
 _DIAGNOSTICS_PERIOD = 0.25
-# A frame that is missing from so many of the node's reports never reached the node.
+# A frame that is missing from this many reports of the node never reached it.
 _SILENT_REPORTS = 3
 # Seconds between two checks that the node still runs.
 _SLICE = 0.5

@@ -36,7 +36,7 @@ class NodeBenchSettings:
     encoding: str
     #: Frames a second of the second pace; None measures only "as fast as answered".
     rate: float | None
-    #: A case ends after so many frames, or after `seconds` and at least LEAST_FRAMES.
+    #: A case ends after this many frames, or after `seconds` and at least LEAST_FRAMES.
     frames: int
     seconds: float
     #: Clicks on an answered frame, after the frames of a size; 0 for none.

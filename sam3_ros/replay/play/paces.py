@@ -14,7 +14,7 @@ from sam3_ros.replay.under_test.diagnostics import NodeReport
 
 # Seconds between two checks that the node still runs, and between two ticks of /clock in a pause.
 _SLICE = 0.025
-# An image that is missing from so many of the node's reports never reached the node.
+# An image that is missing from this many reports of the node never reached it.
 _SILENT_REPORTS = 3
 
 Check = Callable[[], None]

@@ -68,7 +68,7 @@ def test_what_is_asked_at_a_time_in_words():
     assert said == ["red", "red + click", "red", "nothing asked", "box"]
 
 
-def test_what_lasts_is_told_until_it_is_removed():
+def test_prompts_that_last_are_named_until_they_are_removed():
     cues = (
         TextCue(0, "red", camera="front"),
         TextCue(0, "blue cup", id="cup"),

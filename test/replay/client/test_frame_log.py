@@ -79,14 +79,14 @@ def test_a_stamp_that_is_sent_again_is_the_later_image(log):
     assert (log.sent_count, log.mask_count, log.stray_masks) == (3, 2, 0)
 
 
-def test_strange_and_doubled_masks_are_told(log):
+def test_unknown_and_repeated_masks_are_counted(log):
     log.mask(mask(7), now=11.0)
     log.mask(mask(1), now=11.0)
     log.mask(mask(1), now=12.0)
     assert (log.mask_count, log.stray_masks) == (1, 2)
 
 
-def test_a_wrong_frame_id_is_told(log):
+def test_a_wrong_frame_id_is_reported(log):
     log.mask(mask(1, frame_id="other"), now=11.0)
     assert log.wrong_frame_ids == 1
 

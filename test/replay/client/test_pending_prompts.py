@@ -1,4 +1,4 @@
-"""Which answers are certainly to which prompts."""
+"""Which answers were certainly asked which prompts."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_a_refused_message_is_returned_with_its_first_refused_prompt(prompts):
     assert not prompts.has_any
 
 
-def test_what_gives_way_or_is_lost_is_no_word_about_a_message(prompts):
+def test_a_status_of_a_dropped_or_unknown_prompt_confirms_no_message(prompts):
     prompts.published(PointCue(0, 1, 1), None, is_quiet=True)
     assert prompts.status_came(status("point", "no longer asked: it gave way"), now=1) is None
     assert prompts.status_came(status("other"), now=1) is None
     assert prompts.has_any
 
 
-def test_cleared_and_removed_prompts_are_told_too(prompts):
+def test_cleared_and_removed_prompts_are_confirmed_too(prompts):
     for cue, prompt_id in ((TextCue(0, ""), ""), (RemoveCue(0, "mine"), "mine")):
         prompt = prompts.published(cue, None, is_quiet=True)
         assert prompts.is_unconfirmed(prompt)
@@ -59,7 +59,7 @@ def test_cleared_and_removed_prompts_are_told_too(prompts):
         assert not prompts.is_pending(prompt)
 
 
-def test_a_click_on_an_image_disturbs_that_image_alone_and_lands_with_its_second_answer(prompts):
+def test_a_click_on_an_image_makes_only_that_image_uncertain_until_its_second_answer(prompts):
     prompt = prompts.published(PointCue(0, 1, 1), 7, is_quiet=False)
     prompts.status_came(status("point"), now=2)
     assert [prompts.is_certain(answer(1, stamp=s)) for s in (7, 8)] == [False, True]
@@ -87,7 +87,7 @@ def test_a_click_before_the_first_image_is_certainly_asked_of_it(prompts):
     assert not prompts.has_any
 
 
-def test_a_click_on_the_newest_may_be_of_any_image_under_way(prompts):
+def test_a_click_on_the_newest_may_concern_any_image_in_work(prompts):
     prompts.published(PointCue(0, 1, 1), None, is_quiet=False)
     prompts.status_came(status("point"), now=2)
     assert not prompts.is_certain(answer(3))
@@ -100,13 +100,13 @@ def test_a_prompt_that_lasts_counts_from_the_image_after_its_first_answer(prompt
     assert [prompts.is_certain(answer(at)) for at in (1.4, 1.6)] == [False, True]
 
 
-def test_two_clicks_at_a_time_leave_open_which_was_answered(prompts):
+def test_with_two_clicks_at_a_time_it_is_uncertain_which_was_answered(prompts):
     for _ in range(2):
         prompts.published(PointCue(0, 1, 1), 7, is_quiet=True)
     assert not prompts.is_certain(answer(1, "point", stamp=7, repeat=True))
 
 
-def test_a_click_that_is_refused_late_is_no_longer_under_way(prompts):
+def test_a_click_that_is_refused_late_is_no_longer_pending(prompts):
     prompts.published(PointCue(0, 1, 1), 7, is_quiet=True)
     prompts.status_came(status("point"), now=1)
     prompts.refused_late("point")

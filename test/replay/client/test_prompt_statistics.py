@@ -1,4 +1,4 @@
-"""Which answers count for which prompt, and what they are worth."""
+"""Which answers count for which prompt, and their IoU with the ground truth."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_is_absent_counts_as_rightly_or_wrongly_answered():
     assert (report.judged, report.iou) == (2, None)
 
 
-def test_a_phrase_that_the_truth_cannot_tell_is_counted_and_not_judged():
+def test_a_phrase_that_the_ground_truth_does_not_know_is_counted_and_not_judged():
     statistics = PromptStatistics(TRUTH)
     asked_text(statistics, "banana")
     answered(statistics, answer(1, banana=1))
@@ -71,7 +71,7 @@ def test_a_phrase_that_the_truth_cannot_tell_is_counted_and_not_judged():
     assert (report.frames, report.found, report.judged) == (1, 1, 0)
 
 
-def test_where_the_texts_are_not_certain_nothing_is_judged():
+def test_with_uncertain_texts_nothing_is_judged():
     statistics = PromptStatistics(TRUTH)
     asked_text(statistics, "red cube")
     statistics.answered(answer(1, red_cube=1), texts_are_certain=False)
@@ -89,7 +89,7 @@ def test_a_refused_text_leaves_the_one_before_in_use():
     assert (refused.frames, refused.refused) == (0, "too odd")
 
 
-def test_texts_of_all_cameras_of_this_one_and_with_an_id_are_asked_beside_each_other():
+def test_texts_for_all_cameras_for_this_one_and_with_an_id_are_asked_together():
     statistics = PromptStatistics(TRUTH, "front")
     asked_text(statistics, "green star")
     asked_text(statistics, "red cube", camera="front")
@@ -172,7 +172,7 @@ def test_without_truth_answers_are_counted():
     ]
 
 
-def test_clicks_that_name_their_images_wait_for_them_each():
+def test_clicks_that_name_their_images_each_wait_for_theirs():
     statistics = PromptStatistics(TRUTH)
     for _ in range(2):
         statistics.published(PointCue(0, 0.5, 0.5), STAMP, is_named=True)

@@ -1,4 +1,4 @@
-"""The file of an expectation: read whole, and each mistake told by line and key."""
+"""The file of an expectation: each key is read, and each mistake reported with its place."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_paces(tmp_path, pace, rate):
     assert read(tmp_path, f"format: 1\nplay: {{pace: {pace}}}").play.rate == rate
 
 
-def test_prompts_may_lie_in_a_file_beside_it(tmp_path):
+def test_prompts_may_be_in_another_file(tmp_path):
     (tmp_path / "asked.yaml").write_text("- {at: 1, text: blue}\n")
     assert read(tmp_path, "format: 1\nplay: {prompts: asked.yaml}").play.cues == (
         TextCue(1.0, "blue"),
@@ -154,14 +154,14 @@ def test_prompts_may_lie_in_a_file_beside_it(tmp_path):
         ("format: 1\ngolden: !!python/name:os.system x", "line 2 uses the YAML tag"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path, text, reason):
+def test_a_mistake_is_reported_with_its_place(tmp_path, text, reason):
     with pytest.raises(ExpectationError) as error:
         read(tmp_path, text)
     assert reason in str(error.value)
     assert "test.yaml" in str(error.value)
 
 
-def test_an_absent_file_is_told(tmp_path):
+def test_an_absent_file_is_reported(tmp_path):
     with pytest.raises(Sam3RosError, match=r"the expectation .*absent.yaml cannot be read"):
         read_expectation(tmp_path / "absent.yaml")
 

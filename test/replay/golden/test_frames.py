@@ -1,4 +1,4 @@
-"""Golden frames in a folder: written whole, read back the same, damage told."""
+"""Golden frames in a folder: written as a whole, read back the same, damage reported."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_absent_golden_frames_say_how_to_write_them(tmp_path):
         (lambda index: index.replace("[2.0, 2.0,", "[2.0,"), "damaged"),
     ],
 )
-def test_a_damaged_index_is_told(tmp_path, change, reason):
+def test_a_damaged_index_is_reported(tmp_path, change, reason):
     golden(tmp_path, answer(RED))
     index = tmp_path / INDEX_NAME
     json.loads(index.read_text())
@@ -94,7 +94,7 @@ def test_a_damaged_index_is_told(tmp_path, change, reason):
         GoldenFrames(tmp_path)
 
 
-def test_a_picture_that_is_not_there_is_told_at_once(tmp_path):
+def test_a_picture_that_is_not_there_is_reported_at_once(tmp_path):
     golden(tmp_path, answer(RED), answer(RED, number=1))
     (_, last) = sorted(tmp_path.glob("*.png"))
     last.unlink()
@@ -103,7 +103,7 @@ def test_a_picture_that_is_not_there_is_told_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", cv2.imencode(".png", np.zeros((4, 4, 3)))[1].tobytes()])
-def test_a_damaged_picture_is_told_by_its_name(tmp_path, content):
+def test_a_damaged_picture_is_reported_by_its_name(tmp_path, content):
     kept = golden(tmp_path, answer(RED))
     (path,) = tmp_path.glob("*.png")
     path.write_bytes(content)

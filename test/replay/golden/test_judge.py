@@ -1,4 +1,4 @@
-"""What is wrong with an answer is told, and nothing else."""
+"""Faults of an answer are reported, and nothing else is."""
 
 from __future__ import annotations
 
@@ -103,20 +103,20 @@ def test_a_score_that_differs_fails(kept):
     assert "differs by 0.100" in wrong["red"]
 
 
-def test_a_tolerance_of_its_own_is_a_prompts(kept):
+def test_a_tolerance_for_one_prompt_applies_to_that_prompt_only(kept):
     lenient = Tolerance(least_iou=0.5)
     shifted = answer(("red", 4, 2, 1), ("blue", 18, 20, 2))
     wrong = failures(verdicts(kept, shifted, judging=Judging(prompts={"red": lenient})))
     assert set(wrong) == {"blue"}
 
 
-def test_a_label_image_of_another_size_agrees_in_nothing():
+def test_a_label_image_of_another_size_has_an_iou_of_zero():
     one = frame(RED)
     other = replace(one, labels=np.zeros((8, 8), np.uint8))
     assert [c.iou for c in compare_frames(one, other)] == [0.0]
 
 
-def test_two_segments_of_a_prompt_are_told_apart_by_their_boxes(tmp_path):
+def test_two_segments_of_a_prompt_are_matched_by_their_boxes(tmp_path):
     two = answer(RED, ("red", 20, 20, 1))
     kept = golden(tmp_path / "kept", two)
     turned = replace(two, segments=two.segments[::-1])
@@ -152,7 +152,7 @@ def test_frames_around_a_change_of_prompts_are_not_judged(kept):
     assert "1 not judged around a change of prompts" in told[0].figures
 
 
-def test_nothing_judged_is_no_pass(kept):
+def test_a_replay_without_a_judged_frame_fails(kept):
     judge = judged(kept, answer(RED, certain=False), answer(RED, number=1, certain=False))
     assert "no frame could be judged" in failures(checks(judge))["frames"]
 

@@ -1,4 +1,4 @@
-"""A verdict for people, programs, CI servers and eyes."""
+"""A verdict as JSON, as JUnit XML and in pictures."""
 
 from __future__ import annotations
 

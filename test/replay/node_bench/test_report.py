@@ -28,7 +28,7 @@ def moments(
 STEPS = {"convert": 1.0, "image": 20.0, "decoder": 5.0, "messages": 2.0, "publish": 1.5}
 
 
-def test_each_part_is_told_in_the_order_it_happens():
+def test_parts_are_in_the_order_in_which_they_happen():
     parts = latency_parts(moments(STEPS, total=31.0, waited=0.5), STAGES)
 
     assert list(parts) == [
@@ -66,7 +66,7 @@ def test_the_parts_add_up_to_the_time_from_sending_to_the_mask_in_hand():
     assert sum(latency_parts(answer, STAGES).values()) == pytest.approx(answer.total_ms)
 
 
-def test_what_is_in_the_node_before_the_camera_has_let_go_of_it_is_not_counted_twice():
+def test_an_image_that_reaches_the_node_before_publish_returns_is_not_counted_twice():
     answer = moments(STEPS, total=31.0, waited=0.5, published=7.0)
     parts = latency_parts(answer, STAGES)
 
@@ -81,7 +81,7 @@ def test_a_step_that_is_no_stage_of_the_bundle_is_the_nodes_own():
     assert parts["polish"] == 3.0
 
 
-def test_overhead_is_all_but_the_sessions_and_of_it_the_nodes_is_what_no_network_takes():
+def test_overhead_excludes_the_sessions_and_the_nodes_part_also_the_transport():
     report = latency_report([latency_parts(moments(STEPS, 31.0, 0.5), STAGES)])
 
     assert report is not None

@@ -63,7 +63,7 @@ def replayed(
 
 
 @pytest.mark.usefixtures("ros2")
-def test_the_same_account_and_the_same_judgement(sam3_bundle_path, tmp_path):
+def test_the_account_and_the_statistics_are_as_with_the_own_player(sam3_bundle_path, tmp_path):
     bag = write_bag(tmp_path / "bag", frames=FRAMES, side=True)
     report, answers = replayed(
         bag,
@@ -101,7 +101,7 @@ def test_each_loop_is_another_play_with_the_recorded_stamps(sam3_bundle_path, tm
     assert {answer.loop for answer in answers} == {0, 1}
 
 
-def test_a_player_that_fails_is_told_with_its_last_words(sam3_bundle_path, tmp_path, monkeypatch):
+def test_a_player_that_fails_is_reported_with_its_log(sam3_bundle_path, tmp_path, monkeypatch):
     put_on_path(tmp_path, monkeypatch, "#!/bin/sh\necho no storage plugin found\nexit 3\n")
     bag = write_bag(tmp_path / "bag", frames=2)
     with pytest.raises(ReplayError, match=r"exit code 3(.|\n)*no storage plugin"):

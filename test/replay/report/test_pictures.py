@@ -1,4 +1,4 @@
-"""Videos that can be played, at the camera's pace."""
+"""Videos at the camera's pace, albums and contact sheets."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_without_frames_there_is_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     with pytest.raises(VideoError, match="can be written to"):
         OverlayVideo(tmp_path / "absent" / "overlay", 10).add(grey(1), 0.0)
 
@@ -121,7 +121,7 @@ def plain(colour: tuple[int, int, int], height: int = 60, width: int = 80) -> np
     return np.full((height, width, 3), colour, np.uint8)
 
 
-def test_tiles_stand_in_reading_order_at_one_width():
+def test_tiles_are_in_reading_order_at_one_width():
     colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     sheet = contact_sheet([Tile(plain(colour)) for colour in colours], columns=2, tile_width=40)
     step = 30 + CAPTION_HEIGHT + MARGIN

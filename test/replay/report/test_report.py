@@ -1,4 +1,4 @@
-"""The account of frames, and how it is told."""
+"""The account of frames, and the node's report that it uses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report(frames: FrameAccount, **others: object) -> ReplayReport:
     return ReplayReport("bag", "/node", 3.0, (camera,), latency, (), has_truth=True)
 
 
-def test_every_frame_has_its_place():
+def test_every_frame_is_accounted_for():
     frames = account_frames(
         100, 80, FrameCounts(95, 84, {"superseded": 10, "undecodable": 1, "other": 0})
     )
@@ -89,7 +89,7 @@ def test_the_failure_of_the_node_is_understood():
     assert account.failure == "unconfigured: no bundle 'x'"
 
 
-def test_what_came_before_is_taken_off():
+def test_earlier_counts_are_subtracted():
     before = NodeReport("active", "", {"": FrameCounts(10, 6, {"superseded": 4})})
     counts = {"": FrameCounts(15, 9, {"superseded": 5, "undecodable": 1})}
     since = NodeReport("active", "", counts).since(before, [""])[""]

@@ -31,7 +31,7 @@ def wait_for(done, what: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
+def test_a_node_that_ends_is_reported_with_its_last_words(tmp_path):
     arguments = ["--ros-args", "-p", "no_parameter"]
     with (
         own_domain() as domain,

@@ -1,4 +1,4 @@
-"""Sessions on the CPU: one working memory for all of a process, and outputs that are one's own."""
+"""Sessions on the CPU: one working memory for the process, and outputs in memory of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines are kept, never trusted when anything changed, and done without if the disk refuses."""
+"""Engines are kept, never used when anything changed, and done without if the disk fails."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def refusing(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.mark.parametrize("kind", ["read-only", "a file in the way", "full"])
-def test_a_disk_that_takes_nothing_is_told_once_and_done_without(
+def test_a_disk_that_fails_is_reported_once_and_done_without(
     tmp_path: Path,
     builder: Builder,
     model: StageModel,
@@ -305,7 +305,7 @@ def test_the_names_of_the_options_are_those_of_the_providers(
         assert Path(tensorrt[name]).is_dir()
 
 
-def test_a_key_tells_everything_that_an_engine_depends_on(model: StageModel) -> None:
+def test_a_key_has_everything_that_an_engine_depends_on(model: StageModel) -> None:
     key = engine_key(model, "tensorrt", SessionOptions(device_id=1))
     assert json.loads(json.dumps(key)) == key
     assert set(key) == {

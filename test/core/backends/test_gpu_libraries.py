@@ -1,10 +1,12 @@
-"""NVIDIA's libraries: loaded before they are looked for, and told apart by version."""
+"""NVIDIA's libraries: loaded before they are needed, and their versions."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -15,8 +17,10 @@ from sam3_ros.core.backends.gpu_libraries import (
     cuda_runtime_name,
     library_versions,
     load_gpu_libraries,
+    loaded_cuda_runtime,
 )
 from sam3_ros.core.backends.machine import engine_versions
+from sam3_ros.core.errors import BackendError
 
 
 class Libraries:
@@ -65,7 +69,7 @@ def test_the_cuda_runtime_is_the_one_of_onnx_runtime(
     assert cuda_runtime_name() == name
 
 
-def test_an_engines_key_tells_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engines_key_has_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"libnvinfer": "100300"}
     monkeypatch.setattr("sam3_ros.core.backends.machine.library_versions", lambda: versions)
     assert engine_versions("tensorrt")["libnvinfer"] == "100300"
@@ -82,7 +86,7 @@ def test_what_pip_installed_is_loaded_first(
     with caplog.at_level(logging.DEBUG):
         load_gpu_libraries(ort)
     assert "libcublas.so.13" in caplog.text
-    assert capsys.readouterr().out == "", "another's words are for the log"
+    assert capsys.readouterr().out == "", "what another library prints goes to the log"
 
 
 def test_an_onnx_runtime_that_cannot_preload_is_left_alone(
@@ -90,3 +94,26 @@ def test_an_onnx_runtime_that_cannot_preload_is_left_alone(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt_libs", None)
     load_gpu_libraries(SimpleNamespace())
+
+
+def test_without_a_cuda_runtime_in_the_process_it_says_so(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.write_text("7f00-7f01 r-xp 00000000 08:01 1 /usr/lib/libc.so.6\n")
+    for name in ("libcudart.so.13", ""):
+        with pytest.raises(BackendError, match="libcudart"):
+            loaded_cuda_runtime(name, maps)
+
+
+def test_the_runtime_that_is_loaded_is_the_one_taken(tmp_path: Path) -> None:
+    """The C library takes the place of CUDA's, under its name."""
+    loaded = Path("/proc/self/maps").read_text(encoding="utf-8")
+    c_library = re.search(r"/\S*/libc[.-]\S*", loaded)
+    assert c_library is not None
+    library = tmp_path / "libcudart.so.13"
+    library.symlink_to(c_library[0])
+    maps = tmp_path / "maps"
+    another = "7f00-7f01 r-xp 00000000 08:01 1     /usr/lib/libcudart.so.12\n"
+    maps.write_text(f"{another}7f00-7f01 r-xp 00000000 08:01 1                    {library}\n")
+    assert loaded_cuda_runtime("libcudart.so.13", maps).abs(-3) == 3
+    maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 1                    {library}\n")
+    assert loaded_cuda_runtime("", maps).abs(-3) == 3, "without a name, any"

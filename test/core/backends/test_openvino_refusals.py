@@ -1,4 +1,4 @@
-"""What OpenVINO refuses before it is asked, so also on a machine that lacks it."""
+"""What is refused before OpenVINO is used, so also on a machine that lacks it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def doubler(tmp_path: Path) -> Path:
     return g.save(tmp_path / "doubler.onnx")
 
 
-def test_a_missing_openvino_tells_how_to_get_it(
+def test_a_missing_openvino_says_how_to_get_it(
     doubler: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)

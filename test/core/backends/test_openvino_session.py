@@ -83,7 +83,7 @@ def test_any_size_is_answered_by_name(doubler: Path, options: SessionOptions) ->
         np.testing.assert_array_equal(results["positive"], value > 0)
 
 
-def test_what_was_answered_outlives_the_next_run(doubler: Path, fixed: Path) -> None:
+def test_an_answer_outlives_the_next_run(doubler: Path, fixed: Path) -> None:
     for path, shape in ((doubler, (1, 2, 3)), (fixed, (2, 3))):
         session = open_session(path, "openvino", TWO_THREADS)
         first = session.run({"in": np.ones(shape, np.float32)})["out"]
@@ -126,7 +126,7 @@ def test_fp32_is_fp32_also_where_the_cpu_has_bf16() -> None:
     assert found.masks_equal > 0.9999
 
 
-def test_words_and_clicks_get_the_masks_of_the_cpu_backend() -> None:
+def test_texts_and_clicks_get_the_masks_of_the_cpu_backend() -> None:
     prompts = (ConceptPrompt("red cube"), InteractivePrompt(points=((320, 240),)))
     with (
         Segmenter.load("tabletop", threads=2) as reference,

@@ -1,4 +1,4 @@
-"""What ONNX Runtime is asked for on a GPU, without one: names, values, and when."""
+"""What ONNX Runtime is asked for on a GPU, tested without one: options and their values."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_tensorrt_may_halve_only_what_is_stored_in_half(precision: str) -> None:
     assert asked == {"device_id": "0", **(halving if precision == "fp16" else {})}
 
 
-def test_tensorrt_is_told_the_sizes_to_come() -> None:
+def test_tensorrt_gets_the_sizes_to_come() -> None:
     asked = tensorrt(SessionOptions(shapes=BOXES))
     assert asked["trt_profile_min_shapes"] == "boxes:1x0x4,mask:1x0"
     assert asked["trt_profile_opt_shapes"] == "boxes:1x1x4,mask:1x1"
@@ -72,7 +72,7 @@ def test_tensorrt_captures_a_graph_only_of_fixed_shapes(
     assert PROVIDERS["tensorrt"].replays(options) == (graphs and can)
 
 
-def test_engines_and_timings_are_kept_where_they_are_told(tmp_path: Path) -> None:
+def test_engines_and_timings_are_kept_in_the_given_folders(tmp_path: Path) -> None:
     asked = tensorrt(SessionOptions(engines=EngineFolder(tmp_path / "e", "text", tmp_path / "t")))
     assert asked["trt_engine_cache_path"] == str(tmp_path / "e")
     assert asked["trt_timing_cache_path"] == str(tmp_path / "t")
@@ -128,7 +128,7 @@ def test_graphs_without_a_gpu_are_refused() -> None:
         Segmenter.load(TABLETOP, cuda_graphs=True)
 
 
-def test_a_plan_of_several_precisions_tells_each_stage_its_own(sam3_bundle_path: Path) -> None:
+def test_a_plan_of_several_precisions_gives_each_stage_its_own(sam3_bundle_path: Path) -> None:
     asked: dict[str, str] = {}
 
     def remember(path: Path, _: str, options: SessionOptions) -> Session:

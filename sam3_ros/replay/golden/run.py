@@ -174,7 +174,7 @@ def require_fit(report: ReplayReport, uncertain: int) -> None:
 
 
 def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], bool]:
-    """Return whether an image is compared: every n-th of each camera's images that are sent."""
+    """Return a test of camera name and stamp: every n-th image that is sent is compared."""
     with open_bag(settings.bag) as bag:
         stamps = {
             source.name: frozenset(
@@ -194,6 +194,7 @@ def verdict_of(
     judging: Judging,
     against: str,
 ) -> ReplayVerdict:
+    """Return the verdict on a replay whose answers the judge has seen."""
     return ReplayVerdict(
         bag=str(settings.bag),
         against=against,

@@ -71,7 +71,7 @@ class ReplayVerdict:
 
     @property
     def passed(self) -> bool:
-        return all(verdict.passed for verdict in (*self.prompts, *self.checks))
+        return all(one.passed for one in self.prompts) and all(one.passed for one in self.checks)
 
     def with_pictures(self, files: tuple[str, ...]) -> ReplayVerdict:
         return replace(self, pictures=files)

@@ -70,8 +70,10 @@ def _difference(image: Pixels | None, golden: Mask, got: Mask) -> Pixels:
     if golden.shape != got.shape:
         return _tinted(None, {_MISSING: golden})
     # In grey: a red object would look like a missing one.
-    dim = None if image is None else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] // 2
-    grey = None if dim is None else np.repeat(dim, 3, axis=2)
+    grey: Pixels | None = None
+    if image is not None:
+        dim = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] // 2
+        grey = np.asarray(np.repeat(dim, 3, axis=2), np.uint8)
     return _tinted(grey, {_BOTH: golden & got, _MISSING: golden & ~got, _EXTRA: got & ~golden})
 
 

@@ -91,7 +91,7 @@ class AnswerReceiver:
         with self._news:
             return self._news.wait_for(done, seconds)
 
-    def _mask_came(self, message: Image, info: dict[str, Any]) -> None:
+    def _mask_came(self, message: Image, info: Any) -> None:
         now = time.time_ns()
         moments = (info["source_timestamp"], info["received_timestamp"], now)
         if not all(moments):
@@ -106,7 +106,7 @@ class AnswerReceiver:
                 request.mask = moments
                 self._settle(nanoseconds(message.header.stamp), request)
 
-    def _timing_came(self, message: FrameTiming, info: dict[str, Any]) -> None:
+    def _timing_came(self, message: FrameTiming, info: Any) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
         with self._news:
             request = self._open.get(stamp_ns)

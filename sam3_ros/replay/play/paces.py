@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from sam3_ros.replay.bag.bag import BagMessage
@@ -90,9 +91,9 @@ class AnsweredPace:
         self._check()
         if not isinstance(scheduled.item, BagMessage):
             for name in self._client.cameras:
-                self._wait(lambda name=name: self._is_back(name))
+                self._wait(partial(self._is_back, name))
         elif camera is not None:
-            self._wait(lambda: self._is_back(camera))
+            self._wait(partial(self._is_back, camera))
             self._reports_at[camera] = self._client.reports_received
 
     def asked(self, is_pending: Callable[[], bool]) -> None:

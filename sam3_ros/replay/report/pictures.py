@@ -191,7 +191,7 @@ class OverlayAlbum:
                 self._next_tile += self._tile_seconds
 
     def _tile(self, pixels: npt.NDArray[np.uint8], at: float) -> Tile:
-        rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
         return Tile(rgb, f"{at:.1f} s  {self._caption(at)}")
 
     def close(self) -> tuple[Path, ...]:

@@ -10,19 +10,6 @@ from __future__ import annotations
 
 import threading
 from enum import Enum
-from typing import Protocol
-
-
-class Lock(Protocol):
-    """What threading.Lock and threading.RLock have in common."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
-
-    def release(self) -> None: ...
-
-    def __enter__(self) -> bool: ...
-
-    def __exit__(self, *error: object) -> None: ...
 
 
 class NodeLock(Enum):
@@ -43,6 +30,8 @@ class NodeLock(Enum):
     STEP_LATENCIES = "the times of the steps of the last answers"
     LOADING_STATUS = "what is being loaded, and since when"
 
-    def make(self) -> Lock:
-        """Make one; NODE may be taken again by the thread that holds it, the others may not."""
-        return threading.RLock() if self is NodeLock.NODE else threading.Lock()
+    def make(self) -> threading.Lock:
+        """Make one. Only NODE may be taken again by the thread that holds it."""
+        if self is NodeLock.NODE:
+            return threading.RLock()  # type: ignore[return-value]  # it has the same methods
+        return threading.Lock()

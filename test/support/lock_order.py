@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sam3_ros.ros.locks import Lock, NodeLock
+from sam3_ros.ros.locks import NodeLock
 
 VIOLATED = "lock order violated"
 _PLAIN = NodeLock.make
@@ -75,7 +75,7 @@ class _WatchedLock:
     def __init__(self, name: NodeLock, watch: LockWatch) -> None:
         self.name = name
         self._watch = watch
-        self._lock: Lock = _PLAIN(name)
+        self._lock = _PLAIN(name)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if blocking:  # only who waits can wait for ever

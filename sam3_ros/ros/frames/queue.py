@@ -142,7 +142,7 @@ class FrameQueue:
         return frame
 
     def _emptied(self) -> tuple[Work, ...]:
-        waited = (*self._awaited, *self._newest.values(), *self._clicks)
+        waited: tuple[Work, ...] = (*self._awaited, *self._newest.values(), *self._clicks)
         self._awaited.clear()
         self._newest.clear()
         self._clicks.clear()

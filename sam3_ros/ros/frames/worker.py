@@ -211,5 +211,6 @@ def described(error: BaseException) -> str:
     """Return the error and its causes in one line; errors of ours need no class name."""
     text = str(error) if isinstance(error, Sam3RosError) else f"{type(error).__name__}: {error}"
     cause = error.__cause__
-    is_included = cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text)
-    return text if is_included else f"{text} (caused by {described(cause)})"
+    if cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text):
+        return text
+    return f"{text} (caused by {described(cause)})"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.ros.locks import Lock
 from sam3_ros.ros.node.pipeline import Pipeline
 
 
@@ -21,7 +21,7 @@ class HalfClosedError(Sam3RosError):
 class PipelineLease:
     """Lends the pipeline to callbacks and withdraws it during cleanup."""
 
-    def __init__(self, lock: Lock) -> None:
+    def __init__(self, lock: threading.Lock) -> None:
         """lock: NodeLock.NODE; held by whoever uses the pipeline, never while a model is loaded."""
         self._lock = lock
         self._pipeline: Pipeline | None = None
@@ -46,7 +46,8 @@ class PipelineLease:
     def install(self, node: Node, make: Callable[[Node], Pipeline]) -> None:
         """Make the pipeline with this node; its callbacks wait until it is installed."""
         with self._lock:
-            self._pipeline, self._is_withdrawn = make(_LeasingNode(node, self)), False
+            self._pipeline = make(cast(Node, _LeasingNode(node, self)))
+            self._is_withdrawn = False
 
     def free(self, timeout: float) -> bool:
         """Withdraw and close it.

@@ -7,6 +7,7 @@ the state before, so that the cause can be removed and the transition tried agai
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +17,6 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.ros.frames.worker import described
-from sam3_ros.ros.locks import Lock
 
 _STATE_DURING = {
     "configure": "configuring",
@@ -39,7 +39,7 @@ _STATE_AFTER = {
 class LifecycleRecord:
     """The node's state, and why its last transition failed; for any thread."""
 
-    def __init__(self, lock: Lock, logger: Any) -> None:
+    def __init__(self, lock: threading.Lock, logger: Any) -> None:
         """lock: NodeLock.NODE, under which whoever reads both sees them change together."""
         self._lock = lock
         self._logger = logger

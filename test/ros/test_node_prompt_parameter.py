@@ -89,8 +89,11 @@ def test_what_is_refused_changes_nothing(asked: Asked) -> None:
     assert client.set_parameters(prompts=["{point: [25, 25], id: it}"]).successful
     client.answer(SCENE, "segments")
     for entry, reason in (
-        ("{point: [25]}", "entry '{point: [25]}': point: expected [x, y] in pixels; got ['25']"),
-        ("{point: [2", "got what YAML cannot read"),
+        (
+            "{point: [25]}",
+            "'{point: [25]}', line 1, point: expected [x, y] in pixels, got ['25']",
+        ),
+        ("{point: [2", "is not plain YAML"),
         ("{point: [500, 25]}", "outside the image"),
         ("{text: mug, camera: front}", "there is no camera 'front'"),
     ):

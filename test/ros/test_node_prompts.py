@@ -186,7 +186,7 @@ def test_a_refusal_changes_nothing(both):
             "'x': an interactive prompt needs",
         ),
         ([Prompt(id="b", text="blue"), wrong], Prompts.REPLACE, "x", "one positive point"),
-        ([Prompt(id="a"), wrong], Prompts.REMOVE, "x", "is asked, got 'x'"),
+        ([Prompt(id="a"), wrong], Prompts.REMOVE, "x", "in use, got 'x'"),
         ([Prompt(id="a", camera="left")], Prompts.REMOVE, "a", "of the camera 'left', got 'a'"),
         ([], Prompts.PUT, "", "at least one prompt with this action, got none"),
         ([], Prompts.REMOVE, "", "REPLACE with none clears everything"),

@@ -54,9 +54,6 @@ class GoldenFrames:
         found = (s["prompt_id"] for e in self._entries.values() for s in e["segments"])
         return tuple(dict.fromkeys(found))
 
-    def prompts_of(self, key: FrameKey) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(s["prompt_id"] for s in self._entries[key]["segments"]))
-
     def frame(self, key: FrameKey) -> LabelledFrame:
         """Read a frame. Raises GoldenError if its picture is absent or damaged."""
         entry = self._entries[key]

@@ -18,12 +18,11 @@ from sam3_ros.replay.golden.frames import GoldenError, GoldenFrames, GoldenWrite
 from sam3_ros.replay.golden.judge import FrameKeys, GoldenJudge, WorstFrame
 from sam3_ros.replay.golden.verdicts import ReplayVerdict
 from sam3_ros.replay.golden.worst_frames import write_worst_frames
-from sam3_ros.replay.play.schedule import ReplayProgress
+from sam3_ros.replay.play.schedule import OnProgress
 from sam3_ros.replay.replay import replay
 from sam3_ros.replay.report.report import ReplayReport
 from sam3_ros.ros.frames.ledger import DropReason
 
-OnProgress = Callable[[ReplayProgress], None]
 # An image that cannot be decoded has no answer in any replay.
 _HARMLESS = frozenset({DropReason.UNDECODABLE.value})
 

@@ -7,8 +7,7 @@
 
 An error names the file, the line, the place, what was expected and what came:
 `/x/a.yaml, line 3, limits/lost: expected a whole number, got 'many'`. Nothing in the text is
-executed. Tags, aliases, keys written twice and texts of more than
-MAX_CHARACTERS are refused.
+executed. Tags, aliases, keys written twice and texts of more than MAX_CHARACTERS are refused.
 
 A mapping's keys are kept as they are written (`on` is "on", not True). A `description` in the
 schema is quoted as what was expected: give one to each `oneOf`, `anyOf` and `pattern`. A schema may
@@ -93,17 +92,17 @@ def parse_document(text: str, kind: DocumentKind, source: str = "") -> Document:
 
     source: named in errors, such as the file's path; the kind's name is if this is empty.
     """
-    said = source or kind.name
+    named = source or kind.name
     if len(text) > MAX_CHARACTERS:
-        raise kind.error(f"{said}: expected at most {MAX_CHARACTERS} characters, got more")
+        raise kind.error(f"{named}: expected at most {MAX_CHARACTERS} characters, got more")
     loader = (_StrictStrings if kind.only_strings else _Strict)(text)
     try:
         node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
         value = loader.construct_document(node)
     except _RefusedError as error:
-        raise kind.error(f"{said}, {error}") from error
+        raise kind.error(f"{named}, {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise kind.error(f"{said} is not plain YAML: {_shortened(str(error))}") from error
+        raise kind.error(f"{named} is not plain YAML: {_shortened(str(error))}") from error
     finally:
         loader.dispose()
     document = Document(value, kind, source, node)
@@ -178,21 +177,26 @@ class _StrictStrings(_Strict):
 
 def _require_format(document: Document) -> None:
     kind, value = document.kind, document.value
-    said = document.source or kind.name
+    named = document.source or kind.name
     if not isinstance(value, dict):
-        raise kind.error(f"{said} must be a mapping, not {type(value).__name__}")
+        raise kind.error(f"{named} must be a mapping, not {type(value).__name__}")
     version = value.get("format")
     if version is None:
-        raise kind.error(f"{said} has no `format`; expected `format: {kind.format}`")
+        raise kind.error(f"{named} has no `format`; expected `format: {kind.format}`")
     if version != kind.format or not isinstance(version, int) or isinstance(version, bool):
         raise kind.error(
-            f"{said} has format {version!r}, and this sam3_ros reads format {kind.format}: "
+            f"{named} has format {version!r}, and this sam3_ros reads format {kind.format}: "
             f"update sam3_ros, or {kind.outdated}"
         )
 
 
 def _is_finite_number(_checker: Any, value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 _Validator: Any = extend(  # type: ignore[no-untyped-call]
@@ -269,8 +273,10 @@ def _line(node: yaml.Node, place: Sequence[str | int]) -> int:
         entries: Any = node.value
         if isinstance(node, yaml.MappingNode):
             found = next((value for key, value in entries if key.value == step), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(entries):
+            found = entries[step]
         else:
-            found = entries[step] if isinstance(step, int) and step < len(entries) else None
+            found = None
         if found is None:
             break
         node = found

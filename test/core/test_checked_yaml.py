@@ -81,6 +81,7 @@ def test_values_stay_strings_where_that_is_asked_for(kind: DocumentKind) -> None
         ("- {at: 0, text: a}\n- {text: b}", "line 2, entry 2: expected the key 'at', got text"),
         ("- {at: -1, text: a}", "line 1, entry 1/at: expected 0 or more, got -1"),
         ("- {at: .nan, text: a}", "1/at: expected a finite number, got nan"),
+        ("- {at: 1" + "0" * 400 + ", text: a}", "1/at: expected a finite number, got 1000"),
         ("- {at: .inf, text: a}", "1/at: expected a finite number, got inf"),
         ("- {at: 0, text: [b]}", "1/text: expected a text or null, got ['b']"),
         ("- at: 0\n  point: [1]", "line 2, entry 1/point: expected [x, y] in pixels, got [1]"),

@@ -113,8 +113,7 @@ def _require_known(kind: str, asked: tuple[str, ...], known: tuple[str, ...], ow
 
 
 def clip_tokenizer_files() -> tuple[Path, Path]:
-    """Return CLIP's tokenizer, a file of the `tokenizers` library, and the licence of its
-    vocabulary.
+    """Return CLIP's tokenizer, a file of the `tokenizers` library, and its vocabulary's licence.
 
     All text encoders of the families read CLIP's 49,408 tokens. The embedded bundle `tabletop`
     carries them in full, though it uses few of them, with the notice that their licence asks for;

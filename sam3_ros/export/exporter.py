@@ -1,6 +1,4 @@
-"""From a network to a bundle: every stage exported and verified, then the whole chain; or nothing
-at all.
-"""
+"""From a network to a verified bundle: every stage, then the whole chain; or nothing at all."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, save_recorded_answers
 from sam3_ros.export.export_job import ExportJob, describe
-from sam3_ros.export.interruption import tidied_when_stopped
+from sam3_ros.export.interruption import cleanup_on_signals
 from sam3_ros.export.lower_precisions import measure_precision, write_precision
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
@@ -38,7 +36,7 @@ from sam3_ros.export.verification.end_to_end import (
 )
 from sam3_ros.export.verification.end_to_end import figures as figures_of
 from sam3_ros.export.verification.stages import StageCase, StageVerification, verify_stage
-from sam3_ros.export.verification.torch_graph import observing
+from sam3_ros.export.verification.torch_graph import observe_stages
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ def export_bundle(job: ExportJob, progress: Callable[[str], None] = log.info) ->
     """
     with (
         BundleWriter(job.target, job.replace_existing) as writer,
-        tidied_when_stopped(writer.discard),
+        cleanup_on_signals(writer.discard),
     ):
         return _Export(job, writer, progress).run()
 
@@ -137,7 +135,7 @@ class _Export:
         images = standard_images(draft.manifest, tokenizer)
         questions = sum(len(image.questions) for image in images)
         self._progress(f"end to end: {questions} questions on {len(images)} images, in PyTorch")
-        with observing(self._job.stages) as observed:
+        with observe_stages(self._job.stages) as observed:
             return original_answers(self._job.network, draft.manifest, images), observed
 
     def _verify_fp32(
@@ -209,9 +207,7 @@ class _Export:
 
 
 def _feeds(stage: StageModule, cases: Sequence[StageCase]) -> list[Feeds]:
-    """Return real inputs, or synthetic ones for a stage that no question reaches, as those for
-    video.
-    """
+    """Return real inputs, or synthetic ones where no question reaches the stage, as for video."""
     if cases:
         return [case.inputs for case in cases]
     examples = stage.examples(dict.fromkeys(stage.lengths(), 2), seed=1)

@@ -79,8 +79,7 @@ class Family(Protocol):
     unneeded: tuple[Unneeded, ...]
 
     def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> Architecture:
-        """Return every size, from the checkpoint's own tensors and, for what they do not show, its
-        notes.
+        """Return every size, from the tensors or, where they do not show it, from the notes.
 
         Raises CheckpointError: another family's file, or tensors that no known variant has.
         """

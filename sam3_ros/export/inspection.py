@@ -70,7 +70,7 @@ class Inspection:
     @property
     def total(self) -> ComponentRow:
         """All rows together."""
-        return together("total", self.rows)
+        return summed("total", self.rows)
 
 
 def families_to_try(families: Mapping[str, Family], name: str | None) -> Mapping[str, Family]:
@@ -95,11 +95,10 @@ def recognise(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Recogni
 
 
 def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspection:
-    """Return the table by the components of the checkpoint's family; by first names where it has
-    none.
+    """Return the table by the components of the checkpoint's family.
 
-    families: those to try; one, where the caller knows it. Raises CheckpointError where several
-    take the checkpoint.
+    Where it has no family, the rows are by first names. families: those to try; one, where the
+    caller knows it. Raises CheckpointError where several take the checkpoint.
     """
     recognised, refusals = _try_all(checkpoint, families)
     if recognised is None:
@@ -110,7 +109,7 @@ def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspectio
     return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers)
 
 
-def together(name: str, rows: Iterable[ComponentRow]) -> ComponentRow:
+def summed(name: str, rows: Iterable[ComponentRow]) -> ComponentRow:
     """Return one row that sums others."""
     rows = tuple(rows)
     return ComponentRow(
@@ -197,7 +196,7 @@ class Group:
     @property
     def sum(self) -> ComponentRow:
         """All of its rows together."""
-        return together(self.name, self.rows)
+        return summed(self.name, self.rows)
 
 
 def groups(rows: Iterable[ComponentRow]) -> list[Group]:

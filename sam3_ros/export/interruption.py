@@ -20,7 +20,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def tidied_when_stopped(tidy: Callable[[], None]) -> Iterator[None]:
+def cleanup_on_signals(tidy: Callable[[], None]) -> Iterator[None]:
     """Call `tidy` on SIGINT, SIGTERM and SIGHUP while open; then the signal takes its usual effect.
 
     A signal that is ignored stays ignored. Outside the main thread Python cannot handle signals,

@@ -94,14 +94,14 @@ def test_a_batch_of_prompts_gives_what_single_prompts_give(
 ) -> None:
     stage = stages[name]
     inputs = stage.examples(longest(stage), seed=3)
-    together = answers(stage, inputs)
+    summed = answers(stage, inputs)
     for row in range(2):
         single = {
             name: tensor[row : row + 1] if 0 in stage.inputs[name].growing else tensor
             for name, tensor in inputs.items()
         }
         for output, alone in answers(stage, single).items():
-            torch.testing.assert_close(together[output][row : row + 1], alone, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(summed[output][row : row + 1], alone, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", READERS)

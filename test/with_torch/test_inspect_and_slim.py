@@ -215,7 +215,7 @@ def test_other_readers_understand_the_file(checkpoint_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (70_000.0, "text.gamma has numbers up to 7e+04, and the largest of float16 is 6.55e+04"),
+        (70_000.0, "text.gamma has numbers up to 7e+04, but the largest float16 is 6.55e+04"),
         (float("nan"), "text.gamma holds NaN or infinite numbers"),
     ],
 )

@@ -13,7 +13,7 @@ from torch import Tensor
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.verification.stages import tried_lengths, unit_cases, verify_stage
-from sam3_ros.export.verification.torch_graph import observing
+from sam3_ros.export.verification.torch_graph import observe_stages
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_real_inputs_are_judged_relative_to_the_scale_of_the_output(
     stage: TokenReader, file: Path
 ) -> None:
     (case, *_) = unit_cases(stage)
-    with torch.inference_mode(), observing({"reader": stage}) as seen:
+    with torch.inference_mode(), observe_stages({"reader": stage}) as seen:
         for scale in (1.0, 2.0, 1000.0):
             prompt = torch.from_numpy(case.inputs["prompt"]) * scale
             stage(prompt, *(torch.from_numpy(case.inputs[n]) for n in ("prompt_mask", "boxes")))

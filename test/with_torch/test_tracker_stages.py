@@ -211,10 +211,10 @@ def test_a_mask_counts_only_where_has_mask_is_set(stages: dict[str, StageModule]
 def test_a_batch_of_prompts_gives_what_single_prompts_give(stages: dict[str, StageModule]) -> None:
     stage = stages["mask_decoder"]
     inputs = stage.examples({"prompts": 3, "prompt_tokens": 4}, seed=2)
-    together = stage(*inputs.values())
+    summed = stage(*inputs.values())
     for index in range(3):
         single = {n: t if n.startswith("sam") else t[index : index + 1] for n, t in inputs.items()}
-        for one, several in zip(stage(*single.values()), together, strict=True):
+        for one, several in zip(stage(*single.values()), summed, strict=True):
             torch.testing.assert_close(one[0], several[index], atol=1e-5, rtol=1e-5)
 
 

@@ -1,6 +1,4 @@
-"""Opens checkpoint files of every format and refuses other files; writes files whole or not
-at all.
-"""
+"""Opens checkpoint files of every format, and writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint
 from sam3_ros.export.checkpoint.safetensors_file import is_safetensors, read_safetensors
 from sam3_ros.export.checkpoint.torch_file import is_archive, read_torch_file
-from sam3_ros.export.interruption import tidied_when_stopped
+from sam3_ros.export.interruption import cleanup_on_signals
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -82,7 +80,7 @@ def atomic_file(path: Path, replace_existing: bool) -> Iterator[Path]:
         raise CheckpointError(f"{path} exists; remove it, or ask to replace it (--force)")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
-    with tidied_when_stopped(beside.cleanup), beside as folder:
+    with cleanup_on_signals(beside.cleanup), beside as folder:
         unfinished = Path(folder) / path.name
         yield unfinished
         with unfinished.open("rb+") as stream:

@@ -106,8 +106,9 @@ def _bare(name: str) -> str:
 
 
 def _refuse_overlaps(tensors: Mapping[str, Tensor]) -> None:
-    """Raise CheckpointError where two tensors share numbers. Slices of one buffer are common, but
-    one number under two names is a mistake in saving.
+    """Raise CheckpointError where two tensors share numbers.
+
+    Slices of one buffer are common, but one number under two names is a mistake in saving.
     """
     spans = sorted((*_span(tensor), name) for name, tensor in tensors.items() if tensor.numel())
     for (_, end, name), (start, _, other) in pairwise(spans):

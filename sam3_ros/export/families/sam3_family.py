@@ -1,6 +1,4 @@
-"""The Family of SAM 3 and of models derived from it: image encoder, text encoder, one common
-network.
-"""
+"""The Family of SAM 3 and of models derived from it."""
 
 from __future__ import annotations
 
@@ -109,8 +107,9 @@ class Sam3Family:
         return INPUT_SIZE
 
     def build(self, architecture: Sam3Architecture, input_size: int) -> Network:
-        """Return the network. Raises ExportError for an input size that the image encoder cannot
-        take.
+        """Return the network.
+
+        Raises ExportError for an input size that the image encoder cannot take.
         """
         trunk = build_trunk(architecture.trunk, input_size)
         return build_network(trunk, architecture.common, input_size)

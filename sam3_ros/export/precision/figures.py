@@ -1,6 +1,4 @@
-"""What a lower precision costs, in every stage and in the final masks, and whether that is too
-much.
-"""
+"""What a lower precision costs, in every stage and in the masks, and whether that is too much."""
 
 from __future__ import annotations
 

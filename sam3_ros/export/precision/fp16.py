@@ -95,9 +95,7 @@ def convert_to_fp16(
 
 
 def _watched(source: Path) -> list[str]:
-    """Return the computed float32 values that a node which could compute in half reads or
-    writes.
-    """
+    """Return the computed float32 values that a node which could run in half reads or writes."""
     model = load_flat(source)
     values = Values.of(model)
     names: set[str] = set()

@@ -1,6 +1,4 @@
-"""ONNX model files: loaded into one flat graph of typed values, saved, checked, opened to be
-run.
-"""
+"""ONNX model files: loaded into a flat graph of typed values, saved, checked, run."""
 
 from __future__ import annotations
 
@@ -74,9 +72,7 @@ def is_float(tensor: TensorProto) -> bool:
 
 
 def captured_names(node: NodeProto) -> frozenset[str]:
-    """Return names that the node's subgraphs (of If, Loop, Scan) may take from the graph
-    around it.
-    """
+    """Return names that subgraphs of the node (If, Loop, Scan) may take from around it."""
     names: set[str] = set()
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
@@ -164,10 +160,10 @@ _ONLY_ERRORS = 3
 
 
 def open_engine(path: Path, optimised: bool = True) -> Any:
-    """Return an onnxruntime.InferenceSession on the CPU. Raises ExportError where the file cannot
-    be loaded.
+    """Return an onnxruntime.InferenceSession on the CPU.
 
-    optimised=False runs the graph node by node, in the order in which the nodes are written.
+    optimised=False runs the graph node by node, in the order in which the nodes are written. Raises
+    ExportError where the file cannot be loaded.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS

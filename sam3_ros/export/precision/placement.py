@@ -150,11 +150,10 @@ def _kept_by_measurement(
 
 
 def _results_read_in_single(model: ModelProto) -> frozenset[str]:
-    """Return values that a normalisation, a reduction or the caller reads in single precision
-    anyway.
+    """Return values that something reads in single precision anyway.
 
-    Summing in half what is widened at once would only lose precision. The sums of residual streams
-    are such values.
+    Readers are normalisations, reductions and the caller. Summing in half what is widened at once
+    would only lose precision. The sums of residual streams are such values.
     """
     names = {value.name for value in model.graph.output}
     for node in model.graph.node:
@@ -184,8 +183,7 @@ def upstream(
     products: AbstractSet[str],
     crossed: int,
 ) -> frozenset[int]:
-    """Return the indices of nodes whose results reach the first input of a node of a type in
-    `ends`.
+    """Return the indices of nodes whose results reach the first input of a node type in `ends`.
 
     The way back leads through nodes of the types in `through`, and through up to `crossed` nodes of
     the types in `products`; the product where it ends is included, other nodes are not.

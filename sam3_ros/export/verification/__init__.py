@@ -1,3 +1,1 @@
-"""Checks that a bundle computes what the original model does: stages, end to end, recorded
-cases.
-"""
+"""Checks that a bundle computes what the original model does."""

@@ -32,10 +32,10 @@ def bundle_differences(
 def with_samples(
     bundle: Bundle, recorded: RecordedAnswers
 ) -> tuple[RecordedAnswers, dict[tuple[str, str], AnswerDifference]]:
-    """Return the answers with reference samples of the bundle's fp32 stages on the CPU, and the
-    differences.
+    """Return the answers with reference samples, and the bundle's differences by question.
 
-    The differences are those of the bundle's answers from the recorded ones, by question.
+    The samples are of the bundle's fp32 stages on the CPU, the differences from the recorded
+    answers.
     """
     graph = bundle_graph(bundle, "fp32")
     try:

@@ -69,16 +69,16 @@ def reference_figures(
         )
     found: list[ReferenceFigure] = []
     for path in paths:
-        progress(f"reference {path.stem}: asking the bundle")
+        progress(f"reference {path.stem}: running the bundle")
         found += _case_figures(graph, manifest, path.stem, _load(path))
     return found
 
 
 def reference_image(seed: int) -> npt.NDArray[np.float32]:
-    """Return pixel_values f32[1,3,1008,1008] in [-1, 1]: noise in blocks of four sizes, as in the
-    cases.
+    """Return pixel_values f32[1,3,1008,1008] in [-1, 1]: noise in blocks of four sizes.
 
-    A fixed rule, PCG64 seeded with [seed, 1008]; another generator would give another image.
+    The cases use it. A fixed rule, PCG64 seeded with [seed, 1008]; another generator would give
+    another image.
     """
     generator = np.random.Generator(np.random.PCG64([seed, SIDE]))
     total = np.zeros((1, 3, SIDE, SIDE), np.float32)

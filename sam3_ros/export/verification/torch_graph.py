@@ -76,7 +76,7 @@ KEPT = 2
 
 
 @contextmanager
-def observing(stages: Mapping[str, StageModule]) -> Iterator[dict[str, list[StageCase]]]:
+def observe_stages(stages: Mapping[str, StageModule]) -> Iterator[dict[str, list[StageCase]]]:
     """Keep the first and the latest run of each stage in PyTorch while open."""
     cases: dict[str, list[StageCase]] = {name: [] for name in stages}
     with ExitStack() as hooks:

@@ -1,6 +1,4 @@
-"""Where a checkpoint's tensors do not fit a network: missing, unexpected, of other shapes or
-types.
-"""
+"""Where a checkpoint's tensors do not fit a network."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ class Mismatch:
 
 
 def mismatches(network: Network, checkpoint: Checkpoint, family: Family) -> list[Mismatch]:
-    """Return every difference between the checkpoint's names, shapes and types and the
-    network's.
-    """
+    """Return every difference in names, shapes and types between checkpoint and network."""
     own = network.state_dict(keep_vars=True)
     bindings = network.bindings()
     found = [

@@ -1,6 +1,4 @@
-"""What the attention layers of SAM 3 share: masks of tokens, positions of a grid, queries in
-chunks.
-"""
+"""What the attention layers of SAM 3 share: masks, positions, and queries in chunks."""
 
 from __future__ import annotations
 

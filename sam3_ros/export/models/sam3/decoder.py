@@ -51,8 +51,10 @@ def _rules() -> tuple[Rule, ...]:
 
 
 class Decoder(StageModule):
-    """The decoder: memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> queries
-    f32[P,Q,D], pred_boxes f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
+    """The decoder: queries with their boxes, and the presence of the prompt.
+
+    memory f32[P,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> queries f32[P,Q,D], pred_boxes
+    f32[P,Q,4] cxcywh in [0, 1], presence f32[P,1] logit.
 
     transformers clamps the presence to +-10; the original's code intends to and does not, and
     neither does this stage. Source: facebookresearch/sam3, sam3/model/decoder.py.
@@ -108,8 +110,7 @@ class Decoder(StageModule):
         return queries, boxes, presence
 
     def _box_bias(self, boxes: Tensor) -> Tensor:
-        """Return what attention adds for a cell's position relative to a query's box:
-        [P,heads,1+Q,g*g].
+        """Return [P,heads,1+Q,g*g], which attention adds for a cell's position relative to a box.
 
         The presence token, first, has no box and gets zeros.
         """

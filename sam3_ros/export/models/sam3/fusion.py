@@ -73,10 +73,10 @@ class FusionImage(StageModule):
 
 
 class Fusion(StageModule):
-    """The rest of the encoder: places f32[1,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] ->
-    memory f32[P,g*g,D].
+    """The rest of the encoder, in which the cells attend to the prompt.
 
-    Source: facebookresearch/sam3, sam3/model/encoder.py.
+    places f32[1,g*g,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> memory f32[P,g*g,D]. Source:
+    facebookresearch/sam3, sam3/model/encoder.py.
     """
 
     outputs = ("memory",)

@@ -28,9 +28,11 @@ UNNEEDED = (
 
 
 class Geometry(StageModule):
-    """The geometry encoder: boxes f32[P,N,4] cxcywh in [0, 1], box_labels int64[P,N] (1 like this,
-    0 not like this), box_mask bool[P,N], fpn2 f32[1,D,g,g] -> geometry_features f32[P,N+1,D],
-    geometry_mask bool[P,N+1].
+    """The geometry encoder: boxes as prompt tokens.
+
+    boxes f32[P,N,4] cxcywh in [0, 1], box_labels int64[P,N] (1 like this, 0 not like this),
+    box_mask bool[P,N], fpn2 f32[1,D,g,g] -> geometry_features f32[P,N+1,D], geometry_mask
+    bool[P,N+1].
 
     The last token is the original's CLS token. It is there without any box too; transformers omits
     it then. Source: facebookresearch/sam3, sam3/model/geometry_encoders.py.
@@ -86,9 +88,7 @@ class Geometry(StageModule):
         return self.encoder.output_layer_norm(tokens), valid
 
     def _tokens(self, boxes: Tensor, labels: Tensor, places: Tensor) -> Tensor:
-        """Return boxes as the sum of coordinates, pooled features, positions and labels, then CLS:
-        [P,N+1,D].
-        """
+        """Return [P,N+1,D]: for each box its coordinates, pooling, position and label; then CLS."""
         net, prompts = self.encoder, boxes.shape[0]
         # A spare row, replaced by CLS at the end, so that no operator gets zero boxes.
         boxes = torch.cat([boxes, boxes.new_full((prompts, 1, 4), 0.5)], dim=1)
@@ -135,8 +135,7 @@ def pool_boxes(features: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def _weights(start: Tensor, end: Tensor, bins: int, grid: int) -> Tensor:
-    """Return the weight of each of `grid` features in each bin between start and end:
-    [P,N,bins,grid].
+    """Return the weight of each feature in each bin between start and end: [P,N,bins,grid].
 
     Source of the rule: torchvision, ops/csrc/ops/cpu/roi_align_kernel.cpp, aligned=False and
     sampling_ratio=-1: at least one feature wide, ceil(width of a bin) samples per bin.

@@ -1,6 +1,4 @@
-"""The stage that predicts four masks for a prompt, their quality, and whether an object is
-there.
-"""
+"""The stage that predicts four masks, their quality, and whether an object is there."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The stage that turns a mask, drawn or found by text, into the first prompt of an object in a
-video.
-"""
+"""The stage that turns a given mask into the first prompt of an object in a video."""
 
 from __future__ import annotations
 

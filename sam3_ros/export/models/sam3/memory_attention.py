@@ -33,11 +33,10 @@ QUERIES_AT_ONCE = 1024
 
 
 class MemoryAttention(StageModule):
-    """The memory attention of one object: the current frame and its memories -> tracked_embed
-    f32[1,D,g,g].
+    """The memory attention: one object's memories in the features of the current frame.
 
-    The mask decoder takes tracked_embed as its sam_embed, with one padding point as the prompt.
-    Inputs, in any order of frames:
+    The result is tracked_embed f32[1,D,g,g]. The mask decoder takes it as its sam_embed, with one
+    padding point as the prompt. Inputs, in any order of frames:
 
     - frame_features f32[1,D,g,g] of the current frame.
     - memories f32[M,m,g,g], M >= 1: the memory encoder's mask_memory of earlier frames.
@@ -158,9 +157,7 @@ class MemoryAttention(StageModule):
         return attention.o_proj(_attend(self._rotated(attention.q_proj(tokens)), key, value))
 
     def _rotated(self, tokens: Tensor) -> Tensor:
-        """Return f32[N,g*g,D], each pair of channels rotated by an angle that encodes the
-        position.
-        """
+        """Return f32[N,g*g,D], each pair of channels rotated by an angle of the position."""
         return tokens * self.cosine + rotate_pairwise(tokens) * self.sine
 
 

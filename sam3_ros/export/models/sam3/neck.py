@@ -23,10 +23,10 @@ FINE, MIDDLE, COARSE = 0, 1, 2
 
 
 class Neck(nn.Module):
-    """The levels asked for of f32[1,width,4g,4g] (FINE), [1,width,2g,2g] (MIDDLE) and [1,width,g,g]
-    (COARSE), from f32[1,trunk_channels,g,g].
+    """The feature pyramid, or only the levels asked for.
 
-    Source: facebookresearch/sam3, sam3/model/necks.py.
+    f32[1,trunk_channels,g,g] -> f32[1,width,4g,4g] (FINE), [1,width,2g,2g] (MIDDLE) and
+    [1,width,g,g] (COARSE). Source: facebookresearch/sam3, sam3/model/necks.py.
     """
 
     def __init__(
@@ -173,8 +173,9 @@ def _with_constant_output(first: nn.ConvTranspose2d, activation: nn.Module) -> n
 
 
 def _activated_to_one(activation: nn.Module) -> float:
-    """Return the x for which activation(x) = 1, by bisection of [1, 2] in float64; GELU increases
-    there.
+    """Return the x for which activation(x) = 1, in float64.
+
+    By bisection of [1, 2], where GELU increases.
     """
     low, high = 1.0, 2.0
     for _ in range(52):

@@ -18,8 +18,9 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class ObjectPointer(StageModule):
-    """The pointers: sam_tokens f32[P,4,D], object_score f32[P,1] -> pointers f32[P,4,D], one per
-    mask.
+    """The object pointers: one vector for each mask.
+
+    sam_tokens f32[P,4,D], object_score f32[P,1] -> pointers f32[P,4,D].
 
     Keep the pointer of the chosen mask where the prompt was ambiguous (no point, as on a tracked
     frame, or one, as on a first click: the best rated of 1:4), else that of mask 0, also where the

@@ -26,14 +26,16 @@ POSITION_MATRIX = PROMPT_ENCODER + "pe_layer.positional_encoding_gaussian_matrix
 
 
 class PromptEncoder(StageModule):
-    """The prompt encoder: clicks and a mask -> sparse f32[P,N+1,D] tokens, dense f32[P,D,g,g]
-    embedding.
+    """The prompt encoder: clicks as tokens, a mask as a feature map.
 
-    point_coords f32[P,N,2] as x, y in pixels of the model's input; a pixel's centre is half a pixel
-    behind its index. point_labels int64[P,N]: -1 padding, 0 negative, 1 positive, 2 the top left
-    and 3 the bottom right corner of a box, which come first. The padding point that the original
-    adds to every prompt is added here (manifest: padding_point "inside"). mask_input f32[P,1,4g,4g]
-    logits, counts where has_mask f32[P] is 1.
+    point_coords f32[P,N,2], point_labels int64[P,N], mask_input f32[P,1,4g,4g], has_mask f32[P] ->
+    sparse f32[P,N+1,D], dense f32[P,D,g,g].
+
+    point_coords are x, y in pixels of the model's input; a pixel's centre is half a pixel behind
+    its index. point_labels: -1 padding, 0 negative, 1 positive, 2 the top left and 3 the bottom
+    right corner of a box, which come first. The padding point that the original adds to every
+    prompt is added here (manifest: padding_point "inside"). mask_input, logits, counts where
+    has_mask is 1.
 
     Source: facebookresearch/sam3, sam3/sam/prompt_encoder.py.
     """

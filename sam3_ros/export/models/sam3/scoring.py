@@ -16,10 +16,10 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class Scoring(StageModule):
-    """The scores: queries f32[P,Q,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> logits f32[P,Q]
-    in +-12.
+    """The scores of the queries.
 
-    Source: facebookresearch/sam3, sam3/model/model_misc.py.
+    queries f32[P,Q,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> logits f32[P,Q] in +-12. Source:
+    facebookresearch/sam3, sam3/model/model_misc.py.
     """
 
     outputs = ("logits",)

@@ -19,12 +19,11 @@ from sam3_ros.export.stage import StageModule, TensorInput
 
 
 class RowwiseGroupNorm(nn.GroupNorm):
-    """nn.GroupNorm with the same parameters and numbers, computed row by row: f32[P,C,h,w] to the
-    same.
+    """nn.GroupNorm, with the same parameters and numbers, computed row by row.
 
-    It stays exact in ONNX Runtime. PyTorch exports nn.GroupNorm as InstanceNormalization, for which
-    ONNX Runtime adds the millions of numbers of a group in one float32: at 288x288 it was off by
-    6e-4, this by 2e-6.
+    It maps f32[P,C,h,w] to the same and stays exact in ONNX Runtime. PyTorch exports nn.GroupNorm
+    as InstanceNormalization, for which ONNX Runtime adds the millions of numbers of a group in one
+    float32: at 288x288 it was off by 6e-4, this by 2e-6.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base's name
@@ -52,9 +51,10 @@ UNNEEDED = (
 
 
 class Segmentation(StageModule):
-    """The segmentation head: fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], memory f32[P,g*g,D], queries
-    f32[P,K,D], prompt f32[P,T,D], prompt_mask bool[P,T] -> masks f32[P,K,4g,4g], semantic
-    f32[P,1,4g,4g], both logits. The queries may be only those that were kept.
+    """The segmentation head: masks of the queries, which may be only those that were kept.
+
+    fpn0 f32[1,D,4g,4g], fpn1 f32[1,D,2g,2g], memory f32[P,g*g,D], queries f32[P,K,D], prompt
+    f32[P,T,D], prompt_mask bool[P,T] -> masks f32[P,K,4g,4g], semantic f32[P,1,4g,4g], both logits.
 
     Source: facebookresearch/sam3, sam3/model/maskformer_segmentation.py.
     """
@@ -115,8 +115,7 @@ class Segmentation(StageModule):
         return logits[:, :-1], logits[:, -1:]
 
     def _logits(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """Return f32[P,K+1,4g,4g]: queries times projected pixels, and last the semantic
-        projection.
+        """Return f32[P,K+1,4g,4g]: queries times projected pixels, last the semantic projection.
 
         The queries are projected instead of the pixels: they are fewer. The semantic projection is
         one more query, because every product reads all pixels again.

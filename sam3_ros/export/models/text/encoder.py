@@ -63,8 +63,9 @@ class TextArchitecture:
         return self.width // HEAD_WIDTH
 
     def with_context_length(self, context_length: int) -> TextArchitecture:
-        """Return the same encoder for that many tokens. Raises ExportError where it cannot read
-        them.
+        """Return the same encoder for that many tokens.
+
+        Raises ExportError where it cannot read them.
         """
         return replace(self, context_length=context_length)
 
@@ -108,11 +109,12 @@ PADDING = 0
 
 
 class TextStage(StageModule):
-    """A text encoder: input_ids int64[P, L] -> text_features f32[P, L, d_model], text_mask bool[P,
-    L].
+    """A text encoder.
+
+    input_ids int64[P,L] -> text_features f32[P,L,d_model], text_mask bool[P,L].
 
     The mask is True where there is a token. It is for the stages that follow: inside the encoder
-    tokens see padding too, so features depend on L, and L is fixed.
+    tokens attend to padding too, so features depend on L, and L is fixed.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("text_features", "text_mask")

@@ -31,8 +31,9 @@ class TokenConvolution(nn.Module):
 
 
 class TokenMixer(nn.Module):
-    """Mixes each token with its neighbours: the scaled difference of convolution and plain norm is
-    added.
+    """Mixes each token with its neighbours.
+
+    The scaled difference of the convolution and the plain norm is added.
     """
 
     def __init__(self, width: int, kernel: int) -> None:

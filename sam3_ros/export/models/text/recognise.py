@@ -75,9 +75,7 @@ def _context_length(own: Shapes) -> int:
 def _read(
     reader: Callable[[Shapes, int], TextArchitecture], own: Shapes, context: int
 ) -> TextArchitecture | None:
-    """Return the encoder as this reader finds it, None where the tensors that show sizes are
-    damaged.
-    """
+    """Return what this reader finds, None where the tensors that show sizes are damaged."""
     try:
         sizes = reader(own, context)
     except (ExportError, LookupError, ValueError):

@@ -54,9 +54,7 @@ class EfficientVitSizes:
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> EfficientVitSizes | None:
-        """Return the sizes of tensors named as in EfficientVit; None where this is no
-        EfficientViT.
-        """
+        """Return the sizes of tensors named as in EfficientVit; None for another network."""
         widths = {-1: shapes.get("input_stem.op_list.0.conv.weight", (0,))[0]}
         blocks: dict[int, set[int]] = {-1: set()}
         head = 0

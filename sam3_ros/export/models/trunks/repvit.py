@@ -42,7 +42,7 @@ class RepVitSizes:
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> RepVitSizes | None:
-        """Return the sizes of tensors named as in RepVit; None where this is no RepViT."""
+        """Return the sizes of tensors named as in RepVit; None for another network."""
         if "features.0.2.c.weight" not in shapes:
             return None
         widths, depths = [shapes["features.0.2.c.weight"][0]], [0]

@@ -68,7 +68,7 @@ class Sam3VitSizes:
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> Sam3VitSizes | None:
-        """Return the sizes of tensors, named without TRUNK; None where this is no such ViT."""
+        """Return the sizes of tensors, named without TRUNK; None for another network."""
         positions, ffn = shapes.get("pos_embed"), shapes.get("blocks.0.mlp.fc1.bias")
         blocks = {m[1] for name in shapes if (m := re.match(r"blocks\.(\d+)\.", name))}
         if positions is None or ffn is None:

@@ -52,7 +52,7 @@ class TinyVitSizes:
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> TinyVitSizes | None:
-        """Return the sizes of tensors named as in TinyVit; None where this is no TinyViT.
+        """Return the sizes of tensors named as in TinyVit; None for another network.
 
         No tensor shows last_stride: it is 2 here.
         """
@@ -132,9 +132,7 @@ class WindowAttention(nn.Module):
 
 
 def _distances(window: int) -> Tensor:
-    """Return int64 [window ** 4]: the column of the bias table for each pair of a window's
-    cells.
-    """
+    """Return int64 [window ** 4]: the bias table's column for each pair of a window's cells."""
     y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
     y, x = y.flatten(), x.flatten()
     return ((y[:, None] - y).abs() * window + (x[:, None] - x).abs()).flatten()

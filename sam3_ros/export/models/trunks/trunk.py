@@ -23,8 +23,9 @@ PATCH = 14
 
 
 class Trunk(StageModule):
-    """Base class of image encoders: pixel_values f32[1, 3, S, S] -> trunk f32[1, C, S // 14, S //
-    14].
+    """Base class of image encoders.
+
+    pixel_values f32[1,3,S,S] -> trunk f32[1,C,S/14,S/14].
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("trunk",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,9 @@ def test_two_cameras_and_a_followed_object_are_told_and_shown(sam3_bundle_path, 
     arguments = ("--bag", bag, "--bundle", sam3_bundle_path, "--out", out)
     assert demo(*arguments) == 0
     table = capsys.readouterr().out.splitlines()
-    assert "camera      side" in table[1]
+    assert table[1].split() == ["camera", "side"]
     assert any(line.split() == ["unaccounted", "0", "0"] for line in table)
-    rows = {line[:32].strip(): line[32:].split()[:4] for line in table}
+    rows = {cells[0]: cells[1:5] for cells in (re.split(r"\s{2,}", line) for line in table)}
     frames, found, judged, iou = rows["camera: followed: green ball"]
     assert int(frames) == int(found) == int(judged) > 30
     assert float(iou) > 0.7

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options, bundle)
     picture, stages = read_rgb(options.image), frozenset(bundle.manifest.stages)
     report = run_watched(
-        lambda progress: bench_node(settings, picture, stages, progress.say), "starting the node"
+        lambda progress: bench_node(settings, picture, stages, progress.say), first_step=None
     )
     if report is None:
         return NODE_FAILED

@@ -42,7 +42,7 @@ def run_and_print(run: Callable[[ProgressLine], ReplayReport], json_to: str | No
 
 def run_watched(
     run: Callable[[ProgressLine], Outcome],
-    first_step: str = "reading the bag and waiting for the node",
+    first_step: str | None = "reading the bag and waiting for the node",
 ) -> Outcome | None:
     """Return what `run` returns, showing its progress; print why and return None if the node fails.
 
@@ -55,7 +55,8 @@ def run_watched(
 
     try:
         with ProgressLine() as progress, signals_handled(end, signal.SIGTERM):
-            progress.say(first_step)
+            if first_step is not None:
+                progress.say(first_step)
             return run(progress)
     except NodeFailedError as error:
         print(f"sam3-ros: error: {error}", file=sys.stderr)  # the node's last lines follow as lines

@@ -32,7 +32,7 @@ def unasked_prompts(report: ReplayReport) -> Iterator[str]:
     for prompt in report.prompts:
         remarks = _why_unasked(prompt)
         if not remarks and prompt.kind == "text" and not prompt.frames:
-            remarks = ["no image is certain to have been asked for it"]
+            remarks = ["no image was certainly asked for it"]
         if remarks:
             yield f"{_title(prompt)}: {'; '.join(remarks)}"
 

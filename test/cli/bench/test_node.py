@@ -179,7 +179,7 @@ def test_a_prompt_that_does_not_fit_is_told(sam3_bundle_path: Path, picture: Pat
     done = bench(sam3_bundle_path, *FEW, "--sizes", "160x120", "--image", picture, "-p", prompts)
 
     assert done.returncode == 2
-    assert "the node refused the bench's prompt" in done.stderr
+    assert "the node refused the prompt of the bench" in done.stderr
 
 
 def test_another_camera_in_the_domain_is_refused(sam3_bundle_path: Path, picture: Path) -> None:

@@ -247,15 +247,15 @@ def test_text_that_is_no_manifest_is_refused(text: str, reason: str) -> None:
 
 
 def test_custom_tags_run_nothing(tmp_path: Path, document: dict[str, Any]) -> None:
-    witness = tmp_path / "witness"
+    trace = tmp_path / "trace"
     text = yaml.safe_dump(document).replace(
         "description: ",
-        f'extra: !!python/object/apply:os.system ["touch {witness}"]\ndescription: ',
+        f'extra: !!python/object/apply:os.system ["touch {trace}"]\ndescription: ',
     )
     assert "os.system" in text
     with pytest.raises(BundleError, match="not plain YAML"):
         parse_manifest(text)
-    assert not witness.exists()
+    assert not trace.exists()
 
 
 def test_reading_a_manifest_loads_no_engine() -> None:

@@ -41,13 +41,15 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class GrowthPoint:
-    """The time with so many items, ms end to end."""
+    """The time for a number of items, end to end."""
 
     #: For people, such as "640x480".
     label: str
     #: How many items, by which the time is divided.
     amount: float
+    #: Median over the repeats, ms.
     median_ms: float
+    #: 95th percentile over the repeats, ms.
     p95_ms: float
     #: How many calls were timed.
     repeats: int

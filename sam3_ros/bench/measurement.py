@@ -24,9 +24,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class StepTime:
-    """The time of a step over the repeats, ms."""
+    """The time of a step over the repeats."""
 
+    #: Median, ms.
     median_ms: float
+    #: 95th percentile, ms.
     p95_ms: float
 
 

@@ -31,6 +31,7 @@ MORE_PHRASES = ("green cube", "blue ball", "white cylinder", "yellow star", "bla
 class ScenarioPrompt:
     """A prompt with the threshold that its scenario needs."""
 
+    #: What is asked.
     prompt: Prompt
     #: Queries with higher scores are kept; None for the bundle's own threshold.
     threshold: float | None = None

@@ -81,6 +81,7 @@ Shape = tuple[int, ...]
 class StageRun:
     """One run of a model file."""
 
+    #: The model file.
     path: Path
     #: Shapes by the input's name in the file.
     inputs: Mapping[str, Shape]

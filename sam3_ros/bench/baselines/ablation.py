@@ -30,10 +30,15 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 class _Case:
     """An optimisation switched off in one scenario."""
 
+    #: The optimisation, for people.
     title: str
+    #: The scenario, for people.
     scenario: str
+    #: All on but the one.
     optimisations: Optimisations
+    #: "text" or "click".
     asked: str
+    #: What the chain is asked.
     question: ChainQuestion
 
 

@@ -135,7 +135,11 @@ def in_turns(
 
 @dataclass(frozen=True)
 class _Round:
+    """The times of one round."""
+
+    #: By the scenario's key.
     ours: Mapping[str, CallSeconds]
+    #: By "text" and "click".
     theirs: Mapping[str, CallSeconds]
 
 

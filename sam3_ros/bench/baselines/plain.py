@@ -31,7 +31,11 @@ _DTYPES = {
 
 @dataclass(frozen=True, eq=False)
 class _PlainSession:
+    """A session of one file."""
+
+    #: The onnxruntime.InferenceSession.
     engine: Any
+    #: By the input's name in the file.
     dtypes: Mapping[str, Any]
 
 

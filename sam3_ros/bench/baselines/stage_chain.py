@@ -71,6 +71,7 @@ class ChainQuestion:
     text: str = ""
     #: Queries of the phrase with higher scores are drawn.
     threshold: float = 0.5
+    #: None for a phrase alone.
     click: InteractivePrompt | None = None
 
 

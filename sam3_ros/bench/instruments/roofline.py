@@ -46,7 +46,9 @@ class StepCost:
     Figures are None for steps that are not stages, and where FLOP or limits are not known.
     """
 
+    #: Median over the repeats, ms.
     median_ms: float
+    #: 95th percentile over the repeats, ms.
     p95_ms: float
     #: How often it ran in one call.
     runs: int = 0

@@ -33,11 +33,11 @@ class Verdict:
     plan: StagePlan
     #: The worst of all questions, boxes of the best queries only.
     end_to_end: AnswerDifference
-    #: What `end_to_end` was held against.
+    #: The limits of `end_to_end`.
     limits: GuardLimits
     #: Of every question, in the order in which the stages ran.
     stages: tuple[StageVerdict, ...]
-    #: How long the judgement took.
+    #: Duration of the judgement.
     seconds: float
     #: The first figure beyond its limit, in words, or what a stage raised; None if it passed.
     broken: str | None
@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def distances(self) -> dict[str, float]:
-        """By stage the largest of all questions; without stages that have no reference samples."""
+        """Largest distance of each stage that has reference samples, over all questions."""
         furthest: dict[str, float] = {}
         for each in self.stages:
             if each.distance is not None:
@@ -77,16 +77,16 @@ def judge(
     that raises makes a verdict too.
     """
     start = perf_counter()
-    asked = _Judgement(graph, manifest, plan, recorded)
+    judgement = _Judgement(graph, manifest, plan, recorded)
     limits = GuardLimits.of(plan, manifest.stages_in_use)
     for rounding in recorded.rounding.values():
         limits = limits.given(rounding)
-    failure, stage = asked.run()
-    total = _NO_ANSWER if failure else worst(asked.differences)
-    broken = failure or limits.broken_by(total) or _deviating(asked.stages)
-    blamed = _blamed(asked.stages, stage) if broken else ()
+    failure, stage = judgement.run()
+    total = _NO_ANSWER if failure else worst(judgement.differences)
+    broken = failure or limits.broken_by(total) or _deviating(judgement.stages)
+    blamed = _blamed(judgement.stages, stage) if broken else ()
     seconds = perf_counter() - start
-    return Verdict(plan, total, limits, tuple(asked.stages), seconds, broken, blamed)
+    return Verdict(plan, total, limits, tuple(judgement.stages), seconds, broken, blamed)
 
 
 def _blamed(stages: Iterable[StageVerdict], raised: str) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class QuestionedImage:
 class RecordedAnswers:
     """Images with their questions and the recorded answers."""
 
+    #: With unique names.
     images: tuple[QuestionedImage, ...]
     #: By the names of image and question.
     answers: Mapping[Key, RawAnswer]

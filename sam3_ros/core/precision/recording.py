@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
@@ -74,9 +74,7 @@ def add_samples(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
 
 
 def _write(bundle: Bundle, recorded: RecordedAnswers) -> Bundle:
-    def write(path: Path) -> None:
-        save_recorded_answers(path, recorded)
-
+    write = partial(save_recorded_answers, recorded=recorded)
     return record_answers(bundle.path, ANSWERS_NAME, write)
 
 

@@ -26,6 +26,7 @@ _PROMPT_PARTS = {
 class StageVerdict:
     """How far a stage's outputs are from those in fp32, relative to their own scale."""
 
+    #: Name of the stage.
     stage: str
     #: What ran the stage.
     choice: StageChoice

@@ -24,7 +24,9 @@ _SECONDS = 4.0
 class CandidateTime:
     """How long a stage takes with one choice."""
 
+    #: Name of the stage.
     stage: str
+    #: Backend and precision that ran it.
     choice: StageChoice
     #: The median of all runs in fp32 on the CPU divided by `gain`, so that a busy moment does not
     #: penalise one candidate. None where the choice could not run.

@@ -19,6 +19,10 @@ PART = "#"
 
 Rule = tuple[str, str | tuple[str, ...]]
 
+Shape = tuple[int, ...]
+#: Shapes of tensors by name.
+Shapes = Mapping[str, Shape]
+
 
 @dataclass(frozen=True)
 class NameRules:
@@ -90,11 +94,6 @@ def bindings(names: Iterable[tuple[str, NameRules, str]]) -> list[Binding]:
             raise ValueError(f"{original}: only the parts {sorted(group)} have a target")
         found.append(Binding(tuple(group[index] for index in sorted(group)), (original,)))
     return found
-
-
-Shape = tuple[int, ...]
-#: Shapes of tensors by name.
-Shapes = Mapping[str, Shape]
 
 
 def joined_shape(shapes: Sequence[Shape]) -> Shape | None:

@@ -7,6 +7,9 @@ from torch import Generator, Tensor
 
 from sam3_ros.export.stage import Fill
 
+#: Rectangles in each natural image.
+SHAPES_PER_IMAGE = 12
+
 
 def unit_features(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Return float32, normal with standard deviation 1: features, tokens."""
@@ -101,10 +104,6 @@ def frame_ages(oldest: int) -> Fill:
 def shares(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Return float32, 0 to 1."""
     return torch.rand(shape, generator=generator)
-
-
-#: Rectangles in each natural image.
-SHAPES_PER_IMAGE = 12
 
 
 def natural_images(count: int, height: int, width: int, generator: Generator) -> Tensor:

@@ -14,6 +14,9 @@ from sam3_ros.export.checkpoint.safetensors_file import is_safetensors, read_saf
 from sam3_ros.export.checkpoint.torch_file import is_archive, read_torch_file
 from sam3_ros.export.interruption import cleanup_on_signals
 
+SAFETENSORS = ".safetensors"
+TORCH = (".pt", ".pth")
+
 
 def open_checkpoint(path: Path) -> Checkpoint:
     """Read a PyTorch or a safetensors file; its content decides which it is.
@@ -64,10 +67,6 @@ def _why_not(path: Path) -> str:
         "is neither a PyTorch nor a safetensors file, or the start of the file is damaged; "
         "name a .pth, .pt or .safetensors file"
     )
-
-
-SAFETENSORS = ".safetensors"
-TORCH = (".pt", ".pth")
 
 
 @contextmanager

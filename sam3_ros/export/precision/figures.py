@@ -20,6 +20,9 @@ from sam3_ros.export.onnx_file import onnx_file
 from sam3_ros.export.precision.model_file import Feeds, open_engine
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 
+_NAMED = 3
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class StageFigures:
@@ -149,10 +152,6 @@ def _cosine(expected: Array, found: Array) -> float:
     if not any(lengths):
         return 1.0
     return float(expected @ found / (lengths[0] * lengths[1])) if all(lengths) else 0.0
-
-
-_NAMED = 3
-log = logging.getLogger(__name__)
 
 
 def judge(figures: PrecisionFigures, allow_poor: bool = False) -> PrecisionFigures:

@@ -23,6 +23,8 @@ Feeds = Mapping[str, Array]
 #: Shape inference needs the values of small tensors (shapes, axes), never those of weights.
 _SMALL = 64
 
+_ONLY_ERRORS = 3
+
 
 def load_flat(path: Path) -> ModelProto:
     """Read a model with its weights, its local functions inlined, its constants as initializers.
@@ -154,9 +156,6 @@ def require_valid(path: Path) -> None:
         onnx.checker.check_model(str(path), full_check=True)
     except Exception as error:  # checker and shape inference have errors of their own
         raise ExportError(f"the new file {path.name} is not valid ONNX: {error}") from error
-
-
-_ONLY_ERRORS = 3
 
 
 def open_engine(path: Path, optimised: bool = True) -> Any:

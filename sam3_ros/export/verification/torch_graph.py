@@ -21,6 +21,9 @@ from sam3_ros.export.network import Network
 from sam3_ros.export.stage import StageModule
 from sam3_ros.export.verification.stages import StageCase
 
+#: Runs kept of each stage; the tensors of a full-size model take tens of megabytes each.
+KEPT = 2
+
 
 class TorchSession:
     """One stage, run by PyTorch on the CPU in the precision of its weights."""
@@ -69,10 +72,6 @@ def torch_graph(network: Network) -> StageGraph:
         for name, stage in stages.items()
     ]
     return StageGraph(named, lambda stage: TorchSession(stages[stage.name]))
-
-
-#: Runs kept of each stage; the tensors of a full-size model take tens of megabytes each.
-KEPT = 2
 
 
 @contextmanager

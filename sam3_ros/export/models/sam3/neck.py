@@ -21,6 +21,11 @@ from sam3_ros.export.bindings import Rule
 SCALES = (4.0, 2.0, 1.0)
 FINE, MIDDLE, COARSE = 0, 1, 2
 
+Kernel = TypeVar("Kernel", nn.Conv2d, nn.ConvTranspose2d)
+#: Engines compute channels in blocks of this many, so one more channel costs as much as one more
+#: block.
+BLOCK = 16
+
 
 class Neck(nn.Module):
     """The feature pyramid, or only the levels asked for.
@@ -55,13 +60,6 @@ def neck_rules(attribute: str, originals: str) -> tuple[Rule, ...]:
         (ours + r"(\d)\.proj1\.(.*)", originals + r"\1.conv_1x1.\2"),
         (ours + r"(\d)\.proj2\.(.*)", originals + r"\1.conv_3x3.\2"),
     )
-
-
-Kernel = TypeVar("Kernel", nn.Conv2d, nn.ConvTranspose2d)
-
-#: Engines compute channels in blocks of this many, so one more channel costs as much as one more
-#: block.
-BLOCK = 16
 
 
 class ConvolvedUpsampling(nn.Module):

@@ -17,6 +17,15 @@ from sam3_ros.export.models.sam3.layer_names import attention_rules
 from sam3_ros.export.models.sam3.sizes import SEGMENTATION, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
 
+#: From fpn2 to fpn1 to fpn0.
+UPSAMPLINGS = 2
+UNNEEDED = (
+    Unneeded(
+        r"detector\.segmentation_head\.pixel_decoder\.(conv_layers|norms)\.2\..*",
+        "the pixel decoder's third upsampling: the original has three and uses two",
+    ),
+)
+
 
 class RowwiseGroupNorm(nn.GroupNorm):
     """nn.GroupNorm, with the same parameters and numbers, computed row by row.
@@ -37,17 +46,6 @@ class RowwiseGroupNorm(nn.GroupNorm):
         variance = lengths.square().view(by_group).mean(-1, keepdim=True) / width
         scale = self.weight.view(1, self.num_groups, -1) * (variance + self.eps).rsqrt()
         return centred * scale.reshape(by_channel) + self.bias.view(1, -1, 1, 1)
-
-
-#: From fpn2 to fpn1 to fpn0.
-UPSAMPLINGS = 2
-
-UNNEEDED = (
-    Unneeded(
-        r"detector\.segmentation_head\.pixel_decoder\.(conv_layers|norms)\.2\..*",
-        "the pixel decoder's third upsampling: the original has three and uses two",
-    ),
-)
 
 
 class Segmentation(StageModule):

@@ -15,6 +15,10 @@ from sam3_ros.export.stage import StageModule, TensorInput
 #: Width of an attention head in every encoder of this package; no tensor's shape shows it.
 HEAD_WIDTH = 64
 
+#: Prefix of the text encoder in a checkpoint of the family.
+LANGUAGE_BACKBONE = "detector.backbone.language_backbone."
+PADDING = 0
+
 
 @dataclass(frozen=True)
 class TextArchitecture:
@@ -100,12 +104,6 @@ def published_name(sizes: TextArchitecture) -> str | None:
         if replace(sizes, name=name) == as_long:
             return name
     return None
-
-
-#: Prefix of the text encoder in a checkpoint of the family.
-LANGUAGE_BACKBONE = "detector.backbone.language_backbone."
-
-PADDING = 0
 
 
 class TextStage(StageModule):

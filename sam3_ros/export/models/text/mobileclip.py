@@ -14,6 +14,45 @@ from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.models.text.encoder import LANGUAGE_BACKBONE, TextArchitecture, TextStage
 
+UNNEEDED: tuple[Unneeded, ...] = (
+    Unneeded(
+        r"detector\.backbone\.language_backbone\.encoder\.projection_layer",
+        "projects the end token into CLIP's space, which SAM 3 does not use",
+    ),
+)
+_BLOCK = r"blocks\.(\d+)\."
+_ORIGINAL_BLOCK = r"encoder.transformer.\1."
+_NAMES = NameRules(
+    (
+        (r"embedding\.weight", "encoder.embedding_layer.weight"),
+        (r"positions", "encoder.positional_embedding.pos_embed.pos_embed"),
+        (r"norm\.(.*)", r"encoder.final_layer_norm.\1"),
+        (r"projector\.(.*)", r"projector.\1"),
+        (_BLOCK + r"attention_norm\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_mha.0.\2"),
+        (_BLOCK + r"qkv\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_mha.1.qkv_proj.\2"),
+        (_BLOCK + r"attended\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_mha.1.out_proj.\2"),
+        (_BLOCK + r"feed_forward_norm\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_ffn.0.\2"),
+        (_BLOCK + r"widen\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_ffn.1.\2"),
+        (_BLOCK + r"narrow\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_ffn.4.\2"),
+        (_BLOCK + r"scale", _ORIGINAL_BLOCK + "layer_scale"),
+        (_BLOCK + r"expand\.(.*)", _ORIGINAL_BLOCK + r"convffn.fc1.\2"),
+        (_BLOCK + r"contract\.(.*)", _ORIGINAL_BLOCK + r"convffn.fc2.\2"),
+        (_BLOCK + r"convolution\.convolution\.(.*)", _ORIGINAL_BLOCK + r"convffn.conv.conv.\2"),
+        (_BLOCK + r"convolution\.norm\.(.*)", _ORIGINAL_BLOCK + r"convffn.conv.bn.\2"),
+        (_BLOCK + r"mixer\.scale", _ORIGINAL_BLOCK + "token_mixer.layer_scale"),
+        (_BLOCK + r"mixer\.plain_norm\.(.*)", _ORIGINAL_BLOCK + r"token_mixer.norm.rbr_skip.\2"),
+        (_BLOCK + r"mixer\.skip_norm\.(.*)", _ORIGINAL_BLOCK + r"token_mixer.mixer.rbr_skip.\2"),
+        (
+            _BLOCK + r"mixer\.mixing\.convolution\.(.*)",
+            _ORIGINAL_BLOCK + r"token_mixer.mixer.rbr_conv.0.conv.\2",
+        ),
+        (
+            _BLOCK + r"mixer\.mixing\.norm\.(.*)",
+            _ORIGINAL_BLOCK + r"token_mixer.mixer.rbr_conv.0.bn.\2",
+        ),
+    )
+)
+
 
 class TokenConvolution(nn.Module):
     """A depthwise convolution along the tokens, and its batch norm."""
@@ -70,47 +109,6 @@ class ConvolutionalBlock(nn.Module):
         hidden = nn.functional.gelu(self.expand(self.convolution(mixed)))
         mixed = mixed + self.scale * self.contract(hidden)
         return mixed.squeeze(2).transpose(1, 2)
-
-
-UNNEEDED: tuple[Unneeded, ...] = (
-    Unneeded(
-        r"detector\.backbone\.language_backbone\.encoder\.projection_layer",
-        "projects the end token into CLIP's space, which SAM 3 does not use",
-    ),
-)
-
-_BLOCK = r"blocks\.(\d+)\."
-_ORIGINAL_BLOCK = r"encoder.transformer.\1."
-_NAMES = NameRules(
-    (
-        (r"embedding\.weight", "encoder.embedding_layer.weight"),
-        (r"positions", "encoder.positional_embedding.pos_embed.pos_embed"),
-        (r"norm\.(.*)", r"encoder.final_layer_norm.\1"),
-        (r"projector\.(.*)", r"projector.\1"),
-        (_BLOCK + r"attention_norm\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_mha.0.\2"),
-        (_BLOCK + r"qkv\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_mha.1.qkv_proj.\2"),
-        (_BLOCK + r"attended\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_mha.1.out_proj.\2"),
-        (_BLOCK + r"feed_forward_norm\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_ffn.0.\2"),
-        (_BLOCK + r"widen\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_ffn.1.\2"),
-        (_BLOCK + r"narrow\.(.*)", _ORIGINAL_BLOCK + r"pre_norm_ffn.4.\2"),
-        (_BLOCK + r"scale", _ORIGINAL_BLOCK + "layer_scale"),
-        (_BLOCK + r"expand\.(.*)", _ORIGINAL_BLOCK + r"convffn.fc1.\2"),
-        (_BLOCK + r"contract\.(.*)", _ORIGINAL_BLOCK + r"convffn.fc2.\2"),
-        (_BLOCK + r"convolution\.convolution\.(.*)", _ORIGINAL_BLOCK + r"convffn.conv.conv.\2"),
-        (_BLOCK + r"convolution\.norm\.(.*)", _ORIGINAL_BLOCK + r"convffn.conv.bn.\2"),
-        (_BLOCK + r"mixer\.scale", _ORIGINAL_BLOCK + "token_mixer.layer_scale"),
-        (_BLOCK + r"mixer\.plain_norm\.(.*)", _ORIGINAL_BLOCK + r"token_mixer.norm.rbr_skip.\2"),
-        (_BLOCK + r"mixer\.skip_norm\.(.*)", _ORIGINAL_BLOCK + r"token_mixer.mixer.rbr_skip.\2"),
-        (
-            _BLOCK + r"mixer\.mixing\.convolution\.(.*)",
-            _ORIGINAL_BLOCK + r"token_mixer.mixer.rbr_conv.0.conv.\2",
-        ),
-        (
-            _BLOCK + r"mixer\.mixing\.norm\.(.*)",
-            _ORIGINAL_BLOCK + r"token_mixer.mixer.rbr_conv.0.bn.\2",
-        ),
-    )
-)
 
 
 class TextAttentionBlock(nn.Module):

@@ -21,6 +21,8 @@ TRUNK = "detector.backbone.vision_backbone.trunk."
 #: Input pixels per cell of the feature grid, each way.
 PATCH = 14
 
+STUDENT = TRUNK + "model."
+
 
 class Trunk(StageModule):
     """Base class of image encoders.
@@ -43,9 +45,6 @@ class Trunk(StageModule):
     def grid(self) -> int:
         """Height and width of the features."""
         return self._input_size // PATCH
-
-
-STUDENT = TRUNK + "model."
 
 
 class StudentHead(nn.Sequential):

@@ -10,16 +10,20 @@ import io
 import json
 import re
 import shlex
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from launch_stand_ins import LaunchFile
 from node_under_test import running_node
-from rclpy.node import Node
+from topics_of_the_readme import (
+    README,
+    NodeTopics,
+    listed_topics,
+    rows_after,
+    settled_topics,
+)
 
 from sam3_ros.cli import main as cli
 from sam3_ros.core.bundle.bundle import embedded_bundles
@@ -31,27 +35,10 @@ from sam3_ros.ros.parameters.specs import SPECS, ParameterSpec
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-NODE = "/segmentation_node"
-# What every ROS node or lifecycle node has.
-COMMON_TOPICS = {"/parameter_events", "/rosout", "/clock", f"{NODE}/transition_event"}
 
 
 def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-README = text_of("README.md")
-
-
-def rows_after(mark: str) -> list[str]:
-    """The rows of the table that follows `<!-- mark`, without its head."""
-    after = README.split(f"<!-- {mark}", 1)[1].split("-->", 1)[1]
-    table = after.strip().split("\n\n", 1)[0].splitlines()
-    return table[2:]
-
-
-def cells(row: str) -> list[str]:
-    return [cell.strip().strip("`") for cell in row.strip("|").split("|")]
 
 
 def code_blocks(page: str, language: str) -> list[str]:
@@ -83,14 +70,6 @@ def test_the_parameter_table_is_the_declarations() -> None:
     assert rows_after("parameters") == expected, "expected\n" + "\n".join(expected)
 
 
-@dataclass(frozen=True)
-class NodeTopics:
-    """(topic, type) pairs; the node's own name is ~."""
-
-    subscribed: frozenset[tuple[str, str]]
-    published: frozenset[tuple[str, str]]
-
-
 @pytest.fixture(scope="module")
 def node_topics(tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path) -> NodeTopics:
     """Of the running node, by both transports."""
@@ -108,41 +87,6 @@ def node_topics(tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path
         frozenset().union(*(each.subscribed for each in seen)),
         frozenset().union(*(each.published for each in seen)),
     )
-
-
-def settled_topics(observer: Node) -> NodeTopics:
-    """DDS learns of endpoints one by one: what two looks, a while apart, agree on."""
-    before, now = None, topics_in_the_graph(observer)
-    while now is None or now != before:
-        time.sleep(0.5)
-        before, now = now, topics_in_the_graph(observer)
-    return now
-
-
-def topics_in_the_graph(observer: Node) -> NodeTopics | None:
-    """None while the graph does not know the node."""
-    if ("segmentation_node", "/") not in observer.get_node_names_and_namespaces():
-        return None
-    name = NODE.strip("/")
-    return NodeTopics(
-        pairs(observer.get_subscriber_names_and_types_by_node(name, "/")),
-        pairs(observer.get_publisher_names_and_types_by_node(name, "/")),
-    )
-
-
-def pairs(found: list[tuple[str, list[str]]]) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (topic.replace(f"{NODE}/", "~/"), kind)
-        for topic, kinds in found
-        for kind in kinds
-        if topic not in COMMON_TOPICS
-    )
-
-
-def listed_topics(mark: str) -> set[tuple[str, str]]:
-    listed = {(topic, kind) for topic, kind, _ in map(cells, rows_after(mark))}
-    # Relative names are written as a user remaps them.
-    return {(name if name[0] in "~/" else f"/{name}", kind) for name, kind in listed}
 
 
 def test_the_topics_in_are_those_of_the_running_node(node_topics: NodeTopics) -> None:

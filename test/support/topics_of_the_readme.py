@@ -1,0 +1,70 @@
+"""The topics that the README lists, and those of a running node."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rclpy.node import Node
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+NODE = "/segmentation_node"
+# What every ROS node or lifecycle node has.
+COMMON_TOPICS = {"/parameter_events", "/rosout", "/clock", f"{NODE}/transition_event"}
+
+
+def rows_after(mark: str) -> list[str]:
+    """Return the rows of the README's table that follows `<!-- mark`, without its head."""
+    after = README.split(f"<!-- {mark}", 1)[1].split("-->", 1)[1]
+    table = after.strip().split("\n\n", 1)[0].splitlines()
+    return table[2:]
+
+
+def cells(row: str) -> list[str]:
+    return [cell.strip().strip("`") for cell in row.strip("|").split("|")]
+
+
+@dataclass(frozen=True)
+class NodeTopics:
+    """(topic, type) pairs; the node's own name is ~."""
+
+    subscribed: frozenset[tuple[str, str]]
+    published: frozenset[tuple[str, str]]
+
+
+def settled_topics(observer: Node) -> NodeTopics:
+    """Return the topics once they are the same twice; DDS discovers endpoints one by one."""
+    before, now = None, topics_in_the_graph(observer)
+    while now is None or now != before:
+        time.sleep(0.5)
+        before, now = now, topics_in_the_graph(observer)
+    return now
+
+
+def topics_in_the_graph(observer: Node) -> NodeTopics | None:
+    """Return None while the graph does not know the node."""
+    if ("segmentation_node", "/") not in observer.get_node_names_and_namespaces():
+        return None
+    name = NODE.strip("/")
+    return NodeTopics(
+        pairs(observer.get_subscriber_names_and_types_by_node(name, "/")),
+        pairs(observer.get_publisher_names_and_types_by_node(name, "/")),
+    )
+
+
+def pairs(found: list[tuple[str, list[str]]]) -> frozenset[tuple[str, str]]:
+    """Return (topic, type) without the topics that every node has."""
+    return frozenset(
+        (topic.replace(f"{NODE}/", "~/"), kind)
+        for topic, kinds in found
+        for kind in kinds
+        if topic not in COMMON_TOPICS
+    )
+
+
+def listed_topics(mark: str) -> set[tuple[str, str]]:
+    """Return (topic, type) of each row of the README's table."""
+    listed = {(topic, kind) for topic, kind, _ in map(cells, rows_after(mark))}
+    # Relative names are written as a user remaps them.
+    return {(name if name[0] in "~/" else f"/{name}", kind) for name, kind in listed}

@@ -35,6 +35,6 @@ FAMILY = replace(EFFICIENTVIT_SAM, architectures=(SMALL,))
 
 
 def small_clicker_of(manifest: Manifest, checkpoint: Path | None) -> Network:
-    """rebuilt_network for a process that knows the published families alone."""
+    """Run rebuilt_network in a process that knows only the published families."""
     FAMILIES[FAMILY.name] = FAMILY
     return rebuilt_network(manifest, checkpoint)

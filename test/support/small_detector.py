@@ -51,7 +51,7 @@ def detector(sizes: DetectorSizes) -> dict[str, StageModule]:
 
 
 def small_detector() -> dict[str, StageModule]:
-    """In evaluation mode, with weights under which every part counts."""
+    """Return the stages in evaluation mode, with weights that make every part matter."""
     made = detector(SIZES)
     for seed, stage in enumerate(made.values()):
         torch.manual_seed(seed)

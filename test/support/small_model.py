@@ -1,4 +1,4 @@
-"""A network of two stages with everything that weights can be: packed, split, normed, counted."""
+"""A network of two stages with every kind of weight: packed, split, norms, counts."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class SmallArchitecture:
 
 
 class SmallFamily:
-    """A Family as the real ones are."""
+    """A Family like the real ones."""
 
     name = "small"
     title = "Small"
@@ -145,7 +145,7 @@ FAMILY = SmallFamily()
 
 
 def small_network(seed: int = 1) -> Network:
-    """Filled at random, batch norms calibrated."""
+    """Return the network with random weights and calibrated batch norms."""
     from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
     from sam3_ros.export.weights.random_weights import fill_randomly
 
@@ -156,7 +156,7 @@ def small_network(seed: int = 1) -> Network:
 
 
 def small_tensors(seed: int = 1) -> dict[str, Tensor]:
-    """What a checkpoint of the small network holds, under the original's names."""
+    """Return the tensors of a checkpoint of the small network, by the original's names."""
     from sam3_ros.export.weights.loading import original_tensors
 
     return {name: tensor.clone() for name, tensor in original_tensors(small_network(seed))}

@@ -1,4 +1,4 @@
-"""The whole of EfficientSAM3 with few layers and narrow ones: same code, same names, seconds."""
+"""The whole of EfficientSAM3 with few, narrow layers: same code, same names, seconds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FAMILY = replace(EFFICIENTSAM3, trunks=(TRUNK,))
 
 
 def small_sam3(seed: int = 1, input_size: int = INPUT_SIZE) -> Network:
-    """Filled at random, batch norms calibrated."""
+    """Return the network with random weights and calibrated batch norms."""
     network = FAMILY.build(ARCHITECTURE, input_size)
     fill_randomly(network, seed)
     calibrate_batch_norms(network, seed)

@@ -1,4 +1,4 @@
-"""Stages of a few hundred weights that show an exporter what real ones do; faults in files."""
+"""Stages of a few hundred weights that behave as real ones; and faults planted in files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ D = 8
 
 
 class TokenReader(StageModule):
-    """Attention over prompt tokens with a mask, and boxes of which there may be none."""
+    """Attention over prompt tokens with a mask, and boxes, of which there may be none."""
 
     outputs = ("queries", "box_tokens")
     original_names = SAME_NAMES

@@ -158,7 +158,7 @@ class InferenceWorker:
             self._answerer.give_up(clicks, f"it could not be answered: {described(error)}")
 
     def _drop_reason(self, error: Exception) -> DropReason:
-        """Tell why inference failed; make room if memory ran out."""
+        """Return why inference failed; make room first if memory ran out."""
         if not is_out_of_memory(error):
             return DropReason.INFERENCE_FAILED
         self._answerer.make_room()

@@ -35,25 +35,25 @@ class ProcessEnd:
         # The system may hand a signal to any thread, but Python's handler runs in the main one,
         # and waiting for a lock there does not end for that. Reading a pipe that every signal
         # writes to does.
-        self._heard, self._said = os.pipe()
-        os.set_blocking(self._said, False)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
 
     def __call__(self, code: int = 0) -> None:
         """End with this code, unless another was given before."""
         self._codes.append(code)
         with suppress(BlockingIOError):  # the pipe is full, so wait() will read it
-            os.write(self._said, b"\0")
+            os.write(self._writer, b"\0")
 
     def by_signals(self, *numbers: signal.Signals) -> None:
         """Let these signals end the process, with exit code 0. For the main thread."""
-        signal.set_wakeup_fd(self._said, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, lambda *_: self())
 
     def wait(self) -> int:
         """Wait for a call and return its exit code. For the main thread."""
         while not self._codes:
-            os.read(self._heard, 1)
+            os.read(self._reader, 1)
         return self._codes[0]
 
 

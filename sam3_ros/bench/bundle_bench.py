@@ -22,6 +22,14 @@ from sam3_ros.bench.scenarios import Workload, scenarios
 from sam3_ros.bench.setup import ObservedSessions, Setup
 from sam3_ros.core.segmenter.segmenter import Segmenter
 
+#: Scenarios whose memory is measured: words and a click, with all stages that they need.
+MEMORY_SCENARIOS = (
+    "text_new_frame",
+    "second_text_seen_frame",
+    "click_new_frame",
+    "click_seen_frame",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class MeasuredScenario:
@@ -85,15 +93,6 @@ def _fresh(sessions: ObservedSessions, call: Callable[[], Outcome]) -> Callable[
         return call()
 
     return observed
-
-
-#: Scenarios whose memory is measured: words and a click, with all stages that they need.
-MEMORY_SCENARIOS = (
-    "text_new_frame",
-    "second_text_seen_frame",
-    "click_new_frame",
-    "click_seen_frame",
-)
 
 
 @dataclass(frozen=True)

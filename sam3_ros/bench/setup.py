@@ -14,6 +14,8 @@ from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import Array, DeviceSession, Session, SessionOptions, Tensor
 from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -72,9 +74,6 @@ def engine_name(choice: StageChoice) -> str:
     """Name the backend and the precision in which it computes fp32 files."""
     own = choice.precision if choice.precision != choice.file_precision else "fp32"
     return f"{choice.backend} {own}"
-
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,12 @@ from sam3_ros.bench.setup import Setup, engine_name, is_on_gpu
 from sam3_ros.core.backends.machine import cpu_model
 from sam3_ros.core.stages.plan import StageChoice
 
+REPEATS = 3
+_LEAST_BYTES, _MOST_BYTES = 64 * 2**20, 256 * 2**20
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+Doubles = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class MachineFigures:
@@ -58,13 +64,6 @@ def measure_machine(setup: Setup, stages: Iterable[str]) -> MachineFigures:
     gb_s = round(bandwidth_gb_s(setup.threads), 2)
     on_gpu = dict.fromkeys(c.backend for c in map(setup.plan.of, names) if is_on_gpu(c))
     return MachineFigures(cpu_model(), usable_cores(), gemm, gb_s, tuple(on_gpu))
-
-
-REPEATS = 3
-_LEAST_BYTES, _MOST_BYTES = 64 * 2**20, 256 * 2**20
-_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-
-Doubles = npt.NDArray[np.float64]
 
 
 def usable_cores() -> int:

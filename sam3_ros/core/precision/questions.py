@@ -32,6 +32,8 @@ LABELS = np.array([[1, 0]], np.int64)
 
 Pixels = npt.NDArray[np.uint8]
 
+log = logging.getLogger(__name__)
+
 
 def standard_images(
     manifest: Manifest, tokenizer: Path | None, more: Iterable[Path] = ()
@@ -132,9 +134,6 @@ def _blocks(seed: int) -> Pixels:
         noise = generator.standard_normal((blocks, blocks, 3))
         picture += noise.repeat(side // blocks, 0).repeat(side // blocks, 1)
     return np.clip(128 + 40 * picture, 0, 255).astype(np.uint8)
-
-
-log = logging.getLogger(__name__)
 
 
 def reference_answers(

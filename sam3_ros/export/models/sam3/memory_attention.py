@@ -176,7 +176,8 @@ def _layer(sizes: TrackerSizes) -> nn.Module:
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Return one-head attention: f32[1,Q,D], f32[1,N,D], f32[1,N,D] -> f32[1,Q,D]."""
-    return attend_in_chunks(query[:, None], key[:, None], value[:, None], QUERIES_AT_ONCE)[:, 0]
+    key, value = key[:, None], value[:, None]
+    return attend_in_chunks(query[:, None], key, value, QUERIES_AT_ONCE)[:, 0]
 
 
 def axial_rotation(width: int, grid: int) -> tuple[Tensor, Tensor]:

@@ -177,7 +177,7 @@ def test_a_status_has_the_id_that_the_answers_have(client):
     assert {s.prompt_id for s in answer["scores"].segments} == {status.prompt_id}
 
 
-def test_a_prompt_that_gives_way_to_another_topic_is_told(client):
+def test_a_prompt_that_another_topic_replaces_is_reported(client):
     client.ask("box; red")
     statuses = client.prompt("box", RegionOfInterest(x_offset=76, y_offset=12, width=44, height=52))
     assert [(s.prompt_id, s.accepted) for s in statuses] == [("box", False), ("box", True)]
@@ -242,7 +242,7 @@ def test_a_point_outside_the_image_is_refused(client):
     assert "finite" in status.reason
 
 
-def test_a_prompt_that_a_later_image_is_too_small_for_falls_alone(client):
+def test_a_prompt_that_a_later_image_is_too_small_for_is_dropped_alone(client):
     client.answer(colour_scene(200, 300, {}), "mask")
     client.set_parameters(click_frames=0)
     client.ask("red")
@@ -355,7 +355,7 @@ def test_every_frame_is_answered_or_counted_and_the_newest_wins(client):
     assert after["dropped, inference failed"] == 0
 
 
-def test_frames_that_nobody_waits_for_are_counted(client):
+def test_frames_without_a_listener_are_counted(client):
     client.ask("red")
     client.listen()
     before = client.frames_settled()

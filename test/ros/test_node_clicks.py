@@ -31,7 +31,7 @@ def rig_of_one_node(tmp_path_factory, sam3_bundle_path):
 
 @pytest.fixture
 def rig(rig_of_one_node):
-    """After a clock that went on: stamps of a test never come again in the next."""
+    """A clock that goes on from test to test: no stamp comes twice."""
     rig_of_one_node.client.prompt("set", Prompts())
     yield rig_of_one_node
     rig_of_one_node.client.set_parameters(
@@ -123,7 +123,7 @@ def test_frames_from_before_the_clock_jumped_back_are_forgotten(rig):
     assert len(rig.answers(rig.scores, 31, 2)[1].segments) == 1
 
 
-def test_what_is_asked_no_longer_is_not_told_again_with_a_click(rig):
+def test_a_cleared_prompt_is_not_published_again_with_a_click(rig):
     rig.client.ask("blue")
     rig.show(651, scene(0))
     rig.client.ask("")
@@ -152,7 +152,7 @@ def test_a_click_outside_the_image_is_refused_alone(rig):
     assert len(rig.answers(rig.scores, 701, 2)[1].segments) == 1
 
 
-def test_a_click_is_held_against_the_image_it_was_placed_on(rig):
+def test_a_click_is_checked_against_the_image_it_was_placed_on(rig):
     rig.show(721, colour_scene(200, 300, {"red": (200, 150, 280, 190)}))
     rig.show(722, scene(0))
     assert "outside the image of 128x96 px" in rig.click(240.0, 170.0).reason

@@ -1,4 +1,4 @@
-"""A hundred lives of a node in one process leave nothing behind."""
+"""A hundred lifecycles of a node in one process leave nothing behind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_hundred_lives_leave_no_memory_thread_or_file(sam3_bundle_path):
 
 
 def topics_of_the_pipeline(client: NodeClient) -> set[str]:
-    """Those of the node but for what it has as long as it lives."""
+    """Those of the node but for the ones that it always has."""
     node = client.node
     try:
         found = [

@@ -1,4 +1,4 @@
-"""What a robot's day brings: after each fault the node answers, or says why it does not."""
+"""Faults of everyday operation: after each one the node answers, or says why it does not."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def client(node) -> Iterator[NodeClient]:
 
 
 def assert_red_is_found(client: NodeClient) -> None:
-    """All frames are accounted for, and the next one is answered rightly."""
+    """All frames are accounted for, and the next one is answered correctly."""
     mask = client.answer(SCENE, "mask")["mask"]
     found = np.frombuffer(mask.data, np.uint8).reshape(HEIGHT, WIDTH) > 0
     assert iou(found, patch_mask(HEIGHT, WIDTH, RED)) > GOOD
@@ -103,7 +103,7 @@ def test_size_and_encoding_change_in_mid_stream(client):
     ids=["endless lengths", "noise"],
 )
 def test_garbage_bytes_on_every_input(client, junk):
-    """What is no message at all: DDS throws it away, and the node must not go with it."""
+    """Bytes that are no message: DDS drops them, and the node must survive."""
     for kind, topic in (
         (Image, "/image"),
         (String, f"{NODE}/prompt/text"),
@@ -117,7 +117,7 @@ def test_garbage_bytes_on_every_input(client, junk):
         publisher.publish(junk[:20] if kind is RegionOfInterest else junk)
 
 
-def test_images_that_are_none(client):
+def test_messages_that_hold_no_image(client):
     before = client.frames_settled()["dropped, undecodable"]
     client.listen("mask")
     for image in (

@@ -1,4 +1,4 @@
-"""What a node tells while it loads, runs and goes wrong, and what it lets one change meanwhile."""
+"""What a node reports while it loads, runs and fails, and what may be changed meanwhile."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def loading(client: NodeClient) -> dict[str, str]:
 
 
 def stage_in(told: str) -> int:
-    """Its number, from 1; 0 where none is told."""
+    """Its number, from 1; 0 if none is reported."""
     match = re.search(r"\bstage (\d+) of 11, ", told)
     return int(match[1]) if match else 0
 
 
-def test_a_node_that_loads_can_be_asked(tmp_path, sam3_bundle_path):
+def test_a_node_answers_services_while_it_loads(tmp_path, sam3_bundle_path):
     slow = (SLOW_NODE, "free", "1.0")
     with running_node(tmp_path, program=slow, bundle=sam3_bundle_path) as (process, client):
         first = stage_in(loading(client)["loading"])  # discovery may have taken seconds
@@ -186,7 +186,7 @@ def test_what_changes_at_run_time_takes_effect(tmp_path, sam3_bundle_path):
         )
 
 
-def test_what_a_running_node_tells(tmp_path, sam3_bundle_path):
+def test_what_a_running_node_reports(tmp_path, sam3_bundle_path):
     parameters = {"bundle": sam3_bundle_path, "prompts": "[red]"}
     with running_node(tmp_path, **parameters) as (_, client):
         client.connected().answer(SCENE, "scores")
@@ -201,7 +201,7 @@ def test_what_a_running_node_tells(tmp_path, sam3_bundle_path):
         assert float(values["since the last image s"]) >= 0
 
 
-def test_cameras_are_told_one_by_one(tmp_path, sam3_bundle_path):
+def test_each_camera_has_a_status(tmp_path, sam3_bundle_path):
     parameters = {"bundle": sam3_bundle_path, "cameras": "[front, left]"}
     with running_node(tmp_path, **parameters, silence_warn_s="0.3") as (process, client):
         client.diagnosed(

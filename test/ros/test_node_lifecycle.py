@@ -1,4 +1,4 @@
-"""Configuring that fails and is set right, and cycles through the states."""
+"""Configuring that fails and is corrected, and cycles through the states."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sam3_ros.ros.segmentation_node import SegmentationNode
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
 
-def test_what_cannot_be_configured_is_said_and_can_be_set_right(tmp_path, sam3_bundle_path):
+def test_what_cannot_be_configured_is_reported_and_can_be_corrected(tmp_path, sam3_bundle_path):
     with running_node(tmp_path, bundle="no such bundle", backend="gpu") as (process, client):
 
         def failed(values, status):

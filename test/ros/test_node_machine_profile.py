@@ -111,7 +111,7 @@ def test_a_backend_or_precision_beside_it_is_a_contradiction(tmp_path, sam3_bund
         assert client.transition("configure")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path, sam3_bundle_path):
+def test_a_missing_file_is_reported(tmp_path, sam3_bundle_path):
     parameters = {"bundle": sam3_bundle_path, "machine_profile": str(tmp_path / "none.yaml")}
     with running_node(tmp_path, **parameters) as (_, client):
         client.diagnosed(lambda _, status: "`sam3-ros tune` makes one" in status.message)

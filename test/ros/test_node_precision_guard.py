@@ -1,4 +1,4 @@
-"""The node before it goes active: what is configured answers as fp32 does, or it is said."""
+"""The precision guard before the node is active: what differs from fp32 is reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tabletop_in_half(tmp_path_factory.mktemp("broken"), detector_neck=overflow)
 
 
-def test_a_sound_precision_is_told_and_used(tmp_path: Path) -> None:
+def test_a_sound_precision_is_reported_and_used(tmp_path: Path) -> None:
     bundle = tabletop_in_half(tmp_path)
     with running_node(tmp_path, bundle=bundle, precision="fp16", threads=2) as (process, client):
         values = client.diagnosed(lambda values, _: values["state"] == "active")

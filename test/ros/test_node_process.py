@@ -1,4 +1,4 @@
-"""How the process ends, and what it outlives."""
+"""How the process ends, and what it survives."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def test_a_signal_ends_it_unconfigured(tmp_path):
         assert "Traceback" not in process.log
 
 
-def test_what_is_misspelt_at_its_start_is_told(tmp_path):
+def test_a_misspelt_parameter_is_reported(tmp_path):
     parameters = {"autostart": "false", "score_treshold": "0.5"}
     with running_node(tmp_path, **parameters) as (process, client):
         client.diagnosed(lambda values, _: values["state"] == "unconfigured")
         assert "did you mean 'score_threshold'?" in process.log
 
 
-def test_arguments_that_ros_cannot_read_are_told_in_a_line(capfd):
+def test_arguments_that_ros_cannot_read_are_reported_in_one_line(capfd):
     arguments = ["node", "--ros-args", "--params-file", "absent.yaml"]
     assert run_node(lambda _: pytest.fail("there is no node to make"), arguments) == 1
     last = capfd.readouterr().err.splitlines()[-1]

@@ -217,7 +217,7 @@ def test_a_text_of_one_camera_beside_those_of_all(both):
     assert answered_ids(both.see("front")) == {"red"}
 
 
-def test_a_text_that_gives_way_to_a_set_is_told(both):
+def test_a_text_that_a_set_replaces_is_reported(both):
     both.say("prompt/text", String(data="red; blue"))
     statuses = both.set(Prompt(id="red", text="object"))
     assert told(statuses) == [("red", "", False), ("red", "", True)]

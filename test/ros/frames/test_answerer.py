@@ -100,7 +100,7 @@ def test_a_click_that_its_frame_has_answered_by_itself_is_done(pipeline):
     assert not pipeline.refused
 
 
-def test_a_click_that_cannot_be_answered_falls_alone(pipeline):
+def test_a_click_that_cannot_be_answered_is_refused_alone(pipeline):
     """The size of the image is not known yet: nobody listened, so it was not decoded."""
     pipeline.set(outputs=("overlay",))
     before = pipeline.dropped().get(DropReason.NOBODY_LISTENS, 0)
@@ -211,7 +211,7 @@ def test_nothing_is_followed_from_before_the_node_was_inactive(pipeline):
     assert pipeline.show(3) == pipeline.show(4) == ["it"]
 
 
-def test_a_frame_of_before_the_node_was_inactive_is_not_followed_on(pipeline):
+def test_an_object_is_not_followed_on_from_a_frame_before_the_node_was_inactive(pipeline):
     before = pipeline.dropped().get(DropReason.NOT_ACTIVE, 0)
     pipeline.ask(click("it", sticky=True))
     with pipeline.held(1, "mask_decoder"):

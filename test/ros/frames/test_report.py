@@ -8,7 +8,7 @@ from sam3_ros.ros.frames.ledger import LATENCIES_KEPT
 from sam3_ros.ros.frames.report import StepLatencies
 
 
-def test_a_step_counts_where_it_ran_and_old_answers_are_forgotten():
+def test_a_step_counts_in_the_answers_in_which_it_ran_and_old_ones_are_forgotten():
     latencies = StepLatencies()
     assert latencies.report() == {}
     latencies.add({"text": 9.0})

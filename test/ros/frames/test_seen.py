@@ -46,7 +46,7 @@ class Desk:
         return [stamp // SECOND for stamp in self.memory.stamps(camera)]
 
 
-def test_so_many_frames_of_each_camera_are_kept():
+def test_the_last_frames_of_each_camera_are_kept():
     desk = Desk("front", "left")
     for stamp in range(1, 6):
         desk.see(stamp, "front")
@@ -56,7 +56,7 @@ def test_so_many_frames_of_each_camera_are_kept():
     assert desk.memory.size() == (4, 4 * KILOBYTE)
 
 
-def test_so_many_bytes_are_kept_together_and_the_newest_of_each_camera_always():
+def test_all_frames_share_a_limit_of_bytes_but_the_newest_of_each_camera_stays():
     desk = Desk("front", "left", nbytes=3 * KILOBYTE)
     desk.see(1, "left")
     for stamp in range(1, 4):
@@ -67,7 +67,7 @@ def test_so_many_bytes_are_kept_together_and_the_newest_of_each_camera_always():
     assert desk.memory.size() == (2, 6 * KILOBYTE)
 
 
-def test_limits_that_fall_are_kept_at_the_next_trim():
+def test_lower_limits_apply_at_the_next_trim():
     desk = Desk()
     for stamp in range(1, 4):
         desk.see(stamp)

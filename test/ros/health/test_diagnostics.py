@@ -41,7 +41,7 @@ def report_of(
     )
 
 
-class Told:
+class Reporter:
     """Messages of one node, with its ledgers and parameters."""
 
     def __init__(self, *cameras: str, **parameters: float) -> None:
@@ -77,16 +77,16 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
 
 
 def test_levels_of_states():
-    told = Told()
-    assert (told().level, told().message) == (OK, "active")
-    assert told(state="inactive", active_s=None).level == WARN
-    loading = told(
+    reporter = Reporter()
+    assert (reporter().level, reporter().message) == (OK, "active")
+    assert reporter(state="inactive", active_s=None).level == WARN
+    loading = reporter(
         state="configuring", active_s=None, report=None, loading="stage 3 of 15, text, 12 MB, 4 s"
     )
     assert loading.level == WARN
     assert loading.message == "configuring: loading stage 3 of 15, text, 12 MB, 4 s"
     assert values_of(loading)["loading"] == "stage 3 of 15, text, 12 MB, 4 s"
-    failed = told(state="unconfigured", failure="configure failed: no bundle", report=None)
+    failed = reporter(state="unconfigured", failure="configure failed: no bundle", report=None)
     assert failed.level == ERROR
     assert failed.message == "unconfigured: configure failed: no bundle"
     assert values_of(failed)["last error"] == "configure failed: no bundle"
@@ -102,72 +102,72 @@ def fail(ledger: FrameLedger, failed: int, answered: int) -> None:
 
 
 def test_it_warns_while_frames_fail_and_not_after():
-    told = Told()
-    told.ledgers[""].count_received()
-    told.ledgers[""].count_dropped(DropReason.SUPERSEDED)
-    assert told().level == OK
-    fail(told.ledgers[""], 1, 3)
-    warned = told()
+    reporter = Reporter()
+    reporter.ledgers[""].count_received()
+    reporter.ledgers[""].count_dropped(DropReason.SUPERSEDED)
+    assert reporter().level == OK
+    fail(reporter.ledgers[""], 1, 3)
+    warned = reporter()
     assert warned.level == WARN
     assert warned.message == "active, but 1 of 4 frames could not be answered"
-    assert told().level == OK
-    fail(told.ledgers[""], 2, 1)
-    assert told().level == ERROR
-    assert told().level == OK
+    assert reporter().level == OK
+    fail(reporter.ledgers[""], 2, 1)
+    assert reporter().level == ERROR
+    assert reporter().level == OK
 
 
 @pytest.mark.parametrize(
     "reason", [DropReason.UNDECODABLE, DropReason.INFERENCE_FAILED, DropReason.OUT_OF_MEMORY]
 )
 def test_what_counts_as_failed(reason):
-    told = Told()
-    told.ledgers[""].count_received()
-    told.ledgers[""].count_dropped(reason)
-    assert told().level == ERROR
+    reporter = Reporter()
+    reporter.ledgers[""].count_received()
+    reporter.ledgers[""].count_dropped(reason)
+    assert reporter().level == ERROR
 
 
 def test_the_share_that_may_fail_is_a_parameter():
-    told = Told(failed_warn=0.5, failed_error=1.0)
-    fail(told.ledgers[""], 1, 1)
-    assert told().level == OK
-    fail(told.ledgers[""], 2, 1)
-    assert told().level == WARN
+    reporter = Reporter(failed_warn=0.5, failed_error=1.0)
+    fail(reporter.ledgers[""], 1, 1)
+    assert reporter().level == OK
+    fail(reporter.ledgers[""], 2, 1)
+    assert reporter().level == WARN
 
 
 def test_silence():
-    told = Told(silence_warn_s=2.0, silence_error_s=10.0)
-    assert told(silent_s=2.0).level == OK
-    assert told(silent_s=2.5).message == "active, but no image came for 2.5 s"
-    assert told(silent_s=2.5).level == WARN
-    assert told(silent_s=10.5).level == ERROR
+    reporter = Reporter(silence_warn_s=2.0, silence_error_s=10.0)
+    assert reporter(silent_s=2.0).level == OK
+    assert reporter(silent_s=2.5).message == "active, but no image came for 2.5 s"
+    assert reporter(silent_s=2.5).level == WARN
+    assert reporter(silent_s=10.5).level == ERROR
     # It had no reason to come before the node was active.
-    assert told(silent_s=60.0, active_s=1.0).level == OK
-    assert told(silent_s=None, active_s=3.0).level == WARN
-    assert told(silent_s=60.0, state="inactive", active_s=None).message == "inactive"
-    assert Told(silence_warn_s=0.0, silence_error_s=0.0)(silent_s=1e6).level == OK
-    assert Told(silence_warn_s=0.0, silence_error_s=5.0)(silent_s=6.0).level == ERROR
+    assert reporter(silent_s=60.0, active_s=1.0).level == OK
+    assert reporter(silent_s=None, active_s=3.0).level == WARN
+    assert reporter(silent_s=60.0, state="inactive", active_s=None).message == "inactive"
+    assert Reporter(silence_warn_s=0.0, silence_error_s=0.0)(silent_s=1e6).level == OK
+    assert Reporter(silence_warn_s=0.0, silence_error_s=5.0)(silent_s=6.0).level == ERROR
 
 
 def test_latency():
-    told = Told(latency_warn_ms=40.0, latency_error_ms=60.0)
-    assert told().level == OK
-    fail(told.ledgers[""], 0, 20)
-    slow = told()
+    reporter = Reporter(latency_warn_ms=40.0, latency_error_ms=60.0)
+    assert reporter().level == OK
+    fail(reporter.ledgers[""], 0, 20)
+    slow = reporter()
     assert slow.level == WARN
     assert slow.message == "active, but the p95 latency is 50 ms, above 40 ms"
     for _ in range(20):
-        told.ledgers[""].count_answered(0.1)
-    assert told().level == ERROR
-    never = Told()
+        reporter.ledgers[""].count_answered(0.1)
+    assert reporter().level == ERROR
+    never = Reporter()
     never.ledgers[""].count_answered(100.0)
     assert never().level == OK
 
 
 def test_a_status_for_each_camera_that_has_a_name():
-    assert [status.name for status in Told().all()] == ["/node: segmentation"]
-    told = Told("front", "left")
-    fail(told.ledgers["left"], 1, 3)
-    node, front, left = told.all()
+    assert [status.name for status in Reporter().all()] == ["/node: segmentation"]
+    reporter = Reporter("front", "left")
+    fail(reporter.ledgers["left"], 1, 3)
+    node, front, left = reporter.all()
     assert [front.name, left.name] == ["/node: camera front", "/node: camera left"]
     assert (node.level, front.level, left.level) == (WARN, OK, WARN)
     assert node.message == "active, but camera left: 1 of 4 frames could not be answered"
@@ -176,15 +176,15 @@ def test_a_status_for_each_camera_that_has_a_name():
     assert values_of(front)["frames received"] == "0"
     assert values_of(left)["frames answered"] == "3"
     assert values_of(left)["since the last image s"] == "0.10"
-    assert {status.level for status in told.all(state="inactive", active_s=None)} == {WARN}
+    assert {status.level for status in reporter.all(state="inactive", active_s=None)} == {WARN}
 
 
 def test_every_figure_has_a_value():
-    told = Told()
-    told.ledgers[""].count_received()
-    told.ledgers[""].count_answered(0.0123, 0.0456)
+    reporter = Reporter()
+    reporter.ledgers[""].count_received()
+    reporter.ledgers[""].count_answered(0.0123, 0.0456)
     memory = MemoryUse(100 * 2**20, 200 * 2**20, None)
-    values = values_of(told(memory=memory))
+    values = values_of(reporter(memory=memory))
     assert {f"frames dropped, {reason.value}" for reason in DropReason} <= set(values)
     assert (
         values.items()
@@ -215,10 +215,10 @@ def test_every_figure_has_a_value():
             "last error": "",
         }.items()
     )
-    never = values_of(Told()())
+    never = values_of(Reporter()())
     assert never["latency p95 ms"] == never["stamp to mask median ms"] == ""
     assert "GPU memory MiB" not in values
-    assert values_of(told(memory=memory, uses_gpu=True))["GPU memory MiB"] == "unknown"
+    assert values_of(reporter(memory=memory, uses_gpu=True))["GPU memory MiB"] == "unknown"
 
 
 def test_one_account_of_several_cameras():
@@ -289,5 +289,5 @@ def test_the_log_says_which_camera():
     for camera in ("front", "left"):
         log.log(status(WARN, "active, but slow", f"/node: camera {camera}"))
     log.log(status(WARN, "active, but slow", "/node: segmentation"))
-    told = [f"camera {camera}: active, but slow" for camera in ("front", "left")]
-    assert [words for _, words in lines.lines] == [*told, "active, but slow"]
+    expected = [f"camera {camera}: active, but slow" for camera in ("front", "left")]
+    assert [words for _, words in lines.lines] == [*expected, "active, but slow"]

@@ -1,1 +1,1 @@
-"""The console command `sam3-ros`: one file a sub-command."""
+"""The console command `sam3-ros`: a module or a package for each sub-command."""

@@ -78,7 +78,8 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
         help="the real architecture without real weights, for tests and benchmarks",
     )
     parser.add_argument(
-        "--variant", help="with --random-weights; a checkpoint says itself (the family's first)"
+        "--variant",
+        help="with --random-weights (the family's first); that of a checkpoint is read from it",
     )
     parser.add_argument(
         "--save-checkpoint",

@@ -1,4 +1,4 @@
-"""`sam3-ros verify` where there is nothing to hold a bundle against."""
+"""`sam3-ros verify` where there is nothing to compare a bundle with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_what_is_missing_is_said(
     assert reason in capsys.readouterr().err
 
 
-def test_a_bundle_without_recorded_answers_has_nothing_to_be_held_against(
+def test_a_bundle_without_recorded_answers_has_nothing_to_compare_with(
     sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", str(sam3_bundle_path), "--no-record"]) == 2

@@ -1,1 +1,1 @@
-"""`sam3-ros bench`: one module a measurement."""
+"""`sam3-ros bench`: a module for each measurement."""

@@ -1,1 +1,1 @@
-"""`sam3-ros replay`: plays a recording through the node, and judges the answers."""
+"""`sam3-ros replay`: plays a recording through the node and judges the answers."""

@@ -33,7 +33,7 @@ _BESIDE_EXPECT = frozenset(
 
 
 def add_judging_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what judges a replay."""
+    """Declare what a replay is compared with, and what is written of it."""
     group = parser.add_argument_group("judging")
     group.add_argument(
         "--expect", type=Path, metavar="FILE", help="a YAML file: what to play, and golden frames"

@@ -111,23 +111,23 @@ def test_without_the_library_the_table_says_how_to_get_it(
 def test_against_the_plain_chain_ratios_and_likeness_are_told(
     sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rival = ("--against", "plain", "--rival-bundle", sam3_bundle_path, "--reductions", "--json")
-    assert bench(sam3_bundle_path, *rival, "--text", "red") == 0
+    baseline = ("--against", "plain", "--rival-bundle", sam3_bundle_path, "--reductions", "--json")
+    assert bench(sam3_bundle_path, *baseline, "--text", "red") == 0
     document = json.loads(capsys.readouterr().out)
-    contest = document["against"]
-    assert contest["rival"] == "plain"
-    assert str(sam3_bundle_path) in contest["description"]
-    assert [each["key"] for each in contest["ratios"]] == [
+    comparison = document["against"]
+    assert comparison["rival"] == "plain"
+    assert str(sam3_bundle_path) in comparison["description"]
+    assert [each["key"] for each in comparison["ratios"]] == [
         "text_new_frame",
         "text_absent",
         "second_text_seen_frame",
         "click_new_frame",
         "click_seen_frame",
     ]
-    for each in (*contest["ratios"], *document["reductions"]):
+    for each in (*comparison["ratios"], *document["reductions"]):
         assert 0 < each["min"] <= each["median"] <= each["max"] < math.inf
-    assert contest["likeness"].keys() == {"text", "click"}
-    assert contest["likeness"]["text"]["equal_pixels"] >= 0.9999
+    assert comparison["likeness"].keys() == {"text", "click"}
+    assert comparison["likeness"]["text"]["equal_pixels"] >= 0.9999
 
 
 def test_ratios_and_reductions_have_tables_too(
@@ -162,11 +162,11 @@ def test_options_that_do_not_fit_are_refused(
     assert told in capsys.readouterr().err
 
 
-def test_a_rival_that_answers_less_is_refused(
+def test_a_baseline_that_answers_less_is_refused(
     sam3_bundle_path: Path, mobile_sam_bundle_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rival = ("--against", "plain", "--rival-bundle", mobile_sam_bundle_path)
-    assert bench(sam3_bundle_path, *rival) == 2
+    baseline = ("--against", "plain", "--rival-bundle", mobile_sam_bundle_path)
+    assert bench(sam3_bundle_path, *baseline) == 2
     assert "answers no concept prompts" in capsys.readouterr().err
 
 
@@ -178,7 +178,7 @@ def test_torch_that_is_not_here_is_told(
     assert "needs torch, which is not here" in capsys.readouterr().err
 
 
-def test_an_unknown_rival_is_a_usage_error(
+def test_an_unknown_baseline_is_a_usage_error(
     sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:

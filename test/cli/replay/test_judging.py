@@ -85,7 +85,10 @@ def test_a_wrong_mask_fails(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["bag", "--expect", "absent.yaml"], "the expectation absent.yaml cannot be read: No such file"),
+        (
+            ["bag", "--expect", "absent.yaml"],
+            "the expectation absent.yaml cannot be read: No such file",
+        ),
         (["bag", "--update"], "--update needs --expect"),
         (["bag", "--junit", "x.xml"], "--junit needs --expect"),
         (["bag", "--expect", "x", "--update", "--against", "a=b"], "give one"),
@@ -113,7 +116,7 @@ def test_ros2_bag_play_may_be_asked_for_what_is_paced_by_answers(tmp_path, capsy
 
 
 @pytest.mark.parametrize("wrong", [["--against", "fp16"], ["--worst", "-1"]], ids=str)
-def test_options_without_sense_are_refused(wrong, capsys):
+def test_options_that_make_no_sense_are_refused(wrong, capsys):
     with pytest.raises(SystemExit):
         main(["replay", "bag", *wrong])
     assert "expected" in capsys.readouterr().err
@@ -124,7 +127,7 @@ def bag(tmp_path_factory) -> Path:
     return write_bag(tmp_path_factory.mktemp("small") / "bag", frames=3, truth=False)
 
 
-def test_two_precisions_are_held_against_each_other(sam3_bundle_path, bag):
+def test_two_precisions_are_compared(sam3_bundle_path, bag):
     asked = ("--bundle", sam3_bundle_path, "--text", "red; blue")
     command = replayed(bag, *asked, "--against", "precision=fp16")
     assert command.returncode == 0, command.stdout + command.stderr
@@ -132,7 +135,7 @@ def test_two_precisions_are_held_against_each_other(sam3_bundle_path, bag):
     assert "pass, 7 checks, 3 frames" in command.stdout
 
 
-def test_a_precision_that_the_bundle_has_not_is_refused_as_the_node_does(sam3_bundle_path, bag):
+def test_a_precision_that_the_bundle_lacks_is_refused_as_the_node_does(sam3_bundle_path, bag):
     asked = ("--bundle", sam3_bundle_path, "--text", "red")
     command = replayed(bag, *asked, "--against", "precision=fp7")
     assert command.returncode == 2

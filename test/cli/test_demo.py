@@ -14,6 +14,8 @@ from ros_domains import own_domain
 from sam3_ros.cli.main import main
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def restored_environment(monkeypatch):

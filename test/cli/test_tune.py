@@ -14,6 +14,8 @@ from sam3_ros.core.stages.session import SessionOptions
 from sam3_ros.core.tuning import times as stage_times
 from sam3_ros.core.tuning.tune import TuneSettings
 
+pytestmark = pytest.mark.long
+
 TABLE = Path(__file__).parents[2] / "sam3_ros" / "demo_data" / "table.jpg"
 
 

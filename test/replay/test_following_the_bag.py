@@ -19,6 +19,8 @@ from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.bag.truth import Labels, read_truth
 from sam3_ros.ros.launching.shared_files import demo_bag
 
+pytestmark = pytest.mark.long
+
 IMAGES = "/camera/image/compressed"
 Picture = tuple[np.ndarray, Labels]
 View = tuple[ImageEmbedding, Labels]

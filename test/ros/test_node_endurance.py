@@ -13,6 +13,8 @@ from node_client import NODE, NodeClient
 from node_under_test import ENVIRONMENT, running_node
 from ros_domains import own_domain
 
+pytestmark = pytest.mark.long
+
 CYCLES = 100
 # Between the means of the cycles 20 to 30 and 90 to 100. Measured: 4; with one embedding of this
 # small model kept in each cycle 74, with the smallest of its sessions 35.

@@ -19,6 +19,8 @@ from scenes import colour_scene
 
 from sam3_ros.ros.parameters.specs import SPECS, Changes, ParameterSpec
 
+pytestmark = pytest.mark.long
+
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 SLOW_NODE = str(Path(__file__).parents[1] / "support" / "slow_loading_node.py")
 FOR_EVER = "600"

@@ -15,6 +15,8 @@ from sam3_ros.core.profile.profile import Machine, MachineProfile, bundle_sha256
 from sam3_ros.core.profile.profile_yaml import write_profile
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice
 
+pytestmark = pytest.mark.long
+
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 EVIDENCE = {
     "images": ["table"],

@@ -15,6 +15,8 @@ from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.precision.questions import TABLE
 from sam3_ros.core.segmenter.segmenter import Segmenter
 
+pytestmark = pytest.mark.long
+
 
 def tabletop_in_half(folder: Path, **faults: object) -> Path:
     """The tabletop with its necks in fp16, one or the other with a fault."""

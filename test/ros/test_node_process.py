@@ -14,6 +14,8 @@ from scenes import colour_scene
 
 from sam3_ros.ros.node.process import run_node
 
+pytestmark = pytest.mark.long
+
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
 

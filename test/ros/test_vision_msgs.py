@@ -28,7 +28,7 @@ from sam3_ros.ros.answers.vision_msgs import set_box, vision_class
 from sam3_ros.ros.parameters.specs import OUTPUTS
 
 # The build takes a quarter of a minute, and several on a machine that has other things to do.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40), "blue": (80, 16, 116, 60)})
 # What Nav2's semantic segmentation layer subscribes with.
 LATCHED = QoSProfile(

@@ -27,6 +27,8 @@ from sam3_ros.export.exporter import export_bundle
 from sam3_ros.export.filled_network import from_seed
 from sam3_ros.export.onnx_file import write_onnx
 
+pytestmark = pytest.mark.long
+
 TESTS = Path(__file__).resolve().parents[1]
 INTERRUPTIONS = ["[1/3] image: exporting", "[2/3] prompt_encoder: verified"]
 

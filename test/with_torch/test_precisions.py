@@ -37,6 +37,8 @@ from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, convert_to_int8
 from sam3_ros.export.precision.model_file import load_flat, save
 from sam3_ros.export.precision.rounding import measured_graph, rounded_as_on_gpu
 
+pytestmark = pytest.mark.long
+
 TABLETOP = Bundle.open("tabletop")
 FP32 = {name: TABLETOP.stage_file(name, "fp32") for name in TABLETOP.manifest.stages}
 IMAGES = standard_images(TABLETOP.manifest, TABLETOP.tokenizer_file)[:1]

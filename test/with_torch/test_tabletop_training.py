@@ -23,6 +23,8 @@ from sam3_ros.training.tabletop.export import export_bundle
 from sam3_ros.training.tabletop.train import Phase, Recipe, train
 from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:

@@ -14,6 +14,8 @@ from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.image_file import write_png
 
+pytestmark = pytest.mark.long
+
 
 def bench(bundle: Path, *arguments: object) -> int:
     common = ["bench", "--bundle", bundle, "--frames", "2", "--threads", "1"]

@@ -14,6 +14,8 @@ from sam3_ros.cli import needs
 from sam3_ros.cli.main import main
 from sam3_ros.core.image_file import read_rgb
 
+pytestmark = pytest.mark.long
+
 
 def growth(bundle: Path, *arguments: object) -> int:
     common = ["bench", "--growth", "--bundle", bundle, "--seconds", "0.01", "--threads", "1"]

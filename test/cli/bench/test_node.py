@@ -21,6 +21,8 @@ from sam3_ros.cli.main import main
 from sam3_ros.core.image_file import write_png
 from sam3_ros.replay.client.spinning import SpinningNode
 
+pytestmark = pytest.mark.long
+
 BENCH = (sys.executable, "-m", "sam3_ros.cli.main", "bench", "--node")
 FEW = ("--frames", "3", "--rate", "20", "--clicks", "2", "--threads", "1")
 

@@ -15,6 +15,8 @@ from sam3_ros.core.profile.profile import Machine, MachineProfile, bundle_sha256
 from sam3_ros.core.profile.profile_yaml import write_profile
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
+pytestmark = pytest.mark.long
+
 EVIDENCE = {
     "images": ["table"],
     "milliseconds": {"words": {"fp32_on_cpu": 10.0, "chosen": 6.5}},

@@ -15,6 +15,8 @@ from sam3_ros.core.precision.questions import TABLE
 from sam3_ros.core.precision.recorded import RecordedAnswers, save_recorded_answers
 from sam3_ros.core.precision.recording import recorded_in
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def folder(sam3_bundle_path: Path, tmp_path: Path) -> Path:

@@ -22,6 +22,8 @@ from sam3_ros.cli.main import main
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.replay.play.schedule import ReplayProgress
 
+pytestmark = pytest.mark.long
+
 REPLAY = (sys.executable, "-m", "sam3_ros.cli.main", "replay")
 
 

@@ -22,6 +22,8 @@ from ros_domains import own_domain
 from sam3_ros.cli.main import main
 from sam3_ros.ros.launching.shared_files import demo_bag
 
+pytestmark = pytest.mark.long
+
 EXPECTATION = Path(__file__).parents[2] / "replay" / "tabletop.yaml"
 GOLDEN = EXPECTATION.with_name("tabletop_golden")
 

@@ -39,6 +39,8 @@ from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import Session, SessionOptions
 
+pytestmark = pytest.mark.long
+
 TABLETOP = Bundle.open("tabletop")
 STAGES = TABLETOP.manifest.stages_in_use
 FP16 = StagePlan(StageChoice("cpu", "fp16"))

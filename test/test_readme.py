@@ -255,11 +255,16 @@ def test_the_docs_list_every_reason_to_drop_a_frame() -> None:
 
 def test_modules_that_the_docs_name_exist() -> None:
     pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    named = set(re.findall(r"`((?:core|ros|cli|training|test|launch|config)/[\w./]+)`", pages))
+    ours = "bench|cli|config|core|export|launch|replay|ros|test|topics|training"
+    named = set(re.findall(rf"`((?:{ours})/[\w./]+)`", pages))
 
     missing = [
         name
         for name in named
-        if not any((base / name).exists() for base in (ROOT, ROOT / "sam3_ros"))
+        if not any(
+            (base / f"{name}{suffix}").exists()
+            for base in (ROOT, ROOT / "sam3_ros")
+            for suffix in ("", ".py")
+        )
     ]
     assert sorted(missing) == []

@@ -17,9 +17,9 @@ from sam3_ros.core.signals import signals_handled
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.core.bundle.bundle import Bundle
-    from sam3_ros.export.export_job import ExportJob
+    from sam3_ros.export.commands.export_job import ExportJob
     from sam3_ros.export.family import Family
-    from sam3_ros.export.filled_network import FilledNetwork
+    from sam3_ros.export.weights.filled_network import FilledNetwork
 
 LEFT_OUT = 1
 
@@ -93,9 +93,9 @@ def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.core.bundle.writer import require_free
     from sam3_ros.core.errors import ExportError
-    from sam3_ros.export.export_job import ExportJob
+    from sam3_ros.export.commands.export_job import ExportJob
+    from sam3_ros.export.commands.inspection import families_to_try
     from sam3_ros.export.families import FAMILIES
-    from sam3_ros.export.inspection import families_to_try
     from sam3_ros.export.weights.loading import write_checkpoint
 
     (family,) = families_to_try(FAMILIES, options.family).values()
@@ -123,7 +123,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
-    from sam3_ros.export.filled_network import from_checkpoint, from_seed
+    from sam3_ros.export.weights.filled_network import from_checkpoint, from_seed
 
     if options.checkpoint is not None:
         print_step(f"reading {options.checkpoint}")
@@ -136,7 +136,7 @@ def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
 
 
 def _exported(job: ExportJob) -> Bundle:
-    from sam3_ros.export.exporter import export_bundle
+    from sam3_ros.export.commands.exporter import export_bundle
 
     # Ctrl-C must end the command at once: KeyboardInterrupt cannot pass through PyTorch's C++.
     with signals_handled(signal.SIG_DFL, signal.SIGINT):

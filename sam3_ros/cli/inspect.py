@@ -15,7 +15,7 @@ from sam3_ros.cli.table import left, readable_size, right, table
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.export.checkpoint.contents import Checkpoint
-    from sam3_ros.export.inspection import ComponentRow, Inspection
+    from sam3_ros.export.commands.inspection import ComponentRow, Inspection
 
 
 def register(commands: Commands) -> None:
@@ -39,8 +39,8 @@ def register(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.export.checkpoint.file import open_checkpoint
+    from sam3_ros.export.commands.inspection import families_to_try, inspect, recognise
     from sam3_ros.export.families import FAMILIES
-    from sam3_ros.export.inspection import families_to_try, inspect, recognise
 
     families = families_to_try(FAMILIES, options.family)
     checkpoint = open_checkpoint(options.checkpoint)
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _document(checkpoint: Checkpoint, inspection: Inspection) -> dict[str, Any]:
-    from sam3_ros.export.inspection import groups
+    from sam3_ros.export.commands.inspection import groups
 
     found, total = inspection.recognised, inspection.total
     return {
@@ -117,7 +117,7 @@ def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
 
 def component_lines(inspection: Inspection) -> Iterator[str]:
     """Yield a line per component, the total, and then which parts are not needed, and why."""
-    from sam3_ros.export.inspection import PART, groups
+    from sam3_ros.export.commands.inspection import PART, groups
 
     total = inspection.total
     rows = []

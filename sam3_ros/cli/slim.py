@@ -12,7 +12,7 @@ from sam3_ros.cli.table import left, readable_size, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
-    from sam3_ros.export.slimming import SlimReport
+    from sam3_ros.export.commands.slimming import SlimReport
 
 
 def register(commands: Commands) -> None:
@@ -39,9 +39,9 @@ def register(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.export.checkpoint.file import open_checkpoint
+    from sam3_ros.export.commands.inspection import families_to_try, recognise
+    from sam3_ros.export.commands.slimming import slim
     from sam3_ros.export.families import FAMILIES
-    from sam3_ros.export.inspection import families_to_try, recognise
-    from sam3_ros.export.slimming import slim
 
     families = families_to_try(FAMILIES, options.family)
     checkpoint = open_checkpoint(options.checkpoint)

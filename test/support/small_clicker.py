@@ -9,10 +9,10 @@ from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
 from sam3_ros.export.families.point_family import PointArchitecture
-from sam3_ros.export.filled_network import rebuilt_network
 from sam3_ros.export.models.points.efficientvit_large import EfficientVitSamSizes, Resolution
 from sam3_ros.export.models.points.sam_decoder import SamDecoderSizes
 from sam3_ros.export.network import Network
+from sam3_ros.export.weights.filled_network import rebuilt_network
 
 SIZES = EfficientVitSamSizes(
     (

@@ -21,11 +21,11 @@ from sam3_ros.core.errors import BundleError, ExportError, VerificationError
 from sam3_ros.core.precision.recorded import load_recorded_answers
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.export import exporter
-from sam3_ros.export.export_job import ExportJob
-from sam3_ros.export.exporter import export_bundle
-from sam3_ros.export.filled_network import from_seed
+from sam3_ros.export.commands import exporter
+from sam3_ros.export.commands.export_job import ExportJob
+from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.weights.filled_network import from_seed
 
 pytestmark = pytest.mark.long
 

@@ -13,11 +13,11 @@ from recording_sessions import Outputs, Recorder
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.export.export_job import ExportJob
-from sam3_ros.export.exporter import export_bundle
+from sam3_ros.export.commands.export_job import ExportJob
+from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.family import Family
-from sam3_ros.export.filled_network import from_seed
 from sam3_ros.export.network import Network
+from sam3_ros.export.weights.filled_network import from_seed
 
 CLICK = InteractivePrompt(points=((30, 20),))
 HEIGHT, WIDTH = 48, 64

@@ -20,11 +20,11 @@ from sam3_ros.cli.main import main
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
+from sam3_ros.export.commands.inspection import inspect, recognise
+from sam3_ros.export.commands.slimming import slim
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.sam3 import COMPONENTS, SAM3_COMPONENTS
 from sam3_ros.export.family import component_of
-from sam3_ros.export.inspection import inspect, recognise
-from sam3_ros.export.slimming import slim
 from sam3_ros.export.weights.loading import load_strictly
 
 ONLY_SMALL = {FAMILY.name: FAMILY}

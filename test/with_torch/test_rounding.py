@@ -20,9 +20,8 @@ from sam3_ros.core.precision.recorded import (
     load_recorded_answers,
     save_recorded_answers,
 )
-from sam3_ros.export.export_job import ExportJob
-from sam3_ros.export.exporter import export_bundle
-from sam3_ros.export.filled_network import FilledNetwork, from_seed
+from sam3_ros.export.commands.export_job import ExportJob
+from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.verification import stages as stage_verification
 from sam3_ros.export.verification.end_to_end import (
@@ -32,6 +31,7 @@ from sam3_ros.export.verification.end_to_end import (
     rounding,
 )
 from sam3_ros.export.verification.stages import verify_stage
+from sam3_ros.export.weights.filled_network import FilledNetwork, from_seed
 
 
 @pytest.fixture(scope="module")

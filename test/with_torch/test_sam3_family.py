@@ -16,15 +16,15 @@ from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import Array
-from sam3_ros.export.export_job import ExportJob
-from sam3_ros.export.exporter import export_bundle
+from sam3_ros.export.commands.export_job import ExportJob
+from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.sam3 import SAM3
-from sam3_ros.export.filled_network import FilledNetwork, from_checkpoint
 from sam3_ros.export.network import PARTS
 from sam3_ros.export.verification.reference import reference_figures
 from sam3_ros.export.verification.report import verify_bundle
 from sam3_ros.export.verification.torch_graph import torch_graph
+from sam3_ros.export.weights.filled_network import FilledNetwork, from_checkpoint
 from sam3_ros.export.weights.loading import write_checkpoint
 
 STAGES = [

@@ -19,7 +19,7 @@ from sam3_ros.core.bundle.manifest import FileRef, TokenizerSettings
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.export.bindings import bindings
-from sam3_ros.export.export_job import END, PAD, START, clip_tokenizer_files
+from sam3_ros.export.commands.export_job import END, PAD, START, clip_tokenizer_files
 from sam3_ros.export.models.text import mobileclip, sam3_text
 from sam3_ros.export.models.text.encoder import TextArchitecture, TextStage, text_architecture
 from sam3_ros.export.models.text.recognise import build_text, recognise_text

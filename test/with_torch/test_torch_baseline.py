@@ -17,8 +17,8 @@ from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.export.commands.torch_baseline import TorchBaseline
 from sam3_ros.export.families import FAMILIES
-from sam3_ros.export.torch_baseline import TorchBaseline
 
 SCENE = colour_scene(60, 80, {"red": (20, 10, 60, 50)})
 

@@ -58,7 +58,7 @@ def require_baseline(options: argparse.Namespace) -> None:
         raise Sam3RosError("--checkpoint goes with --against torch")
     if options.against == "torch":
         require_export()
-        from sam3_ros.export.filled_network import require_rebuildable
+        from sam3_ros.export.weights.filled_network import require_rebuildable
 
         require_rebuildable(Bundle.open(options.bundle).manifest, options.checkpoint)
     if options.rival_bundle is not None:
@@ -105,6 +105,6 @@ def _open_baseline(
         if options.rival_bundle is not None:
             bundle = Bundle.open(options.rival_bundle)
         return PlainBaseline(bundle, setup.default.backend, setup.threads, workload.image)
-    from sam3_ros.export.torch_baseline import TorchBaseline
+    from sam3_ros.export.commands.torch_baseline import TorchBaseline
 
     return TorchBaseline(bundle, options.checkpoint, setup.threads, workload.image)

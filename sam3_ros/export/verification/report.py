@@ -125,9 +125,9 @@ def _against_pytorch(
     progress: Callable[[str], None],
 ) -> Iterator[Figure]:
     from sam3_ros.core.precision.questions import standard_images
-    from sam3_ros.export.filled_network import rebuilt_network
     from sam3_ros.export.verification.end_to_end import beyond_limits, original_answers, rounding
     from sam3_ros.export.verification.stages import LIMIT, verify_stage
+    from sam3_ros.export.weights.filled_network import rebuilt_network
 
     progress("building the model in PyTorch")
     network = rebuilt_network(bundle.manifest, checkpoint)

@@ -12,8 +12,8 @@ from sam3_ros.core.bundle.bundle import EMBEDDED_FOLDER
 from sam3_ros.core.bundle.manifest import ConceptSettings, TokenizerSettings
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import ExportError
+from sam3_ros.export.commands.lower_precisions import LOWER_PRECISIONS
 from sam3_ros.export.family import Architecture, Family
-from sam3_ros.export.lower_precisions import LOWER_PRECISIONS
 from sam3_ros.export.network import Network, Part
 from sam3_ros.export.stage import StageModule
 

@@ -13,8 +13,8 @@ from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover, is_finite
 from sam3_ros.export.checkpoint.file import SAFETENSORS, atomic_file
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
+from sam3_ros.export.commands.inspection import Recognised
 from sam3_ros.export.family import CONTEXT_NOTE, Family, component_of
-from sam3_ros.export.inspection import Recognised
 
 PRECISIONS: Mapping[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16}
 

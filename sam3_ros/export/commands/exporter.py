@@ -19,9 +19,9 @@ from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, save_recorded_answers
-from sam3_ros.export.export_job import ExportJob, describe
+from sam3_ros.export.commands.export_job import ExportJob, describe
+from sam3_ros.export.commands.lower_precisions import measure_precision, write_precision
 from sam3_ros.export.interruption import cleanup_on_signals
-from sam3_ros.export.lower_precisions import measure_precision, write_precision
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.precision.figures import PrecisionFigures, judge

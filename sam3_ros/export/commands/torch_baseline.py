@@ -23,9 +23,9 @@ from sam3_ros.bench.baselines.stage_chain import (
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.export.filled_network import rebuilt_network
 from sam3_ros.export.network import Network
 from sam3_ros.export.verification.torch_graph import torch_graph
+from sam3_ros.export.weights.filled_network import rebuilt_network
 
 BuildNetwork = Callable[[Manifest, "Path | None"], Network]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,23 +15,29 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prepare the tests for workers side by side (`make test` runs them with --dist loadgroup).
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep tests on one worker that share a fixture of their module, such as a running node.
 
-    Tests that share a fixture of their module, such as a running node, stay on one worker, or each
-    worker would make its own. Long ones start first, or the run would end with one busy worker.
+    `make test` runs several workers with --dist loadgroup; each would make its own.
     """
-    for item in items:
-        if any(definition.scope == "module" for definition in _fixtures(item)):
+    if isinstance(item, pytest.Function):
+        fixtures = item._fixtureinfo.name2fixturedefs.values()
+        if any(found[-1].scope == "module" for found in fixtures):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start long tests first, or a run on several workers would end with one of them."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-def _fixtures(item: pytest.Item) -> list[pytest.FixtureDef[object]]:
-    """Return the fixtures that a test uses, those of pytest's own aside."""
-    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    return [found[-1] for found in definitions.values()]
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """Fail a test that leaves a signal handled in another way: later ones would miss theirs."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 @pytest.fixture(scope="session")

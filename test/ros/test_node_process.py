@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 from node_client import NodeClient
-from node_under_test import running_node
+from node_under_test import THE_NODE, running_node
 from scenes import colour_scene
-
-from sam3_ros.ros.node.process import run_node
 
 pytestmark = pytest.mark.long
 
@@ -116,9 +114,10 @@ def test_a_misspelt_parameter_is_reported(tmp_path):
         assert "did you mean 'score_threshold'?" in process.log
 
 
-def test_arguments_that_ros_cannot_read_are_reported_in_one_line(capfd):
-    arguments = ["node", "--ros-args", "--params-file", "absent.yaml"]
-    assert run_node(lambda _: pytest.fail("there is no node to make"), arguments) == 1
-    last = capfd.readouterr().err.splitlines()[-1]
+def test_arguments_that_ros_cannot_read_are_reported_in_one_line():
+    command = [sys.executable, *THE_NODE, "--ros-args", "--params-file", "absent.yaml"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
     assert last.startswith("the node cannot start: ")
     assert "absent.yaml" in last

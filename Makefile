@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 # In the environment, so that it lives and goes with what is installed from it.
 MESSAGES_BUILD := $(VENV)/build-messages
 # Most tests wait for a node, so there are more workers than cores. One by one: PARALLEL=
-PARALLEL := -n 5 --dist loadgroup --no-loadscope-reorder
+PARALLEL := -n 5 --dist loadscope --no-loadscope-reorder
 # Those of PyTorch compute all the time.
-PARALLEL_TORCH := -n 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL_TORCH := -n 2 --dist loadscope --no-loadscope-reorder
 
 # A sourced ROS install, or an environment of other wheels, must not leak into this one.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH

@@ -69,13 +69,14 @@ class LifecycleRecord:
 
     def fail(self, transition: str, error: Exception) -> None:
         failure = f"{transition} failed: {described(error)}"
+        # Before the record: whoever sees the failure on /diagnostics finds it in the log.
+        self._logger.error(failure)
+        if not isinstance(error, Sam3RosError):
+            self._logger.error("".join(traceback.format_exception(error)))
         with self._lock:
             # A failed shutdown ends there all the same (rcl_lifecycle's default state machine).
             self._state = "finalized" if transition == "shutdown" else self._state_before
             self._failure = failure
-        self._logger.error(failure)
-        if not isinstance(error, Sam3RosError):
-            self._logger.error("".join(traceback.format_exception(error)))
 
 
 class HasLifecycleRecord(Protocol):

@@ -19,6 +19,8 @@ from sam3_ros.export.models.sam3.segmentation import RowwiseGroupNorm
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.stage import StageModule
 
+pytestmark = pytest.mark.long
+
 STAGES = (
     "detector_neck",
     "detector_pyramid",

@@ -14,6 +14,8 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.precision.recorded import RecordedAnswers, load_recorded_answers
 from sam3_ros.export.families import FAMILIES
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def _small_family(monkeypatch: pytest.MonkeyPatch) -> None:

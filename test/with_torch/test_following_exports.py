@@ -19,6 +19,8 @@ from sam3_ros.export.family import Family
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.filled_network import from_seed
 
+pytestmark = pytest.mark.long
+
 CLICK = InteractivePrompt(points=((30, 20),))
 HEIGHT, WIDTH = 48, 64
 

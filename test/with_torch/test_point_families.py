@@ -48,6 +48,8 @@ from sam3_ros.export.stage import StageModule
 from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
 from sam3_ros.export.weights.random_weights import fill_randomly
 
+pytestmark = pytest.mark.long
+
 REAL = [(family, v) for family in (EFFICIENTVIT_SAM, MOBILESAM) for v in family.variants]
 DECODER = SamDecoderSizes(channels=32, heads=4, mlp=48)
 LARGE = EfficientVitSamSizes(

@@ -33,6 +33,8 @@ from sam3_ros.export.verification.end_to_end import (
 from sam3_ros.export.verification.stages import verify_stage
 from sam3_ros.export.weights.filled_network import FilledNetwork, from_seed
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def filled() -> FilledNetwork:

@@ -27,6 +27,8 @@ from sam3_ros.export.verification.torch_graph import torch_graph
 from sam3_ros.export.weights.filled_network import FilledNetwork, from_checkpoint
 from sam3_ros.export.weights.loading import write_checkpoint
 
+pytestmark = pytest.mark.long
+
 STAGES = [
     "image_trunk",
     "detector_neck",

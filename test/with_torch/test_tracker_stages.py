@@ -34,6 +34,8 @@ from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.stage import StageModule
 
+pytestmark = pytest.mark.long
+
 GRID = 6
 SIZES = TrackerSizes(
     trunk_channels=32,

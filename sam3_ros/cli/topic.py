@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command, add_group, add_json_option, whole_number
 from sam3_ros.cli.needs import require
+from sam3_ros.cli.table import left, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -105,7 +108,20 @@ def _list(options: argparse.Namespace) -> int:
     require("rclpy")
     from sam3_ros.topics.commands import list_topics
 
-    list_topics(options.seconds, options.json, options.all, _print)
+    topics = list_topics(options.seconds, options.all)
+    if options.json:
+        _print(json.dumps([asdict(topic) for topic in topics], indent=2))
+        return 0
+    rows = [
+        (
+            topic.name,
+            ", ".join(topic.types),
+            f"({topic.publishers} publishing, {topic.subscriptions} listening)",
+        )
+        for topic in topics
+    ]
+    for line in table((left(), left(), left()), rows):
+        _print(line)
     return 0
 
 

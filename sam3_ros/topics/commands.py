@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sam3_ros.topics.listening import listen, topic_node, topics_of
+from sam3_ros.topics.listening import TopicInfo, listen, topic_node, topics_of
 from sam3_ros.topics.message_text import message_text
 
 Write = Callable[[str], None]
@@ -64,20 +63,11 @@ class RateWindow:
         )
 
 
-def list_topics(seconds: float, as_json: bool, show_all: bool, write: Write) -> None:
-    """List the topics found within some seconds. show_all: also those that every node has."""
+def list_topics(seconds: float, show_all: bool) -> list[TopicInfo]:
+    """Return the topics found within some seconds. show_all: also those that every node has."""
     with topic_node() as (node, _):
         time.sleep(seconds)
-        topics = [t for t in topics_of(node) if show_all or t.name not in _OUR_OWN]
-    if as_json:
-        write(json.dumps([asdict(topic) for topic in topics], indent=2))
-        return
-    width = max((len(topic.name) for topic in topics), default=0)
-    for topic in topics:
-        write(
-            f"{topic.name:<{width}}  {', '.join(topic.types)}  "
-            f"({topic.publishers} publishing, {topic.subscriptions} listening)"
-        )
+        return [t for t in topics_of(node) if show_all or t.name not in _OUR_OWN]
 
 
 def echo_topic(topic: str, count: int | None, longest: int, patience: float, write: Write) -> None:

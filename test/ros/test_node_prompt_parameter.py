@@ -12,7 +12,7 @@ from scenes import colour_scene, iou, patch_mask
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.ros.answers.segments import mask_of
-from sam3_ros.ros.prompts.inbox import LATCHED_QOS
+from sam3_ros.ros.qos import LATCHED
 
 HEIGHT, WIDTH = 96, 128
 RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
@@ -30,7 +30,7 @@ def overlap(message: Segments, prompt_id: str, corners: tuple[int, int, int, int
 class Asked:
     def __init__(self, client: NodeClient) -> None:
         self.client = client
-        self._lists = client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED_QOS)
+        self._lists = client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED)
 
     def by_source(self, *expected: tuple[str, str]) -> None:
         """Wait until these ids are asked, each by its source."""

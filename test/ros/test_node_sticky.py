@@ -10,7 +10,7 @@ from node_under_test import running_node
 from sam3_ros.msg import ActivePrompts, Prompt, Prompts
 from scenes import colour_scene, iou, patch_mask
 
-from sam3_ros.ros.prompts.inbox import LATCHED_QOS
+from sam3_ros.ros.qos import LATCHED
 
 HEIGHT, WIDTH = 96, 128
 GOOD = 0.75
@@ -96,7 +96,7 @@ def test_a_click_on_nothing_is_not_followed(rig):
 
 
 def test_what_is_cut_off_is_dropped_with_the_reason(rig):
-    lists = rig.client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED_QOS)
+    lists = rig.client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED)
     assert rig.client.set_parameters(sticky_clicks=True).successful
 
     def followed(stamp: int) -> int:

@@ -8,17 +8,10 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from sam3_ros.ros.answers.vision_msgs import vision_class
 from sam3_ros.ros.locks import NodeLock
-
-# The last message is kept for later subscribers; Nav2's layer subscribes with exactly this.
-LATCHED_QOS = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+from sam3_ros.ros.qos import LATCHED
 
 
 @dataclass(frozen=True)
@@ -47,9 +40,7 @@ class LabelInfoTopic:
         self._labels = labels
         self._lock = NodeLock.LABEL_INFO_TOPIC.make()
         self._published: LabelNames | None = None
-        self._publisher: Publisher | None = node.create_publisher(
-            label_info_class, topic, LATCHED_QOS
-        )
+        self._publisher: Publisher | None = node.create_publisher(label_info_class, topic, LATCHED)
 
     def publish(self) -> None:
         """Publish the labels if they have changed."""

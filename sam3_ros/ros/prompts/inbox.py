@@ -13,7 +13,7 @@ from functools import partial
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
@@ -42,6 +42,7 @@ from sam3_ros.ros.prompts.requests import (
     with_prompt_name,
 )
 from sam3_ros.ros.prompts.rules import PromptRules
+from sam3_ros.ros.qos import LATCHED
 from sam3_ros.ros.stamps import nanoseconds
 from sam3_ros.ros.throttled_log import THROTTLED
 
@@ -49,9 +50,6 @@ PROMPT_QOS = QoSProfile(depth=10)
 # A set of as many prompts as there can be is answered with as many messages at once.
 STATUS_QOS = QoSProfile(depth=300)
 ACTIVE_PROMPTS = "~/active_prompts"
-LATCHED_QOS = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +256,7 @@ class ActivePromptsTopic:
         self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # each is made only once
         self._listed: Snapshot | None = None
         self._publisher: Publisher | None = node.create_publisher(
-            ActivePromptsMessage, ACTIVE_PROMPTS, LATCHED_QOS
+            ActivePromptsMessage, ACTIVE_PROMPTS, LATCHED
         )
         prompts.on_change(self._publish)
         self._publish()

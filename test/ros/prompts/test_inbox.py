@@ -27,12 +27,12 @@ from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.inbox import (
     ACTIVE_PROMPTS,
-    LATCHED_QOS,
     ActivePromptsTopic,
     PromptInbox,
 )
 from sam3_ros.ros.prompts.requests import ClickSettings, PromptRequest
 from sam3_ros.ros.prompts.rules import PromptRules
+from sam3_ros.ros.qos import LATCHED
 
 ON_IT = [Point(x=5.0, y=5.0)]
 
@@ -182,7 +182,7 @@ def test_the_newest_list_is_published_last_when_two_threads_change_it(node: Node
 
 def latched_list(node: Node) -> list[str]:
     seen: list[ActivePromptsMessage] = []
-    node.create_subscription(ActivePromptsMessage, ACTIVE_PROMPTS, seen.append, LATCHED_QOS)
+    node.create_subscription(ActivePromptsMessage, ACTIVE_PROMPTS, seen.append, LATCHED)
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     while not seen:

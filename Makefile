@@ -31,7 +31,7 @@ demo: build ## replay the tabletop bag through the node; table, video and contac
 test: build ## the tests (ARGS="-k bundle" narrows them)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: build ## ruff, mypy (strict on the core) and the import directions
+check: build ## ruff, mypy, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

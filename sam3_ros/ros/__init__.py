@@ -1,1 +1,1 @@
-"""The ROS tier: the lifecycle node and what it is made of. The only tier that imports rclpy."""
+"""The lifecycle node and what it is made of. Imports rclpy, as `replay` and `topics` do too."""

@@ -1,4 +1,4 @@
-"""The chain of stages as one writes it first, with each of the segmenter's optimisations a switch.
+"""A straightforward chain of stages, in which each optimisation of the segmenter is a switch.
 
 With all switched off it is the plain chain: every stage on every frame. It shares neither the
 segmenter's caches nor its fast pre- and postprocessing, so that it can be compared with them.

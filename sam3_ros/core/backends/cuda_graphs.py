@@ -7,7 +7,7 @@ caller keeps.
 
 ONNX Runtime does not allow graphs of one session in several threads: those of the CUDA provider
 belong to the thread that captured them. Here they belong to the first thread that runs outside of
-`without_graphs`, so a thread that runs the model before another one serves with it uses that.
+`without_graphs`. Use that in a thread that runs the model before another thread serves with it.
 """
 
 from __future__ import annotations

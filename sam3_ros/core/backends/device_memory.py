@@ -52,7 +52,7 @@ class OrtTensor:
 
 
 class HostMemory:
-    """The host's own memory, in the place of a device's."""
+    """The host's memory, used like a device's."""
 
     kind = "cpu"
     index = 0

@@ -1,4 +1,4 @@
-"""How an image's pixels relate to the model's frame; nothing else knows it.
+"""How an image's pixels relate to the model's frame, and back.
 
 Frames: `source` is the image as it came, px. `model` is the network's input of
 preprocessing.height x width. `prompt space` is the frame of point_coords, which covers the same

@@ -61,7 +61,7 @@ class StageGraph:
         return derived_names(self._stages.values(), given)
 
     def superseding(self, given: Collection[str]) -> dict[str, frozenset[str]]:
-        """Return, for names that depend on the given ones alone, what makes each one useless."""
+        """Return superseding_names of this graph's stages."""
         return superseding_names(self._stages.values(), given)
 
     def provides(self, name: str) -> bool:

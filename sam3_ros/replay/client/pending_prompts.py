@@ -134,7 +134,7 @@ def _is_answer(prompt: PendingPrompt, frame: AnsweredFrame) -> bool:
 
 
 def _may_concern(prompt: PendingPrompt, frame: AnsweredFrame) -> bool:
-    """Return whether it is unknown if a frame's first answer also answers this click."""
+    """Return whether a frame's first answer may, but need not, answer this click too."""
     if prompt.placed_ns is not None:
         return prompt.placed_ns == frame.bag_stamp_ns
     is_later = prompt.accepted_at is not None and frame.sent_at >= prompt.accepted_at

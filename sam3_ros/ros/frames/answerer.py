@@ -241,7 +241,7 @@ class FrameAnswerer:
         self.latencies.add(job.steps.as_dict())
 
     def _drop_cut_off(self, seen: SeenFrame, clock_went_on: bool) -> None:
-        """Drop objects whose following would cross a gap in which anything may have happened."""
+        """Drop followed objects if the node was inactive or the clock jumped back in between."""
         self._sticky.keep_only(self._tools.prompts.all())
         since = self._tools.activity.active_since
         for active, reason in self._sticky.cut_off(seen.camera, since, clock_went_on).items():

@@ -1,4 +1,4 @@
-"""The one thread that answers frames and clicks, and counts what became of each."""
+"""The one thread that answers frames and clicks, and counts the outcome of each."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Limit:
 
     @classmethod
     def or_never(cls, warn: float, error: float) -> Limit:
-        """Make one of two parameters of which 0 means never."""
+        """Make the limit of two parameters; 0 means that the bound is never crossed."""
         return cls(warn or float("inf"), error or float("inf"))
 
     def level(self, value: float) -> bytes:

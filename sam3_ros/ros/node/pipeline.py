@@ -78,7 +78,7 @@ class Pipeline:
         self._memory.clear()
 
     def settings_changed(self) -> None:
-        """Apply a changed configuration, as far as it is not read anew for each frame."""
+        """Apply the parts of a changed configuration that are not read for each frame."""
         self._memory.trim()
         self._publish_labels()
 

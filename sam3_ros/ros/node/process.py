@@ -71,7 +71,7 @@ def keep_image_memory() -> None:
 def return_memory() -> None:
     """Return freed memory to the system, which glibc does not do by itself.
 
-    It would keep what a model used, once for each thread that has used one.
+    glibc would keep a model's memory, once more for each thread that has used a model.
     """
     gc.collect()
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

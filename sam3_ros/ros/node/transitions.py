@@ -40,7 +40,7 @@ class LifecycleRecord:
     """The node's state, and why its last transition failed; for any thread."""
 
     def __init__(self, lock: threading.Lock, logger: Any) -> None:
-        """lock: NodeLock.NODE, under which whoever reads both sees them change together."""
+        """lock: NodeLock.NODE; who holds it reads a state and a failure that belong together."""
         self._lock = lock
         self._logger = logger
         self._state = self._state_before = "unconfigured"

@@ -22,7 +22,7 @@ from sam3_ros.ros.prompts.requests import ClickSettings
 
 _SPEC_OF = {spec.name: spec for spec in SPECS}
 _LISTS = tuple(spec.name for spec in SPECS if isinstance(spec.default, tuple))
-# Parameters of the entities that a node creates; rclpy declares those that it knows.
+# rclpy declares these parameters for the topics and services that a node creates.
 _OF_ENTITIES = "qos_overrides."
 
 

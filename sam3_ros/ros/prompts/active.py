@@ -91,7 +91,7 @@ class ActivePrompts:
             return remaining.pinned_ns if remaining is not None else None
 
     def has_value(self, active: ActivePrompt) -> bool:
-        """Return whether its label value still means its id and label, for whichever prompt."""
+        """Return whether its label value still stands for its id and label, for any prompt."""
         meaning = (active.label_value, active.prompt.id, active.prompt.label)
         with self._lock:
             return any(

@@ -272,7 +272,12 @@ def node(name: str) -> str:
 
 
 def leads_to(start: str, end: str, arrows: Mapping[str, Iterable[str]]) -> bool:
-    return any(each == end or leads_to(each, end, arrows) for each in arrows[start])
+    ahead, seen = [start], {start}
+    while ahead:
+        new = set(arrows[ahead.pop()]) - seen
+        seen |= new
+        ahead += new
+    return end in seen
 
 
 def test_the_page_has_the_table_and_its_picture() -> None:

@@ -107,7 +107,7 @@ def growths(
     )
     if "interactive" in segmenter.bundle.capabilities:
         yield _growth(
-            *("points", "one object by N points on a seen frame", "point", budget, report),
+            *("points", "one object by so many points on a seen frame", "point", budget, report),
             ((str(n), n, calls.points(n)) for n in POINTS),
         )
     yield _growth(
@@ -155,7 +155,7 @@ class _Calls:
         self._embedding = segmenter.encode_image(workload.image)
         self._takes_text = "concept" in segmenter.bundle.capabilities
         self.one = f"one text ({workload.text})" if self._takes_text else "one click"
-        self.many = "N texts" if self._takes_text else "N clicks"
+        self.many = "so many texts" if self._takes_text else "so many clicks"
         self._asked = self._texts() if self._takes_text else self._clicks()
 
     def prompts(self, count: int) -> Callable[[], Outcome]:

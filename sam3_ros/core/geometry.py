@@ -94,7 +94,9 @@ def box_of_corners(values: Sequence[float]) -> Box:
     if x1 <= x0 or y1 <= y0:
         advice = ""
         if x1 > 0 and y1 > 0:
-            advice = f"; {got} as x, y, width, height is now {_list_of((x0, y0, x0 + x1, y0 + y1))}"
+            advice = (
+                f"; {got} as x, y, width, height is written {_list_of((x0, y0, x0 + x1, y0 + y1))}"
+            )
         raise PromptError(
             "expected a box as two corners [x0, y0, x1, y1] with x1 > x0 and y1 > y0, got "
             f"{got}{advice}"

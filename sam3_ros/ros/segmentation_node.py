@@ -97,13 +97,13 @@ class SegmentationNode(LifecycleNode):
         self.get_logger().info(f"loading the bundle {settings.bundle!r} on {by}")
         model = load_model(settings, self.get_logger(), self._loading)
         with self._lock:
-            self._model_values, self._model_uses_gpu = model.diagnostics, model.uses_gpu
             self._lease.install(
                 self,
                 lambda node: Pipeline(
                     node, self._ledgers_of(settings), model.segmenter, self._settings
                 ),
             )
+            self._model_values, self._model_uses_gpu = model.diagnostics, model.uses_gpu
 
     @recorded
     def on_activate(self) -> None:

@@ -46,7 +46,7 @@ def test_a_box_written_as_width_and_height_is_refused_with_the_same_box_as_corne
     assert str(caught.value) == (
         "expected a box as two corners [x0, y0, x1, y1] with x1 > x0 and y1 > y0, "
         "got [100, 80, 60, 60]; "
-        "[100, 80, 60, 60] as x, y, width, height is now [100, 80, 160, 140]"
+        "[100, 80, 60, 60] as x, y, width, height is written [100, 80, 160, 140]"
     )
 
 

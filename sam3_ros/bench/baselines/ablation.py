@@ -80,7 +80,7 @@ def _cases(segmenter: Segmenter, asked: ChainQuestion) -> list[_Case]:
         no_text_cache = replace(FULL, text_cached=False)
         all_masks = replace(FULL, kept_only=False)
         always = replace(FULL, skip_empty=False)
-        found.append(_Case("texts cached", "text, one mask", no_text_cache, "text", asked))
+        found.append(_Case("the text kept", "text, one mask", no_text_cache, "text", asked))
         found.append(
             _Case("masks of kept queries only", "text, one mask", all_masks, "text", asked)
         )

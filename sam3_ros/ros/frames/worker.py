@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from sam3_ros.core.errors import ImageError, PromptError, Sam3RosError
+from sam3_ros.core.errors import ImageError, PromptError
+from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
 from sam3_ros.ros.frames.queue import FrameQueue
@@ -205,12 +206,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     if any(words in text for words in _OUT_OF_MEMORY):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
-
-
-def described(error: BaseException) -> str:
-    """Return the error and its causes in one line; errors of ours need no class name."""
-    text = str(error) if isinstance(error, Sam3RosError) else f"{type(error).__name__}: {error}"
-    cause = error.__cause__
-    if cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text):
-        return text
-    return f"{text} (caused by {described(cause)})"

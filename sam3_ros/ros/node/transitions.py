@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.ros.frames.worker import described
+from sam3_ros.ros.error_text import described
 
 _STATE_DURING = {
     "configure": "configuring",

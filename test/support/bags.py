@@ -27,13 +27,16 @@ GREY = 128
 
 @dataclass(frozen=True)
 class Thing:
-    """A shape at its place in the first frame, px."""
+    """A coloured shape of the scene."""
 
     colour: str
     shape: str
     rgb: tuple[int, int, int]
+    #: Left edge in the first frame, px.
     x: int
+    #: Top edge in the first frame, px.
     y: int
+    #: Width and height, px.
     size: int
 
 
@@ -47,12 +50,12 @@ THINGS = (
 
 
 def stamp_ns(number: int) -> int:
-    """Of a frame."""
+    """Return the time stamp of a frame, ns."""
     return START_NS + number * 1_000_000_000 // RATE
 
 
 def frame(number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """The image, RGB [H, W, 3], and its labels [H, W]; the things move down slowly."""
+    """Return the image u8[H,W,3], RGB, and its labels u8[H,W]; things fall by 1 px in 5 frames."""
     image = np.full((HEIGHT, WIDTH, 3), GREY, np.uint8)
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     for label, thing in enumerate(THINGS, start=1):
@@ -72,9 +75,10 @@ def write_bag(
     stamps: bool = True,
     side: bool = False,
 ) -> Path:
-    """A rosbag2 folder. broken: frames whose JPEG is cut in half. stamps: else all are zero.
+    """Write a rosbag2 folder and return it.
 
-    side: with a second camera.
+    The JPEG of the frames in `broken` is cut in half. Without `stamps` all stamps are zero. `side`
+    adds a second camera.
     """
     with Writer(folder, version=9, storage_plugin=storage) as writer:
         kind = "sensor_msgs/msg/Image" if raw else "sensor_msgs/msg/CompressedImage"

@@ -6,9 +6,9 @@ import numpy as np
 
 
 def bilinear(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """f64[height, width]: between pixel centres, edges repeated, no antialias.
+    """Resize to f64[height,width] between pixel centres, edges repeated, without antialiasing.
 
-    The rule of torch's interpolate with align_corners=False.
+    This is the rule of torch's interpolate with align_corners=False.
     """
     rows, row_weights = _neighbours(values.shape[0], height)
     columns, column_weights = _neighbours(values.shape[1], width)

@@ -48,10 +48,10 @@ def write_sam3_bundle(
     precisions: tuple[str, ...] = ("fp32",),
     name: str = "colours",
 ) -> Bundle:
-    """A bundle of both capabilities, in the style of SAM 3.
+    """Write a bundle of both capabilities, in the style of SAM 3.
 
-    The image takes three stages (image_trunk, detector_neck, tracker_neck), or one (image).
-    precisions: fp32, fp16 (float16 tensors at the borders of every file).
+    The image takes three stages (image_trunk, detector_neck, tracker_neck), or one (image) without
+    `split_image`. The precision fp16 has float16 inputs and outputs in every file.
     """
     image = _split_image() if split_image else {"image": _fused_image()}
     with BundleWriter(target) as writer:
@@ -78,10 +78,10 @@ def write_sam3_bundle(
 
 
 def write_mobile_sam_bundle(target: Path, *, fused_decoder: bool = True) -> Bundle:
-    """A bundle that knows clicks and boxes only, in the style of MobileSAM.
+    """Write a bundle for clicks and boxes only, in the style of MobileSAM.
 
-    Longest side 128 with padding, prompt space 256, one embedding, no mask input, no object score;
-    prompt encoder and mask decoder in one file, or in two.
+    Longest side 128 px with padding, prompt space 256 px, one embedding, no mask input, no object
+    score; prompt encoder and mask decoder in one file, or in two without `fused_decoder`.
     """
     with BundleWriter(target) as writer:
         for stage, parts in {"image": _mobile_image(), **_mobile_decoders(fused_decoder)}.items():
@@ -254,7 +254,7 @@ def _mobile_decoders(fused: bool) -> dict[str, Parts]:
 
 
 def rewrite_manifest(folder: Path, old: str, new: str) -> None:
-    """Replace a piece of bundle.yaml's text, which must be there."""
+    """Replace a piece of the text of bundle.yaml, which must contain it."""
     path = folder / "bundle.yaml"
     text = path.read_text("utf-8")
     assert old in text, f"{old!r} is not in {path}"

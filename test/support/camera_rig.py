@@ -18,7 +18,10 @@ IMAGE_STAGES = {"convert", "preprocess", "image_trunk"}
 
 
 class CameraRig:
-    """name: empty for the only camera. Answers are kept in the order in which they came."""
+    """A camera of the node; its answers are kept in the order in which they came.
+
+    The name is empty for the only camera.
+    """
 
     def __init__(self, client: NodeClient, name: str = "") -> None:
         self.client = client
@@ -42,7 +45,7 @@ class CameraRig:
         client.spin_until(self._is_heard, "an answer on each topic")
 
     def send(self, stamp: int, image: np.ndarray) -> Header:
-        """An RGB image of that stamp, s."""
+        """Publish an RGB image with that stamp, s, and return its header."""
         message = image_message(image, "rgb8", self.header(stamp))
         self._images.publish(message)
         return message.header
@@ -53,12 +56,12 @@ class CameraRig:
         return header
 
     def show(self, stamp: int, image: np.ndarray) -> FrameTiming:
-        """Send an image and wait for its answer; the timing."""
+        """Send an image, wait for its answer and return the timing."""
         self.send(stamp, image)
         return self.answers(self.timings, stamp, 1)[0]
 
     def _is_heard(self) -> bool:
-        """The node knows of every listener; said only once an image was answered to each."""
+        """Return whether an image, sent here, was answered to every listener."""
         self._sent_to_be_heard += 1
         self.send(self._sent_to_be_heard, np.zeros((96, 128, 3), np.uint8))
         for _ in range(10):
@@ -66,7 +69,7 @@ class CameraRig:
         return bool(self.masks and self.scores and self.timings)
 
     def click(self, x: float, y: float, stamp: int = 0) -> PromptStatus:
-        """Click on the image of that stamp, s, and wait for the first word about it."""
+        """Click on the image of that stamp, s, and return the first status after it."""
         before = len(self.client.statuses)
         self._points.publish(self.point(x, y, stamp))
         return self.client.spin_until(lambda: self.client.statuses[before:], "a status")[0]
@@ -77,7 +80,7 @@ class CameraRig:
         return point
 
     def answers(self, kept: list[Any], stamp: int, count: int) -> list[Any]:
-        """The first so many messages about the image of that stamp."""
+        """Wait for `count` messages about the image of that stamp, s; return all there are."""
 
         def done() -> bool:
             return len(_with_stamp(kept, stamp)) >= count
@@ -91,7 +94,7 @@ def stages_of(timing: FrameTiming) -> set[str]:
 
 
 def mask_of_label(mask: Image, value: int | None = None) -> np.ndarray:
-    """bool[H,W]: where the label image has this value, or any."""
+    """Return bool[H,W]: where the label image has this value, or any but 0 without one."""
     labels = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.width)
     return labels > 0 if value is None else labels == value
 

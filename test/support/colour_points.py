@@ -29,7 +29,7 @@ def prompt_encoder(coarse: Frame) -> OnnxGraph:
 
 
 def sparse_tokens(g: OnnxGraph, coords: str, labels: str, space: tuple[int, int]) -> str:
-    """f32[1,N,DEPTH]: four flags, then x and y in 0..1."""
+    """Return f32[1,N,DEPTH]: four flags, then x and y in 0..1, then zeros."""
     column = g.op("Unsqueeze", labels, g.constant([-1], I64))
     kinds = g.constant([[[1, 0, 2, 3]]], I64)
     flags = g.cast(g.op("Equal", column, kinds))
@@ -54,7 +54,7 @@ def mask_decoder(fine: Frame, coarse: Frame) -> OnnxGraph:
 
 
 def mobile_decoder(frame: Frame, prompt_space: tuple[int, int]) -> OnnxGraph:
-    """Prompt encoder and mask decoder in one: points in, masks out."""
+    """Make prompt encoder and mask decoder in one graph: points in, masks out."""
     g = OnnxGraph("mobile_decoder")
     maps = g.input("image_embeddings", F32, (1, 4, frame.rows, frame.columns))
     coords = g.input("coords", F32, (1, "count", 2))
@@ -82,7 +82,7 @@ def mobile_mask_decoder(frame: Frame) -> OnnxGraph:
 
 
 def declare_masks(g: OnnxGraph, logits: str, found: str, frame: Frame) -> None:
-    """Four masks: the answer twice, then two paler ones that are rated lower."""
+    """Declare four masks: the answer twice, then two with lower logits and lower ratings."""
     paler = [g.scaled(logits, 1.0, -step) for step in (0.5, 1.0)]
     masks = g.op("Concat", logits, logits, *paler, axis=1)
     g.output(masks, "masks", F32, (1, 4, frame.rows, frame.columns))
@@ -91,7 +91,7 @@ def declare_masks(g: OnnxGraph, logits: str, found: str, frame: Frame) -> None:
 
 
 def answer(g: OnnxGraph, maps: str, sparse: str, frame: Frame) -> tuple[str, str]:
-    """Mask logits f32[1,1,rows,columns], and f32[1,1]: 1 if a prompt hit something coloured."""
+    """Return mask logits f32[1,1,rows,columns], and f32[1,1]: 1 if a prompt hit a colour."""
     flags = [g.channels(sparse, kind, kind + 1, 2) for kind in range(4)]
     places = g.channels(sparse, 4, 6, 2)
     first = g.sum(g.op("Mul", flags[FIRST_CORNER], places), axis=1)
@@ -118,7 +118,7 @@ def answer(g: OnnxGraph, maps: str, sparse: str, frame: Frame) -> tuple[str, str
 
 
 def _halves_of(g: OnnxGraph, seeds: str, weights: str, frame: Frame) -> str:
-    """f32[1,cells]: 1 in the halves where the seeds lie."""
+    """Return f32[1,cells]: 1 in the halves that hold a seed of weight 1."""
     right = g.above(g.channels(seeds, 0, 1, 1), 0.5)
     sides = g.op("Concat", g.scaled(right, -1.0, 1.0), right, axis=1)
     sides = g.op("ReduceMax", g.op("Mul", sides, weights), axes=[0], keepdims=1)
@@ -126,7 +126,7 @@ def _halves_of(g: OnnxGraph, seeds: str, weights: str, frame: Frame) -> str:
 
 
 def _inside(g: OnnxGraph, first: str, second: str, frame: Frame) -> str:
-    """f32[1,cells]: 1 for cells that are at least touched between two corners f32[1,2]."""
+    """Return f32[1,cells]: 1 for cells that overlap the box between two corners f32[1,2]."""
     half_cell = np.array([0.5 / frame.columns, 0.5 / frame.rows])
     after = g.op("GreaterOrEqual", g.constant(frame.centres() + half_cell), first)
     before = g.op("LessOrEqual", g.constant(frame.centres() - half_cell), second)
@@ -135,7 +135,7 @@ def _inside(g: OnnxGraph, first: str, second: str, frame: Frame) -> str:
 
 
 def _discs(g: OnnxGraph, places: str, weights: str, frame: Frame) -> str:
-    """f32[1,cells]: 1 near a place f32[N,2] whose weight f32[N,1] is 1."""
+    """Return f32[1,cells]: 1 within NEGATIVE_RADIUS of a place f32[N,2] of weight f32[N,1] 1."""
     size = [frame.width, frame.height]
     centres = g.constant((frame.centres() * size)[None])
     offsets = g.op("Sub", g.op("Unsqueeze", g.scaled(places, size), g.constant([1], I64)), centres)

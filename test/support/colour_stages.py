@@ -26,10 +26,13 @@ F32, I64, BOOL = np.float32, np.int64, np.bool_
 
 @dataclass(frozen=True)
 class Frame:
-    """The model's image and how finely the features sample it."""
+    """The size of the model's image and the grid of its features."""
 
+    #: Of the image, px.
     height: int
+    #: Of the image, px.
     width: int
+    #: Width and height of a cell of the features, px.
     stride: int
 
     @property
@@ -45,12 +48,12 @@ class Frame:
         return self.rows * self.columns
 
     def centres(self) -> np.ndarray:
-        """f32[cells,2] x, y of each cell's centre in 0..1."""
+        """Return f32[cells,2]: x and y of each cell's centre, in 0..1."""
         y, x = np.mgrid[: self.rows, : self.columns].reshape(2, -1)
         return np.stack([(x + 0.5) / self.columns, (y + 0.5) / self.rows], 1).astype(F32)
 
     def halves(self) -> np.ndarray:
-        """f32[2,cells]: 1 in the left half, 1 in the right half."""
+        """Return f32[2,cells]: a row that is 1 in the left half, and one for the right half."""
         left = self.centres()[:, 0] < 0.5
         return np.stack([left, ~left]).astype(F32)
 
@@ -59,7 +62,7 @@ class Frame:
 
 
 def colour_maps(g: OnnxGraph, pixels: str, mean: Any, std: Any) -> str:
-    """f32[1,4,h,w]: how clearly a pixel has each colour, above 0 where it does."""
+    """Return f32[1,4,h,w]: a logit of each colour at each pixel, above 0 where it has it."""
     rgb = g.scaled(pixels, np.reshape(std, (1, 3, 1, 1)), np.reshape(mean, (1, 3, 1, 1)))
     r, green, b = (g.channels(rgb, i, i + 1, 1) for i in range(3))
     strength = g.op(
@@ -74,7 +77,7 @@ def colour_maps(g: OnnxGraph, pixels: str, mean: Any, std: Any) -> str:
 
 
 def clipped(g: OnnxGraph, logits: str) -> str:
-    """To SURE at most on either side, so that edges lie where the area is half covered."""
+    """Clip logits to -SURE..SURE, so that edges lie where a cell is half covered."""
     return g.op("Clip", logits, g.constant(-SURE), g.constant(SURE))
 
 
@@ -83,13 +86,13 @@ def pooled(g: OnnxGraph, maps: str, stride: int) -> str:
 
 
 def deepened(g: OnnxGraph, maps: str, frame: Frame) -> str:
-    """Zeros up to DEPTH channels."""
+    """Pad maps of four channels with zeros to DEPTH channels."""
     empty = g.constant(np.zeros((1, DEPTH - 4, frame.rows, frame.columns)))
     return g.op("Concat", maps, empty, axis=1)
 
 
 def asked_colours(g: OnnxGraph, prompt: str, prompt_mask: str) -> str:
-    """f32[1,1,4]: 1 for each colour that the valid prompt tokens ask for on balance."""
+    """Return f32[1,1,4]: 1 for each colour whose sum over the valid prompt tokens is above 0.5."""
     valid = g.cast(g.op("Unsqueeze", prompt_mask, g.constant([-1], I64)))
     total = g.sum(g.op("Mul", prompt, valid), axis=1)
     return g.above(g.channels(total, 0, 4, 2), 0.5)
@@ -109,7 +112,10 @@ def text() -> OnnxGraph:
 
 
 def geometry(frame: Frame) -> OnnxGraph:
-    """An exemplar asks for the colour in its centre; a negative one weighs it down."""
+    """Make the geometry encoder: a box asks for the colour at its centre, with weight 1.
+
+    A negative box has weight -2.
+    """
     g = OnnxGraph("geometry")
     boxes = g.input("boxes", F32, (1, "count", 4))
     labels = g.input("box_labels", I64, (1, "count"))
@@ -130,7 +136,7 @@ def geometry(frame: Frame) -> OnnxGraph:
 
 
 def sample(g: OnnxGraph, maps: str, points: str, frame: Frame, depth: int) -> str:
-    """f32[N,depth]: the maps f32[1,depth,rows,columns] at points f32[N,2], x and y in 0..1."""
+    """Return f32[N,depth]: maps f32[1,depth,rows,columns] at points f32[N,2], x and y in 0..1."""
     size = [frame.columns, frame.rows]
     cells = g.cast(g.op("Floor", g.scaled(points, size)), I64)
     cells = g.op("Max", cells, g.constant([0, 0], I64))
@@ -142,13 +148,13 @@ def sample(g: OnnxGraph, maps: str, points: str, frame: Frame, depth: int) -> st
 
 
 def _prompt(g: OnnxGraph) -> str:
-    """Declare the prompt's two inputs; returns the colours it asks for."""
+    """Declare the prompt's two inputs and return the colours it asks for, f32[1,1,4]."""
     prompt = g.input("prompt", F32, (1, "tokens", DEPTH))
     return asked_colours(g, prompt, g.input("prompt_mask", BOOL, (1, "tokens")))
 
 
 def fusion(frame: Frame) -> OnnxGraph:
-    """Keeps the colours that are asked for."""
+    """Make the fusion, which keeps the colours that are asked for."""
     g = OnnxGraph("fusion")
     fpn2 = g.input("fpn2", F32, (1, DEPTH, frame.rows, frame.columns))
     asked = g.cast(_prompt(g), BOOL)
@@ -160,7 +166,10 @@ def fusion(frame: Frame) -> OnnxGraph:
 
 
 def decoder(frame: Frame) -> OnnxGraph:
-    """One query for each colour in each half; its last channels hold the area and a one."""
+    """Make the decoder: one query for each colour in each half.
+
+    A query's last two channels hold its area and 1.
+    """
     g = OnnxGraph("decoder")
     memory = g.input("memory", F32, (1, frame.cells, DEPTH))
     asked = _prompt(g)
@@ -180,7 +189,7 @@ def decoder(frame: Frame) -> OnnxGraph:
 
 
 def _bounds(g: OnnxGraph, seen: str, frame: Frame) -> str:
-    """f32[1,Q,4] cxcywh in 0..1 around the cells that are seen; zero size where none is."""
+    """Return f32[1,Q,4], cxcywh in 0..1, around the cells that are seen; size 0 where none is."""
     half_cell = np.array([0.5 / frame.columns, 0.5 / frame.rows], F32)
     corners = []
     for kind, sign, neutral in (("ReduceMin", -1, 1.0), ("ReduceMax", 1, 0.0)):
@@ -197,7 +206,7 @@ def _bounds(g: OnnxGraph, seen: str, frame: Frame) -> str:
 
 
 def scoring() -> OnnxGraph:
-    """A query scores if its colour is asked for and seen; more so the larger it is."""
+    """Make the scoring: a query scores if its colour is asked for and seen, more if larger."""
     g = OnnxGraph("scoring")
     queries = g.input("queries", F32, (1, "queries", DEPTH))
     asked = _prompt(g)

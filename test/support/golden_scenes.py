@@ -46,6 +46,6 @@ def golden(folder: Path, *answers: AnsweredFrame) -> GoldenFrames:
 
 
 def failures(verdicts: object) -> Mapping[str, str]:
-    """By the prompt or check, those that did not pass."""
+    """Return the failures of each prompt or check that did not pass, by its id or name."""
     named = {getattr(v, "prompt_id", getattr(v, "name", "")): v for v in verdicts}
     return {name: "; ".join(v.failures) for name, v in named.items() if not v.passed}

@@ -31,7 +31,7 @@ RECORDED = {
 
 
 class Recorded:
-    """Keeps what it was made with."""
+    """A class of the launch packages that keeps its arguments."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.args = args
@@ -39,7 +39,7 @@ class Recorded:
 
 
 class LaunchFile:
-    """One of launch/, loaded with the stand-ins."""
+    """A file of launch/, loaded with the stand-ins."""
 
     def __init__(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for package, classes in RECORDED.items():
@@ -53,13 +53,13 @@ class LaunchFile:
 
     @property
     def arguments(self) -> dict[str, dict[str, Any]]:
-        """Name of an argument -> what it is declared with."""
+        """Return the keywords with which each argument is declared, by its name."""
         (actions,) = self.module.generate_launch_description().args
         declared = (each for each in actions if type(each).__name__ == "DeclareLaunchArgument")
         return {action.args[0]: action.kwargs for action in declared}
 
     def context(self, **given: str) -> SimpleNamespace:
-        """As launch makes it of arguments on the command line."""
+        """Make the context that launch makes from arguments on the command line."""
         defaults = {
             name: shown(declared["default_value"]) for name, declared in self.arguments.items()
         }
@@ -68,7 +68,7 @@ class LaunchFile:
 
 
 def shown(substitution: Any) -> str:
-    """A substitution as a text: `<FindPackageShare sam3_ros>/config/fastdds.xml`."""
+    """Return a substitution as text: `<FindPackageShare sam3_ros>/config/fastdds.xml`."""
     if isinstance(substitution, list):
         return "/".join(map(shown, substitution))
     if isinstance(substitution, Recorded):

@@ -31,7 +31,7 @@ PATIENCE = 60.0
 
 
 class Camera(Node):
-    """Sends an image until it is answered."""
+    """A camera that sends an image until it is answered."""
 
     def __init__(self) -> None:
         super().__init__("camera")

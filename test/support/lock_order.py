@@ -29,7 +29,7 @@ class LockWatch:
     """Makes the locks, and knows which of them each thread holds."""
 
     def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
-        """report: called with each violation."""
+        """Call `report` with the text of each violation."""
         self.violations: list[str] = []
         #: Outer and inner of those that were taken in order.
         self.nested: set[tuple[NodeLock, NodeLock]] = set()
@@ -38,7 +38,7 @@ class LockWatch:
 
     @contextmanager
     def installed(self) -> Iterator[LockWatch]:
-        """Let the node's locks be made here inside the block."""
+        """Make the node's locks watched ones inside the block."""
         before = NodeLock.make
         NodeLock.make = lambda name: _WatchedLock(name, self)
         try:
@@ -48,13 +48,13 @@ class LockWatch:
 
     @property
     def held(self) -> list[_WatchedLock]:
-        """Those of the calling thread, in the order in which it took them."""
+        """Return the locks that the calling thread holds, in the order in which it took them."""
         if not hasattr(self._of_thread, "held"):
             self._of_thread.held = []
         return self._of_thread.held
 
     def check(self, lock: _WatchedLock) -> None:
-        """Raise LockOrderError unless this thread may wait for the lock now."""
+        """Note the lock as nested in those held; raise LockOrderError if it is out of order."""
         if lock.name is NodeLock.NODE and lock in self.held:
             return
         order = list(NodeLock)

@@ -74,7 +74,7 @@ class NodeClient:
         self._clients: dict[str, Any] = {}
 
     def spin_until(self, done: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-        """The first true value of done()."""
+        """Spin until done() is true and return its value; fail after `patience` s."""
         end = time.monotonic() + patience
         while not (value := done()):
             assert time.monotonic() < end, f"waited {patience:g} s for {what}"
@@ -82,7 +82,7 @@ class NodeClient:
         return value
 
     def listen(self, *names: str) -> None:
-        """Subscribe to these outputs and no others."""
+        """Subscribe to these outputs and to no others."""
         for name in set(self._listening) - set(names):
             self.node.destroy_subscription(self._listening.pop(name))
         for name in names:
@@ -117,7 +117,7 @@ class NodeClient:
         return header
 
     def send(self, image: Image | CompressedImage | np.ndarray) -> Header:
-        """Publish a frame, RGB if it is an array; the header it went with."""
+        """Publish a frame, RGB if it is an array, and return its header."""
         message = image_message(image, "rgb8") if isinstance(image, np.ndarray) else image
         message.header = self.header()
         publisher = self._images if isinstance(message, Image) else self._compressed
@@ -125,7 +125,7 @@ class NodeClient:
         return message.header
 
     def answer(self, image: Image | CompressedImage | np.ndarray, *names: str) -> dict[str, Any]:
-        """Send a frame until it is answered on every one of these topics; the answers to one."""
+        """Send frames until one is answered on all of these topics; return its answers."""
         self.listen(*names)
         stamps: list[Any] = []
 
@@ -150,7 +150,7 @@ class NodeClient:
         return next((m for m in self.outputs[name] if m.header.stamp == stamp), None)
 
     def prompt(self, name: str, message: Any) -> list[PromptStatus]:
-        """Publish a prompt message and wait for the first word about it; every status since."""
+        """Publish a prompt message and wait for a status; return those of the next 0.1 s too."""
         before = len(self.statuses)
         self._prompts[name].publish(message)
         self.spin_until(lambda: len(self.statuses) > before, "a prompt status")
@@ -168,7 +168,7 @@ class NodeClient:
         return self.prompt("point", point)
 
     def publish(self, topic: str, message: Any) -> None:
-        """On any topic, once somebody hears it."""
+        """Publish a message on any topic, once it has a subscription."""
         publisher = self._prompts.get(topic)
         if publisher is None:
             publisher = self.node.create_publisher(type(message), topic, QoSProfile(depth=500))
@@ -177,14 +177,14 @@ class NodeClient:
         publisher.publish(message)
 
     def collect(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> list[Any]:
-        """A list that grows by what is published on the topic from now on."""
+        """Return a list to which every later message on the topic is appended."""
         messages: list[Any] = []
         self.node.create_subscription(kind, topic, messages.append, qos)
         self.spin_until(lambda: self.node.count_publishers(topic), topic)
         return messages
 
     def answer_to(self, prompt_id: str, begin: int = 0) -> Segments:
-        """The first message on `segments`, from that number on, that answers the prompt."""
+        """Wait for the first of `segments`, from index `begin` on, that answers the prompt."""
 
         def found() -> Segments | None:
             for message in self.outputs["segments"][begin:]:
@@ -202,7 +202,7 @@ class NodeClient:
         return future.result()
 
     def set_parameters(self, **values: Any) -> SetParametersResult:
-        """All at once or none."""
+        """Set parameters atomically: all of them or none."""
         parameters = [Parameter(name, value=value) for name, value in values.items()]
         request = SetParametersAtomically.Request(
             parameters=[parameter.to_parameter_msg() for parameter in parameters]
@@ -221,7 +221,10 @@ class NodeClient:
         return response.current_state.label
 
     def diagnosed(self, done: Callable[[dict[str, str], DiagnosticStatus], Any]) -> dict[str, str]:
-        """Wait for a status that was sent after this call and satisfies done(values, status)."""
+        """Wait for a status received after this call for which done(values, status) is true.
+
+        Return its values by key.
+        """
         begin = len(self.diagnostics)
 
         def found() -> dict[str, str] | None:
@@ -234,7 +237,7 @@ class NodeClient:
         return self.spin_until(found, "diagnostics")
 
     def frames_settled(self) -> dict[str, int]:
-        """Counts once every frame that came is answered or dropped; checks that they add up."""
+        """Wait until every received frame is answered or dropped, and return the counts of both."""
 
         def settled(values: dict[str, str], _: DiagnosticStatus) -> bool:
             counts = counts_of(values)
@@ -254,6 +257,6 @@ class NodeClient:
 
 
 def counts_of(values: dict[str, str]) -> dict[str, int]:
-    """received, answered, and "dropped, ..." by reason."""
+    """Return the counts of frames: received, answered, and "dropped, ..." for each reason."""
     prefix = "frames "
     return {k.removeprefix(prefix): int(v) for k, v in values.items() if k.startswith(prefix)}

@@ -23,7 +23,7 @@ WATCHING = str(Path(__file__).with_name("lock_order.py"))
 
 
 class NodeProcess:
-    """A Python program with parameters; its log in a file."""
+    """A Python program with ROS parameters, which logs into a file."""
 
     def __init__(
         self, domain: int, log: Path, program: Sequence[str], parameters: dict[str, str]
@@ -44,7 +44,7 @@ class NodeProcess:
         return self.log_file.read_text()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait; the exit code."""
+        """Send a signal, wait for the process to end and return its exit code."""
         self.process.send_signal(number)
         try:
             return self.process.wait(PATIENCE)
@@ -59,7 +59,10 @@ def running_node(
     program: Sequence[str] = THE_NODE,
     **parameters: object,
 ) -> Iterator[tuple[NodeProcess, NodeClient]]:
-    """A node process and a client on a domain of their own."""
+    """Run a node process and a client on a ROS domain of their own.
+
+    Fails if the exit code is not the expected one or the node broke the lock order.
+    """
     words = {name: str(value) for name, value in parameters.items()}
     words["diagnostics_period"] = "0.2"
     with own_domain() as domain:

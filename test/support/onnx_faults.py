@@ -13,7 +13,7 @@ Fault = Callable[[onnx.ModelProto], None]
 
 
 def faulty(source: Path, target: Path, fault: Fault) -> Path:
-    """A copy of a model file with a fault."""
+    """Write a copy of a model file with a fault."""
     model = onnx.load(source)
     fault(model)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ def faulty(source: Path, target: Path, fault: Fault) -> Path:
 
 
 def scaled_weights(factor: float) -> Fault:
-    """As a quantiser's wrong scale makes them: every kernel and matrix times a factor."""
+    """Return a fault that multiplies every kernel and matrix, as a quantiser's wrong scale does."""
 
     def fault(model: onnx.ModelProto) -> None:
         for weight in _weights(model):
@@ -32,7 +32,7 @@ def scaled_weights(factor: float) -> Fault:
 
 
 def swapped_channels(model: onnx.ModelProto) -> None:
-    """The last weight with its output channels in reverse."""
+    """Reverse the output channels of the last weight."""
     weight = _last_weight(model)
     values = numpy_helper.to_array(weight)
     axis = 0 if values.ndim == 4 else values.ndim - 1  # a kernel, or a matrix on the right
@@ -40,18 +40,24 @@ def swapped_channels(model: onnx.ModelProto) -> None:
 
 
 def rounded_to_half(model: onnx.ModelProto) -> None:
-    """No fault: what a sound conversion to float16 does to the weights."""
+    """Round the weights to float16, as a sound conversion does; this is no fault."""
     for weight in _weights(model):
         _set(weight, numpy_helper.to_array(weight).astype(np.float16))
 
 
 def without_shapes(model: onnx.ModelProto) -> None:
-    """No fault: a quantiser infers them itself, and stumbles over those of other tools."""
+    """Remove the shapes of intermediate tensors; this is no fault.
+
+    A quantiser infers them itself and fails on those of other tools.
+    """
     del model.graph.value_info[:]
 
 
 def not_a_number(model: onnx.ModelProto) -> None:
-    """One value of the last weight: a ReLU after it would make 0 of it."""
+    """Set one value of the last weight to NaN.
+
+    The last, because a ReLU after it would turn NaN into 0.
+    """
     weight = _last_weight(model)
     values = numpy_helper.to_array(weight).copy()
     values.flat[values.size // 2] = np.nan
@@ -59,7 +65,7 @@ def not_a_number(model: onnx.ModelProto) -> None:
 
 
 def overflow(model: onnx.ModelProto) -> None:
-    """The first output goes through float16, past its end at 65504."""
+    """Pass the first output through float16 times 1e6, so that it overflows 65504."""
     graph = model.graph
     name = next(
         out.name for out in graph.output if out.type.tensor_type.elem_type == TensorProto.FLOAT
@@ -91,7 +97,7 @@ def _weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
 
 
 def _last_weight(model: onnx.ModelProto) -> onnx.TensorProto:
-    """The one nearest to the outputs, as the nodes come."""
+    """Return the weight nearest to the outputs, in the order of the nodes."""
     weights = {weight.name: weight for weight in _weights(model)}
     used = (name for node in reversed(model.graph.node) for name in node.input)
     return next(weights[name] for name in used if name in weights)

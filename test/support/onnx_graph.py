@@ -45,7 +45,7 @@ class OnnxGraph:
         return name
 
     def channels(self, value: str, start: int, end: int, axis: int) -> str:
-        """value[start:end] along an axis."""
+        """Return value[start:end] along an axis."""
         bounds = [self.constant([number], np.int64) for number in (start, end, axis)]
         return self.op("Slice", value, *bounds)
 
@@ -56,11 +56,11 @@ class OnnxGraph:
         return self.op("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def above(self, value: str, limit: float) -> str:
-        """1.0 where value > limit, else 0.0."""
+        """Return 1.0 where value > limit, else 0.0."""
         return self.cast(self.op("Greater", value, self.constant(limit)))
 
     def scaled(self, value: str, factor: Any, offset: Any = 0.0) -> str:
-        """value * factor + offset."""
+        """Return value * factor + offset."""
         product = self.op("Mul", value, self.constant(factor))
         return self.op("Add", product, self.constant(offset))
 
@@ -84,7 +84,7 @@ class OnnxGraph:
 
 
 def with_half_tensors(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with float16 at its borders, as a half-precision export has."""
+    """Return the model with float16 inputs and outputs, as a half-precision export has."""
     half = onnx.ModelProto()
     half.CopyFrom(model)
     graph = half.graph

@@ -26,7 +26,11 @@ def planted(
     index: Callable[[list[Entry]], list[Entry]] | None = None,
     holding: str = "",
 ) -> GoldenFrames:
-    """A copy with a change. labels: of the first frame that holds a prompt. index: of all."""
+    """Copy golden frames to `place` with a change.
+
+    `labels` changes the label image of the first frame that holds the prompt `holding`; `index`
+    changes the entries of all frames.
+    """
     shutil.copytree(golden, place)
     path = place / INDEX_NAME
     document = json.loads(path.read_text())
@@ -53,7 +57,7 @@ def first_holding(entries: list[Entry], prompt_id: str) -> Entry:
 
 
 def value_of(golden: Path, prompt_id: str) -> int:
-    """In the first frame that holds it."""
+    """Return the label value of a prompt in the first frame that holds it."""
     entries = json.loads((golden / INDEX_NAME).read_text())["frames"]
     segments = first_holding(entries, prompt_id)["segments"]
     return next(s["value"] for s in segments if s["prompt_id"] == prompt_id)

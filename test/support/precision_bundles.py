@@ -12,7 +12,10 @@ from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 def with_precision(
     bundle: Bundle, target: Path, precision: str, files: Mapping[str, Path]
 ) -> Bundle:
-    """Stages that are not in `files` share their fp32 file with the precision."""
+    """Write the bundle with one more precision.
+
+    Stages that are not in `files` use their fp32 file in it.
+    """
     manifest = bundle.manifest
     fields = {name: getattr(manifest, name) for name in BundleDescription.__dataclass_fields__}
     with BundleWriter(target) as writer:

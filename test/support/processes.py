@@ -7,9 +7,10 @@ from pathlib import Path
 
 
 def children_of(pid: int) -> list[int]:
-    """The process ids of what a process has started and that runs still.
+    """Return the process ids of a process's children that still run.
 
-    But for the one that Python's multiprocessing starts with its first process and keeps.
+    The resource tracker, which Python's multiprocessing starts with its first process and keeps, is
+    left out.
     """
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     found = [int(child) for file in lists for child in file.read_text().split()]
@@ -18,7 +19,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """False for a zombie, which has ended and waits to be told of."""
+    """Return whether a process runs; a zombie, which has ended and was not waited for, does not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

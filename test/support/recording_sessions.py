@@ -16,9 +16,10 @@ Change = Callable[[Outputs], Outputs]
 
 
 class Recorder:
-    """An OpenSession: the real sessions, with a record of every run by stage name.
+    """An OpenSession of the real sessions that records every run by stage name.
 
-    changes: by stage name, a function that changes its outputs (named as in the file).
+    `changes` maps the name of a stage to a function that changes its outputs (named as in the
+    file).
     """
 
     def __init__(self, changes: Mapping[str, Change] | None = None) -> None:
@@ -34,11 +35,11 @@ class Recorder:
 
     @property
     def stages(self) -> list[str]:
-        """The stages that ran, in order."""
+        """Return the stages that ran, in order."""
         return [stage for stage, _ in self.runs]
 
     def fed(self, stage: str) -> dict[str, np.ndarray]:
-        """What the last run of a stage was fed."""
+        """Return the inputs of the last run of a stage."""
         return [feeds for name, feeds in self.runs if name == stage][-1]
 
 

@@ -14,7 +14,10 @@ DOMAINS = range(1, 102)
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """A domain id that nobody else has until the block ends."""
+    """Yield a domain id that no other test has until the block ends.
+
+    Raises RuntimeError if all are in use.
+    """
     folder = Path(tempfile.gettempdir()) / "sam3_ros_test_domains"
     folder.mkdir(exist_ok=True)
     for domain in DOMAINS:

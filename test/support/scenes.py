@@ -21,7 +21,7 @@ Corners = tuple[int, int, int, int]
 def colour_scene(
     height: int, width: int, patches: Mapping[str, Corners | list[Corners]]
 ) -> npt.NDArray[np.uint8]:
-    """uint8[height,width,3] RGB; a patch is x_min, y_min, x_max, y_max in px, or a list of them.
+    """Return u8[height,width,3], RGB, with patches: x_min, y_min, x_max, y_max in px, or a list.
 
     Keep patches clear of the vertical middle: the models tell instances by left and right.
     """
@@ -33,7 +33,7 @@ def colour_scene(
 
 
 def patch_mask(height: int, width: int, corners: Corners) -> npt.NDArray[np.bool_]:
-    """bool[height,width]: True on the patch."""
+    """Return bool[height,width]: True on the patch."""
     mask = np.zeros((height, width), np.bool_)
     x_min, y_min, x_max, y_max = corners
     mask[y_min:y_max, x_min:x_max] = True
@@ -41,6 +41,6 @@ def patch_mask(height: int, width: int, corners: Corners) -> npt.NDArray[np.bool
 
 
 def iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    """Intersection over union of two masks; 1 for two empty ones."""
+    """Return the intersection over union of two masks; 1 for two empty ones."""
     union = np.logical_or(one, other).sum()
     return float(np.logical_and(one, other).sum() / union) if union else 1.0

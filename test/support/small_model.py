@@ -96,7 +96,7 @@ class SmallArchitecture:
 
 
 class SmallFamily:
-    """A Family like the real ones."""
+    """A Family that stands in for the real ones."""
 
     name = "small"
     title = "Small"

@@ -34,7 +34,7 @@ SETTINGS = configuration({"frame_memory": 16})
 
 
 class SmallPipeline:
-    """One camera without a name. The stamps of its images are in seconds."""
+    """A pipeline with one camera, which has no name; the stamps of its images are in s."""
 
     def __init__(self, domain: int, bundle: Path) -> None:
         self.recorder, self.settings = Recorder(), SETTINGS
@@ -67,7 +67,7 @@ class SmallPipeline:
         self._context.try_shutdown()
 
     def begin_anew(self) -> None:
-        """As a pipeline that has just been made and activated."""
+        """Return to the state of a pipeline that has just been made and activated."""
         for session in self.recorder.opened.values():
             session.change = _same
         self.settings = SETTINGS
@@ -99,14 +99,14 @@ class SmallPipeline:
             return pipeline.report()
 
     def dropped(self) -> dict[DropReason, int]:
-        """How many so far, by those reasons that occurred."""
+        """Return how many frames were dropped so far, by each reason that occurred."""
         return {reason: n for reason, n in self.ledger.report().dropped.items() if n}
 
     def wait_for(self, done: Callable[[], Any], what: str) -> Any:
         return self.client.spin_until(done, what)
 
     def settled(self) -> None:
-        """Wait until nothing is in work or waits."""
+        """Wait until no image is in work and no click waits."""
 
         def idle() -> bool:
             return not self.ledger.report().in_work and not self.report().clicks_waiting
@@ -114,7 +114,7 @@ class SmallPipeline:
         self.wait_for(idle, "the end of all work")
 
     def show(self, stamp: int) -> list[str]:
-        """Send an image and wait for its answer; the ids of the prompts in it."""
+        """Send an image, wait for its answer and return the prompt id of each segment."""
         self.camera.show(stamp, SCENE)
         return self.answer(stamp)
 
@@ -125,16 +125,16 @@ class SmallPipeline:
         self.wait_for(lambda: self.ledger.report().received > before, f"the image {stamp}")
 
     def answer(self, stamp: int, number: int = 1) -> list[str]:
-        """Wait for that many answers to the image; the prompt id of each segment in the last."""
+        """Wait for that many answers to the image; return the prompt ids of the last, sorted."""
         scores = self.camera.answers(self.camera.scores, stamp, number)[-1]
         return sorted(segment.prompt_id for segment in scores.segments)
 
     def answers(self) -> list[int]:
-        """The stamps of all answers, in their order."""
+        """Return the stamps of all answers, s, in the order in which they came."""
         return [scores.header.stamp.sec for scores in self.camera.scores]
 
     def ask(self, *prompts: Prompt, stamp: int = 0) -> list[PromptStatus]:
-        """Ask these beside the others; the first word about each."""
+        """Add these prompts to the others and return the first status of each."""
         message = Prompts(action=Prompts.PUT, prompts=prompts, header=self.camera.header(stamp))
         before = len(self.client.statuses)
         self.client.publish(f"{NODE}/prompts", message)
@@ -148,7 +148,7 @@ class SmallPipeline:
 
     @property
     def refused(self) -> list[tuple[Header, str, str]]:
-        """Header, prompt id and reason of each refusal."""
+        """Return header, prompt id and reason of each refusal."""
         return [
             (status.header, status.prompt_id, status.reason)
             for status in self.client.statuses
@@ -156,18 +156,18 @@ class SmallPipeline:
         ]
 
     def stages(self) -> list[str]:
-        """The stages that ran since this was called last."""
+        """Return the stages that ran since this was called last."""
         ran = self.recorder.stages
         self.recorder.runs.clear()
         return ran
 
     def change(self, stage: str, change: Change) -> None:
-        """Let something else become of the stage's outputs from now on."""
+        """Change the stage's outputs from now on."""
         self.recorder.opened[stage].change = change
 
     @contextmanager
     def held(self, stamp: int, stage: str = "image_trunk") -> Iterator[None]:
-        """Send an image and keep it in work inside the block, where this stage has run."""
+        """Send an image and hold it after this stage has run, until the block ends."""
         reached, go = threading.Event(), threading.Event()
 
         def wait(outputs: Outputs) -> Outputs:
@@ -190,7 +190,7 @@ def concept(text: str, prompt_id: str = "") -> Prompt:
 
 
 def click(prompt_id: str, at: Sequence[float] = (20.0, 20.0), **more: object) -> Prompt:
-    """On the red patch, if nothing else is said; more: sticky, frames."""
+    """Make a click, by default on the red patch; `more` are fields of Prompt, such as sticky."""
     return Prompt(id=prompt_id, positive_points=[Point(x=at[0], y=at[1])], **more)
 
 

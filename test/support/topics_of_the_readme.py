@@ -27,14 +27,14 @@ def cells(row: str) -> list[str]:
 
 @dataclass(frozen=True)
 class NodeTopics:
-    """(topic, type) pairs; the node's own name is ~."""
+    """The topics of a node as (topic, type) pairs; its own name is written as ~."""
 
     subscribed: frozenset[tuple[str, str]]
     published: frozenset[tuple[str, str]]
 
 
 def settled_topics(observer: Node) -> NodeTopics:
-    """Return the topics once they are the same twice; DDS discovers endpoints one by one."""
+    """Wait until the topics are the same twice, 0.5 s apart: DDS discovers endpoints one by one."""
     before, now = None, topics_in_the_graph(observer)
     while now is None or now != before:
         time.sleep(0.5)
@@ -43,7 +43,7 @@ def settled_topics(observer: Node) -> NodeTopics:
 
 
 def topics_in_the_graph(observer: Node) -> NodeTopics | None:
-    """Return None while the graph does not know the node."""
+    """Return the node's topics; None while the graph does not know the node."""
     if ("segmentation_node", "/") not in observer.get_node_names_and_namespaces():
         return None
     name = NODE.strip("/")

@@ -77,18 +77,19 @@ ament_package()
 
 @dataclass(frozen=True)
 class Workspace:
-    """Its install folder."""
+    """A workspace that was built."""
 
+    #: The folder it is installed in.
     install: Path
 
     @property
     def python(self) -> Path:
-        """Where its Python packages are."""
+        """Return the folder of its Python packages."""
         (folder,) = self.install.glob("l*/python3*/*-packages")
         return folder
 
     def environment(self) -> dict[str, str]:
-        """The variables that sourcing it sets, before what they are now."""
+        """Return the variables that sourcing it sets, its paths in front of the present ones."""
         added = {
             "AMENT_PREFIX_PATH": self.install,
             "PYTHONPATH": self.python,
@@ -101,7 +102,7 @@ class Workspace:
 
     @contextmanager
     def sourced(self) -> Iterator[None]:
-        """Source it, for this process and for those that it starts meanwhile."""
+        """Source it in the block, for this process and those that it starts."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment().items():
                 patch.setenv(name, value)
@@ -129,7 +130,10 @@ def _loads(path: Path) -> bool:
 
 
 def build_vision_msgs(folder: Path) -> Workspace:
-    """Generate and compile; half a minute. What cmake says is in the error if it fails."""
+    """Generate and compile the messages in `folder`, in half a minute.
+
+    Raises AssertionError with the output of cmake if that fails.
+    """
     source, build, install = folder / "vision_msgs", folder / "build", folder / "install"
     (source / "msg").mkdir(parents=True)
     for name, text in MESSAGES.items():

@@ -21,7 +21,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 @pytest.fixture(scope="module")
 def camera():
-    """Publishes on /jpeg at 50 Hz, best effort, and once on /name, for those who come late."""
+    """Publish on /jpeg at 50 Hz, best effort, and once on /name, latched."""
     with pytest.MonkeyPatch.context() as patch, own_domain() as domain:
         for name, value in {**ENVIRONMENT, "ROS_DOMAIN_ID": str(domain)}.items():
             patch.setenv(name, value)
@@ -36,7 +36,10 @@ def camera():
 
 
 def listed(capsys, *options: str) -> str:
-    """What `topic list` prints once it sees the camera: on a busy machine DDS takes its time."""
+    """Return what `topic list` prints once it sees the camera, within 15 calls.
+
+    On a busy machine DDS discovers the topics late.
+    """
     for _ in range(15):
         assert main(["topic", "list", *options]) == 0
         out = capsys.readouterr().out

@@ -13,7 +13,7 @@ from sam3_ros.core.signals import signals_handled
 
 @pytest.fixture(autouse=True)
 def seen() -> Iterator[list[int]]:
-    """What SIGUSR1 does outside of any block."""
+    """Record each SIGUSR1 that arrives outside of any block."""
     seen: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: seen.append(number))
     yield seen

@@ -141,7 +141,7 @@ class _Slow:
         return []
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 @pytest.mark.parametrize(("fixed_cost", "a_round"), [(True, ["text"]), (False, ["text", "click"])])

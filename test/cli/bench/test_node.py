@@ -29,7 +29,7 @@ FEW = ("--frames", "3", "--rate", "20", "--clicks", "2", "--threads", "1")
 
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With something red in its middle."""
+    """Write a picture with a red patch in its middle."""
     path = tmp_path_factory.mktemp("picture") / "red.png"
     write_png(path, colour_scene(120, 160, {"red": (50, 40, 110, 80)}))
     return path
@@ -52,7 +52,7 @@ def bench_in(domain: int, bundle: Path, *arguments: object) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def document(sam3_bundle_path: Path, picture: Path) -> dict[str, Any]:
-    """Of two sizes, raw and compressed."""
+    """Return the JSON of a bench of two image sizes, raw and compressed."""
     sizes = ("--sizes", "160x120,320x240")
     done = bench(sam3_bundle_path, *FEW, *sizes, "--image", picture, "--text", "red", "--json")
     assert done.returncode == 0, done.stderr

@@ -33,7 +33,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture
 def profile(bundle: Bundle, tmp_path: Path) -> Path:
-    """The fusion by OpenVINO, all else on the CPU's reference, in one thread."""
+    """Write a profile: the fusion on OpenVINO, all other stages as the reference, one thread."""
     choices = dict.fromkeys(bundle.manifest.stages_in_use, REFERENCE)
     choices["fusion"] = StageChoice("openvino", "fp32")
     made = MachineProfile(
@@ -52,7 +52,7 @@ def profile(bundle: Bundle, tmp_path: Path) -> Path:
 def told(
     profile: Path, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The document, and of it what the profile decides."""
+    """Return the JSON document of a bench, and the entries that the profile decides."""
     common = ("bench", "--profile", str(profile), "--frames", "1", "--seconds", "0.001", "--json")
     assert main([*common, *arguments]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -25,7 +25,7 @@ WORKING_MEBIBYTES = 64.0
 
 @pytest.fixture
 def greedy(tmp_path: Path) -> Path:
-    """sum f32[1] of 1, 2, 3 and 4 times x f32[1, n], laid side by side for it."""
+    """Write a model: sum f32[1] over the concatenation of 1, 2, 3 and 4 times x f32[1,n]."""
     g = OnnxGraph("greedy")
     x = g.input("x", np.float32, (1, "n"))
     wide = g.op("Concat", *(g.scaled(x, float(factor)) for factor in (1, 2, 3, 4)), axis=1)
@@ -35,7 +35,7 @@ def greedy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shifts(tmp_path: Path) -> Path:
-    """known[1, n] = x + 1; found[1, m] = x + 2, with m for n, which its name does not tell."""
+    """Write a model: known f32[1,n] = x + 1; found f32[1,m] = x + 2, where m equals n."""
     g = OnnxGraph("shifts")
     x = g.input("x", np.float32, (1, "n"))
     g.output(g.scaled(x, 1.0, 1.0), "known", np.float32, (1, "n"))

@@ -52,10 +52,10 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def why_not(provider: str, folder: Path) -> str:
-    """Say why a provider starts no session here; empty if it does.
+    """Return why a provider starts no session here; empty if it does.
 
-    A list does not tell: onnxruntime-gpu lists TensorRT's also where its libraries are missing, and
-    then runs elsewhere. So a session of one node is opened.
+    Opens a session of one node. The list of available providers is not enough: onnxruntime-gpu
+    lists TensorRT's also where its libraries are missing, and then runs on another provider.
     """
     if provider not in onnxruntime.get_available_providers():
         return f"this ONNX Runtime has no {provider}"
@@ -100,7 +100,7 @@ def test_a_provider_that_is_listed_and_does_not_start_is_skipped_with_the_reason
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Engines are built once for all tests."""
+    """Make a folder for engines, so that they are built once for all tests."""
     return tmp_path_factory.mktemp("engines")
 
 
@@ -164,7 +164,7 @@ def test_closing_frees_what_it_took(backend: str, engines: Path, graphs: bool) -
 
 
 def free_after_one_use(backend: str, engines: Path, graphs: bool) -> int:
-    """Bytes of the GPU that are free when a segmenter has been used and closed."""
+    """Return the free bytes of GPU memory after a segmenter was used and closed."""
     loaded = Segmenter.load("tabletop", backend, engine_cache=engines, cuda_graphs=graphs)
     with loaded as segmenter:
         segmenter.ask(segmenter.encode_image(read_rgb(PICTURE)), PROMPTS)

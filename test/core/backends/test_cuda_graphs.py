@@ -22,7 +22,7 @@ PICTURE = Path(__file__).parents[3] / "sam3_ros" / "demo_data" / "table.jpg"
 
 @pytest.fixture
 def doubler(tmp_path: Path) -> Path:
-    """out = 2 * in, f32[1,n,3]."""
+    """Write the model out = 2 * in, f32[1,n,3]."""
     return doubler_file(tmp_path / "doubler.onnx")
 
 
@@ -58,7 +58,7 @@ def test_without_the_option_there_is_no_graph(doubler: Path) -> None:
 
 @pytest.fixture
 def graph_ids(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The graph that each run of ONNX Runtime is asked to capture or replay; "-1" for none."""
+    """Record the graph id that each run of ONNX Runtime is given; "-1" for no graph."""
     asked: list[str] = []
 
     class Recorded(onnxruntime.InferenceSession):

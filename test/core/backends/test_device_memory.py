@@ -14,7 +14,7 @@ from sam3_ros.core.errors import InferenceError
 
 
 class Cuda:
-    """The CUDA runtime's calls that are used, on the host's memory; `fails` is one that fails."""
+    """A stand-in for the CUDA runtime in host memory; the call that `fails` names returns 700."""
 
     def __init__(self, fails: str = "") -> None:
         self.calls: list[str] = []

@@ -37,7 +37,7 @@ PROMPTS: tuple[Prompt, ...] = (
 
 @pytest.fixture
 def doubler(tmp_path: Path) -> Path:
-    """out = 2 * in, f32[1,n,3]."""
+    """Write the model out = 2 * in, f32[1,n,3]."""
     return doubler_file(tmp_path / "doubler.onnx")
 
 

@@ -29,14 +29,15 @@ STAGE = "decoder"
 
 
 class Builder:
-    """An open_session that writes an engine where there is none, as such a backend does.
+    """An open_session that writes an engine if there is none, as TensorRT does.
 
-    The session that it gives runs on the CPU. refuses: an engine that it cannot write or read.
+    Its sessions run on the CPU.
     """
 
     def __init__(self) -> None:
         self.built: list[str] = []
         self.found: list[str] = []
+        #: Whether it fails to write or read engines.
         self.refuses = False
 
     def __call__(self, path: Path, _: str, options: SessionOptions) -> Session:
@@ -70,7 +71,7 @@ def opened(
     backend: str = "tensorrt",
     options: SessionOptions | None = None,
 ) -> None:
-    """One start of a program."""
+    """Open and close a session through a new cache, as one start of a program does."""
     EngineCache(folder, builder).open(model, backend, options or SessionOptions()).close()
 
 
@@ -220,7 +221,7 @@ def test_an_engine_that_cannot_be_loaded_is_built_anew_or_done_without(
 
 
 def refusing(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which nothing can be written, for whoever the tests run as."""
+    """Return a folder in which nothing can be written, not even by root."""
     if kind == "read-only":
         return Path("/proc/sam3_ros_engines")
     if kind == "a file in the way":

@@ -24,7 +24,7 @@ from sam3_ros.core.errors import BackendError
 
 
 class Libraries:
-    """A dynamic linker that finds only `there`."""
+    """A dynamic linker that finds only the libraries in `there`."""
 
     def __init__(self, *there: str) -> None:
         self._there = there

@@ -38,7 +38,7 @@ ELSEWHERE = replace(PROVIDERS["cpu"], backend="cuda")
 
 @pytest.fixture
 def doubler(tmp_path: Path) -> Path:
-    """out = 2 * in, f32[1,n,3]."""
+    """Write the model out = 2 * in, f32[1,n,3]."""
     g = OnnxGraph("doubler")
     value = g.input("in", np.float32, (1, "n", 3))
     g.output(g.scaled(value, 2.0), "out", np.float32, (1, "n", 3))

@@ -16,7 +16,7 @@ from sam3_ros.core.stages.session import SessionOptions
 
 @pytest.fixture
 def doubler(tmp_path: Path) -> Path:
-    """out = 2 * in, f32[3]."""
+    """Write the model out = 2 * in, f32[3]."""
     g = OnnxGraph("doubler")
     g.output(g.scaled(g.input("in", np.float32, (3,)), 2.0), "out", np.float32, (3,))
     return g.save(tmp_path / "doubler.onnx")

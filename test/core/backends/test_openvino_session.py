@@ -29,7 +29,7 @@ TWO_THREADS = SessionOptions(threads=2)
 
 @pytest.fixture
 def doubler(tmp_path: Path) -> Path:
-    """out = 2 * in, f32[1,n,3]; the same as twin; positive = in > 0."""
+    """Write the model out = twin = 2 * in, f32[1,n,3]; positive = in > 0, bool[1,n,3]."""
     g = OnnxGraph("doubler")
     value = g.input("in", np.float32, (1, "n", 3))
     g.output(g.scaled(value, 2.0), "out", np.float32, (1, "n", 3))
@@ -40,14 +40,14 @@ def doubler(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fixed(tmp_path: Path) -> Path:
-    """out = 2 * in, f32[2,3]."""
+    """Write the model out = 2 * in, f32[2,3]."""
     g = OnnxGraph("fixed")
     g.output(g.scaled(g.input("in", np.float32, (2, 3)), 2.0), "out", np.float32, (2, 3))
     return g.save(tmp_path / "fixed.onnx")
 
 
 def difference_to_fp32(precision: str) -> AnswerDifference:
-    """The worst of every kind of question."""
+    """Return the worst differences over all kinds of questions."""
     bundle = Bundle.open("tabletop")
     images = standard_images(bundle.manifest, bundle.tokenizer_file)
     with Segmenter.load(bundle, threads=2) as reference:

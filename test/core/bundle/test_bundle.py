@@ -16,13 +16,13 @@ from sam3_ros.core.errors import BundleError, ChecksumError, PrecisionError
 
 @pytest.fixture
 def folder(mobile_sam_bundle_path: Path, tmp_path: Path) -> Path:
-    """A copy of a sound bundle, to be spoiled."""
+    """Copy a sound bundle, for a test to damage."""
     return Path(shutil.copytree(mobile_sam_bundle_path, tmp_path / "copy"))
 
 
 @pytest.fixture(autouse=True)
 def no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening a bundle must not come near an engine."""
+    """Fail the test if opening a bundle makes a session."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a session was made")

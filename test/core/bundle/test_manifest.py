@@ -20,7 +20,7 @@ SHA = "0" * 64
 
 @pytest.fixture
 def document(mobile_sam_bundle_path: Path) -> dict[str, Any]:
-    """A sound manifest as plain data, to be spoiled."""
+    """Return a sound manifest as plain data, for a test to damage."""
     return yaml.safe_load((mobile_sam_bundle_path / "bundle.yaml").read_text("utf-8"))
 
 

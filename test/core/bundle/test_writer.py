@@ -125,7 +125,10 @@ def test_verification_is_recorded_in_place(tmp_path: Path) -> None:
 
 
 def with_data_file(source: Path, folder: Path) -> ModelFile:
-    """The same model with its numbers (but not its shapes) in a file beside it."""
+    """Write the model again with its float tensors in a data file beside it.
+
+    Integer tensors, such as shapes, stay in the model.
+    """
     model, path = onnx.load(source), folder / source.name
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
@@ -136,7 +139,7 @@ def with_data_file(source: Path, folder: Path) -> ModelFile:
 
 @pytest.fixture
 def with_data(mobile_sam_bundle_path: Path, tmp_path: Path) -> Bundle:
-    """A bundle whose image stage keeps its weights in a file of their own."""
+    """Write a bundle whose stages keep their weights in data files beside the models."""
     source = Bundle.open(mobile_sam_bundle_path)
     with BundleWriter(tmp_path / "with_data") as writer:
         for name, stage in source.manifest.stages.items():

@@ -56,7 +56,7 @@ class Shared:
         }
 
     def graph(self, other: Mapping[str, Path]) -> StageGraph:
-        """The tabletop's stages, some from other files."""
+        """Make a graph of the tabletop's stages, those in `other` from other files."""
 
         def session(stage: StageSpec) -> Session:
             if stage.name in other:
@@ -184,7 +184,9 @@ def test_fp32_on_the_cpu_is_never_refused(recorded: RecordedAnswers) -> None:
 
 @pytest.fixture(scope="module")
 def broken_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The tabletop in a precision whose tracker neck overflows and whose decoder is too large."""
+    """Write the tabletop with an fp16 whose tracker neck overflows and whose decoder is 1.5 times
+    too large.
+    """
     folder = tmp_path_factory.mktemp("broken")
     files = {
         "tracker_neck": faulty(

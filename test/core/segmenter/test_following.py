@@ -26,7 +26,7 @@ EMPTY = colour_scene(HEIGHT, WIDTH, {})
 
 
 def place(x: int) -> Corners:
-    """Where the patch is when it has moved to the right by x px."""
+    """Return the corners of the patch after it has moved to the right by x px."""
     left, top, right, bottom = PLACE
     return left + x, top, right + x, bottom
 
@@ -46,14 +46,14 @@ def segmenter(sam3_bundle_path: Path) -> Iterator[Segmenter]:
 
 @pytest.fixture
 def without_mask(mobile_sam_bundle_path: Path) -> Iterator[Segmenter]:
-    """Of a model that takes no mask prompt."""
+    """Load a segmenter whose model takes no mask prompt."""
     with Segmenter.load(mobile_sam_bundle_path, threads=1) as loaded:
         yield loaded
 
 
 @pytest.fixture(params=["segmenter", "without_mask"])
 def either(request: pytest.FixtureRequest) -> Segmenter:
-    """Of a model that takes a mask prompt, and of one that takes none."""
+    """Return a segmenter whose model takes a mask prompt, then one whose model takes none."""
     segmenter: Segmenter = request.getfixturevalue(request.param)
     return segmenter
 
@@ -67,7 +67,7 @@ def follow(segmenter: Segmenter, image: np.ndarray, last: Followed) -> Followed:
 
 
 def followed_through(segmenter: Segmenter, *images: np.ndarray) -> Followed:
-    """The answer in the last of these images, after the first one."""
+    """Follow the object from FIRST through these images and return the last answer."""
     last = start(segmenter)
     for image in images:
         last = follow(segmenter, image, last)
@@ -80,7 +80,7 @@ def overlap(found: Followed, corners: Corners) -> float:
 
 
 def with_decoder(bundle: Path, change: Change) -> Segmenter:
-    """With other outputs of the mask decoder."""
+    """Load a segmenter whose mask decoder has its outputs changed."""
     return Segmenter.load(bundle, threads=1, open_session=Recorder({"mask_decoder": change}))
 
 
@@ -272,13 +272,13 @@ def segment(corners: Corners) -> Segment:
 
 
 def logits(corners: Corners) -> np.ndarray:
-    """At a quarter of the size."""
+    """Return mask logits at a quarter of the image size."""
     small = patch_mask(ROWS, COLUMNS, corners)[2::4, 2::4]
     return np.where(small, 5, -5).astype(np.float32)
 
 
 def seen(*places: Corners) -> LastSeen:
-    """In one image after the other."""
+    """Return what is known of an object seen at these places in successive images."""
     last = LastSeen.first(segment(places[0]), logits(places[0]))
     for corners in places[1:]:
         last = last.then(segment(corners), logits(corners))

@@ -22,7 +22,10 @@ def whole(logits: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def blobs(side: int, seed: int) -> np.ndarray:
-    """Round objects anywhere, cut by the edges too; of some seeds one pixel, noise, or steps."""
+    """Return logits f32[side,side] of up to three ellipses, which the edges may cut.
+
+    Some seeds add a single pixel, integer steps, or noise.
+    """
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:side, :side]
     logits = np.full((side, side), -8.0)

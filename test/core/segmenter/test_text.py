@@ -19,7 +19,7 @@ MERGES = [("r", "e"), ("re", "d</w>"), ("c", "u"), ("b", "e</w>"), ("cu", "be</w
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Byte pairs as CLIP's file has them, of two words."""
+    """Write a tokenizer of byte pairs for two words, in the form of CLIP's file."""
     tokenizer = Tokenizer(models.BPE(VOCABULARY, MERGES, end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -26,7 +26,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def normalised(image: np.ndarray) -> np.ndarray:
-    """[3, h, w] by the plain formula, in float64."""
+    """Normalise an image by the plain formula: f64[3,h,w]."""
     mean, std = (np.array(values) for values in IMAGENET)
     return ((image / 255.0 - mean) / std).transpose(2, 0, 1)
 

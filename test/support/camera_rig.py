@@ -61,7 +61,7 @@ class CameraRig:
         return self.answers(self.timings, stamp, 1)[0]
 
     def _is_heard(self) -> bool:
-        """Return whether an image, sent here, was answered to every listener."""
+        """Send an image; return whether every listener has received an answer."""
         self._sent_to_be_heard += 1
         self.send(self._sent_to_be_heard, np.zeros((96, 128, 3), np.uint8))
         for _ in range(10):

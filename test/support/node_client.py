@@ -237,7 +237,7 @@ class NodeClient:
         return self.spin_until(found, "diagnostics")
 
     def frames_settled(self) -> dict[str, int]:
-        """Wait until every received frame is answered or dropped, and return the counts of both."""
+        """Wait until all received frames are answered or dropped; return the counts of frames."""
 
         def settled(values: dict[str, str], _: DiagnosticStatus) -> bool:
             counts = counts_of(values)

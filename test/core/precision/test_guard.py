@@ -184,9 +184,7 @@ def test_fp32_on_the_cpu_is_never_refused(recorded: RecordedAnswers) -> None:
 
 @pytest.fixture(scope="module")
 def broken_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Write the tabletop with an fp16 whose tracker neck overflows and whose decoder is 1.5 times
-    too large.
-    """
+    """Write the tabletop with an fp16 whose neck overflows and whose decoder is too large."""
     folder = tmp_path_factory.mktemp("broken")
     files = {
         "tracker_neck": faulty(

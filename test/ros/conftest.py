@@ -10,7 +10,7 @@ from lock_order import LockWatch
 
 @pytest.fixture(scope="session", autouse=True)
 def lock_watch() -> Iterator[LockWatch]:
-    """What watches the locks that the tests make, those of a whole module too."""
+    """Yield the watch over all locks that tests and module fixtures make."""
     with LockWatch().installed() as watch:
         yield watch
 

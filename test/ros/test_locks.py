@@ -20,7 +20,7 @@ INVERTED = (NodeLock.FRAME_QUEUE, NodeLock.NODE)
 
 @pytest.fixture
 def watch() -> LockWatch:
-    """One of the test's own, whose violations are no fault of the node."""
+    """Return a watch of the test's own; its violations are no fault of the node."""
     return LockWatch()
 
 

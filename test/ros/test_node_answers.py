@@ -138,7 +138,7 @@ def test_a_click_is_answered_on_the_image_seen_last_and_lasts_one(client):
 
 
 def test_a_click_without_a_header(client):
-    """As rqt_image_view sends it: on the newest image, in place of the click before."""
+    """rqt_image_view sends such clicks: on the newest image, replacing the previous click."""
     client.set_parameters(click_frames=0)
     client.click(25.0, 25.0)
     client.answer(SCENE, "segments")
@@ -271,7 +271,7 @@ def test_prompts_that_make_no_sense_are_refused_by_name(client):
 
 
 def encoded(encoding: str) -> Image:
-    """The scene in another encoding, each row padded by 6 bytes."""
+    """Return the scene in another encoding, each row padded by 6 bytes."""
     if encoding == "mono16":
         grey = SCENE[:, :, 0].astype(">u2") * 257
         rows = [row.astype(">u2").tobytes() for row in grey]

@@ -14,7 +14,7 @@ BLUE = (80, 16, 116, 60)
 
 
 def red(number: int) -> tuple[int, int, int, int]:
-    """Where the red patch is in that image."""
+    """Return the corners of the red patch in image `number`."""
     return 4, 4 + 20 * number, 24, 20 + 20 * number
 
 
@@ -31,7 +31,7 @@ def rig_of_one_node(tmp_path_factory, sam3_bundle_path):
 
 @pytest.fixture
 def rig(rig_of_one_node):
-    """A clock that goes on from test to test: no stamp comes twice."""
+    """Yield the rig without prompts; its clock runs on between tests, so no stamp comes twice."""
     rig_of_one_node.client.prompt("set", Prompts())
     yield rig_of_one_node
     rig_of_one_node.client.set_parameters(

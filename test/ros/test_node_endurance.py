@@ -42,7 +42,7 @@ def test_a_hundred_lives_leave_no_memory_thread_or_file(sam3_bundle_path):
 
 
 def topics_of_the_pipeline(client: NodeClient) -> set[str]:
-    """Those of the node but for the ones that it always has."""
+    """Return the node's topics except those that it has in every state."""
     node = client.node
     try:
         found = [

@@ -37,7 +37,7 @@ TESTS = Path(__file__).parents[1] / "support"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory, sam3_bundle_path):
-    """(process, client) of one node for the whole file: it has to outlive every fault."""
+    """Yield (process, client) of one node for the whole file: it has to outlive every fault."""
     folder = tmp_path_factory.mktemp("node")
     parameters = {"bundle": sam3_bundle_path, "silence_warn_s": 0.6, "silence_error_s": 1.2}
     with running_node(folder, **parameters) as (process, client):
@@ -56,7 +56,7 @@ def client(node) -> Iterator[NodeClient]:
 
 
 def assert_red_is_found(client: NodeClient) -> None:
-    """All frames are accounted for, and the next one is answered correctly."""
+    """Require that the next frame is answered correctly and all frames are accounted for."""
     mask = client.answer(SCENE, "mask")["mask"]
     found = np.frombuffer(mask.data, np.uint8).reshape(HEIGHT, WIDTH) > 0
     assert iou(found, patch_mask(HEIGHT, WIDTH, RED)) > GOOD
@@ -180,7 +180,7 @@ def test_a_session_that_is_short_of_memory(tmp_path, sam3_bundle_path):
 
 
 def test_a_clock_that_jumps_back(tmp_path, sam3_bundle_path):
-    """As a bag that loops under use_sim_time: stamps come again, and clicks by them mean the
+    """A bag that loops under use_sim_time sends stamps again; clicks with such a stamp mean the
     images of this round."""
     parameters = {"bundle": sam3_bundle_path, "prompts": "[red]", "use_sim_time": "true"}
     with running_node(tmp_path, **parameters) as (process, client):
@@ -202,7 +202,7 @@ def test_a_clock_that_jumps_back(tmp_path, sam3_bundle_path):
 
 
 def answer_image_of(client: NodeClient, images: Publisher, second: int) -> None:
-    """Send an image of that stamp, s, until it has a mask."""
+    """Send an image with this stamp, in s, until its mask arrives."""
     message = image_message(SCENE, "rgb8", Header(stamp=Time(sec=second)))
     client.outputs["mask"].clear()
 
@@ -221,7 +221,7 @@ def answer_image_of(client: NodeClient, images: Publisher, second: int) -> None:
 
 @contextmanager
 def deaf_listener(client: NodeClient, *topics: str) -> Iterator[subprocess.Popen[str]]:
-    """A process in the client's domain that has subscribed; killed at the end."""
+    """Yield a process in the client's domain that has subscribed; kill it at the end."""
     environment = {
         **os.environ, **ENVIRONMENT, "ROS_DOMAIN_ID": str(client.context.get_domain_id())
     }  # fmt: skip

@@ -27,14 +27,14 @@ FOR_EVER = "600"
 
 
 def loading(client: NodeClient) -> dict[str, str]:
-    """The node's values once it loads a stage."""
+    """Wait until the node loads a stage; return its diagnostic values."""
     return client.diagnosed(
         lambda values, _: values["state"] == "configuring" and "stage" in values["loading"]
     )
 
 
 def stage_in(told: str) -> int:
-    """Its number, from 1; 0 if none is reported."""
+    """Return the number of the stage in a report, from 1; 0 if there is none."""
     match = re.search(r"\bstage (\d+) of 11, ", told)
     return int(match[1]) if match else 0
 
@@ -108,7 +108,7 @@ def test_build_only_that_cannot_build_says_why(tmp_path):
 
 
 def alternative(spec: ParameterSpec) -> object:
-    """A value that it may have, and has not by default."""
+    """Return a valid value of the parameter that is not its default."""
     default = spec.default
     if isinstance(default, tuple):
         return list(spec.choices[:1]) or ["other"]

@@ -29,7 +29,7 @@ EVIDENCE = {
 
 @pytest.fixture
 def profile(sam3_bundle_path: Path) -> MachineProfile:
-    """fusion on OpenVINO, the rest as usual; of two threads."""
+    """Return a profile for two threads: fusion on OpenVINO, the other stages as usual."""
     bundle = Bundle.open(sam3_bundle_path)
     choices = dict.fromkeys(bundle.manifest.stages_in_use, REFERENCE)
     return MachineProfile(

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 
 def tabletop_in_half(folder: Path, **faults: object) -> Path:
-    """The tabletop with its necks in fp16, one or the other with a fault."""
+    """Write the tabletop with its necks in fp16; `faults` replaces the rounding of a neck."""
     tabletop = Bundle.open("tabletop")
     files = {
         stage: faulty(

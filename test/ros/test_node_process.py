@@ -95,7 +95,7 @@ raise SystemExit(end.wait())
 
 
 def test_a_signal_that_another_thread_takes_ends_the_wait_too():
-    """As the system may hand it to any thread, of which only the main one runs handlers."""
+    """The system may deliver it to any thread, but only the main thread runs handlers."""
     command = [sys.executable, "-c", TAKEN_BY_ANOTHER_THREAD]
     assert subprocess.run(command, timeout=20, check=False).returncode == 0
 

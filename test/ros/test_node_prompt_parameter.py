@@ -33,7 +33,7 @@ class Asked:
         self._lists = client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED)
 
     def by_source(self, *expected: tuple[str, str]) -> None:
-        """Wait until these ids are asked, each by its source."""
+        """Wait until exactly these (id, source) pairs are active."""
 
         def found() -> bool:
             now = [(each.prompt.id, each.source) for each in self._lists[-1].prompts]

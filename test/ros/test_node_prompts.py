@@ -30,7 +30,7 @@ SECOND = 1_000_000_000
 
 
 class TwoCameras:
-    """The cameras front and left, and all that the node says of their prompts."""
+    """The cameras front and left, and all that the node publishes about their prompts."""
 
     def __init__(self, process: NodeProcess, client: NodeClient) -> None:
         self.process, self.client = process, client
@@ -43,7 +43,7 @@ class TwoCameras:
         self.seconds = 1000
 
     def see(self, camera: str, frame_id: str = "", seconds: int = 0) -> Segments:
-        """Let a camera send images until one is answered."""
+        """Send images of a camera until one is answered; return the answer."""
         scene = SCENE if camera == "front" else SCENE_OF_LEFT
         sent: list[Header] = []
 
@@ -70,7 +70,7 @@ class TwoCameras:
         return message.header
 
     def say(self, topic: str, message: object) -> list[PromptStatus]:
-        """Publish a prompt; every word about it."""
+        """Publish a prompt; return every status about it."""
         before = len(self.client.statuses)
         self.client.publish(f"{NODE}/{topic}", message)
         self.client.spin_until(lambda: len(self.client.statuses) > before, "a status")
@@ -84,7 +84,7 @@ class TwoCameras:
         return self.say("prompts", message)
 
     def listed(self, *ids: str) -> ActivePrompts:
-        """The list, once it has these and no others."""
+        """Wait until exactly these prompts are active; return their list."""
         return self.client.spin_until(
             lambda: self.lists[-1:] and ids_of(self.lists[-1]) == list(ids) and self.lists[-1],
             f"the list {ids}",

@@ -18,7 +18,7 @@ EMPTY = colour_scene(HEIGHT, WIDTH, {})
 
 
 def place(number: int) -> tuple[int, int, int, int]:
-    """Where the patch is in that image; soon it has left the point that was clicked."""
+    """Return the patch's corners in image `number`; it soon leaves the clicked point."""
     return 6, 8 + 3 * number, 46, 40 + 3 * number
 
 

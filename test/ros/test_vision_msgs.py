@@ -62,7 +62,7 @@ def client(client_of_one_node: NodeClient) -> Iterator[NodeClient]:
 
 
 def heard(client: NodeClient, message: str, topic: str, qos: QoSProfile) -> list[Any]:
-    """What comes from now on, as it comes."""
+    """Subscribe; return the list to which each message from now on is added."""
     messages: list[Any] = []
     client.node.create_subscription(vision_class(message), f"{NODE}/{topic}", messages.append, qos)
     return messages
@@ -165,7 +165,7 @@ def lacking(
     workspace: Workspace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    """vision_msgs hidden from the processes that are started, or half there."""
+    """Hide vision_msgs or its libraries from the processes that are started; return which."""
     package = tmp_path / "vision_msgs"
     if request.param == "not installed":
         package.mkdir()

@@ -18,7 +18,7 @@ HEADER = Header(frame_id="camera")
 
 
 def blobs() -> list[Segment]:
-    """Masks of odd shapes, at the edges, and of one pixel."""
+    """Return segments with masks of noise, of one pixel in a corner, and of the whole image."""
     numbers = np.random.default_rng(3)
     masks = [numbers.random(SIZE) > 0.7, np.zeros(SIZE, bool), np.ones(SIZE, bool)]
     masks[1][47, 63] = True

@@ -35,7 +35,7 @@ def pipeline(made: SmallPipeline) -> SmallPipeline:
 
 
 def fails_from(run: int, error: Exception) -> Change:
-    """A stage that raises in that run, from 0, and all later ones."""
+    """Return a change that raises in the stage's run of that index, from 0, and in later runs."""
     runs = count()
 
     def change(outputs: Outputs) -> Outputs:
@@ -145,7 +145,7 @@ def test_clicks_whose_answer_fails_are_all_given_up(pipeline):
 
 
 def test_clicks_on_one_frame_do_not_pile_up(pipeline):
-    """As on the last image of a camera that stands still: each answer has a mask of its own."""
+    """Clicks on the last image of a camera that stopped: each answer has a mask of its own."""
     pipeline.ask(concept("red"))
     pipeline.show(1)
     for number in range(4):

@@ -29,7 +29,7 @@ def frame(stamp: int, camera: str = "", frame_id: str = "", nbytes: int = KILOBY
 
 
 class Desk:
-    """Frames go in by hand, as the inference thread would take them."""
+    """Frame memory and queue, filled by the test in the place of the inference thread."""
 
     def __init__(self, *cameras: str, frames: int = 3, nbytes: int = 10**9) -> None:
         self.limits = MemoryLimits(frames, nbytes)

@@ -87,7 +87,7 @@ class Bench:
             raise self.error
 
     def send(self, number: int, camera: str = "") -> None:
-        """A frame of that stamp, in ns."""
+        """Give the worker a frame with this stamp, in ns."""
         image = Image(width=number)
         image.header.stamp.nanosec = number
         self.worker.receive(image, camera)
@@ -291,7 +291,7 @@ def test_a_flood_of_clicks_is_refused_and_leaves_turns_to_the_frames(bench):
 
 
 def test_clicks_on_each_frame_of_a_camera_leave_turns_to_the_other(bench):
-    """As of a detector that boxes every image at the camera's own rate."""
+    """A detector that boxes every image sends clicks at the camera's own rate."""
     bench.send(1)
     assert bench.at_work.acquire(timeout=10)
     bench.send(1001, "left")

@@ -244,7 +244,7 @@ def test_the_memory_of_this_process():
 
 
 class Lines:
-    """A logger's severities and words."""
+    """A logger that keeps the severity and text of each line."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []

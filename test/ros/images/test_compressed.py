@@ -10,7 +10,7 @@ from sam3_ros.ros.images.compressed import decode_compressed
 
 
 def picture() -> np.ndarray:
-    """Smooth RGB uint8 [60, 80, 3], which JPEG keeps well."""
+    """Return smooth RGB uint8 [60, 80, 3], which JPEG keeps well."""
     y, x = np.mgrid[0:60, 0:80]
     return np.stack([x * 3, y * 4, 255 - x * 3], -1).astype(np.uint8)
 

@@ -36,7 +36,7 @@ def converter(request):
 
 
 def scene() -> np.ndarray:
-    """RGB uint8 [H, W, 3]: two halves of even colour, so that mosaics can be undone exactly."""
+    """Return RGB uint8 [H, W, 3] in two halves of even colour: mosaics are undone exactly."""
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     image[:, : WIDTH // 2] = (200, 90, 40)
     image[:, WIDTH // 2 :] = (30, 120, 210)
@@ -51,7 +51,7 @@ def noise(channels: int, dtype: type) -> np.ndarray:
 
 
 def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: bool = False) -> Image:
-    """Image of [H, W, C] pixels, each row followed by `padding` bytes of rubbish."""
+    """Return an Image of [H, W, C] pixels, each row followed by `padding` bytes of rubbish."""
     wire = pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))
     rows = [row.tobytes() + b"\xa5" * padding for row in wire]
     return Image(
@@ -116,7 +116,7 @@ def test_bayer(converter, tile, bits, padding):
 
 
 def yuv(rgb: np.ndarray) -> np.ndarray:
-    """BT.601, limited range, as [H, W, 3] of Y, U, V."""
+    """Return uint8 [H, W, 3] of Y, U, V: BT.601, limited range."""
     red, green, blue = np.moveaxis(rgb.astype(np.float64) / 255, -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     u, v = (blue - luma) / 1.772, (red - luma) / 1.402
@@ -181,7 +181,7 @@ def test_the_ros_1_cv_bridge_is_refused(monkeypatch):
 
 
 def test_a_cv_bridge_that_imports_but_cannot_convert_is_not_chosen(monkeypatch):
-    """As in a ROS install with a newer numpy than its C++ part was built for."""
+    """A ROS install may have a newer numpy than cv_bridge's C++ part was built for."""
 
     class Bridge:
         def imgmsg_to_cv2(self, *_: object) -> np.ndarray:

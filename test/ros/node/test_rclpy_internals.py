@@ -28,7 +28,7 @@ RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Spinning:
-    """A node whose callbacks are run by the executor, in threads of its own."""
+    """A node whose callbacks are run by an executor with threads of its own."""
 
     def __init__(self, domain: int) -> None:
         self.context, self.errors = Context(), list[BaseException]()
@@ -50,7 +50,7 @@ class Spinning:
         self._thread.start()
 
     def occupy(self) -> None:
-        """Keep every thread in a callback until release(): what is ready has to wait for one."""
+        """Keep every thread in a callback until release(): other callbacks have to wait."""
         busy = threading.Semaphore(0)
 
         def wait() -> None:
@@ -68,7 +68,7 @@ class Spinning:
         self._go.set()
 
     def require_callbacks(self) -> None:
-        """Those of the group that topics are in by default go on."""
+        """Require that callbacks of the default callback group, in which topics are, still run."""
         ticks = threading.Semaphore(0)
         timer = self.node.create_timer(0.01, ticks.release)
         assert ticks.acquire(timeout=10), self.errors
@@ -95,7 +95,7 @@ def spinning() -> Iterator[Spinning]:
 
 
 class EndsTopics(Waitable):
-    """Destroys what it is given, just as the executor has listed it and goes to wait for it."""
+    """Destroys its publishers after the executor has listed them and before it waits for them."""
 
     def __init__(self, node: Node) -> None:
         super().__init__(MutuallyExclusiveCallbackGroup())
@@ -132,7 +132,10 @@ def test_publishers_that_end_while_the_executor_lists_them(spinning: Spinning) -
 
 
 def destroy_publisher_with_an_event(node: Node) -> Callable[[], object]:
-    """An event of its QoS is ready, for a subscription does not fit."""
+    """Return a function that destroys a publisher with a QoS event that is ready.
+
+    The event is incompatible QoS: a subscription of the topic does not fit.
+    """
     events = PublisherEventCallbacks(incompatible_qos=lambda _: None)
     publisher = node.create_publisher(String, "topic", BEST_EFFORT, event_callbacks=events)
     node.create_subscription(String, "topic", lambda _: None, RELIABLE)

@@ -25,7 +25,7 @@ class Log:
 
 
 class Node:
-    """Transitions that fail with an error, if there is one."""
+    """A node whose transitions raise `error` if it is set."""
 
     def __init__(self) -> None:
         self.lock, self.log = NodeLock.NODE.make(), Log()
@@ -78,7 +78,7 @@ def test_a_shutdown_that_fails_ends_all_the_same() -> None:
 
 @pytest.mark.parametrize("ends", ["succeed", "fail"])
 def test_a_transition_does_not_end_while_another_thread_reads_its_state(ends: str) -> None:
-    """As diagnostics do, which must not show a state with the failure of another."""
+    """Diagnostics read it, and must not show a state with the failure of another."""
     node = Node()
     node.lifecycle.begin("configure")
     more = (BundleError("no bundle"),) if ends == "fail" else ()

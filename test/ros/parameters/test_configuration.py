@@ -90,7 +90,7 @@ def test_texts_are_tidied():
 
 @contextmanager
 def node_with(params_file: Path) -> Iterator[Node]:
-    """A node in a namespace that was started with the file."""
+    """Yield a node in a namespace that was started with the file."""
     context = Context()
     arguments = ["--ros-args", "--params-file", str(params_file)]
     with own_domain() as domain:

@@ -49,7 +49,7 @@ def node() -> Iterator[Node]:
 
 
 class Rig:
-    """One camera without a name; the images of its seconds 1 and 2 were seen."""
+    """An inbox with one unnamed camera, whose images at 1 s to `frames` s were seen."""
 
     def __init__(self, node: Node, bundle: Bundle, frames: int = 2) -> None:
         cameras = Cameras.named([])
@@ -74,7 +74,7 @@ class Rig:
         self._executor.add_node(node)
 
     def say(self, message: Prompts | String) -> list[PromptStatus]:
-        """Publish the message; return every status about it."""
+        """Publish the message and return every status about it."""
         before = len(self.statuses)
         expected = max(1, len(message.prompts)) if isinstance(message, Prompts) else 1
         self._publishers[type(message)].publish(message)
@@ -142,7 +142,7 @@ def test_before_the_first_image_a_click_waits_for_it(node: Node, sam3_bundle_pat
 
 
 class PausingPrompts(ActivePrompts):
-    """Once armed, the next all() reads the list at once and returns it only after a pause."""
+    """Prompts whose next all() after arming reads the list, then pauses before it returns."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ View = tuple[ImageEmbedding, Labels]
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Picture]:
-    """Every tenth, RGB, with the objects' numbers."""
+    """Return every tenth image of the bag, RGB, with its label image of object numbers."""
     found = []
     with open_bag(demo_bag()) as bag:
         truth = read_truth(bag, IMAGES)
@@ -52,7 +52,7 @@ def views(segmenter: Segmenter, pictures: Sequence[Picture]) -> list[View]:
 
 
 def track(segmenter: Segmenter, seen: Sequence[View], number: int) -> Iterator[Followed]:
-    """Clicked in the first view, until it is lost; the answers of the views after it."""
+    """Click an object in the first view; yield the answers of later views until it is lost."""
     embedding, labels = seen[0]
     prompt = InteractivePrompt(points=(inmost_point(labels == number),))
     last = segmenter.start_following(embedding, prompt)
@@ -78,7 +78,7 @@ def test_every_object_of_the_bag_is_followed_to_its_end(
 
 
 def panned(picture: Picture, right: bool) -> list[Picture]:
-    """A view of 400x300 that goes over the picture in steps of 12 px, then stays."""
+    """Return views of 400x300 that move over the picture in steps of 12 px, then stay."""
     image, labels = picture
     steps = [*range(0, 241, 12), 240, 240]
     lefts = steps if right else [240 - step for step in steps]

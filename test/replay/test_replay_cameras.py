@@ -43,7 +43,7 @@ def one_camera(tmp_path_factory) -> Path:
 def replayed(
     bag: Path, bundle: Path, **settings: object
 ) -> tuple[ReplayReport, list[AnsweredFrame]]:
-    """As fast as it is answered."""
+    """Replay the bag as fast as it is answered; return the report and the answers."""
     node = NodeSettings(parameters=(("bundle", str(bundle)),), patience=30)
     answers: list[AnsweredFrame] = []
     with own_domain() as domain:

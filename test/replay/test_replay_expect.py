@@ -39,7 +39,7 @@ CUES = (
 
 
 def quiet(_progress) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,6 +58,7 @@ class Kept:
     """A replay's answers, and golden frames of them."""
 
     settings: ReplaySettings
+    #: The folder of the golden frames.
     golden: Path
     report: ReplayReport
     answers: tuple[AnsweredFrame, ...]

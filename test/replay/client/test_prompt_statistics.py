@@ -19,7 +19,7 @@ TRUTH = Truth({STAMP: LABELS}, {1: TrueObject("red", "cube"), 2: TrueObject("blu
 
 
 def answer(at: float, labels: object = LABELS, **values: int) -> AnsweredFrame:
-    """values: prompt id to label value."""
+    """Return a frame answered at `at`, with a segment of each prompt id and label value."""
     segments = [FoundSegment(name.replace("_", " "), value) for name, value in values.items()]
     return AnsweredFrame(STAMP, at, np.asarray(labels, np.uint8), segments)
 

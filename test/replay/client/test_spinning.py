@@ -11,7 +11,10 @@ from sam3_ros.topics.listening import topic_node
 
 @pytest.fixture
 def arguments_for_ros(monkeypatch):
-    """What a program such as `sam3-ros replay -p NAME:=VALUE` was given, in ROS's own form."""
+    """Set sys.argv to arguments in ROS's own form.
+
+    They stand for those of a program such as `sam3-ros replay -p NAME:=VALUE`.
+    """
     monkeypatch.setattr(sys, "argv", ["program", "--ros-args", "-r", "__node:=another"])
 
 

@@ -12,7 +12,10 @@ STAGES = ("image", "decoder")
 def moments(
     steps: dict[str, float], total: float, waited: float, published: float = 2.0
 ) -> AnswerMoments:
-    """Sent at 0; in the node at 3 ms; its mask leaves 1 ms before it tells the timing."""
+    """Return the moments of an answer, times in ms after sending.
+
+    It is in the node at 3 ms; its mask leaves the node 1 ms before its timing does.
+    """
     timing = FrameTiming(
         total_milliseconds=total,
         waited_milliseconds=waited,

@@ -27,7 +27,7 @@ def grey(level: int, height: int = 48, width: int = 64) -> np.ndarray:
 
 
 def levels(path: Path) -> list[int]:
-    """The mean grey of each frame of a video."""
+    """Return the mean grey of each frame of a video."""
     capture = cv2.VideoCapture(str(path))
     found = []
     while (read := capture.read())[0]:

@@ -63,7 +63,7 @@ def test_latency_is_median_and_p95_in_milliseconds():
 
 
 def diagnosed(state: str = "active", failure: str = "") -> DiagnosticArray:
-    """As the node says it."""
+    """Return the node's diagnostics of 5 received frames, 1 answered, 1 dropped."""
     ledger = FrameLedger()
     for _ in range(5):
         ledger.count_received()

@@ -24,7 +24,7 @@ def environment(domain: int) -> dict[str, str]:
 
 
 def wait_for(done, what: str) -> None:
-    """Until done() is true or raises."""
+    """Wait until done() is true or raises."""
     end = time.monotonic() + PATIENCE
     while not done():
         assert time.monotonic() < end, f"waited for {what}"

@@ -39,7 +39,10 @@ def exported(family: Family, architecture: object, network: Network, size: int, 
 
 
 def sees_something(outputs: Outputs) -> Outputs:
-    """Random weights may find nothing; the next request shows how the answer was used."""
+    """Replace the masks by a sure rectangle, so that the next request has a mask to use.
+
+    Random weights may find nothing; the next request shows how the answer was used.
+    """
     masks = outputs["sam_masks"]
     rows, columns = masks.shape[-2:]
     masks[...] = -30

@@ -71,7 +71,7 @@ def test_a_folded_neck_needs_fewer_multiplications(
 
 
 def multiplications(stage: StageModule, trunk: Tensor) -> int:
-    """Return the multiplications of its convolutions."""
+    """Return the number of multiplications in the stage's convolutions."""
     counted = 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -415,7 +415,7 @@ def picture(height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 class SamPredictor:
-    """Compute mask logits from an image and a prompt as SAM's predictor does, without our core."""
+    """SAM's predictor, from an image and a prompt to mask logits, without our core."""
 
     def __init__(self, family: PointFamily, network: Network) -> None:
         (architecture,) = family.architectures
@@ -430,7 +430,7 @@ class SamPredictor:
         box: tuple[float, ...] | None,
         several: bool,
     ) -> tuple[Tensor, Tensor]:
-        """f32[masks, H, W], f32[masks]"""
+        """Return mask logits f32[masks, H, W] and IoU scores f32[masks]."""
         height, width = image.shape[:2]
         inner = _content(height, width, PROMPT_SPACE)
         scale = torch.tensor([inner[1] / width, inner[0] / height])

@@ -59,7 +59,7 @@ class Listening(WrappedSession):
 
 @pytest.fixture(scope="module")
 def fed() -> Mapping[str, list[Feeds]]:
-    """Return the first two feeds of every stage while the questions are answered."""
+    """Return the first two feeds that every stage gets while the questions are answered."""
     heard: dict[str, list[Feeds]] = {name: [] for name in FP32}
     graph = StageGraph(
         TABLETOP.manifest.stages.values(),
@@ -82,7 +82,7 @@ def answer(path: Path, feeds: Feeds) -> np.ndarray:
 
 
 def on_gpu(path: Path, feeds: Feeds) -> np.ndarray:
-    """Return the outputs of the file when every half value is rounded as on a GPU."""
+    """Return the file's output with every fp16 value rounded as on a GPU."""
     folder = path.parent / "rounded"
     folder.mkdir(exist_ok=True)
     return answer(rounded_as_on_gpu(path, folder), feeds)
@@ -275,7 +275,7 @@ def test_subgraphs_and_local_functions_stay_valid(tmp_path: Path) -> None:
 
 
 def branching_model() -> onnx.ModelProto:
-    """A product in a local function; an If that reads it from around itself; a product of that."""
+    """Return a MatMul in a local function, an If that reads it from outside, and a MatMul."""
     info = helper.make_tensor_value_info
     node = helper.make_node
     opset = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
-    """Fail a test that leaves a signal handled in another way: later ones would miss theirs."""
+    """Fail a test that leaves a signal handler changed: later tests would miss the signal."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     yield
@@ -53,7 +53,10 @@ def signals_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sam3_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Concept and interactive, image in three stages, fp32 and fp16. Read only: copy to change."""
+    """Return a bundle with both parts, image in three stages, fp32 and fp16.
+
+    Its parts are concept and interactive. Read only: copy to change.
+    """
     from bundles import write_sam3_bundle
 
     target = tmp_path_factory.mktemp("bundles") / "colours"
@@ -62,7 +65,10 @@ def sam3_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mobile_sam_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Interactive only, longest side with padding, fused decoder. Read only: copy to change."""
+    """Return an interactive bundle: longest side with padding, fused decoder.
+
+    It has no concept part. Read only: copy to change.
+    """
     from bundles import write_mobile_sam_bundle
 
     return write_mobile_sam_bundle(tmp_path_factory.mktemp("bundles") / "mobile_colours").path

@@ -27,14 +27,14 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> LaunchFile:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The ROS packages that count as installed; empty at first."""
+    """Return the set of ROS packages that count as installed; empty at first."""
     names: set[str] = set()
     monkeypatch.setattr(demo_player, "has_package", names.__contains__)
     return names
 
 
 def started(demo: LaunchFile, **given: str) -> dict[str, dict[str, Any]]:
-    """Return what each process is started with, by kind."""
+    """Return the arguments that each process is started with, by kind of action."""
     context = demo.context(**given)
     assert demo.module.check(context) == []
     processes = [*demo.module.player(context), *demo.module.rviz(context)]

@@ -130,7 +130,7 @@ def room_of(place: str, rooms: Iterable[str] = ROOMS) -> str | None:
 
 
 def place_of(module: str, package: Path) -> str:
-    """Return the path of what a dotted name of ours names, without the name of a function in it."""
+    """Return the path of the module or folder of a dotted name; a function's name is dropped."""
     parts = module.split(".")[1:]
     while parts:
         path = package.joinpath(*parts)
@@ -227,7 +227,7 @@ def test_modules_form_no_circle() -> None:
 
 
 def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return one circle of a graph, or nothing."""
+    """Return one cycle of a graph, or an empty list."""
     try:
         TopologicalSorter(arrows).prepare()
     except CycleError as error:
@@ -248,7 +248,7 @@ def _words(names: Iterable[str]) -> str:
 
 
 def picture(rooms: Mapping[str, Room]) -> str:
-    """Return the mermaid graph: an arrow for each import that no longer way replaces."""
+    """Return the mermaid graph; an arrow is left out if a longer path replaces it."""
     arrows = {name: room.imports | room.lazily for name, room in rooms.items()}
     lines = ["flowchart TD"]
     for tier in dict.fromkeys(name.split("/")[0] for name in rooms):
@@ -354,7 +354,7 @@ def test_an_import_along_the_arrows_is_left_alone(
 
 
 def planted(statement: str, folder: Path) -> Path:
-    """Write a package of that one statement, in the folder of its room, beside empty others."""
+    """Write a package with one statement, in the folder of its room; other rooms are empty."""
     package = next(parent for parent in (folder, *folder.parents) if parent.name == "sam3_ros")
     for room in ROOMS:
         if (PACKAGE / room).is_dir():

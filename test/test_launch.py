@@ -39,7 +39,7 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> LaunchFile:
 
 @pytest.fixture
 def arguments(launch_file: LaunchFile) -> dict[str, dict[str, Any]]:
-    """What each argument is declared with, by name."""
+    """Return what each argument is declared with, by name."""
     return launch_file.arguments
 
 

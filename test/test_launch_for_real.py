@@ -71,15 +71,15 @@ class Launched:
 
     @property
     def processes(self) -> list[int]:
-        """Process ids of the nodes, in the order of their start."""
+        """Return the process ids of the nodes, in the order of their start."""
         return [int(pid) for pid in re.findall(r"process started with pid \[(\d+)\]", self.log)]
 
     def ended(self) -> int:
-        """Wait until it ends by itself; return the exit code."""
+        """Wait until launch ends by itself; return its exit code."""
         return self._process.wait(PATIENCE * 2)
 
     def stop(self) -> int:
-        """Send Ctrl-C and wait; return the exit code."""
+        """Send Ctrl-C, wait until launch ends, and return its exit code."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
         try:
@@ -97,7 +97,7 @@ class Launched:
             time.sleep(0.2)
 
     def active(self, times: int = 1) -> None:
-        """Wait until so many nodes have logged that they are active."""
+        """Wait until the log says `times` times that a node is active."""
         # From the log, because a request may still go to the process that was killed.
         active = re.compile(r"\]: active\b")
         self.until(lambda: len(active.findall(self.log)) == times, "active node")

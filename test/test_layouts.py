@@ -26,7 +26,7 @@ ROW = re.compile(r"^\| `([~/][\w/]*)` \| `(\w+/msg/\w+)`", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def type_of() -> dict[str, str]:
-    """Topic -> type, of the node under its default name and of the demo's camera."""
+    """Return topic -> type, of the node under its default name and of the demo's camera."""
     rows = ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     assert ("~/mask", IMAGE) in rows
     of_the_node = {topic.replace("~", "/segmentation_node"): kind for topic, kind in rows}
@@ -35,7 +35,7 @@ def type_of() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def displays() -> dict[str, dict[str, Any]]:
-    """Of RViz, by name."""
+    """Return the displays of the RViz configuration, by name."""
     config = yaml.safe_load(RVIZ.read_text(encoding="utf-8"))
     return {each["Name"]: each for each in config["Visualization Manager"]["Displays"]}
 

@@ -24,7 +24,7 @@ def declared(*tags: str) -> set[str]:
 
 
 def message_dependencies() -> set[str]:
-    """Packages whose types our messages use."""
+    """Return the packages whose types our messages use."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "msg").glob("*.msg"))
     return set(re.findall(r"^(\w+)/\w+", text, re.MULTILINE))
 

@@ -51,7 +51,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def imports_of(page: Path) -> list[tuple[str, str]]:
-    """(module, name) of every `from sam3_ros... import name` in the page's Python."""
+    """Return (module, name) of every `from sam3_ros... import name` in the page's Python."""
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
     found = []
     for node in ast.walk(ast.parse("\n".join(blocks))):

@@ -46,7 +46,7 @@ def code_blocks(page: str, language: str) -> list[str]:
 
 
 def commands_named(program: str) -> list[list[str]]:
-    """Each use of a program in the README's shell blocks, as its arguments."""
+    """Return the arguments of each use of a program in the README's shell blocks."""
     lines = "\n".join(code_blocks(README, "sh")).splitlines()
     words = [shlex.split(line, comments=True) for line in lines]
     return [arguments[1:] for arguments in words if arguments[:1] == [program]]
@@ -72,7 +72,7 @@ def test_the_parameter_table_is_the_declarations() -> None:
 
 @pytest.fixture(scope="module")
 def node_topics(tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path) -> NodeTopics:
-    """Of the running node, by both transports."""
+    """Return the topics of the running node, of both image transports together."""
     seen: list[NodeTopics] = []
     for transport in ("raw", "compressed"):
         folder = tmp_path_factory.mktemp(transport)
@@ -156,7 +156,7 @@ def test_every_sub_command_is_in_the_readme() -> None:
 
 
 def launches(page: Path) -> list[list[str]]:
-    """Each `ros2 launch sam3_ros` in the page's shell blocks, as what follows."""
+    """Return the arguments of each `ros2 launch sam3_ros` in the page's shell blocks."""
     blocks = "\n".join(code_blocks(page.read_text(encoding="utf-8"), "sh")).replace("\\\n", " ")
     lines = [line for line in blocks.splitlines() if line.startswith("ros2 launch sam3_ros ")]
     return [shlex.split(line, comments=True)[3:] for line in lines]
@@ -184,7 +184,7 @@ def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_example(number: int, names: dict[str, Any]) -> str:
-    """Run a Python block of the README; what it printed."""
+    """Run a Python block of the README; return what it printed."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code_blocks(README, "python")[number], "README.md", "exec"), names)

@@ -93,9 +93,9 @@ class ImageEmbedding:
     def prompt_tokens(
         self, text: TextEmbedding, exemplars: Mapping[str, Array]
     ) -> dict[str, Array]:
-        """Return joined_tokens of a text and of exemplars on this image, as `geometry` takes them.
+        """Return joined_tokens of a text and of exemplars on this image.
 
-        Raises InferenceError when the geometry stage fails.
+        exemplars: as in `geometry`. Raises InferenceError when the geometry stage fails.
         """
         words = {"text_features": text.features, "text_mask": text.mask}
         return joined_tokens({**words, **self.geometry(exemplars)})

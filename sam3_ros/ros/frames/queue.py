@@ -61,7 +61,10 @@ class FrameQueue:
             self._changed.notify()
 
     def take(self) -> Work | None:
-        """Wait for work and return it, None once closed. What was taken before counts as done."""
+        """Wait for work and return it, None once closed.
+
+        Taking marks the previous work as done.
+        """
         with self._changed:
             self._in_work = None
             self._changed.wait_for(

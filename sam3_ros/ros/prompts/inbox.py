@@ -199,7 +199,8 @@ class PromptInbox:
             self.refuse(header, prompt_id, str(error), at or camera or "")
             return
         self._report_displaced(outcome)
-        for of, prompt_id in outcome.keys or [(camera, "")]:  # one too when all was cleared
+        # One status also if everything was cleared.
+        for of, prompt_id in outcome.keys or [(camera, "")]:
             self._publish_status(header, prompt_id, "", of or "")
         self._answer_now(header, outcome.asked)
 

@@ -44,8 +44,8 @@ class ClickableFrames(Protocol):
         """Answer these on the frame that they are pinned to, in one answer.
 
         They are in use already. Nothing is done for those that the frame answers by itself. One
-        that cannot be answered is removed and refused; one whose label value has another meaning
-        by then (ActivePrompts.has_value) is left out. Raises PromptError if too many wait.
+        that cannot be answered is removed and refused. Skip prompts whose label value has been
+        reassigned (ActivePrompts.has_value). Raises PromptError if too many wait.
         """
 
 

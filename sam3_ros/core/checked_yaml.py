@@ -95,16 +95,18 @@ def parse_document(text: str, kind: DocumentKind, source: str = "") -> Document:
     named = source or kind.name
     if len(text) > MAX_CHARACTERS:
         raise kind.error(f"{named}: expected at most {MAX_CHARACTERS} characters, got more")
-    loader = (_StrictStrings if kind.only_strings else _Strict)(text)
     try:
-        node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
-        value = loader.construct_document(node)
+        # Its constructor refuses characters that YAML does not allow, such as control characters.
+        loader = (_StrictStrings if kind.only_strings else _Strict)(text)
+        try:
+            node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+            value = loader.construct_document(node)
+        finally:
+            loader.dispose()
     except _RefusedError as error:
         raise kind.error(f"{named}, {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise kind.error(f"{named} is not plain YAML: {_shortened(str(error))}") from error
-    finally:
-        loader.dispose()
     document = Document(value, kind, source, node)
     if kind.format is not None:
         _require_format(document)

@@ -129,3 +129,11 @@ def test_a_file_is_named_in_its_errors(kind: DocumentKind, tmp_path: Path) -> No
         read_document(file, kind)
     file.write_text("- {at: 0, text: a}")
     assert read_document(file, kind).value == [{"at": 0, "text": "a"}]
+
+
+@pytest.mark.parametrize("character", ["\x07", "\x00"])
+def test_a_character_that_yaml_does_not_allow_is_refused(
+    kind: DocumentKind, character: str
+) -> None:
+    with pytest.raises(kind.error, match="is not plain YAML"):
+        parse_document(f'- {{at: 0, text: "a{character}"}}', kind, "a.yaml")

@@ -52,7 +52,7 @@ def test_a_bundle_without_words_grows_by_clicks(
     assert growth(mobile_sam_bundle_path, "--sizes", "64x48,100x60", "--json") == 0
     found = json.loads(capsys.readouterr().out)["growth"]
 
-    assert found["prompts"]["title"] == "N clicks on a new frame"
+    assert found["prompts"]["title"] == "so many clicks on a new frame"
     assert [point["amount"] for point in found["image size"]["points"]] == [0.003072, 0.006]
 
 
@@ -62,7 +62,7 @@ def test_the_table_is_for_people(
     assert growth(sam3_bundle_path, "--sizes", "64x48") == 0
     out = capsys.readouterr().out
 
-    for said in ("prompts: N texts on a new frame", "per camera", "x first", "64x48"):
+    for said in ("prompts: so many texts on a new frame", "per camera", "x first", "64x48"):
         assert said in out
 
 

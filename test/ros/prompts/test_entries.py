@@ -79,7 +79,7 @@ def test_texts_stand_beside_them():
         ),
         (
             "{box: [100, 80, 60, 60]}",
-            r"two corners .* got \[100, 80, 60, 60\]; .* is now \[100, 80, 160, 140\]",
+            r"two corners .* got \[100, 80, 60, 60\]; .* is written \[100, 80, 160, 140\]",
         ),
         ("{point: [1, 2], sticky: maybe}", r"sticky: expected true or false, got 'maybe'"),
         ("{point: [1, 2], frames: -1}", r"frames: expected a whole number, 0 .*, got '-1'"),
@@ -117,3 +117,9 @@ def test_ids_differ(entries):
         read_prompt_entries(entries)
     elsewhere = ["{text: mug, id: a, camera: front}", "{text: cup, id: a}"]
     assert len(read_prompt_entries(elsewhere).others) == 2
+
+
+@pytest.mark.parametrize("character", ["\x07", "\x00"])
+def test_a_character_that_yaml_does_not_allow_is_refused(character):
+    with pytest.raises(PromptError, match="is not plain YAML"):
+        read_prompt_entries([f'{{text: "a{character}"}}'])

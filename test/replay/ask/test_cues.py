@@ -27,7 +27,7 @@ def test_clicks_and_boxes_have_times():
 
 @pytest.mark.parametrize("argument", ["1:100,80,60,60", "1:side:100,80,60,60"])
 def test_a_box_as_corner_and_size_is_refused_with_the_same_box_as_two_corners(argument):
-    with pytest.raises(PromptError, match=r"two corners.* is now \[100, 80, 160, 140\]"):
+    with pytest.raises(PromptError, match=r"two corners.* is written \[100, 80, 160, 140\]"):
         box_cue(argument)
 
 
@@ -112,7 +112,7 @@ def test_a_file_of_prompts(tmp_path):
         ("- {at: 1, text: a, point: [1, 2]}", "entry 1"),
         ("- {at: 1, point: [1]}", "entry 1"),
         ("- {at: 1, box: [1, 2, 3, 0]}", "line 1, entry 1: .*two corners"),
-        ("- {at: 1, box: [100, 80, 60, 60]}", r"is now \[100, 80, 160, 140\]"),
+        ("- {at: 1, box: [100, 80, 60, 60]}", r"is written \[100, 80, 160, 140\]"),
         ("- {at: 1, box: [1, 2, 3]}", "entry 1/box: expected box: .*two corners"),
         ("- {at: soon, text: a}", "entry 1"),
         ("- {at: 1, sound: a}", "entry 1"),

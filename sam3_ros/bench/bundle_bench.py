@@ -80,8 +80,8 @@ def stages_by_file(segmenter: Segmenter) -> dict[Path, str]:
     """Return the stage of each model file that runs."""
     plan, bundle = segmenter.plan, segmenter.bundle
     return {
-        bundle.stage_file(stage, plan.of(stage).file_precision): stage
-        for stage in bundle.manifest.stages_in_use
+        bundle.chosen_file(stage, plan.of(stage)): stage
+        for stage in bundle.manifest.stages_to_load(plan)
     }
 
 

@@ -127,11 +127,13 @@ def _file_bytes(task: _Task) -> dict[str, int]:
     """Return the bytes of each stage's files, with the data beside them."""
     plan, manifest = task.model.plan, task.model.bundle.manifest
     files = {
-        stage: manifest.stages[stage].files[plan.of(stage).file_precision]
-        for stage in manifest.stages_in_use
+        stage: manifest.stages[stage].file_for(plan.of(stage))
+        for stage in manifest.stages_to_load(plan)
     }
     return {
-        stage: file.bytes + sum(each.bytes for each in file.data) for stage, file in files.items()
+        stage: file.bytes + sum(each.bytes for each in file.data)
+        for stage, file in files.items()
+        if file is not None
     }
 
 

@@ -13,6 +13,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import FileRef, Preprocessing
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.plan import PORTABLE
 from sam3_ros.core.stages.session import OpenSession, SessionOptions, TensorSpec
 
 
@@ -89,12 +90,19 @@ def stage_documents(bundle: Bundle, reports: Sequence[StageReport]) -> list[dict
             "inputs": {name: _tensor(spec) for name, spec in report.inputs.items()},
             "outputs": {name: _tensor(spec) for name, spec in report.outputs.items()},
             "files": {
-                precision: asdict(file)
-                for precision, file in bundle.manifest.stages[report.stage].files.items()
+                _file_title(rendition, precision): asdict(file)
+                for rendition, files in bundle.manifest.stages[
+                    report.stage
+                ].files_by_rendition.items()
+                for precision, file in files.items()
             },
         }
         for report in reports
     ]
+
+
+def _file_title(rendition: str, precision: str) -> str:
+    return precision if rendition == PORTABLE else f"{rendition} {precision}"
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
@@ -127,8 +135,12 @@ def inspection_lines(
         yield from table([left(), left(), left()], tensors, indent=2)
         files = [
             (name, *_file_cells(file))
-            for precision_name, main in manifest.stages[report.stage].files.items()
-            for name, file in ((precision_name, main), *(("", data) for data in main.data))
+            for rendition, by_precision in manifest.stages[report.stage].files_by_rendition.items()
+            for precision_name, main in by_precision.items()
+            for name, file in (
+                (_file_title(rendition, precision_name), main),
+                *(("", data) for data in main.data),
+            )
         ]
         yield from table([left()] * 4, files, indent=2)
     others = {

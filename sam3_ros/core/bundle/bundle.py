@@ -10,6 +10,7 @@ from sam3_ros.core.bundle.manifest import Capability, Manifest
 from sam3_ros.core.bundle.manifest_yaml import parse_manifest
 from sam3_ros.core.checked_yaml import MAX_CHARACTERS
 from sam3_ros.core.errors import BundleError, PrecisionError
+from sam3_ros.core.stages.plan import StageChoice
 
 MANIFEST_NAME = "bundle.yaml"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "bundles"
@@ -55,7 +56,7 @@ class Bundle:
         return resolve_inside(self.path, self.manifest.concept.tokenizer.file.path)
 
     def stage_file(self, stage: str, precision: str) -> Path:
-        """Return the model file of a stage.
+        """Return the model file of a stage that any engine reads.
 
         Raises BundleError for an unknown stage, PrecisionError for a precision that it lacks.
         """
@@ -69,6 +70,21 @@ class Bundle:
                 f"all of its stages have: {', '.join(self.precisions) or 'no precision in common'}"
             )
         return resolve_inside(self.path, files[precision].path)
+
+    def chosen_file(self, stage: str, choice: StageChoice) -> Path:
+        """Return the model file that a choice loads for a stage.
+
+        Of the rendition for the choice's backend where there is one. Raises as stage_file does.
+        """
+        file = self.manifest.stages[stage].file_for(choice)
+        if file is None:
+            return self.stage_file(stage, choice.file_precision)
+        return resolve_inside(self.path, file.path)
+
+    def has_file(self, stage: str, choice: StageChoice) -> bool:
+        """Return whether the bundle has this stage, and a file that the choice can load."""
+        entry = self.manifest.stages.get(stage)
+        return entry is not None and entry.file_for(choice) is not None
 
 
 def embedded_bundles() -> dict[str, Path]:

@@ -16,6 +16,7 @@ from sam3_ros.core.errors import BundleError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.stages import tensor_names
 from sam3_ros.core.stages.order import StageSpec, stages_needed
+from sam3_ros.core.stages.plan import PORTABLE, StageChoice, StagePlan
 
 FORMAT = 1
 
@@ -76,14 +77,35 @@ class StageFile(FileRef):
 class StageEntry(StageSpec):
     """A stage with its files."""
 
-    #: By precision; precisions may share a file.
+    #: By precision, for any engine; precisions may share a file. Empty for a stage that only some
+    #: backends have, such as the preparation of pixels on a GPU.
     files: Mapping[str, StageFile]
+    #: The same network written for some backends (plan.RENDITIONS): by rendition and precision.
+    renditions: Mapping[str, Mapping[str, StageFile]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.files:
+        if not self.files and not any(self.renditions.values()):
             raise BundleError(f"stage {self.name!r} has no file of any precision")
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+        renditions = {
+            name: MappingProxyType(dict(files)) for name, files in self.renditions.items()
+        }
+        object.__setattr__(self, "renditions", MappingProxyType(renditions))
+
+    @property
+    def files_by_rendition(self) -> dict[str, Mapping[str, StageFile]]:
+        """All files, by rendition and precision, the portable ones first."""
+        portable = {PORTABLE: self.files} if self.files else {}
+        return {**portable, **self.renditions}
+
+    def file_for(self, choice: StageChoice) -> StageFile | None:
+        """Return the file that a choice loads: of its backend's best rendition that has one."""
+        by_rendition = self.files_by_rendition
+        found = (
+            by_rendition.get(name, {}).get(choice.file_precision) for name in choice.renditions
+        )
+        return next((file for file in found if file is not None), None)
 
 
 @dataclass(frozen=True)
@@ -189,6 +211,8 @@ class Manifest:
             object.__setattr__(self, attribute, frozen)
         if self.concept is None and self.interactive is None:
             raise BundleError("a bundle needs a `concept` or an `interactive` section, or both")
+        if not any(stage.files for stage in self.stages.values()):
+            raise BundleError("no stage has a file that any engine reads")
         self._stages_needed()
         if self.interactive is not None:
             self._require_mask_input(self.interactive)
@@ -205,8 +229,8 @@ class Manifest:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """The precisions that every stage has, in the file's order."""
-        first, *others = self.stages.values()
+        """The precisions in which every stage has a file for any engine, in the file's order."""
+        first, *others = (stage for stage in self.stages.values() if stage.files)
         return tuple(p for p in first.files if all(p in stage.files for stage in others))
 
     @property
@@ -217,16 +241,26 @@ class Manifest:
 
     @property
     def files(self) -> tuple[FileRef, ...]:
-        """Every file of every precision and the files beside them, each once."""
+        """Every file of every rendition and precision, and the files beside them, each once."""
         named: list[FileRef] = []
         for stage in self.stages.values():
-            for file in stage.files.values():
-                named += [FileRef(file.path, file.sha256, file.bytes), *file.data]
+            for files in stage.files_by_rendition.values():
+                for file in files.values():
+                    named += [FileRef(file.path, file.sha256, file.bytes), *file.data]
         if self.concept is not None:
             named.append(self.concept.tokenizer.file)
         if self.recorded_answers is not None:
             named.append(self.recorded_answers)
         return tuple(dict.fromkeys(named))
+
+    def stages_to_load(self, plan: StagePlan) -> tuple[str, ...]:
+        """Return the stages in use, and those that only some backends have and the plan has."""
+        in_use = self.stages_in_use
+        return tuple(
+            name
+            for name, stage in self.stages.items()
+            if name in in_use or (not stage.files and stage.file_for(plan.of(name)) is not None)
+        )
 
     def _stages_needed(self) -> set[str]:
         """Return the stages that texts and clicks need. Raises BundleError where they lack one."""

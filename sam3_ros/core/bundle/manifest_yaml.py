@@ -71,8 +71,15 @@ def _preprocessing(entry: Mapping[str, Any]) -> Preprocessing:
 
 
 def _stage(name: str, entry: Mapping[str, Any]) -> StageEntry:
-    files = {precision: _stage_file(file) for precision, file in entry["files"].items()}
-    return StageEntry(name, entry["inputs"], entry["outputs"], files)
+    renditions = {
+        rendition: _stage_files(files) for rendition, files in entry.get("renditions", {}).items()
+    }
+    files = _stage_files(entry.get("files", {}))
+    return StageEntry(name, entry["inputs"], entry["outputs"], files, renditions)
+
+
+def _stage_files(entry: Mapping[str, Any]) -> dict[str, StageFile]:
+    return {precision: _stage_file(file) for precision, file in entry.items()}
 
 
 def _stage_file(entry: Mapping[str, Any]) -> StageFile:
@@ -133,11 +140,21 @@ def _interactive_document(settings: InteractiveSettings) -> dict[str, Any]:
 
 
 def _stage_document(stage: StageEntry) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "inputs": dict(stage.inputs),
         "outputs": dict(stage.outputs),
-        "files": {precision: _file_document(file) for precision, file in stage.files.items()},
     }
+    if stage.files:
+        document["files"] = _files_document(stage.files)
+    if stage.renditions:
+        document["renditions"] = {
+            rendition: _files_document(files) for rendition, files in stage.renditions.items()
+        }
+    return document
+
+
+def _files_document(files: Mapping[str, StageFile]) -> dict[str, Any]:
+    return {precision: _file_document(file) for precision, file in files.items()}
 
 
 def _file_document(file: StageFile) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sam3_ros.core.bundle.manifest import (
 )
 from sam3_ros.core.bundle.manifest_yaml import dump_manifest
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.stages.plan import PORTABLE
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,13 @@ class BundleWriter:
         inputs: Mapping[str, str],
         outputs: Mapping[str, str],
         files: Mapping[str, Path | ModelFile],
+        rendition: str = PORTABLE,
     ) -> None:
         """Add a stage: canonical name to name in the file, and precision to ONNX file.
 
-        A file goes to <precision>/<name>.onnx and its data files beside it, under the names by
-        which it refers to them. A file that serves several precisions is stored once.
+        A file goes to <precision>/<name>.onnx, of another rendition than the portable one to
+        <rendition>/<precision>/, and its data files beside it, under the names by which it refers
+        to them. A file that serves several precisions is stored once.
         """
         if name in self._stages:
             raise BundleError(f"stage {name!r} is already in the bundle")
@@ -118,30 +121,40 @@ class BundleWriter:
         for precision, source in files.items():
             file = source if isinstance(source, ModelFile) else ModelFile(source)
             if file.path not in added:
-                added[file.path] = self._add_model(file, precision, name)
+                added[file.path] = self._add_model(file, _folder(rendition, precision), name)
             entries[precision] = added[file.path]
-        self._stages[name] = StageEntry(name, inputs, outputs, entries)
+        portable = entries if rendition == PORTABLE else {}
+        others = {} if rendition == PORTABLE else {rendition: entries}
+        self._stages[name] = StageEntry(name, inputs, outputs, portable, others)
 
-    def add_precision(self, name: str, precision: str, file: Path | ModelFile) -> None:
+    def add_precision(
+        self, name: str, precision: str, file: Path | ModelFile, rendition: str = PORTABLE
+    ) -> None:
         """Add a precision to an added stage; its files go where add_stage puts them."""
         model = file if isinstance(file, ModelFile) else ModelFile(file)
-        self._set_file(name, precision, self._add_model(model, precision, name))
+        added = self._add_model(model, _folder(rendition, precision), name)
+        self._set_file(name, rendition, precision, added)
 
-    def share_precision(self, name: str, precision: str, of: str) -> None:
+    def share_precision(
+        self, name: str, precision: str, of: str, rendition: str = PORTABLE
+    ) -> None:
         """Use a stage's file of the precision `of` for another precision as well."""
-        self._set_file(name, precision, self._stages[name].files[of])
+        file = self._stages[name].files_by_rendition[rendition][of]
+        self._set_file(name, rendition, precision, file)
 
-    def drop_precision(self, precision: str) -> None:
-        """Remove a precision, with the files that serve no other."""
+    def drop_precision(self, precision: str, rendition: str = PORTABLE) -> None:
+        """Remove a precision of a rendition, with the files that serve no other."""
         for name, stage in self._stages.items():
-            kept = {p: file for p, file in stage.files.items() if p != precision}
-            self._stages[name] = replace(stage, files=kept)
-            if precision in stage.files and stage.files[precision] not in kept.values():
-                for file in (stage.files[precision], *stage.files[precision].data):
-                    (self._staging / file.path).unlink()
-        folder = self._staging / precision
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+            files = stage.files_by_rendition.get(rendition, {})
+            if precision not in files:
+                continue
+            kept = {p: file for p, file in files.items() if p != precision}
+            self._stages[name] = _with_files(stage, rendition, kept)
+            if files[precision] not in kept.values():
+                for file in (files[precision], *files[precision].data):
+                    path = self._staging / file.path
+                    path.unlink()
+                    _remove_empty(path.parent, self._staging)
 
     def draft(self, description: BundleDescription) -> Bundle:
         """Return the unfinished bundle, to be tried. `finish` moves its files."""
@@ -159,15 +172,16 @@ class BundleWriter:
             self._staging.rename(self._target)
         return Bundle(self._target.resolve(), written.manifest)
 
-    def _set_file(self, name: str, precision: str, file: StageFile) -> None:
+    def _set_file(self, name: str, rendition: str, precision: str, file: StageFile) -> None:
         stage = self._stages[name]
-        if precision in stage.files:
+        files = stage.files_by_rendition.get(rendition, {})
+        if precision in files:
             raise BundleError(f"stage {name!r} has {precision!r} already")
-        self._stages[name] = replace(stage, files={**stage.files, precision: file})
+        self._stages[name] = _with_files(stage, rendition, {**files, precision: file})
 
-    def _add_model(self, file: ModelFile, precision: str, name: str) -> StageFile:
-        model = self.add_file(file.path, f"{precision}/{name}.onnx")
-        data = tuple(self.add_file(path, f"{precision}/{path.name}") for path in file.data)
+    def _add_model(self, file: ModelFile, folder: str, name: str) -> StageFile:
+        model = self.add_file(file.path, f"{folder}/{name}.onnx")
+        data = tuple(self.add_file(path, f"{folder}/{path.name}") for path in file.data)
         return StageFile(model.path, model.sha256, model.bytes, data)
 
     def _manifest(self, description: BundleDescription) -> Manifest:
@@ -180,6 +194,25 @@ class BundleWriter:
         self._target.rename(self._retired)
         self._staging.rename(self._target)
         shutil.rmtree(self._retired)
+
+
+def _folder(rendition: str, precision: str) -> str:
+    return precision if rendition == PORTABLE else f"{rendition}/{precision}"
+
+
+def _with_files(stage: StageEntry, rendition: str, files: Mapping[str, StageFile]) -> StageEntry:
+    """Return the stage with other files of a rendition; the rendition goes with its last file."""
+    if rendition == PORTABLE:
+        return replace(stage, files=files)
+    others = {name: each for name, each in stage.renditions.items() if name != rendition}
+    return replace(stage, renditions={**others, rendition: files} if files else others)
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder below `top` and those above it, as far as they are empty."""
+    while folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def require_free(target: Path, replace_existing: bool = False) -> None:

@@ -69,10 +69,9 @@ class StageLoading:
 
     def steps(self) -> Iterator[LoadProgress]:
         """Yield each stage to load, in the manifest's order."""
-        names = self._bundle.manifest.stages_in_use
+        names = self._bundle.manifest.stages_to_load(self.plan)
         for number, name in enumerate(names, start=1):
-            precision = self.plan.of(name).file_precision
-            file = self._bundle.manifest.stages[name].files.get(precision)
+            file = self._bundle.manifest.stages[name].file_for(self.plan.of(name))
             yield LoadProgress(name, number, len(names), 0 if file is None else _bytes_of(file))
 
     def open(self, stage: StageSpec) -> Session:
@@ -81,7 +80,7 @@ class StageLoading:
         Raises BackendError, and PrecisionError for a stage that has no file of the precision.
         """
         choice = self.plan.of(stage.name)
-        path = self._bundle.stage_file(stage.name, choice.file_precision)
+        path = self._bundle.chosen_file(stage.name, choice)
         compute = "stored" if choice.precision == choice.file_precision else choice.precision
         options = replace(self._options, compute=compute, file_precision=choice.file_precision)
         if choice.backend == "tensorrt":
@@ -94,7 +93,8 @@ class StageLoading:
     def _model(self, name: str, path: Path) -> StageModel:
         manifest = self._bundle.manifest
         choice = self.plan.of(name)
-        file = manifest.stages[name].files[choice.file_precision]
+        file = manifest.stages[name].file_for(choice)
+        assert file is not None  # `open` has found its path
         return StageModel(
             path=path,
             bundle=manifest.name,

@@ -10,6 +10,13 @@ from types import MappingProxyType
 #: Precisions without files of their own: a way to compute with the files of another precision.
 COMPUTED_FROM: Mapping[str, str] = MappingProxyType({"bf16": "fp32"})
 
+#: The rendition of every stage's files that any engine reads.
+PORTABLE = "portable"
+#: The renditions that a backend takes in place of the portable one, best first; none for others.
+RENDITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"cuda": ("cuda",), "tensorrt": ("tensorrt",), "tensorrt_rtx": ("tensorrt",)}
+)
+
 
 @dataclass(frozen=True)
 class StageChoice:
@@ -23,6 +30,11 @@ class StageChoice:
     def file_precision(self) -> str:
         """The precision of the file to load."""
         return COMPUTED_FROM.get(self.precision, self.precision)
+
+    @property
+    def renditions(self) -> tuple[str, ...]:
+        """The renditions of a file that the backend takes, best first."""
+        return (*RENDITIONS.get(self.backend, ()), PORTABLE)
 
     def __str__(self) -> str:
         return f"{self.backend} {self.precision}"

@@ -12,10 +12,11 @@ from onnx.external_data_helper import set_external_data
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import ModelFile, sha256_of
-from sam3_ros.core.bundle.manifest import FileRef
+from sam3_ros.core.bundle.manifest import FileRef, StageEntry
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter, record_verification
 from sam3_ros.core.errors import BundleError, ChecksumError
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.stages.plan import StageChoice, StagePlan
 
 
 def description_of(bundle: Bundle) -> BundleDescription:
@@ -257,3 +258,60 @@ def test_recorded_answers_are_checked_like_any_file(
     (bundle.path / recorded.path).write_bytes(b"what the original model answers.")
     with pytest.raises(ChecksumError, match="recorded_answers"):
         Bundle.open(bundle.path)
+
+
+def add_for_cuda(bundle: Bundle, writer: BundleWriter, stage: str) -> None:
+    writer.add_precision(stage, "fp32", bundle.stage_file(stage, "fp32"), rendition="cuda")
+
+
+def test_a_backend_gets_the_file_of_its_rendition_and_others_the_portable_one(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "x") as writer:
+        copy_stages(source, writer)
+        add_for_cuda(source, writer, "image")
+        bundle = writer.finish(description_of(source))
+    assert bundle.chosen_file("image", StageChoice("cuda", "fp32")) == (
+        bundle.path / "cuda" / "fp32" / "image.onnx"
+    )
+    for backend in ("cpu", "openvino", "tensorrt"):
+        portable = bundle.path / "fp32" / "image.onnx"
+        assert bundle.chosen_file("image", StageChoice(backend, "fp32")) == portable
+    assert Bundle.open(bundle.path).manifest == bundle.manifest
+    (bundle.path / "cuda" / "fp32" / "image.onnx").write_bytes(b"cut short")
+    with pytest.raises(ChecksumError, match=r"cuda/fp32/image\.onnx"):
+        Bundle.open(bundle.path)
+
+
+def test_a_rendition_that_is_dropped_leaves_no_file_and_no_entry(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "x") as writer:
+        copy_stages(source, writer)
+        add_for_cuda(source, writer, "image")
+        writer.drop_precision("fp32", rendition="cuda")
+        bundle = writer.finish(description_of(source))
+    assert not (bundle.path / "cuda").exists()
+    assert bundle.manifest == source.manifest
+
+
+def test_a_stage_may_be_for_some_backends_alone(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    file = source.stage_file("image", "fp32")
+    with BundleWriter(tmp_path / "x") as writer:
+        copy_stages(source, writer)
+        writer.add_stage("pixels", {"image": "a"}, {"pixel_values": "b"}, {"fp32": file}, "cuda")
+        bundle = writer.finish(description_of(source))
+    on_gpu, on_cpu = StageChoice("cuda", "fp32"), StageChoice("cpu", "fp32")
+    assert bundle.has_file("pixels", on_gpu) and not bundle.has_file("pixels", on_cpu)
+    assert not bundle.has_file("no_such_stage", on_gpu)
+    assert "pixels" in bundle.manifest.stages_to_load(StagePlan(on_gpu))
+    assert bundle.manifest.stages_to_load(StagePlan(on_cpu)) == source.manifest.stages_in_use
+    assert bundle.precisions == source.precisions
+    assert Bundle.open(bundle.path).manifest == bundle.manifest
+    with pytest.raises(BundleError, match="no file of any precision"):
+        StageEntry("pixels", {}, {"pixel_values": "b"}, {})

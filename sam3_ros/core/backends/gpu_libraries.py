@@ -54,18 +54,22 @@ def cuda_runtime_name() -> str:
 
 
 def loaded_cuda_runtime(name: str, maps: Path = _MAPS) -> Any:
-    """Return the CUDA runtime of this name, such as libcudart.so.13, that this process has loaded.
+    """Return the CUDA runtime of this name, such as libcudart.so.13: the one that is in use here.
 
-    name: empty for any. Raises BackendError if there is none.
+    One that no library has loaded yet is found where ONNX Runtime's provider will find it. name:
+    empty for any that is loaded. Raises BackendError if there is none.
     """
     wanted = re.escape(name or "libcudart.so")
     found = re.search(rf"\S*/{wanted}\S*", maps.read_text(errors="replace"))
-    if found is None:
-        raise BackendError(
-            f"CUDA graphs need the CUDA runtime ({name or 'libcudart'}) that ONNX Runtime loads, "
-            f"and this process has none: run without them"
-        )
-    return ctypes.CDLL(found[0])
+    if found is not None:
+        return ctypes.CDLL(found[0])
+    if name:
+        with contextlib.suppress(OSError):
+            return ctypes.CDLL(name)
+    raise BackendError(
+        f"this process has not loaded the CUDA runtime ({name or 'libcudart'}) of ONNX Runtime, "
+        f"and the linker does not find it: put its folder into LD_LIBRARY_PATH"
+    )
 
 
 def library_versions(open_library: Callable[[str], Any] = ctypes.CDLL) -> dict[str, str]:

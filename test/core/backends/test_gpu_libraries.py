@@ -99,7 +99,7 @@ def test_an_onnx_runtime_that_cannot_preload_is_left_alone(
 def test_without_a_cuda_runtime_in_the_process_it_says_so(tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     maps.write_text("7f00-7f01 r-xp 00000000 08:01 1 /usr/lib/libc.so.6\n")
-    for name in ("libcudart.so.13", ""):
+    for name in ("libcudart.so.0", ""):
         with pytest.raises(BackendError, match="libcudart"):
             loaded_cuda_runtime(name, maps)
 

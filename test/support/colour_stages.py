@@ -92,7 +92,7 @@ def deepened(g: OnnxGraph, maps: str, frame: Frame) -> str:
 
 
 def asked_colours(g: OnnxGraph, prompt: str, prompt_mask: str) -> str:
-    """Return f32[1,1,4]: 1 for each colour whose sum over the valid prompt tokens is above 0.5."""
+    """Return f32[P,1,4]: 1 for each colour whose sum over the valid prompt tokens is above 0.5."""
     valid = g.cast(g.op("Unsqueeze", prompt_mask, g.constant([-1], I64)))
     total = g.sum(g.op("Mul", prompt, valid), axis=1)
     return g.above(g.channels(total, 0, 4, 2), 0.5)
@@ -148,9 +148,9 @@ def sample(g: OnnxGraph, maps: str, points: str, frame: Frame, depth: int) -> st
 
 
 def _prompt(g: OnnxGraph) -> str:
-    """Declare the prompt's two inputs and return the colours it asks for, f32[1,1,4]."""
-    prompt = g.input("prompt", F32, (1, "tokens", DEPTH))
-    return asked_colours(g, prompt, g.input("prompt_mask", BOOL, (1, "tokens")))
+    """Declare the prompts' two inputs and return the colours they ask for, f32[P,1,4]."""
+    prompt = g.input("prompt", F32, ("prompts", "tokens", DEPTH))
+    return asked_colours(g, prompt, g.input("prompt_mask", BOOL, ("prompts", "tokens")))
 
 
 def fusion(frame: Frame) -> OnnxGraph:
@@ -160,8 +160,8 @@ def fusion(frame: Frame) -> OnnxGraph:
     asked = g.cast(_prompt(g), BOOL)
     maps = g.channels(g.reshape(fpn2, 1, DEPTH, frame.cells), 0, 4, 1)
     kept = g.op("Where", asked, g.op("Transpose", maps, perm=[0, 2, 1]), g.constant(-SURE))
-    rest = g.constant(np.zeros((1, frame.cells, DEPTH - 4)))
-    g.output(g.op("Concat", kept, rest, axis=2), "memory", F32, (1, frame.cells, DEPTH))
+    memory = g.op("Pad", kept, g.constant([0, 0, 0, 0, 0, DEPTH - 4], I64))
+    g.output(memory, "memory", F32, ("prompts", frame.cells, DEPTH))
     return g
 
 
@@ -171,25 +171,26 @@ def decoder(frame: Frame) -> OnnxGraph:
     A query's last two channels hold its area and 1.
     """
     g = OnnxGraph("decoder")
-    memory = g.input("memory", F32, (1, frame.cells, DEPTH))
+    memory = g.input("memory", F32, ("prompts", frame.cells, DEPTH))
     asked = _prompt(g)
     maps = g.op("Transpose", g.channels(memory, 0, 4, 2), perm=[0, 2, 1])
-    seen = g.reshape(g.above(maps, 0.0), 1, 4, 1, frame.cells)
+    seen = g.reshape(g.above(maps, 0.0), -1, 4, 1, frame.cells)
     halves = g.constant(frame.halves().reshape(1, 1, 2, -1))
-    seen = g.reshape(g.op("Mul", seen, halves), 1, QUERIES, frame.cells)
+    seen = g.reshape(g.op("Mul", seen, halves), -1, QUERIES, frame.cells)
     area = g.op("ReduceMean", seen, axes=[2], keepdims=1)
     identity = [[*np.eye(4)[q // 2], *np.eye(2)[q % 2]] for q in range(QUERIES)]
-    ones = g.constant(np.ones((1, QUERIES, 1)))
-    queries = g.op("Concat", g.constant([identity]), area, ones, axis=2)
-    g.output(queries, "queries", F32, (1, QUERIES, DEPTH))
-    g.output(_bounds(g, g.cast(seen, BOOL), frame), "pred_boxes", F32, (1, QUERIES, 4))
-    any_asked = g.op("ReduceMax", g.reshape(asked, 1, 4), axes=[1], keepdims=1)
-    g.output(g.scaled(any_asked, 12.0, -6.0), "presence", F32, (1, 1))
+    ones = g.scaled(area, 0.0, 1.0)
+    queries = g.op("Concat", g.op("Mul", g.constant([identity]), ones), area, ones, axis=2)
+    g.output(queries, "queries", F32, ("prompts", QUERIES, DEPTH))
+    boxes = _bounds(g, g.cast(seen, BOOL), frame)
+    g.output(boxes, "pred_boxes", F32, ("prompts", QUERIES, 4))
+    any_asked = g.op("ReduceMax", g.reshape(asked, -1, 4), axes=[1], keepdims=1)
+    g.output(g.scaled(any_asked, 12.0, -6.0), "presence", F32, ("prompts", 1))
     return g
 
 
 def _bounds(g: OnnxGraph, seen: str, frame: Frame) -> str:
-    """Return f32[1,Q,4], cxcywh in 0..1, around the cells that are seen; size 0 where none is."""
+    """Return f32[P,Q,4], cxcywh in 0..1, around the cells that are seen; size 0 where none is."""
     half_cell = np.array([0.5 / frame.columns, 0.5 / frame.rows], F32)
     corners = []
     for kind, sign, neutral in (("ReduceMin", -1, 1.0), ("ReduceMax", 1, 0.0)):
@@ -208,13 +209,13 @@ def _bounds(g: OnnxGraph, seen: str, frame: Frame) -> str:
 def scoring() -> OnnxGraph:
     """Make the scoring: a query scores if its colour is asked for and seen, more if larger."""
     g = OnnxGraph("scoring")
-    queries = g.input("queries", F32, (1, "queries", DEPTH))
+    queries = g.input("queries", F32, ("prompts", "queries", DEPTH))
     asked = _prompt(g)
     match = g.sum(g.op("Mul", g.channels(queries, 0, 4, 2), asked), axis=2, keepdims=0)
     area = g.op("Squeeze", g.channels(queries, 6, 7, 2), g.constant([2], I64))
     good = g.op("And", g.cast(g.above(match, 0.5), BOOL), g.cast(g.above(area, 0.004), BOOL))
     logits = g.op("Where", good, g.scaled(area, 4.0, 2.0), g.constant(-6.0))
-    g.output(logits, "logits", F32, (1, "queries"))
+    g.output(logits, "logits", F32, ("prompts", "queries"))
     return g
 
 
@@ -222,13 +223,13 @@ def segmentation(fine: Frame, coarse: Frame) -> OnnxGraph:
     g = OnnxGraph("segmentation")
     fpn0 = g.input("fpn0", F32, (1, DEPTH, fine.rows, fine.columns))
     g.input("fpn1", F32, (1, DEPTH, coarse.rows, coarse.columns))
-    g.input("memory", F32, (1, coarse.cells, DEPTH))
-    queries = g.input("queries", F32, (1, "kept", DEPTH))
+    g.input("memory", F32, ("prompts", coarse.cells, DEPTH))
+    queries = g.input("queries", F32, ("prompts", "kept", DEPTH))
     _prompt(g)
     maps = g.channels(g.reshape(fpn0, 1, DEPTH, fine.cells), 0, 4, 1)
     logits = g.op("MatMul", g.channels(queries, 0, 4, 2), maps)
     inside = g.op("MatMul", g.channels(queries, 4, 6, 2), g.constant([fine.halves()]))
     masks = clipped(g, g.op("Add", logits, g.scaled(inside, -OFF, OFF)))
-    masks = g.reshape(masks, 1, -1, fine.rows, fine.columns)
-    g.output(masks, "masks", F32, (1, "kept", fine.rows, fine.columns))
+    masks = g.reshape(masks, 0, 0, fine.rows, fine.columns)
+    g.output(masks, "masks", F32, ("prompts", "kept", fine.rows, fine.columns))
     return g

@@ -62,6 +62,11 @@ class CountedTensor:
         self._copied()
         return self.real.numpy()
 
+    def block(self, row: int, count: int | None = None) -> CountedTensor:
+        part = self.real.block(row, count)
+        assert not isinstance(part, np.ndarray), "nothing crosses to the host"
+        return CountedTensor(part, self._copied)
+
 
 class CountedSession(WrappedOnDevice):
     """A device session that records its traffic."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from sam3_ros.core.errors import InferenceError
-from sam3_ros.core.stages.session import Array
+from sam3_ros.core.stages.session import Array, Tensor
 
 _DEVICE_TO_DEVICE = 3  # cudaMemcpyKind
 
@@ -22,13 +24,24 @@ _DEVICE_TO_DEVICE = 3  # cudaMemcpyKind
 class OrtTensor:
     """A DeviceTensor in an OrtValue, left where it was computed."""
 
-    def __init__(self, value: Any, dtype: np.dtype[Any], device: str, owner: object) -> None:
-        """owner: what must outlive the memory, such as the session whose allocator made it."""
+    def __init__(
+        self,
+        value: Any,
+        dtype: np.dtype[Any],
+        device: str,
+        owner: object,
+        memory: HostMemory | None = None,
+    ) -> None:
+        """owner: what must outlive the memory, such as the session whose allocator made it.
+
+        memory: what copies within the device; None where nothing can.
+        """
         self.value = value
         self._dtype = dtype
         self._device = device
         self._shape: tuple[int, ...] = tuple(value.shape())
         self._owner = owner
+        self._memory = memory
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -49,6 +62,32 @@ class OrtTensor:
     def numpy(self) -> Array:
         array: Array = self.value.numpy()
         return array
+
+    def block(self, row: int, count: int | None = None) -> Tensor:
+        """Return a copy of [row : row + 1, :count], on the device where something copies there."""
+        if self._memory is None:
+            return self.numpy()[row : row + 1, :count]
+        rows, whole, *rest = self._shape
+        shape = (1, whole if count is None else count, *rest)
+        if not (0 <= row < rows and shape[1] <= whole):
+            raise IndexError(f"no block {row}, {count} in a tensor {list(self._shape)}")
+        if shape == self._shape:
+            return self
+        start = self.value.data_ptr() + row * prod(self._shape[1:]) * self._dtype.itemsize
+        copy = self._memory.empty(import_module("onnxruntime"), shape, self._dtype)
+        nbytes = prod(shape) * self._dtype.itemsize
+        self._memory.copy([(_Address(start), copy)], [nbytes])
+        return OrtTensor(copy, self._dtype, self._device, self._owner, self._memory)
+
+
+@dataclass(frozen=True)
+class _Address:
+    """A place within a tensor, as a source of HostMemory.copy."""
+
+    address: int
+
+    def data_ptr(self) -> int:
+        return self.address
 
 
 class HostMemory:

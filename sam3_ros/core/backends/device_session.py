@@ -40,7 +40,9 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         super().__init__(path, provider, options)
         self._shapes = options.shapes
         self._kind, self._index = provider.memory, options.device_id
-        self._replayed = self._replays(provider) if provider.replays(options) else None
+        self._no_copies = ""
+        self._memory = self._memory_of(provider)
+        self._replayed = self._replays() if provider.replays(options) else None
 
     @property
     def device(self) -> str:
@@ -68,7 +70,9 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
             session.run_with_iobinding(binding)
             values = dict(zip(self.outputs, binding.get_outputs(), strict=True))
         return {
-            name: OrtTensor(value, np.dtype(self.outputs[name].dtype), self.device, session)
+            name: OrtTensor(
+                value, np.dtype(self.outputs[name].dtype), self.device, session, self._memory
+            )
             for name, value in values.items()
         }
 
@@ -76,14 +80,22 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         self._replayed = None
         super().close()
 
-    def _replays(self, provider: Provider) -> ReplayedRuns:
-        memory = HostMemory()
-        if provider.memory == "cuda":
-            try:
-                memory = CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
-            except BackendError as error:
-                raise EngineRefusalError(str(error)) from error
-        return ReplayedRuns(import_onnxruntime(), self._opened(), self.inputs, self.outputs, memory)
+    def _memory_of(self, provider: Provider) -> HostMemory | None:
+        """Return what copies within the device's memory; None where the CUDA runtime is missing."""
+        if provider.memory != "cuda":
+            return HostMemory()
+        try:
+            return CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
+        except BackendError as error:
+            self._no_copies = str(error)
+            return None
+
+    def _replays(self) -> ReplayedRuns:
+        if self._memory is None:
+            raise EngineRefusalError(self._no_copies)
+        return ReplayedRuns(
+            import_onnxruntime(), self._opened(), self.inputs, self.outputs, self._memory
+        )
 
 
 def open_device_session(

@@ -122,7 +122,7 @@ class _Judgement:
         return "", ""
 
     def _ask(self, image: QuestionedImage) -> None:
-        embedding = image.embedding(self._graph, self._manifest)
+        embedding = image.embedding(self._graph, self._manifest, self._plan)
         comparison = StageComparison(self._manifest.stages, self._plan)
         for question in image.questions:
             key = (image.name, question.name)

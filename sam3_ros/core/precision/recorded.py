@@ -21,8 +21,9 @@ from sam3_ros.core.image_file import decode_rgb, png_of
 from sam3_ros.core.precision.answers import Question, RawAnswer, ask_raw, best_queries
 from sam3_ros.core.precision.difference import AnswerDifference, difference
 from sam3_ros.core.precision.samples import SampleTap, StageSamples, TensorSamples
-from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.embedding import ON_CPU, ImageEmbedding
 from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
 
@@ -46,9 +47,11 @@ class QuestionedImage:
     #: With unique names.
     questions: tuple[Question, ...]
 
-    def embedding(self, graph: StageGraph, manifest: Manifest) -> ImageEmbedding:
-        """Prepare the image for the stages of `graph`."""
-        return ImageEmbedding.of(self.pixels, manifest, graph)
+    def embedding(
+        self, graph: StageGraph, manifest: Manifest, plan: StagePlan = ON_CPU
+    ) -> ImageEmbedding:
+        """Prepare the image for the stages of `graph`; plan: what runs them."""
+        return ImageEmbedding.of(self.pixels, manifest, graph, plan)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,9 @@ kept by sigmoid(logit) * sigmoid(presence), and nothing is suppressed for overla
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,18 @@ from sam3_ros.core.bundle.manifest import ConceptSettings
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.checks import clipped_box, require_finite
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.lengths import stacked
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.segmenter.text import TextEncoder
 from sam3_ros.core.segmenter.transform import ImageTransform
-from sam3_ros.core.stages.session import Array
+from sam3_ros.core.stages.graph import StageGraph, as_array
+from sam3_ros.core.stages.session import Array, block
 from sam3_ros.core.timings import CallTimings
 
 SCORED = ("queries", "pred_boxes", "presence", "logits")
+#: Tensors with a row for each prompt that stages read.
+OF_PROMPTS = frozenset({"prompt", "prompt_mask", "memory", "queries"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,21 +50,54 @@ class ConceptAnswers:
         self._timings = timings
 
     def ask(
-        self, image: ImageEmbedding, prompt: ConceptPrompt, score_threshold: float | None = None
-    ) -> list[Segment]:
-        """Answer a prompt, best segment first; score_threshold replaces the bundle's."""
-        threshold = self._settings.score_threshold if score_threshold is None else score_threshold
-        text = self._texts.encode(prompt.text or self._settings.textless_prompt)
-        values = image.prompt_tokens(text, exemplar_feeds(prompt, image.transform))
+        self,
+        image: ImageEmbedding,
+        prompts: Sequence[ConceptPrompt],
+        score_thresholds: Sequence[float | None],
+    ) -> list[list[Segment]]:
+        """Answer each prompt, best segment first; its threshold, if any, replaces the bundle's.
+
+        On a GPU several go through the stages together (LengthRule.prompts).
+        """
+        answers: list[list[Segment]] = []
+        lengths = image.lengths
+        if lengths.joins(len(prompts)) and not takes_several(image.graph):
+            lengths = lengths.one_by_one
+        for group in lengths.groups_of(len(prompts)):
+            answers += self._ask_group(image, prompts[group], score_thresholds[group])
+        return answers
+
+    def _ask_group(
+        self,
+        image: ImageEmbedding,
+        prompts: Sequence[ConceptPrompt],
+        score_thresholds: Sequence[float | None],
+    ) -> list[list[Segment]]:
+        values = stacked([self._tokens(image, prompt) for prompt in prompts])
         values |= image.compute(SCORED, values)
-        kept = keep_queries(values["logits"], values["presence"], threshold)
-        if len(kept.indices) == 0:
-            return []
-        values["queries"] = values["queries"][:, kept.indices]
-        masks = image.compute(("masks",), values)["masks"][0]
+        kept = [
+            keep_queries(
+                values["logits"][row : row + 1],
+                values["presence"][row : row + 1],
+                self._settings.score_threshold if threshold is None else threshold,
+            )
+            for row, threshold in enumerate(score_thresholds)
+        ]
+        if not any(len(each.indices) for each in kept):
+            return [[] for _ in prompts]
+        masks = masks_of_kept(image, values, kept)
         with self._timings.measure("postprocess"):
-            boxes = values["pred_boxes"][0, kept.indices]
-            return list(self._segments(image, prompt, kept, boxes, masks))
+            return [
+                list(self._segments(image, prompt, of_prompt, boxes[of_prompt.indices], found))
+                for prompt, of_prompt, boxes, found in zip(
+                    prompts, kept, values["pred_boxes"], masks, strict=True
+                )
+            ]
+
+    def _tokens(self, image: ImageEmbedding, prompt: ConceptPrompt) -> dict[str, Array]:
+        text = self._texts.encode(prompt.text or self._settings.textless_prompt)
+        exemplars = image.lengths.boxes_of(exemplar_feeds(prompt, image.transform))
+        return image.prompt_tokens(text, exemplars)
 
     def _segments(
         self,
@@ -113,6 +151,48 @@ def keep_queries(logits: Array, presence: Array, threshold: float) -> KeptQuerie
 def scores_of(logits: Array, presence: Array) -> npt.NDArray[np.float32]:
     """Return scores f32[1, Q] in [0, 1] of logits f32[1, Q] and presence f32[1, 1]."""
     return _sigmoid(logits) * _sigmoid(presence.reshape(-1)[:1])
+
+
+def masks_of_kept(
+    image: ImageEmbedding, values: Mapping[str, Any], kept: Sequence[KeptQueries]
+) -> list[Array]:
+    """Return mask logits f32[K,h,w] of the queries that each prompt keeps; K may be 0.
+
+    values: queries f32[P,Q,D] on the host, and what else was computed of the prompts.
+
+    Prompts that all keep a query are segmented together, with as many queries each as the one that
+    keeps most: a query more adds a thousandth of the work of a prompt's pixel decoder. A prompt
+    that keeps none would cost that pixel decoder, so the others are then segmented one by one.
+    """
+    counts = [len(each.indices) for each in kept]
+    chosen = [values["queries"][row, each.indices] for row, each in enumerate(kept)]
+    if all(counts):
+        queries = image.lengths.queries_of(chosen)
+        together = image.compute_in_place(("masks",), {**values, "queries": queries})["masks"]
+        return [as_array(block(together, row, count))[0] for row, count in enumerate(counts)]
+    masks = []
+    for row, count in enumerate(counts):
+        if count == 0:
+            masks.append(np.empty((0, 0, 0), np.float32))
+            continue
+        of_prompt = image.of_one_prompt(("masks",), values, row)
+        of_prompt["queries"] = image.lengths.queries_of(chosen[row : row + 1])
+        alone = image.compute_in_place(("masks",), of_prompt)["masks"]
+        masks.append(as_array(block(alone, 0, count))[0])
+    return masks
+
+
+def takes_several(graph: StageGraph) -> bool:
+    """Return whether every stage of concept prompts takes several prompts in one run.
+
+    Files for some backends fix the number to one.
+    """
+    return all(
+        not isinstance(next(iter(spec.shape), None), int)
+        for stage in graph.stages_reading(OF_PROMPTS)
+        for name, spec in graph.specs(stage)[0].items()
+        if name in OF_PROMPTS
+    )
 
 
 def selected_by_points(

@@ -10,11 +10,15 @@ import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.lengths import EXACT, LengthRule, lengths_for
 from sam3_ros.core.segmenter.text import TextEmbedding
 from sam3_ros.core.segmenter.transform import Floats, ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.session import Array, Tensor
+from sam3_ros.core.stages.plan import StagePlan
+from sam3_ros.core.stages.session import Array, Tensor, block
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
+
+ON_CPU = StagePlan()
 
 
 class ImageEmbedding:
@@ -28,9 +32,17 @@ class ImageEmbedding:
     #: Seconds by step of the Segmenter.encode_image that made it.
     timings: Mapping[str, float]
 
-    def __init__(self, graph: StageGraph, transform: ImageTransform, pixel_values: Floats) -> None:
+    def __init__(
+        self,
+        graph: StageGraph,
+        transform: ImageTransform,
+        pixel_values: Floats,
+        lengths: LengthRule = EXACT,
+    ) -> None:
+        """Hold an image that is pixel_values f32[1,3,h,w]; lengths: of what is asked of it."""
         self.graph = graph
         self.transform = transform
+        self.lengths = lengths
         self.timings = {}
         self._lasting_names = graph.derived_from(frozenset(IMAGE_INPUTS))
         self._superseding = graph.superseding(frozenset(IMAGE_INPUTS))
@@ -39,11 +51,16 @@ class ImageEmbedding:
 
     @classmethod
     def of(
-        cls, image_rgb: npt.NDArray[np.uint8], manifest: Manifest, graph: StageGraph
+        cls,
+        image_rgb: npt.NDArray[np.uint8],
+        manifest: Manifest,
+        graph: StageGraph,
+        plan: StagePlan = ON_CPU,
     ) -> ImageEmbedding:
-        """Prepare an image, uint8 [H, W, 3], for the stages of a model."""
+        """Prepare an image, uint8 [H, W, 3], for the stages of a model; plan: what runs them."""
         transform = ImageTransform.of(ImageSize(*image_rgb.shape[:2]), manifest)
-        return cls(graph, transform, transform.pixel_values(image_rgb))
+        pixel_values = transform.pixel_values(image_rgb)
+        return cls(graph, transform, pixel_values, lengths_for(plan, manifest))
 
     @property
     def size(self) -> ImageSize:
@@ -73,18 +90,38 @@ class ImageEmbedding:
         Features are kept where they were computed.
         """
         wanted = list(wanted)
+        computed = self.compute_in_place(wanted, values)
+        return {**computed, **self.graph.compute(wanted, computed)}
+
+    def compute_in_place(
+        self, wanted: Iterable[str], values: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute like `compute`, but leave the wanted values too where they were computed."""
         computed = self.graph.compute_in_place(wanted, {**self._values, **values})
         for name in self._lasting_names.intersection(computed):
             self._values[name] = computed[name]
         self._drop_superseded()
-        return {**computed, **self.graph.compute(wanted, computed)}
+        return computed
+
+    def of_one_prompt(
+        self, wanted: Iterable[str], values: Mapping[str, Tensor], row: int
+    ) -> dict[str, Tensor]:
+        """Return what the stages of the wanted names read of one prompt, of the values of several.
+
+        Only tensors with one row for each prompt, not the features of the image.
+        """
+        read = self.graph.read_by(wanted, {**self._values, **values})
+        return {
+            name: block(values[name], row)
+            for name in read.intersection(values).difference(self._lasting_names)
+        }
 
     def geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
         """Return geometry_features f32[1,N+1,D] and geometry_mask bool[1,N+1] of N exemplars.
 
         exemplars: boxes, box_labels and box_mask, as concept.exemplar_feeds makes them.
         """
-        if exemplars["boxes"].shape[1] > 0:
+        if exemplars["box_mask"].any():
             return self._geometry(exemplars)
         if self._without_exemplars is None:  # the same for every phrase asked of this image
             self._without_exemplars = self._geometry(exemplars)
@@ -93,12 +130,12 @@ class ImageEmbedding:
     def prompt_tokens(
         self, text: TextEmbedding, exemplars: Mapping[str, Array]
     ) -> dict[str, Array]:
-        """Return joined_tokens of a text and of exemplars on this image.
+        """Return joined_tokens of a text and of exemplars on this image, as `lengths` says.
 
         exemplars: as in `geometry`. Raises InferenceError when the geometry stage fails.
         """
         words = {"text_features": text.features, "text_mask": text.mask}
-        return joined_tokens({**words, **self.geometry(exemplars)})
+        return self.lengths.tokens_of(joined_tokens({**words, **self.geometry(exemplars)}))
 
     def _drop_superseded(self) -> None:
         held = self._values.keys()

@@ -61,6 +61,18 @@ class Segments(list[Segment]):
     Steps are the stages that ran, "preprocess", "tokenize" and "postprocess".
     """
 
+    #: The same segments by prompt, in the order in which the prompts were asked.
+    by_prompt: tuple[tuple[Segment, ...], ...]
+
     def __init__(self, segments: Iterable[Segment], timings: Mapping[str, float]) -> None:
         super().__init__(segments)
         self.timings = dict(timings)
+        self.by_prompt = (tuple(self),)
+
+    @classmethod
+    def of(cls, answers: Iterable[Iterable[Segment]], timings: Mapping[str, float]) -> Segments:
+        """Join the answers to several prompts."""
+        by_prompt = tuple(tuple(answer) for answer in answers)
+        joined = cls((segment for answer in by_prompt for segment in answer), timings)
+        joined.by_prompt = by_prompt
+        return joined

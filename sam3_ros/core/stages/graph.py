@@ -68,6 +68,16 @@ class StageGraph:
         """Return whether any stage computes the tensor of this canonical name."""
         return any(name in stage.outputs for stage in self._stages.values())
 
+    def read_by(self, wanted: Iterable[str], given: Collection[str]) -> frozenset[str]:
+        """Return those of the given names that the stages read which compute the wanted ones."""
+        stages = stages_needed(self._stages.values(), wanted, given)
+        return frozenset(name for stage in stages for name in stage.inputs).intersection(given)
+
+    def stages_reading(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the stages that read any of the names."""
+        read = frozenset(names)
+        return tuple(name for name, stage in self._stages.items() if read & stage.inputs.keys())
+
     def load(self, names: Iterable[str] | None = None) -> None:
         """Open the sessions of the named stages, or of all, and check their tensors.
 
@@ -101,7 +111,7 @@ class StageGraph:
         """
         wanted = list(wanted)
         computed = self.compute_in_place(wanted, values)
-        return {**computed, **{name: _widened(on_host(computed[name])) for name in wanted}}
+        return {**computed, **{name: as_array(computed[name]) for name in wanted}}
 
     def compute_in_place(
         self, wanted: Iterable[str], values: Mapping[str, Tensor]
@@ -176,7 +186,7 @@ class StageGraph:
             self._observer(stage.name, perf_counter() - start)
         outputs = {canonical: _widened(results[name]) for canonical, name in stage.outputs.items()}
         if self._watcher is not None:
-            shown = {name: _widened(on_host(value)) for name, value in outputs.items()}
+            shown = {name: as_array(value) for name, value in outputs.items()}
             self._watcher(stage.name, shown)
         return outputs
 
@@ -210,6 +220,12 @@ def check_tensors(stage: StageSpec, session: Session) -> None:
                     f"stage {stage.name!r}: {canonical!r} must have {expected} dimensions, but the "
                     f"file has {specs[name]}"
                 )
+
+
+def as_array(value: Tensor) -> Array:
+    """Return a tensor on the host; float16 as float32."""
+    array: Array = _widened(on_host(value))
+    return array
 
 
 def _fitted(value: Tensor, session: Session, name: str) -> Tensor:

@@ -77,6 +77,10 @@ class DeviceTensor(Protocol):
         """Return a copy in the host's memory."""
         ...
 
+    def block(self, row: int, count: int | None = None) -> Tensor:
+        """Return a copy of [row : row + 1, :count], left on the device where that can be done."""
+        ...
+
 
 Tensor: TypeAlias = "Array | DeviceTensor"
 
@@ -96,6 +100,13 @@ class DeviceSession(Session, Protocol):
 def on_host(value: Tensor) -> Array:
     """Return the tensor as an array; an array is returned as it is."""
     return value if isinstance(value, np.ndarray) else value.numpy()
+
+
+def block(tensor: Tensor, row: int, count: int | None = None) -> Tensor:
+    """Return tensor[row : row + 1, :count], a view of an array, a copy on a device."""
+    if isinstance(tensor, np.ndarray):
+        return tensor[row : row + 1, :count]
+    return tensor.block(row, count)
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import onnx
 import torch
-from onnxscript import opset18 as op
 from torch.export import Dim
 
 from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import ExportError
+from sam3_ros.export.attention import whole_attention
+from sam3_ros.export.fused_attention import tidy_attention
+from sam3_ros.export.rendition import PORTABLE, Rendition
 from sam3_ros.export.stage import StageModule
 
 #: What PyTorch's exporter writes without converting, and what the oldest ONNX Runtime that we
@@ -33,51 +32,35 @@ _EXPORT_LENGTHS = (2, 3, 5, 7, 11, 13)
 _NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
-def gelu(x: Any, approximate: str = "none") -> Any:
-    """Return x * (1 + erf(x / sqrt 2)) * 0.5, in the order that ONNX Runtime fuses to one operator.
-
-    PyTorch's exporter writes x * (0.5 * (...)), which runs as five operators and takes a tenth of
-    the time of an image encoder. The tanh approximation, which EfficientViT uses, is written by its
-    formula: x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * 0.5 (Hendrycks, Gimpel, 2016).
-    """
-    if approximate == "tanh":
-        cubic = op.Add(x, op.Mul(op.Pow(x, 3.0), 0.044715))
-        tanh = op.Tanh(op.Mul(cubic, math.sqrt(2.0 / math.pi)))
-        return op.Mul(op.Mul(x, op.Add(tanh, 1.0)), 0.5)
-    both = op.Mul(x, op.Add(op.Erf(op.Div(x, math.sqrt(2.0))), 1.0))
-    return op.Mul(both, 0.5)
-
-
-#: Operators that are written other than by PyTorch's exporter, for torch.onnx.export.
-TRANSLATIONS: Mapping[Callable[..., Any], Callable[..., Any]] = MappingProxyType(
-    {torch.ops.aten.gelu.default: gelu}
-)
-
-
 def write_onnx(
-    stage: StageModule, path: Path, external_above: int = EXTERNAL_ABOVE_BYTES, seed: int = 0
+    stage: StageModule,
+    path: Path,
+    rendition: Rendition = PORTABLE,
+    external_above: int = EXTERNAL_ABOVE_BYTES,
+    seed: int = 0,
 ) -> ModelFile:
-    """Write a stage at `path`, folded, its tensors under their canonical names.
+    """Write a rendition of a stage at `path`, folded, its tensors under their canonical names.
 
-    Axes that TensorInput names with a string may grow; the same string is the same length. Weights
-    of more than external_above bytes go to `<path>.data`. The file names nothing of this machine.
-    Raises ExportError where PyTorch cannot export the stage, or fixes an axis that must grow.
+    Axes that TensorInput names with a string may grow, unless the rendition fixes them; the same
+    string is the same length. Weights of more than external_above bytes go to `<path>.data`. The
+    file names nothing of this machine. Raises ExportError where PyTorch cannot export the stage, or fixes an axis that must grow.
     """
-    lengths = dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False))
+    lengths = {**dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False)), **rendition.fixed}
     folded = stage.folded().eval()
+    written_as = whole_attention(folded) if rendition.whole_attention else nullcontext()
     external = weight_bytes(folded) > external_above
     try:
-        with _quiet():
+        with _quiet(), written_as:
             torch.onnx.export(
                 folded,
                 tuple(stage.examples(lengths, seed).values()),
                 str(path),
                 input_names=list(stage.inputs),
                 output_names=list(stage.outputs),
-                dynamic_shapes=_dynamic_shapes(stage),
+                dynamic_shapes=_dynamic_shapes(stage, rendition.fixed),
                 dynamo=True,
                 opset_version=OPSET,
-                custom_translation_table=dict(TRANSLATIONS),
+                custom_translation_table=dict(rendition.translations),
                 external_data=external,
                 verbose=False,
             )
@@ -85,7 +68,9 @@ def write_onnx(
         reason = _last_cause(error)
         raise ExportError(f"PyTorch cannot export {type(stage).__name__}: {reason}") from error
     strip_notes(path)
-    _require_growing(stage, path)
+    if rendition.whole_attention:
+        tidy_attention(path)
+    _require_growing(stage, path, rendition.fixed)
     return onnx_file(path)
 
 
@@ -123,22 +108,25 @@ def strip_notes(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _dynamic_shapes(stage: StageModule) -> tuple[Mapping[int, Dim] | None, ...]:
-    axes = {name: Dim(name, min=stage.shortest.get(name, 1)) for name in stage.lengths()}
+def _dynamic_shapes(
+    stage: StageModule, fixed: Mapping[str, int]
+) -> tuple[Mapping[int, Dim] | None, ...]:
+    growing = (name for name in stage.lengths() if name not in fixed)
+    axes = {name: Dim(name, min=stage.shortest.get(name, 1)) for name in growing}
     return tuple(
-        {axis: axes[length] for axis, length in tensor.growing.items()} or None
+        {axis: axes[length] for axis, length in tensor.growing.items() if length in axes} or None
         for tensor in stage.inputs.values()
     )
 
 
-def _require_growing(stage: StageModule, path: Path) -> None:
+def _require_growing(stage: StageModule, path: Path, fixed: Mapping[str, int]) -> None:
     graph = onnx.load(path, load_external_data=False).graph
     written = {value.name: value.type.tensor_type.shape.dim for value in graph.input}
     for name, tensor in stage.inputs.items():
         if name not in written:
             raise ExportError(f"{path.name}: {type(stage).__name__} never uses its input {name!r}")
         for axis, length in tensor.growing.items():
-            if written[name][axis].HasField("dim_value"):
+            if length not in fixed and written[name][axis].HasField("dim_value"):
                 raise ExportError(
                     f"{path.name}: the axis {length!r} of {name!r} was fixed at "
                     f"{written[name][axis].dim_value}: the stage's code depends on its length"

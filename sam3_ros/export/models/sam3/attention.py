@@ -1,9 +1,8 @@
-"""What the attention layers of SAM 3 share: masks, positions, and queries in chunks."""
+"""What the attention layers of SAM 3 share: masks and positions."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers.models.sam3.modeling_sam3 import Sam3SinePositionEmbedding
 
@@ -14,19 +13,6 @@ NEVER = -3e4
 def additive_mask(valid: Tensor) -> Tensor:
     """Return bool [P,T], True = valid, as f32 [P,1,1,T] to be added for every head and query."""
     return torch.where(valid, 0.0, NEVER)[:, None, None, :]
-
-
-def attend_in_chunks(
-    query: Tensor, key: Tensor, value: Tensor, at_a_time: int, mask: Tensor | None = None
-) -> Tensor:
-    """Return scaled dot product attention of f32[B,H,Q,c] queries, taken a few at a time.
-
-    The numbers are the same as of all at once, in less working memory. key, value: f32[B,H,N,c].
-    mask: added to the scores, for every query alike.
-    """
-    chunks = query.split(at_a_time, dim=2)
-    read = [F.scaled_dot_product_attention(chunk, key, value, mask) for chunk in chunks]
-    return torch.cat(read, dim=2)
 
 
 def grid_positions(grid: int, width: int) -> Tensor:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from transformers.models.sam3.configuration_sam3 import Sam3DETREncoderConfig
 from transformers.models.sam3.modeling_sam3 import Sam3Attention, Sam3DetrEncoderLayer
 
+from sam3_ros.export.attention import attend_in_chunks
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import leading_mask, unit_features
-from sam3_ros.export.models.sam3.attention import additive_mask, attend_in_chunks, grid_positions
+from sam3_ros.export.models.sam3.attention import additive_mask, grid_positions
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
 from sam3_ros.export.models.sam3.sizes import FUSION, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput

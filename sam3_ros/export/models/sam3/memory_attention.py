@@ -20,9 +20,9 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
     rotate_pairwise,
 )
 
+from sam3_ros.export.attention import attend_in_chunks
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import frame_ages, shares, unit_features
-from sam3_ros.export.models.sam3.attention import attend_in_chunks
 from sam3_ros.export.models.sam3.tracker_sizes import MEMORY_ATTENTION, TRACKER, TrackerSizes
 from sam3_ros.export.stage import StageModule, TensorInput
 

@@ -21,9 +21,9 @@ from transformers.models.sam3.modeling_sam3 import (
     apply_rotary_pos_emb_2d,
 )
 
+from sam3_ros.export.attention import attend_in_chunks
 from sam3_ros.export.bindings import NameRules, Shapes
 from sam3_ros.export.family import Unneeded
-from sam3_ros.export.models.sam3.attention import attend_in_chunks
 from sam3_ros.export.models.trunks.trunk import PATCH, TRUNK, Trunk
 
 HEAD = 64

@@ -17,7 +17,7 @@ from sam3_ros.core.errors import BackendError
 log = logging.getLogger(__name__)
 
 #: The backends that need them.
-BACKENDS_ON_GPU = ("cuda", "tensorrt")
+BACKENDS_ON_GPU = ("cuda", "tensorrt", "tensorrt_rtx")
 
 # ONNX Runtime 1.20 to 1.31 are linked with TensorRT 10, that of JetPack 6.0 with 8.
 _TENSORRT = ("libnvinfer.so.10", "libnvinfer.so.8")

@@ -17,8 +17,12 @@ _PACKAGES = {
     "cpu": _ONNX_RUNTIME,
     "cuda": _ONNX_RUNTIME,
     "tensorrt": _ONNX_RUNTIME | {"tensorrt", "tensorrt-cu12", "tensorrt-cu13"},
+    "tensorrt_rtx": _ONNX_RUNTIME
+    | {"onnxruntime-ep-nv-tensorrt-rtx-cu12", "onnxruntime-ep-nv-tensorrt-rtx-cu13"},
     "openvino": frozenset({"openvino"}),
 }
+# TensorRT for RTX comes with its package, libraries and all.
+_LINKED = frozenset(BACKENDS_ON_GPU) - {"tensorrt_rtx"}
 
 
 def engine_versions(backend: str) -> dict[str, str]:
@@ -26,7 +30,7 @@ def engine_versions(backend: str) -> dict[str, str]:
     wanted = sorted(_PACKAGES.get(backend, ()))
     installed = {each.name.lower(): each.version for each in metadata.distributions()}
     packages = {name: installed[name] for name in wanted if name in installed}
-    return {**packages, **(library_versions() if backend in BACKENDS_ON_GPU else {})}
+    return {**packages, **(library_versions() if backend in _LINKED else {})}
 
 
 @cache

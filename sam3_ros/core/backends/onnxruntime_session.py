@@ -20,6 +20,7 @@ from sam3_ros.core.backends.cpu_memory import (
     run_bound,
 )
 from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
+from sam3_ros.core.backends.plugin_provider import plugin_device
 from sam3_ros.core.backends.providers import OPTIONS_SINCE, PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.stages.session import Array, SessionOptions, TensorSpec
@@ -58,14 +59,22 @@ class OnnxRuntimeSession:
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
         """Raises BackendError where the engine or the provider is lacking or refuses the file."""
         ort = import_onnxruntime()
-        provider.require_available(ort.get_available_providers())
-        if provider.memory == "cuda":
-            load_gpu_libraries(ort)
+        device = None
+        if provider.plugin is not None:
+            device = plugin_device(ort, provider, options.device_id)
+        else:
+            provider.require_available(ort.get_available_providers())
+            if provider.memory == "cuda":
+                load_gpu_libraries(ort)
         try:
+            engine = _engine_options(ort, options, provider)
+            asked = provider.request(options)
+            if device is not None:
+                engine.add_provider_for_devices([device], dict(asked)[provider.name])
             session = ort.InferenceSession(
                 str(path),
-                sess_options=_engine_options(ort, options, provider),
-                providers=provider.request(options),
+                sess_options=engine,
+                providers=asked if device is None else None,
                 enable_fallback=0,  # else another provider is tried, and this one's error is lost
             )
         except Exception as error:
@@ -159,6 +168,8 @@ def _shares_arena(options: SessionOptions, provider: Provider) -> bool:
 def _remedy(ort: Any, provider: Provider, error: str) -> str:
     """Say what to do about an error of this provider, if that is known."""
     if re.search("Unknown provider option|Invalid TensorRT EP option", error):
+        if provider.plugin is not None:
+            return f"; install the newest {provider.package}"
         return (
             f"; this is ONNX Runtime {ort.__version__}, which lacks options that {OPTIONS_SINCE} "
             f"has: install that or a later one"

@@ -14,7 +14,7 @@ from sam3_ros.core.errors import BackendError
 from sam3_ros.core.stages.session import SessionOptions
 from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange
 
-__all__ = ["BACKENDS_ON_GPU", "OPTIONS_SINCE", "PROVIDERS", "Provider"]
+__all__ = ["BACKENDS_ON_GPU", "OPTIONS_SINCE", "PROVIDERS", "Plugin", "Provider"]
 
 ProviderOptions = dict[str, str]
 #: A provider's name in ONNX Runtime, and its options.
@@ -22,6 +22,16 @@ Request = tuple[str, ProviderOptions]
 
 #: The oldest ONNX Runtime whose providers know every option here.
 OPTIONS_SINCE = "1.20"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A provider that ONNX Runtime was not built with: its package has a library to load."""
+
+    #: The Python module of the package, which says where the library is.
+    module: str
+    #: The oldest ONNX Runtime whose Python API can use it, as (major, minor).
+    since: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Provider:
     memory: str = "cpu"
     #: Whether a session with these options replays its runs from CUDA graphs.
     replays: Callable[[SessionOptions], bool] = lambda _: False
+    #: Where its library is, if it is a plug-in.
+    plugin: Plugin | None = None
 
     def require_available(self, available: Sequence[str]) -> None:
         """Raise BackendError unless the installed ONNX Runtime was built with this provider."""
@@ -65,7 +77,8 @@ class Provider:
 
     def how_to_get(self) -> str:
         """Return one line: the pip command and what the machine needs."""
-        swap = "" if self.package == "onnxruntime" else "pip uninstall -y onnxruntime && "
+        replaces = self.package != "onnxruntime" and self.plugin is None
+        swap = "pip uninstall -y onnxruntime && " if replaces else ""
         return f"`{swap}pip install {self.package}`; it needs {self.needs}"
 
 
@@ -97,6 +110,17 @@ def tensorrt_request(options: SessionOptions) -> list[Request]:
     ]
 
 
+def tensorrt_rtx_request(options: SessionOptions) -> list[Request]:
+    """Ask for TensorRT for RTX. The device is no option: a plug-in's session is made for one.
+
+    It computes in the precisions that the file has, so nothing is to be allowed.
+    """
+    graphs = {"enable_cuda_graph": "1"} if options.cuda_graphs else {}
+    kept = {} if options.engines is None else {"nv_runtime_cache_path": str(options.engines.path)}
+    asked = {**_ranges("nv_profile", options.shapes), **graphs, **kept}
+    return [("NvTensorRTRTXExecutionProvider", asked)]
+
+
 def tensorrt_replays(options: SessionOptions) -> bool:
     """Return whether no shape is open: TensorRT's provider keeps one graph of a session."""
     return options.cuda_graphs and options.shapes is not None and options.shapes.is_fixed
@@ -124,13 +148,18 @@ def _precision(options: SessionOptions) -> ProviderOptions:
 
 
 def _profile(options: SessionOptions) -> ProviderOptions:
-    profile = options.shapes
+    graphs = {"trt_cuda_graph_enable": "True"} if tensorrt_replays(options) else {}
+    return _ranges("trt_profile", options.shapes) or graphs
+
+
+def _ranges(prefix: str, profile: ShapeProfile | None) -> ProviderOptions:
+    """Return the options with the sizes to come; none where they are fixed or unknown."""
     if profile is None or not profile.ranges:
-        return {"trt_cuda_graph_enable": "True"} if tensorrt_replays(options) else {}
+        return {}
     return {
-        "trt_profile_min_shapes": _shapes(profile, lambda size: size.least),
-        "trt_profile_opt_shapes": _shapes(profile, lambda size: size.usual),
-        "trt_profile_max_shapes": _shapes(profile, lambda size: size.most),
+        f"{prefix}_min_shapes": _shapes(profile, lambda size: size.least),
+        f"{prefix}_opt_shapes": _shapes(profile, lambda size: size.usual),
+        f"{prefix}_max_shapes": _shapes(profile, lambda size: size.most),
     }
 
 
@@ -155,6 +184,7 @@ def _kept(options: SessionOptions) -> ProviderOptions:
 
 
 _CUDA_NEEDS = "an NVIDIA GPU with its driver, CUDA 13 and cuDNN 9 (for onnxruntime-gpu 1.31)"
+_RTX_CARDS = "an NVIDIA RTX card of compute capability 8.6, 8.9 or 12.0 and later"
 
 PROVIDERS = {
     provider.backend: provider
@@ -179,6 +209,19 @@ PROVIDERS = {
             keeps_timings=True,
             memory="cuda",
             replays=tensorrt_replays,
+        ),
+        Provider(
+            "tensorrt_rtx",
+            "NvTensorRTRTXExecutionProvider",
+            "onnxruntime-ep-nv-tensorrt-rtx",
+            f"{_RTX_CARDS}, with a driver for CUDA 13",
+            tensorrt_rtx_request,
+            engines_for=gpu_name,
+            memory="cuda",
+            # TensorRT for RTX captures by itself, for each set of shapes; from fixed addresses it
+            # need not capture anew.
+            replays=lambda options: options.cuda_graphs,
+            plugin=Plugin("onnxruntime_ep_nv_tensorrt_rtx", (1, 25)),
         ),
     )
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from sam3_ros.core.backends.engine_cache import EngineCache, StageModel
+from sam3_ros.core.backends.engine_cache import EngineCache, StageModel, builds_engines
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import StageFile
@@ -83,7 +83,7 @@ class StageLoading:
         path = self._bundle.chosen_file(stage.name, choice)
         compute = "stored" if choice.precision == choice.file_precision else choice.precision
         options = replace(self._options, compute=compute, file_precision=choice.file_precision)
-        if choice.backend == "tensorrt":
+        if builds_engines(choice.backend):
             names = {name: canonical for canonical, name in stage.inputs.items()}
             options = replace(options, shapes=shape_profile(path, names))
         if self._cache is None:
@@ -112,7 +112,7 @@ def _require_gpu(plan: StagePlan, bundle: Bundle) -> None:
     if not any(choice.backend in BACKENDS_ON_GPU for choice in choices):
         told = ", ".join(sorted(map(str, choices)))
         raise BackendError(
-            f"cuda_graphs is for backend {' and '.join(BACKENDS_ON_GPU)}, and all stages are to "
+            f"cuda_graphs is for backends {', '.join(BACKENDS_ON_GPU)}, and all stages are to "
             f"run on {told}: leave it off, or choose another backend"
         )
 

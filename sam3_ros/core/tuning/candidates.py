@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sam3_ros.core.backends.factory import OPENVINO
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.providers import PROVIDERS, Plugin, Provider
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice
@@ -28,8 +28,8 @@ class Backends:
     def here(cls) -> Backends:
         """Return what the installed libraries offer; a missing GPU shows only when it is tried."""
         available, refused = list(_of_onnxruntime()), []
-        missing = [name for name in PROVIDERS if name not in available]
-        refused += [f"{name}: not in the installed ONNX Runtime" for name in missing]
+        missing = [each for name, each in PROVIDERS.items() if name not in available]
+        refused += [f"{each.backend}: {_why_missing(each)}" for each in missing]
         bf16 = False
         if find_spec("openvino") is None:
             refused.append("openvino: not installed (pip install openvino)")
@@ -97,4 +97,18 @@ def _of_onnxruntime() -> list[str]:
         known = import_module("onnxruntime").get_available_providers()
     except ImportError as error:
         raise BackendError(f"ONNX Runtime cannot be imported: {error}") from error
-    return [name for name, provider in PROVIDERS.items() if provider.name in known]
+    return [
+        name
+        for name, provider in PROVIDERS.items()
+        if (provider.name in known if provider.plugin is None else _is_installed(provider.plugin))
+    ]
+
+
+def _is_installed(plugin: Plugin) -> bool:
+    return find_spec(plugin.module) is not None
+
+
+def _why_missing(provider: Provider) -> str:
+    if provider.plugin is None:
+        return "not in the installed ONNX Runtime"
+    return f"not installed (pip install {provider.package})"

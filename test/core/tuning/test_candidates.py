@@ -73,4 +73,6 @@ def test_what_cannot_be_tried_is_reported(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(tuning_candidates, "find_spec", lambda _: None)
     here = Backends.here()
     assert "openvino" not in here.available
+    rtx = "tensorrt_rtx: not installed (pip install onnxruntime-ep-nv-tensorrt-rtx)"
+    assert "tensorrt_rtx" not in here.available and rtx in here.refused
     assert "openvino: not installed (pip install openvino)" in here.refused

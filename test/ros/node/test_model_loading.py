@@ -12,7 +12,7 @@ from sam3_ros.ros.node.model_loading import LoadedModel, guard_values, uses_gpu
 STAGES = ("image_trunk", "fusion")
 
 
-@pytest.mark.parametrize("backend", ["cuda", "tensorrt"])
+@pytest.mark.parametrize("backend", ["cuda", "tensorrt", "tensorrt_rtx"])
 def test_one_stage_of_a_plan_on_a_gpu_is_enough(backend: str) -> None:
     plan = StagePlan(REFERENCE, {"fusion": StageChoice(backend)})
 

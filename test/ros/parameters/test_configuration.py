@@ -68,7 +68,7 @@ def test_descriptors(spec):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"backend": "gpu"}, r"'backend' is one of cpu, cuda, tensorrt, openvino; got 'gpu'"),
+        ({"backend": "gpu"}, r"'backend' is one of cpu, .*, tensorrt_rtx, openvino; got 'gpu'"),
         ({"threads": -1}, r"'threads' lies in 0..256; got -1"),
         ({"threads": True}, r"'threads' expects int, got True"),
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),

@@ -50,7 +50,8 @@ class MeasuredScenario:
         costs = {}
         for step, time in steps.items():
             limits = machine.limits(plan.of(step)) if step in self.loads else None
-            costs[step] = step_cost(time, self.loads.get(step), limits)
+            on_device = self.measurement.on_device.get(step)
+            costs[step] = step_cost(time, self.loads.get(step), limits, on_device)
         return {**costs, END_TO_END: total_cost(whole, [costs[stage] for stage in self.loads])}
 
 
@@ -68,7 +69,12 @@ def measure_bundle(
     stage_of = stages_by_file(segmenter)
     for scenario in scenarios(segmenter, workload):
         report(scenario.title)
-        measured = measure(scenario.title, _fresh(sessions, scenario.call), budget)
+        measured = measure(
+            scenario.title,
+            _fresh(sessions, scenario.call),
+            budget,
+            lambda: device_seconds(sessions, stage_of),
+        )
         loads = {
             stage: stage_load([run for run in sessions.runs if stage_of[run.path] == stage])
             for stage in dict.fromkeys(stage_of[run.path] for run in sessions.runs)
@@ -83,6 +89,16 @@ def stages_by_file(segmenter: Segmenter) -> dict[Path, str]:
         bundle.chosen_file(stage, plan.of(stage)): stage
         for stage in bundle.manifest.stages_to_load(plan)
     }
+
+
+def device_seconds(sessions: ObservedSessions, stage_of: Mapping[Path, str]) -> dict[str, float]:
+    """Return by stage the seconds on the device of the observed runs; waits for their end."""
+    seconds: dict[str, float] = {}
+    for run in sessions.runs:
+        if run.device_ms is not None:
+            stage = stage_of[run.path]
+            seconds[stage] = seconds.get(stage, 0.0) + run.device_ms() / 1000
+    return seconds
 
 
 def _fresh(sessions: ObservedSessions, call: Callable[[], Outcome]) -> Callable[[], Outcome]:

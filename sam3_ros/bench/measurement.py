@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class StepTime:
 class Budget:
     """When to stop repeating.
 
-    There are WARM_UPS calls before, or one where a call takes longer than a tenth of `seconds`.
+    There are WARM_UPS calls before. Once one takes longer than a tenth of `seconds`, no more than
+    `least_warm_ups` are made.
     """
 
     #: Most repeats.
@@ -45,6 +47,8 @@ class Budget:
     seconds: float = 10.0
     #: Fewest repeats, even if they take longer.
     least: int = 3
+    #: Fewest calls before; on a GPU the first may choose algorithms and the second record a graph.
+    least_warm_ups: int = 1
 
     def __post_init__(self) -> None:
         if self.repeats < 1 or self.least < 1 or not self.seconds > 0:
@@ -63,7 +67,8 @@ class Measurement:
     scenario: str
     #: How many calls were timed.
     repeats: int
-    #: In the order they ran, END_TO_END last.
+    #: In the order they ran, END_TO_END last. Of a stage on a GPU it is the time until the host
+    #: could go on, which may be before the GPU is done.
     steps: Mapping[str, StepTime]
     #: Calls a second.
     per_second: float
@@ -71,25 +76,56 @@ class Measurement:
     segments: int
     #: Of each call, end to end.
     totals_ms: Sequence[float] = field(default=(), repr=False)
+    #: Time on the device by stage, in the order they ran; only of stages that were timed there.
+    on_device: Mapping[str, StepTime] = field(default_factory=dict)
+    #: Time of the host outside of all steps, where it also waits for the device.
+    between: StepTime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on_device", MappingProxyType(dict(self.on_device)))
 
 
-def measure(scenario: str, call: Callable[[], Outcome], budget: Budget) -> Measurement:
-    """Warm up, then repeat the call as the budget allows."""
+def _nothing_on_device() -> Mapping[str, float]:
+    return {}
+
+
+def measure(
+    scenario: str,
+    call: Callable[[], Outcome],
+    budget: Budget,
+    device_seconds: Callable[[], Mapping[str, float]] = _nothing_on_device,
+) -> Measurement:
+    """Warm up, then repeat the call as the budget allows.
+
+    device_seconds: returns by stage the seconds that the last call took on a device; called after
+    each repeat, outside of its time.
+    """
     _warm_up(call, budget)
     samples: dict[str, list[float]] = {}
+    of_device: dict[str, list[float]] = {}
     totals: list[float] = []
+    between: list[float] = []
     segments = 0
     while budget.allows(len(totals), sum(totals)):
         start = time.perf_counter()
         outcome = call()
         totals.append(time.perf_counter() - start)
         segments = outcome.segments
-        for step, seconds in outcome.steps.items():
-            samples.setdefault(step, []).append(seconds)
+        between.append(totals[-1] - sum(outcome.steps.values()))
+        for found, by_step in ((samples, outcome.steps), (of_device, device_seconds())):
+            for step, seconds in by_step.items():
+                found.setdefault(step, []).append(seconds)
     samples[END_TO_END] = totals
-    steps = {step: step_time(seconds) for step, seconds in samples.items()}
-    in_ms = tuple(round(seconds * 1000, 3) for seconds in totals)
-    return Measurement(scenario, len(totals), steps, len(totals) / sum(totals), segments, in_ms)
+    return Measurement(
+        scenario,
+        len(totals),
+        {step: step_time(seconds) for step, seconds in samples.items()},
+        len(totals) / sum(totals),
+        segments,
+        tuple(round(seconds * 1000, 3) for seconds in totals),
+        {stage: step_time(seconds) for stage, seconds in of_device.items()},
+        step_time(between),
+    )
 
 
 def step_time(seconds: Sequence[float]) -> StepTime:
@@ -99,8 +135,10 @@ def step_time(seconds: Sequence[float]) -> StepTime:
 
 
 def _warm_up(call: Callable[[], Outcome], budget: Budget) -> None:
-    for _ in range(min(WARM_UPS, budget.repeats)):
+    slow = False
+    for number in range(max(min(WARM_UPS, budget.repeats), budget.least_warm_ups)):
+        if slow and number >= budget.least_warm_ups:
+            return
         start = time.perf_counter()
         call()
-        if time.perf_counter() - start > budget.seconds / 10:
-            return
+        slow = slow or time.perf_counter() - start > budget.seconds / 10

@@ -101,7 +101,8 @@ def query_scores(
 ) -> npt.NDArray[np.float32]:
     """Return the scores of all queries, f32 [Q] in [0, 1]."""
     text = segmenter.encode_text(prompt.text or "")
-    tokens = image.prompt_tokens(text, exemplar_feeds(prompt, image.transform))
+    exemplars = image.lengths.boxes_of(exemplar_feeds(prompt, image.transform))
+    tokens = image.prompt_tokens(text, exemplars)
     computed = image.compute(("logits", "presence"), tokens)
     return np.asarray(scores_of(computed["logits"], computed["presence"])[0], np.float32)
 
@@ -203,12 +204,10 @@ def _ask(
     asked: Sequence[ScenarioPrompt],
     before: Mapping[str, float],
 ) -> Outcome:
-    """Ask one prompt after the other. before: seconds by step of what was done for this call."""
+    """Ask all prompts at once. before: seconds by step of what was done for this call."""
+    thresholds = [each.threshold for each in asked]
+    segments = segmenter.ask(embedding, [each.prompt for each in asked], thresholds)
     timings = Timings()
     timings.absorb(before)
-    count = 0
-    for each in asked:
-        segments = segmenter.ask(embedding, [each.prompt], each.threshold)
-        timings.absorb(segments.timings)
-        count += len(segments)
-    return Outcome(timings.as_dict(), count)
+    timings.absorb(segments.timings)
+    return Outcome(timings.as_dict(), len(segments))

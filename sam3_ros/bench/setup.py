@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from sam3_ros.bench.device_clock import ClockOf, DeviceClock, device_clock
+from sam3_ros.bench.measurement import WARM_UPS
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.segmenter.segmenter import Segmenter
@@ -42,6 +44,12 @@ class Setup:
     @property
     def plan(self) -> StagePlan:
         return StagePlan(self.default, dict(self.stages))
+
+    @property
+    def least_warm_ups(self) -> int:
+        """The calls to make before the first that counts, as Budget takes them."""
+        choices = (self.default, *(choice for _, choice in self.stages))
+        return WARM_UPS if any(map(is_on_gpu, choices)) else 1
 
     def engines(self, stages: Iterable[str]) -> dict[str, tuple[str, SessionOptions]]:
         """Return backend and session options of each way in which these stages compute on the CPU.
@@ -86,6 +94,8 @@ class StageRun:
     inputs: Mapping[str, Shape]
     #: Bytes of all inputs and outputs.
     bytes_moved: int
+    #: Waits for its end and returns the ms that it took on a device; None where that is not timed.
+    device_ms: Callable[[], float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
@@ -94,14 +104,16 @@ class StageRun:
 class ObservedSessions:
     """An OpenSession whose sessions record their runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_of: ClockOf = device_clock) -> None:
+        """clock_of: finds what times a device, by the device's name."""
         #: Since the last `clear`.
         self.runs: list[StageRun] = []
+        self._clock_of = clock_of
 
     def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
         real = open_session(path, backend, options)
         if isinstance(real, DeviceSession):
-            return _ObservedOnDevice(path, real, self.runs)
+            return _ObservedOnDevice(path, real, self.runs, self._clock_of(real.device))
         return _Observed(path, real, self.runs)
 
     def clear(self) -> None:
@@ -121,16 +133,35 @@ class _Observed(WrappedSession):
         self._record(feeds, results)
         return results
 
-    def _record(self, feeds: Mapping[str, Tensor], results: Mapping[str, Tensor]) -> None:
+    def _record(
+        self,
+        feeds: Mapping[str, Tensor],
+        results: Mapping[str, Tensor],
+        device_ms: Callable[[], float] | None = None,
+    ) -> None:
         shapes = {name: tuple(value.shape) for name, value in feeds.items()}
         moved = sum(value.nbytes for value in (*feeds.values(), *results.values()))
-        self._runs.append(StageRun(self._path, shapes, moved))
+        self._runs.append(StageRun(self._path, shapes, moved, device_ms))
 
 
 class _ObservedOnDevice(_Observed, WrappedOnDevice):
-    """The same for a session whose tensors may stay in a device's memory."""
+    """The same for a session whose tensors may stay in a device's memory; timed there too."""
+
+    def __init__(
+        self, path: Path, real: DeviceSession, runs: list[StageRun], clock: DeviceClock | None
+    ) -> None:
+        super().__init__(path, real, runs)
+        self._on_device = real
+        self._clock = clock
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        clock = self._clock
+        if clock is None:
+            results = super().run_on_device(feeds)
+            self._record(feeds, results)
+            return results
+        begin = clock.record()
         results = super().run_on_device(feeds)
-        self._record(feeds, results)
+        end = clock.record()
+        self._record(feeds, results, lambda: clock.milliseconds_between(begin, end))
         return results

@@ -33,3 +33,23 @@ def test_a_slow_call_is_warmed_up_once_a_fast_one_thrice() -> None:
     calls.clear()
     assert measure("slow", call, Budget(4, seconds=1e-9)).repeats == 3
     assert len(calls) == 1 + 3
+
+
+def test_on_a_device_a_slow_call_is_warmed_up_too() -> None:
+    calls = []
+
+    def call() -> Outcome:
+        calls.append(1)
+        return Outcome({}, 0)
+
+    measure("slow", call, Budget(1, seconds=1e-9, least_warm_ups=3))
+    assert len(calls) == 3 + 1
+
+
+def test_times_on_the_device_and_between_the_steps_are_kept_apart() -> None:
+    found = measure(
+        "launches", lambda: Outcome({"stage": 0.0}, 1), Budget(3), lambda: {"stage": 0.02}
+    )
+    assert found.on_device == {"stage": StepTime(20.0, 20.0)}
+    assert found.steps["stage"] == StepTime(0.0, 0.0)
+    assert found.between == found.steps["end to end"]

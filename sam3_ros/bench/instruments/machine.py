@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sam3_ros.bench.instruments.device_limits import DeviceFigures, measure_device
 from sam3_ros.bench.instruments.gemm import peak_gflops
 from sam3_ros.bench.instruments.roofline import MachineLimits
 from sam3_ros.bench.setup import Setup, engine_name, is_on_gpu
@@ -37,33 +39,46 @@ class MachineFigures:
     gemm_gflops: Mapping[str, float]
     #: Of the host's memory, 1e9 bytes a second.
     bandwidth_gb_s: float
-    #: Backends in use whose devices were not measured.
-    not_measured: tuple[str, ...] = ()
+    #: The cards, by the backend in use.
+    devices: Mapping[str, DeviceFigures] = field(default_factory=dict)
 
     def limits(self, choice: StageChoice) -> MachineLimits | None:
         """Return the limits of a stage with this choice; None where they were not measured."""
-        if choice.backend in self.not_measured:
-            return None
+        if is_on_gpu(choice):
+            device = self.devices.get(choice.backend)
+            return None if device is None else device.limits(choice.precision)
         return MachineLimits(self.gemm_gflops[engine_name(choice)], self.bandwidth_gb_s)
 
     def better_of(self, other: MachineFigures) -> MachineFigures:
         """Take the better of each figure: other load can only have made one worse."""
         gemm = {name: max(g, other.gemm_gflops[name]) for name, g in self.gemm_gflops.items()}
         gb_s = max(self.bandwidth_gb_s, other.bandwidth_gb_s)
-        return replace(self, gemm_gflops=gemm, bandwidth_gb_s=gb_s)
+        devices = {name: d.better_of(other.devices[name]) for name, d in self.devices.items()}
+        return replace(self, gemm_gflops=gemm, bandwidth_gb_s=gb_s, devices=devices)
+
+    def document(self) -> dict[str, Any]:
+        """Return the figures for JSON."""
+        return {
+            "cpu": self.cpu,
+            "cores": self.cores,
+            "gemm_gflops": dict(self.gemm_gflops),
+            "bandwidth_gb_s": self.bandwidth_gb_s,
+            "devices": {name: device.document() for name, device in self.devices.items()},
+        }
 
 
 def measure_machine(setup: Setup, stages: Iterable[str]) -> MachineFigures:
-    """Measure with the engines and threads of these stages; a GPU is not measured.
+    """Measure with the engines and threads of these stages, and the cards that they run on.
 
-    Raises BackendError.
+    Raises BackendError for an engine on the CPU; what a card lacks is told in its figures.
     """
     names = list(stages)
     engines = setup.engines(names)
     gemm = {name: round(peak_gflops(*engine), 2) for name, engine in engines.items()}
     gb_s = round(bandwidth_gb_s(setup.threads), 2)
     on_gpu = dict.fromkeys(c.backend for c in map(setup.plan.of, names) if is_on_gpu(c))
-    return MachineFigures(cpu_model(), usable_cores(), gemm, gb_s, tuple(on_gpu))
+    devices = {backend: measure_device(backend) for backend in on_gpu}
+    return MachineFigures(cpu_model(), usable_cores(), gemm, gb_s, devices)
 
 
 def usable_cores() -> int:

@@ -46,21 +46,24 @@ class StepCost:
     Figures are None for steps that are not stages, and where FLOP or limits are not known.
     """
 
-    #: Median over the repeats, ms.
+    #: Median over the repeats, ms, by the host's clock.
     median_ms: float
-    #: 95th percentile over the repeats, ms.
+    #: 95th percentile over the repeats, ms, by the host's clock.
     p95_ms: float
+    #: Median over the repeats, ms, on the device; None for what was not timed there. Where it is
+    #: known, `median_ms` is the time of the launch, and speed and limit are those of the device.
+    device_ms: float | None = None
     #: How often it ran in one call.
     runs: int = 0
     #: 1e9 FLOP of one call, 2 for a multiply-add.
     gflop: float | None = None
     #: 1e6 bytes of weights, inputs and outputs in one call.
     mbytes: float | None = None
-    #: GFLOP a second by the median time.
+    #: GFLOP a second by device_ms or, where that is None, by median_ms.
     gflop_s: float | None = None
     #: The shortest time that the machine allows.
     limit_ms: float | None = None
-    #: limit_ms as a percentage of median_ms.
+    #: limit_ms as a percentage of device_ms or, where that is None, of median_ms.
     limit_percent: float | None = None
     #: "arithmetic" or "memory".
     limited_by: str | None = None
@@ -81,40 +84,52 @@ def stage_load(runs: Iterable[StageRun]) -> StageLoad:
 
 
 def step_cost(
-    time: StepTime, load: StageLoad | None = None, limits: MachineLimits | None = None
+    time: StepTime,
+    load: StageLoad | None = None,
+    limits: MachineLimits | None = None,
+    on_device: StepTime | None = None,
 ) -> StepCost:
     """Compare a step's time with the limits; load and limits are None for a step without them."""
+    device_ms = None if on_device is None else on_device.median_ms
     if load is None or load.flop is None or limits is None:
-        return StepCost(time.median_ms, time.p95_ms, load.runs if load else 0)
-    median_ms = max(time.median_ms, 1e-3)
+        return StepCost(time.median_ms, time.p95_ms, device_ms, load.runs if load else 0)
+    spent_ms = max(time.median_ms if device_ms is None else device_ms, 1e-3)
     arithmetic_ms = load.flop / limits.gflops / 1e6
     memory_ms = load.bytes_moved / limits.gb_s / 1e6
     limit_ms = max(arithmetic_ms, memory_ms)
     return StepCost(
         time.median_ms,
         time.p95_ms,
+        device_ms,
         runs=load.runs,
         gflop=round(load.flop / 1e9, 4),
         mbytes=round(load.bytes_moved / 1e6, 3),
-        gflop_s=round(load.flop / median_ms / 1e6, 2),
+        gflop_s=round(load.flop / spent_ms / 1e6, 2),
         limit_ms=round(limit_ms, 4),
-        limit_percent=round(100 * limit_ms / median_ms, 1),
+        limit_percent=round(100 * limit_ms / spent_ms, 1),
         limited_by="arithmetic" if arithmetic_ms >= memory_ms else "memory",
         unknown=load.unknown,
     )
 
 
 def total_cost(time: StepTime, stages: Iterable[StepCost]) -> StepCost:
-    """Compare the whole call's time with the sum of its stages' limits."""
+    """Compare the whole call's time, by the host's clock, with the sum of its stages' limits.
+
+    Its time on the device is the sum of the stages' there; None where none was timed there.
+    """
     costs = list(stages)
+    found = [cost.device_ms for cost in costs if cost.device_ms is not None]
+    device_ms = round(sum(found), 3) if found else None
+    runs = sum(cost.runs for cost in costs)
     if not costs or any(cost.limit_ms is None for cost in costs):
-        return StepCost(time.median_ms, time.p95_ms, sum(cost.runs for cost in costs))
+        return StepCost(time.median_ms, time.p95_ms, device_ms, runs)
     gflop = sum(cost.gflop or 0.0 for cost in costs)
     limit_ms = sum(cost.limit_ms or 0.0 for cost in costs)
     return StepCost(
         time.median_ms,
         time.p95_ms,
-        runs=sum(cost.runs for cost in costs),
+        device_ms,
+        runs=runs,
         gflop=round(gflop, 4),
         mbytes=round(sum(cost.mbytes or 0.0 for cost in costs), 3),
         gflop_s=round(1000 * gflop / time.median_ms, 2),

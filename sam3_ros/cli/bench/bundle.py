@@ -68,7 +68,9 @@ def _task(options: argparse.Namespace) -> _Task:
     setup = Setup.of_plan(str(model.bundle.path), model.plan, model.threads, options.cuda_graphs)
     image = _picture(options)
     workload = Workload(image, options.text, options.prompts, options.cameras)
-    return _Task(model, setup, workload, Budget(options.frames, options.seconds or _SECONDS))
+    seconds = options.seconds or _SECONDS
+    budget = Budget(options.frames, seconds, least_warm_ups=setup.least_warm_ups)
+    return _Task(model, setup, workload, budget)
 
 
 def _measure(options: argparse.Namespace, task: _Task, say: Say) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def _head(
         "providers": segmenter.providers,
         "width": width,
         "height": height,
-        "machine": {**asdict(machine), "gemm_gflops": dict(machine.gemm_gflops)},
+        "machine": machine.document(),
         "flop_counted": can_count(),
         "resident_bytes": asdict(resident) if resident is not None else None,
         "file_bytes": _file_bytes(task),
@@ -145,6 +147,7 @@ def _scenario(found: MeasuredScenario, setup: Setup, machine: MachineFigures) ->
         "repeats": measured.repeats,
         "per_second": round(measured.per_second, 4),
         "segments": measured.segments,
+        "between_ms": None if measured.between is None else measured.between.median_ms,
         "steps": {step: asdict(cost) for step, cost in found.costs(setup, machine).items()},
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.table import left, right, table
@@ -17,6 +16,11 @@ _LIMIT_NOTE = """\
 The limit of a stage is the longer of FLOP / peak and bytes / bandwidth (memory: the second).
 Its bytes are weights, inputs and outputs, each once; a cache is faster than memory, so a
 small stage may be above 100 %."""
+_DEVICE_NOTE = """\
+device ms: on the GPU, by its own events. host ms: until the host could go on; of a stage on the
+GPU that is the launch alone, and the host waits for the results between the steps. The two run at
+the same time, so their sum means nothing: end to end is the time of the whole answer, and device
+ms beside it what the GPU was busy for. % of limit: by device ms; end to end by host ms."""
 _PARTS_NOTE = (
     "Median ms by part; of one answer the parts add up to the total, their medians only nearly."
 )
@@ -54,38 +58,66 @@ def _machine(document: Document) -> Iterator[str]:
         rows.append(("resident peak of a process of its own", peak, unit))
     rows.append(("files", f"{sum(document['file_bytes'].values()) / 1e6:.1f}", "MB"))
     yield from table([left(), right(), left()], rows, indent=2)
-    for backend in machine["not_measured"]:
-        yield f"  the limits of {backend} are not measured: its stages show their time alone"
+    for backend, device in machine["devices"].items():
+        yield f"{device['name']} ({backend})"
+        yield from table([left(), right(), left()], _device_rows(device), indent=2)
+        for what, why in device["not_measured"].items():
+            yield f"  its {what} is not measured, so stages may show their time alone: {why}"
     if not document["flop_counted"]:
         from sam3_ros.bench.instruments.graph_work import HOW_TO_GET
 
         yield f"  GFLOP are not counted, as the library onnx is not here: {HOW_TO_GET}"
 
 
+def _device_rows(device: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for precision, gflops in device["gemm_gflops"].items():
+        yield f"peak by matrix products, {precision}", f"{gflops / 1000:.1f}", "TFLOP/s"
+    if device["bandwidth_gb_s"] is not None:
+        yield "memory bandwidth", f"{device['bandwidth_gb_s']:.1f}", "GB/s"
+
+
 def _scenarios(document: Document) -> Iterator[str]:
-    headings = ("median ms", "p95 ms", "GFLOP", "GFLOP/s", "% of limit")
-    columns = [left("step"), *map(right, headings), left()]
+    is_timed_on_device = False
     for found in document["scenarios"]:
+        on_device = any(cost["device_ms"] is not None for cost in found["steps"].values())
+        is_timed_on_device = is_timed_on_device or on_device
         yield ""
         yield (
             f"{found['scenario']}: {found['per_second']:.3g} per second "
             f"({found['repeats']} repeats, {found['segments']} segments)"
         )
-        yield from table(columns, starmap(_step_row, found["steps"].items()), indent=2)
+        times = ("device ms", "host ms", "p95 ms") if on_device else ("median ms", "p95 ms")
+        headings = (*times, "GFLOP", "GFLOP/s", "% of limit")
+        columns = [left("step"), *map(right, headings), left()]
+        yield from table(columns, _step_rows(found, on_device), indent=2)
+    if is_timed_on_device:
+        yield ""
+        yield _DEVICE_NOTE
     if document["flop_counted"]:
         yield ""
         yield _LIMIT_NOTE
 
 
-def _step_row(step: str, cost: Mapping[str, Any]) -> tuple[str, ...]:
+def _step_rows(found: Mapping[str, Any], on_device: bool) -> Iterator[tuple[str, ...]]:
+    for step, cost in found["steps"].items():
+        if on_device and step == "end to end":
+            yield ("between the steps", "", f"{found['between_ms']:.2f}")
+        yield _step_row(step, cost, on_device)
+
+
+def _step_row(step: str, cost: Mapping[str, Any], on_device: bool) -> tuple[str, ...]:
     name = step if cost["runs"] < 2 or step == "end to end" else f"{step} (x{cost['runs']})"
-    times = (name, f"{cost['median_ms']:.2f}", f"{cost['p95_ms']:.2f}")
+    times = [f"{cost['median_ms']:.2f}", f"{cost['p95_ms']:.2f}"]
+    if on_device:
+        device_ms = cost["device_ms"]
+        times.insert(0, "" if device_ms is None else f"{device_ms:.2f}")
     if cost["gflop"] is None:
-        return times
+        return (name, *times)
     remarks = ["memory"] if cost["limited_by"] == "memory" else []
     if cost["unknown"]:
         remarks.append(f"not counted: {', '.join(cost['unknown'])}")
     return (
+        name,
         *times,
         f"{cost['gflop']:.3f}",
         f"{cost['gflop_s']:.1f}",

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx_graph import OnnxGraph
 
-from sam3_ros.bench.instruments.gemm import matmul_chain
+from sam3_ros.bench.instruments.chain_model import chain_model
 from sam3_ros.bench.instruments.graph_work import OPERATORS, GraphWork, count_work
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BundleError
@@ -115,7 +115,7 @@ def test_every_stage_of_the_shipped_model_is_counted_whole() -> None:
 
 def test_the_chain_of_products_is_a_sound_model_and_counts_as_such(tmp_path: Path) -> None:
     path = tmp_path / "gemm.onnx"
-    path.write_bytes(matmul_chain(16, 3))
+    path.write_bytes(chain_model("MatMul", (16, 16), 3))
     onnx.checker.check_model(onnx.load(str(path)), full_check=True)
     assert count_work(path, {"a": (16, 16), "b": (16, 16)}).flop == 2 * 16**3 * 3
 

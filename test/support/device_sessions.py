@@ -8,10 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
+from cuda_runtime import CudaRuntime
 from onnx_graph import OnnxGraph
 
-from sam3_ros.core.backends import open_session
+from sam3_ros.core.backends import device_session, open_session
+from sam3_ros.core.backends.device_memory import StreamedCudaMemory
 from sam3_ros.core.backends.device_session import OnnxRuntimeDeviceSession, open_device_session
+from sam3_ros.core.backends.device_stream import DeviceStream
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.stages.session import Array, DeviceTensor, Session, SessionOptions, Tensor
 from sam3_ros.core.stages.session_wrapper import WrappedOnDevice
@@ -47,6 +51,20 @@ class Traffic:
 
     def read_in_place(self, stage: str) -> set[str]:
         return {name for each, name in self.in_place if each == stage}
+
+
+class StreamedOnHost(StreamedCudaMemory):
+    """A GPU's memory and its stream, both in the host's memory."""
+
+    kind = "cpu"
+
+
+def compute_in_a_stream(monkeypatch: pytest.MonkeyPatch, cuda: CudaRuntime) -> DeviceStream:
+    """Let all device sessions of a test compute in one stream of the stand-in for CUDA."""
+    stream = DeviceStream(0, cuda)
+    memory = StreamedOnHost(stream)
+    monkeypatch.setattr(device_session, "device_memory", lambda *_: memory)
+    return stream
 
 
 class CountedTensor:
@@ -87,6 +105,10 @@ class CountedSession(WrappedOnDevice):
             name: CountedTensor(value, partial(self._read, name))
             for name, value in super().run_on_device(given).items()
         }
+
+    def keep(self, name: str, array: Array) -> CountedTensor:
+        self._traffic.to_device.append((self._stage, name))
+        return CountedTensor(super().keep(name, array), partial(self._read, name))
 
     def _read(self, name: str) -> None:
         self._traffic.to_host.append((self._stage, name))

@@ -92,7 +92,7 @@ def _judged(segmenter: Segmenter, recorded: RecordedAnswers) -> Verdict:
 
 def _blamed(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
     """Return the blamed stages; all that are not in fp32 on the CPU if none is singled out."""
-    stages = segmenter.bundle.manifest.stages_in_use
+    stages = segmenter.bundle.manifest.stages_to_load(segmenter.plan)
     others = tuple(stage for stage in stages if segmenter.plan.of(stage) != REFERENCE)
     return tuple(stage for stage in verdict.blamed if stage in others) or others
 

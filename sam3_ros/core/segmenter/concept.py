@@ -24,11 +24,10 @@ from sam3_ros.core.segmenter.text import TextEncoder
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph, as_array
 from sam3_ros.core.stages.session import Array, block
+from sam3_ros.core.stages.tensor_names import OF_PROMPTS
 from sam3_ros.core.timings import CallTimings
 
 SCORED = ("queries", "pred_boxes", "presence", "logits")
-#: Tensors with a row for each prompt that stages read.
-OF_PROMPTS = frozenset({"prompt", "prompt_mask", "memory", "queries"})
 
 
 @dataclass(frozen=True, eq=False)

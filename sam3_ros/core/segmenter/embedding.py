@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES, image_feeds
 from sam3_ros.core.segmenter.lengths import EXACT, LengthRule, lengths_for
 from sam3_ros.core.segmenter.text import TextEmbedding
-from sam3_ros.core.segmenter.transform import Floats, ImageTransform
+from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import Array, Tensor, block
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
+from sam3_ros.core.timings import CallTimings
 
 ON_CPU = StagePlan()
 
@@ -36,7 +39,7 @@ class ImageEmbedding:
         self,
         graph: StageGraph,
         transform: ImageTransform,
-        pixel_values: Floats,
+        pixel_values: Tensor,
         lengths: LengthRule = EXACT,
     ) -> None:
         """Hold an image that is pixel_values f32[1,3,h,w]; lengths: of what is asked of it."""
@@ -46,7 +49,7 @@ class ImageEmbedding:
         self.timings = {}
         self._lasting_names = graph.derived_from(frozenset(IMAGE_INPUTS))
         self._superseding = graph.superseding(frozenset(IMAGE_INPUTS))
-        self._values: dict[str, Tensor] = {"pixel_values": pixel_values}
+        self._values: dict[str, Tensor] = {PIXEL_VALUES: pixel_values}
         self._without_exemplars: dict[str, Array] | None = None
 
     @classmethod
@@ -56,10 +59,18 @@ class ImageEmbedding:
         manifest: Manifest,
         graph: StageGraph,
         plan: StagePlan = ON_CPU,
+        timings: CallTimings | None = None,
     ) -> ImageEmbedding:
-        """Prepare an image, uint8 [H, W, 3], for the stages of a model; plan: what runs them."""
-        transform = ImageTransform.of(ImageSize(*image_rgb.shape[:2]), manifest)
-        pixel_values = transform.pixel_values(image_rgb)
+        """Prepare an image, uint8 [H, W, 3], for the stages of a model; plan: what runs them.
+
+        The image is read now, also where a stage does it, so the caller may write over it. timings:
+        gets the seconds of what the CPU does as "preprocess". Raises InferenceError when that stage
+        fails.
+        """
+        with nullcontext() if timings is None else timings.measure("preprocess"):
+            transform = ImageTransform.of(ImageSize(*image_rgb.shape[:2]), manifest)
+            feeds = image_feeds(image_rgb, transform, manifest, graph, plan)
+        pixel_values = graph.compute_in_place((PIXEL_VALUES,), feeds)[PIXEL_VALUES]
         return cls(graph, transform, pixel_values, lengths_for(plan, manifest))
 
     @property

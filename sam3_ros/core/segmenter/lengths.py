@@ -19,9 +19,10 @@ from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import Array
+from sam3_ros.core.stages.tensor_names import OF_PROMPTS
 
-#: What tells a stage that depends on the prompt from the others.
-PROMPT_INPUTS = frozenset({"boxes", "prompt", "memory", "queries"})
+# What tells a stage that depends on the prompt from the others.
+_PROMPT_INPUTS = OF_PROMPTS | {"boxes"}
 
 # cxcywh: the whole image, which every stage can pool and whose logarithm is finite.
 _ANY_BOX = (0.5, 0.5, 1.0, 1.0)
@@ -117,7 +118,7 @@ def lengths_for(plan: StagePlan, manifest: Manifest) -> LengthRule:
     stages = [
         stage.name
         for stage in manifest.stages.values()
-        if not PROMPT_INPUTS.isdisjoint(stage.inputs)
+        if not _PROMPT_INPUTS.isdisjoint(stage.inputs)
     ]
     on_gpu = [plan.of(stage).backend in BACKENDS_ON_GPU for stage in stages]
     if not any(on_gpu):

@@ -21,7 +21,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.checks import require_capability, require_inside
 from sam3_ros.core.segmenter.concept import ConceptAnswers
-from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.embedding import ON_CPU, ImageEmbedding
 from sam3_ros.core.segmenter.following import Followed, Follower, FollowsByReprompting
 from sam3_ros.core.segmenter.interactive import InteractiveAnswers
 from sam3_ros.core.segmenter.loading import OnProgress, StageLoading
@@ -123,10 +123,11 @@ class Segmenter:
 
         Embeddings that were made before must not be used any more.
         """
-        loading = self._loaded_by()
-        stages = self.bundle.manifest.stages_in_use
+        loading, manifest = self._loaded_by(), self.bundle.manifest
+        before, stages = manifest.stages_to_load(loading.plan), manifest.stages_to_load(plan)
         changed = [stage for stage in stages if plan.of(stage) != loading.plan.of(stage)]
         loading.plan = plan
+        self._graph.unload(stage for stage in before if stage not in stages)
         self._graph.reopen(changed)
         if self._texts is not None:
             self._texts.forget()
@@ -144,7 +145,9 @@ class Segmenter:
     def encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
         """Prepare an image, uint8 [H, W, 3] in RGB, for any number of `ask`s.
 
-        The network's image stages run in the first `ask` that needs them. Raises ImageError.
+        The network's image stages run in the first `ask` that needs them, but the image is read
+        now: the caller may write over it. Raises ImageError, and InferenceError where a stage
+        prepares the pixels and fails.
         """
         with self._timings.of_call() as timings:
             embedding = self._encode_image(image)
@@ -250,8 +253,10 @@ class Segmenter:
 
     def _encode_image(self, image: npt.NDArray[np.uint8]) -> ImageEmbedding:
         with self._timings.measure("preprocess"):
-            plan = StagePlan() if self._loading is None else self._loading.plan
-            return ImageEmbedding.of(require_rgb(image), self.bundle.manifest, self._graph, plan)
+            checked = require_rgb(image)
+        plan = ON_CPU if self._loading is None else self._loading.plan
+        manifest = self.bundle.manifest
+        return ImageEmbedding.of(checked, manifest, self._graph, plan, self._timings)
 
     def _ask(
         self,

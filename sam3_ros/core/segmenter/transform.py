@@ -19,6 +19,7 @@ from sam3_ros.core.bundle.manifest import Manifest, Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.masks import FoundMask, patch_of
 from sam3_ros.core.segmenter.pixels import write_resized
+from sam3_ros.core.segmenter.resize_weights import ResizeWeights, resize_weights
 
 MaskFit = Literal["direct", "through_padded_input"]
 Floats = npt.NDArray[np.float32]
@@ -49,6 +50,12 @@ class ImageTransform:
         values = np.empty(shape, np.float32) if full else np.zeros(shape, np.float32)
         write_resized(image, content, how.interpolation, how.mean, how.std, values[0])
         return values
+
+    def resize_weights(self) -> ResizeWeights:
+        """Return the matrices that resize an image as pixel_values does, but for its rounding."""
+        how = self.preprocessing
+        content = self._content_in(how.size)
+        return resize_weights(self.source, content, how.size, how.interpolation)
 
     def points_to_prompt_space(self, points: Sequence[tuple[float, float]]) -> Floats:
         """Return f32[N, 2] in prompt space px of points in source px."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, cast
@@ -32,6 +33,9 @@ Observer = Callable[[str, float], None]
 #: Called with a stage's name and its outputs by their canonical names.
 Watcher = Callable[[str, Mapping[str, Array]], None]
 
+#: Keys of `StageGraph.kept`, such as the sizes of the cameras' images: 12 MB each at 1920x1080.
+KEPT_INPUTS = 8
+
 
 class StageGraph:
     """Pull-based dataflow over stages; values go by their canonical names.
@@ -54,6 +58,7 @@ class StageGraph:
         self._observer = observer
         self._watcher: Watcher | None = None
         self._sessions: dict[str, Session] = {}
+        self._kept: OrderedDict[tuple[str, Hashable], dict[str, Tensor]] = OrderedDict()
         self._closed = False
 
     def derived_from(self, given: Collection[str]) -> frozenset[str]:
@@ -124,6 +129,29 @@ class StageGraph:
             computed.update({name: results[name] for name in results if name not in values})
         return {**computed, **{name: values[name] for name in wanted if name in values}}
 
+    def kept(
+        self, stage: str, key: Hashable, make: Callable[[], Mapping[str, Array]]
+    ) -> dict[str, Tensor]:
+        """Return inputs of a stage that serve many runs, by canonical name, as make() returns them.
+
+        They are made once for each key, and kept where the stage reads them; of all keys the
+        KEPT_INPUTS used last.
+        """
+        if (stage, key) not in self._kept:
+            session, names = self._session(self._stages[stage]), self._stages[stage].inputs
+            made = make()
+            if hasattr(session, "keep"):
+                on_device = cast(DeviceSession, session)
+                self._kept[stage, key] = {
+                    name: on_device.keep(names[name], array) for name, array in made.items()
+                }
+            else:
+                self._kept[stage, key] = dict(made)
+            if len(self._kept) > KEPT_INPUTS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end((stage, key))
+        return self._kept[stage, key]
+
     @contextmanager
     def watched_by(self, watcher: Watcher) -> Iterator[None]:
         """Call the watcher, within the block, with the outputs of every stage that runs."""
@@ -136,13 +164,21 @@ class StageGraph:
     def reopen(self, names: Iterable[str]) -> None:
         """Close the sessions of these stages and open them anew with open_stage."""
         for name in names:
-            if name in self._sessions:
-                self._sessions.pop(name).close()
+            self.unload([name])
             self._session(self._stages[name])
+
+    def unload(self, names: Iterable[str]) -> None:
+        """Close the sessions of these stages; one that is needed again is opened anew."""
+        for name in names:
+            if name in self._sessions:
+                for kept in [each for each in self._kept if each[0] == name]:
+                    del self._kept[kept]
+                self._sessions.pop(name).close()
 
     def close(self) -> None:
         """Close every session; needing a stage afterwards raises InferenceError."""
         self._closed = True
+        self._kept.clear()
         while self._sessions:
             self._sessions.popitem()[1].close()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sam3_ros.core.errors import BackendError, InferenceError
+from sam3_ros.core.stages.tensor_names import OF_PROMPTS, RAW_IMAGE_INPUTS
 
 #: An open dimension is its symbolic name, or None where it has none.
 Shape = tuple[int | str | None, ...]
@@ -35,9 +36,11 @@ class SizeRange:
 SIZES: Mapping[str, SizeRange] = MappingProxyType(
     {
         "prompts": SizeRange(1, 1, 1),
+        "prompts_at_once": SizeRange(1, 1, 4),
         "text_tokens": SizeRange(1, 32, 77),
         "boxes": SizeRange(0, 1, 32),  # 0 without exemplars
-        "tokens": SizeRange(2, 33, 110),  # text_tokens and geometry's, which are boxes + 1
+        # text_tokens and geometry's, which are boxes + 1; a multiple of 8 on a GPU
+        "tokens": SizeRange(2, 8, 112),
         "queries": SizeRange(1, 200, 200),
         "kept": SizeRange(1, 4, 200),
         "points": SizeRange(1, 2, 66),
@@ -113,6 +116,10 @@ def shape_profile(path: Path, names: Mapping[str, str]) -> ShapeProfile:
 def _range(tensor: str, axis: int, size: int | str | None) -> SizeRange | None:
     if isinstance(size, int):
         return SizeRange(size, size, size)
+    if axis == 0 and tensor in OF_PROMPTS:
+        return SIZES["prompts_at_once"]
+    if tensor in RAW_IMAGE_INPUTS:  # an image may have any size
+        return None
     named = SIZES.get(size or "") or SIZES.get(_AXES.get((tensor, axis), ""))
     return named or (SIZES["prompts"] if axis == 0 else None)
 

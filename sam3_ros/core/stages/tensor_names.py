@@ -8,6 +8,12 @@ from __future__ import annotations
 
 # Values that the segmenter makes itself; no stage computes them.
 IMAGE_INPUTS = {"pixel_values": 4}  # f32[1,3,h,w]
+# What a stage on a GPU computes the pixel values from, where a bundle has one.
+RAW_IMAGE_INPUTS = {
+    "image": 3,  # uint8[H,W,3] in RGB, the source image
+    "row_weights": 2,  # f32[h,H] of each source row; rows of zeros are padding
+    "column_weights": 2,  # f32[w,W]
+}
 CONCEPT_INPUTS = {
     "input_ids": 2,  # int64[1,L]
     "boxes": 3,  # f32[1,N,4] cxcywh in [0,1]
@@ -16,6 +22,8 @@ CONCEPT_INPUTS = {
     "prompt": 3,  # f32[1,T,D] text ++ geometry
     "prompt_mask": 2,  # bool[1,T]
 }
+#: With a row for each of several concept prompts that are asked together.
+OF_PROMPTS = frozenset({"prompt", "prompt_mask", "memory", "queries"})
 INTERACTIVE_INPUTS = {
     "point_coords": 3,  # f32[1,N,2] in prompt space px
     "point_labels": 2,  # [1,N] -1 padding, 0 negative, 1 positive, 2 and 3 box corners
@@ -62,6 +70,7 @@ VIDEO_OUTPUTS = {
 
 RANKS = {
     **IMAGE_INPUTS,
+    **RAW_IMAGE_INPUTS,
     **CONCEPT_INPUTS,
     **INTERACTIVE_INPUTS,
     **CONCEPT_OUTPUTS,

@@ -58,10 +58,11 @@ def test_a_model_cut_short_is_refused(tmp_path: Path) -> None:
     ("tensor", "shape", "ranges"),
     [
         # By the dimension's name, whatever the tensor is called.
-        ("x", ("prompts", "tokens", 256), [(1, 1), (2, 110), (256, 256)]),
+        ("x", ("prompts", "tokens", 256), [(1, 1), (2, 112), (256, 256)]),
         ("x", (1, "kept", 256), [(1, 1), (1, 200), (256, 256)]),
         # By the tensor, where the name says nothing.
-        ("prompt", (1, "s10", 96), [(1, 1), (2, 110), (96, 96)]),
+        ("prompt", (1, "s10", 96), [(1, 1), (2, 112), (96, 96)]),
+        ("memory", ("prompts", 36, 96), [(1, 4), (36, 36), (96, 96)]),
         ("boxes", ("s1", "s20", 4), [(1, 1), (0, 32), (4, 4)]),
         ("point_labels", (1, "s55"), [(1, 1), (1, 66)]),
     ],
@@ -90,8 +91,11 @@ def test_fixed_shapes_need_no_ranges(tmp_path: Path) -> None:
     assert not profile.ranges
 
 
-def test_a_size_nobody_knows_leaves_all_to_the_engine(tmp_path: Path) -> None:
-    profile = shape_profile(doubler(tmp_path / "d.onnx", (1, "depth")), {})
+@pytest.mark.parametrize(("name", "shape"), [("x", (1, "depth")), ("image", ("rows", 9, 3))])
+def test_a_size_nobody_knows_leaves_all_to_the_engine(
+    tmp_path: Path, name: str, shape: tuple[int | str, ...]
+) -> None:
+    profile = shape_profile(doubler(tmp_path / "d.onnx", shape, name), {})
     assert not profile.ranges
     assert not profile.is_fixed
 

@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.backends.device_memory import HostMemory, OrtTensor
+from sam3_ros.core.backends.device_memory import HostMemory
+from sam3_ros.core.backends.run_binding import RunBinding, ort_value, run_options
 from sam3_ros.core.stages.session import Tensor, TensorSpec
 
 #: Sets of shapes that a session captures, the first that come; each keeps its buffers for good.
-MOST_GRAPHS = 8
+MOST_GRAPHS = 16
 _GRAPH_ID = "gpu_graph_id"  # a RunOptions entry
 _NO_GRAPH = "-1"
 
@@ -57,9 +58,14 @@ class ReplayedRuns:
         inputs: Mapping[str, TensorSpec],
         outputs: Mapping[str, TensorSpec],
         memory: HostMemory,
+        binding: RunBinding,
     ) -> None:
-        """ort: the module onnxruntime. memory: where inputs and outputs are."""
+        """ort: the module onnxruntime. memory: where inputs and outputs are.
+
+        binding: binds the tensors of runs that are not replayed.
+        """
         self._ort = ort
+        self._binding = binding
         self._session = session
         self._inputs = inputs
         self._outputs = outputs
@@ -116,23 +122,17 @@ class ReplayedRuns:
         return self._thread is asking
 
     def _run_once(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
-        binding = self._session.io_binding()
-        bind_inputs(binding, feeds)
-        bind_outputs(binding, self._outputs, self._memory.kind, self._memory.index)
-        self._session.run_with_iobinding(binding, self._no_graph)
-        return self._copied(dict(zip(self._outputs, binding.get_outputs(), strict=True)))
+        return self._copied(self._binding.run(self._session, feeds, self._no_graph))
 
     def _replay(self, feeds: Mapping[str, Tensor], binding: Any, options: Any) -> dict[str, Any]:
-        on_device = {}
         for name, value in feeds.items():
+            buffer = self._buffers[name, tuple(value.shape)]
             if isinstance(value, np.ndarray):
-                buffer = self._buffers[name, value.shape]
-                # Converted first: update_inplace copies the bytes of another type as they are.
-                buffer.update_inplace(np.ascontiguousarray(value, self._inputs[name].dtype))
+                # Converted first: an upload copies the bytes of another type as they are.
+                array = np.ascontiguousarray(value, self._inputs[name].dtype)
+                self._memory.upload(buffer, array)
             else:
-                on_device[name] = value
-        pairs = [(_ort_value(v), self._buffers[n, v.shape]) for n, v in on_device.items()]
-        self._memory.copy(pairs, [value.nbytes for value in on_device.values()])
+                self._memory.copy(buffer, ort_value(value, self._memory).data_ptr(), value.nbytes)
         self._session.run_with_iobinding(binding, options)
         return self._copied(dict(zip(self._outputs, binding.get_outputs(), strict=True)))
 
@@ -153,41 +153,18 @@ class ReplayedRuns:
         return self._buffers[name, shape]
 
     def _copied(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        copies = {
-            name: self._memory.empty(self._ort, value.shape(), self._outputs[name].dtype)
-            for name, value in values.items()
-        }
-        sizes = [
-            prod(value.shape()) * self._outputs[name].dtype.itemsize
-            for name, value in values.items()
-        ]
-        self._memory.copy([(values[name], copies[name]) for name in values], sizes)
+        copies = {}
+        for name, value in values.items():
+            shape, dtype = tuple(value.shape()), self._outputs[name].dtype
+            copies[name] = self._memory.empty(self._ort, shape, dtype)
+            if nbytes := prod(shape) * dtype.itemsize:
+                self._memory.copy(copies[name], value.data_ptr(), nbytes)
         return copies
 
     def _options(self, graph: str) -> Any:
-        options = self._ort.RunOptions()
+        options = run_options(self._ort, self._memory)
         options.add_run_config_entry(_GRAPH_ID, graph)
         return options
-
-
-def bind_inputs(binding: Any, feeds: Mapping[str, Tensor]) -> None:
-    """Bind inputs: arrays are copied to where the session reads them, device tensors are not."""
-    for name, value in feeds.items():
-        if isinstance(value, np.ndarray):
-            binding.bind_cpu_input(name, np.ascontiguousarray(value))
-        else:
-            binding.bind_ortvalue_input(name, _ort_value(value))
-
-
-def bind_outputs(binding: Any, names: Mapping[str, TensorSpec], kind: str, index: int) -> None:
-    """Bind outputs to memory of the device that ONNX Runtime allocates anew at every run."""
-    for name in names:
-        binding.bind_output(name, kind, index)
-
-
-def _ort_value(value: Tensor) -> Any:
-    assert isinstance(value, OrtTensor), "the graph hands on what sessions of this device made"
-    return value.value
 
 
 def _is_fixed(spec: TensorSpec) -> bool:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sam3_ros.core.backends.cuda_graphs import ReplayedRuns, bind_inputs, bind_outputs
-from sam3_ros.core.backends.device_memory import CudaMemory, HostMemory, OrtTensor
-from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name, loaded_cuda_runtime
+from sam3_ros.core.backends.cuda_graphs import ReplayedRuns
+from sam3_ros.core.backends.device_memory import HostMemory, OrtTensor, device_memory
 from sam3_ros.core.backends.onnxruntime_session import (
     EngineRefusalError,
     OnnxRuntimeSession,
     import_onnxruntime,
 )
 from sam3_ros.core.backends.providers import Provider
-from sam3_ros.core.errors import BackendError
-from sam3_ros.core.stages.session import Array, SessionOptions, Tensor, on_host
+from sam3_ros.core.backends.run_binding import RunBinding, read_on_the_host, run_options
+from sam3_ros.core.errors import InferenceError
+from sam3_ros.core.stages.session import (
+    Array,
+    DeviceTensor,
+    SessionOptions,
+    Tensor,
+    TensorSpec,
+    on_host,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,21 +40,30 @@ _ABOUT_GRAPHS = "graph capture|cuda graph"
 class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
     """Inputs and outputs bound to a device's memory (ONNX Runtime, "I/O Binding").
 
-    An output is copied to the host only when its `numpy` is called.
+    An output is copied to the host only when its `numpy` is called. On a GPU a run has only been
+    given to the device's stream when it returns; `numpy` waits for it.
     """
+
+    _memory: HostMemory
 
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
         """Raises BackendError as OnnxRuntimeSession does."""
         super().__init__(path, provider, options)
         self._shapes = options.shapes
-        self._kind, self._index = provider.memory, options.device_id
-        self._no_copies = ""
-        self._memory = self._memory_of(provider)
-        self._replayed = self._replays() if provider.replays(options) else None
+        ort, session = import_onnxruntime(), self._opened()
+        on_the_host = read_on_the_host(session, self._memory)
+        self._binding = RunBinding(ort, self.outputs, self._memory, on_the_host)
+        self._run_options = run_options(ort, self._memory)
+        self._replayed: ReplayedRuns | None = None
+        if provider.replays(options):
+            self._require_graphs(on_the_host)
+            self._replayed = ReplayedRuns(
+                ort, session, self.inputs, self.outputs, self._memory, self._binding
+            )
 
     @property
     def device(self) -> str:
-        return f"{self._kind}:{self._index}"
+        return self._memory.device
 
     @property
     def graphs(self) -> int:
@@ -61,41 +78,53 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         session = self._opened()
         if self._shapes is not None:
             self._shapes.require({name: tuple(value.shape) for name, value in feeds.items()})
-        if self._replayed is not None:
-            values = self._replayed.run(feeds)
-        else:
-            binding = session.io_binding()
-            bind_inputs(binding, feeds)
-            bind_outputs(binding, self.outputs, self._kind, self._index)
-            session.run_with_iobinding(binding)
-            values = dict(zip(self.outputs, binding.get_outputs(), strict=True))
-        return {
-            name: OrtTensor(
-                value, np.dtype(self.outputs[name].dtype), self.device, session, self._memory
-            )
-            for name, value in values.items()
-        }
+        with self._memory.lock:
+            if self._replayed is not None:
+                values = self._replayed.run(feeds)
+            else:
+                values = self._binding.run(session, feeds, self._run_options)
+        return {name: self._tensor(value, self.outputs, name) for name, value in values.items()}
+
+    def keep(self, name: str, array: Array) -> DeviceTensor:
+        """Copy an array to the device, in the type of the input of this name, for many runs."""
+        dtype = np.dtype(self.inputs[name].dtype)
+        value = self._memory.empty(import_onnxruntime(), array.shape, dtype)
+        if array.size:
+            self._memory.upload(value, np.asarray(array, dtype, order="C"))
+        return self._tensor(value, self.inputs, name)
 
     def close(self) -> None:
+        if self._session is not None:
+            try:
+                # What it still computes is in memory that goes with it.
+                self._memory.wait(f"{self._path.name}, which is closed")
+            except InferenceError as error:
+                log.warning("%s", error)
         self._replayed = None
         super().close()
 
-    def _memory_of(self, provider: Provider) -> HostMemory | None:
-        """Return what copies within the device's memory; None where the CUDA runtime is missing."""
-        if provider.memory != "cuda":
-            return HostMemory()
-        try:
-            return CudaMemory(self._index, loaded_cuda_runtime(cuda_runtime_name()))
-        except BackendError as error:
-            self._no_copies = str(error)
-            return None
+    def _prepared(self, ort: Any, provider: Provider, options: SessionOptions) -> SessionOptions:
+        self._memory = device_memory(provider.memory, options.device_id, ort, provider.takes_stream)
+        stream = self._memory.stream
+        return options if stream is None else replace(options, stream=stream.address)
 
-    def _replays(self) -> ReplayedRuns:
-        if self._memory is None:
-            raise EngineRefusalError(self._no_copies)
-        return ReplayedRuns(
-            import_onnxruntime(), self._opened(), self.inputs, self.outputs, self._memory
-        )
+    def _tensor(self, value: Any, specs: Mapping[str, TensorSpec], name: str) -> OrtTensor:
+        called = f"{name} of {self._path.name}"
+        dtype = np.dtype(specs[name].dtype)
+        return OrtTensor(value, dtype, self._memory, called, self._opened())
+
+    def _require_graphs(self, on_the_host: Collection[str]) -> None:
+        """Raise EngineRefusalError where a graph of this session would compute something else."""
+        if not self._memory.copies:
+            raise EngineRefusalError(
+                "CUDA graphs need the CUDA runtime that ONNX Runtime loads, for copies to and from "
+                "their buffers, and it was not found"
+            )
+        if on_the_host:
+            raise EngineRefusalError(
+                f"a CUDA graph would keep the first value of {', '.join(sorted(on_the_host))}, "
+                f"which {self._path.name} reads on the host"
+            )
 
 
 def open_device_session(

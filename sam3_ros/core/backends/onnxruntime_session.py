@@ -66,6 +66,7 @@ class OnnxRuntimeSession:
             provider.require_available(ort.get_available_providers())
             if provider.memory == "cuda":
                 load_gpu_libraries(ort)
+        options = self._prepared(ort, provider, options)
         try:
             engine = _engine_options(ort, options, provider)
             asked = provider.request(options)
@@ -116,6 +117,10 @@ class OnnxRuntimeSession:
             self._session = None
             give_back_free_memory(import_onnxruntime())
         self._session = None
+
+    def _prepared(self, _ort: Any, _provider: Provider, options: SessionOptions) -> SessionOptions:
+        """Return the options to open the session with; called once the libraries are loaded."""
+        return options
 
     def _opened(self) -> Any:
         if self._session is None:

@@ -53,6 +53,8 @@ class Provider:
     keeps_timings: bool = False
     #: ONNX Runtime's name for the kind of memory that its tensors are in.
     memory: str = "cpu"
+    #: Whether its sessions can compute in a stream that they are given, SessionOptions.stream.
+    takes_stream: bool = False
     #: Whether a session with these options replays its runs from CUDA graphs.
     replays: Callable[[SessionOptions], bool] = lambda _: False
     #: Where its library is, if it is a plug-in.
@@ -100,6 +102,7 @@ def tensorrt_request(options: SessionOptions) -> list[Request]:
     """
     tensorrt = {
         "device_id": str(options.device_id),
+        **_stream(options),
         **_precision(options),
         **_profile(options),
         **_kept(options),
@@ -129,12 +132,17 @@ def tensorrt_replays(options: SessionOptions) -> bool:
 def _cuda_options(options: SessionOptions) -> ProviderOptions:
     return {
         "device_id": str(options.device_id),
+        **_stream(options),
         # By default the matrix products of fp32 files are rounded to 10 bits of mantissa.
         "use_tf32": "0",
         # Every stage has an arena of its own; powers of two would leave half of each unused.
         "arena_extend_strategy": "kSameAsRequested",
         "cudnn_conv_algo_search": "EXHAUSTIVE",
     }
+
+
+def _stream(options: SessionOptions) -> ProviderOptions:
+    return {} if options.stream is None else {"user_compute_stream": str(options.stream)}
 
 
 def _precision(options: SessionOptions) -> ProviderOptions:
@@ -197,6 +205,7 @@ PROVIDERS = {
             _CUDA_NEEDS,
             cuda_request,
             memory="cuda",
+            takes_stream=True,
             replays=lambda options: options.cuda_graphs,
         ),
         Provider(
@@ -208,6 +217,7 @@ PROVIDERS = {
             engines_for=gpu_name,
             keeps_timings=True,
             memory="cuda",
+            takes_stream=True,
             replays=tensorrt_replays,
         ),
         Provider(

@@ -96,6 +96,10 @@ class DeviceSession(Session, Protocol):
         """Run like `run`, with outputs that stay on the device; later runs do not change them."""
         ...
 
+    def keep(self, name: str, array: Array) -> DeviceTensor:
+        """Copy an array to the device, in the type of the input of this name, for many runs."""
+        ...
+
 
 def on_host(value: Tensor) -> Array:
     """Return the tensor as an array; an array is returned as it is."""
@@ -148,6 +152,8 @@ class SessionOptions:
     cuda_graphs: bool = False
     #: The sizes to come, for an engine that is built for a range of them; None if unknown.
     shapes: ShapeProfile | None = None
+    #: Address of the CUDA stream that sessions share; None for a stream of its own.
+    stream: int | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

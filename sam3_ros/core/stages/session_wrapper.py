@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sam3_ros.core.stages.session import Array, DeviceSession, Session, Tensor, TensorSpec
+from sam3_ros.core.stages.session import (
+    Array,
+    DeviceSession,
+    DeviceTensor,
+    Session,
+    Tensor,
+    TensorSpec,
+)
 
 
 class WrappedSession:
@@ -45,3 +52,6 @@ class WrappedOnDevice(WrappedSession):
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self._on_device.run_on_device(feeds)
+
+    def keep(self, name: str, array: Array) -> DeviceTensor:
+        return self._on_device.keep(name, array)

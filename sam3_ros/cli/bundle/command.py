@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def _register_inspect(actions: Commands) -> None:
     parser = add_command(
         actions,
         "inspect",
-        "show a bundle's stages: tensors, precisions, sizes, checksums",
+        "show a bundle's stages: tensors, precisions, sizes, checksums, operators",
         "sam3-ros bundle inspect tabletop\nsam3-ros bundle inspect ./my_bundle --precision fp16",
         _inspect,
     )
@@ -146,6 +147,8 @@ def _inspect(options: argparse.Namespace) -> int:
     from sam3_ros.cli.bundle.inspection import (
         all_precisions,
         inspection_lines,
+        operator_counts,
+        operator_lines,
         stage_documents,
         stage_reports,
     )
@@ -154,11 +157,18 @@ def _inspect(options: argparse.Namespace) -> int:
     bundle = Bundle.open(options.path)
     precision = options.precision or (bundle.precisions or all_precisions(bundle))[0]
     reports = list(stage_reports(bundle, precision))
+    counts = operator_counts(bundle)
     if options.json:
         stages = stage_documents(bundle, reports)
-        _print_json({**_summary(bundle), **_details(bundle), "stages": stages})
+        operators = {
+            stage: {title: asdict(found) for title, found in by_title.items()}
+            for stage, by_title in counts.items()
+        }
+        details = {**_details(bundle), "stages": stages, "operators": operators}
+        _print_json({**_summary(bundle), **details})
     else:
-        print("\n".join(inspection_lines(bundle, precision, reports)))
+        lines = (*inspection_lines(bundle, precision, reports), *operator_lines(counts))
+        print("\n".join(lines))
     return 0
 
 

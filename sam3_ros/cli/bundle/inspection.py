@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sam3_ros.cli.table import left, readable_size, table
+from sam3_ros.cli.table import left, readable_size, right, table
 from sam3_ros.core.backends import open_session as open_engine_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import FileRef, Preprocessing
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.operators import OperatorCounts, count_operators
 from sam3_ros.core.stages.plan import PORTABLE
 from sam3_ros.core.stages.session import OpenSession, SessionOptions, TensorSpec
 
@@ -99,6 +100,34 @@ def stage_documents(bundle: Bundle, reports: Sequence[StageReport]) -> list[dict
         }
         for report in reports
     ]
+
+
+def operator_counts(bundle: Bundle) -> dict[str, dict[str, OperatorCounts]]:
+    """Count the operators of every file, by stage and by rendition and precision.
+
+    Raises BackendError for a file that is no ONNX model.
+    """
+    return {
+        name: {
+            _file_title(rendition, precision): count_operators(bundle.path / file.path)
+            for rendition, files in stage.files_by_rendition.items()
+            for precision, file in files.items()
+        }
+        for name, stage in bundle.manifest.stages.items()
+    }
+
+
+def operator_lines(counts: Mapping[str, Mapping[str, OperatorCounts]]) -> Iterator[str]:
+    """Yield a table of what each file is made of."""
+    yield ""
+    yield "operators in each file (Cast: conversions between precisions)"
+    columns = [left("stage"), left("file"), *map(right, ("nodes", "Cast", "attention"))]
+    rows = [
+        (stage, title, found.nodes, found.casts, found.attentions)
+        for stage, by_title in counts.items()
+        for title, found in by_title.items()
+    ]
+    yield from table(columns, rows, indent=2)
 
 
 def _file_title(rendition: str, precision: str) -> str:

@@ -65,11 +65,15 @@ def test_inspect_shows_tensors_precisions_sizes_and_checksums(sam3_bundle_path: 
     document = answered("bundle", "inspect", sam3_bundle_path, "--precision", "fp16")
     stages = {stage["name"]: stage for stage in document["stages"]}
     assert document["capabilities"] == ["concept", "interactive"]
-    assert stages["decoder"]["outputs"]["queries"]["shape"] == [1, 8, 8]
+    assert stages["decoder"]["outputs"]["queries"]["shape"] == ["prompts", 8, 8]
     assert stages["decoder"]["outputs"]["queries"]["dtype"] == "float16"
     file = stages["text"]["files"]["fp32"]
     assert file["bytes"] == (sam3_bundle_path / file["path"]).stat().st_size
     assert document["manifest"]["format"] == 1
+    counts = document["operators"]["decoder"]
+    assert counts.keys() == {"fp32", "fp16"}
+    assert counts["fp16"]["nodes"] > counts["fp16"]["casts"] > 0
+    assert "operators in each file" in text
 
 
 def test_inspect_knows_only_the_precisions_there_are(sam3_bundle_path: Path) -> None:

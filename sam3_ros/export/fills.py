@@ -26,6 +26,19 @@ def pictures(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return (0.5 * natural_images(count, height, width, generator)).clamp(-1, 1)
 
 
+def levels(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Return uint8: an image as a camera gives it."""
+    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+
+
+def means(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Return float32 [n, m], rows that sum to 1, and rows of zeros after them."""
+    weights = torch.rand(shape, generator=generator)
+    weights /= weights.sum(-1, keepdim=True)
+    weights[shape[0] - shape[0] // 4 :] = 0
+    return weights
+
+
 def unit_boxes(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Return float32 [..., 4] cxcywh inside [0, 1]."""
     size = 0.05 + 0.4 * torch.rand(*shape[:-1], 2, generator=generator)

@@ -1,7 +1,8 @@
 """Infers the shape of every tensor in an ONNX graph for given input shapes, without running it.
 
 The shape inference of the library onnx follows few of the operators by which a graph computes the
-argument of a Reshape. Those are evaluated here, and the inference is repeated.
+argument of a Reshape, and none that is ONNX Runtime's own. Those are evaluated here, and the
+inference is repeated.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ Constants = dict[str, npt.NDArray[Any]]
 
 # Bytes. What shapes depend on is small (sizes, axes, lengths); weights are not read.
 _LARGEST_CONSTANT = 4096
-_MOST_ROUNDS = 20
+_MOST_ROUNDS = 60  # a network may have as many attentions, one after the other
+
+# Operators of ONNX Runtime (docs/ContribOperators.md of its repository).
+_ONNX_RUNTIME = "com.microsoft"
+_LIKE_THEIR_INPUT = frozenset(
+    {"BiasGelu", "FastGelu", "Gelu", "GroupNorm", "QuickGelu", "SkipLayerNormalization"}
+)
+_ATTENTION = "MultiHeadAttention"
 
 
 def inferred_shapes(model: Any, inputs: Mapping[str, Shape]) -> Shapes:
@@ -33,10 +41,12 @@ def inferred_shapes(model: Any, inputs: Mapping[str, Shape]) -> Shapes:
     shapes = _inferred(bound)
     for _ in range(_MOST_ROUNDS):
         found = dict(_folded(bound, shapes, constants))
-        if not found:
+        own = dict(_of_own_operators(bound, shapes))
+        if not found and not own:
             break
         constants |= found
         _replace(bound, found)
+        _declare(bound, own)
         shapes = _inferred(bound)
     return shapes | {each.name: tuple(each.dims) for each in model.graph.initializer}
 
@@ -95,6 +105,30 @@ def _folded(
         found = dict(zip(node.output, _computed(node, values), strict=False))
         known |= found
         yield from found.items()
+
+
+def _of_own_operators(model: Any, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
+    """Yield the shapes of what ONNX Runtime's own operators compute, where they are new."""
+    known = shapes | {each.name: tuple(each.dims) for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.domain != _ONNX_RUNTIME or node.output[0] in known:
+            continue
+        inputs = [known.get(name) for name in node.input]
+        if node.op_type in _LIKE_THEIR_INPUT and inputs[0] is not None:
+            yield node.output[0], inputs[0]
+        elif node.op_type == _ATTENTION and len(inputs) > 2:
+            queries, values = inputs[0], inputs[2]
+            if queries is not None and values is not None and len(queries) == len(values) == 3:
+                yield node.output[0], (*queries[:2], values[2])
+
+
+def _declare(model: Any, shapes: Mapping[str, Shape]) -> None:
+    """Add the shapes to the graph; the type matters to no count."""
+    onnx = import_module("onnx")
+    model.graph.value_info.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    )
 
 
 def _computed(node: Any, values: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

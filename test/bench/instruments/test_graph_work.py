@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from onnx_graph import OnnxGraph
 
 from sam3_ros.bench.instruments.chain_model import chain_model
@@ -87,6 +88,28 @@ def test_attention_counts_scores_and_what_they_weigh() -> None:
     queries, keys, values = (1, 8, 10, 32), (1, 8, 50, 32), (1, 8, 50, 16)
     flop = OPERATORS["Attention"]((queries, keys, values), [(1, 8, 10, 16)], "")
     assert flop == 2 * 8 * 10 * 50 * 32 + 2 * 8 * 10 * 50 * 16
+
+
+def test_operators_of_onnx_runtime_are_followed(tmp_path: Path) -> None:
+    ours = "com.microsoft"
+    nodes = [
+        helper.make_node("Gelu", ["tokens"], ["bent"], domain=ours),
+        helper.make_node("MatMul", ["bent", "weights"], ["query"]),
+        helper.make_node(
+            "MultiHeadAttention", ["query", "bent", "bent"], ["seen"], domain=ours, num_heads=2
+        ),
+        helper.make_node("MatMul", ["seen", "weights"], ["out"]),
+    ]
+    weights = numpy_helper.from_array(np.zeros((6, 6), F32), "weights")
+    tokens = helper.make_tensor_value_info("tokens", TensorProto.FLOAT, (1, "length", 6))
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, (1, "length", 6))
+    graph = helper.make_graph(nodes, "attention", [tokens], [out], [weights])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ours, 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "attention.onnx")
+
+    work = count_work(tmp_path / "attention.onnx", {"tokens": (1, 5, 6)})
+    assert work.unknown == ()
+    assert work.flop == 2 * (2 * 5 * 6 * 6) + 2 * (2 * 5 * 5 * 6)
 
 
 def test_a_file_that_is_no_model_is_a_bundle_error(tmp_path: Path) -> None:

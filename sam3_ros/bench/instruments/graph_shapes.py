@@ -20,14 +20,21 @@ Constants = dict[str, npt.NDArray[Any]]
 
 # Bytes. What shapes depend on is small (sizes, axes, lengths); weights are not read.
 _LARGEST_CONSTANT = 4096
-_MOST_ROUNDS = 60  # a network may have as many attentions, one after the other
+_MOST_ROUNDS = 20
 
 # Operators of ONNX Runtime (docs/ContribOperators.md of its repository).
 _ONNX_RUNTIME = "com.microsoft"
 _LIKE_THEIR_INPUT = frozenset(
-    {"BiasGelu", "FastGelu", "Gelu", "GroupNorm", "QuickGelu", "SkipLayerNormalization"}
+    {
+        "BiasGelu",
+        "FastGelu",
+        "Gelu",
+        "GroupNorm",
+        "MultiHeadAttention",
+        "QuickGelu",
+        "SkipLayerNormalization",
+    }
 )
-_ATTENTION = "MultiHeadAttention"
 
 
 def inferred_shapes(model: Any, inputs: Mapping[str, Shape]) -> Shapes:
@@ -41,12 +48,10 @@ def inferred_shapes(model: Any, inputs: Mapping[str, Shape]) -> Shapes:
     shapes = _inferred(bound)
     for _ in range(_MOST_ROUNDS):
         found = dict(_folded(bound, shapes, constants))
-        own = dict(_of_own_operators(bound, shapes))
-        if not found and not own:
+        if not found:
             break
         constants |= found
         _replace(bound, found)
-        _declare(bound, own)
         shapes = _inferred(bound)
     return shapes | {each.name: tuple(each.dims) for each in model.graph.initializer}
 
@@ -66,6 +71,7 @@ def _bound(model: Any, inputs: Mapping[str, Shape]) -> Any:
         dimensions = each.type.tensor_type.shape.dim
         for dimension, size in zip(dimensions, inputs[each.name], strict=True):
             dimension.dim_value = size
+    _replace_own_operators(bound)
     return bound
 
 
@@ -107,28 +113,16 @@ def _folded(
         yield from found.items()
 
 
-def _of_own_operators(model: Any, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
-    """Yield the shapes of what ONNX Runtime's own operators compute, where they are new."""
-    known = shapes | {each.name: tuple(each.dims) for each in model.graph.initializer}
+def _replace_own_operators(model: Any) -> None:
+    """Replace ONNX Runtime's own operators by Identity: their results are shaped like an input.
+
+    An attention's is shaped like its queries, if values are as wide; in our models they are.
+    """
     for node in model.graph.node:
-        if node.domain != _ONNX_RUNTIME or node.output[0] in known:
-            continue
-        inputs = [known.get(name) for name in node.input]
-        if node.op_type in _LIKE_THEIR_INPUT and inputs[0] is not None:
-            yield node.output[0], inputs[0]
-        elif node.op_type == _ATTENTION and len(inputs) > 2:
-            queries, values = inputs[0], inputs[2]
-            if queries is not None and values is not None and len(queries) == len(values) == 3:
-                yield node.output[0], (*queries[:2], values[2])
-
-
-def _declare(model: Any, shapes: Mapping[str, Shape]) -> None:
-    """Add the shapes to the graph; the type matters to no count."""
-    onnx = import_module("onnx")
-    model.graph.value_info.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    )
+        if node.domain == _ONNX_RUNTIME and node.op_type in _LIKE_THEIR_INPUT:
+            node.CopyFrom(
+                import_module("onnx").helper.make_node("Identity", node.input[:1], node.output[:1])
+            )
 
 
 def _computed(node: Any, values: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from onnx_graph import OnnxGraph
 
 from sam3_ros.bench.instruments.chain_model import chain_model
@@ -90,7 +90,8 @@ def test_attention_counts_scores_and_what_they_weigh() -> None:
     assert flop == 2 * 8 * 10 * 50 * 32 + 2 * 8 * 10 * 50 * 16
 
 
-def test_operators_of_onnx_runtime_are_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("element", [TensorProto.FLOAT, TensorProto.FLOAT16])
+def test_operators_of_onnx_runtime_are_followed(tmp_path: Path, element: int) -> None:
     ours = "com.microsoft"
     nodes = [
         helper.make_node("Gelu", ["tokens"], ["bent"], domain=ours),
@@ -100,9 +101,9 @@ def test_operators_of_onnx_runtime_are_followed(tmp_path: Path) -> None:
         ),
         helper.make_node("MatMul", ["seen", "weights"], ["out"]),
     ]
-    weights = numpy_helper.from_array(np.zeros((6, 6), F32), "weights")
-    tokens = helper.make_tensor_value_info("tokens", TensorProto.FLOAT, (1, "length", 6))
-    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, (1, "length", 6))
+    weights = helper.make_tensor("weights", element, (6, 6), np.zeros(36))
+    tokens = helper.make_tensor_value_info("tokens", element, (1, "length", 6))
+    out = helper.make_tensor_value_info("out", element, (1, "length", 6))
     graph = helper.make_graph(nodes, "attention", [tokens], [out], [weights])
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ours, 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "attention.onnx")

@@ -105,7 +105,7 @@ class _Tidied:
         return chain
 
     def _chain_from(self, name: str) -> str | None:
-        """Return the value at the end of the passing nodes behind a value, None if there are none."""
+        """Return the value at the end of the passing nodes behind a value, else None."""
         last = None
         while len(readers := self._readers.get(name, [])) == 1 and readers[0].op_type in _PASSES:
             name = last = readers[0].output[0]

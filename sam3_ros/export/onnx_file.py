@@ -43,7 +43,8 @@ def write_onnx(
 
     Axes that TensorInput names with a string may grow, unless the rendition fixes them; the same
     string is the same length. Weights of more than external_above bytes go to `<path>.data`. The
-    file names nothing of this machine. Raises ExportError where PyTorch cannot export the stage, or fixes an axis that must grow.
+    file names nothing of this machine. Raises ExportError where PyTorch cannot export the stage, or
+    fixes an axis that must grow.
     """
     lengths = {**dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False)), **rendition.fixed}
     folded = stage.folded().eval()

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from transformers.models.sam3.configuration_sam3 import Sam3DETRDecoderConfig
-from transformers.models.sam3.modeling_sam3 import (
-    Sam3DetrDecoder,
-    box_cxcywh_to_xyxy,
-    inverse_sigmoid,
-)
+from transformers.models.sam3.modeling_sam3 import Sam3DetrDecoder, inverse_sigmoid
 
 from sam3_ros.export.bindings import NameRules, Rule
 from sam3_ros.export.fills import leading_mask, unit_features
-from sam3_ros.export.models.sam3.attention import additive_mask, grid_positions
+from sam3_ros.export.models.sam3.attention import (
+    additive_mask,
+    grid_positions,
+    sine_periods,
+    sines,
+)
 from sam3_ros.export.models.sam3.layer_names import attention_rules, perceptron_rules
 from sam3_ros.export.models.sam3.sizes import DECODER, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -64,6 +65,7 @@ class Decoder(StageModule):
     original_names = NameRules(_rules())
     positions: Tensor
     ticks: Tensor
+    periods: Tensor
 
     def __init__(self, sizes: DetectorSizes, grid: int) -> None:
         super().__init__()
@@ -79,6 +81,7 @@ class Decoder(StageModule):
         )
         self.register_buffer("positions", grid_positions(grid, sizes.width), persistent=False)
         self.register_buffer("ticks", torch.arange(grid) / grid, persistent=False)
+        self.register_buffer("periods", sine_periods(sizes.width // 2), persistent=False)
         self._width, self._places = sizes.width, grid * grid
 
     @property
@@ -90,18 +93,18 @@ class Decoder(StageModule):
         }
 
     def forward(self, memory: Tensor, prompt: Tensor, prompt_mask: Tensor) -> tuple[Tensor, ...]:
-        net, prompts = self.decoder, prompt.shape[0]
+        net, prompts, mask = self.decoder, prompt.shape[0], additive_mask(prompt_mask)
         tokens = torch.cat([net.presence_token.weight, net.query_embed.weight])
         tokens = tokens.expand(prompts, -1, -1)
         boxes = net.reference_points.weight.sigmoid().expand(prompts, -1, -1)
         for layer in net.layers:
             tokens = layer(
                 tokens,
-                query_pos=net.ref_point_head(net.position_encoding.encode_boxes(boxes)),
+                query_pos=net.ref_point_head(self._encoded(boxes)),
                 text_features=prompt,
                 vision_features=memory,
                 vision_pos_encoding=self.positions,
-                text_cross_attn_mask=additive_mask(prompt_mask),
+                text_cross_attn_mask=mask,
                 vision_cross_attn_mask=self._box_bias(boxes),
             )
             queries = net.output_layer_norm(tokens[:, 1:])
@@ -109,20 +112,29 @@ class Decoder(StageModule):
         presence = net.presence_head(net.presence_layer_norm(tokens[:, 0]))
         return queries, boxes, presence
 
+    def _encoded(self, boxes: Tensor) -> Tensor:
+        """Return [P,Q,2*D]: the sines of y, x, width and height."""
+        x, y, size = boxes[..., :1], boxes[..., 1:2], boxes[..., 2:]
+        return sines(torch.cat([y, x, size], dim=-1), self.periods)
+
     def _box_bias(self, boxes: Tensor) -> Tensor:
         """Return [P,heads,1+Q,g*g], which attention adds for a cell's position relative to a box.
 
         The presence token, first, has no box and gets zeros.
         """
-        x1, y1, x2, y2 = box_cxcywh_to_xyxy(boxes).unbind(-1)
-        across = _by_head(self.decoder.box_rpb_embed_x(self._distances(x1, x2)))
-        down = _by_head(self.decoder.box_rpb_embed_y(self._distances(y1, y2)))
+        distances = self._distances(boxes)
+        across = _by_head(self.decoder.box_rpb_embed_x(distances[:, :, 0]))
+        down = _by_head(self.decoder.box_rpb_embed_y(distances[:, :, 1]))
         return (down[..., None] + across[..., None, :]).flatten(3)
 
-    def _distances(self, start: Tensor, end: Tensor) -> Tensor:
-        """Return signed logarithms of the distances of the grid's ticks to two sides: [P,Q,g,2]."""
-        sides = torch.stack([start, end], dim=-1)
-        eighths = (self.ticks[:, None] - sides[:, :, None, :]) * EIGHTHS
+    def _distances(self, boxes: Tensor) -> Tensor:
+        """Return signed logarithms of the distances of the grid's ticks to a box's sides.
+
+        [P,Q,2,g,2]: across and down; to the side where the box begins and where it ends.
+        """
+        centre, half = boxes[..., :2], 0.5 * boxes[..., 2:]
+        sides = torch.stack([centre - half, centre + half], dim=-1)
+        eighths = (self.ticks[:, None] - sides[..., None, :]) * EIGHTHS
         return eighths.sign() * torch.log2(eighths.abs() + 1) / math.log2(EIGHTHS)
 
 

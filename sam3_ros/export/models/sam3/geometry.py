@@ -14,7 +14,12 @@ from transformers.models.sam3.modeling_sam3 import Sam3GeometryEncoder, box_cxcy
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
 from sam3_ros.export.fills import binary_labels, leading_mask, unit_boxes, unit_features
-from sam3_ros.export.models.sam3.attention import additive_mask, grid_positions
+from sam3_ros.export.models.sam3.attention import (
+    additive_mask,
+    grid_positions,
+    sine_periods,
+    sines,
+)
 from sam3_ros.export.models.sam3.layer_names import encoder_layer_rules
 from sam3_ros.export.models.sam3.sizes import GEOMETRY, DetectorSizes
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -50,6 +55,7 @@ class Geometry(StageModule):
         )
     )
     positions: Tensor
+    periods: Tensor
 
     def __init__(self, sizes: DetectorSizes, grid: int) -> None:
         super().__init__()
@@ -64,6 +70,7 @@ class Geometry(StageModule):
             )
         )
         self.register_buffer("positions", grid_positions(grid, sizes.width), persistent=False)
+        self.register_buffer("periods", sine_periods(sizes.width // 2), persistent=False)
         self._width, self._grid = sizes.width, grid
 
     @property
@@ -105,12 +112,9 @@ class Geometry(StageModule):
         return torch.cat([tokens[:, :-1], net.cls_embed.weight.expand(prompts, -1, -1)], dim=1)
 
     def _positions_of(self, boxes: Tensor) -> Tensor:
-        x, y, width, height = boxes.unbind(-1)
-        sines_x, sines_y = self.encoder.position_encoding.encode_1d_positions(
-            x.flatten(), y.flatten()
-        )
-        sines = torch.cat([sines_y, sines_x], dim=-1).view(*boxes.shape[:2], -1)
-        return torch.cat([sines, height[..., None], width[..., None]], dim=-1)
+        x, y, width, height = boxes.split(1, dim=-1)
+        centres = sines(torch.cat([y, x], dim=-1), self.periods)
+        return torch.cat([centres, height, width], dim=-1)
 
 
 def pool_boxes(features: Tensor, boxes: Tensor, size: int) -> Tensor:

@@ -48,6 +48,8 @@ class Traffic:
     in_place: list[tuple[str, str]] = field(default_factory=list)
     #: Outputs that somebody read on the host.
     to_host: list[tuple[str, str]] = field(default_factory=list)
+    #: The stages that ran.
+    runs: list[str] = field(default_factory=list)
 
     def read_in_place(self, stage: str) -> set[str]:
         return {name for each, name in self.in_place if each == stage}
@@ -96,6 +98,7 @@ class CountedSession(WrappedOnDevice):
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         given: dict[str, Tensor] = {}
+        self._traffic.runs.append(self._stage)
         for name, value in feeds.items():
             is_there = isinstance(value, CountedTensor)
             kept = self._traffic.in_place if is_there else self._traffic.to_device

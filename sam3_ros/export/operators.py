@@ -16,20 +16,21 @@ from onnxscript.values import Opset
 ONNX_RUNTIME = "com.microsoft"
 ATTENTION = "MultiHeadAttention"
 # Added to the score of what must not be attended to: its weight becomes 0, in float16 as well.
-_NEVER = -3e4
+_NEVER = -8e3
 
 
 def gelu(x: Any, approximate: str = "none") -> Any:
     """Return x * (1 + erf(x / sqrt 2)) * 0.5, in the order that ONNX Runtime fuses to one operator.
 
     PyTorch's exporter writes x * (0.5 * (...)), which runs as five operators and takes a tenth of
-    the time of an image encoder. The tanh approximation, which EfficientViT uses, is written by its
-    formula: x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * 0.5 (Hendrycks, Gimpel, 2016).
+    the time of an image encoder. The tanh approximation is fused as (x * 0.5) * (1 + tanh(...)) of
+    sqrt(2 / pi) * (x + 0.044715 x^3) (Hendrycks, Gimpel, 2016): as eight operators it takes a third
+    of the time of EfficientViT-SAM's encoder.
     """
     if approximate == "tanh":
         cubic = op.Add(x, op.Mul(op.Pow(x, 3.0), 0.044715))
         tanh = op.Tanh(op.Mul(cubic, math.sqrt(2.0 / math.pi)))
-        return op.Mul(op.Mul(x, op.Add(tanh, 1.0)), 0.5)
+        return op.Mul(op.Mul(x, 0.5), op.Add(tanh, 1.0))
     both = op.Mul(x, op.Add(op.Erf(op.Div(x, math.sqrt(2.0))), 1.0))
     return op.Mul(both, 0.5)
 

@@ -99,7 +99,7 @@ def test_exporting_prints_nothing(
 
 
 class _Activated(StageModule):
-    """A stage of one GELU."""
+    """A stage of one GELU, between two other operators."""
 
     outputs = ("places",)
 
@@ -112,7 +112,7 @@ class _Activated(StageModule):
         return {"memory": TensorInput((1, "places", 4), fills.unit_features)}
 
     def forward(self, memory: torch.Tensor) -> tuple[torch.Tensor]:
-        return (self.activation(memory),)
+        return (self.activation(memory + 1).abs(),)
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
@@ -123,3 +123,15 @@ def test_both_kinds_of_gelu_are_written(approximate: str, tmp_path: Path) -> Non
     (found,) = onnxruntime.InferenceSession(written.path).run(None, {"memory": x})
     with torch.no_grad():
         np.testing.assert_allclose(found, stage(torch.from_numpy(x))[0].numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize(("approximate", "fused"), [("none", "Gelu"), ("tanh", "FastGelu")])
+def test_onnx_runtime_makes_one_operator_of_gelu(
+    approximate: str, fused: str, tmp_path: Path
+) -> None:
+    written = write_onnx(_Activated(approximate), tmp_path / "gelu.onnx")
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(written.path, options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load(tmp_path / "optimised.onnx").graph.node
+    assert [node.op_type for node in nodes] == ["Add", fused, "Abs"]

@@ -67,7 +67,7 @@ def cards(runtime: Any | None) -> str:
     if status := runtime.cudaGetDeviceCount(ctypes.byref(count)):
         runtime.cudaGetErrorString.restype = ctypes.c_char_p
         return f"CUDA reports {runtime.cudaGetErrorString(status).decode()!r}"
-    found = [f"GPU {index} has {_capability(runtime, index)}" for index in range(count.value)]
+    found = [f"GPU {i} has {_capability(runtime, i)}" for i in range(count.value)]
     return ", ".join(found) or "CUDA finds no card"
 
 
@@ -77,7 +77,7 @@ def _capability(runtime: Any, index: int) -> str:
         number = ctypes.c_int()
         runtime.cudaDeviceGetAttribute(ctypes.byref(number), attribute, index)
         numbers.append(str(number.value))
-    return ".".join(numbers)
+    return f"compute capability {'.'.join(numbers)}"
 
 
 def _require_version(ort: Any, provider: Provider, plugin: Plugin) -> None:

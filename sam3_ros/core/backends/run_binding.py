@@ -79,10 +79,9 @@ def ort_value(value: Tensor, memory: HostMemory) -> Any:
 def read_on_the_host(session: Any, memory: HostMemory) -> frozenset[str]:
     """Return the inputs that a session reads on the host though its memory is a device's.
 
-    Empty where no stream orders the runs: then ONNX Runtime itself copies inputs to where they are
-    read, and waits.
+    Empty also where ONNX Runtime does not say: before 1.23.
     """
-    if memory.stream is None or memory.kind == HostMemory.kind:
+    if memory.kind == HostMemory.kind or not hasattr(session, "get_input_memory_infos"):
         return frozenset()
     infos = session.get_input_memory_infos()
     inputs = zip(session.get_inputs(), infos, strict=True)

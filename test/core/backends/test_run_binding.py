@@ -23,7 +23,7 @@ from device_sessions import (
     on_device,
 )
 
-from sam3_ros.core.backends.device_memory import HostMemory, StreamedCudaMemory
+from sam3_ros.core.backends.device_memory import CopiedCudaMemory, HostMemory, StreamedCudaMemory
 from sam3_ros.core.backends.device_stream import DeviceStream
 from sam3_ros.core.backends.run_binding import RunBinding, read_on_the_host, run_options
 from sam3_ros.core.image_file import read_rgb
@@ -179,9 +179,11 @@ def test_a_session_says_what_it_reads_on_the_host(cuda: CudaRuntime) -> None:
     names = [SimpleNamespace(name=name) for name in ("pixels", "size")]
     infos = [SimpleNamespace(name=name) for name in ("Cuda", "Cpu")]
     session = SimpleNamespace(get_inputs=lambda: names, get_input_memory_infos=lambda: infos)
-    on_gpu = StreamedCudaMemory(DeviceStream(0, cuda))
-    assert read_on_the_host(session, on_gpu) == {"size"}
+    stream = DeviceStream(0, cuda)
+    for on_gpu in (StreamedCudaMemory(stream), CopiedCudaMemory(stream)):
+        assert read_on_the_host(session, on_gpu) == {"size"}
     assert read_on_the_host(session, HostMemory()) == frozenset()
+    assert read_on_the_host(SimpleNamespace(), on_gpu) == frozenset(), "an older ONNX Runtime"
 
 
 def test_a_graph_is_not_made_of_what_the_host_reads(

@@ -29,6 +29,7 @@ from sam3_ros.core.bundle.manifest import (
 )
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.stages.plan import PORTABLE
 
 SAM3_FRAME = Frame(96, 128, stride=1)
 MOBILE_FRAME = Frame(128, 128, stride=1)
@@ -47,16 +48,20 @@ def write_sam3_bundle(
     split_image: bool = True,
     precisions: tuple[str, ...] = ("fp32",),
     name: str = "colours",
+    prepares_pixels: bool = False,
 ) -> Bundle:
     """Write a bundle of both capabilities, in the style of SAM 3.
 
     The image takes three stages (image_trunk, detector_neck, tracker_neck), or one (image) without
-    `split_image`. The precision fp16 has float16 inputs and outputs in every file.
+    `split_image`. The precision fp16 has float16 inputs and outputs in every file. prepares_pixels:
+    for backend cuda in fp32 there is a stage that computes pixel_values.
     """
     image = _split_image() if split_image else {"image": _fused_image()}
     with BundleWriter(target) as writer:
         for stage, parts in {**image, **_concept_stages(), **_interactive_stages()}.items():
             _add_stage(writer, stage, parts, target, precisions)
+        if prepares_pixels:
+            _add_stage(writer, "pixels", _prepared_pixels(), target, ("fp32",), "cuda")
         tokenizer = writer.add_file(_tokenizer_file(target), "tokenizer.json")
         return writer.finish(
             BundleDescription(
@@ -111,7 +116,12 @@ def write_mobile_sam_bundle(target: Path, *, fused_decoder: bool = True) -> Bund
 
 
 def _add_stage(
-    writer: BundleWriter, name: str, parts: Parts, target: Path, precisions: tuple[str, ...]
+    writer: BundleWriter,
+    name: str,
+    parts: Parts,
+    target: Path,
+    precisions: tuple[str, ...],
+    rendition: str = PORTABLE,
 ) -> None:
     graph, inputs, outputs = parts
     model = graph.model()
@@ -121,7 +131,22 @@ def _add_stage(
         files[precision] = scratch / precision / f"{name}.onnx"
         files[precision].parent.mkdir(parents=True, exist_ok=True)
         onnx.save(with_half_tensors(model) if precision == "fp16" else model, files[precision])
-    writer.add_stage(name, inputs, outputs, files)
+    writer.add_stage(name, inputs, outputs, files, rendition)
+
+
+def _prepared_pixels() -> Parts:
+    """Make the stage that resizes and normalises an image by the matrices of its size."""
+    g, (height, width) = OnnxGraph("pixels"), (SAM3_FRAME.height, SAM3_FRAME.width)
+    image = g.input("picture", np.uint8, ("rows", "columns", 3))
+    rows = g.input("row_weights", F32, (height, "rows"))
+    columns = g.input("column_weights", F32, (width, "columns"))
+    planes = g.op("Transpose", g.cast(image), perm=[2, 0, 1])
+    across = g.op("Transpose", columns, perm=[1, 0])
+    small = g.op("MatMul", g.op("MatMul", rows, planes), across)
+    values = g.reshape(g.scaled(small, 2 / 255, -1.0), 1, 3, height, width)  # HALF and HALF
+    g.output(values, "pixel_values", F32, (1, 3, height, width))
+    inputs = {"image": "picture", **_same("row_weights", "column_weights")}
+    return g, inputs, _same("pixel_values")
 
 
 def _tokenizer_file(target: Path) -> Path:

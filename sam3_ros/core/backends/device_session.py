@@ -20,6 +20,7 @@ from sam3_ros.core.backends.onnxruntime_session import (
 )
 from sam3_ros.core.backends.providers import Provider
 from sam3_ros.core.backends.run_binding import RunBinding, read_on_the_host, run_options
+from sam3_ros.core.backends.tf32 import require_tf32_as_asked
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.stages.session import (
     Array,
@@ -47,7 +48,10 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
     _memory: HostMemory
 
     def __init__(self, path: Path, provider: Provider, options: SessionOptions) -> None:
-        """Raises BackendError as OnnxRuntimeSession does."""
+        """Raises BackendError as OnnxRuntimeSession does.
+
+        Raises PrecisionError where the backend would compute in TF32 unasked, or not though asked.
+        """
         super().__init__(path, provider, options)
         self._shapes = options.shapes
         ort, session = import_onnxruntime(), self._opened()
@@ -104,6 +108,7 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         super().close()
 
     def _prepared(self, ort: Any, provider: Provider, options: SessionOptions) -> SessionOptions:
+        require_tf32_as_asked(provider.backend, options)
         self._memory = device_memory(provider.memory, options.device_id, ort, provider.takes_stream)
         stream = self._memory.stream
         return options if stream is None else replace(options, stream=stream.address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.providers import PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.stages.session import Session, SessionOptions
 
@@ -29,9 +29,8 @@ def open_session(
         from sam3_ros.core.backends.openvino_session import OpenVinoSession
 
         return OpenVinoSession(path, options)
-    if options.compute != "stored":
-        raise PrecisionError(f"backend {backend!r} cannot compute in {options.compute}")
     provider = PROVIDERS[backend]
+    _require_computing(provider, options)
     if provider.memory != "cpu":
         from sam3_ros.core.backends.device_session import open_device_session
 
@@ -39,3 +38,12 @@ def open_session(
     from sam3_ros.core.backends.onnxruntime_session import OnnxRuntimeSession
 
     return OnnxRuntimeSession(path, provider, options)
+
+
+def _require_computing(provider: Provider, options: SessionOptions) -> None:
+    if options.compute not in ("stored", *provider.computes):
+        able = [each.backend for each in PROVIDERS.values() if options.compute in each.computes]
+        others = f"; {', '.join(able)} can" if able else ""
+        raise PrecisionError(
+            f"backend {provider.backend!r} cannot compute in {options.compute}{others}"
+        )

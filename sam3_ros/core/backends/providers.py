@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.backends.machine import gpu_name
+from sam3_ros.core.backends.tf32 import TF32, allows_tf32
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.stages.session import SessionOptions
 from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange
@@ -22,6 +23,11 @@ Request = tuple[str, ProviderOptions]
 
 #: The oldest ONNX Runtime whose providers know every option here.
 OPTIONS_SINCE = "1.20"
+
+# Measured on one H100 (docs/gpu.md): by measuring each convolution cuDNN chooses kernels four to
+# six times slower than by its heuristics; but without TF32 the heuristics find none for some.
+_TF32 = {"use_tf32": "1", "cudnn_conv_algo_search": "HEURISTIC"}
+_EXACT = {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Provider:
     keeps_timings: bool = False
     #: ONNX Runtime's name for the kind of memory that its tensors are in.
     memory: str = "cpu"
+    #: The precisions that it can compute fp32 files in, besides their own.
+    computes: tuple[str, ...] = ()
     #: Whether its sessions can compute in a stream that they are given, SessionOptions.stream.
     takes_stream: bool = False
     #: Whether a session with these options replays its runs from CUDA graphs.
@@ -133,11 +141,9 @@ def _cuda_options(options: SessionOptions) -> ProviderOptions:
     return {
         "device_id": str(options.device_id),
         **_stream(options),
-        # By default the matrix products of fp32 files are rounded to 10 bits of mantissa.
-        "use_tf32": "0",
         # Every stage has an arena of its own; powers of two would leave half of each unused.
         "arena_extend_strategy": "kSameAsRequested",
-        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        **(_TF32 if allows_tf32(options) else _EXACT),
     }
 
 
@@ -205,6 +211,7 @@ PROVIDERS = {
             _CUDA_NEEDS,
             cuda_request,
             memory="cuda",
+            computes=(TF32,),
             takes_stream=True,
             replays=lambda options: options.cuda_graphs,
         ),
@@ -217,6 +224,7 @@ PROVIDERS = {
             engines_for=gpu_name,
             keeps_timings=True,
             memory="cuda",
+            computes=(TF32,),
             takes_stream=True,
             replays=tensorrt_replays,
         ),
@@ -228,6 +236,7 @@ PROVIDERS = {
             tensorrt_rtx_request,
             engines_for=gpu_name,
             memory="cuda",
+            computes=(TF32,),
             # TensorRT for RTX captures by itself, for each set of shapes; from fixed addresses it
             # need not capture anew.
             replays=lambda options: options.cuda_graphs,

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
@@ -19,7 +18,9 @@ FP32_NUMBERS = 1e-5
 #: Part of all mask pixels that must lie on the same side of 0 in fp32.
 FP32_MASKS_EQUAL = 0.9999
 #: Mean IoU of a lower precision's masks with those in fp32.
-LEAST_MASK_IOU: Mapping[str, float] = MappingProxyType({"fp16": 0.98, "bf16": 0.98, "int8": 0.95})
+LEAST_MASK_IOU: Mapping[str, float] = MappingProxyType(
+    {"fp16": 0.98, "tf32": 0.98, "bf16": 0.98, "int8": 0.95}
+)
 
 #: Two float32 runs may differ by twice the recorded rounding; allow three times.
 ROUNDING_ALLOWED = 3
@@ -111,12 +112,13 @@ _LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
     {
         "fp32": GuardLimits(0.999, 0.001, 0.001),
         "fp16": GuardLimits(LEAST_MASK_IOU["fp16"], 0.02, 0.01),
+        "tf32": GuardLimits(LEAST_MASK_IOU["tf32"], 0.02, 0.01),
         "bf16": GuardLimits(LEAST_MASK_IOU["bf16"], 0.05, 0.02),
         "int8": GuardLimits(LEAST_MASK_IOU["int8"], 0.1, 0.03),
     }
 )
 _STAGE_LIMITS: Mapping[str, float] = MappingProxyType(
-    {"fp32": 0.001, "fp16": 0.02, "bf16": 0.15, "int8": 0.15}
+    {"fp32": 0.001, "fp16": 0.02, "tf32": 0.02, "bf16": 0.15, "int8": 0.15}
 )
 #: A stage in fp32 on the CPU adds nothing: what differs came in with its inputs.
 _REFERENCE_LIMITS = GuardLimits(0.9999, 1e-5, 1e-5)
@@ -134,7 +136,4 @@ def stage_limit(choice: StageChoice) -> float:
 
 def _judged_as(choice: StageChoice) -> str:
     """Return the precision whose limits apply; an unknown one has to be as good as fp16."""
-    # A GPU may compute fp32 in TF32, which keeps as many digits as fp16.
-    if choice.precision == "fp32" and choice.backend in BACKENDS_ON_GPU:
-        return "fp16"
     return choice.precision if choice.precision in _LIMITS else "fp16"

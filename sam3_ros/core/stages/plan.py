@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 #: Precisions without files of their own: a way to compute with the files of another precision.
-COMPUTED_FROM: Mapping[str, str] = MappingProxyType({"bf16": "fp32"})
+COMPUTED_FROM: Mapping[str, str] = MappingProxyType({"bf16": "fp32", "tf32": "fp32"})
 
 #: The rendition of every stage's files that any engine reads.
 PORTABLE = "portable"

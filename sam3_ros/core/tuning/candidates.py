@@ -47,8 +47,8 @@ def require_precisions(bundle: Bundle, backends: Backends, wanted: Iterable[str]
     """Raise PrecisionError for a precision that no stage can run in here, listing those it can."""
     stages = bundle.manifest.stages
     here = {name for stage in bundle.manifest.stages_in_use for name in stages[stage].files}
-    if backends.bf16 and "fp32" in here:
-        here.add("bf16")
+    if "fp32" in here:
+        here.update(choice.precision for choice in _computed(backends))
     if lacking := sorted({*wanted} - here):
         reasons = [line for line in backends.refused if line.startswith(OPENVINO)]
         raise PrecisionError(
@@ -71,13 +71,22 @@ def candidates(
         for backend in backends.available
         for precision in precisions
     ]
-    if backends.bf16 and "fp32" in precisions:
-        found.append(StageChoice(OPENVINO, "bf16"))
+    if "fp32" in precisions:
+        found += _computed(backends)
     return tuple(
         choice
         for choice in found
         if choice != REFERENCE and (wanted is None or choice.precision in wanted)
     )
+
+
+def _computed(backends: Backends) -> Iterable[StageChoice]:
+    """Yield the precisions that are computed from fp32 files, with the backends that can."""
+    for name in backends.available:
+        if name in PROVIDERS:
+            yield from (StageChoice(name, each) for each in PROVIDERS[name].computes)
+    if backends.bf16:
+        yield StageChoice(OPENVINO, "bf16")
 
 
 def _distinct(bundle: Bundle, stage: str) -> Iterable[str]:

@@ -26,19 +26,40 @@ BOXES = ShapeProfile(ranges={"boxes": (ONE, SOME, SizeRange(4, 4, 4)), "mask": (
 def tensorrt(options: SessionOptions) -> dict[str, str]:
     (name, asked), (behind, cuda) = tensorrt_request(options)
     assert (name, behind) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
-    assert cuda == dict(cuda_request(SessionOptions(device_id=options.device_id)))[behind]
+    plain = SessionOptions(device_id=options.device_id, file_precision=options.file_precision)
+    assert cuda == dict(cuda_request(plain))[behind]
     return asked
 
 
-def test_cuda_computes_single_precision_in_full() -> None:
-    ((name, asked),) = cuda_request(SessionOptions(device_id=2))
+@pytest.mark.parametrize(
+    ("file_precision", "compute", "tf32", "search"),
+    [
+        ("fp32", "stored", "0", "EXHAUSTIVE"),
+        ("fp32", "tf32", "1", "HEURISTIC"),
+        ("fp16", "stored", "1", "HEURISTIC"),
+    ],
+)
+def test_cuda_rounds_products_of_fp32_only_where_it_may(
+    file_precision: str, compute: str, tf32: str, search: str
+) -> None:
+    options = SessionOptions(device_id=2, file_precision=file_precision, compute=compute)
+    ((name, asked),) = cuda_request(options)
     assert name == "CUDAExecutionProvider"
     assert asked == {
         "device_id": "2",
-        "use_tf32": "0",
+        "use_tf32": tf32,
         "arena_extend_strategy": "kSameAsRequested",
-        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "cudnn_conv_algo_search": search,
     }
+
+
+def test_sessions_compute_in_the_stream_that_they_are_given() -> None:
+    options = SessionOptions(stream=0x7F01_2345_6789)
+    for _, asked in (*cuda_request(options), *tensorrt_request(options)):
+        assert asked["user_compute_stream"] == str(0x7F01_2345_6789)
+    assert PROVIDERS["cuda"].takes_stream and PROVIDERS["tensorrt"].takes_stream
+    for _, asked in (*cuda_request(SessionOptions()), *tensorrt_request(SessionOptions())):
+        assert "user_compute_stream" not in asked
 
 
 def test_cuda_captures_graphs_only_where_it_is_asked_to() -> None:
@@ -86,6 +107,7 @@ def test_no_option_is_unknown_to_the_oldest_supported_onnx_runtime(
     every = SessionOptions(
         cuda_graphs=True,
         file_precision="fp16",
+        stream=1,
         shapes=BOXES,
         engines=EngineFolder(tmp_path, "text", tmp_path),
     )
@@ -96,6 +118,7 @@ def test_no_option_is_unknown_to_the_oldest_supported_onnx_runtime(
         "trt_profile_min_shapes", "trt_profile_opt_shapes", "trt_profile_max_shapes",
         "trt_engine_cache_enable", "trt_engine_cache_path", "trt_engine_cache_prefix",
         "trt_timing_cache_enable", "trt_timing_cache_path", "trt_cuda_graph_enable",
+        "user_compute_stream",
     }  # fmt: skip
     for _, asked in PROVIDERS[backend].request(every):
         assert set(asked) <= known

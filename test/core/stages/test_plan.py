@@ -20,14 +20,16 @@ def test_a_stage_that_is_not_named_takes_the_default() -> None:
     assert not plan.is_reference(["text", "fusion"])
 
 
-def test_bf16_is_computed_from_the_fp32_files() -> None:
+def test_bf16_and_tf32_are_computed_from_the_fp32_files() -> None:
     assert StageChoice("openvino", "bf16").file_precision == "fp32"
+    assert StageChoice("cuda", "tf32").file_precision == "fp32"
     assert StageChoice("cpu", "int8").file_precision == "int8"
 
 
 def test_a_backend_that_cannot_compute_so_refuses() -> None:
-    with pytest.raises(PrecisionError, match="'cpu' cannot compute in bf16"):
-        Segmenter.load("tabletop", precision="bf16")
+    for precision in ("bf16", "tf32"):
+        with pytest.raises(PrecisionError, match=f"'cpu' cannot compute in {precision}"):
+            Segmenter.load("tabletop", precision=precision)
 
 
 @pytest.mark.parametrize(("backend", "precision"), [("openvino", "fp32"), ("cpu", "fp16")])

@@ -49,6 +49,16 @@ def test_precisions_may_be_chosen(sam3_bundle_path: Path) -> None:
     assert set(candidates(bundle, "fusion", backends, {"fp32", "bf16"})) == {FP32, BF16}
 
 
+def test_a_gpu_computes_fp32_files_in_tf32_too(sam3_bundle_path: Path) -> None:
+    bundle = Bundle.open(sam3_bundle_path)
+    backends = Backends(("cpu", "cuda"), bf16=False, refused=())
+    require_precisions(bundle, backends, ["tf32"])
+    found = candidates(bundle, "fusion", backends, {"fp32", "tf32"})
+    assert found == (StageChoice("cuda"), StageChoice("cuda", "tf32"))
+    with pytest.raises(PrecisionError, match="tf32: no stage"):
+        require_precisions(bundle, Backends(("cpu",), bf16=False, refused=()), ["tf32"])
+
+
 def test_a_precision_that_cannot_be_run_here_is_refused(mobile_sam_bundle_path: Path) -> None:
     bundle = Bundle.open(mobile_sam_bundle_path)
     backends = Backends(("cpu",), bf16=False, refused=("openvino bf16: it is too old",))

@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -140,10 +141,22 @@ def loading_stops_python() -> bool:
 def import_onnxruntime() -> Any:
     """Return ONNX Runtime. Raises BackendError, with how to get it, where it is missing."""
     try:
-        return import_module("onnxruntime")
+        ort = import_module("onnxruntime")
     except ImportError as error:
         how = PROVIDERS["cpu"].how_to_get()
         raise BackendError(f"ONNX Runtime cannot be imported ({error}): {how}") from error
+    _log_errors_only(ort)
+    return ort
+
+
+@cache
+def _log_errors_only(ort: Any) -> None:
+    """Keep the warnings of ONNX Runtime's default logger off stderr, as those of the sessions are.
+
+    1.31 warns at every session of a provider that is built in that there is no plug-in of that name
+    ("No registered plugin EP device found").
+    """
+    ort.set_default_logger_severity(ONLY_ERRORS)
 
 
 def _engine_options(ort: Any, options: SessionOptions, provider: Provider) -> Any:

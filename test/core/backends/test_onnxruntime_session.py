@@ -5,10 +5,12 @@ Also what a session left to the CPU, as ONNX Runtime reports it.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnxruntime
@@ -19,6 +21,7 @@ from sam3_ros.core.backends import open_session
 from sam3_ros.core.backends.onnxruntime_session import (
     RECORD_PLACEMENT,
     OnnxRuntimeSession,
+    import_onnxruntime,
     nodes_on_cpu,
     require_no_arithmetic,
 )
@@ -136,6 +139,28 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> N
     with pytest.raises(BackendError, match=r"bad.onnx cannot be loaded on backend 'cpu'") as caught:
         open_session(path)
     assert caught.value.__cause__ is not None
+
+
+def test_a_session_writes_nothing_to_stderr(doubler: Path) -> None:
+    # Everything that ONNX Runtime logs by default, in place of a warning of a GPU's session.
+    script = (
+        "import sys, onnxruntime; onnxruntime.set_default_logger_severity(0); "
+        "from sam3_ros.core.backends import open_session; open_session(sys.argv[1]).close()"
+    )
+    command = [sys.executable, "-c", script, str(doubler)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stderr == ""
+
+
+def test_what_onnx_runtime_logs_as_an_error_is_still_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    severities: list[int] = []
+    ort = ModuleType("onnxruntime")
+    ort.__dict__["set_default_logger_severity"] = severities.append
+    monkeypatch.setitem(sys.modules, "onnxruntime", ort)
+    assert import_onnxruntime() is import_onnxruntime() is ort
+    assert severities == [3], "warnings are 2, errors 3"
 
 
 def test_a_missing_onnx_runtime_says_how_to_get_it(

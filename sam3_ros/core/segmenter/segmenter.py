@@ -270,13 +270,18 @@ class Segmenter:
             self._require_askable(embedding, prompt)
         answers: dict[int, list[Segment]] = {}
         concepts = {n: each for n, each in enumerate(prompts) if isinstance(each, ConceptPrompt)}
-        if concepts:
-            assert self._concept is not None  # require_capability has checked it
-            of_concepts = [thresholds[number] for number in concepts]
-            found = self._concept.ask(embedding, list(concepts.values()), of_concepts)
-            answers = dict(zip(concepts, found, strict=True))
+        together = embedding.lengths.joins(len(concepts))
         for number, prompt in enumerate(prompts):
-            if isinstance(prompt, InteractivePrompt):
+            if number in answers:
+                continue
+            if isinstance(prompt, ConceptPrompt):
+                assert self._concept is not None  # require_capability has checked it
+                asked = concepts if together else {number: prompt}
+                found = self._concept.ask(
+                    embedding, list(asked.values()), [thresholds[each] for each in asked]
+                )
+                answers |= zip(asked, found, strict=True)
+            else:
                 assert self._interactive is not None
                 answer = self._interactive.answer(embedding, prompt)
                 answers[number] = [] if answer.segment is None else [answer.segment]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -13,6 +14,7 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.errors import ImageError, PromptError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.timings import Timings
@@ -185,36 +187,55 @@ class FrameAnswerer:
             return decode_compressed(message)
         return self._tools.converter.to_rgb(message)
 
-    def _ask(self, job: _Job, asked: Iterable[ActivePrompt]) -> Answers:
-        """Return the answers of those that could be answered."""
-        self._sticky.keep_only(self._tools.prompts.all())
-        answers = ((active, self._segments_or_drop(job, active)) for active in asked)
-        return {active: found for active, found in answers if found is not None}
+    def _ask(self, job: _Job, asked: Sequence[ActivePrompt]) -> Answers:
+        """Return the answers of those that could be answered; drop those that do not fit the image.
 
-    def _segments_or_drop(self, job: _Job, active: ActivePrompt) -> tuple[Segment, ...] | None:
-        """Ask one prompt; drop it and return None if it does not fit this image."""
+        What is not followed is asked at once, since several texts together may cost less. So each
+        is checked before, to drop one without the others.
+        """
+        self._sticky.keep_only(self._tools.prompts.all())
+        answers: dict[ActivePrompt, tuple[Segment, ...]] = {}
+        together: list[ActivePrompt] = []
+        for active in asked:
+            with self._dropped_if_unfit(job, active):
+                if active.sticky:
+                    answers[active] = self._followed(job, active)
+                else:
+                    self._tools.segmenter.check(self._encoded(job), active.prompt)
+                    together.append(active)
+        if together:
+            threshold = self._tools.configuration().score_threshold or None
+            prompts = [active.prompt for active in together]
+            segments = self._tools.segmenter.ask(self._encoded(job), prompts, threshold)
+            job.steps.absorb(segments.timings)
+            answers |= zip(together, segments.by_prompt, strict=True)
+        return {active: answers[active] for active in asked if active in answers}
+
+    @contextmanager
+    def _dropped_if_unfit(self, job: _Job, active: ActivePrompt) -> Iterator[None]:
+        """Drop a prompt for which the block raises PromptError."""
         try:
-            return self._segments(job, active)
+            yield
         except PromptError as error:
             self._drop(job.seen.header, job.seen.camera, active, str(error))
-            return None
 
-    def _segments(self, job: _Job, active: ActivePrompt) -> tuple[Segment, ...]:
-        seen, segmenter = job.seen, self._tools.segmenter
-        if seen.embedding is None:  # without any prompt the image is not encoded
+    def _followed(self, job: _Job, active: ActivePrompt) -> tuple[Segment, ...]:
+        """Find a sticky prompt's object. Raises PromptError where it is lost."""
+        image, seen = self._encoded(job), job.seen
+        followed = self._sticky.find(active, seen.camera, image, job.received)
+        job.steps.absorb(followed.timings)
+        if followed.segment is None:
+            raise PromptError(f"no longer followed: {followed.lost}")
+        return (followed.segment,)
+
+    def _encoded(self, job: _Job) -> ImageEmbedding:
+        """Return the frame's embedding; without any prompt it is not made."""
+        seen = job.seen
+        if seen.embedding is None:
             assert seen.image_rgb is not None
-            seen.embedding = segmenter.encode_image(seen.image_rgb)
+            seen.embedding = self._tools.segmenter.encode_image(seen.image_rgb)
             job.steps.absorb(seen.embedding.timings)
-        if active.sticky:
-            followed = self._sticky.find(active, seen.camera, seen.embedding, job.received)
-            job.steps.absorb(followed.timings)
-            if followed.segment is None:
-                raise PromptError(f"no longer followed: {followed.lost}")
-            return (followed.segment,)
-        threshold = self._tools.configuration().score_threshold or None
-        segments = segmenter.ask(seen.embedding, [active.prompt], threshold)
-        job.steps.absorb(segments.timings)
-        return tuple(segments)
+        return seen.embedding
 
     def _publish(
         self, job: _Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]

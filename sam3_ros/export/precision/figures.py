@@ -17,7 +17,7 @@ from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU
 from sam3_ros.core.stages.session import Array
 from sam3_ros.export.onnx_file import onnx_file
-from sam3_ros.export.precision.model_file import Feeds, open_engine
+from sam3_ros.export.precision.model_file import Feeds, fitted, open_engine
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 
 _NAMED = 3
@@ -126,7 +126,7 @@ def compare_stage(stage: str, fp32: Path, lower: Path, feeds: Sequence[Feeds]) -
 def _outputs(path: Path, feeds: Sequence[Feeds]) -> list[Array]:
     """Return all outputs on all feeds; the engine is freed before the next one is opened."""
     engine = open_engine(path)
-    return [output for feed in feeds for output in engine.run(None, dict(feed))]
+    return [output for feed in feeds for output in engine.run(None, fitted(feed, engine))]
 
 
 def _with_output(figures: StageFigures, expected: Array, found: Array) -> StageFigures:

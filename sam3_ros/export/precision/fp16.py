@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +19,13 @@ from sam3_ros.export.precision.half_graph import rewrite
 from sam3_ros.export.precision.model_file import (
     Feeds,
     Values,
+    fitted,
     load_flat,
     open_engine,
     require_valid,
     save,
 )
-from sam3_ros.export.precision.placement import LISTED, PRODUCTS, Placement, place
+from sam3_ros.export.precision.placement import ANYWHERE, HalfRules, Placement, place
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 from sam3_ros.export.precision.spread import measure_spreads
 
@@ -56,26 +58,30 @@ def convert_to_fp16(
     source: Path,
     target: Path,
     feeds: Sequence[Feeds],
+    rules: HalfRules = ANYWHERE,
+    half_borders: AbstractSet[str] = frozenset(),
     external_above: int = EXTERNAL_ABOVE_BYTES,
 ) -> Fp16Report:
     """Write `source`, a float32 ONNX file, at `target` in mixed precision.
 
     feeds: inputs by name as the stage meets them in use, at least one; whatever they drive near the
-    ends of half's range stays in single precision. Inputs and outputs keep their types. More than
-    external_above bytes of weights go to a file beside target. Raises ExportError where source
-    cannot be read, or the result is not valid ONNX or cannot be loaded, VerificationError where it
-    gives values that are not finite and the original's are; then there is no target.
+    ends of half's range stays in single precision. Inputs and outputs keep their types, but for
+    those in half_borders, which become half. More than external_above bytes of weights go to a file
+    beside target. Raises ExportError where source cannot be read, or the result is not valid ONNX
+    or cannot be loaded, VerificationError where it gives values that are not finite and the
+    original's are; then there is no target.
     """
     if not feeds:
         raise ExportError(f"{source.name}: fp16 needs at least one example of the stage's inputs")
-    spreads = measure_spreads(source, _watched(source), feeds, target.parent)
+    spreads = measure_spreads(source, _watched(source, rules), feeds, target.parent)
     magnitudes = {name: spread.magnitude for name, spread in spreads.items()}
     model = load_flat(source)
     values = Values.of(model)
-    placement = place(model, values, magnitudes)
-    kept = _kept_products(model, placement)
-    products = sum(node.op_type in PRODUCTS for node in model.graph.node)
-    rewrite(model, values, placement)
+    borders = half_borders & {v.name for v in (*model.graph.input, *model.graph.output)}
+    placement = place(model, values, magnitudes, rules, borders)
+    kept = _kept_products(model, placement, rules)
+    products = sum(node.op_type in rules.products for node in model.graph.node)
+    rewrite(model, values, placement, borders)
     written = save(model, target, external_above)
     del model, values
     try:
@@ -94,21 +100,21 @@ def convert_to_fp16(
     )
 
 
-def _watched(source: Path) -> list[str]:
+def _watched(source: Path, rules: HalfRules) -> list[str]:
     """Return the computed float32 values that a node which could run in half reads or writes."""
     model = load_flat(source)
     values = Values.of(model)
     names: set[str] = set()
     for node in model.graph.node:
-        if node.op_type in LISTED:
+        if node.op_type in rules.listed:
             names.update(values.activations(node))
             names.update(name for name in node.output if values.is_float(name))
     return sorted(names)
 
 
-def _kept_products(model: ModelProto, placement: Placement) -> dict[str, int]:
-    nodes = model.graph.node
-    left = (i for i, n in enumerate(nodes) if n.op_type in PRODUCTS and i not in placement.half)
+def _kept_products(model: ModelProto, placement: Placement, rules: HalfRules) -> dict[str, int]:
+    nodes, half = model.graph.node, placement.half
+    left = (i for i, n in enumerate(nodes) if n.op_type in rules.products and i not in half)
     return dict(Counter(placement.kept.get(index, "not of float32") for index in left))
 
 
@@ -126,5 +132,5 @@ def _not_finite(path: Path, feeds: Sequence[Feeds]) -> set[str]:
     """Return names of the outputs that are not finite on any of the feeds."""
     engine = open_engine(path)
     names = [output.name for output in engine.get_outputs()]
-    runs = (zip(names, engine.run(names, dict(feed)), strict=True) for feed in feeds)
+    runs = (zip(names, engine.run(names, fitted(feed, engine)), strict=True) for feed in feeds)
     return {name for run in runs for name, value in run if not np.isfinite(value).all()}

@@ -158,6 +158,12 @@ def require_valid(path: Path) -> None:
         raise ExportError(f"the new file {path.name} is not valid ONNX: {error}") from error
 
 
+def fitted(feeds: Feeds, engine: Any) -> dict[str, Array]:
+    """Return inputs in the float type that an engine takes them in."""
+    half = {value.name for value in engine.get_inputs() if value.type == "tensor(float16)"}
+    return {name: v.astype(np.float16) if name in half else v for name, v in feeds.items()}
+
+
 def open_engine(path: Path, optimised: bool = True) -> Any:
     """Return an onnxruntime.InferenceSession on the CPU.
 

@@ -4,6 +4,9 @@ The rule is that of mixed precision training (Micikevicius et al., arXiv 1710.03
 products and convolutions take half inputs, sums and exponentials stay in single precision, and
 everything else follows its inputs; single precision wins. In addition, by measurement: whatever
 came near the upper end of half's range, or near its small end.
+
+An engine on a GPU sums in single precision within each of its operators, whatever its tensors are
+(ON_GPU). There the second rule does not hold: an operator that normalises takes and gives half.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
+from sam3_ros.export.operators import ATTENTION, ONNX_RUNTIME
 from sam3_ros.export.precision.model_file import Values, captured_names, weight
 
 #: Half ends at 65504. An eighth of that leaves room for images unlike the measured ones.
@@ -41,7 +45,48 @@ POINTWISE = frozenset({
 })
 # fmt: on
 FOLLOWERS = MOVEMENTS | POINTWISE
-LISTED = PRODUCTS | FOLLOWERS
+
+#: They read no value, only its shape.
+SIZES = frozenset({"Shape", "Size"})
+# Operators with sums inside, and curves that are steep nowhere.
+# fmt: off
+_SUMMING = frozenset({
+    "AveragePool", "GlobalAveragePool", "InstanceNormalization", "LayerNormalization", "ReduceL2",
+    "ReduceMax", "ReduceMean", "ReduceSum", "Softmax",
+})
+# fmt: on
+_CURVES = frozenset({"Erf", "FastGelu"})
+# Half has every whole number up to this.
+_LARGEST_WHOLE = 2.0**11
+#: Index of the attention operator's input that is added to the scores; it hides with large numbers.
+_ATTENTION_BIAS = 5
+
+
+@dataclass(frozen=True)
+class HalfRules:
+    """Which operators may compute in half precision."""
+
+    #: They take half inputs wherever they are.
+    products: frozenset[str]
+    #: They compute in half where all their inputs are half; with `sums_in_single` where any is.
+    followers: frozenset[str]
+    #: The engine sums in single precision inside an operator.
+    sums_in_single: bool
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """All operators that may compute in half."""
+        return self.products | self.followers
+
+
+#: For files that any engine reads.
+ANYWHERE = HalfRules(PRODUCTS, FOLLOWERS, sums_in_single=False)
+#: For files that only engines on a GPU read.
+ON_GPU = HalfRules(
+    PRODUCTS | {ATTENTION},
+    FOLLOWERS | _SUMMING | _CURVES | {"Cast", "Resize"},
+    sums_in_single=True,
+)
 
 
 @dataclass(frozen=True)
@@ -57,22 +102,30 @@ class Placement:
     stored_in_half: frozenset[str]
 
 
-def place(model: ModelProto, values: Values, magnitudes: Mapping[str, float]) -> Placement:
+def place(
+    model: ModelProto,
+    values: Values,
+    magnitudes: Mapping[str, float],
+    rules: HalfRules = ANYWHERE,
+    half_borders: AbstractSet[str] = frozenset(),
+) -> Placement:
     """Decide for every node of a flat graph.
 
-    magnitudes: largest absolute value of each computed float32 value (spread.py).
+    magnitudes: largest absolute value of each computed float32 value (spread.py). half_borders:
+    inputs and outputs of the model that will be half.
     """
     nodes = model.graph.node
     holdable = frozenset(
         name for name, t in values.initializers.items() if values.is_float(name) and _rounds(t)
     )
     angles = upstream(nodes, _PERIODIC, through=FOLLOWERS, products=PRODUCTS, crossed=1)
-    kept = _kept_by_measurement(model, values, magnitudes, holdable)
-    kept |= _score_products(model)
+    kept = _kept_by_measurement(model, values, magnitudes, holdable, rules)
+    kept |= {} if rules.sums_in_single else _score_products(model)
     kept |= {i: "angles" for i in angles if nodes[i].op_type in PRODUCTS}
-    half = _half_nodes(model, values, frozenset(kept), holdable)
+    half = _half_nodes(model, values, frozenset(kept), holdable, rules, half_borders)
     exact = {name for i in angles for name in nodes[i].input}
-    exact |= {n for node in nodes if node.op_type not in LISTED | {"Einsum"} for n in node.input}
+    listed = rules.listed | {"Einsum"}
+    exact |= {n for node in nodes if node.op_type not in listed for n in node.input}
     exact |= {name for node in nodes for name in captured_names(node)}
     stored = (name for name in holdable - exact if _is_large(values.initializers[name]))
     return Placement(half, kept, frozenset(stored))
@@ -95,29 +148,81 @@ def tables_in_half(model: ModelProto, values: Values) -> Placement:
 
 
 def _half_nodes(
-    model: ModelProto, values: Values, kept: frozenset[int], holdable: frozenset[str]
+    model: ModelProto,
+    values: Values,
+    kept: frozenset[int],
+    holdable: frozenset[str],
+    rules: HalfRules,
+    half_borders: AbstractSet[str],
 ) -> frozenset[int]:
-    single = _results_read_in_single(model)
+    nodes = model.graph.node
+    single = _results_read_in_single(model, rules, half_borders)
+    given = {value.name for value in model.graph.input}
     half: set[int] = set()
-    half_values: set[str] = set()
-    for index, node in enumerate(model.graph.node):  # producers come before their readers
-        sound = not node.domain and all(values.is_float(name) for name in node.output)
-        if not sound or index in kept or not holdable.issuperset(values.stored(node)):
+    half_values = set(half_borders)
+    constant: dict[int, NodeProto] = {}
+    constant_values: set[str] = set()
+    for index, node in enumerate(nodes):  # producers come before their readers
+        sound = all(values.is_float(name) for name in node.output if name)
+        known = not node.domain or (rules.sums_in_single and node.domain == ONNX_RUNTIME)
+        stored = _halved_inputs(node, values.stored(node))
+        if not (sound and known) or index in kept or not holdable.issuperset(stored):
+            continue
+        activations = set(_halved_inputs(node, values.activations(node)))
+        follows = node.op_type in rules.followers
+        if rules.sums_in_single and follows and activations <= constant_values - given:
+            constant[index] = node
+            constant_values.update(node.output)
             continue
         if node.op_type in POINTWISE and not single.isdisjoint(node.output):
             continue
-        if node.op_type in PRODUCTS or _follows(node, values, half_values):
+        if node.op_type in rules.products or _follows(node, values, half_values, rules):
             half.add(index)
             half_values.update(node.output)
-    return frozenset(half)
+    return frozenset(half | _constants_in_half(nodes, constant, half))
 
 
-def _follows(node: NodeProto, values: Values, half_values: set[str]) -> bool:
-    """Return whether all computed inputs of a node are in half already."""
-    activations = values.activations(node)
+def _constants_in_half(
+    nodes: Sequence[NodeProto], constant: Mapping[int, NodeProto], half: AbstractSet[int]
+) -> set[int]:
+    """Return the nodes without a computed input in single precision that half nodes alone read.
+
+    Such as a mask, of truth values, or learned queries.
+    """
+    found: set[int] = set()
+    readers: dict[str, list[int]] = {}
+    for index, node in enumerate(nodes):
+        for name in node.input:
+            readers.setdefault(name, []).append(index)
+    for index in sorted(constant, reverse=True):
+        reading = [i for name in nodes[index].output for i in readers.get(name, [])]
+        if reading and all(i in half or i in found or nodes[i].op_type in SIZES for i in reading):
+            found.add(index)
+    return found
+
+
+def _follows(
+    node: NodeProto, values: Values, half_values: AbstractSet[str], rules: HalfRules
+) -> bool:
+    """Return whether a node computes in half because of what it reads."""
+    activations = _halved_inputs(node, values.activations(node))
+    if rules.sums_in_single:
+        return node.op_type in rules.followers and not half_values.isdisjoint(activations)
     if node.op_type in MOVEMENTS and not activations:  # rows of a table
         return any(_is_large(values.initializers[name]) for name in values.stored(node))
-    return node.op_type in FOLLOWERS and bool(activations) and half_values.issuperset(activations)
+    return (
+        node.op_type in rules.followers
+        and bool(activations)
+        and half_values.issuperset(activations)
+    )
+
+
+def _halved_inputs(node: NodeProto, names: Sequence[str]) -> list[str]:
+    """Return those of a node's inputs that are half if it computes in half.
+
+    The scales of Resize are always single.
+    """
+    return [name for name in names if node.op_type != "Resize" or name == node.input[0]]
 
 
 def _score_products(model: ModelProto) -> dict[int, str]:
@@ -132,34 +237,46 @@ def _score_products(model: ModelProto) -> dict[int, str]:
 
 
 def _kept_by_measurement(
-    model: ModelProto, values: Values, magnitudes: Mapping[str, float], holdable: frozenset[str]
+    model: ModelProto,
+    values: Values,
+    magnitudes: Mapping[str, float],
+    holdable: frozenset[str],
+    rules: HalfRules,
 ) -> dict[int, str]:
     kept: dict[int, str] = {}
     for index, node in enumerate(model.graph.node):
-        if node.op_type not in LISTED:
+        if node.op_type not in rules.listed:
             continue
-        reached = [magnitudes[n] for n in (*node.input, *node.output) if n in magnitudes]
+        read = node.input[:_ATTENTION_BIAS] if node.op_type == ATTENTION else node.input
+        reached = [magnitudes[n] for n in (*read, *node.output) if n in magnitudes]
         smallest = min((m for m in reached if m > 0), default=1.0)
-        if max(reached, default=0.0) > LARGEST:
-            kept[index] = f"values above {LARGEST:g}"
+        largest = _LARGEST_WHOLE if node.op_type == "Cast" else LARGEST
+        if max(reached, default=0.0) > largest:
+            kept[index] = f"values above {largest:g}"
         elif smallest < SMALLEST:
             kept[index] = f"values all below {SMALLEST:.1g}"
-        elif node.op_type in PRODUCTS and not holdable.issuperset(values.stored(node)):
+        elif node.op_type in rules.products and not holdable.issuperset(values.stored(node)):
             kept[index] = "weights that half cannot hold"
     return kept
 
 
-def _results_read_in_single(model: ModelProto) -> frozenset[str]:
+def _results_read_in_single(
+    model: ModelProto, rules: HalfRules, half_borders: AbstractSet[str]
+) -> frozenset[str]:
     """Return values that something reads in single precision anyway.
 
     Readers are normalisations, reductions and the caller. Summing in half what is widened at once
     would only lose precision. The sums of residual streams are such values.
     """
-    names = {value.name for value in model.graph.output}
+    names = {value.name for value in model.graph.output} - half_borders
     for node in model.graph.node:
         names.update(captured_names(node))
-        if node.op_type not in LISTED:
+        if node.op_type not in rules.listed and node.op_type not in SIZES:
             names.update(node.input)
+    if rules.sums_in_single:  # a box is exact from the last product on
+        for node in reversed(model.graph.node):
+            if node.op_type in POINTWISE and names.issuperset(node.output):
+                names.update(node.input)
     return frozenset(names)
 
 

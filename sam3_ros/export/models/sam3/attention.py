@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers.models.sam3.modeling_sam3 import Sam3SinePositionEmbedding
 
-#: Added to the score of a padding token: its weight becomes 0, in float16 as well.
-NEVER = -3e4
+#: Added to the score of a padding token: its weight becomes 0. float16 has room for it.
+NEVER = -8e3
 
 
 def additive_mask(valid: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,12 +21,15 @@ from sam3_ros.core.stages.order import (
 from sam3_ros.core.stages.session import (
     Array,
     DeviceSession,
+    DeviceTensor,
     Session,
     Tensor,
     TensorSpec,
     on_host,
 )
 from sam3_ros.core.stages.tensor_names import RANKS
+
+log = logging.getLogger(__name__)
 
 OpenStage = Callable[[StageSpec], Session]
 #: Called with a stage's name and the seconds that it ran.
@@ -60,6 +64,8 @@ class StageGraph:
         self._sessions: dict[str, Session] = {}
         self._kept: OrderedDict[tuple[str, Hashable], dict[str, Tensor]] = OrderedDict()
         self._closed = False
+        #: Stages and their inputs that came in another type on their device.
+        self._converted: set[tuple[str, str]] = set()
 
     def derived_from(self, given: Collection[str]) -> frozenset[str]:
         """Return the names that depend on the given ones alone, for example the image features."""
@@ -200,7 +206,7 @@ class StageGraph:
     def _run(self, stage: StageSpec, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         session = self._session(stage)
         feeds = {
-            name: _fitted(values[canonical], session, name)
+            name: self._fitted(values[canonical], session, name, stage.name)
             for canonical, name in stage.inputs.items()
         }
         start = perf_counter()
@@ -225,6 +231,33 @@ class StageGraph:
             shown = {name: as_array(value) for name, value in outputs.items()}
             self._watcher(stage.name, shown)
         return outputs
+
+    def _fitted(self, value: Tensor, session: Session, name: str, stage: str) -> Tensor:
+        """Return the value in the type of the session's input, where the session can read it."""
+        dtype = session.inputs[name].dtype
+        if not isinstance(value, np.ndarray):
+            if value.device == getattr(session, "device", ""):
+                if value.dtype == dtype:
+                    return value
+                self._warn_of_conversion(value, dtype, name, stage)
+            value = value.numpy()
+        return value.astype(dtype, copy=False)
+
+    def _warn_of_conversion(
+        self, value: DeviceTensor, dtype: np.dtype[Any], name: str, stage: str
+    ) -> None:
+        """Log once that an input goes through the host, which has to wait for it."""
+        if (stage, name) not in self._converted:
+            self._converted.add((stage, name))
+            log.warning(
+                "stage %s reads %s as %s, and has it on %s as %s: it goes through the host at "
+                "every run, which waits for it; give both stages one precision",
+                stage,
+                name,
+                dtype,
+                value.device,
+                value.dtype,
+            )
 
 
 def check_tensors(stage: StageSpec, session: Session) -> None:
@@ -262,16 +295,6 @@ def as_array(value: Tensor) -> Array:
     """Return a tensor on the host; float16 as float32."""
     array: Array = _widened(on_host(value))
     return array
-
-
-def _fitted(value: Tensor, session: Session, name: str) -> Tensor:
-    """Return the value in the type of the session's input, where the session can read it."""
-    dtype = session.inputs[name].dtype
-    if not isinstance(value, np.ndarray):
-        if value.device == getattr(session, "device", "") and value.dtype == dtype:
-            return value
-        value = value.numpy()
-    return value.astype(dtype, copy=False)
 
 
 def _widened(value: Any) -> Any:

@@ -24,6 +24,7 @@ from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.stages.plan import StageChoice, StagePlan
 from sam3_ros.core.stages.session import SessionOptions
 from sam3_ros.core.stages.shapes import ShapeProfile, SizeRange
 
@@ -161,6 +162,22 @@ def test_half_precision_stays_half_on_the_device(sam3_bundle_path: Path) -> None
     assert computed["trunk_features"].dtype == np.float16
     assert found["device"].dtype == np.float32
     np.testing.assert_array_equal(found["device"], found["host"])
+
+
+def test_a_tensor_of_another_type_goes_through_the_host_and_is_reported_once(
+    sam3_bundle_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 3, 96, 128)).astype(np.float32)
+    plan = StagePlan(StageChoice("cpu", "fp16")).changed(["detector_neck"], StageChoice())
+    found = {}
+    for name, opener in (("host", open_session), ("device", Devices())):
+        with Segmenter.load(sam3_bundle_path, plan=plan, open_session=opener) as segmenter:
+            for _ in range(2):
+                found[name] = segmenter.graph.compute(["fpn2"], {"pixel_values": image})["fpn2"]
+    np.testing.assert_array_equal(found["device"], found["host"])
+    (record,) = [each for each in caplog.records if "goes through the host" in each.getMessage()]
+    assert "stage detector_neck reads" in record.getMessage()
+    assert "as float32, and has it on cpu:0 as float16" in record.getMessage()
 
 
 @pytest.mark.parametrize("graphs", [False, True])

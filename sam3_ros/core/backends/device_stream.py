@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import weakref
+from dataclasses import dataclass
 from functools import cache
 from threading import RLock
 from typing import Any
@@ -22,6 +23,16 @@ log = logging.getLogger(__name__)
 
 _NON_BLOCKING = 1  # cudaStreamNonBlocking: it does not wait for the default stream
 _HOST_TO_DEVICE, _DEVICE_TO_DEVICE = 1, 3  # cudaMemcpyKind
+
+_made: list[DeviceStream] = []
+
+
+@dataclass(frozen=True)
+class CardMemory:
+    """Bytes of a GPU's memory, whoever uses it; a Jetson's is that of the CPU too."""
+
+    free: int
+    total: int
 
 
 class DeviceEvent:
@@ -85,6 +96,19 @@ class DeviceStream:
                 self._stream,
             )
 
+    def card_memory(self) -> CardMemory | None:
+        """Return the memory of the card; None while the stream is in use, or where CUDA fails."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        if not self.lock.acquire(blocking=False):
+            return None
+        try:
+            self._call("tell its memory", "cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total))
+        except InferenceError:
+            return None
+        finally:
+            self.lock.release()
+        return CardMemory(free.value, total.value)
+
     def record(self) -> DeviceEvent:
         """Return an event that happens when all work given so far is done."""
         event = ctypes.c_void_p()
@@ -140,10 +164,17 @@ def device_stream(index: int) -> DeviceStream | None:
     Call it once NVIDIA's libraries are loaded (gpu_libraries.load_gpu_libraries).
     """
     try:
-        return DeviceStream(index, loaded_cuda_runtime(cuda_runtime_name()))
+        stream = DeviceStream(index, loaded_cuda_runtime(cuda_runtime_name()))
     except (BackendError, InferenceError) as error:
         log.warning("every stage on GPU %d waits for its end by itself: %s", index, error)
         return None
+    _made.append(stream)
+    return stream
+
+
+def streams_in_use() -> tuple[DeviceStream, ...]:
+    """Return the streams of this process, one for each GPU that a model was loaded on."""
+    return tuple(_made)
 
 
 def _error_name(runtime: Any, status: int) -> str:

@@ -170,7 +170,15 @@ def _memory_values(status: NodeStatus) -> dict[str, str]:
         "resident memory MiB": _mebibytes(memory.resident),
         "peak resident memory MiB": _mebibytes(memory.resident_peak),
     }
-    return values | ({"GPU memory MiB": _mebibytes(memory.gpu)} if status.uses_gpu else {})
+    if not status.uses_gpu:
+        return values
+    values["GPU memory MiB"] = _mebibytes(memory.gpu)
+    for index, card in memory.cards.items():
+        values |= {
+            f"GPU {index} free MiB": _mebibytes(card.free),
+            f"GPU {index} total MiB": _mebibytes(card.total),
+        }
+    return values
 
 
 def _milliseconds(seconds: float | None) -> str:

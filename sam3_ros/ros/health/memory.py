@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from sam3_ros.core.backends.device_stream import CardMemory, streams_in_use
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,16 @@ class MemoryUse:
     resident_peak: int | None
     #: Of this process on all GPUs.
     gpu: int | None
+    #: Of each GPU that the process uses, by its index.
+    cards: Mapping[int, CardMemory] = field(default_factory=dict)
 
 
 def memory_use(ask_gpu: bool) -> MemoryUse:
     """Measure this process. ask_gpu: query the GPU too, as a backend runs on it."""
     resident, peak = resident_bytes("self")
-    return MemoryUse(resident, peak, _gpu_bytes() if ask_gpu else None)
+    if not ask_gpu:
+        return MemoryUse(resident, peak, None)
+    return MemoryUse(resident, peak, _gpu_bytes(), _card_bytes())
 
 
 def resident_bytes(process: int | str) -> tuple[int | None, int | None]:
@@ -72,3 +79,14 @@ def _gpu_bytes() -> int | None:
         return None
     # In a container the process has another number there, and on some systems no figure.
     return sum(used) if used and None not in used else None
+
+
+# While a run is waited for, the stream is in use: then the figures before are given.
+_last_cards: dict[int, CardMemory] = {}
+
+
+def _card_bytes() -> Mapping[int, CardMemory]:
+    for stream in streams_in_use():
+        if (found := stream.card_memory()) is not None:
+            _last_cards[stream.index] = found
+    return dict(sorted(_last_cards.items()))

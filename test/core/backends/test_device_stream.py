@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from cuda_runtime import CudaRuntime
 
 from sam3_ros.core.backends import device_stream as module
-from sam3_ros.core.backends.device_stream import DeviceStream, device_stream
+from sam3_ros.core.backends.device_stream import DeviceStream, device_stream, streams_in_use
 from sam3_ros.core.errors import InferenceError
 
 
@@ -80,16 +81,24 @@ def test_what_fails_is_named(fails: str, purpose: str) -> None:
         stream.wait("masks of segmentation.onnx")
 
 
+@pytest.fixture
+def another_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no stream have been made."""
+    monkeypatch.setattr(module, "_made", [])
+    device_stream.cache_clear()
+    yield
+    device_stream.cache_clear()
+
+
+@pytest.mark.usefixtures("another_process")
 def test_a_process_has_one_stream_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "loaded_cuda_runtime", lambda _: CudaRuntime())
-    device_stream.cache_clear()
-    try:
-        assert device_stream(0) is device_stream(0)
-        assert device_stream(1) is not device_stream(0)
-    finally:
-        device_stream.cache_clear()
+    assert device_stream(0) is device_stream(0)
+    assert device_stream(1) is not device_stream(0)
+    assert streams_in_use() == (device_stream(0), device_stream(1))
 
 
+@pytest.mark.usefixtures("another_process")
 @pytest.mark.parametrize("library", [None, CudaRuntime(fails="cudaStreamCreateWithFlags")])
 def test_without_a_cuda_runtime_there_is_no_stream_and_one_warning(
     library: CudaRuntime | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -98,11 +107,8 @@ def test_without_a_cuda_runtime_there_is_no_stream_and_one_warning(
         monkeypatch.setattr(module, "loaded_cuda_runtime", lambda _: library)
     else:
         monkeypatch.setattr(module, "cuda_runtime_name", lambda: "libcudart.so.0")
-    device_stream.cache_clear()
-    try:
-        assert (device_stream(0), device_stream(0)) == (None, None)
-    finally:
-        device_stream.cache_clear()
+    assert (device_stream(0), device_stream(0)) == (None, None)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "every stage on GPU 0 waits for its end by itself: " in record.getMessage()
+    assert streams_in_use() == ()

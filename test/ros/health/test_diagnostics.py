@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from cuda_runtime import CudaRuntime
 from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header
 
+from sam3_ros.core.backends.device_stream import CardMemory, DeviceStream
 from sam3_ros.ros.frames.ledger import DropReason, FrameLedger, joint_report
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport, StepLatency
+from sam3_ros.ros.health import memory as memory_module
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import MemoryUse, memory_use
@@ -218,7 +222,9 @@ def test_every_figure_has_a_value():
     never = values_of(Reporter()())
     assert never["latency p95 ms"] == never["stamp to mask median ms"] == ""
     assert "GPU memory MiB" not in values
-    assert values_of(reporter(memory=memory, uses_gpu=True))["GPU memory MiB"] == "unknown"
+    on_gpu = values_of(reporter(memory=memory, uses_gpu=True))
+    assert on_gpu["GPU memory MiB"] == "unknown"
+    assert not [key for key in on_gpu if key.startswith("GPU 0")], "no stream, no card"
 
 
 def test_one_account_of_several_cameras():
@@ -241,6 +247,27 @@ def test_the_memory_of_this_process():
     assert use.resident is not None
     assert use.resident_peak is not None
     assert 10 * 2**20 < use.resident <= use.resident_peak
+
+
+def test_the_memory_of_the_card(monkeypatch: pytest.MonkeyPatch):
+    cuda = CudaRuntime()
+    stream = DeviceStream(1, cuda)
+    monkeypatch.setattr(memory_module, "streams_in_use", lambda: (stream,))
+    monkeypatch.setattr(memory_module, "_last_cards", {})
+    cuda.memory = (3 * 2**30, 8 * 2**30)
+    use = memory_use(ask_gpu=True)
+    values = values_of(Reporter()(memory=use, uses_gpu=True))
+    assert (values["GPU 1 free MiB"], values["GPU 1 total MiB"]) == ("3072.0", "8192.0")
+
+    cuda.memory = (2 * 2**30, 8 * 2**30)
+    with ThreadPoolExecutor(1) as another, stream.lock:  # it waits for a run
+        assert another.submit(memory_use, True).result().cards == use.cards, "those of before"
+    assert memory_use(ask_gpu=True).cards == {1: CardMemory(*cuda.memory)}
+    assert memory_use(ask_gpu=False).cards == {}
+    cuda.fails = "cudaMemGetInfo"
+    assert memory_use(ask_gpu=True).cards == {1: CardMemory(*cuda.memory)}, (
+        "it is asked again later"
+    )
 
 
 class Lines:

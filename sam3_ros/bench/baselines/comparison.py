@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class Comparison:
     ratios: tuple[Ratios, ...]
     #: How far the segmenter's answers agree with the baseline's, by "text" and "click".
     agreements: Mapping[str, Agreement]
+    #: The baseline's median ms on the device by stage; empty where it was not timed there.
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 def compare(
@@ -73,7 +75,9 @@ def compare(
     kinds = dict.fromkeys(pairing.asked for pairing in pairings)
     alike = {kind: _agreement(segmenter, workload, baseline, asked, kind) for kind in kinds}
     ratios = in_turns(pairings, baseline, asked, budget)
-    return Comparison(baseline.name, baseline.description, tuple(ratios), alike)
+    return Comparison(
+        baseline.name, baseline.description, tuple(ratios), alike, baseline.stage_ms()
+    )
 
 
 def chain_question(segmenter: Segmenter, workload: Workload) -> ChainQuestion:

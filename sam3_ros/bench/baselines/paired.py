@@ -53,6 +53,13 @@ class Baseline(Protocol):
         """Return its answer, to be compared."""
         ...
 
+    def stage_ms(self) -> Mapping[str, float]:
+        """Return the median ms on the device of each stage in the answers timed so far.
+
+        Empty where stages are not timed there.
+        """
+        ...
+
     def close(self) -> None:
         """Free its sessions or process."""
         ...

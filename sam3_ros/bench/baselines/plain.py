@@ -15,7 +15,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.order import StageSpec
-from sam3_ros.core.stages.session import Array
+from sam3_ros.core.stages.session import Tensor, on_host
 
 #: TensorRT is compared with what ONNX Runtime does without it.
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "CUDAExecutionProvider"}
@@ -53,11 +53,11 @@ class PlainSessions:
             name: self._open(str(bundle.stage_file(name, "fp32")), threads) for name in names
         }
 
-    def run(self, stage: StageSpec, values: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, stage: StageSpec, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run one stage; values by canonical name, in and out."""
         session = self._sessions[stage.name]
         feeds = {
-            name: np.asarray(values[canonical], session.dtypes[name])
+            name: np.asarray(on_host(values[canonical]), session.dtypes[name])
             for canonical, name in stage.inputs.items()
         }
         names = list(stage.outputs.values())
@@ -110,6 +110,10 @@ class PlainBaseline:
 
     def answers(self, asked: str, question: ChainQuestion) -> list[Segment]:
         return self._chain.answer(self._image, question, asked)
+
+    def stage_ms(self) -> Mapping[str, float]:
+        """Return nothing: its stages are not timed by themselves."""
+        return {}
 
     def close(self) -> None:
         self._sessions.close()

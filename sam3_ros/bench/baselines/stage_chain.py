@@ -31,13 +31,14 @@ from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import ImageTransform
-from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.graph import StageGraph, as_array
 from sam3_ros.core.stages.order import StageSpec, derived_names, stages_needed
-from sam3_ros.core.stages.session import Array
+from sam3_ros.core.stages.session import Array, Tensor
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
 
-#: Runs one stage: values in and out by their canonical names.
-RunStage = Callable[[StageSpec, Mapping[str, Array]], dict[str, Array]]
+Values = dict[str, Tensor]
+#: Runs one stage: values in and out by their canonical names, left where they were computed.
+RunStage = Callable[[StageSpec, Mapping[str, Tensor]], Values]
 Image = npt.NDArray[np.uint8]
 
 TEXT_TOKENS = ("text_features", "text_mask", "geometry_features", "geometry_mask")
@@ -89,7 +90,7 @@ class StageChain:
         self._stages = [manifest.stages[name] for name in manifest.stages_in_use]
         self._run = run
         self._optimisations = optimisations
-        self._texts: dict[str, dict[str, Array]] = {}
+        self._texts: dict[str, Values] = {}
         self._tokenizer: ClipTokenizer | None = None
         if manifest.concept is not None and tokenizer_file is not None:
             self._tokenizer = ClipTokenizer(tokenizer_file, manifest.concept.tokenizer)
@@ -100,7 +101,7 @@ class StageChain:
         The rest of the question is computed too, unless `asked_only` is on.
         """
         transform = ImageTransform.of(ImageSize(*image.shape[:2]), self._manifest)
-        values = {"pixel_values": _pixel_values(image, transform)}
+        values: Values = {"pixel_values": _pixel_values(image, transform)}
         if not self._optimisations.necks_on_demand:
             self._compute(derived_names(self._stages, IMAGE_INPUTS), values)
         found: dict[str, list[Segment]] = {}
@@ -111,22 +112,23 @@ class StageChain:
         return found[asked]
 
     def _words(
-        self, values: dict[str, Array], transform: ImageTransform, question: ChainQuestion
+        self, values: Values, transform: ImageTransform, question: ChainQuestion
     ) -> Iterator[Segment]:
         self._prompt_tokens(values, question.text)
         self._compute(SCORED, values)
-        kept = keep_queries(values["logits"], values["presence"], question.threshold)
+        logits, presence = as_array(values["logits"]), as_array(values["presence"])
+        kept = keep_queries(logits, presence, question.threshold)
         drawn = self._masks_of(values, kept.indices)
         assert self._manifest.concept is not None
-        corners = transform.boxes_to_source(values["pred_boxes"][0])
+        corners = transform.boxes_to_source(as_array(values["pred_boxes"])[0])
         for index, score in zip(kept.indices, kept.scores, strict=True):
-            logits = drawn[int(index)]
-            mask = _upscaled(logits, transform, self._manifest.concept.mask_threshold)
+            threshold = self._manifest.concept.mask_threshold
+            mask = _upscaled(drawn[int(index)], transform, threshold)
             if mask.any():
                 box = Box(*(float(corner) for corner in corners[index]))
                 yield Segment(question.text, question.text, float(score), box, mask)
 
-    def _prompt_tokens(self, values: dict[str, Array], text: str) -> None:
+    def _prompt_tokens(self, values: Values, text: str) -> None:
         if self._optimisations.text_cached and text in self._texts:
             values |= self._texts[text]
         else:
@@ -139,32 +141,34 @@ class StageChain:
         }
         self._compute(TEXT_TOKENS, values)
         self._texts[text] = {name: values[name] for name in TEXT_TOKENS[:2]}
-        values |= joined_tokens(values)
+        values |= joined_tokens({name: as_array(values[name]) for name in TEXT_TOKENS})
 
-    def _masks_of(
-        self, values: dict[str, Array], kept: npt.NDArray[np.int64]
-    ) -> Mapping[int, Array]:
+    def _masks_of(self, values: Values, kept: npt.NDArray[np.int64]) -> Mapping[int, Array]:
         """Return mask logits f32 [h, w] by query."""
-        drawn = np.arange(values["queries"].shape[1])
+        queries = as_array(values["queries"])
+        drawn = np.arange(queries.shape[1])
         if self._optimisations.kept_only:
             drawn = kept
         if len(drawn) == 0:
             if self._optimisations.skip_empty:
                 return {}
-            drawn = np.argmax(values["logits"][0], keepdims=True)
-        values["queries"] = values["queries"][:, drawn]
+            drawn = np.argmax(as_array(values["logits"])[0], keepdims=True)
+        values["queries"] = queries[:, drawn]
         self._compute(("masks",), values)
-        return {int(q): mask for q, mask in zip(drawn, values["masks"][0], strict=True)}
+        masks = as_array(values["masks"])[0]
+        return {int(q): mask for q, mask in zip(drawn, masks, strict=True)}
 
     def _click(
-        self, values: dict[str, Array], transform: ImageTransform, click: InteractivePrompt
+        self, values: Values, transform: ImageTransform, click: InteractivePrompt
     ) -> Iterator[Segment]:
         settings = self._manifest.interactive
         assert settings is not None
         values |= prompt_feeds(click, transform, settings)
-        self._compute(wanted_tensors(settings), values)
-        masks, iou = values["sam_masks"][0], values["sam_iou"][0]
-        if shows_no_object(values, settings):
+        wanted = wanted_tensors(settings)
+        self._compute(wanted, values)
+        found = {name: as_array(values[name]) for name in wanted}
+        masks, iou = found["sam_masks"][0], found["sam_iou"][0]
+        if shows_no_object(found, settings):
             return
         chosen = choose_mask(masks, iou, is_ambiguous(click, settings), settings.single_mask)
         if settings.mask_fit == "direct":
@@ -176,7 +180,7 @@ class StageChain:
         if bounds is not None:
             yield Segment(click.id, click.label, float(iou[chosen]), bounds, mask)
 
-    def _compute(self, wanted: Iterable[str], values: dict[str, Array]) -> None:
+    def _compute(self, wanted: Iterable[str], values: Values) -> None:
         for stage in stages_needed(self._stages, wanted, values.keys()):
             values |= self._run(stage, values)
 
@@ -184,9 +188,9 @@ class StageChain:
 def run_by(graph: StageGraph) -> RunStage:
     """Return a RunStage that runs stages with a graph."""
 
-    def run(stage: StageSpec, values: Mapping[str, Array]) -> dict[str, Array]:
+    def run(stage: StageSpec, values: Mapping[str, Tensor]) -> Values:
         given = {name: values[name] for name in stage.inputs}
-        computed = graph.compute(stage.outputs, given)
+        computed = graph.compute_in_place(stage.outputs, given)
         return {name: computed[name] for name in stage.outputs}
 
     return run

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sam3_ros.bench.scenarios import Workload
     from sam3_ros.bench.setup import Setup
     from sam3_ros.core.segmenter.segmenter import Segmenter
+    from sam3_ros.export.commands.torch_on_gpu import TorchMode
 
 BASELINES = ("plain", "torch")
 
@@ -27,7 +28,7 @@ def add_against_options(group: argparse._ArgumentGroup) -> None:
         choices=BASELINES,
         help="run in turns with what one would run instead. plain: the same ONNX files, a session "
         "each with default options, every stage on every frame, masks of all queries; torch: the "
-        "PyTorch model with the same weights",
+        "PyTorch model with the same weights, on the GPU where the bundle runs on one",
     )
     group.add_argument(
         "--rival-bundle",
@@ -77,11 +78,54 @@ def compare_with_baseline(
     segmenter: Segmenter,
     workload: Workload,
     budget: Budget,
+) -> list[dict[str, Any]]:
+    """Run the comparisons, and return them as JSON shows them.
+
+    On a GPU PyTorch runs twice, with CUDA graphs and without. One that fails there has the reason.
+    """
+    if options.against == "plain":
+        from sam3_ros.bench.baselines.plain import PlainBaseline
+        from sam3_ros.core.bundle.bundle import Bundle
+
+        rival = options.rival_bundle
+        bundle = segmenter.bundle if rival is None else Bundle.open(rival)
+        plain = PlainBaseline(bundle, setup.default.backend, setup.threads, workload.image)
+        return [_compared(plain, segmenter, workload, budget)]
+    from sam3_ros.export.commands.torch_baseline import TorchBaseline
+
+    def in_mode(mode: TorchMode) -> dict[str, Any]:
+        bundle, threads = segmenter.bundle, setup.threads
+        torch = TorchBaseline(bundle, options.checkpoint, threads, workload.image, mode=mode)
+        return _compared(torch, segmenter, workload, budget)
+
+    def in_mode_of_gpu(mode: TorchMode) -> dict[str, Any]:
+        try:
+            return in_mode(mode)
+        except Exception as error:  # PyTorch's own exceptions come through as they are
+            failed = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return {"rival": "torch", "description": str(mode), "failed": failed}
+
+    modes = _torch_modes(setup, segmenter)
+    return [in_mode_of_gpu(mode) if mode.on_gpu else in_mode(mode) for mode in modes]
+
+
+def _torch_modes(setup: Setup, segmenter: Segmenter) -> list[TorchMode]:
+    """Return how PyTorch is to run: on the GPU where any of our stages does, else on the CPU."""
+    from sam3_ros.bench.setup import is_on_gpu
+    from sam3_ros.export.commands.torch_on_gpu import TorchMode
+
+    choices = map(setup.plan.of, segmenter.bundle.manifest.stages_in_use)
+    on_gpu = next((choice for choice in choices if is_on_gpu(choice)), None)
+    if on_gpu is None:
+        return [TorchMode()]
+    return [TorchMode(on_gpu.precision, True, graphs) for graphs in (True, False)]
+
+
+def _compared(
+    baseline: Baseline, segmenter: Segmenter, workload: Workload, budget: Budget
 ) -> dict[str, Any]:
-    """Run the comparison, and return it as JSON shows it."""
     from sam3_ros.bench.baselines.comparison import compare
 
-    baseline = _open_baseline(options, setup, segmenter, workload)
     try:
         comparison = compare(segmenter, workload, baseline, budget)
     finally:
@@ -91,20 +135,5 @@ def compare_with_baseline(
         "description": comparison.description,
         "ratios": [each.as_dict() for each in comparison.ratios],
         "likeness": {kind: asdict(alike) for kind, alike in comparison.agreements.items()},
+        "stage_ms": dict(comparison.stage_ms),
     }
-
-
-def _open_baseline(
-    options: argparse.Namespace, setup: Setup, segmenter: Segmenter, workload: Workload
-) -> Baseline:
-    bundle = segmenter.bundle
-    if options.against == "plain":
-        from sam3_ros.bench.baselines.plain import PlainBaseline
-        from sam3_ros.core.bundle.bundle import Bundle
-
-        if options.rival_bundle is not None:
-            bundle = Bundle.open(options.rival_bundle)
-        return PlainBaseline(bundle, setup.default.backend, setup.threads, workload.image)
-    from sam3_ros.export.commands.torch_baseline import TorchBaseline
-
-    return TorchBaseline(bundle, options.checkpoint, setup.threads, workload.image)

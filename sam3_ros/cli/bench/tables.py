@@ -35,7 +35,7 @@ _MEBIBYTE = 2**20
 
 def bundle_table(document: Document) -> str:
     """Lay out what `sam3-ros bench --json` prints."""
-    parts = (_machine, _scenarios, _comparison, _reductions)
+    parts = (_machine, _scenarios, _comparisons, _reductions)
     return "\n".join(line for part in parts for line in part(document))
 
 
@@ -126,12 +126,18 @@ def _step_row(step: str, cost: Mapping[str, Any], on_device: bool) -> tuple[str,
     )
 
 
-def _comparison(document: Document) -> Iterator[str]:
-    comparison = document.get("against")
-    if comparison is None:
-        return
-    yield ""
-    yield f"against {comparison['rival']}: {comparison['description']}"
+def _comparisons(document: Document) -> Iterator[str]:
+    for comparison in document.get("against") or ():
+        yield ""
+        yield f"against {comparison['rival']}: {comparison['description']}"
+        if "failed" in comparison:
+            yield f"  failed: {comparison['failed']}"
+        else:
+            yield from _comparison(comparison)
+            yield from _stage_by_stage(document, comparison["stage_ms"])
+
+
+def _comparison(comparison: Document) -> Iterator[str]:
     headings = ("ours ms", "theirs ms", "ours/theirs", "min", "max", "CPU ours/theirs", "repeats")
     rows = [
         (
@@ -151,6 +157,24 @@ def _comparison(document: Document) -> Iterator[str]:
             f"{alike['equal_pixels']:.7f} of its pixels equal; scores differ by at most "
             f"{alike['score']:.2g}, boxes by {alike['box_px']:.2g} px"
         )
+
+
+def _stage_by_stage(document: Document, theirs: Mapping[str, float]) -> Iterator[str]:
+    """Yield a table of each stage's time on the device; ours of the first scenario that has it."""
+    if not theirs:
+        return
+    ours: dict[str, float] = {}
+    for scenario in document["scenarios"]:
+        for step, cost in scenario["steps"].items():
+            if cost["device_ms"] is not None:
+                ours.setdefault(step, cost["device_ms"])
+    rows = []
+    for stage, ms in theirs.items():
+        own = ours.get(stage)
+        known = ("", "") if own is None else (f"{own:.2f}", f"{own / max(ms, 1e-3):.2f}")
+        rows.append((stage, known[0], f"{ms:.2f}", known[1]))
+    headings = ("ours device ms", "theirs device ms", "ours/theirs")
+    yield from table([left("by stage"), *map(right, headings)], rows, indent=2)
 
 
 def _reductions(document: Document) -> Iterator[str]:

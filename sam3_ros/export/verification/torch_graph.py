@@ -63,7 +63,12 @@ class TorchSession:
 def torch_graph(network: Network) -> StageGraph:
     """Return the network's stages as a StageGraph, with canonical names on both sides."""
     stages = network.stages()
-    named = [
+    return StageGraph(stage_specs(stages), lambda stage: TorchSession(stages[stage.name]))
+
+
+def stage_specs(stages: Mapping[str, StageModule]) -> list[StageSpec]:
+    """Return the stages by their tensors, with canonical names on both sides."""
+    return [
         StageSpec(
             name,
             {tensor: tensor for tensor in stage.inputs},
@@ -71,7 +76,6 @@ def torch_graph(network: Network) -> StageGraph:
         )
         for name, stage in stages.items()
     ]
-    return StageGraph(named, lambda stage: TorchSession(stages[stage.name]))
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def test_against_the_plain_chain_ratios_and_likeness_are_told(
     baseline = ("--against", "plain", "--rival-bundle", sam3_bundle_path, "--reductions", "--json")
     assert bench(sam3_bundle_path, *baseline, "--text", "red") == 0
     document = json.loads(capsys.readouterr().out)
-    comparison = document["against"]
+    (comparison,) = document["against"]
     assert comparison["rival"] == "plain"
     assert str(sam3_bundle_path) in comparison["description"]
     assert [each["key"] for each in comparison["ratios"]] == [

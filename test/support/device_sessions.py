@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -48,8 +49,16 @@ class Traffic:
     in_place: list[tuple[str, str]] = field(default_factory=list)
     #: Outputs that somebody read on the host.
     to_host: list[tuple[str, str]] = field(default_factory=list)
+    #: How many bytes of each were read.
+    bytes_to_host: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: The stages that ran.
     runs: list[str] = field(default_factory=list)
+    #: Outputs that were read first after a run: the host waits for the device.
+    waits: list[tuple[str, str]] = field(default_factory=list)
+    #: For each of them, the stage that was started last.
+    started_before_waits: list[str] = field(default_factory=list)
+    #: Whether something runs that nobody has waited for.
+    is_running: bool = False
 
     def read_in_place(self, stage: str) -> set[str]:
         return {name for each, name in self.in_place if each == stage}
@@ -72,14 +81,15 @@ def compute_in_a_stream(monkeypatch: pytest.MonkeyPatch, cuda: CudaRuntime) -> D
 class CountedTensor:
     """A DeviceTensor that records its copies to the host."""
 
-    def __init__(self, real: DeviceTensor, copied: Callable[[], None]) -> None:
+    def __init__(self, real: DeviceTensor, copied: Callable[[int], None]) -> None:
+        """copied: called with the number of bytes."""
         self.real = real
         self.dtype, self.shape, self.nbytes = real.dtype, real.shape, real.nbytes
         self.device = real.device
         self._copied = copied
 
     def numpy(self) -> Array:
-        self._copied()
+        self._copied(self.nbytes)
         return self.real.numpy()
 
     def block(self, row: int, count: int | None = None) -> CountedTensor:
@@ -99,6 +109,7 @@ class CountedSession(WrappedOnDevice):
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         given: dict[str, Tensor] = {}
         self._traffic.runs.append(self._stage)
+        self._traffic.is_running = True
         for name, value in feeds.items():
             is_there = isinstance(value, CountedTensor)
             kept = self._traffic.in_place if is_there else self._traffic.to_device
@@ -113,8 +124,13 @@ class CountedSession(WrappedOnDevice):
         self._traffic.to_device.append((self._stage, name))
         return CountedTensor(super().keep(name, array), partial(self._read, name))
 
-    def _read(self, name: str) -> None:
+    def _read(self, name: str, nbytes: int) -> None:
         self._traffic.to_host.append((self._stage, name))
+        self._traffic.bytes_to_host[self._stage, name] += nbytes
+        if self._traffic.is_running:
+            self._traffic.waits.append((self._stage, name))
+            self._traffic.started_before_waits.append(self._traffic.runs[-1])
+            self._traffic.is_running = False
 
 
 class Devices:

@@ -23,7 +23,7 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.segmenter.text import TextEncoder
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph, as_array
-from sam3_ros.core.stages.session import Array, block
+from sam3_ros.core.stages.session import Array, Tensor, block
 from sam3_ros.core.stages.tensor_names import OF_PROMPTS
 from sam3_ros.core.timings import CallTimings
 
@@ -72,31 +72,39 @@ class ConceptAnswers:
         prompts: Sequence[ConceptPrompt],
         score_thresholds: Sequence[float | None],
     ) -> list[list[Segment]]:
-        values = stacked([self._tokens(image, prompt) for prompt in prompts])
-        values |= image.compute(SCORED, values)
+        values: dict[str, Any] = stacked(self._tokens(image, prompts))
+        values |= image.compute_in_place(SCORED, values)
+        logits, presence = as_array(values["logits"]), as_array(values["presence"])
         kept = [
             keep_queries(
-                values["logits"][row : row + 1],
-                values["presence"][row : row + 1],
+                logits[row : row + 1],
+                presence[row : row + 1],
                 self._settings.score_threshold if threshold is None else threshold,
             )
             for row, threshold in enumerate(score_thresholds)
         ]
         if not any(len(each.indices) for each in kept):
             return [[] for _ in prompts]
+        boxes, values["queries"] = as_array(values["pred_boxes"]), as_array(values["queries"])
         masks = masks_of_kept(image, values, kept)
         with self._timings.measure("postprocess"):
             return [
-                list(self._segments(image, prompt, of_prompt, boxes[of_prompt.indices], found))
-                for prompt, of_prompt, boxes, found in zip(
-                    prompts, kept, values["pred_boxes"], masks, strict=True
+                list(self._segments(image, prompt, of_prompt, corners[of_prompt.indices], found))
+                for prompt, of_prompt, corners, found in zip(
+                    prompts, kept, boxes, masks, strict=True
                 )
             ]
 
-    def _tokens(self, image: ImageEmbedding, prompt: ConceptPrompt) -> dict[str, Array]:
-        text = self._texts.encode(prompt.text or self._settings.textless_prompt)
-        exemplars = image.lengths.boxes_of(exemplar_feeds(prompt, image.transform))
-        return image.prompt_tokens(text, exemplars)
+    def _tokens(
+        self, image: ImageEmbedding, prompts: Sequence[ConceptPrompt]
+    ) -> list[dict[str, Array]]:
+        texts = [
+            self._texts.encode(each.text or self._settings.textless_prompt) for each in prompts
+        ]
+        exemplars = [
+            image.lengths.boxes_of(exemplar_feeds(each, image.transform)) for each in prompts
+        ]
+        return image.tokens_of_prompts(texts, exemplars)
 
     def _segments(
         self,
@@ -169,16 +177,16 @@ def masks_of_kept(
         queries = image.lengths.queries_of(chosen)
         together = image.compute_in_place(("masks",), {**values, "queries": queries})["masks"]
         return [as_array(block(together, row, count))[0] for row, count in enumerate(counts)]
-    masks = []
-    for row, count in enumerate(counts):
-        if count == 0:
-            masks.append(np.empty((0, 0, 0), np.float32))
-            continue
+    alone: dict[int, Tensor] = {}
+    for row in np.flatnonzero(counts).tolist():
         of_prompt = image.of_one_prompt(("masks",), values, row)
         of_prompt["queries"] = image.lengths.queries_of(chosen[row : row + 1])
-        alone = image.compute_in_place(("masks",), of_prompt)["masks"]
-        masks.append(as_array(block(alone, 0, count))[0])
-    return masks
+        alone[row] = image.compute_in_place(("masks",), of_prompt)["masks"]
+    nothing = np.empty((0, 0, 0), np.float32)
+    return [
+        as_array(block(alone[row], 0, count))[0] if row in alone else nothing
+        for row, count in enumerate(counts)
+    ]
 
 
 def takes_several(graph: StageGraph) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,13 +15,14 @@ from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES, image_feeds
 from sam3_ros.core.segmenter.lengths import EXACT, LengthRule, lengths_for
 from sam3_ros.core.segmenter.text import TextEmbedding
 from sam3_ros.core.segmenter.transform import ImageTransform
-from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.graph import StageGraph, as_array
 from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.core.stages.session import Array, Tensor, block
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS
 from sam3_ros.core.timings import CallTimings
 
 ON_CPU = StagePlan()
+_GEOMETRY = ("geometry_features", "geometry_mask")
 
 
 class ImageEmbedding:
@@ -132,11 +133,7 @@ class ImageEmbedding:
 
         exemplars: boxes, box_labels and box_mask, as concept.exemplar_feeds makes them.
         """
-        if exemplars["box_mask"].any():
-            return self._geometry(exemplars)
-        if self._without_exemplars is None:  # the same for every phrase asked of this image
-            self._without_exemplars = self._geometry(exemplars)
-        return self._without_exemplars
+        return self._geometries([exemplars])[0]
 
     def prompt_tokens(
         self, text: TextEmbedding, exemplars: Mapping[str, Array]
@@ -145,8 +142,42 @@ class ImageEmbedding:
 
         exemplars: as in `geometry`. Raises InferenceError when the geometry stage fails.
         """
-        words = {"text_features": text.features, "text_mask": text.mask}
-        return self.lengths.tokens_of(joined_tokens({**words, **self.geometry(exemplars)}))
+        return self.tokens_of_prompts([text], [exemplars])[0]
+
+    def tokens_of_prompts(
+        self, texts: Sequence[TextEmbedding], exemplars: Sequence[Mapping[str, Array]]
+    ) -> list[dict[str, Array]]:
+        """Return prompt_tokens of each text with its exemplars; waits for a device once."""
+        tokens = []
+        for text, boxes in zip(texts, self._geometries(exemplars), strict=True):
+            words = {"text_features": text.features, "text_mask": text.mask}
+            tokens.append(self.lengths.tokens_of(joined_tokens({**words, **boxes})))
+        return tokens
+
+    def _geometries(self, exemplars: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+        """Return the geometry of each; that of no exemplars, the same for all phrases, is kept."""
+        has_boxes = [bool(each["box_mask"].any()) for each in exemplars]
+        started = {
+            number: self.compute_in_place(_GEOMETRY, exemplars[number])
+            for number, has in enumerate(has_boxes)
+            if has or (self._without_exemplars is None and number == has_boxes.index(False))
+        }
+        self._start_features()
+        read = {
+            number: {name: as_array(computed[name]) for name in _GEOMETRY}
+            for number, computed in started.items()
+        }
+        for number, found in read.items():
+            if not has_boxes[number]:
+                self._without_exemplars = found
+        without = self._without_exemplars or {}
+        return [read.get(number, without) for number in range(len(exemplars))]
+
+    def _start_features(self) -> None:
+        """Compute what else a prompt reads of the image: a device does it while the host waits."""
+        asked = {*self._lasting_names, "prompt", "prompt_mask"}
+        wanted = self.graph.read_by(("logits",), asked) & self._lasting_names
+        self.compute_in_place(wanted, {})
 
     def _drop_superseded(self) -> None:
         held = self._values.keys()
@@ -157,11 +188,6 @@ class ImageEmbedding:
     def _buffers(self) -> list[Tensor]:
         held = (*self._values.values(), *(self._without_exemplars or {}).values())
         return list({id(buffer): buffer for buffer in map(_buffer, held)}.values())
-
-    def _geometry(self, exemplars: Mapping[str, Array]) -> dict[str, Array]:
-        names = ("geometry_features", "geometry_mask")
-        computed = self.compute(names, exemplars)
-        return {name: computed[name] for name in names}
 
 
 def joined_tokens(values: Mapping[str, Array]) -> dict[str, Array]:

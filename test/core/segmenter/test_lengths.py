@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from device_sessions import Devices
+from cuda_runtime import CudaRuntime
+from device_sessions import Devices, compute_in_a_stream
 from scenes import colour_scene
 
 from sam3_ros.core.bundle.bundle import Bundle
@@ -188,6 +189,23 @@ def test_several_prompts_are_answered_in_one_run_as_one_by_one(
     for stage in ("fusion", "decoder", "scoring"):
         assert devices.traffic.runs.count(stage) == groups
     assert devices.traffic.runs.count("segmentation") == segmented
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_several_prompts_in_a_stream_are_answered_as_one_by_one(
+    sam3_bundle_path: Path,
+    expected: dict[str, list[Segment]],
+    monkeypatch: pytest.MonkeyPatch,
+    graphs: bool,
+) -> None:
+    compute_in_a_stream(monkeypatch, CudaRuntime())
+    words = ["red", "green", "object", "blue", "red", "object"]
+    with Segmenter.load(sam3_bundle_path, open_session=Devices(graphs), plan=ON_GPU) as segmenter:
+        for _ in range(3):
+            image = segmenter.encode_image(RED_AND_BLUE)
+            found = segmenter.ask(image, [*map(ConceptPrompt, words)])
+            for word, of_prompt in zip(words, found.by_prompt, strict=True):
+                assert_same(list(of_prompt), expected[word])
 
 
 def test_a_file_for_one_prompt_is_asked_one_by_one() -> None:

@@ -49,6 +49,13 @@ def register(commands: Commands) -> None:
         help="fp32, fp16, int8, with commas (fp32)",
     )
     parser.add_argument(
+        "--renditions",
+        type=_names,
+        default=("portable", "cuda"),
+        metavar="R,...",
+        help="portable, and for GPUs cuda and tensorrt, with commas (portable,cuda)",
+    )
+    parser.add_argument(
         "--parts",
         type=_names,
         metavar="P,...",
@@ -112,6 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         source={**filled.source, "command": _command(options)},
         parts=options.parts or filled.network.parts,
         precisions=options.precision,
+        renditions=options.renditions,
         allow_poor_precision=options.allow_poor_precision,
         replace_existing=options.force,
         refill=lambda: _filled(family, options).network,
@@ -170,6 +178,7 @@ def _command(options: argparse.Namespace) -> str:
     if options.variant:
         words += ["--variant", options.variant]
     words += ["--out", options.out.name, "--precision", ",".join(options.precision)]
+    words += ["--renditions", ",".join(options.renditions)]
     if options.parts:
         words += ["--parts", ",".join(options.parts)]
     if options.input_size:

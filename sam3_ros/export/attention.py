@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,13 +25,14 @@ def attend_in_chunks(
     once.
     """
     if _WHOLE.get():
-        return _attend(query, key, value, mask)
+        return attend(query, key, value, mask)
     chunks = query.split(at_a_time, dim=2)
     read = [F.scaled_dot_product_attention(chunk, key, value, mask) for chunk in chunks]
     return torch.cat(read, dim=2)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return scaled dot product attention, f32[B,H,Q,c]. mask: added to the scores."""
     # PyTorch's kernels and its exporter disagree on the strides of the result; a copy has none.
     read = F.scaled_dot_product_attention(query, key, value, mask)
     return read.clone(memory_format=torch.contiguous_format)
@@ -45,7 +47,7 @@ def _for_transformers(
     **_kwargs: object,
 ) -> tuple[Tensor, None]:
     """Attend as transformers asks for it, [B,H,Q,c] -> [B,Q,H,c]."""
-    return _attend(query, key, value, attention_mask).transpose(1, 2), None
+    return attend(query, key, value, attention_mask).transpose(1, 2), None
 
 
 #: The name of the function for transformers' layers.
@@ -73,6 +75,6 @@ def whole_attention(module: nn.Module) -> Iterator[None]:
             config._attn_implementation = before[key]
 
 
-def _attention_config(module: nn.Module) -> object | None:
+def _attention_config(module: nn.Module) -> Any:
     config = getattr(module, "config", None)
     return config if getattr(config, "_attn_implementation", None) is not None else None

@@ -127,6 +127,10 @@ class BundleWriter:
         others = {} if rendition == PORTABLE else {rendition: entries}
         self._stages[name] = StageEntry(name, inputs, outputs, portable, others)
 
+    def has_stage(self, name: str) -> bool:
+        """Return whether the stage was added."""
+        return name in self._stages
+
     def add_precision(
         self, name: str, precision: str, file: Path | ModelFile, rendition: str = PORTABLE
     ) -> None:

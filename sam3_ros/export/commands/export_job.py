@@ -14,10 +14,14 @@ from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export.commands.lower_precisions import LOWER_PRECISIONS
 from sam3_ros.export.family import Architecture, Family
+from sam3_ros.export.models.pixels import Pixels
 from sam3_ros.export.network import Network, Part
+from sam3_ros.export.rendition import PORTABLE, RENDITIONS, Rendition
 from sam3_ros.export.stage import StageModule
 
 PRECISIONS = ("fp32", *LOWER_PRECISIONS)
+#: The stage that only engines on a GPU have.
+PIXELS = "pixels"
 #: Token ids of CLIP's vocabulary.
 START, END, PAD = 49406, 49407, 0
 _TOOLS = ("torch", "transformers", "onnx", "onnxruntime")
@@ -44,6 +48,8 @@ class ExportJob:
     parts: tuple[Part, ...]
     #: Without repetition, in any order.
     precisions: tuple[str, ...] = ("fp32",)
+    #: Without repetition, in any order, the portable one among them.
+    renditions: tuple[str, ...] = (PORTABLE.name,)
     #: Write a precision even where its masks are not good enough.
     allow_poor_precision: bool = False
     #: Replace a bundle at `target`.
@@ -55,11 +61,29 @@ class ExportJob:
     def __post_init__(self) -> None:
         _require_known("part", self.parts, self.network.parts, self.family.title)
         _require_known("precision", self.precisions, PRECISIONS, "a bundle")
+        _require_known("rendition", self.renditions, tuple(RENDITIONS), "a bundle")
+        if PORTABLE.name not in self.renditions:
+            raise ExportError(
+                f"renditions {', '.join(self.renditions)}: {PORTABLE.name} must be among them, as "
+                f"every machine compares the others with it"
+            )
 
     @property
     def stages(self) -> dict[str, StageModule]:
         """The stages to export, in the order of computation."""
         return self.network.stages(self.parts)
+
+    @property
+    def for_gpus(self) -> tuple[Rendition, ...]:
+        """The requested renditions beside the portable one."""
+        asked = (RENDITIONS[name] for name in self.renditions)
+        return tuple(each for each in asked if not each.is_portable)
+
+    @property
+    def pixels(self) -> Pixels:
+        """The stage that prepares pixels, which no checkpoint has weights for."""
+        how = self.family.settings(self.architecture, self.input_size).preprocessing
+        return Pixels(how.height, how.width, how.mean, how.std)
 
     @property
     def lower_precisions(self) -> tuple[str, ...]:

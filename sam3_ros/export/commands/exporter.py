@@ -19,15 +19,17 @@ from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, save_recorded_answers
-from sam3_ros.export.commands.export_job import ExportJob, describe
+from sam3_ros.export.commands.borders import half_borders
+from sam3_ros.export.commands.export_job import PIXELS, ExportJob, describe
 from sam3_ros.export.commands.lower_precisions import measure_precision, write_precision
 from sam3_ros.export.interruption import cleanup_on_signals
 from sam3_ros.export.network import Network
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.precision.figures import PrecisionFigures, judge
 from sam3_ros.export.precision.model_file import Feeds
+from sam3_ros.export.rendition import PORTABLE, Rendition
 from sam3_ros.export.stage import StageModule
-from sam3_ros.export.verification.bundle_graph import with_samples
+from sam3_ros.export.verification.bundle_graph import bundle_differences, files_of, with_samples
 from sam3_ros.export.verification.end_to_end import (
     beyond_limits,
     original_answers,
@@ -35,7 +37,13 @@ from sam3_ros.export.verification.end_to_end import (
     rounding,
 )
 from sam3_ros.export.verification.end_to_end import figures as figures_of
-from sam3_ros.export.verification.stages import StageCase, StageVerification, verify_stage
+from sam3_ros.export.verification.stages import (
+    StageCase,
+    StageVerification,
+    fits,
+    unit_cases,
+    verify_stage,
+)
 from sam3_ros.export.verification.torch_graph import observe_stages
 
 log = logging.getLogger(__name__)
@@ -71,12 +79,18 @@ class _Findings:
 
     stages: dict[str, StageVerification] = field(default_factory=dict)
     end_to_end: dict[str, Any] = field(default_factory=dict)
+    #: Of stages as written for engines on a GPU, by rendition.
+    renditions: dict[str, dict[str, StageVerification]] = field(default_factory=dict)
     precisions: dict[str, Any] = field(default_factory=dict)
     not_written: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         found = {
             "onnx_against_pytorch": {name: f.as_dict() for name, f in self.stages.items()},
+            "renditions_against_pytorch": {
+                rendition: {name: figures.as_dict() for name, figures in stages.items()}
+                for rendition, stages in self.renditions.items()
+            },
             "end_to_end": self.end_to_end,
             "precisions": self.precisions,
             "not_written": self.not_written,
@@ -100,6 +114,7 @@ class _Export:
         stages = self._job.stages
         for number, name in enumerate(stages, start=1):
             self._add_stage(name, stages[name], f"[{number}/{len(stages)}] {name}")
+        self._add_pixels()
         description = describe(self._job, self._writer)
         recorded, observed = self._original_answers(description)
         if self._job.refill is not None:
@@ -122,12 +137,42 @@ class _Export:
         file = write_onnx(stage, self._writer.workspace / f"{name}.onnx")
         size = f"{file.bytes / 1e6:.1f} MB"
         self._progress(f"{step}: {size}, verifying")
-        figures = self._found.stages[name] = verify_stage(name, stage, file.path)
-        inputs, outputs = ({tensor: tensor for tensor in t} for t in (stage.inputs, stage.outputs))
-        self._writer.add_stage(name, inputs, outputs, {"fp32": file})
+        cases = list(unit_cases(stage))
+        figures = self._found.stages[name] = verify_stage(name, stage, file.path, cases)
+        self._writer.add_stage(name, *_tensors(stage), {"fp32": file})
+        for rendition in self._job.for_gpus:
+            self._add_rendition(name, stage, rendition, cases)
+            self._progress(f"{step}: verified as written for {rendition.name}")
         gc.collect()  # the exporter's graphs are reference cycles
         seconds = monotonic() - start
         self._progress(f"{step}: verified {figures.largest:.1e}, {size}, {seconds:.0f} s")
+
+    def _add_rendition(
+        self, name: str, stage: StageModule, rendition: Rendition, cases: Sequence[StageCase]
+    ) -> None:
+        file = write_onnx(
+            stage, self._writer.workspace / f"{name}.{rendition.name}.onnx", rendition
+        )
+        fitting = [case for case in cases if fits(stage, case, rendition.fixed)]
+        found = self._found.renditions.setdefault(rendition.name, {})
+        found[name] = verify_stage(name, stage, file.path, fitting)
+        self._writer.add_precision(name, "fp32", file, rendition.name)
+
+    def _add_pixels(self) -> None:
+        """Add the stage that only engines on a GPU have."""
+        name, stage = PIXELS, self._job.pixels
+        cases = list(unit_cases(stage))
+        for rendition in self._job.for_gpus:
+            if not rendition.prepares_pixels:
+                continue
+            path = self._writer.workspace / f"{name}.{rendition.name}.onnx"
+            file = write_onnx(stage, path, rendition)
+            found = self._found.renditions.setdefault(rendition.name, {})
+            found[name] = verify_stage(name, stage, file.path, cases)
+            if self._writer.has_stage(name):
+                self._writer.add_precision(name, "fp32", file, rendition.name)
+            else:
+                self._writer.add_stage(name, *_tensors(stage), {"fp32": file}, rendition.name)
 
     def _original_answers(self, description: BundleDescription) -> tuple[RecordedAnswers, Observed]:
         draft = self._writer.draft(description)
@@ -143,22 +188,32 @@ class _Export:
     ) -> RecordedAnswers:
         """Return the recorded answers, with the rounding of those beyond the usual limits."""
         draft = self._writer.draft(description)
-        for name, cases in observed.items():
-            if cases:
-                file = draft.stage_file(name, "fp32")
-                stage = self._job.stages[name]
-                figures = verify_stage(name, stage, file, cases, partial(self._refilled, name))
-                self._found.stages[name] = self._found.stages[name].joined(figures)
+        found_in = {PORTABLE.name: self._found.stages, **self._found.renditions}
+        for rendition, verified in found_in.items():
+            files = files_of(draft, rendition, "fp32")
+            for name, cases in observed.items():
+                if cases:
+                    stage, refilled = self._job.stages[name], partial(self._refilled, name)
+                    figures = verify_stage(name, stage, files[name], cases, refilled)
+                    verified[name] = verified[name].joined(figures)
         self._progress("end to end: the same questions, with the bundle")
         recorded, differences = with_samples(draft, recorded)
-        if doubtful := beyond_limits(differences):
-            known = self._rounding(draft.manifest, recorded, doubtful)
+        all_differences = {"fp32": differences} | {
+            f"{rendition.name} fp32": bundle_differences(
+                draft, "fp32", recorded, rendition=rendition.name
+            )
+            for rendition in self._job.for_gpus
+        }
+        if doubtful := {key for each in all_differences.values() for key in beyond_limits(each)}:
+            known = self._rounding(draft.manifest, recorded, tuple(sorted(doubtful)))
             recorded = replace(recorded, rounding=known)
-        require_equal(differences, recorded.rounding)
-        found = self._found.end_to_end["fp32"] = figures_of(differences)
+        for title, each in all_differences.items():
+            require_equal(each, recorded.rounding)
+            found = self._found.end_to_end[title] = figures_of(each)
+            self._progress(f"end to end: verified {title}, {_in_words(found)}")
         if recorded.rounding:
-            found["of_pytorch_against_float64"] = figures_of(recorded.rounding)
-        self._progress(f"end to end: verified, {_in_words(found)}")
+            exact = figures_of(recorded.rounding)
+            self._found.end_to_end["fp32"]["of_pytorch_against_float64"] = exact
         return recorded
 
     def _rounding(
@@ -182,28 +237,49 @@ class _Export:
     ) -> None:
         writer, job = self._writer, self._job
         fp32 = writer.draft(description)
-        feeds = {name: _feeds(stage, observed[name]) for name, stage in job.stages.items()}
+        stages = {**job.stages, PIXELS: job.pixels}
+        feeds = {name: _feeds(stage, observed.get(name, ())) for name, stage in stages.items()}
+        borders = half_borders(stages, observed)
         for precision in job.lower_precisions:
-            stages = write_precision(precision, writer, fp32, feeds, self._progress)
-            self._progress(f"{precision}: the same questions, with the bundle")
-            bundle = writer.draft(description)
-            self._judge(measure_precision(precision, bundle, stages, recorded, writer.workspace))
+            for rendition in (PORTABLE, *(job.for_gpus if precision == "fp16" else ())):
+                passing = frozenset() if rendition.is_portable else borders
+                figures = write_precision(
+                    precision, writer, fp32, feeds, self._progress, rendition, passing
+                )
+                self._progress(
+                    f"{_title(precision, rendition)}: the same questions, with the bundle"
+                )
+                bundle = writer.draft(description)
+                table = measure_precision(
+                    precision, bundle, figures, recorded, writer.workspace, rendition
+                )
+                self._judge(table, rendition)
         if not set(job.precisions).difference(self._found.not_written):
             raise VerificationError("; ".join(self._found.not_written.values()))
         if "fp32" not in job.precisions:
-            writer.drop_precision("fp32")
+            for rendition in (PORTABLE, *job.for_gpus):
+                writer.drop_precision("fp32", rendition.name)
 
-    def _judge(self, table: PrecisionFigures) -> None:
-        precision, iou = table.precision, table.end_to_end.mask_iou
+    def _judge(self, table: PrecisionFigures, rendition: Rendition) -> None:
+        title, iou = _title(table.precision, rendition), table.end_to_end.mask_iou
         try:
             table = judge(table, self._job.allow_poor_precision)
         except VerificationError as error:
-            self._writer.drop_precision(precision)
-            self._found.not_written[precision] = str(error)
-            self._progress(f"{precision} is not written: {error}")
+            self._writer.drop_precision(table.precision, rendition.name)
+            self._found.not_written[title] = str(error)
+            self._progress(f"{title} is not written: {error}")
         else:
-            self._progress(f"{precision}: mean mask IoU with fp32 {iou:.4f}")
-        self._found.precisions[precision] = table.as_dict()
+            self._progress(f"{title}: mean mask IoU with fp32 {iou:.4f}")
+        self._found.precisions[title] = table.as_dict()
+
+
+def _title(precision: str, rendition: Rendition) -> str:
+    return precision if rendition.is_portable else f"{rendition.name} {precision}"
+
+
+def _tensors(stage: StageModule) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the inputs and outputs as a manifest names them: a file has the canonical names."""
+    return {name: name for name in stage.inputs}, {name: name for name in stage.outputs}
 
 
 def _feeds(stage: StageModule, cases: Sequence[StageCase]) -> list[Feeds]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from sam3_ros.core.bundle.bundle import Bundle
@@ -20,7 +21,10 @@ from sam3_ros.export.precision.figures import (
 from sam3_ros.export.precision.fp16 import convert_to_fp16
 from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, convert_to_int8
 from sam3_ros.export.precision.model_file import Feeds
+from sam3_ros.export.precision.placement import ANYWHERE, ON_GPU
 from sam3_ros.export.precision.rounding import measured_graph
+from sam3_ros.export.rendition import PORTABLE, Rendition
+from sam3_ros.export.verification.bundle_graph import files_of
 
 LOWER_PRECISIONS = ("fp16", "int8")
 
@@ -31,26 +35,29 @@ def write_precision(
     fp32: Bundle,
     feeds: Mapping[str, Sequence[Feeds]],
     progress: Callable[[str], None],
+    rendition: Rendition = PORTABLE,
+    borders: AbstractSet[str] = frozenset(),
 ) -> tuple[StageFigures, ...]:
-    """Add a precision to every stage that the writer holds, and measure each.
+    """Add a precision of a rendition to every stage that the writer holds, and measure each.
 
     fp32: the bundle so far (BundleWriter.draft). feeds: inputs of each stage as it meets them in
-    use. A stage that would gain nothing, or that the precision would break, keeps its fp32 file.
+    use. borders: tensors that pass from stage to stage in half; for files on a GPU. A stage that
+    would gain nothing, or that the precision would break, keeps its fp32 file.
     """
     figures = []
-    for name in fp32.manifest.stages:
-        source = fp32.stage_file(name, "fp32")
-        made = writer.workspace / precision / f"{name}.onnx"
-        made.parent.mkdir(exist_ok=True)
-        reason = _convert(precision, name, source, made, feeds[name])
+    title = precision if rendition.is_portable else f"{rendition.name} {precision}"
+    for name, source in files_of(fp32, rendition.name, "fp32").items():
+        made = writer.workspace / rendition.name / precision / f"{name}.onnx"
+        made.parent.mkdir(exist_ok=True, parents=True)
+        reason = _convert(precision, name, source, made, feeds[name], rendition, borders)
         figures.append(compare_stage(name, source, source if reason else made, feeds[name]))
         if reason:
-            progress(f"{precision} {name}: stays in fp32: {reason}")
-            writer.share_precision(name, precision, of="fp32")
+            progress(f"{title} {name}: stays in fp32: {reason}")
+            writer.share_precision(name, precision, of="fp32", rendition=rendition.name)
         else:
-            writer.add_precision(name, precision, onnx_file(made))
+            writer.add_precision(name, precision, onnx_file(made), rendition.name)
             size = f"{figures[-1].bytes / 1e6:.1f} MB"
-            progress(f"{precision} {name}: cosine {figures[-1].cosine:.6f}, {size}")
+            progress(f"{title} {name}: cosine {figures[-1].cosine:.6f}, {size}")
     return tuple(figures)
 
 
@@ -60,11 +67,12 @@ def measure_precision(
     stages: tuple[StageFigures, ...],
     recorded: RecordedAnswers,
     workspace: Path,
+    rendition: Rendition = PORTABLE,
 ) -> PrecisionFigures:
     """Return the table of a precision that write_precision has added."""
-    scratch = workspace / f"{precision}_rounded"
+    scratch = workspace / f"{rendition.name}_{precision}_rounded"
     scratch.mkdir()
-    files = {name: bundle.stage_file(name, precision) for name in bundle.manifest.stages}
+    files = files_of(bundle, rendition.name, precision)
     graph = measured_graph(bundle.manifest.stages.values(), files, scratch)
     try:
         differences = recorded.differences(graph, bundle.manifest)
@@ -74,14 +82,28 @@ def measure_precision(
     return PrecisionFigures(precision, stages, EndToEndFigures.of(differences.values()))
 
 
-def _convert(precision: str, stage: str, source: Path, target: Path, feeds: Sequence[Feeds]) -> str:
+def _convert(
+    precision: str,
+    stage: str,
+    source: Path,
+    target: Path,
+    feeds: Sequence[Feeds],
+    rendition: Rendition,
+    borders: AbstractSet[str],
+) -> str:
     """Return why there is no file at `target` now; "" where there is one."""
     if precision == "int8" and stage in CLOSE_TO_ANSWERS:
         return "it is small, and its rounding shows in the masks and scores"
     if precision == "int8":
         return convert_to_int8(source, target, feeds).reason
     try:
-        convert_to_fp16(source, target, feeds)
+        convert_to_fp16(
+            source,
+            target,
+            feeds,
+            rules=ON_GPU if rendition.sums_in_single else ANYWHERE,
+            half_borders=borders,
+        )
     except VerificationError as error:
         return str(error)
     return ""

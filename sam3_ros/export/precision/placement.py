@@ -206,15 +206,12 @@ def _follows(
 ) -> bool:
     """Return whether a node computes in half because of what it reads."""
     activations = _halved_inputs(node, values.activations(node))
-    if rules.sums_in_single:
+    # A divisor that is single because half has no number so small would become 0.
+    if rules.sums_in_single and node.op_type != "Div":
         return node.op_type in rules.followers and not half_values.isdisjoint(activations)
     if node.op_type in MOVEMENTS and not activations:  # rows of a table
         return any(_is_large(values.initializers[name]) for name in values.stored(node))
-    return (
-        node.op_type in rules.followers
-        and bool(activations)
-        and half_values.issuperset(activations)
-    )
+    return node.op_type in rules.followers and bool(activations) and half_values >= set(activations)
 
 
 def _halved_inputs(node: NodeProto, names: Sequence[str]) -> list[str]:
@@ -275,7 +272,7 @@ def _results_read_in_single(
             names.update(node.input)
     if rules.sums_in_single:  # a box is exact from the last product on
         for node in reversed(model.graph.node):
-            if node.op_type in POINTWISE and names.issuperset(node.output):
+            if node.op_type in POINTWISE and names >= set(node.output):
                 names.update(node.input)
     return frozenset(names)
 

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.files import resolve_inside
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.recorded import RecordedAnswers
 from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.plan import PORTABLE
 from sam3_ros.core.stages.session import BRIEF_USE
 
 
-def bundle_graph(bundle: Bundle, precision: str, backend: str = "cpu") -> StageGraph:
+def files_of(bundle: Bundle, rendition: str, precision: str) -> dict[str, Path]:
+    """Return the model file of each stage that has this precision in this rendition."""
+    return {
+        name: resolve_inside(bundle.path, files[precision].path)
+        for name, stage in bundle.manifest.stages.items()
+        if precision in (files := stage.files_by_rendition.get(rendition, {}))
+    }
+
+
+def bundle_graph(
+    bundle: Bundle, precision: str, backend: str = "cpu", rendition: str = PORTABLE
+) -> StageGraph:
     """Return the bundle's stages as a graph; each session is opened at its first use."""
+    files = files_of(bundle, rendition, precision)
     return StageGraph(
-        bundle.manifest.stages.values(),
-        lambda stage: open_session(bundle.stage_file(stage.name, precision), backend, BRIEF_USE),
+        (stage for name, stage in bundle.manifest.stages.items() if name in files),
+        lambda stage: open_session(files[stage.name], backend, BRIEF_USE),
     )
 
 
 def bundle_differences(
-    bundle: Bundle, precision: str, recorded: RecordedAnswers, backend: str = "cpu"
+    bundle: Bundle,
+    precision: str,
+    recorded: RecordedAnswers,
+    backend: str = "cpu",
+    rendition: str = PORTABLE,
 ) -> dict[tuple[str, str], AnswerDifference]:
     """Return how far a precision of the bundle is from the recorded answers, by question."""
-    graph = bundle_graph(bundle, precision, backend)
+    graph = bundle_graph(bundle, precision, backend, rendition)
     try:
         return recorded.differences(graph, bundle.manifest)
     finally:

@@ -176,6 +176,15 @@ def unit_cases(stage: StageModule) -> Iterator[StageCase]:
         )
 
 
+def fits(stage: StageModule, case: StageCase, fixed: Mapping[str, int]) -> bool:
+    """Return whether a case has these lengths."""
+    return all(
+        case.inputs[name].shape[axis] == fixed.get(length, case.inputs[name].shape[axis])
+        for name, tensor in stage.inputs.items()
+        for axis, length in tensor.growing.items()
+    )
+
+
 def tried_lengths(stage: StageModule) -> list[dict[str, int]]:
     """Return combinations of lengths in which each length to try occurs, and the longest of all."""
     options = [_options(stage, length) for length in stage.lengths()]

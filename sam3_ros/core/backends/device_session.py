@@ -98,14 +98,16 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         return self._tensor(value, self.inputs, name)
 
     def close(self) -> None:
-        if self._session is not None:
-            try:
-                # What it still computes is in memory that goes with it.
-                self._memory.wait(f"{self._path.name}, which is closed")
-            except InferenceError as error:
-                log.warning("%s", error)
-        self._replayed = None
-        super().close()
+        # While the memory goes, no other thread may capture a graph.
+        with self._memory.lock:
+            if self._session is not None:
+                try:
+                    # What it still computes is in memory that goes with it.
+                    self._memory.wait(f"{self._path.name}, which is closed")
+                except InferenceError as error:
+                    log.warning("%s", error)
+            self._replayed = None
+            super().close()
 
     def _prepared(self, ort: Any, provider: Provider, options: SessionOptions) -> SessionOptions:
         require_tf32_as_asked(provider.backend, options)

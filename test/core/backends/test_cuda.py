@@ -7,7 +7,6 @@ test_providers.py.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,17 +16,16 @@ import onnxruntime
 import pytest
 from onnx_graph import OnnxGraph
 
-from sam3_ros.core.backends.gpu_libraries import (
-    cuda_runtime_name,
-    load_gpu_libraries,
-    loaded_cuda_runtime,
-)
+from sam3_ros.core.backends.device_stream import streams_in_use
+from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
 from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.precision.repair import judge_precision
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.stages.session import on_host
 
 DEVICES = [Path("/dev/nvidiactl"), Path("/dev/nvhost-gpu"), Path("/dev/nvgpu")]  # PC, Jetson
 PICTURE = Path(__file__).parents[3] / "sam3_ros" / "demo_data" / "table.jpg"
@@ -41,14 +39,24 @@ SAME_SCORE = 2e-3
 MEBIBYTE = 2**20
 
 
-@pytest.fixture(scope="module", params=["cuda", "tensorrt"])
+@pytest.fixture(scope="module", params=["cuda", "tensorrt", "tensorrt_rtx"])
 def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     name = str(request.param)
     if not any(device.exists() for device in DEVICES):
         pytest.skip("this machine has no NVIDIA GPU")
-    if reason := why_not(PROVIDERS[name].name, tmp_path_factory.mktemp("probe")):
+    if PROVIDERS[name].plugin is not None:
+        try:
+            plugin_device(onnxruntime, PROVIDERS[name], 0)
+        except BackendError as error:
+            pytest.skip(str(error))
+    elif reason := why_not(PROVIDERS[name].name, tmp_path_factory.mktemp("probe")):
         pytest.skip(reason)
     return name
+
+
+def precision_of(backend: str) -> str:
+    """Return how it computes fp32 files: TensorRT has no option against TF32."""
+    return TF32 if backend in BY_ITSELF and os.environ.get(OVERRIDE) != "0" else "fp32"
 
 
 def why_not(provider: str, folder: Path) -> str:
@@ -113,9 +121,14 @@ def expected() -> list[Segment]:
 @pytest.fixture(params=[False, True], ids=["launched", "graphs"])
 def segmenter(request: pytest.FixtureRequest, backend: str, engines: Path) -> Iterator[Segmenter]:
     graphs = bool(request.param)
-    loaded = Segmenter.load("tabletop", backend, engine_cache=engines, cuda_graphs=graphs)
-    with loaded as opened:
+    with load(backend, engines, graphs) as opened:
         yield opened
+
+
+def load(backend: str, engines: Path, graphs: bool) -> Segmenter:
+    # TensorRT computes fp32 in TF32, unless the environment forbids that.
+    precision = "tf32" if backend == "tensorrt" else "fp32"
+    return Segmenter.load("tabletop", backend, precision, engine_cache=engines, cuda_graphs=graphs)
 
 
 def assert_close(found: list[Segment], expected: list[Segment]) -> None:
@@ -165,12 +178,41 @@ def test_closing_frees_what_it_took(backend: str, engines: Path, graphs: bool) -
 
 def free_after_one_use(backend: str, engines: Path, graphs: bool) -> int:
     """Return the free bytes of GPU memory after a segmenter was used and closed."""
-    loaded = Segmenter.load("tabletop", backend, engine_cache=engines, cuda_graphs=graphs)
+    loaded = load(backend, engines, graphs)
     with loaded as segmenter:
         segmenter.ask(segmenter.encode_image(read_rgb(PICTURE)), PROMPTS)
     del segmenter, loaded
     gc.collect()
-    cuda = loaded_cuda_runtime(cuda_runtime_name())
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    assert cuda.cudaMemGetInfo(ctypes.byref(free), ctypes.byref(total)) == 0
-    return free.value
+    (stream,) = streams_in_use()
+    memory = stream.card_memory()
+    assert memory is not None
+    return memory.free
+
+
+def test_all_sessions_compute_in_one_stream(segmenter: Segmenter) -> None:
+    (stream,) = streams_in_use()
+    pixels = {"pixel_values": np.zeros((1, 3, 240, 320), np.float32)}
+    segmenter.graph.compute(["fpn2"], pixels)
+    begun = stream.record()
+    segmenter.graph.compute_in_place(["fpn2"], pixels)
+    assert stream.milliseconds_between(begun, stream.record()) > 0.1, "the stages ran in between"
+
+
+def test_answers_are_the_same_however_often_the_host_reads(segmenter: Segmenter) -> None:
+    """Compute without a wait in between, with memory that is freed and taken again meanwhile."""
+    draws = np.random.default_rng(0)
+    images = [draws.normal(size=(1, 3, 240, 320)).astype(np.float32) for _ in range(8)]
+    graph = segmenter.graph
+    read = [graph.compute(["fpn2"], {"pixel_values": each})["fpn2"] for each in images]
+    unread = [graph.compute_in_place(["fpn2"], {"pixel_values": each}) for each in images]
+    for one, other in zip(read, unread, strict=True):
+        np.testing.assert_allclose(on_host(other["fpn2"]), one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_the_guard_passes_each_precision(backend: str, precision: str) -> None:
+    if backend == "tensorrt" and precision == "fp32":
+        pytest.skip("TensorRT computes fp32 in TF32, unless the environment forbids that")
+    with Segmenter.load("tabletop", backend, precision) as segmenter:
+        verdict = judge_precision(segmenter)
+    assert verdict.passed, str(verdict)

@@ -5,6 +5,7 @@ The stand-in for CUDA does at once what it is given, in the host's memory.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -161,6 +162,19 @@ def test_closing_waits_for_what_still_runs(
     second.close()
     second.close()
     assert caplog.text.count("could not finish doubler.onnx, which is closed") == 1
+
+
+def test_a_run_is_given_to_the_stream_as_a_whole(
+    doubler: Path, cuda: CudaRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = compute_in_a_stream(monkeypatch, cuda)
+    session = on_device(doubler)
+    feeds = {"in": np.ones((1, 2, 3), np.float32)}
+    with ThreadPoolExecutor(1) as another:
+        with stream.lock:
+            run = another.submit(session.run_on_device, feeds)
+            assert wait([run], timeout=0.1).not_done, "this thread is giving its own work"
+        np.testing.assert_array_equal(run.result()["out"].numpy(), 2 * feeds["in"])
 
 
 def test_what_is_read_on_the_host_is_given_there(doubler: Path, cuda: CudaRuntime) -> None:

@@ -18,7 +18,10 @@ from onnx_graph import OnnxGraph
 
 from sam3_ros.core.backends.device_stream import streams_in_use
 from sam3_ros.core.backends.gpu_libraries import load_gpu_libraries
+from sam3_ros.core.backends.plugin_provider import plugin_device
 from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.tf32 import BY_ITSELF
+from sam3_ros.core.errors import BackendError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.precision.repair import judge_precision
@@ -52,11 +55,6 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     elif reason := why_not(PROVIDERS[name].name, tmp_path_factory.mktemp("probe")):
         pytest.skip(reason)
     return name
-
-
-def precision_of(backend: str) -> str:
-    """Return how it computes fp32 files: TensorRT has no option against TF32."""
-    return TF32 if backend in BY_ITSELF and os.environ.get(OVERRIDE) != "0" else "fp32"
 
 
 def why_not(provider: str, folder: Path) -> str:
@@ -127,7 +125,7 @@ def segmenter(request: pytest.FixtureRequest, backend: str, engines: Path) -> It
 
 def load(backend: str, engines: Path, graphs: bool) -> Segmenter:
     # TensorRT computes fp32 in TF32, unless the environment forbids that.
-    precision = "tf32" if backend == "tensorrt" else "fp32"
+    precision = "tf32" if backend in BY_ITSELF else "fp32"
     return Segmenter.load("tabletop", backend, precision, engine_cache=engines, cuda_graphs=graphs)
 
 
@@ -211,7 +209,7 @@ def test_answers_are_the_same_however_often_the_host_reads(segmenter: Segmenter)
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32"])
 def test_the_guard_passes_each_precision(backend: str, precision: str) -> None:
-    if backend == "tensorrt" and precision == "fp32":
+    if backend in BY_ITSELF and precision == "fp32":
         pytest.skip("TensorRT computes fp32 in TF32, unless the environment forbids that")
     with Segmenter.load("tabletop", backend, precision) as segmenter:
         verdict = judge_precision(segmenter)

@@ -51,10 +51,10 @@ def test_every_line_has_its_reason(preset: str) -> None:
     assert explained == set(parameters_of(preset))
 
 
-def test_the_presets_are_three_kinds_of_machine() -> None:
+def test_the_presets_are_four_kinds_of_machine() -> None:
     backends = [parameters_of(preset).get("backend", "cpu") for preset in PRESETS]
 
-    assert backends == ["cpu", "cuda", "tensorrt"]
+    assert backends == ["cpu", "cuda", "tensorrt", "tensorrt_rtx"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

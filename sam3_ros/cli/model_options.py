@@ -22,7 +22,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--bundle", default="tabletop", help="name or folder of a bundle (default: %(default)s)"
     )
     group.add_argument(
-        "--backend", default="cpu", help="cpu, cuda, tensorrt or openvino (default: %(default)s)"
+        "--backend",
+        default="cpu",
+        help="cpu, cuda, tensorrt, tensorrt_rtx or openvino (default: %(default)s)",
     )
     group.add_argument(
         "--precision", default="fp32", help="which of the bundle's files (default: %(default)s)"

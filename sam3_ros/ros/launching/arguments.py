@@ -20,7 +20,7 @@ from sam3_ros.ros.parameters.specs import SPECS, ParameterError, ParameterSpec
 from sam3_ros.ros.prompts.entries import is_yaml
 
 # Files of config/presets.
-PRESETS = ("desktop_cpu", "desktop_gpu", "jetson_orin")
+PRESETS = ("desktop_cpu", "desktop_gpu", "jetson_orin", "rtx_desktop")
 BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 IMAGE = "/camera/image_raw"
 _SHORTER = {"image_transport": "transport", "image_reliability": "reliability"}

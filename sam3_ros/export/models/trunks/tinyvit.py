@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam3_ros.export.attention import attend
 from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution, stride_four_stem
 
@@ -114,7 +115,7 @@ class WindowAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
-        self._heads, self._scale = heads, (channels // heads) ** -0.5
+        self._heads = heads
         self.norm = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
@@ -126,9 +127,9 @@ class WindowAttention(nn.Module):
         qkv = self.qkv(self.norm(x)).reshape(windows, length, self._heads, -1).transpose(1, 2)
         q, k, v = qkv.chunk(3, dim=-1)
         biases = self.attention_biases.index_select(1, self._distances)
-        weights = q @ k.transpose(-1, -2) * self._scale + biases.unflatten(1, (length, length))
-        attended = weights.softmax(dim=-1) @ v
-        return self.proj(attended.transpose(1, 2).reshape(windows, length, channels))
+        bias = biases.unflatten(1, (length, length))[None]
+        read = attend(q, k, v, bias)
+        return self.proj(read.transpose(1, 2).reshape(windows, length, channels))
 
 
 def _distances(window: int) -> Tensor:
@@ -163,20 +164,23 @@ class WindowAttentionBlock(nn.Module):
         self.mlp = Mlp(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.local_conv(x + self._attended(x))
-        return x + self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        # Channels are last but in the convolution, so that whole rows of them are moved.
+        cells = x.permute(0, 2, 3, 1)
+        cells = cells + self._attended(cells)
+        cells = self.local_conv(cells.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return (cells + self.mlp(cells)).permute(0, 3, 1, 2)
 
-    def _attended(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
+    def _attended(self, cells: Tensor) -> Tensor:
+        """Return what each cell, [B, h, w, C], reads in its window."""
+        batch, height, width, channels = cells.shape
         side = self._window
         below, right = -height % side, -width % side
-        padded = F.pad(x, (0, right, 0, below))
+        padded = F.pad(cells, (0, 0, 0, right, 0, below))
         rows, columns = (height + below) // side, (width + right) // side
-        cut = padded.reshape(batch, channels, rows, side, columns, side)
-        windows = cut.permute(0, 2, 4, 3, 5, 1).reshape(-1, side * side, channels)
-        attended = self.attn(windows).reshape(batch, rows, columns, side, side, channels)
-        joined = attended.permute(0, 5, 1, 3, 2, 4).reshape(padded.shape)
-        return joined[:, :, :height, :width]
+        cut = padded.reshape(batch, rows, side, columns, side, channels).transpose(2, 3)
+        read = self.attn(cut.reshape(-1, side * side, channels))
+        joined = read.reshape(batch, rows, columns, side, side, channels).transpose(2, 3)
+        return joined.reshape(padded.shape)[:, :height, :width]
 
 
 class Layer(nn.Module):

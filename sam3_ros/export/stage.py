@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sam3_ros.export.bindings import NameRules
+from sam3_ros.export.folding import with_folded_parts
 
 #: Makes a plausible tensor of a shape (fills.py).
 Fill = Callable[[tuple[int, ...], torch.Generator], Tensor]
@@ -56,11 +57,11 @@ class StageModule(nn.Module):
     def folded(self) -> StageModule:
         """Return the module to export: the same contract and numbers, from the current weights.
 
-        It does less work where weights can be multiplied with each other beforehand; otherwise it
-        is this stage. The stage itself keeps the weights as the checkpoint has them, and verifies
-        what was exported.
+        It does less work where weights can be multiplied with each other beforehand, as those of a
+        convolution and its batch norm; otherwise it is this stage. The stage itself keeps the
+        weights as the checkpoint has them, and verifies what was exported.
         """
-        return self
+        return with_folded_parts(self)
 
     #: Shortest length that an axis must be able to take; 1 where it is not named here.
     shortest: ClassVar[Mapping[str, int]] = {}

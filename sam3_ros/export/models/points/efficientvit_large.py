@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.sam.modeling_sam import SamLayerNorm
 
 from sam3_ros.export.bindings import SAME_NAMES
 from sam3_ros.export.fills import pictures
+from sam3_ros.export.models.points.grid_resize import GridResize
 from sam3_ros.export.models.trunks.efficientvit_blocks import (
     LARGE,
     ConvLayer,
@@ -147,7 +147,7 @@ def _block(here: Resolution, sizes: EfficientVitSamSizes) -> nn.Module:
 class SamNeck(nn.Module):
     """Three resolutions, coarsest first, resized to one grid, summed and refined."""
 
-    def __init__(self, sizes: EfficientVitSamSizes) -> None:
+    def __init__(self, sizes: EfficientVitSamSizes, input_size: int) -> None:
         super().__init__()
         width = sizes.neck_width
         self.input_ops = nn.ModuleList(
@@ -159,18 +159,17 @@ class SamNeck(nn.Module):
             for _ in range(sizes.neck_depth)
         )
         self.output_ops = nn.ModuleList([Operations([ConvLayer(width, sizes.channels, 1)])])
-        self._size = (sizes.cells, sizes.cells)
+        coarsest = input_size // sizes.step
+        self.resizes = nn.ModuleList(
+            GridResize(coarsest * 2**finer, sizes.cells) for finer in range(JOINED)
+        )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        x, *others = (self._on_grid(op(f)) for op, f in zip(self.input_ops, features, strict=True))
+        branches = zip(self.input_ops, self.resizes, features, strict=True)
+        x, *others = (resize(op(feature)) for op, resize, feature in branches)
         for other in others:
             x = x + other
         return self.output_ops[0](self.middle(x))
-
-    def _on_grid(self, x: Tensor) -> Tensor:
-        if x.shape[-2:] == self._size:
-            return x
-        return F.interpolate(x, size=self._size, mode="bicubic", align_corners=False)
 
 
 class EfficientVitSamImage(StageModule):
@@ -182,7 +181,7 @@ class EfficientVitSamImage(StageModule):
     def __init__(self, sizes: EfficientVitSamSizes, input_size: int) -> None:
         super().__init__()
         self.backbone = LargeBackbone(sizes)
-        self.neck = SamNeck(sizes)
+        self.neck = SamNeck(sizes, input_size)
         self.norm = SamLayerNorm(sizes.channels, eps=NORM_EPS, data_format="channels_first")
         self._input_size = input_size
 

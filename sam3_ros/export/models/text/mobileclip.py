@@ -12,6 +12,14 @@ from torch import Tensor, nn
 
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.family import Unneeded
+from sam3_ros.export.folding import (
+    Foldable,
+    factor_and_offset,
+    kernel_of,
+    normed,
+    with_kernel,
+    with_norm,
+)
 from sam3_ros.export.models.text.encoder import LANGUAGE_BACKBONE, TextArchitecture, TextStage
 
 UNNEEDED: tuple[Unneeded, ...] = (
@@ -54,7 +62,7 @@ _NAMES = NameRules(
 )
 
 
-class TokenConvolution(nn.Module):
+class TokenConvolution(Foldable):
     """A depthwise convolution along the tokens, and its batch norm."""
 
     def __init__(self, width: int, kernel: int) -> None:
@@ -68,11 +76,16 @@ class TokenConvolution(nn.Module):
         """Map f32[P, width, 1, L] to the same."""
         return self.norm(self.convolution(tokens))
 
+    def folded(self) -> nn.Module:
+        """Return one convolution."""
+        return with_norm(self.convolution, self.norm)
 
-class TokenMixer(nn.Module):
+
+class TokenMixer(Foldable):
     """Mixes each token with its neighbours.
 
-    The scaled difference of the convolution and the plain norm is added.
+    The scaled difference of the convolution and the plain norm is added. Nothing of it depends on
+    another channel, and there is no activation: all of it is one depthwise convolution.
     """
 
     def __init__(self, width: int, kernel: int) -> None:
@@ -86,6 +99,19 @@ class TokenMixer(nn.Module):
         """Map f32[P, width, 1, L] to the same."""
         mixed = self.skip_norm(tokens) + self.mixing(tokens)
         return tokens + self.scale * (mixed - self.plain_norm(tokens))
+
+    def folded(self) -> nn.Module:
+        """Return one convolution."""
+        weight, bias = normed(kernel_of(self.mixing.convolution), self.mixing.norm)
+        skip, skip_offset = factor_and_offset(self.skip_norm)
+        plain, plain_offset = factor_and_offset(self.plain_norm)
+        own = weight.shape[-1] // 2  # the tap at the token itself
+        scale = self.scale.detach().double().flatten()
+        weight[:, 0, 0, own] += skip - plain
+        weight = weight * scale[:, None, None, None]
+        weight[:, 0, 0, own] += 1
+        bias = scale * (bias + skip_offset - plain_offset)
+        return with_kernel(self.mixing.convolution, (weight, bias))
 
 
 class ConvolutionalBlock(nn.Module):

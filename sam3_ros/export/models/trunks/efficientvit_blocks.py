@@ -13,6 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from sam3_ros.export.folding import Foldable, with_norm
+
 #: Lower bound of the divisor of linear attention. The original adds it, which is the same in
 #: float32 except for sums below 2e-8. But PyTorch's exporter takes 1e-15 for 0 and drops the
 #: addition, so that a head that attends to nothing would give NaN.
@@ -33,7 +35,7 @@ SMALL = BlockStyle(nn.Hardswish)
 LARGE = BlockStyle(partial(nn.GELU, approximate="tanh"))
 
 
-class ConvLayer(nn.Module):
+class ConvLayer(Foldable):
     """A convolution that keeps the size (before stride), a batch norm, an activation.
 
     style: None for neither norm nor activation. bias: by default where no norm follows.
@@ -62,6 +64,11 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))
+
+    def folded(self) -> nn.Module:
+        if not isinstance(self.norm, nn.BatchNorm2d):
+            return self
+        return nn.Sequential(with_norm(self.conv, self.norm), self.act)
 
 
 class Operations(nn.Module):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sam3_ros.export.bindings import Shapes
+from sam3_ros.export.folding import Foldable, kernel_of, normed, with_kernel
 from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution, stride_four_stem
 
 REDUCTION = 4
@@ -74,8 +75,11 @@ class SqueezeExcite(nn.Module):
         return x * self.gate(self.fc2(self.act(self.fc1(mean))))
 
 
-class DepthwiseBranches(nn.Module):
-    """A 3x3 and a 1x1 depthwise convolution and the identity, summed and normed."""
+class DepthwiseBranches(Foldable):
+    """A 3x3 and a 1x1 depthwise convolution and the identity, summed and normed.
+
+    All of them are one 3x3 depthwise convolution.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -85,6 +89,12 @@ class DepthwiseBranches(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn((self.conv(x) + self.conv1(x)) + x)
+
+    def folded(self) -> nn.Module:
+        weight, bias = normed(kernel_of(self.conv.c), self.conv.bn)
+        point, point_bias = kernel_of(self.conv1)
+        weight[:, :, 1, 1] += point[:, :, 0, 0] + 1
+        return with_kernel(self.conv.c, normed((weight, bias + point_bias), self.bn))
 
 
 class ChannelMixer(nn.Module):

@@ -71,8 +71,9 @@ class ImageEmbedding:
         with nullcontext() if timings is None else timings.measure("preprocess"):
             transform = ImageTransform.of(ImageSize(*image_rgb.shape[:2]), manifest)
             feeds = image_feeds(image_rgb, transform, manifest, graph, plan)
-        pixel_values = graph.compute_in_place((PIXEL_VALUES,), feeds)[PIXEL_VALUES]
-        return cls(graph, transform, pixel_values, lengths_for(plan, manifest))
+        if PIXEL_VALUES not in feeds:
+            feeds = graph.compute_in_place((PIXEL_VALUES,), feeds)
+        return cls(graph, transform, feeds[PIXEL_VALUES], lengths_for(plan, manifest))
 
     @property
     def size(self) -> ImageSize:
@@ -162,7 +163,9 @@ class ImageEmbedding:
             for number, has in enumerate(has_boxes)
             if has or (self._without_exemplars is None and number == has_boxes.index(False))
         }
-        self._start_features()
+        on_device = (t for each in started.values() for t in each.values())
+        if not all(isinstance(tensor, np.ndarray) for tensor in on_device):
+            self._start_features()
         read = {
             number: {name: as_array(computed[name]) for name in _GEOMETRY}
             for number, computed in started.items()
@@ -174,7 +177,7 @@ class ImageEmbedding:
         return [read.get(number, without) for number in range(len(exemplars))]
 
     def _start_features(self) -> None:
-        """Compute what else a prompt reads of the image: a device does it while the host waits."""
+        """Compute what else a prompt reads of the image: the device has that to do meanwhile."""
         asked = {*self._lasting_names, "prompt", "prompt_mask"}
         wanted = self.graph.read_by(("logits",), asked) & self._lasting_names
         self.compute_in_place(wanted, {})

@@ -107,7 +107,7 @@ class EngineCache:
         )
         with_engines = replace(options, engines=engines)
         with entry.locked():
-            why_not = entry.why_not(key)
+            why_not = entry.why_not(key, PROVIDERS[backend].writes_when_freed)
             if not why_not:
                 try:
                     return self._kept(model.path, backend, with_engines, entry)
@@ -205,8 +205,11 @@ class EngineEntry:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def why_not(self, key: Key) -> str:
-        """Say why it cannot be used for this key; empty if it can."""
+    def why_not(self, key: Key, may_have_grown: bool = False) -> str:
+        """Say why it cannot be used for this key; empty if it can.
+
+        may_have_grown: the backend may have written to it since it was sealed.
+        """
         if not self._folder.is_dir():
             return "there is none"
         try:
@@ -217,7 +220,7 @@ class EngineEntry:
         if kept_key != key:
             changed = [name for name in key if kept_key.get(name) != key[name]]
             return f"it was built for another {', '.join(changed) or 'key'}"
-        if self._contents() != contents:
+        if not may_have_grown and self._contents() != contents:
             return "its files are damaged"
         self._sealed = self._marks()
         return ""

@@ -57,6 +57,9 @@ class Provider:
     engines_for: Callable[[int], str] | None = None
     #: It also keeps what it measured while it built an engine.
     keeps_timings: bool = False
+    #: It writes what it keeps when a session's memory is freed, which may be after its close, where
+    #: a tensor outlives it. So it must itself reject a file that is damaged.
+    writes_when_freed: bool = False
     #: ONNX Runtime's name for the kind of memory that its tensors are in.
     memory: str = "cpu"
     #: The precisions that it can compute fp32 files in, besides their own.
@@ -235,6 +238,7 @@ PROVIDERS = {
             f"{_RTX_CARDS}, with a driver for CUDA 13",
             tensorrt_rtx_request,
             engines_for=gpu_name,
+            writes_when_freed=True,
             memory="cuda",
             computes=(TF32,),
             # TensorRT for RTX captures by itself, for each set of shapes; from fixed addresses it

@@ -123,6 +123,20 @@ def test_what_is_written_when_a_session_closes_is_found_by_the_next(
     assert not list(tmp_path.glob("timings-*")), "it keeps no timings"
 
 
+@pytest.mark.parametrize("backend", ["tensorrt", "tensorrt_rtx"])
+def test_what_is_written_after_the_close_is_damage_only_where_none_is_written_then(
+    tmp_path: Path, backend: str
+) -> None:
+    """A kept embedding holds the session that made it, and TensorRT for RTX writes at its end."""
+    compiler = Compiler()
+    cache = EngineCache(tmp_path, compiler)
+    cache.open(stage_model(), backend, SessionOptions()).close()
+    (written,) = tmp_path.glob("*/engine/graph_0.cache")
+    written.write_bytes(b"more kernels")
+    cache.open(stage_model(), backend, SessionOptions()).close()
+    assert compiler.found == [[], ["graph_0.cache"] if backend == "tensorrt_rtx" else []]
+
+
 def test_a_key_tells_the_plugin_and_no_library_of_the_system(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

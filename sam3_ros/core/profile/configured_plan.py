@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import ProfileError
 from sam3_ros.core.profile.profile_yaml import read_profile
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
@@ -41,4 +42,16 @@ class ConfiguredPlan:
             return StagePlan(self.choice), self.threads
         profile = read_profile(self.profile)
         profile.require_fits(bundle, self.threads, self.device_id)
-        return profile.plan, profile.threads
+        return _completed(profile.plan, bundle.manifest), profile.threads
+
+
+def _completed(plan: StagePlan, manifest: Manifest) -> StagePlan:
+    """Let each stage that only some backends have go with the first stage that reads of it.
+
+    A profile does not name them: fp32 on the CPU, which it compares with, has none.
+    """
+    for stage in manifest.stages.values():
+        readers = (n for n, each in manifest.stages.items() if stage.outputs.keys() & each.inputs)
+        if not stage.files and (reader := next(readers, None)) is not None:
+            plan = plan.changed([stage.name], plan.of(reader))
+    return plan

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from bundles import write_sam3_bundle
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ProfileError
@@ -210,6 +211,28 @@ def test_a_configured_plan_takes_threads_and_choices_of_the_profile(
     assert (plan, threads) == (profile.plan, 2)
     plan, threads = ConfiguredPlan(StageChoice("openvino", "bf16"), 4).of(bundle)
     assert (plan.default, threads) == (StageChoice("openvino", "bf16"), 4)
+
+
+@pytest.mark.parametrize("backend", ["cuda", "cpu"])
+def test_a_stage_that_the_profile_does_not_name_goes_with_its_reader(
+    profile: MachineProfile, tmp_path: Path, backend: str
+) -> None:
+    with_pixels = write_sam3_bundle(tmp_path / "colours", prepares_pixels=True)
+    choices = dict.fromkeys(with_pixels.manifest.stages_in_use, REFERENCE)
+    choices["image_trunk"] = StageChoice(backend)
+    made_for_it = replace(
+        profile,
+        bundle=with_pixels.manifest.name,
+        bundle_sha256=bundle_sha256(with_pixels),
+        machine=Machine.here({"cpu", backend}),
+        choices=choices,
+    )
+    write_profile(tmp_path / "p.yaml", made_for_it)
+    plan, _ = ConfiguredPlan(profile=tmp_path / "p.yaml").of(with_pixels)
+    assert plan.of("pixels") == choices["image_trunk"]
+    assert plan.of("fusion") == REFERENCE
+    stages = with_pixels.manifest.stages_to_load(plan)
+    assert ("pixels" in stages) == (backend == "cuda")
 
 
 @pytest.mark.parametrize("choice", [StageChoice("openvino"), StageChoice("cpu", "fp16")])

@@ -46,6 +46,8 @@ def require_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         raise ImageError(f"{expected}, got dtype {image.dtype}: scale it to 0..255 first")
     if image.size == 0:
         raise ImageError(f"{expected} with at least one pixel, got shape {list(image.shape)}")
+    if image.strides[1:] == (3, -1):  # `bgr[..., ::-1]`, which numpy copies byte by byte
+        return np.asarray(cv2.cvtColor(image[..., ::-1], cv2.COLOR_BGR2RGB), np.uint8)
     return np.ascontiguousarray(image)
 
 

@@ -42,11 +42,27 @@ def test_what_is_no_rgb_image_is_refused(image: object, reason: str) -> None:
         require_rgb(image)  # type: ignore[arg-type]
 
 
-def test_reversed_channels_and_cut_rows_are_made_contiguous() -> None:
+@pytest.mark.parametrize(
+    "view",
+    [
+        np.s_[..., ::-1],
+        np.s_[2:8, ::2, ::-1],
+        np.s_[2:8, 3:7, ::-1],
+        np.s_[:, 3:4, ::-1],
+        np.s_[:1, :1, ::-1],
+        np.s_[::-1, :, ::-1],
+        np.s_[:, ::-1, ::-1],
+        np.s_[::-1, ::-1],
+    ],
+    ids=str,
+)
+def test_reversed_channels_and_cut_rows_are_made_contiguous(view: tuple) -> None:
     bgr = np.random.default_rng(1).integers(0, 256, (10, 12, 3), np.uint8)
-    rgb = require_rgb(bgr[2:8, ::2, ::-1])
+    before = bgr.copy()
+    rgb = require_rgb(bgr[view])
     assert rgb.flags.c_contiguous
-    np.testing.assert_array_equal(rgb, bgr[2:8, ::2, ::-1])
+    np.testing.assert_array_equal(rgb, before[view])
+    np.testing.assert_array_equal(bgr, before)
 
 
 def test_normalising_is_bit_for_bit_what_float32_arithmetic_gives() -> None:

@@ -23,7 +23,7 @@ def add_node_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("node")
     group.add_argument("--bundle", help="name or folder of a bundle (default: the node's)")
     group.add_argument("--backend", help="cpu, cuda, tensorrt, tensorrt_rtx or openvino")
-    group.add_argument("--precision", help="which of the bundle's files")
+    group.add_argument("--precision", help="which of the bundle's files; or tf32, bf16")
     group.add_argument(
         "--profile",
         help="a machine profile by sam3-ros tune, in place of --backend and --precision",

@@ -102,7 +102,9 @@ SPECS: tuple[ParameterSpec, ...] = (
         choices=BACKENDS,
     ),
     ParameterSpec(
-        "precision", "fp32", "Which of the bundle's files to run, for example fp32 or fp16."
+        "precision", "fp32",
+        "Which of the bundle's files to run, for example fp32 or fp16; or a way to compute with "
+        "those in fp32: tf32 on a GPU, bf16 with openvino.",
     ),
     ParameterSpec(
         "machine_profile", "",

@@ -77,7 +77,8 @@ def convert_to_fp16(
     magnitudes = {name: spread.magnitude for name, spread in spreads.items()}
     model = load_flat(source)
     values = Values.of(model)
-    borders = half_borders & {v.name for v in (*model.graph.input, *model.graph.output)}
+    ends = (value.name for value in (*model.graph.input, *model.graph.output))
+    borders = frozenset(name for name in ends if name in half_borders and values.is_float(name))
     placement = place(model, values, magnitudes, rules, borders)
     kept = _kept_products(model, placement, rules)
     products = sum(node.op_type in rules.products for node in model.graph.node)

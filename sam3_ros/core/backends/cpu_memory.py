@@ -7,7 +7,9 @@ than 0.6 GB at a time (docs/adr/0007-one-arena.md).
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -57,6 +59,18 @@ def give_back_free_memory(ort: Any) -> None:
     """
     session, options = _shrinking_run(ort)
     session.run(None, {"x": np.zeros(1, np.float32)}, options)
+
+
+def give_back_free_heap() -> None:
+    """Return the heap's free memory to the system, where the C library can (glibc).
+
+    An engine reads and rewrites a graph in pieces that malloc keeps when they are freed: as much
+    memory again as the weights have.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(ctypes.c_size_t(0))
 
 
 @cache

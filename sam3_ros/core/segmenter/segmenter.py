@@ -16,6 +16,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from sam3_ros.core.backends.cpu_memory import give_back_free_heap
 from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PromptError
@@ -103,6 +104,7 @@ class Segmenter:
                 if on_progress is not None:
                     on_progress(progress)
                 segmenter._graph.load([progress.stage])
+            give_back_free_heap()
         except BaseException:
             segmenter.close()
             raise
@@ -129,6 +131,7 @@ class Segmenter:
         loading.plan = plan
         self._graph.unload(stage for stage in before if stage not in stages)
         self._graph.reopen(changed)
+        give_back_free_heap()
         if self._texts is not None:
             self._texts.forget()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +17,7 @@ from onnx_graph import OnnxGraph
 from scenes import colour_scene
 
 from sam3_ros.core.backends import open_session
+from sam3_ros.core.backends.cpu_memory import give_back_free_heap
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
@@ -21,6 +25,8 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 FLOATS = 4 * 2**20
 # What the model works in: four times its input, and at least one of its parts.
 WORKING_MEBIBYTES = 64.0
+# Small enough for malloc to take from its heap.
+PIECE, PIECES = 2**16, 1000
 
 
 @pytest.fixture
@@ -134,3 +140,24 @@ def test_one_segmenter_goes_and_another_answers_on(sam3_bundle_path: Path) -> No
         after = [segment.mask for segment in stays.ask(embedding, questions)]
     assert len(before) == 2
     np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc gives back")
+def test_free_memory_of_the_heap_is_given_back() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    pieces = [ctypes.c_void_p(libc.malloc(PIECE)) for _ in range(PIECES)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, PIECE)
+    *freed, last = pieces  # the last keeps malloc from giving the others back by itself
+    for piece in freed:
+        libc.free(piece)
+    before = resident_bytes()
+    give_back_free_heap()
+    assert before - resident_bytes() > PIECE * PIECES * 0.8
+    libc.free(last)
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

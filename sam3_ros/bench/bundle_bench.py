@@ -18,7 +18,7 @@ from sam3_ros.bench.instruments.roofline import (
     total_cost,
 )
 from sam3_ros.bench.measurement import END_TO_END, Budget, Measurement, Outcome, measure
-from sam3_ros.bench.scenarios import Workload, scenarios
+from sam3_ros.bench.scenarios import Scenario, Workload, scenarios
 from sam3_ros.bench.setup import ObservedSessions, Setup
 from sam3_ros.core.segmenter.segmenter import Segmenter
 
@@ -69,17 +69,24 @@ def measure_bundle(
     stage_of = stages_by_file(segmenter)
     for scenario in scenarios(segmenter, workload):
         report(scenario.title)
-        measured = measure(
-            scenario.title,
-            _fresh(sessions, scenario.call),
-            budget,
-            lambda: device_seconds(sessions, stage_of),
-        )
-        loads = {
-            stage: stage_load([run for run in sessions.runs if stage_of[run.path] == stage])
-            for stage in dict.fromkeys(stage_of[run.path] for run in sessions.runs)
-        }
-        yield MeasuredScenario(scenario.key, measured, loads)
+        yield measure_scenario(scenario, sessions, stage_of, budget)
+
+
+def measure_scenario(
+    scenario: Scenario, sessions: ObservedSessions, stage_of: Mapping[Path, str], budget: Budget
+) -> MeasuredScenario:
+    """Time one scenario. stage_of: the stage of each file, as stages_by_file returns it."""
+    measured = measure(
+        scenario.title,
+        _fresh(sessions, scenario.call),
+        budget,
+        lambda: device_seconds(sessions, stage_of),
+    )
+    loads = {
+        stage: stage_load([run for run in sessions.runs if stage_of[run.path] == stage])
+        for stage in dict.fromkeys(stage_of[run.path] for run in sessions.runs)
+    }
+    return MeasuredScenario(scenario.key, measured, loads)
 
 
 def stages_by_file(segmenter: Segmenter) -> dict[Path, str]:

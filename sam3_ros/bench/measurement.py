@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -80,9 +79,6 @@ class Measurement:
     on_device: Mapping[str, StepTime] = field(default_factory=dict)
     #: Time of the host outside of all steps, where it also waits for the device.
     between: StepTime | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "on_device", MappingProxyType(dict(self.on_device)))
 
 
 def _nothing_on_device() -> Mapping[str, float]:

@@ -15,19 +15,29 @@ if TYPE_CHECKING:
     from sam3_ros.core.stages.plan import StagePlan
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Declare bundle, backend, precision, profile, CUDA graphs and threads."""
+DEFAULT_BUNDLE = "tabletop"
+
+
+def add_model_options(parser: argparse.ArgumentParser, several_bundles: bool = False) -> None:
+    """Declare bundle, backend, precision, profile, CUDA graphs and threads.
+
+    several_bundles: `bundles` is a list of all that are given, None for none.
+    """
     group = parser.add_argument_group("model")
-    group.add_argument(
-        "--bundle", default="tabletop", help="name or folder of a bundle (default: %(default)s)"
-    )
+    what = f"name or folder of a bundle (default: {DEFAULT_BUNDLE})"
+    if several_bundles:
+        group.add_argument("--bundle", action="append", dest="bundles", help=what)
+    else:
+        group.add_argument("--bundle", default=DEFAULT_BUNDLE, help=what)
     group.add_argument(
         "--backend",
         default="cpu",
-        help="cpu, cuda, tensorrt, tensorrt_rtx or openvino (default: %(default)s)",
+        help="cpu, cuda, tensorrt, tensorrt_rtx or openvino (default: cpu)",
     )
     group.add_argument(
-        "--precision", default="fp32", help="which of the bundle's files (default: %(default)s)"
+        "--precision",
+        default="fp32",
+        help="which of the bundle's files; or tf32, bf16 (default: fp32)",
     )
     group.add_argument(
         "--profile",

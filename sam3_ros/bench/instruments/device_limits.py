@@ -71,10 +71,6 @@ class DeviceFigures:
     #: Why a precision, or BANDWIDTH, was not measured.
     not_measured: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in ("gemm_gflops", "not_measured"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-
     def limits(self, precision: str) -> MachineLimits | None:
         """Return the limits of a stage in this precision; None where they were not measured."""
         gflops = self.gemm_gflops.get(precision)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sam3_ros.bench.instruments.cores import usable_cores
 from sam3_ros.bench.instruments.device_limits import DeviceFigures, measure_device
 from sam3_ros.bench.instruments.gemm import peak_gflops
 from sam3_ros.bench.instruments.roofline import MachineLimits
@@ -79,13 +79,6 @@ def measure_machine(setup: Setup, stages: Iterable[str]) -> MachineFigures:
     on_gpu = dict.fromkeys(c.backend for c in map(setup.plan.of, names) if is_on_gpu(c))
     devices = {backend: measure_device(backend) for backend in on_gpu}
     return MachineFigures(cpu_model(), usable_cores(), gemm, gb_s, devices)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def bandwidth_gb_s(threads: int | None) -> float:

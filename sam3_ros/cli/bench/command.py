@@ -6,14 +6,25 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.bench import bundle, growth, node
+from sam3_ros.cli.bench import bundle, growth, node, report
 from sam3_ros.cli.bench.against import add_against_options
-from sam3_ros.cli.bench.options import OF_STAGES, add_size_options, image_size
+from sam3_ros.cli.bench.options import (
+    OF_REPORT,
+    OF_STAGES,
+    add_size_options,
+    fill_in,
+    image_size,
+    refuse_options,
+)
 from sam3_ros.cli.command import add_command, add_json_option, whole_number
-from sam3_ros.cli.model_options import add_model_options
+from sam3_ros.cli.model_options import DEFAULT_BUNDLE, add_model_options
+from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
+
+
+_ONE_MODEL = {"backend": "cpu", "precision": "fp32"}
 
 
 def register(commands: Commands) -> None:
@@ -29,11 +40,14 @@ def register(commands: Commands) -> None:
         sam3-ros bench --bundle ./my_bundle --image street.jpg --size 1280x720 --text car
         sam3-ros bench --growth --plot growth.png
         sam3-ros bench --node
+        sam3-ros bench --report gpu.md --bundle ./my_bundle --bundle ./my_clicks
         """,
         _run,
     )
     _add_question_options(parser)
-    add_model_options(parser)
+    add_model_options(parser, several_bundles=True)
+    # None, so that --report, whose defaults are others, knows what was given.
+    parser.set_defaults(backend=None, precision=None)
     add_against_options(parser.add_argument_group("beside a baseline"))
     parser.add_argument(
         "--reductions",
@@ -49,9 +63,18 @@ def register(commands: Commands) -> None:
     another.add_argument(
         "--node", action="store_true", help="camera to mask over DDS, with a node of its own"
     )
+    another.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="measure every precision of one or several bundles (repeat --bundle) on a GPU, with "
+        "CUDA graphs and without, the guard and the node, and write a page of Markdown; "
+        "--backend cpu measures the same without a GPU",
+    )
     add_size_options(parser.add_argument_group("with --growth or --node"))
     growth.add_options(parser.add_argument_group("with --growth"))
     node.add_options(parser.add_argument_group("with --node"))
+    report.add_options(parser.add_argument_group("with --report"))
 
 
 def _add_question_options(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +107,14 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.core.precision.questions import TABLE
 
     options.image = options.image or TABLE
+    options.bundles = options.bundles or [DEFAULT_BUNDLE]
+    if options.report is not None:
+        return report.run(options)
+    refuse_options(options, "without --report", OF_REPORT)
+    fill_in(options, _ONE_MODEL)
+    if len(options.bundles) > 1:
+        raise Sam3RosError("several --bundle are for --report: give one")
+    (options.bundle,) = options.bundles
     if options.growth:
         return growth.run(options)
     if options.node:

@@ -28,6 +28,8 @@ OF_STAGES: Mapping[str, object] = {
     "checkpoint": None,
     "reductions": False,
 }
+#: Seconds in all: below four minutes with what a process may finish after its deadline.
+OF_REPORT: Mapping[str, object] = {"within": 225}
 OF_GROWTH: Mapping[str, object] = {"plot": None}
 OF_GROWTH_AND_NODE: Mapping[str, object] = {"sizes": None}
 OF_NODE: Mapping[str, object] = {

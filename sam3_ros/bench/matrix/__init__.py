@@ -1,0 +1,1 @@
+"""Everything that a bundle does on one backend, measured within a time: `bench --report`."""

@@ -1,0 +1,94 @@
+"""The results of a report: what was measured of a bundle in each way, or why it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sam3_ros.bench.bundle_bench import MeasuredScenario
+from sam3_ros.bench.measurement import END_TO_END
+from sam3_ros.core.stages.plan import StageChoice
+
+TEXTS = (1, 2, 4, 8)
+TEXT, SECOND_TEXT, FIRST_CLICK, NEXT_CLICK = "texts_1", "second_text", "click_new", "click_seen"
+LOAD, GUARD, IMAGE = "load", "guard", "image"
+
+#: What is measured end to end in each way, in this order; by key, with its description.
+ANSWERS: Mapping[str, str] = MappingProxyType(
+    {
+        TEXT: "text on a new frame",
+        SECOND_TEXT: "second text on a seen frame",
+        **{f"texts_{n}": f"{n} texts on a new frame" for n in TEXTS[1:]},
+        FIRST_CLICK: "first click on a new frame",
+        NEXT_CLICK: "click on a seen frame",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a bundle runs."""
+
+    backend: str
+    precision: str
+    cuda_graphs: bool = False
+
+    @property
+    def choice(self) -> StageChoice:
+        return StageChoice(self.backend, self.precision)
+
+    def __str__(self) -> str:
+        return f"{self.precision}, graphs" if self.cuda_graphs else self.precision
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement of a bundle in one way."""
+
+    #: LOAD, GUARD or one of ANSWERS.
+    key: str
+    #: Median; None where there is no figure.
+    ms: float | None = None
+    #: 95th percentile, where it was repeated.
+    p95_ms: float | None = None
+    #: Why there is no figure, or what else is to be said.
+    remark: str = ""
+    #: There was no time for it.
+    is_left_out: bool = False
+    #: What each stage took and did.
+    measured: MeasuredScenario | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A bundle in one way."""
+
+    #: The bundle's folder.
+    bundle: str
+    way: Way
+    #: By key, in the order they were measured.
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+
+    @property
+    def image_ms(self) -> float | None:
+        """What the image's stages take that a click needs: on the device where it was timed there.
+
+        None where the clicks were not measured.
+        """
+        first, following = self.cells.get(FIRST_CLICK), self.cells.get(NEXT_CLICK)
+        if not (first and first.measured and following and following.measured):
+            return None
+        of_image = first.measured.loads.keys() - following.measured.loads.keys()
+        return sum(stage_times(first.measured, of_image).values())
+
+
+def stage_times(measured: MeasuredScenario, stages: Iterable[str]) -> dict[str, float]:
+    """Return the median ms of each of these stages, on the device where it was timed there."""
+    times = {**measured.measurement.steps, **measured.measurement.on_device}
+    return {stage: times[stage].median_ms for stage in stages if stage != END_TO_END}
+
+
+def column_of(bundle: str, way: Way, cells: Iterable[Cell]) -> Column:
+    """Collect the cells of a column; of two with a key the later one counts."""
+    return Column(bundle, way, {cell.key: cell for cell in cells})

@@ -93,8 +93,9 @@ class OrtTensor:
         if shape == self._shape:
             return self
         start = self.value.data_ptr() + row * prod(self._shape[1:]) * self._dtype.itemsize
-        copy = self._memory.empty(import_module("onnxruntime"), shape, self._dtype)
-        self._memory.copy(copy, start, prod(shape) * self._dtype.itemsize)
+        with self._memory.lock:
+            copy = self._memory.empty(import_module("onnxruntime"), shape, self._dtype)
+            self._memory.copy(copy, start, prod(shape) * self._dtype.itemsize)
         return OrtTensor(copy, self._dtype, self._memory, self._name, self._owner)
 
 
@@ -115,7 +116,7 @@ class HostMemory:
 
     @property
     def lock(self) -> AbstractContextManager[object]:
-        """Held by a thread while it gives work to the device, or waits for it."""
+        """Held by a thread while it takes memory of the device, gives it work, or waits for it."""
         return nullcontext()
 
     def empty(self, ort: Any, shape: Iterable[int], dtype: np.dtype[Any]) -> Any:

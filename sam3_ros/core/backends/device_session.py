@@ -92,9 +92,10 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
     def keep(self, name: str, array: Array) -> DeviceTensor:
         """Copy an array to the device, in the type of the input of this name, for many runs."""
         dtype = np.dtype(self.inputs[name].dtype)
-        value = self._memory.empty(import_onnxruntime(), array.shape, dtype)
-        if array.size:
-            self._memory.upload(value, np.asarray(array, dtype, order="C"))
+        with self._memory.lock:
+            value = self._memory.empty(import_onnxruntime(), array.shape, dtype)
+            if array.size:
+                self._memory.upload(value, np.asarray(array, dtype, order="C"))
         return self._tensor(value, self.inputs, name)
 
     def close(self) -> None:

@@ -54,7 +54,8 @@ class DeviceStream:
         """
         self.index = index
         #: Held while something is given to the stream. A session that captures a CUDA graph would
-        #: take the work of another thread into it, and waiting meanwhile would end the capture.
+        #: take the work of another thread into it; waiting or taking memory meanwhile ends the
+        #: capture.
         self.lock = RLock()
         self._cuda = runtime
         self._stream = ctypes.c_void_p()

@@ -151,7 +151,6 @@ class _ObservedOnDevice(_Observed, WrappedOnDevice):
         self, path: Path, real: DeviceSession, runs: list[StageRun], clock: DeviceClock | None
     ) -> None:
         super().__init__(path, real, runs)
-        self._on_device = real
         self._clock = clock
 
     def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:

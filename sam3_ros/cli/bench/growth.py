@@ -92,6 +92,7 @@ def _measure(options: argparse.Namespace, model: ConfiguredModel) -> list[Growth
     from sam3_ros.bench.growth import SIZES, growths
     from sam3_ros.bench.measurement import Budget
     from sam3_ros.bench.scenarios import Workload
+    from sam3_ros.bench.setup import Setup
     from sam3_ros.core.image_file import read_rgb
     from sam3_ros.core.segmenter.pixels import resized
 
@@ -99,7 +100,9 @@ def _measure(options: argparse.Namespace, model: ConfiguredModel) -> list[Growth
     (size,) = sizes_or(None, [_FRAME])
     frame = resized(read_rgb(options.image), size, "bilinear_antialias")
     # A full-size model has many points, and one repeat may take longer than a point's time.
-    budget = Budget(options.frames, options.seconds or _SECONDS, least=1)
+    setup = Setup.of_plan(str(model.bundle.path), model.plan, model.threads)
+    seconds = options.seconds or _SECONDS
+    budget = Budget(options.frames, seconds, least=1, least_warm_ups=setup.least_warm_ups)
     with ProgressLine() as progress, model.load() as segmenter:
         workload = Workload(frame, options.text)
         return list(growths(segmenter, workload, sizes, budget, progress.say))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
+from cuda_runtime import CudaRuntime
 from device_sessions import on_device
 from scenes import colour_scene
 
@@ -17,6 +19,8 @@ from sam3_ros.bench.instruments.machine import MachineFigures
 from sam3_ros.bench.measurement import WARM_UPS, Budget
 from sam3_ros.bench.scenarios import Workload
 from sam3_ros.bench.setup import ObservedSessions, Setup
+from sam3_ros.core.backends.device_stream import DeviceStream
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import StageChoice
 from sam3_ros.core.stages.session import Session, SessionOptions
@@ -68,6 +72,27 @@ def test_a_stage_on_a_device_has_both_times(
     stages = [cost for step, cost in costs.items() if cost.device_ms and step != "end to end"]
     assert costs["end to end"].device_ms == 1.5 * len(stages)
     assert found["prompts_new_frame"].measurement.between is not None
+
+
+def test_the_stream_of_a_gpu_is_a_clock(
+    sam3_bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "open_session", open_on_device)
+    runtime = CudaRuntime()
+    stream = DeviceStream(0, runtime)
+    sessions = ObservedSessions(lambda _: stream)
+    path = Bundle.open(sam3_bundle_path).stage_file("scoring", "fp32")
+    session = sessions(path, "cuda", SessionOptions())
+    feeds = {
+        name: np.zeros([size if isinstance(size, int) else 2 for size in spec.shape], spec.dtype)
+        for name, spec in session.inputs.items()
+    }
+    session.run_on_device(feeds)
+    (run,) = sessions.runs
+
+    assert run.device_ms is not None
+    assert run.device_ms() == 1.5
+    assert runtime.calls.count("cudaEventRecord") == 2
 
 
 def test_without_a_clock_the_host_times_all(sam3_bundle_path: Path) -> None:

@@ -61,7 +61,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column:
+class WayResults:
     """A bundle in one way."""
 
     #: The bundle's folder.
@@ -89,6 +89,6 @@ def stage_times(measured: MeasuredScenario, stages: Iterable[str]) -> dict[str, 
     return {stage: times[stage].median_ms for stage in stages if stage != END_TO_END}
 
 
-def column_of(bundle: str, way: Way, cells: Iterable[Cell]) -> Column:
-    """Collect the cells of a column; of two with a key the later one counts."""
-    return Column(bundle, way, {cell.key: cell for cell in cells})
+def results_of(bundle: str, way: Way, cells: Iterable[Cell]) -> WayResults:
+    """Collect the cells of a way; of two with a key the later one counts."""
+    return WayResults(bundle, way, {cell.key: cell for cell in cells})

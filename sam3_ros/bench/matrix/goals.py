@@ -12,8 +12,8 @@ from sam3_ros.bench.matrix.cells import (
     NEXT_CLICK,
     SECOND_TEXT,
     TEXT,
-    Column,
     Way,
+    WayResults,
 )
 
 NODE_CPU = "node_cpu"
@@ -52,7 +52,7 @@ class Reached:
     ms: float
 
 
-def best(goal: Goal, columns: Iterable[Column], names: Mapping[str, str]) -> list[Reached]:
+def best(goal: Goal, columns: Iterable[WayResults], names: Mapping[str, str]) -> list[Reached]:
     """Return the best time of each bundle that has one; names: of the bundles, by their folder.
 
     The time of the guard is the longest: every way has to pass it.
@@ -69,7 +69,7 @@ def best(goal: Goal, columns: Iterable[Column], names: Mapping[str, str]) -> lis
     return list(found.values())
 
 
-def _ms_of(key: str, column: Column) -> float | None:
+def _ms_of(key: str, column: WayResults) -> float | None:
     if key == IMAGE:
         return column.image_ms
     cell = column.cells.get(key)

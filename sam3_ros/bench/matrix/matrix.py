@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sam3_ros.bench.instruments.facts import facts_of
 from sam3_ros.bench.instruments.machine import MachineFigures, measure_machine
-from sam3_ros.bench.matrix.cells import LOAD, Cell, Column, Way, column_of
+from sam3_ros.bench.matrix.cells import LOAD, Cell, Way, WayResults, results_of
 from sam3_ros.bench.matrix.child import Ended, in_child
 from sam3_ros.bench.matrix.way_bench import keys_of, measure_way, ways_of
 from sam3_ros.bench.scenarios import Workload
@@ -38,7 +38,7 @@ class Matrix:
     limits: MachineFigures | None
     #: Why there are no limits.
     no_limits: str
-    columns: tuple[Column, ...]
+    columns: tuple[WayResults, ...]
     #: Bundles by their folder.
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
 
@@ -134,7 +134,7 @@ def _measure_limits(
     yield measure_machine(Setup(setups[0].bundle, default, other_stages, threads), stages)
 
 
-def _column(asked: Asked, bundle: Bundle, way: Way, until: float) -> Column:
+def _column(asked: Asked, bundle: Bundle, way: Way, until: float) -> WayResults:
     setup = Setup(str(bundle.path), way.choice, threads=asked.threads, cuda_graphs=way.cuda_graphs)
     cells = [
         Cell(key, remark="no time was left", is_left_out=True)
@@ -145,8 +145,8 @@ def _column(asked: Asked, bundle: Bundle, way: Way, until: float) -> Column:
             if isinstance(found, Cell):
                 cells.append(found)
             elif found.reason:
-                cells = [_ended(cell, found) for cell in column_of("", way, cells).cells.values()]
-    return column_of(str(bundle.path), way, cells)
+                cells = [_ended(cell, found) for cell in results_of("", way, cells).cells.values()]
+    return results_of(str(bundle.path), way, cells)
 
 
 def _ended(cell: Cell, ended: Ended) -> Cell:

@@ -26,7 +26,7 @@ from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
-    from sam3_ros.bench.matrix.cells import Column
+    from sam3_ros.bench.matrix.cells import WayResults
     from sam3_ros.bench.matrix.matrix import Asked, Matrix
 
 _NOT_FOR_REPORTS = {"profile": None, "cuda_graphs": False, "json": False, "seconds": None}
@@ -123,7 +123,7 @@ def _node(options: argparse.Namespace, matrix: Matrix, deadline: float) -> NodeR
     )
 
 
-def _answered(column: Column) -> bool:
+def _answered(column: WayResults) -> bool:
     return any(cell.measured is not None for cell in column.cells.values())
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sam3_ros.bench.instruments.device_limits import DeviceFigures
     from sam3_ros.bench.instruments.machine import MachineFigures
     from sam3_ros.bench.instruments.roofline import StepCost
-    from sam3_ros.bench.matrix.cells import Cell, Column
+    from sam3_ros.bench.matrix.cells import Cell, WayResults
     from sam3_ros.bench.matrix.goals import Goal
     from sam3_ros.bench.matrix.matrix import Matrix
     from sam3_ros.cli.bench.report_node import NodeResult
@@ -129,7 +129,7 @@ def _bundle(folder: str, matrix: Matrix) -> Iterator[str]:
     yield from _stage_tables(columns, matrix)
 
 
-def _answers(columns: Sequence[Column]) -> Iterator[str]:
+def _answers(columns: Sequence[WayResults]) -> Iterator[str]:
     from sam3_ros.bench.matrix.cells import ANSWERS, GUARD, IMAGE, LOAD
 
     titles = {**ANSWERS, IMAGE: "image stages that a click needs", GUARD: "precision guard, s"}
@@ -159,7 +159,7 @@ def _cell(cell: Cell | None, in_seconds: bool) -> str:
     return f"{cell.ms:.2f}{spread}{remark}"
 
 
-def _guard_verdicts(columns: Sequence[Column]) -> Iterator[str]:
+def _guard_verdicts(columns: Sequence[WayResults]) -> Iterator[str]:
     from sam3_ros.bench.matrix.cells import GUARD
 
     told = {str(column.way): column.cells.get(GUARD) for column in columns}
@@ -171,7 +171,7 @@ def _guard_verdicts(columns: Sequence[Column]) -> Iterator[str]:
         yield from (f"- {way}: {remark}." for way, remark in verdicts.items())
 
 
-def _stage_tables(columns: Sequence[Column], matrix: Matrix) -> Iterator[str]:
+def _stage_tables(columns: Sequence[WayResults], matrix: Matrix) -> Iterator[str]:
     from sam3_ros.bench.matrix.cells import FIRST_CLICK, TEXT
 
     for key, title in ((TEXT, "text on a new frame"), (FIRST_CLICK, "first click on a new frame")):
@@ -183,7 +183,7 @@ def _stage_tables(columns: Sequence[Column], matrix: Matrix) -> Iterator[str]:
             yield from _stage_table(key, timed, matrix)
 
 
-def _stage_table(key: str, columns: Sequence[Column], matrix: Matrix) -> Iterator[str]:
+def _stage_table(key: str, columns: Sequence[WayResults], matrix: Matrix) -> Iterator[str]:
     costs = {str(column.way): _costs(key, column, matrix.limits) for column in columns}
     steps = dict.fromkeys(step for by_step in costs.values() for step in by_step)
     first = columns[0]
@@ -198,7 +198,7 @@ def _stage_table(key: str, columns: Sequence[Column], matrix: Matrix) -> Iterato
     yield from markdown(("stage", heading, "GFLOP", *costs), rows)
 
 
-def _operators(bundle: Bundle, step: str, column: Column) -> str:
+def _operators(bundle: Bundle, step: str, column: WayResults) -> str:
     from sam3_ros.core.stages.operators import count_operators
 
     if step not in bundle.manifest.stages:
@@ -207,7 +207,7 @@ def _operators(bundle: Bundle, step: str, column: Column) -> str:
     return f"{found.nodes}, {found.casts}, {found.attentions}"
 
 
-def _costs(key: str, column: Column, limits: MachineFigures | None) -> dict[str, StepCost]:
+def _costs(key: str, column: WayResults, limits: MachineFigures | None) -> dict[str, StepCost]:
     from sam3_ros.bench.instruments.machine import MachineFigures
     from sam3_ros.bench.setup import Setup
 
@@ -265,7 +265,7 @@ def _left_out(matrix: Matrix, node: NodeResult, names: Mapping[str, str]) -> Ite
         yield "Nothing."
 
 
-def _left_out_of(column: Column) -> dict[str, list[str]]:
+def _left_out_of(column: WayResults) -> dict[str, list[str]]:
     """Return what there was no time for, by the reason."""
     found: dict[str, list[str]] = {}
     for cell in column.cells.values():

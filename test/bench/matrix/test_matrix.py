@@ -18,9 +18,9 @@ from sam3_ros.bench.matrix.cells import (
     NEXT_CLICK,
     TEXT,
     Cell,
-    Column,
     Way,
-    column_of,
+    WayResults,
+    results_of,
 )
 from sam3_ros.bench.matrix.goals import Goal, best
 from sam3_ros.bench.matrix.matrix import Asked, Matrix, measure_matrix, ways_in_turn, ways_of_bundle
@@ -121,16 +121,16 @@ def test_the_time_of_the_image_is_that_of_what_a_second_click_spares() -> None:
     following = scenario("b", {"decoder": 0.1}, {"decoder": 0.5})
     cells = [Cell(FIRST_CLICK, 9.0, measured=first), Cell(NEXT_CLICK, 9.0, measured=following)]
 
-    assert column_of("folder", Way("cuda", "fp16"), cells).image_ms == 1.3
-    assert column_of("folder", Way("cuda", "fp16"), cells[:1]).image_ms is None
+    assert results_of("folder", Way("cuda", "fp16"), cells).image_ms == 1.3
+    assert results_of("folder", Way("cuda", "fp16"), cells[:1]).image_ms is None
 
 
 def test_a_goal_takes_the_best_way_but_the_longest_guard() -> None:
     graphs, plain = Way("cuda", "fp16", cuda_graphs=True), Way("cuda", "fp16")
     columns = [
-        Column("a", graphs, {TEXT: Cell(TEXT, 9.0), GUARD: Cell(GUARD, 4000.0)}),
-        Column("a", plain, {TEXT: Cell(TEXT, 30.0), GUARD: Cell(GUARD, 6000.0)}),
-        Column("b", plain, {TEXT: Cell(TEXT, remark="failed: broken")}),
+        WayResults("a", graphs, {TEXT: Cell(TEXT, 9.0), GUARD: Cell(GUARD, 4000.0)}),
+        WayResults("a", plain, {TEXT: Cell(TEXT, 30.0), GUARD: Cell(GUARD, 6000.0)}),
+        WayResults("b", plain, {TEXT: Cell(TEXT, remark="failed: broken")}),
     ]
     names = {"a": "efficientsam3", "b": "other"}
 

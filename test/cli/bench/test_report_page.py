@@ -10,7 +10,7 @@ from sam3_ros.bench.bundle_bench import MeasuredScenario
 from sam3_ros.bench.instruments.device_limits import DeviceFigures
 from sam3_ros.bench.instruments.machine import MachineFigures
 from sam3_ros.bench.instruments.roofline import StageLoad
-from sam3_ros.bench.matrix.cells import GUARD, SECOND_TEXT, TEXT, Cell, Column, Way
+from sam3_ros.bench.matrix.cells import GUARD, SECOND_TEXT, TEXT, Cell, Way, WayResults
 from sam3_ros.bench.matrix.matrix import Matrix
 from sam3_ros.bench.measurement import END_TO_END, Measurement, StepTime
 from sam3_ros.cli.bench.report_node import NodeResult
@@ -57,7 +57,7 @@ def lines() -> list[str]:
         {"card": "a card", "driver": "580.1"},
         MachineFigures("cpu", 2, {}, 20.0, {"cuda": CARD}),
         "",
-        (Column(folder, GRAPHS, graphs), Column(folder, PLAIN, plain)),
+        (WayResults(folder, GRAPHS, graphs), WayResults(folder, PLAIN, plain)),
         {folder: bundle},
     )
     cases = (node_case("as fast as answered", False), node_case("next click on it", True))

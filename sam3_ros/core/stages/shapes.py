@@ -35,6 +35,8 @@ class SizeRange:
 #: By the name of a dimension that a file leaves open.
 SIZES: Mapping[str, SizeRange] = MappingProxyType(
     {
+        "rows": SizeRange(1, 1080, 4320),  # of an image as it came
+        "columns": SizeRange(1, 1920, 7680),
         "prompts": SizeRange(1, 1, 1),
         "prompts_at_once": SizeRange(1, 1, 4),
         "text_tokens": SizeRange(1, 32, 77),

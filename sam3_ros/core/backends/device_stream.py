@@ -12,7 +12,7 @@ import logging
 import weakref
 from dataclasses import dataclass
 from functools import cache
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 from sam3_ros.core.backends.gpu_libraries import cuda_runtime_name, loaded_cuda_runtime
@@ -25,6 +25,7 @@ _NON_BLOCKING = 1  # cudaStreamNonBlocking: it does not wait for the default str
 _HOST_TO_DEVICE, _DEVICE_TO_DEVICE = 1, 3  # cudaMemcpyKind
 
 _made: list[DeviceStream] = []
+_making = Lock()
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,17 @@ class DeviceStream:
                 )
 
 
-@cache
 def device_stream(index: int) -> DeviceStream | None:
     """Return the stream of this process on a GPU; None, with one warning, where CUDA has none.
 
     Call it once NVIDIA's libraries are loaded (gpu_libraries.load_gpu_libraries).
     """
+    with _making:  # two threads would each make one
+        return _device_stream(index)
+
+
+@cache
+def _device_stream(index: int) -> DeviceStream | None:
     try:
         stream = DeviceStream(index, loaded_cuda_runtime(cuda_runtime_name()))
     except (BackendError, InferenceError) as error:

@@ -85,9 +85,9 @@ def test_what_fails_is_named(fails: str, purpose: str) -> None:
 def another_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let no stream have been made."""
     monkeypatch.setattr(module, "_made", [])
-    device_stream.cache_clear()
+    module._device_stream.cache_clear()
     yield
-    device_stream.cache_clear()
+    module._device_stream.cache_clear()
 
 
 @pytest.mark.usefixtures("another_process")

@@ -31,11 +31,18 @@ def levels(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
 
 
-def means(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Return float32 [n, m], rows that sum to 1, and rows of zeros after them."""
-    weights = torch.rand(shape, generator=generator)
-    weights /= weights.sum(-1, keepdim=True)
-    weights[shape[0] - shape[0] // 4 :] = 0
+def thirds(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Return float32 [n, m]: rows that average two places, 1 to 2, and rows of zeros after them.
+
+    Averages of whole numbers by them are far from a half, where rounding would depend on the last
+    bit of a sum.
+    """
+    count, places = shape
+    weights = torch.zeros(shape)
+    for share in (1 / 3, 2 / 3):
+        chosen = torch.randint(0, places, (count, 1), generator=generator)
+        weights.scatter_add_(1, chosen, torch.full((count, 1), share))
+    weights[count - count // 4 :] = 0
     return weights
 
 

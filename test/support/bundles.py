@@ -143,7 +143,8 @@ def _prepared_pixels() -> Parts:
     planes = g.op("Transpose", g.cast(image), perm=[2, 0, 1])
     across = g.op("Transpose", columns, perm=[1, 0])
     small = g.op("MatMul", g.op("MatMul", rows, planes), across)
-    values = g.reshape(g.scaled(small, 2 / 255, -1.0), 1, 3, height, width)  # HALF and HALF
+    levels = g.op("Floor", g.scaled(small, 1.0, 0.5))
+    values = g.reshape(g.scaled(levels, 2 / 255, -1.0), 1, 3, height, width)  # HALF and HALF
     g.output(values, "pixel_values", F32, (1, 3, height, width))
     inputs = {"image": "picture", **_same("row_weights", "column_weights")}
     return g, inputs, _same("pixel_values")

@@ -83,7 +83,8 @@ class ExportJob:
     def pixels(self) -> Pixels:
         """The stage that prepares pixels, which no checkpoint has weights for."""
         how = self.family.settings(self.architecture, self.input_size).preprocessing
-        return Pixels(how.height, how.width, how.mean, how.std)
+        by_pillow = how.interpolation == "bilinear_antialias"
+        return Pixels(how.height, how.width, how.mean, how.std, rounds_between=by_pillow)
 
     @property
     def lower_precisions(self) -> tuple[str, ...]:

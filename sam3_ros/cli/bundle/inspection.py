@@ -14,7 +14,7 @@ from sam3_ros.core.bundle.manifest import FileRef, Preprocessing
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.operators import OperatorCounts, count_operators
-from sam3_ros.core.stages.plan import PORTABLE
+from sam3_ros.core.stages.plan import titled
 from sam3_ros.core.stages.session import OpenSession, SessionOptions, TensorSpec
 
 
@@ -91,7 +91,7 @@ def stage_documents(bundle: Bundle, reports: Sequence[StageReport]) -> list[dict
             "inputs": {name: _tensor(spec) for name, spec in report.inputs.items()},
             "outputs": {name: _tensor(spec) for name, spec in report.outputs.items()},
             "files": {
-                _file_title(rendition, precision): asdict(file)
+                titled(precision, rendition): asdict(file)
                 for rendition, files in bundle.manifest.stages[
                     report.stage
                 ].files_by_rendition.items()
@@ -109,7 +109,7 @@ def operator_counts(bundle: Bundle) -> dict[str, dict[str, OperatorCounts]]:
     """
     return {
         name: {
-            _file_title(rendition, precision): count_operators(bundle.path / file.path)
+            titled(precision, rendition): count_operators(bundle.path / file.path)
             for rendition, files in stage.files_by_rendition.items()
             for precision, file in files.items()
         }
@@ -128,10 +128,6 @@ def operator_lines(counts: Mapping[str, Mapping[str, OperatorCounts]]) -> Iterat
         for title, found in by_title.items()
     ]
     yield from table(columns, rows, indent=2)
-
-
-def _file_title(rendition: str, precision: str) -> str:
-    return precision if rendition == PORTABLE else f"{rendition} {precision}"
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
@@ -167,7 +163,7 @@ def inspection_lines(
             for rendition, by_precision in manifest.stages[report.stage].files_by_rendition.items()
             for precision_name, main in by_precision.items()
             for name, file in (
-                (_file_title(rendition, precision_name), main),
+                (titled(precision_name, rendition), main),
                 *(("", data) for data in main.data),
             )
         ]

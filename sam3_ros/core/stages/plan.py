@@ -18,6 +18,11 @@ RENDITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+def titled(precision: str, rendition: str) -> str:
+    """Name a rendition's precision for people: "fp16", or "cuda fp16"."""
+    return precision if rendition == PORTABLE else f"{rendition} {precision}"
+
+
 @dataclass(frozen=True)
 class StageChoice:
     """A backend and a precision."""

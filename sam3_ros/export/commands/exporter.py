@@ -19,6 +19,7 @@ from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.questions import standard_images
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, save_recorded_answers
+from sam3_ros.core.stages.plan import titled
 from sam3_ros.export.commands.borders import half_borders
 from sam3_ros.export.commands.export_job import PIXELS, ExportJob, describe
 from sam3_ros.export.commands.lower_precisions import measure_precision, write_precision
@@ -199,7 +200,7 @@ class _Export:
         self._progress("end to end: the same questions, with the bundle")
         recorded, differences = with_samples(draft, recorded)
         all_differences = {"fp32": differences} | {
-            f"{rendition.name} fp32": bundle_differences(
+            titled("fp32", rendition.name): bundle_differences(
                 draft, "fp32", recorded, rendition=rendition.name
             )
             for rendition in self._job.for_gpus
@@ -247,7 +248,7 @@ class _Export:
                     precision, writer, fp32, feeds, self._progress, rendition, passing
                 )
                 self._progress(
-                    f"{_title(precision, rendition)}: the same questions, with the bundle"
+                    f"{titled(precision, rendition.name)}: the same questions, with the bundle"
                 )
                 bundle = writer.draft(description)
                 table = measure_precision(
@@ -261,7 +262,7 @@ class _Export:
                 writer.drop_precision("fp32", rendition.name)
 
     def _judge(self, table: PrecisionFigures, rendition: Rendition) -> None:
-        title, iou = _title(table.precision, rendition), table.end_to_end.mask_iou
+        title, iou = titled(table.precision, rendition.name), table.end_to_end.mask_iou
         try:
             table = judge(table, self._job.allow_poor_precision)
         except VerificationError as error:
@@ -271,10 +272,6 @@ class _Export:
         else:
             self._progress(f"{title}: mean mask IoU with fp32 {iou:.4f}")
         self._found.precisions[title] = table.as_dict()
-
-
-def _title(precision: str, rendition: Rendition) -> str:
-    return precision if rendition.is_portable else f"{rendition.name} {precision}"
 
 
 def _tensors(stage: StageModule) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,6 +11,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import BundleWriter
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.recorded import RecordedAnswers
+from sam3_ros.core.stages.plan import titled
 from sam3_ros.export.onnx_file import onnx_file
 from sam3_ros.export.precision.figures import (
     EndToEndFigures,
@@ -45,7 +46,7 @@ def write_precision(
     would gain nothing, or that the precision would break, keeps its fp32 file.
     """
     figures = []
-    title = precision if rendition.is_portable else f"{rendition.name} {precision}"
+    title = titled(precision, rendition.name)
     for name, source in files_of(fp32, rendition.name, "fp32").items():
         made = writer.workspace / rendition.name / precision / f"{name}.onnx"
         made.parent.mkdir(exist_ok=True, parents=True)

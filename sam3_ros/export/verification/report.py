@@ -18,6 +18,7 @@ from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU, Fp32Limits
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, load_recorded_answers
+from sam3_ros.core.stages.plan import titled
 from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
 from sam3_ros.export.verification.reference import reference_figures
 
@@ -109,13 +110,16 @@ def verify_bundle(
 def _against_reference(
     bundle: Bundle, folder: Path, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
-    graph = bundle_graph(bundle, "fp32")
-    try:
-        for one in reference_figures(graph, bundle.manifest, folder, progress):
-            what = f"{one.case}: {one.tensor}"
-            yield Figure("reference, fp32", what, one.difference, one.limit)
-    finally:
-        graph.close()
+    for rendition, precision in _complete(bundle):
+        if precision != "fp32":
+            continue
+        graph = bundle_graph(bundle, "fp32", rendition=rendition)
+        check = f"reference, {titled(precision, rendition)}"
+        try:
+            for one in reference_figures(graph, bundle.manifest, folder, progress):
+                yield Figure(check, f"{one.case}: {one.tensor}", one.difference, one.limit)
+        finally:
+            graph.close()
 
 
 def _against_pytorch(
@@ -182,13 +186,28 @@ def _recorded(bundle: Bundle) -> RecordedAnswers:
 def _against_recorded(
     bundle: Bundle, recorded: RecordedAnswers, check: str, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
-    for precision in bundle.precisions:
-        progress(f"end to end in {precision}")
-        differences = bundle_differences(bundle, precision, recorded)
+    for rendition, precision in _complete(bundle):
+        title = titled(precision, rendition)
+        progress(f"end to end in {title}")
+        differences = bundle_differences(bundle, precision, recorded, rendition=rendition)
         if precision == "fp32":
-            yield from _fp32_figures(f"{check}, fp32", differences, recorded.rounding)
+            yield from _fp32_figures(f"{check}, {title}", differences, recorded.rounding)
         else:
-            yield _mask_iou(f"{check}, {precision}", bundle, precision, differences)
+            yield _mask_iou(f"{check}, {title}", bundle, title, precision, differences)
+
+
+def _complete(bundle: Bundle) -> list[tuple[str, str]]:
+    """Return the renditions and precisions that all stages in use have, the portable one first."""
+    in_use = (bundle.manifest.stages[stage] for stage in bundle.manifest.stages_in_use)
+    pairs = [
+        [
+            (name, precision)
+            for name, files in stage.files_by_rendition.items()
+            for precision in files
+        ]
+        for stage in in_use
+    ]
+    return [pair for pair in pairs[0] if all(pair in others for others in pairs)]
 
 
 def _fp32_figures(
@@ -207,10 +226,11 @@ def _fp32_figures(
 def _mask_iou(
     check: str,
     bundle: Bundle,
+    title: str,
     precision: str,
     differences: Mapping[Key, AnswerDifference],
 ) -> Figure:
-    table = bundle.manifest.verification.get("precisions", {}).get(precision, {})
+    table = bundle.manifest.verification.get("precisions", {}).get(title, {})
     # A poor precision was requested with --allow-poor-precision.
     least = 0.0 if table.get("poor") else LEAST_MASK_IOU.get(precision, 0.0)
     total = worst(differences.values())

@@ -7,12 +7,13 @@ read from the ONNX file, without its weights.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from sam3_ros.core.errors import BackendError, InferenceError
+from sam3_ros.core.stages.protobuf import fields, messages, text, varint
 from sam3_ros.core.stages.tensor_names import OF_PROMPTS, RAW_IMAGE_INPUTS
 
 #: An open dimension is its symbolic name, or None where it has none.
@@ -136,8 +137,6 @@ def _is_fixed(shape: Shape) -> bool:
 _GRAPH, _NAME, _TYPE, _TENSOR_TYPE, _SHAPE, _DIMENSION = 7, 1, 2, 1, 2, 1
 _INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
 _INITIALIZER_NAME, _DIM_VALUE, _DIM_PARAM = 8, 1, 2
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
-_VARINT_BITS = 70
 
 
 @dataclass(frozen=True)
@@ -170,13 +169,13 @@ def _tensors(data: mmap.mmap) -> ModelTensors:
     inputs: dict[str, Shape] = {}
     outputs: dict[str, Shape] = {}
     weights: set[str] = set()
-    for start, end in _messages(data, 0, len(data), _GRAPH):
-        for number, value, stop in _fields(data, start, end):
+    for start, end in messages(data, 0, len(data), _GRAPH):
+        for number, value, stop in fields(data, start, end):
             if number == _INITIALIZER:
-                weights.add(_text(data, value, stop, _INITIALIZER_NAME))
+                weights.add(text(data, value, stop, _INITIALIZER_NAME))
             elif number in (_INPUT, _OUTPUT):
                 found = inputs if number == _INPUT else outputs
-                found[_text(data, value, stop, _NAME)] = _shape(data, value, stop)
+                found[text(data, value, stop, _NAME)] = _shape(data, value, stop)
     if not outputs:
         raise ValueError("it declares no outputs")
     fed = {name: shape for name, shape in inputs.items() if name not in weights}
@@ -186,60 +185,14 @@ def _tensors(data: mmap.mmap) -> ModelTensors:
 def _shape(data: mmap.mmap, start: int, end: int) -> Shape:
     spans = [(start, end)]
     for number in (_TYPE, _TENSOR_TYPE, _SHAPE, _DIMENSION):
-        spans = [span for each in spans for span in _messages(data, *each, number)]
+        spans = [span for each in spans for span in messages(data, *each, number)]
     return tuple(_dimension(data, *span) for span in spans)
 
 
 def _dimension(data: mmap.mmap, start: int, end: int) -> int | str | None:
-    for number, value, stop in _fields(data, start, end):
+    for number, value, stop in fields(data, start, end):
         if number == _DIM_VALUE:
-            return _varint(data, value)[0]
+            return varint(data, value)[0]
         if number == _DIM_PARAM:
             return bytes(data[value:stop]).decode()
     return None
-
-
-def _text(data: mmap.mmap, start: int, end: int, number: int) -> str:
-    for first, last in _messages(data, start, end, number):
-        return bytes(data[first:last]).decode()
-    return ""
-
-
-def _messages(data: mmap.mmap, start: int, end: int, number: int) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of the content of every field with this number."""
-    for found, value, stop in _fields(data, start, end):
-        if found == number:
-            yield value, stop
-
-
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, begin and end of the content of every field."""
-    at = start
-    while at < end:
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == _BYTES:
-            size, at = _varint(data, at)
-            stop = at + size
-        elif kind == _VARINT:
-            stop = _varint(data, at)[1]
-        elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
-            stop = at + (8 if kind == _EIGHT_BYTES else 4)
-        else:
-            raise ValueError(f"it has a field of the unknown kind {kind}")
-        if stop > end:
-            raise ValueError("it ends in the middle of a field")
-        yield key >> 3, at, stop
-        at = stop
-
-
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """Return the number that starts at a byte, and where it ends."""
-    value = 0
-    for shift in range(0, _VARINT_BITS, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError("it has a number that does not end")

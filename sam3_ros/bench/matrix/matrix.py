@@ -14,7 +14,7 @@ from sam3_ros.bench.matrix.way_bench import keys_of, measure_way, ways_of
 from sam3_ros.bench.scenarios import Workload
 from sam3_ros.bench.setup import Setup, is_on_gpu
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.stages.plan import COMPUTED_FROM, StageChoice
+from sam3_ros.core.stages.plan import StageChoice
 
 #: The longest that the machine's limits may take, before and again after the bundles.
 LIMITS_SECONDS = 30.0
@@ -94,8 +94,22 @@ def ways_of_bundle(bundle: Bundle, asked: Asked) -> tuple[Way, ...]:
     int8 files are for the CPU.
     """
     on_gpu = is_on_gpu(StageChoice(asked.backend))
-    known = [each for each in bundle.precisions if not (on_gpu and each == "int8")]
-    known += [each for each in _COMPUTED_ON.get(asked.backend, ()) if COMPUTED_FROM[each] in known]
+    manifest = bundle.manifest
+    stored = (
+        precision
+        for stage in manifest.stages.values()
+        for files in stage.files_by_rendition.values()
+        for precision in files
+    )
+    known = [
+        precision
+        for precision in dict.fromkeys((*stored, *_COMPUTED_ON.get(asked.backend, ())))
+        if all(
+            bundle.has_file(stage, StageChoice(asked.backend, precision))
+            for stage in manifest.stages_in_use
+        )
+        and not (on_gpu and precision == "int8")
+    ]
     ordered = [each for each in _FIRST if each in known]
     ordered += [each for each in known if each not in ordered]
     return ways_of(asked.backend, on_gpu, asked.precisions or tuple(ordered))

@@ -153,7 +153,8 @@ def _cell(cell: Cell | None, in_seconds: bool) -> str:
     if cell.ms is None:
         return "left out" if cell.is_left_out else cell.remark
     if in_seconds:
-        return f"{cell.ms / 1000:.1f}"
+        verdict = ", failed" if cell.remark.startswith("failed") else ""
+        return f"{cell.ms / 1000:.1f}{verdict}"
     spread = "" if cell.p95_ms is None else f" ({cell.p95_ms:.1f})"
     remark = f", {cell.remark}" if cell.remark else ""
     return f"{cell.ms:.2f}{spread}{remark}"

@@ -52,7 +52,10 @@ def lines() -> list[str]:
         SECOND_TEXT: Cell(SECOND_TEXT, remark="failed: no | memory"),
         GUARD: Cell(GUARD, 4200.0, remark="passed (mask IoU 0.9950)"),
     }
-    plain = {TEXT: Cell(TEXT, remark="no time was left", is_left_out=True)}
+    plain = {
+        TEXT: Cell(TEXT, remark="no time was left", is_left_out=True),
+        GUARD: Cell(GUARD, 900.0, remark="failed: mask IoU 0.5"),
+    }
     matrix = Matrix(
         {"card": "a card", "driver": "580.1"},
         MachineFigures("cpu", 2, {}, 20.0, {"cuda": CARD}),
@@ -86,7 +89,8 @@ def test_a_cell_has_a_time_or_a_reason(lines: list[str]) -> None:
     assert "|  | fp32, graphs | fp32 |" in lines
     assert "| text on a new frame | 9.00 (9.5) | left out |" in lines
     assert "| second text on a seen frame | failed: no \\| memory |  |" in lines
-    assert "| precision guard, s | 4.2 |  |" in lines
+    assert "| precision guard, s | 4.2 | 0.9, failed |" in lines
+    assert "- fp32: failed: mask IoU 0.5." in lines
     assert "- fp32, graphs: passed (mask IoU 0.9950)." in lines
 
 

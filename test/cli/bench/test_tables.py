@@ -114,6 +114,25 @@ def test_times_on_a_card_are_beside_those_of_the_host() -> None:
     assert "their sum means nothing" in "\n".join(lines)
 
 
+def test_pytorch_on_a_card_is_compared_stage_by_stage() -> None:
+    document = on_a_card()
+    ratio = {"ours_ms": 6.0, "theirs_ms": 12.0, "median": 0.5, "min": 0.5, "max": 0.5}
+    graphs = {
+        "rival": "torch",
+        "description": "fp16 in CUDA graphs",
+        "ratios": [{"key": "text_new_frame", **ratio, "cpu_median": 0.5, "repeats": [0.5]}],
+        "likeness": {},
+        "stage_ms": {"text": 1.0, "trunk": 3.2},
+    }
+    failed = {"rival": "torch", "description": "fp16, no graphs", "failed": "out of memory"}
+    lines = bundle_table({**document, "against": [graphs, failed]}).splitlines()
+    words = [line.split() for line in lines]
+
+    assert ["trunk", "4.00", "3.20", "1.25"] in words
+    assert ["text", "1.00"] in words
+    assert lines[-2:] == ["against torch: fp16, no graphs", "  failed: out of memory"]
+
+
 def test_without_a_card_there_is_one_kind_of_time() -> None:
     document = on_a_card()
     document["machine"]["devices"] = {}

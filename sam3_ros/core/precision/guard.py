@@ -17,8 +17,10 @@ from sam3_ros.core.precision.answers import QueryOrder, RawAnswer
 from sam3_ros.core.precision.difference import AnswerDifference, difference, worst
 from sam3_ros.core.precision.limits import GuardLimits
 from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers
-from sam3_ros.core.precision.samples import SampleTap
+from sam3_ros.core.precision.samples import SampleTap, StageSamples, TensorSamples
 from sam3_ros.core.precision.verdict import StageComparison, StageVerdict, blamed_stages
+from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES, stage_for_pixels
+from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.plan import StagePlan
 
@@ -124,6 +126,7 @@ class _Judgement:
     def _ask(self, image: QuestionedImage) -> None:
         embedding = image.embedding(self._graph, self._manifest, self._plan)
         comparison = StageComparison(self._manifest.stages, self._plan)
+        prepared = self._prepared_on_the_cpu(image)
         for question in image.questions:
             key = (image.name, question.name)
             recorded = self._recorded.answers[key]
@@ -132,8 +135,16 @@ class _Judgement:
                 answer = order.ask(embedding, question)
                 self.differences.append(_difference(recorded, answer))
             finally:
-                expected = self._recorded.samples_for(key)
+                expected = {**self._recorded.samples_for(key), **prepared}
                 self.stages += comparison.verdicts(expected, self._tap.taken(order.best))
+
+    def _prepared_on_the_cpu(self, image: QuestionedImage) -> StageSamples:
+        """Return samples for a stage that prepares pixels, which no recorded answers have."""
+        stage = stage_for_pixels(self._plan, self._manifest)
+        if stage is None:
+            return {}
+        values = ImageTransform.of(image.size, self._manifest).pixel_values(image.pixels)
+        return {stage: {PIXEL_VALUES: TensorSamples.of(values)}}
 
 
 def _difference(recorded: RawAnswer, found: RawAnswer) -> AnswerDifference:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.image_file import decode_rgb, png_of
 from sam3_ros.core.precision.answers import Question, RawAnswer, ask_raw, best_queries
 from sam3_ros.core.precision.difference import AnswerDifference, difference
@@ -46,6 +47,11 @@ class QuestionedImage:
     pixels: npt.NDArray[np.uint8]
     #: With unique names.
     questions: tuple[Question, ...]
+
+    @property
+    def size(self) -> ImageSize:
+        """The size of the image."""
+        return ImageSize(*self.pixels.shape[:2])
 
     def embedding(
         self, graph: StageGraph, manifest: Manifest, plan: StagePlan = ON_CPU

@@ -8,11 +8,15 @@ from math import inf, isfinite
 
 from sam3_ros.core.precision.limits import stage_limit
 from sam3_ros.core.precision.samples import StageSamples, TensorSamples
+from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES
 from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 
 #: How much a sound stage may amplify the deviation of its inputs.
 AMPLIFIED = 5.0
+#: How far pixel values may be from those of the CPU in any precision: both are rounded to whole
+#: levels, and a tie is broken by the last bit of a sum.
+OF_LEVELS = 0.01
 #: Stages with this part of the worst stage's excess are blamed with it.
 _NEARLY_AS_BAD = 0.25
 #: The tensors that the segmenter concatenates into a prompt.
@@ -84,6 +88,8 @@ class StageComparison:
         worst = max(known, key=lambda tensor: known[tensor], default="")
         choice = self._plan.of(name)
         limit = stage_limit(choice)
+        if PIXEL_VALUES in found:
+            limit = max(limit, OF_LEVELS)
         return StageVerdict(name, choice, worst, known.get(worst), of_inputs, limit)
 
     def _distance_of_inputs(self, stage: StageSpec) -> float:

@@ -117,18 +117,34 @@ class Failing(CountedSession):
         raise RuntimeError("out of memory")
 
 
-class FailingPixels(Devices):
+class Brighter(CountedSession):
+    def run_on_device(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.numpy() + 0.2 for name, value in super().run_on_device(feeds).items()}
+
+
+class FaultyPixels(Devices):
+    def __init__(self, session: type[CountedSession]) -> None:
+        super().__init__()
+        self._session = session
+
     def __call__(self, path: Path, backend: str, options: SessionOptions) -> Session:
         session = super().__call__(path, backend, options)
         if path.stem != "pixels":
             return session
-        return Failing("pixels", self.on_device["pixels"], self.traffic)
+        return self._session("pixels", self.on_device["pixels"], self.traffic)
 
 
-def test_a_failure_names_the_stage_and_the_guard_reverts_it_alone(bundle: Bundle) -> None:
-    with Segmenter.load(bundle, open_session=FailingPixels(), plan=ON_GPU) as segmenter:
-        with pytest.raises(InferenceError, match=r"'pixels' failed .* out of memory"):
-            segmenter.encode_image(SCENE)
+def test_a_failure_names_the_stage(bundle: Bundle) -> None:
+    with (
+        Segmenter.load(bundle, open_session=FaultyPixels(Failing), plan=ON_GPU) as segmenter,
+        pytest.raises(InferenceError, match=r"'pixels' failed .* out of memory"),
+    ):
+        segmenter.encode_image(SCENE)
+
+
+@pytest.mark.parametrize("fault", [Failing, Brighter])
+def test_the_guard_reverts_the_stage_alone(bundle: Bundle, fault: type[CountedSession]) -> None:
+    with Segmenter.load(bundle, open_session=FaultyPixels(fault), plan=ON_GPU) as segmenter:
         guarded = guard(segmenter, on_failure="fp32")
         assert guarded is not None
         assert guarded.reverted == ("pixels",)
@@ -140,4 +156,5 @@ def test_the_guard_judges_the_stage_with_the_others(bundle: Bundle) -> None:
     with Segmenter.load(bundle, open_session=devices, plan=ON_GPU) as segmenter:
         guarded = guard(segmenter)
     assert guarded is not None and guarded.verdict is not None and guarded.verdict.passed
+    assert guarded.verdict.distances["pixels"] < 0.01
     assert "pixels" in devices.traffic.runs

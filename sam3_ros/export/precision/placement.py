@@ -56,6 +56,7 @@ _SUMMING = frozenset({
 })
 # fmt: on
 _CURVES = frozenset({"Erf", "FastGelu"})
+_ROUNDINGS = frozenset({"Floor", "Round"})  # of levels, which half has all
 # Half has every whole number up to this.
 _LARGEST_WHOLE = 2.0**11
 #: Index of the attention operator's input that is added to the scores; it hides with large numbers.
@@ -84,7 +85,7 @@ ANYWHERE = HalfRules(PRODUCTS, FOLLOWERS, sums_in_single=False)
 #: For files that only engines on a GPU read.
 ON_GPU = HalfRules(
     PRODUCTS | {ATTENTION},
-    FOLLOWERS | _SUMMING | _CURVES | {"Cast", "Resize"},
+    FOLLOWERS | _SUMMING | _CURVES | _ROUNDINGS | {"Cast", "Resize"},
     sums_in_single=True,
 )
 

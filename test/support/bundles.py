@@ -54,7 +54,7 @@ def write_sam3_bundle(
 
     The image takes three stages (image_trunk, detector_neck, tracker_neck), or one (image) without
     `split_image`. The precision fp16 has float16 inputs and outputs in every file. prepares_pixels:
-    for backend cuda in fp32 there is a stage that computes pixel_values.
+    for backend cuda in tf32 there is a stage that computes pixel_values.
     """
     image = _split_image() if split_image else {"image": _fused_image()}
     with BundleWriter(target) as writer:

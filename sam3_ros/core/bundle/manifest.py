@@ -100,7 +100,13 @@ class StageEntry(StageSpec):
         return {**portable, **self.renditions}
 
     def file_for(self, choice: StageChoice) -> StageFile | None:
-        """Return the file that a choice loads: of its backend's best rendition that has one."""
+        """Return the file that a choice loads: of its backend's best rendition that has one.
+
+        None also for fp32 where the CPU does the stage's work unless a GPU does: the GPU's answer
+        is close, and fp32 is exact.
+        """
+        if not self.files and choice.precision == "fp32":
+            return None
         by_rendition = self.files_by_rendition
         found = (
             by_rendition.get(name, {}).get(choice.file_precision) for name in choice.renditions

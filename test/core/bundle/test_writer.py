@@ -306,8 +306,9 @@ def test_a_stage_may_be_for_some_backends_alone(
         copy_stages(source, writer)
         writer.add_stage("pixels", {"image": "a"}, {"pixel_values": "b"}, {"fp32": file}, "cuda")
         bundle = writer.finish(description_of(source))
-    on_gpu, on_cpu = StageChoice("cuda", "fp32"), StageChoice("cpu", "fp32")
+    on_gpu, on_cpu = StageChoice("cuda", "tf32"), StageChoice("cpu", "fp32")
     assert bundle.has_file("pixels", on_gpu) and not bundle.has_file("pixels", on_cpu)
+    assert not bundle.has_file("pixels", StageChoice("cuda", "fp32"))  # close, and fp32 is exact
     assert not bundle.has_file("no_such_stage", on_gpu)
     assert "pixels" in bundle.manifest.stages_to_load(StagePlan(on_gpu))
     assert bundle.manifest.stages_to_load(StagePlan(on_cpu)) == source.manifest.stages_in_use

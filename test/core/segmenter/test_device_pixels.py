@@ -27,7 +27,7 @@ from sam3_ros.core.stages.session import Session, SessionOptions, Tensor
 
 SCENE = colour_scene(240, 320, {"red": [(20, 30, 90, 110), (200, 40, 300, 180)]})
 PROMPTS = (ConceptPrompt("red"), InteractivePrompt(points=((50, 60),)))
-ON_GPU = StagePlan(StageChoice("cuda", "fp32"))
+ON_GPU = StagePlan(StageChoice("cuda", "tf32"))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from sam3_ros.export.models.trunks.efficientvit_blocks import LARGE, ConvLayer
 from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution
 from sam3_ros.export.models.trunks.recognise import TrunkArchitecture, build_trunk
 from sam3_ros.export.models.trunks.repvit import DepthwiseBranches, RepVitSizes
-from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
+from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes, WindowAttentionBlock
 from sam3_ros.export.models.trunks.trunk import StudentHead
 from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.stage import StageModule, TensorInput
@@ -168,7 +168,21 @@ def test_an_equal_grid_is_not_resized() -> None:
     assert GridResize(4, 4).folded()(x) is x
 
 
-def test_windows_are_cut_with_channels_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (9, 8), (5, 7), (3, 2)])
+def test_projections_before_the_windows_are_cut_give_the_same(height: int, width: int) -> None:
+    """Also where windows do not fit, so that cells attend to padding."""
+    block = filled(WindowAttentionBlock(24, heads=3, window=4)).double()
+    x = torch.randn(2, 24, height, width, dtype=torch.float64)
+    torch.testing.assert_close(block.folded()(x), block(x), atol=1e-6, rtol=1e-6)
+
+
+def test_a_window_attention_is_transposed_only_to_cut_windows_and_to_join_them(
+    tmp_path: Path,
+) -> None:
     graph = onnx.load(write_onnx(stage("mobilesam"), tmp_path / "stage.onnx").path).graph
     orders = [tuple(node.attribute[0].ints) for node in graph.node if node.op_type == "Transpose"]
-    assert {order for order in orders if len(order) == 6} == {(0, 1, 3, 2, 4, 5)}
+    blocks = sum(TINY.depths[1:])
+    assert sum(len(order) == 7 for order in orders) == 2 * blocks
+    assert sum(len(order) > 4 for order in orders) == 2 * blocks
+    # The keys; to channels last and back at both ends of a block and around its convolution.
+    assert sum(len(order) == 4 for order in orders) <= 5 * blocks + 2

@@ -7,6 +7,7 @@ part in the attention, as in the original.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from sam3_ros.export.attention import attend
 from sam3_ros.export.bindings import Shapes
+from sam3_ros.export.folding import Foldable, with_folded_parts
 from sam3_ros.export.models.trunks.normed_convolution import NormedConvolution, stride_four_stem
 
 EXPAND = 4
@@ -126,10 +128,14 @@ class WindowAttention(nn.Module):
         windows, length, channels = x.shape
         qkv = self.qkv(self.norm(x)).reshape(windows, length, self._heads, -1).transpose(1, 2)
         q, k, v = qkv.chunk(3, dim=-1)
-        biases = self.attention_biases.index_select(1, self._distances)
-        bias = biases.unflatten(1, (length, length))[None]
-        read = attend(q, k, v, bias)
+        read = attend(q, k, v, self.bias())
         return self.proj(read.transpose(1, 2).reshape(windows, length, channels))
+
+    def bias(self) -> Tensor:
+        """Return what is added to the scores, [1, heads, length, length]."""
+        length = math.isqrt(len(self._distances))
+        biases = self.attention_biases.index_select(1, self._distances)
+        return biases.unflatten(1, (length, length))[None]
 
 
 def _distances(window: int) -> Tensor:
@@ -153,12 +159,12 @@ class Mlp(nn.Module):
         return self.fc2(self.act(self.fc1(self.norm(x))))
 
 
-class WindowAttentionBlock(nn.Module):
+class WindowAttentionBlock(Foldable):
     """Attention within windows, a depthwise convolution, an MLP: [B, C, h, w] -> the same."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
-        self._window = window
+        self._heads, self._window = heads, window
         self.attn = WindowAttention(channels, heads, window)
         self.local_conv = NormedConvolution(channels, channels, kernel=3, groups=channels)
         self.mlp = Mlp(channels)
@@ -181,6 +187,56 @@ class WindowAttentionBlock(nn.Module):
         read = self.attn(cut.reshape(-1, side * side, channels))
         joined = read.reshape(batch, rows, columns, side, side, channels).transpose(2, 3)
         return joined.reshape(padded.shape)[:, :height, :width]
+
+    def folded(self) -> nn.Module:
+        return _ProjectedBeforeWindows(self)
+
+
+class _ProjectedBeforeWindows(WindowAttentionBlock):
+    """The same with the projections outside of the windows, so that no padding is projected.
+
+    They see a cell of the padding, 0, as the layer norm's bias, so that its query, key and value
+    are those of a bias alone. The bias of the keys adds the same to all scores of a query, and
+    that of the values, whose weights sum to 1, the same to every cell: both can be left out of the
+    windows, and then the key and the value of a cell of the padding are 0. Its query is not read.
+    """
+
+    def __init__(self, block: WindowAttentionBlock) -> None:
+        nn.Module.__init__(self)
+        self._heads, self._window = block._heads, block._window
+        self.attn = _without_bias_of_padding(block.attn, block._heads)
+        self.local_conv = with_folded_parts(block.local_conv)
+        self.mlp = block.mlp
+
+    def _attended(self, cells: Tensor) -> Tensor:
+        batch, height, width, channels = cells.shape
+        side, heads = self._window, self._heads
+        below, right = -height % side, -width % side
+        rows, columns = (height + below) // side, (width + right) // side
+        projected = F.pad(self.attn.qkv(self.attn.norm(cells)), (0, 0, 0, right, 0, below))
+        cut = projected.reshape(batch, rows, side, columns, side, heads, -1)
+        by_head = cut.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, heads, side * side, cut.shape[-1])
+        q, k, v = by_head.chunk(3, dim=-1)
+        read = attend(q, k, v, self.attn.bias())
+        split = read.reshape(batch, rows, columns, heads, side, side, -1)
+        joined = split.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, rows * side, -1, channels)
+        return self.attn.proj(joined[:, :height, :width])
+
+
+def _without_bias_of_padding(attention: WindowAttention, heads: int) -> WindowAttention:
+    """Return the attention with biases for the queries and the result only, from float64."""
+    norm, qkv, proj = (copy.deepcopy(m) for m in (attention.norm, attention.qkv, attention.proj))
+    with torch.no_grad():
+        bias = qkv.weight.double() @ norm.bias.double() + qkv.bias.double()
+        of_query, of_key, of_value = bias.unflatten(0, (heads, -1)).chunk(3, dim=1)
+        of_result = proj.weight.double() @ of_value.flatten() + proj.bias.double()
+        zeros = torch.zeros_like(of_key)
+        qkv.bias.copy_(torch.cat([of_query, zeros, zeros], dim=1).flatten())
+        proj.bias.copy_(of_result)
+        norm.bias.zero_()
+    folded = copy.copy(attention)
+    folded.__dict__["_modules"] = {"norm": norm, "qkv": qkv, "proj": proj}
+    return folded
 
 
 class Layer(nn.Module):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from device_sessions import Devices
 from small_clicker import FAMILY
 from small_stages import change_weights
 
@@ -19,8 +20,10 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import ModelFile
 from sam3_ros.core.errors import BundleError, ExportError, VerificationError
 from sam3_ros.core.precision.recorded import load_recorded_answers
+from sam3_ros.core.precision.repair import judge_precision
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.stages.plan import StageChoice, StagePlan
 from sam3_ros.export.commands import exporter
 from sam3_ros.export.commands.export_job import ExportJob
 from sam3_ros.export.commands.exporter import export_bundle
@@ -44,6 +47,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> ExportJob:
         target=tmp_path_factory.mktemp("exported") / "bundle",
         source=filled.source,
         parts=("interactive",),
+        renditions=("portable", "cuda"),
     )
     return replace(job, precisions=("fp32", "fp16", "int8"), allow_poor_precision=True)
 
@@ -67,10 +71,32 @@ def test_the_bundle_opens_and_answers(bundle: Bundle) -> None:
     assert bundle.precisions == ("fp32", "fp16", "int8")
     assert sorted(path.name for path in bundle.path.iterdir()) == [
         "bundle.yaml",
+        "cuda",
         "fp16",
         "fp32",
         "recorded_answers.npz",
     ]
+
+
+@pytest.mark.parametrize(("precision", "graphs"), [("fp32", False), ("fp16", True)])
+def test_a_gpu_answers_with_the_files_for_it(bundle: Bundle, precision: str, graphs: bool) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    click = InteractivePrompt(points=((20.0, 20.0),))
+    with Segmenter.load(bundle) as segmenter:
+        (expected,) = segmenter.segment(image, click)
+    devices, plan = Devices(graphs), StagePlan(StageChoice("cuda", precision))
+    with Segmenter.load(bundle, open_session=devices, plan=plan, cuda_graphs=graphs) as segmenter:
+        for _ in range(2):
+            (found,) = segmenter.segment(image, click)
+        captured = {session.graphs for session in devices.on_device.values()}
+        verdict = judge_precision(segmenter)
+    stages = {"image", "prompt_encoder", "mask_decoder"}
+    assert devices.on_device.keys() == stages | ({"pixels"} if precision == "fp16" else set())
+    assert captured == {int(graphs)}
+    # Features stay where they are computed, and in the type in which the next stage reads them.
+    assert devices.traffic.read_in_place("mask_decoder") == {"sam_embed", "sparse", "dense"}
+    assert np.mean(found.mask == expected.mask) > (0.9999 if precision == "fp32" else 0.98)
+    assert verdict.passed, str(verdict)
 
 
 def test_the_manifest_says_where_the_bundle_comes_from(bundle: Bundle) -> None:

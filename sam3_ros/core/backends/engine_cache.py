@@ -21,6 +21,7 @@ from typing import Any
 
 from sam3_ros.core.backends.machine import engine_versions
 from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.tf32 import is_tf32_forbidden
 from sam3_ros.core.bundle.files import sha256_of
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.stages.session import (
@@ -272,6 +273,8 @@ def engine_key(model: StageModel, backend: str, options: SessionOptions) -> Key:
         "versions": engine_versions(backend),
         "device": provider.engines_for(options.device_id),
         "options": [[name, dict(each)] for name, each in asked],
+        # TensorRT chooses kernels in TF32 for an engine unless the environment forbids it.
+        "tf32_forbidden": is_tf32_forbidden(),
         "input_size": list(model.input_size),
     }
 

@@ -28,11 +28,16 @@ def allows_tf32(options: SessionOptions) -> bool:
     return options.compute == TF32 or options.file_precision == "fp16"
 
 
+def is_tf32_forbidden(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the environment of the process forbids TF32 to NVIDIA's libraries."""
+    return environment.get(OVERRIDE) == "0"
+
+
 def require_tf32_as_asked(
     backend: str, options: SessionOptions, environment: Mapping[str, str] = os.environ
 ) -> None:
     """Raise PrecisionError where a backend would compute in TF32 unasked, or not though asked."""
-    is_forbidden = environment.get(OVERRIDE) == "0"
+    is_forbidden = is_tf32_forbidden(environment)
     if options.compute == TF32 and is_forbidden:
         raise PrecisionError(
             f"backend {backend!r} cannot compute in {TF32}: {OVERRIDE}=0 in the environment "

@@ -193,7 +193,7 @@ class Manifest:
     """Everything bundle.yaml says.
 
     Raises BundleError if a capability lacks its section, or the stages cannot compute what it
-    needs.
+    needs on every backend.
     """
 
     name: str
@@ -217,9 +217,7 @@ class Manifest:
             object.__setattr__(self, attribute, frozen)
         if self.concept is None and self.interactive is None:
             raise BundleError("a bundle needs a `concept` or an `interactive` section, or both")
-        if not any(stage.files for stage in self.stages.values()):
-            raise BundleError("no stage has a file that any engine reads")
-        self._stages_needed()
+        self._require_portable_files()
         if self.interactive is not None:
             self._require_mask_input(self.interactive)
             self._require_same_picture(self.interactive.prompt_space)
@@ -295,6 +293,16 @@ class Manifest:
         except BundleError as error:
             raise BundleError(f"capability {capability}: {error}") from error
         return stages
+
+    def _require_portable_files(self) -> None:
+        """Raise BundleError if only some backends can run a stage that texts or clicks need."""
+        for name in self.stages_in_use:
+            stage = self.stages[name]
+            if not stage.files:
+                raise BundleError(
+                    f"stage {name!r} has no file that any engine reads, only renditions for "
+                    f"{', '.join(stage.renditions)}: export the bundle again"
+                )
 
     def _require_mask_input(self, settings: InteractiveSettings) -> None:
         takes_mask = any("mask_input" in stage.inputs for stage in self.stages.values())

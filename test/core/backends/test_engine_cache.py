@@ -20,6 +20,7 @@ from sam3_ros.core.backends.engine_cache import (
     engine_key,
 )
 from sam3_ros.core.backends.providers import PROVIDERS
+from sam3_ros.core.backends.tf32 import OVERRIDE
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError
 from sam3_ros.core.segmenter.segmenter import Segmenter
@@ -124,6 +125,16 @@ def test_an_engine_of_another_version_device_or_option_is_built_anew(
     assert len(builder.built) == 4
     opened(builder, tmp_path, model)
     assert builder.found == [STAGE]
+
+
+def test_an_engine_that_was_built_with_tf32_is_not_taken_where_that_is_forbidden(
+    tmp_path: Path, builder: Builder, model: StageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(OVERRIDE, raising=False)
+    opened(builder, tmp_path, model)
+    monkeypatch.setenv(OVERRIDE, "0")
+    opened(builder, tmp_path, model)
+    assert (builder.built, builder.found) == ([STAGE, STAGE], [])
 
 
 def test_precisions_backends_and_devices_have_engines_of_their_own(
@@ -310,7 +321,8 @@ def test_a_key_has_everything_that_an_engine_depends_on(model: StageModel) -> No
     key = engine_key(model, "tensorrt", SessionOptions(device_id=1))
     assert json.loads(json.dumps(key)) == key
     assert set(key) == {
-        "model", "precision", "provider", "versions", "device", "options", "input_size",
+        "model", "precision", "provider", "versions", "device", "options", "tf32_forbidden",
+        "input_size",
     }  # fmt: skip
     assert ["TensorrtExecutionProvider", {"device_id": "1"}] in key["options"]
 

@@ -150,6 +150,13 @@ def test_an_answer_that_no_stage_gives_is_refused(sam3_document: dict[str, Any])
     assert "object_score" in reason
 
 
+def test_a_stage_in_use_needs_a_file_that_any_engine_reads(sam3_document: dict[str, Any]) -> None:
+    stage = sam3_document["stages"]["fusion"]
+    stage["renditions"] = {"cuda": stage.pop("files")}
+    reason = refused(sam3_document)
+    assert "stage 'fusion' has no file that any engine reads, only renditions for cuda" in reason
+
+
 def test_stages_that_wait_for_each_other_are_refused(sam3_document: dict[str, Any]) -> None:
     stages = sam3_document["stages"]
     stages["image_trunk"]["inputs"]["fpn0"] = "x"

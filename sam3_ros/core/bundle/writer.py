@@ -147,13 +147,19 @@ class BundleWriter:
         self._set_file(name, rendition, precision, file)
 
     def drop_precision(self, precision: str, rendition: str = PORTABLE) -> None:
-        """Remove a precision of a rendition, with the files that serve no other."""
-        for name, stage in self._stages.items():
+        """Remove a precision of a rendition, with the files that serve no other.
+
+        A stage that has no file left goes too.
+        """
+        for name, stage in list(self._stages.items()):
             files = stage.files_by_rendition.get(rendition, {})
             if precision not in files:
                 continue
             kept = {p: file for p, file in files.items() if p != precision}
-            self._stages[name] = _with_files(stage, rendition, kept)
+            if kept or len(stage.files_by_rendition) > 1:
+                self._stages[name] = _with_files(stage, rendition, kept)
+            else:
+                del self._stages[name]
             if files[precision] not in kept.values():
                 for file in (files[precision], *files[precision].data):
                     path = self._staging / file.path

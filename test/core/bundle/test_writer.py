@@ -297,6 +297,20 @@ def test_a_rendition_that_is_dropped_leaves_no_file_and_no_entry(
     assert bundle.manifest == source.manifest
 
 
+def test_a_stage_for_some_backends_goes_with_its_last_file(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    file = source.stage_file("image", "fp32")
+    with BundleWriter(tmp_path / "x") as writer:
+        copy_stages(source, writer)
+        writer.add_stage("pixels", {"image": "a"}, {"pixel_values": "b"}, {"fp32": file}, "cuda")
+        writer.drop_precision("fp32", rendition="cuda")
+        bundle = writer.finish(description_of(source))
+    assert not (bundle.path / "cuda").exists()
+    assert bundle.manifest == source.manifest
+
+
 def test_a_stage_may_be_for_some_backends_alone(
     mobile_sam_bundle_path: Path, tmp_path: Path
 ) -> None:

@@ -42,6 +42,10 @@ class Way:
         return f"{self.precision}, graphs" if self.cuda_graphs else self.precision
 
 
+#: How the remark of a cell begins that has no figure, or the guard's that did not pass.
+FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One measurement of a bundle in one way."""
@@ -69,6 +73,12 @@ class WayResults:
     way: Way
     #: By key, in the order they were measured.
     cells: Mapping[str, Cell] = field(default_factory=dict)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the guard found its answers wrong, or could not judge them."""
+        guard = self.cells.get(GUARD)
+        return guard is not None and guard.remark.startswith(FAILED)
 
     @property
     def image_ms(self) -> float | None:

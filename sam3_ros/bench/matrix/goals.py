@@ -55,11 +55,12 @@ class Reached:
 def best(goal: Goal, columns: Iterable[WayResults], names: Mapping[str, str]) -> list[Reached]:
     """Return the best time of each bundle that has one; names: of the bundles, by their folder.
 
-    The time of the guard is the longest: every way has to pass it.
+    A way that failed the guard has none: its answers are wrong. The time of the guard is the
+    longest: every way has to pass it.
     """
     found: dict[str, Reached] = {}
     for column in columns:
-        ms = _ms_of(goal.key, column)
+        ms = None if column.is_wrong else _ms_of(goal.key, column)
         if ms is None or goal.of not in names[column.bundle].lower():
             continue
         before = found.get(column.bundle)

@@ -148,12 +148,14 @@ def _answers(columns: Sequence[WayResults]) -> Iterator[str]:
 
 
 def _cell(cell: Cell | None, in_seconds: bool) -> str:
+    from sam3_ros.bench.matrix.cells import FAILED
+
     if cell is None:
         return ""
     if cell.ms is None:
         return "left out" if cell.is_left_out else cell.remark
     if in_seconds:
-        verdict = ", failed" if cell.remark.startswith("failed") else ""
+        verdict = ", failed" if cell.remark.startswith(FAILED) else ""
         return f"{cell.ms / 1000:.1f}{verdict}"
     spread = "" if cell.p95_ms is None else f" ({cell.p95_ms:.1f})"
     remark = f", {cell.remark}" if cell.remark else ""

@@ -139,3 +139,17 @@ def test_a_goal_takes_the_best_way_but_the_longest_guard() -> None:
     (guard,) = best(Goal(GUARD, "guard", 5000.0), columns, names)
     assert (guard.way, guard.ms) == (plain, 6000.0)
     assert best(Goal(TEXT, "text", 10.0, of="l0"), columns, names) == []
+
+
+def test_a_goal_is_not_met_by_answers_that_the_guard_found_wrong() -> None:
+    wrong = Cell(GUARD, 900.0, remark="failed: scores differ by 0.3 (mask IoU 0.2)")
+    raised = Cell(GUARD, remark="failed: the model's scores are not all finite numbers")
+    fast = {TEXT: Cell(TEXT, 1.0)}
+    columns = [
+        WayResults("a", Way("cuda", "fp16"), {**fast, GUARD: wrong}),
+        WayResults("b", Way("cuda", "fp16"), {**fast, GUARD: raised}),
+    ]
+    names = {"a": "one", "b": "other"}
+
+    assert best(Goal(TEXT, "text", 10.0), columns, names) == []
+    assert best(Goal(GUARD, "guard", 5000.0), columns, names) == []

@@ -110,7 +110,7 @@ def _parameters(
     prompt = options.text
     if "concept" not in bundle.capabilities:
         x, y = min(s.width for s in sizes) // 2, min(s.height for s in sizes) // 2
-        prompt = f"{{point: [{x}, {y}]}}"
+        prompt = f"{{id: middle, point: [{x}, {y}]}}"
     own = {
         "bundle": str(bundle.path),
         "backend": options.backend,

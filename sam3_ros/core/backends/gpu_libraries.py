@@ -60,9 +60,11 @@ def loaded_cuda_runtime(name: str, maps: Path = _MAPS) -> Any:
     empty for any that is loaded. Raises BackendError if there is none.
     """
     wanted = re.escape(name or "libcudart.so")
-    found = re.search(rf"\S*/{wanted}\S*", maps.read_text(errors="replace"))
+    # A line is five fields and the path, which may have spaces (proc(5), /proc/pid/maps).
+    line = rf"^(?:\S+ +){{5}}(/(?:.*/)?{wanted}\S*)"
+    found = re.search(line, maps.read_text(errors="replace"), re.MULTILINE)
     if found is not None:
-        return ctypes.CDLL(found[0])
+        return ctypes.CDLL(found[1])
     if name:
         with contextlib.suppress(OSError):
             return ctypes.CDLL(name)

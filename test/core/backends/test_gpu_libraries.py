@@ -109,7 +109,8 @@ def test_the_runtime_that_is_loaded_is_the_one_taken(tmp_path: Path) -> None:
     loaded = Path("/proc/self/maps").read_text(encoding="utf-8")
     c_library = re.search(r"/\S*/libc[.-]\S*", loaded)
     assert c_library is not None
-    library = tmp_path / "libcudart.so.13"
+    library = tmp_path / "with a space" / "libcudart.so.13"
+    library.parent.mkdir()
     library.symlink_to(c_library[0])
     maps = tmp_path / "maps"
     another = "7f00-7f01 r-xp 00000000 08:01 1     /usr/lib/libcudart.so.12\n"

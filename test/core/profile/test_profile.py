@@ -219,7 +219,7 @@ def test_a_stage_that_the_profile_does_not_name_goes_with_its_reader(
 ) -> None:
     with_pixels = write_sam3_bundle(tmp_path / "colours", prepares_pixels=True)
     choices = dict.fromkeys(with_pixels.manifest.stages_in_use, REFERENCE)
-    choices["image_trunk"] = StageChoice(backend)
+    choices["image_trunk"] = StageChoice(backend, "tf32" if backend == "cuda" else "fp32")
     made_for_it = replace(
         profile,
         bundle=with_pixels.manifest.name,

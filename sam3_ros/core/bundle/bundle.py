@@ -77,9 +77,16 @@ class Bundle:
         Of the rendition for the choice's backend where there is one. Raises as stage_file does.
         """
         file = self.manifest.stages[stage].file_for(choice)
-        if file is None:
+        if file is not None:
+            return resolve_inside(self.path, file.path)
+        try:
             return self.stage_file(stage, choice.file_precision)
-        return resolve_inside(self.path, file.path)
+        except PrecisionError as error:
+            if choice.precision == choice.file_precision:
+                raise
+            raise PrecisionError(
+                f"{choice.precision} is computed from {choice.file_precision} files: {error}"
+            ) from None
 
     def has_file(self, stage: str, choice: StageChoice) -> bool:
         """Return whether the bundle has this stage, and a file that the choice can load."""

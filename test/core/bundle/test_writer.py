@@ -14,7 +14,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import ModelFile, sha256_of
 from sam3_ros.core.bundle.manifest import FileRef, StageEntry
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter, record_verification
-from sam3_ros.core.errors import BundleError, ChecksumError
+from sam3_ros.core.errors import BundleError, ChecksumError, PrecisionError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import StageChoice, StagePlan
 
@@ -282,6 +282,24 @@ def test_a_backend_gets_the_file_of_its_rendition_and_others_the_portable_one(
     (bundle.path / "cuda" / "fp32" / "image.onnx").write_bytes(b"cut short")
     with pytest.raises(ChecksumError, match=r"cuda/fp32/image\.onnx"):
         Bundle.open(bundle.path)
+
+
+def test_a_precision_that_is_computed_from_missing_files_is_told_with_theirs(
+    mobile_sam_bundle_path: Path, tmp_path: Path
+) -> None:
+    source = Bundle.open(mobile_sam_bundle_path)
+    with BundleWriter(tmp_path / "x") as writer:
+        copy_stages(source, writer)
+        for stage in source.manifest.stages:
+            writer.share_precision(stage, "fp16", of="fp32")
+        writer.drop_precision("fp32")
+        bundle = writer.finish(description_of(source))
+    with pytest.raises(
+        PrecisionError, match=r"^tf32 is computed from fp32 files: bundle .*have: fp16"
+    ):
+        bundle.chosen_file("image", StageChoice("cuda", "tf32"))
+    with pytest.raises(PrecisionError, match=r"^bundle .* has no 'fp32' for stage 'image'"):
+        bundle.chosen_file("image", StageChoice("cuda", "fp32"))
 
 
 def test_a_rendition_that_is_dropped_leaves_no_file_and_no_entry(

@@ -53,7 +53,7 @@ class _Tidied:
     def take_biases(self, attention: NodeProto) -> None:
         """Make the biases of the projections an input, if all three have one."""
         chains = [self._chain_to(name) for name in attention.input[:_BIAS]]
-        additions = [self._biased(chain[-1]) for chain in chains]
+        additions = [self._biased(c[-1]) if len(c) > 1 else None for c in chains]
         if not all(additions):
             return
         biases = []

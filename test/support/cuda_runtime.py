@@ -55,9 +55,9 @@ class CudaRuntime:
     ) -> int:
         assert stream.value, "not on the default stream"
         where, nbytes = target.value, size.value
-        if kind.value == 1:  # from the host: staged before the call returns
-            staged = ctypes.string_at(source.value, nbytes)
-            self._do(lambda: ctypes.memmove(where, staged, nbytes))
+        if kind.value == 1:  # from the host: read when it is copied, CUDA promises no staging
+            origin = source.value
+            self._do(lambda: ctypes.memmove(where, origin, nbytes))
         else:
             assert kind.value == 3, "within the device"
             origin = source.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from device_sessions import Devices
 from small_clicker import FAMILY
 from small_stages import change_weights
 
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.bundle.files import ModelFile
+from sam3_ros.core.bundle.files import ModelFile, describe_file
 from sam3_ros.core.errors import BundleError, ExportError, VerificationError
 from sam3_ros.core.precision.recorded import load_recorded_answers
 from sam3_ros.core.precision.repair import judge_precision
@@ -28,6 +30,7 @@ from sam3_ros.export.commands import exporter
 from sam3_ros.export.commands.export_job import ExportJob
 from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.verification.report import verify_bundle
 from sam3_ros.export.weights.filled_network import from_seed
 
 pytestmark = pytest.mark.long
@@ -97,6 +100,45 @@ def test_a_gpu_answers_with_the_files_for_it(bundle: Bundle, precision: str, gra
     assert devices.traffic.read_in_place("mask_decoder") == {"sam_embed", "sparse", "dense"}
     assert np.mean(found.mask == expected.mask) > (0.9999 if precision == "fp32" else 0.98)
     assert verdict.passed, str(verdict)
+
+
+def verified(bundle: Bundle) -> dict[str, set[bool]]:
+    """Return what a check of the bundle against its recorded answers says, by check."""
+    report = verify_bundle(
+        bundle,
+        checkpoint=None,
+        rebuild=False,
+        images=(),
+        reference=None,
+        record=False,
+        progress=lambda _: None,
+    )
+    checks: dict[str, set[bool]] = {}
+    for figure in report.figures:
+        checks.setdefault(figure.check, set()).add(figure.passed)
+    return checks
+
+
+def test_verify_runs_what_a_gpu_would_load(bundle: Bundle, tmp_path: Path) -> None:
+    copy = shutil.copytree(bundle.path, tmp_path / "copy")
+    sound = verified(Bundle.open(copy))
+    assert {"recorded answers, cuda fp32", "recorded answers, cuda fp16"} <= sound.keys()
+    assert set.union(*sound.values()) == {True}
+
+    pixels = copy / "cuda" / "fp32" / "pixels.onnx"
+    model = onnx.load(pixels)
+    for tensor in model.graph.initializer:
+        if tensor.name == "scale":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros((3, 1, 1), np.float32), "scale"))
+    before, manifest = describe_file(pixels, "").sha256, copy / "bundle.yaml"
+    size = f"bytes: {pixels.stat().st_size}"
+    onnx.save(model, pixels)
+    text = manifest.read_text().replace(before, describe_file(pixels, "").sha256)
+    assert pixels.stat().st_size == int(size.split()[1])
+    manifest.write_text(text)
+    damaged = verified(Bundle.open(copy))
+    assert False in damaged["pixels, cuda fp32"]
+    assert damaged["recorded answers, cuda fp32"] == {True}
 
 
 def test_the_manifest_says_where_the_bundle_comes_from(bundle: Bundle) -> None:

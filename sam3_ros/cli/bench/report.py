@@ -47,7 +47,10 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, and write the page. Raises Sam3RosError where there is no device to measure on."""
+    """Measure, and write the page; return 1 where nothing on it was measured.
+
+    Raises Sam3RosError where there is no device to measure on.
+    """
     others = (OF_STAGES, OF_GROWTH, OF_NODE, OF_GROWTH_AND_NODE, _NOT_FOR_REPORTS)
     refuse_options(options, "with --report", *others)
     fill_in(options, OF_REPORT)
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     head = ReportHead(_command(), made, seconds, options.within, asked.backend)
     Path(options.report).write_text(report_page(head, matrix, node), encoding="utf-8")
     print(f"written: {options.report} ({seconds:.0f} s)")
-    return 0
+    return 0 if any(map(_answered, matrix.columns)) else 1
 
 
 def _asked(options: argparse.Namespace) -> Asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,10 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         self._memory = device_memory(provider.memory, options.device_id, ort, provider.takes_stream)
         stream = self._memory.stream
         return options if stream is None else replace(options, stream=stream.address)
+
+    def _turn(self) -> AbstractContextManager[object]:
+        # Memory that is taken while another thread captures a graph would end the capture.
+        return self._memory.lock
 
     def _tensor(self, value: Any, specs: Mapping[str, TensorSpec], name: str) -> OrtTensor:
         called = f"{name} of {self._path.name}"

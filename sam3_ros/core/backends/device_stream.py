@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 _NON_BLOCKING = 1  # cudaStreamNonBlocking: it does not wait for the default stream
 _HOST_TO_DEVICE, _DEVICE_TO_DEVICE = 1, 3  # cudaMemcpyKind
 
+# Of an upload: up to it, a copy costs less than a wait. Only images and pixel values are larger,
+# and they come when the GPU is idle.
+_COPIED_BYTES = 2**20
+
 _made: list[DeviceStream] = []
 _making = Lock()
 
@@ -59,6 +63,7 @@ class DeviceStream:
         #: capture.
         self.lock = RLock()
         self._cuda = runtime
+        self._read_by_cuda: list[Array] = []
         self._stream = ctypes.c_void_p()
         self._call(
             "make a stream",
@@ -75,11 +80,20 @@ class DeviceStream:
     def upload(self, target: int, array: Array) -> None:
         """Copy a contiguous array to an address on the GPU, after all work given so far.
 
-        The array may be changed or freed as soon as this returns: memory that is not pinned is
-        staged before cudaMemcpyAsync returns (CUDA Runtime API, "API synchronization behavior").
+        The array may be changed or freed as soon as this returns. CUDA may still be reading what it
+        was given (CUDA Runtime API, "API synchronization behavior": it does not promise to stage
+        memory that is not pinned). So a large array is waited for, and of a small one it gets a
+        copy that lives until the next wait.
         """
-        source = ctypes.c_void_p(array.ctypes.data)
-        self._copy("copy to it", target, source, array.nbytes, _HOST_TO_DEVICE)
+        is_large = array.nbytes > _COPIED_BYTES
+        source = array if is_large else array.copy()
+        with self.lock:
+            address = ctypes.c_void_p(source.ctypes.data)
+            self._copy("copy to it", target, address, source.nbytes, _HOST_TO_DEVICE)
+            if is_large:
+                self.wait("an upload")
+            elif source.nbytes:
+                self._read_by_cuda.append(source)
 
     def copy(self, target: int, source: int, nbytes: int) -> None:
         """Copy within the GPU, after all work given so far."""
@@ -97,6 +111,7 @@ class DeviceStream:
                 "cudaStreamSynchronize",
                 self._stream,
             )
+            self._read_by_cuda.clear()
 
     def card_memory(self) -> CardMemory | None:
         """Return the memory of the card; None while the stream is in use, or where CUDA fails."""

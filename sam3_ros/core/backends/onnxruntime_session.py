@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -73,12 +74,13 @@ class OnnxRuntimeSession:
             asked = provider.request(options)
             if device is not None:
                 engine.add_provider_for_devices([device], dict(asked)[provider.name])
-            session = ort.InferenceSession(
-                str(path),
-                sess_options=engine,
-                providers=asked if device is None else None,
-                enable_fallback=0,  # else another provider is tried, and this one's error is lost
-            )
+            with self._turn():
+                session = ort.InferenceSession(
+                    str(path),
+                    sess_options=engine,
+                    providers=asked if device is None else None,
+                    enable_fallback=0,  # else another provider is tried, this one's error lost
+                )
         except Exception as error:
             kind = BackendError if type(error).__name__ in _OF_THE_FILE else EngineRefusalError
             raise kind(
@@ -96,6 +98,10 @@ class OnnxRuntimeSession:
         self._provider = provider.name
         self._inputs = _specs(session.get_inputs(), path)
         self._outputs = _specs(session.get_outputs(), path)
+
+    def _turn(self) -> AbstractContextManager[object]:
+        """Held while the engine takes memory for the session."""
+        return nullcontext()
 
     @property
     def inputs(self) -> Mapping[str, TensorSpec]:

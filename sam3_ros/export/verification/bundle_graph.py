@@ -10,7 +10,7 @@ from sam3_ros.core.bundle.files import resolve_inside
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.recorded import RecordedAnswers
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.plan import PORTABLE
+from sam3_ros.core.stages.plan import PORTABLE, StageChoice
 from sam3_ros.core.stages.session import BRIEF_USE
 
 
@@ -23,11 +23,26 @@ def files_of(bundle: Bundle, rendition: str, precision: str) -> dict[str, Path]:
     }
 
 
+def files_in_use(bundle: Bundle, rendition: str, precision: str) -> dict[str, Path]:
+    """Return the file of each stage that a backend loads which takes this rendition.
+
+    That is the portable file where the rendition lacks it.
+    """
+    if rendition == PORTABLE:
+        return files_of(bundle, rendition, precision)
+    choice = StageChoice(rendition, precision)  # renditions have the names of backends
+    return {
+        name: resolve_inside(bundle.path, file.path)
+        for name, stage in bundle.manifest.stages.items()
+        if (file := stage.file_for(choice)) is not None
+    }
+
+
 def bundle_graph(
     bundle: Bundle, precision: str, backend: str = "cpu", rendition: str = PORTABLE
 ) -> StageGraph:
     """Return the bundle's stages as a graph; each session is opened at its first use."""
-    files = files_of(bundle, rendition, precision)
+    files = files_in_use(bundle, rendition, precision)
     return StageGraph(
         (stage for name, stage in bundle.manifest.stages.items() if name in files),
         lambda stage: open_session(files[stage.name], backend, BRIEF_USE),

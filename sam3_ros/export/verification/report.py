@@ -8,9 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import resolve_inside
 from sam3_ros.core.bundle.writer import record_verification
@@ -18,12 +22,25 @@ from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU, Fp32Limits
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, load_recorded_answers
-from sam3_ros.core.stages.plan import titled
-from sam3_ros.export.verification.bundle_graph import bundle_differences, bundle_graph
+from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES
+from sam3_ros.core.segmenter.transform import ImageTransform
+from sam3_ros.core.stages.graph import StageGraph
+from sam3_ros.core.stages.order import StageSpec
+from sam3_ros.core.stages.plan import StageChoice, titled
+from sam3_ros.core.stages.session import BRIEF_USE, Session, Tensor
+from sam3_ros.export.verification.bundle_graph import (
+    bundle_differences,
+    bundle_graph,
+    files_of,
+)
 from sam3_ros.export.verification.reference import reference_figures
 
 if TYPE_CHECKING:
     from sam3_ros.export.stage import StageModule
+
+#: How far a pixel prepared on a GPU may be from the CPU's: a level where their roundings part, two
+#: where Pillow rounds twice, and what half precision adds.
+MOST_LEVELS = 2.25
 
 
 @dataclass(frozen=True)
@@ -110,7 +127,7 @@ def verify_bundle(
 def _against_reference(
     bundle: Bundle, folder: Path, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
-    for rendition, precision in _complete(bundle):
+    for rendition, precision in _runnable(bundle):
         if precision != "fp32":
             continue
         graph = bundle_graph(bundle, "fp32", rendition=rendition)
@@ -186,7 +203,7 @@ def _recorded(bundle: Bundle) -> RecordedAnswers:
 def _against_recorded(
     bundle: Bundle, recorded: RecordedAnswers, check: str, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
-    for rendition, precision in _complete(bundle):
+    for rendition, precision in _runnable(bundle):
         title = titled(precision, rendition)
         progress(f"end to end in {title}")
         differences = bundle_differences(bundle, precision, recorded, rendition=rendition)
@@ -194,20 +211,57 @@ def _against_recorded(
             yield from _fp32_figures(f"{check}, {title}", differences, recorded.rounding)
         else:
             yield _mask_iou(f"{check}, {title}", bundle, title, precision, differences)
+    yield from _pixels_figures(bundle, recorded)
 
 
-def _complete(bundle: Bundle) -> list[tuple[str, str]]:
-    """Return the renditions and precisions that all stages in use have, the portable one first."""
-    in_use = (bundle.manifest.stages[stage] for stage in bundle.manifest.stages_in_use)
-    pairs = [
-        [
-            (name, precision)
-            for name, files in stage.files_by_rendition.items()
-            for precision in files
-        ]
+def _runnable(bundle: Bundle) -> list[tuple[str, str]]:
+    """Return the renditions, the portable one first, and the precisions that a backend can run.
+
+    A backend runs the portable file of a stage that its rendition lacks, so that mixture is
+    verified.
+    """
+    in_use = [bundle.manifest.stages[stage] for stage in bundle.manifest.stages_in_use]
+    pairs = dict.fromkeys(
+        (rendition, precision)
         for stage in in_use
+        for rendition, files in stage.files_by_rendition.items()
+        for precision in files
+    )
+    return [
+        (rendition, precision)
+        for rendition, precision in pairs
+        if all(stage.file_for(StageChoice(rendition, precision)) is not None for stage in in_use)
     ]
-    return [pair for pair in pairs[0] if all(pair in others for others in pairs)]
+
+
+def _pixels_figures(bundle: Bundle, recorded: RecordedAnswers) -> Iterator[Figure]:
+    """Compare the stage that prepares pixels on a GPU with what the CPU prepares, in levels."""
+    manifest = bundle.manifest
+    levels = 255 * np.array(manifest.preprocessing.std).reshape(1, 3, 1, 1)
+    for stage in manifest.stages.values():
+        if stage.files or PIXEL_VALUES not in stage.outputs:
+            continue
+        for rendition, files in stage.renditions.items():
+            for precision in files:
+                path = files_of(bundle, rendition, precision)[stage.name]
+                graph = StageGraph([stage], partial(_opened, path))
+                for image in recorded.images:
+                    transform = ImageTransform.of(image.size, manifest)
+                    made = transform.resize_weights()
+                    feeds: dict[str, Tensor] = {
+                        "image": image.pixels,
+                        "row_weights": made.rows,
+                        "column_weights": made.columns,
+                    }
+                    found = graph.compute((PIXEL_VALUES,), feeds)[PIXEL_VALUES]
+                    apart = np.abs(found - transform.pixel_values(image.pixels)) * levels
+                    check = f"pixels, {titled(precision, rendition)}"
+                    yield Figure(check, f"{image.name}: levels", float(apart.max()), MOST_LEVELS)
+                graph.close()
+
+
+def _opened(path: Path, _stage: StageSpec) -> Session:
+    return open_session(path, "cpu", BRIEF_USE)
 
 
 def _fp32_figures(

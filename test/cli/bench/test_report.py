@@ -71,12 +71,12 @@ def test_one_command_writes_one_page_of_all_bundles(
 
 
 @pytest.mark.usefixtures("no_ros")
-def test_a_precision_that_fails_says_why_and_the_others_go_on(
+def test_a_page_on_which_nothing_could_be_measured_says_why_and_is_a_failure(
     sam3_bundle_path: Path, picture: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "report.md"
     options = ("--backend", "cpu", "--precision", "int4", "--bundle", sam3_bundle_path)
-    assert report(file, *options, "--image", picture) == 0
+    assert report(file, *options, "--image", picture) == 1
     page = file.read_text(encoding="utf-8")
 
     assert "failed: bundle 'colours' has no 'int4'" in page
@@ -89,7 +89,7 @@ def test_what_does_not_fit_into_the_time_is_named(
 ) -> None:
     file = tmp_path / "report.md"
     options = ("--backend", "cpu", "--within", 1, "--bundle", sam3_bundle_path)
-    assert report(file, *options, "--image", picture) == 0
+    assert report(file, *options, "--image", picture) == 1
     left = file.read_text(encoding="utf-8").split("## Left out")[1]
 
     assert "colours, fp32: load, texts_1, second_text" in left

@@ -30,9 +30,10 @@ def test_copies_are_given_to_the_stream_and_only_the_wait_ends_them() -> None:
     assert set(cuda.devices) == {2}, "every call is made for this GPU"
 
 
-def test_an_array_may_change_as_soon_as_it_is_given() -> None:
+@pytest.mark.parametrize("size", [3, 300_000])
+def test_an_array_may_change_as_soon_as_it_is_given(size: int) -> None:
     stream = DeviceStream(0, CudaRuntime(lazy=True))
-    target, array = np.zeros(3, np.float32), np.ones(3, np.float32)
+    target, array = np.zeros(size, np.float32), np.ones(size, np.float32)
     stream.upload(target.ctypes.data, array)
     array[:] = 7
     stream.wait("it")

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from sam3_ros.core.backends.factory import OPENVINO
 from sam3_ros.core.backends.providers import PROVIDERS, Plugin, Provider
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.bundle.manifest import StageEntry
 from sam3_ros.core.errors import BackendError, PrecisionError
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice
 
@@ -62,16 +63,12 @@ def candidates(
 ) -> tuple[StageChoice, ...]:
     """Return all choices for a stage but the reference.
 
-    Precisions that share a file count once, as fp32 if it is among them. wanted: the precisions to
-    try, None for all.
+    Precisions for which a backend loads the same file count once, as fp32 if it is among them.
+    wanted: the precisions to try, None for all.
     """
-    precisions = list(_distinct(bundle, stage))
-    found = [
-        StageChoice(backend, precision)
-        for backend in backends.available
-        for precision in precisions
-    ]
-    if "fp32" in precisions:
+    entry = bundle.manifest.stages[stage]
+    found = [choice for backend in backends.available for choice in _distinct(entry, backend)]
+    if "fp32" in entry.files:
         found += _computed(backends)
     return tuple(
         choice
@@ -89,13 +86,14 @@ def _computed(backends: Backends) -> Iterable[StageChoice]:
         yield StageChoice(OPENVINO, "bf16")
 
 
-def _distinct(bundle: Bundle, stage: str) -> Iterable[str]:
-    """Return one precision for each distinct file, fp32 before others of the same file."""
-    files = bundle.manifest.stages[stage].files
-    by_content: dict[tuple[str, ...], str] = {}
-    for precision in sorted(files, key=lambda name: name != "fp32"):
-        file = files[precision]
-        by_content.setdefault((file.sha256, *(each.sha256 for each in file.data)), precision)
+def _distinct(stage: StageEntry, backend: str) -> Iterable[StageChoice]:
+    """Return a choice for each file that a backend loads, fp32 before others of the same file."""
+    by_content: dict[tuple[str, ...], StageChoice] = {}
+    for precision in sorted(stage.files, key=lambda name: name != "fp32"):
+        choice = StageChoice(backend, precision)
+        file = stage.file_for(choice)
+        assert file is not None  # the portable one is there
+        by_content.setdefault((file.sha256, *(each.sha256 for each in file.data)), choice)
     return by_content.values()
 
 

@@ -28,7 +28,7 @@ from sam3_ros.export.onnx_file import write_onnx
 from sam3_ros.export.operators import ATTENTION
 from sam3_ros.export.precision.figures import compare_stage
 from sam3_ros.export.precision.fp16 import convert_to_fp16
-from sam3_ros.export.precision.placement import ON_GPU
+from sam3_ros.export.precision.half_rules import ON_GPU
 from sam3_ros.export.rendition import CUDA, PORTABLE, RENDITIONS, TENSORRT, Rendition
 from sam3_ros.export.stage import StageModule
 from sam3_ros.export.verification.stages import fits, unit_cases, verify_stage

@@ -20,9 +20,9 @@ from sam3_ros.export.precision.figures import (
     compare_stage,
 )
 from sam3_ros.export.precision.fp16 import convert_to_fp16
+from sam3_ros.export.precision.half_rules import ANYWHERE, ON_GPU
 from sam3_ros.export.precision.int8 import CLOSE_TO_ANSWERS, convert_to_int8
 from sam3_ros.export.precision.model_file import Feeds
-from sam3_ros.export.precision.placement import ANYWHERE, ON_GPU
 from sam3_ros.export.precision.rounding import measured_graph
 from sam3_ros.export.rendition import PORTABLE, Rendition
 from sam3_ros.export.verification.bundle_graph import files_of

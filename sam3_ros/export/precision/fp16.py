@@ -16,6 +16,7 @@ from onnx import ModelProto
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.export.onnx_file import EXTERNAL_ABOVE_BYTES, onnx_file
 from sam3_ros.export.precision.half_graph import rewrite
+from sam3_ros.export.precision.half_rules import ANYWHERE, HalfRules
 from sam3_ros.export.precision.model_file import (
     Feeds,
     Values,
@@ -25,7 +26,7 @@ from sam3_ros.export.precision.model_file import (
     require_valid,
     save,
 )
-from sam3_ros.export.precision.placement import ANYWHERE, HalfRules, Placement, place
+from sam3_ros.export.precision.placement import Placement, place
 from sam3_ros.export.precision.rounding import rounded_as_on_gpu
 from sam3_ros.export.precision.spread import measure_spreads
 

@@ -12,8 +12,9 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
+from sam3_ros.export.precision.half_rules import SIZES
 from sam3_ros.export.precision.model_file import Values, as_initializer, captured_names, weight
-from sam3_ros.export.precision.placement import SIZES, Placement
+from sam3_ros.export.precision.placement import Placement
 
 HALF = "__half"
 #: Of a value that the model takes or gives in half, where its graph also has it in single.

@@ -5,8 +5,7 @@ products and convolutions take half inputs, sums and exponentials stay in single
 everything else follows its inputs; single precision wins. In addition, by measurement: whatever
 came near the upper end of half's range, or near its small end.
 
-An engine on a GPU sums in single precision within each of its operators, whatever its tensors are
-(ON_GPU). There the second rule does not hold: an operator that normalises takes and gives half.
+In files for GPUs the second rule does not hold (half_rules.py).
 """
 
 from __future__ import annotations
@@ -19,6 +18,15 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
 from sam3_ros.export.operators import ATTENTION, ONNX_RUNTIME
+from sam3_ros.export.precision.half_rules import (
+    ANYWHERE,
+    FOLLOWERS,
+    MOVEMENTS,
+    POINTWISE,
+    PRODUCTS,
+    SIZES,
+    HalfRules,
+)
 from sam3_ros.export.precision.model_file import Values, captured_names, weight
 
 #: Half ends at 65504. An eighth of that leaves room for images unlike the measured ones.
@@ -32,62 +40,10 @@ WORTH_HALVING = 4096
 
 _SOFTMAX = frozenset({"LogSoftmax", "Softmax"})
 _PERIODIC = frozenset({"Cos", "Sin"})
-
-PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-# fmt: off
-MOVEMENTS = frozenset({
-    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherND", "Identity", "MaxPool",
-    "Pad", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
-})
-POINTWISE = frozenset({
-    "Abs", "Add", "Clip", "Div", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min",
-    "Mul", "Neg", "PRelu", "Relu", "Sigmoid", "Sub", "Tanh", "Where",
-})
-# fmt: on
-FOLLOWERS = MOVEMENTS | POINTWISE
-
-#: They read no value, only its shape.
-SIZES = frozenset({"Shape", "Size"})
-# Operators with sums inside, and curves that are steep nowhere.
-# fmt: off
-_SUMMING = frozenset({
-    "AveragePool", "GlobalAveragePool", "InstanceNormalization", "LayerNormalization", "ReduceL2",
-    "ReduceMax", "ReduceMean", "ReduceSum", "Softmax",
-})
-# fmt: on
-_CURVES = frozenset({"Erf", "FastGelu"})
-_ROUNDINGS = frozenset({"Floor", "Round"})  # of levels, which half has all
 # Half has every whole number up to this.
 _LARGEST_WHOLE = 2.0**11
-#: Index of the attention operator's input that is added to the scores; it hides with large numbers.
+# Index of the attention operator's input that is added to the scores; it hides with large numbers.
 _ATTENTION_BIAS = 5
-
-
-@dataclass(frozen=True)
-class HalfRules:
-    """Which operators may compute in half precision."""
-
-    #: They take half inputs wherever they are.
-    products: frozenset[str]
-    #: They compute in half where all their inputs are half; with `sums_in_single` where any is.
-    followers: frozenset[str]
-    #: The engine sums in single precision inside an operator.
-    sums_in_single: bool
-
-    @property
-    def listed(self) -> frozenset[str]:
-        """All operators that may compute in half."""
-        return self.products | self.followers
-
-
-#: For files that any engine reads.
-ANYWHERE = HalfRules(PRODUCTS, FOLLOWERS, sums_in_single=False)
-#: For files that only engines on a GPU read.
-ON_GPU = HalfRules(
-    PRODUCTS | {ATTENTION},
-    FOLLOWERS | _SUMMING | _CURVES | _ROUNDINGS | {"Cast", "Resize"},
-    sums_in_single=True,
-)
 
 
 @dataclass(frozen=True)

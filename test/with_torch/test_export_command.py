@@ -36,6 +36,15 @@ def answers(bundle: Bundle) -> RecordedAnswers:
     return load_recorded_answers(bundle.path / bundle.manifest.recorded_answers.path)
 
 
+def sums(bundle: Bundle, rendition: str) -> dict[str, str]:
+    """Return the sha256 of each stage's fp32 file."""
+    return {
+        name: stage.files_by_rendition[rendition]["fp32"].sha256
+        for name, stage in bundle.manifest.stages.items()
+        if rendition in stage.files_by_rendition
+    }
+
+
 def test_random_weights_survive_the_round_trip_through_a_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,9 +56,9 @@ def test_random_weights_survive_the_round_trip_through_a_checkpoint(
     loaded = ("--checkpoint", str(checkpoint), "--precision", "fp32")
     assert main(["export", FAMILY.name, *loaded, "--out", str(again)]) == 0
     made, read = Bundle.open(first), Bundle.open(again)
-    assert {s.files["fp32"].sha256 for s in made.manifest.stages.values()} == {
-        s.files["fp32"].sha256 for s in read.manifest.stages.values()
-    }
+    for rendition in ("portable", "cuda"):
+        assert sums(made, rendition) == sums(read, rendition)
+    assert sums(made, "cuda").keys() == {*made.manifest.stages_in_use, "pixels"}
     for key, answer in answers(made).answers.items():
         np.testing.assert_array_equal(answer.masks, answers(read).answers[key].masks)
     assert made.manifest.source["random_seed"] == "1"
@@ -57,7 +66,8 @@ def test_random_weights_survive_the_round_trip_through_a_checkpoint(
     assert len(read.manifest.source["checkpoint_sha256"]) == 64
     assert str(tmp_path) not in (again / "bundle.yaml").read_text("utf-8")
     assert read.manifest.source["command"] == (
-        "sam3-ros export efficientvit-sam --checkpoint model.pth --out again --precision fp32"
+        "sam3-ros export efficientvit-sam --checkpoint model.pth --out again --precision fp32 "
+        "--renditions portable,cuda"
     )
 
 

@@ -30,6 +30,8 @@ from sam3_ros.export.commands import exporter
 from sam3_ros.export.commands.export_job import ExportJob
 from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.onnx_file import write_onnx
+from sam3_ros.export.rendition import Rendition
+from sam3_ros.export.stage import StageModule
 from sam3_ros.export.verification.report import verify_bundle
 from sam3_ros.export.weights.filled_network import from_seed
 
@@ -237,8 +239,8 @@ def test_kill_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_file_that_differs_from_the_network_fails_the_export(
     job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(stage: object, path: Path) -> ModelFile:
-        file = write_onnx(stage, path)  # type: ignore[arg-type]
+    def faulty(stage: StageModule, path: Path, *rendition: Rendition) -> ModelFile:
+        file = write_onnx(stage, path, *rendition)
         if path.stem == "mask_decoder":
             change_weights(path, by=0.01)
         return file
@@ -263,9 +265,11 @@ def test_lower_precisions_come_with_their_table(bundle: Bundle) -> None:
     assert bundle.precisions == ("fp32", "fp16", "int8")
     for precision in ("fp16", "int8"):
         table = bundle.manifest.verification["precisions"][precision]
-        assert set(table["stages"]) == set(bundle.manifest.stages)
+        assert set(table["stages"]) == set(bundle.manifest.stages_in_use)
         assert 0 <= table["end_to_end"]["mean_mask_iou"] <= 1
         Segmenter.load(bundle, precision=precision).close()
+    for_cuda = bundle.manifest.verification["precisions"]["cuda fp16"]
+    assert set(for_cuda["stages"]) == set(bundle.manifest.stages)
     half = bundle.stage_file("image", "fp16").stat().st_size
     assert half < 0.8 * bundle.stage_file("image", "fp32").stat().st_size
 

@@ -48,7 +48,7 @@ def write_onnx(
     """
     lengths = {**dict(zip(stage.lengths(), _EXPORT_LENGTHS, strict=False)), **rendition.fixed}
     folded = stage.folded().eval()
-    written_as = whole_attention(folded) if rendition.whole_attention else nullcontext()
+    written_as = nullcontext() if rendition.is_portable else whole_attention(folded)
     external = weight_bytes(folded) > external_above
     try:
         with _quiet(), written_as:
@@ -69,7 +69,7 @@ def write_onnx(
         reason = _last_cause(error)
         raise ExportError(f"PyTorch cannot export {type(stage).__name__}: {reason}") from error
     strip_notes(path)
-    if rendition.whole_attention:
+    if not rendition.is_portable:
         tidy_attention(path)
     _require_growing(stage, path, rendition.fixed)
     return onnx_file(path)

@@ -127,7 +127,7 @@ class OnnxRuntimeDeviceSession(OnnxRuntimeSession):
         return OrtTensor(value, dtype, self._memory, called, self._opened())
 
     def _require_graphs(self, on_the_host: Collection[str]) -> None:
-        """Raise EngineRefusalError where a graph of this session would compute something else."""
+        """Raise EngineRefusalError where a CUDA graph would compute something else."""
         if not self._memory.copies:
             raise EngineRefusalError(
                 "CUDA graphs need the CUDA runtime that ONNX Runtime loads, for copies to and from "

@@ -1,7 +1,8 @@
 """What a bundle says about itself: frozen, validated data.
 
 manifest_yaml.py reads and writes the YAML, and manifest_schema.json is its form. This module says
-what the values mean and which combinations are allowed.
+what the values mean and which combinations are allowed. Above 300 lines, and one file, because the
+sections of the document check each other.
 """
 
 from __future__ import annotations

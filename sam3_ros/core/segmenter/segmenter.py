@@ -4,6 +4,8 @@ with Segmenter.load("tabletop") as segmenter:
     image = segmenter.encode_image(rgb)
     cubes = segmenter.ask(image, [ConceptPrompt("red cube")])
     mug = segmenter.ask(image, [InteractivePrompt(points=((120, 80),))])
+
+Above 300 lines, because every public call states its contract here; the work is in its neighbours.
 """
 
 from __future__ import annotations

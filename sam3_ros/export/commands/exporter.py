@@ -164,8 +164,6 @@ class _Export:
         name, stage = PIXELS, self._job.pixels
         cases = list(unit_cases(stage))
         for rendition in self._job.for_gpus:
-            if not rendition.prepares_pixels:
-                continue
             path = self._writer.workspace / f"{name}.{rendition.name}.onnx"
             file = write_onnx(stage, path, rendition)
             found = self._found.renditions.setdefault(rendition.name, {})

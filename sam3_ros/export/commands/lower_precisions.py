@@ -102,7 +102,7 @@ def _convert(
             source,
             target,
             feeds,
-            rules=ON_GPU if rendition.sums_in_single else ANYWHERE,
+            rules=ANYWHERE if rendition.is_portable else ON_GPU,
             half_borders=borders,
         )
     except VerificationError as error:

@@ -8,13 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.files import resolve_inside
 from sam3_ros.core.bundle.writer import record_verification
@@ -22,25 +18,16 @@ from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU, Fp32Limits
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, load_recorded_answers
-from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES
-from sam3_ros.core.segmenter.transform import ImageTransform
-from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import StageChoice, titled
-from sam3_ros.core.stages.session import BRIEF_USE, Session, Tensor
 from sam3_ros.export.verification.bundle_graph import (
     bundle_differences,
     bundle_graph,
-    files_of,
 )
+from sam3_ros.export.verification.pixels import MOST_LEVELS, pixel_differences
 from sam3_ros.export.verification.reference import reference_figures
 
 if TYPE_CHECKING:
     from sam3_ros.export.stage import StageModule
-
-#: How far a pixel prepared on a GPU may be from the CPU's: a level where their roundings part, two
-#: where Pillow rounds twice, and what half precision adds.
-MOST_LEVELS = 2.25
 
 
 @dataclass(frozen=True)
@@ -211,7 +198,8 @@ def _against_recorded(
             yield from _fp32_figures(f"{check}, {title}", differences, recorded.rounding)
         else:
             yield _mask_iou(f"{check}, {title}", bundle, title, precision, differences)
-    yield from _pixels_figures(bundle, recorded)
+    for title, image, levels in pixel_differences(bundle, recorded.images):
+        yield Figure(f"pixels, {title}", f"{image}: levels", levels, MOST_LEVELS)
 
 
 def _runnable(bundle: Bundle) -> list[tuple[str, str]]:
@@ -232,36 +220,6 @@ def _runnable(bundle: Bundle) -> list[tuple[str, str]]:
         for rendition, precision in pairs
         if all(stage.file_for(StageChoice(rendition, precision)) is not None for stage in in_use)
     ]
-
-
-def _pixels_figures(bundle: Bundle, recorded: RecordedAnswers) -> Iterator[Figure]:
-    """Compare the stage that prepares pixels on a GPU with what the CPU prepares, in levels."""
-    manifest = bundle.manifest
-    levels = 255 * np.array(manifest.preprocessing.std).reshape(1, 3, 1, 1)
-    for stage in manifest.stages.values():
-        if stage.files or PIXEL_VALUES not in stage.outputs:
-            continue
-        for rendition, files in stage.renditions.items():
-            for precision in files:
-                path = files_of(bundle, rendition, precision)[stage.name]
-                graph = StageGraph([stage], partial(_opened, path))
-                for image in recorded.images:
-                    transform = ImageTransform.of(image.size, manifest)
-                    made = transform.resize_weights()
-                    feeds: dict[str, Tensor] = {
-                        "image": image.pixels,
-                        "row_weights": made.rows,
-                        "column_weights": made.columns,
-                    }
-                    found = graph.compute((PIXEL_VALUES,), feeds)[PIXEL_VALUES]
-                    apart = np.abs(found - transform.pixel_values(image.pixels)) * levels
-                    check = f"pixels, {titled(precision, rendition)}"
-                    yield Figure(check, f"{image.name}: levels", float(apart.max()), MOST_LEVELS)
-                graph.close()
-
-
-def _opened(path: Path, _stage: StageSpec) -> Session:
-    return open_session(path, "cpu", BRIEF_USE)
 
 
 def _fp32_figures(

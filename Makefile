@@ -68,7 +68,7 @@ $(VENV)/packages.stamp: $(VENV)/pyvenv.cfg pyproject.toml setup.py
 	$(BIN)/pip install --quiet --use-pep517 --editable '.[ros,test,dev]'
 	@touch $@
 
-$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg) config launch
+$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg srv/*.srv) config launch
 	@echo "sam3_ros: generating the messages (about half a minute)"
 	@PATH="$(abspath $(BIN)):$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))" .ci/quietly \
 	$(BIN)/cmake -S . -B $(MESSAGES_BUILD) -G Ninja \

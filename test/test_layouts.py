@@ -1,6 +1,6 @@
 """config/segmentation.rviz and config/foxglove_layout.json name topics that the node has.
 
-The README's tables of topics are compared with the running node, so they stand for it here.
+The tables of topics in docs/interface.md are compared with the running node, so they stand for it here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROW = re.compile(r"^\| `([~/][\w/]*)` \| `(\w+/msg/\w+)`", re.MULTILINE)
 @pytest.fixture(scope="module")
 def type_of() -> dict[str, str]:
     """Return topic -> type, of the node under its default name and of the demo's camera."""
-    rows = ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    rows = ROW.findall((ROOT / "docs" / "interface.md").read_text(encoding="utf-8"))
     assert ("~/mask", IMAGE) in rows
     of_the_node = {topic.replace("~", "/segmentation_node"): kind for topic, kind in rows}
     return {**of_the_node, TOPICS[0]: COMPRESSED}

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from launch_stand_ins import LaunchFile
 from node_under_test import running_node
-from topics_of_the_readme import (
-    README,
+from listed_topics import (
+    INTERFACE,
     NodeTopics,
     listed_topics,
     rows_after,
@@ -34,6 +34,7 @@ from sam3_ros.ros.frames.ledger import DropReason
 from sam3_ros.ros.parameters.specs import SPECS, ParameterSpec
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 
@@ -107,7 +108,7 @@ def test_the_topics_out_are_those_of_the_running_node(node_topics: NodeTopics) -
 
 
 def test_every_message_is_listed() -> None:
-    listed = set(re.findall(r"\]\(msg/(\w+)\.msg\)", README))
+    listed = set(re.findall(r"\]\(\.\./msg/(\w+)\.msg\)", INTERFACE))
 
     assert listed == {path.stem for path in (ROOT / "msg").glob("*.msg")}
 

@@ -20,7 +20,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sam3_ros.msg import Prompt, Prompts
 from scenes import colour_scene
 from std_msgs.msg import String
-from topics_of_the_readme import listed_topics, settled_topics
+from listed_topics import listed_topics, settled_topics
 from vision_msgs_workspace import Workspace, build_vision_msgs
 
 from sam3_ros.core.geometry import Box

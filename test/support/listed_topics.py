@@ -1,4 +1,4 @@
-"""The topics that the README lists, and those of a running node."""
+"""The topics that docs/interface.md lists, and those of a running node."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+INTERFACE = (Path(__file__).parents[2] / "docs" / "interface.md").read_text(encoding="utf-8")
 NODE = "/segmentation_node"
 # What every ROS node or lifecycle node has.
 COMMON_TOPICS = {"/parameter_events", "/rosout", "/clock", f"{NODE}/transition_event"}
 
 
 def rows_after(mark: str) -> list[str]:
-    """Return the rows of the README's table that follows `<!-- mark`, without its head."""
-    after = README.split(f"<!-- {mark}", 1)[1].split("-->", 1)[1]
+    """Return the rows of the page's table that follows `<!-- mark`, without its head."""
+    after = INTERFACE.split(f"<!-- {mark}", 1)[1].split("-->", 1)[1]
     table = after.strip().split("\n\n", 1)[0].splitlines()
     return table[2:]
 
@@ -64,7 +64,7 @@ def pairs(found: list[tuple[str, list[str]]]) -> frozenset[tuple[str, str]]:
 
 
 def listed_topics(mark: str) -> set[tuple[str, str]]:
-    """Return (topic, type) of each row of the README's table."""
+    """Return (topic, type) of each row of the page's table."""
     listed = {(topic, kind) for topic, kind, _ in map(cells, rows_after(mark))}
     # Relative names are written as a user remaps them.
     return {(name if name[0] in "~/" else f"/{name}", kind) for name, kind in listed}

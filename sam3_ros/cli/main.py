@@ -15,7 +15,7 @@ from sam3_ros.core.errors import Sam3RosError
 #: The sub-commands in the order of --help, each with its module in sam3_ros.cli. A module has
 #: `register(commands)` and imports what is heavy only inside the function that runs.
 COMMANDS = {
-    "segment": "segment",
+    "segment": "segment.command",
     "bench": "bench.command",
     "tune": "tune",
     "bundle": "bundle.command",

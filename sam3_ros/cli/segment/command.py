@@ -88,7 +88,7 @@ def _segment(
     seconds = {**embedding.timings, **segments.timings}
     values = {prompt.id: value for value, prompt in enumerate(prompts, start=1)}
     overlay, labels = Path(f"{target}_overlay.png"), Path(f"{target}_labels.png")
-    write_png(overlay, draw_overlay(rgb, segments))
+    write_png(overlay, draw_overlay(rgb, segments, values))
     write_png(labels, label_image(segments, values, embedding.size))
     return {
         "image": str(image),

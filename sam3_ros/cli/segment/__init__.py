@@ -1,0 +1,1 @@
+"""`sam3-ros segment`: picture files in, masks and pictures of them out."""

@@ -40,7 +40,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("family", help="efficientsam3, sam3, efficientvit-sam or mobilesam")
     _add_weights(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the new bundle's folder")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new bundle")
     parser.add_argument(
         "--precision",
         type=_names,

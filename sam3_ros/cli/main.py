@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from sam3_ros import __version__
+from sam3_ros.cli.parser import CommandParser
 from sam3_ros.core.errors import Sam3RosError
 
 #: The sub-commands in the order of --help, each with its module in sam3_ros.cli. A module has
@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "demo",
     "replay": "replay.command",
     "topic": "topic",
+    "completion": "completion",
 }
 
 FAILED = 2
@@ -34,7 +35,10 @@ PIPE_CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sub-command and return the exit code: 0, 2 for an error, or the command's own."""
+    """Run a sub-command and return the exit code: 0, 2 for an error, or the command's own.
+
+    Without a sub-command it prints the help, and that too ends with 2: nothing was done.
+    """
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name need not be valid text, and a terminal may lack letters of a label.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -61,14 +65,15 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="sam3-ros",
         description="Promptable segmentation for ROS 2: words, clicks and boxes to masks.",
         epilog="`sam3-ros COMMAND --help` has examples.",
     )
     parser.add_argument("--version", action="version", version=f"sam3-ros {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.set_defaults(whole_parser=parser)  # for `completion`
     for module in COMMANDS.values():
         import_module(f"sam3_ros.cli.{module}").register(commands)
     return parser

@@ -33,7 +33,7 @@ def register(commands: Commands) -> None:
         """,
         _run,
     )
-    parser.add_argument("bundle", help="name or folder of a bundle")
+    parser.add_argument("bundle", metavar="BUNDLE", help="name or folder of a bundle")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: in the user's cache folder"
     )

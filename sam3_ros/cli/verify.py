@@ -32,7 +32,9 @@ def register(commands: Commands) -> None:
         """,
         _verify,
     )
-    parser.add_argument("bundle", help="a bundle's folder, or the name of an embedded one")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="a bundle's folder, or the name of an embedded one"
+    )
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--checkpoint",
@@ -53,7 +55,10 @@ def register(commands: Commands) -> None:
         help="with --checkpoint or --rebuild: ask of this picture too (may be repeated)",
     )
     parser.add_argument(
-        "--reference", type=Path, help="a folder of cases_*.npz with the original code's answers"
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="a folder of cases_*.npz with the original code's answers",
     )
     parser.add_argument(
         "--no-record", action="store_true", help="do not write the figures into the manifest"

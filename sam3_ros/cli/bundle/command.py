@@ -44,7 +44,7 @@ def _register_list(actions: Commands) -> None:
         "sam3-ros bundle list\nsam3-ros bundle list ~/bundles --json",
         _list,
     )
-    parser.add_argument("folder", nargs="*", type=Path, help="a folder that holds bundles")
+    parser.add_argument("folder", nargs="*", type=Path, metavar="DIR", help="holds bundles")
     add_json_option(parser)
 
 
@@ -56,7 +56,7 @@ def _register_inspect(actions: Commands) -> None:
         "sam3-ros bundle inspect tabletop\nsam3-ros bundle inspect ./my_bundle --precision fp16",
         _inspect,
     )
-    parser.add_argument("path", help=PATH_HELP)
+    parser.add_argument("path", metavar="BUNDLE", help=PATH_HELP)
     parser.add_argument("--precision", help="whose tensors to show (default: the first)")
     add_json_option(parser)
 
@@ -69,7 +69,7 @@ def _register_verify(actions: Commands) -> None:
         "sam3-ros bundle verify tabletop && echo sound",
         _verify,
     )
-    parser.add_argument("path", help=PATH_HELP)
+    parser.add_argument("path", metavar="BUNDLE", help=PATH_HELP)
     add_json_option(parser)
 
 
@@ -84,7 +84,7 @@ def _register_record(actions: Commands) -> None:
         """,
         _record,
     )
-    parser.add_argument("path", help=PATH_HELP)
+    parser.add_argument("path", metavar="BUNDLE", help=PATH_HELP)
     parser.add_argument(
         "--image",
         type=Path,

@@ -2,116 +2,203 @@
 
 from __future__ import annotations
 
-import colorsys
-import zlib
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.geometry import Box
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.pictures.captions import Caption, draw_captions
+from sam3_ros.core.pictures.palette import (
+    BLACK,
+    Colour,
+    Pattern,
+    prompt_colour,
+    prompt_pattern,
+    readable_on,
+    shaded,
+)
+from sam3_ros.core.pictures.placement import Area
 from sam3_ros.core.segmenter.pixels import require_rgb
 from sam3_ros.core.segmenter.segments import Segment
 
 Pixels = npt.NDArray[np.uint8]
-Colour = tuple[int, int, int]
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-WHITE: Colour = (255, 255, 255)
-LONGEST_CAPTION = 40
+# What an outline may be off.
+_STRAIGHTENED_PX = 0.75
 
 
-def draw_overlay(image_rgb: Pixels, segments: Sequence[Segment], opacity: float = 0.45) -> Pixels:
+@dataclass(frozen=True)
+class Strokes:
+    """Widths in px, by the image's shorter side: what can be seen on a screen that shows it all."""
+
+    #: The coloured line around a mask, and the dark one below it, which shows on both sides.
+    outline: int
+    below: int
+    #: The lines of a box.
+    box: int
+    #: The height of the captions' font.
+    font: int
+
+    @classmethod
+    def of(cls, size: ImageSize | tuple[int, int]) -> Strokes:
+        """Return those for an image of this size."""
+        side = min(size)
+        outline = max(1, round(side / 300))
+        return cls(
+            outline=outline,
+            below=outline + max(1, round(side / 360)),
+            box=max(1, round(side / 700)),
+            font=max(9, round(4 + side / 54)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A segment and how it is drawn."""
+
+    segment: Segment
+    #: Inside the image.
+    box: Area
+    colour: Colour
+    #: Of what is written on that colour.
+    ink: Colour
+    fill: Colour
+    pattern: Pattern
+
+
+def draw_overlay(
+    image_rgb: Pixels,
+    segments: Sequence[Segment],
+    values: Mapping[str, int] | None = None,
+    opacity: float = 0.45,
+) -> Pixels:
     """Return a copy of the image with masks tinted and outlined, boxes and captions.
 
-    Both are uint8 [H, W, 3] in RGB. A label has the same colour in every picture. Raises ImageError
+    Both are uint8 [H, W, 3] in RGB. values: prompt id to label value, which decides on a prompt's
+    colour and pattern; without them prompts count as they come. A prompt's objects share its
+    colour and are filled with three shades of it, in turns from left to right. Raises ImageError
     for another kind of image, and ValueError for an opacity outside 0..1.
     """
     canvas: Pixels = require_rgb(image_rgb).copy()
-    _draw(canvas, segments, opacity, label_colour)
+    _draw(canvas, segments, values, opacity, lambda colour: colour)
     return canvas
 
 
 def draw_overlay_bgr(
-    image_rgb: Pixels, segments: Sequence[Segment], opacity: float = 0.45
+    image_rgb: Pixels,
+    segments: Sequence[Segment],
+    values: Mapping[str, int] | None = None,
+    opacity: float = 0.45,
 ) -> Pixels:
     """Return the picture of draw_overlay in BGR order, without a second pass over its pixels."""
     canvas = np.asarray(cv2.cvtColor(require_rgb(image_rgb), cv2.COLOR_RGB2BGR), np.uint8)
-    _draw(canvas, segments, opacity, lambda label: _reversed(label_colour(label)))
+    _draw(canvas, segments, values, opacity, _reversed)
     return canvas
 
 
 def _draw(
     canvas: Pixels,
     segments: Sequence[Segment],
+    values: Mapping[str, int] | None,
     opacity: float,
-    colour_of: Callable[[str], Colour],
+    in_order: Callable[[Colour], Colour],
 ) -> None:
+    """Draw onto the canvas. in_order: gives an RGB colour in the canvas's order."""
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity must be in 0..1, got {opacity}")
+    strokes = Strokes.of(ImageSize(*canvas.shape[:2]))
+    looks = _looks(segments, values or {}, ImageSize(*canvas.shape[:2]), in_order)
+    # As in the label image, the best shows where several overlap: it is drawn last.
+    from_worst = sorted(looks, key=lambda look: look.segment.score)
+    for look in from_worst:
+        _tint(canvas, look, opacity, strokes)
+    for look in from_worst:
+        _draw_outline(canvas, look, strokes)
+        _draw_box(canvas, look, strokes)
+    captions = [
+        Caption(look.segment.label, look.segment.score, look.box, look.colour, look.ink)
+        for look in looks
+    ]
+    draw_captions(canvas, captions, strokes.font)
+
+
+def _looks(
+    segments: Sequence[Segment],
+    values: Mapping[str, int],
+    size: ImageSize,
+    in_order: Callable[[Colour], Colour],
+) -> list[_Look]:
+    seen = dict(values)
     for segment in segments:
-        _draw_mask(canvas, segment, colour_of(segment.label), opacity)
-    scale = max(0.4, min(canvas.shape[:2]) / 1000)
-    for segment in segments:
-        _draw_box(canvas, segment.box, colour_of(segment.label))
-    for segment in segments:
-        _draw_caption(canvas, segment, scale, _darker(colour_of(segment.label)))
+        seen.setdefault(segment.prompt_id, len(seen) + 1)
+    places: defaultdict[str, int] = defaultdict(int)
+    looks = []
+    for segment in sorted(segments, key=lambda each: each.box.x_min + each.box.x_max):
+        value = seen[segment.prompt_id]
+        colour = prompt_colour(value)
+        fill = shaded(colour, places[segment.prompt_id])
+        places[segment.prompt_id] += 1
+        box = _inside(segment, size)
+        colour, ink, fill = map(in_order, (colour, readable_on(colour), fill))
+        looks.append(_Look(segment, box, colour, ink, fill, prompt_pattern(value)))
+    return looks
 
 
-def label_colour(label: str) -> Colour:
-    """Return a vivid RGB colour that depends on nothing but the label."""
-    spread = zlib.crc32(label.encode()) / 2**32
-    bright = 0.8 + 0.2 * (zlib.crc32(label[::-1].encode()) % 2)
-    red, green, blue = colorsys.hsv_to_rgb(spread, 0.85, bright)
-    return round(red * 255), round(green * 255), round(blue * 255)
+def _inside(segment: Segment, size: ImageSize) -> Area:
+    """Return the part of the box that lies in the image; at least a pixel at its edge."""
+    box, (height, width) = segment.box, size
+    left, right = (round(min(max(x, 0), width)) for x in (box.x_min, box.x_max))
+    top, bottom = (round(min(max(y, 0), height)) for y in (box.y_min, box.y_max))
+    left, top = min(left, width - 1), min(top, height - 1)
+    return Area(left, top, max(right, left + 1), max(bottom, top + 1))
 
 
-def _draw_mask(canvas: Pixels, segment: Segment, colour: Colour, opacity: float) -> None:
+def _tint(canvas: Pixels, look: _Look, opacity: float, strokes: Strokes) -> None:
+    segment = look.segment
     if segment.bounds is None:
         return
-    x, y = int(segment.bounds.x_min), int(segment.bounds.y_min)
-    part = segment.window
-    inside = np.ascontiguousarray(segment.mask[part]).view(np.uint8)
-    tint = np.full_like(canvas[part], colour)
-    mixed = cv2.addWeighted(canvas[part], 1 - opacity, tint, opacity, 0)
-    cv2.copyTo(mixed, inside, canvas[part])
-    outline, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
-    # A white rim keeps a red outline visible on a red object.
-    cv2.drawContours(canvas, outline, -1, WHITE, 3, cv2.LINE_AA)
-    cv2.drawContours(canvas, outline, -1, colour, 1, cv2.LINE_AA)
+    part = canvas[segment.window]
+    inside = np.ascontiguousarray(segment.mask[segment.window]).view(np.uint8)
+    if look.pattern is not Pattern.PLAIN:
+        inside = inside & _pattern(look.pattern, inside.shape, max(2, strokes.font // 3))
+    tint = np.full_like(part, look.fill)
+    mixed = cv2.addWeighted(part, 1 - opacity, tint, opacity, 0)
+    cv2.copyTo(mixed, inside, part)
 
 
-def _draw_box(canvas: Pixels, box: Box, colour: Colour) -> None:
-    height, width = canvas.shape[:2]
-    # OpenCV's corners are pixels, ours are edges between them; distant ones overflow its integers.
-    x_min, y_min = max(round(box.x_min), -2), max(round(box.y_min), -2)
-    x_max, y_max = min(round(box.x_max) - 1, width + 1), min(round(box.y_max) - 1, height + 1)
-    cv2.rectangle(canvas, (x_min, y_min), (x_max, y_max), colour, 1)
+def _pattern(pattern: Pattern, shape: tuple[int, int], width: int) -> Pixels:
+    """Return uint8 [H, W], 1 where the pattern is filled."""
+    rows, columns = (np.arange(length) for length in shape)
+    if pattern is Pattern.STRIPES:
+        filled = (rows[:, None] + columns) % (2 * width) < width
+    else:
+        filled = (rows[:, None] // width + columns // width) % 2 == 0
+    return filled.astype(np.uint8)
 
 
-def _draw_caption(canvas: Pixels, segment: Segment, scale: float, behind: Colour) -> None:
-    text = _caption(segment)
-    (width, height), baseline = cv2.getTextSize(text, FONT, scale, 1)
-    left = int(np.clip(segment.box.x_min, 0, max(canvas.shape[1] - width - 2, 0)))
-    bottom = int(np.clip(segment.box.y_min, height + baseline, canvas.shape[0]))
-    corner = (left + width + 2, bottom - height - baseline)
-    cv2.rectangle(canvas, (left, bottom), corner, behind, cv2.FILLED)
-    place = (left + 1, bottom - baseline + 1)
-    cv2.putText(canvas, text, place, FONT, scale, WHITE, 1, cv2.LINE_AA)
+def _draw_outline(canvas: Pixels, look: _Look, strokes: Strokes) -> None:
+    segment = look.segment
+    if segment.bounds is None:
+        return
+    offset = int(segment.bounds.x_min), int(segment.bounds.y_min)
+    inside = np.ascontiguousarray(segment.mask[segment.window]).view(np.uint8)
+    lines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
+    # Without the steps from pixel to pixel there is a third of the points to draw.
+    lines = [cv2.approxPolyDP(line, _STRAIGHTENED_PX, closed=True) for line in lines]
+    # Dark on each side of it, the line shows on anything, its own colour too.
+    for width, colour in ((strokes.below, BLACK), (strokes.outline, look.colour)):
+        cv2.drawContours(canvas, lines, -1, colour, width, cv2.LINE_AA)
 
 
-def _caption(segment: Segment) -> str:
-    label = segment.label
-    if len(label) > LONGEST_CAPTION:
-        label = label[: LONGEST_CAPTION - 3] + "..."
-    # OpenCV's font has ASCII only.
-    return f"{label.encode('ascii', 'replace').decode()} {segment.score:.2f}"
-
-
-def _darker(colour: Colour) -> Colour:
-    red, green, blue = (level * 6 // 10 for level in colour)
-    return red, green, blue
+def _draw_box(canvas: Pixels, look: _Look, strokes: Strokes) -> None:
+    box = look.box
+    # OpenCV's corners are pixels, ours are edges between them.
+    corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
+    cv2.rectangle(canvas, *corners, look.colour, strokes.box)
 
 
 def _reversed(colour: Colour) -> Colour:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError, Sam3RosError
-from sam3_ros.core.pictures.overlay import label_colour
+from sam3_ros.core.pictures.palette import prompt_colour
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagMessage
 from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.golden.judge import WorstFrame
@@ -57,7 +57,7 @@ def worst_picture(frame: WorstFrame, image: Pixels | None) -> Pixels:
     prompt_id = frame.comparison.prompt_id
     golden, got = frame.golden.mask_of(prompt_id), frame.got.mask_of(prompt_id)
     name = prompt_id.encode("ascii", "replace").decode()  # OpenCV's font has only ASCII
-    colour = label_colour(prompt_id)
+    colour = prompt_colour(1)
     tiles = [
         Tile(_tinted(image, {colour: golden}), f"golden: {name}"),
         Tile(_tinted(image, {colour: got}), f"got, IoU {frame.comparison.iou:.3f}"),

@@ -104,7 +104,7 @@ def _confidence(answer: Answer) -> Image:
 
 
 def _overlay(answer: Answer) -> Image:
-    overlay = draw_overlay_bgr(answer.image_rgb, answer.segments)
+    overlay = draw_overlay_bgr(answer.image_rgb, answer.segments, answer.label_values)
     return image_message(overlay, "bgr8", answer.header)
 
 

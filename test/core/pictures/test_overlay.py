@@ -5,16 +5,24 @@ import pytest
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.pictures.overlay import draw_overlay, draw_overlay_bgr, label_colour
+from sam3_ros.core.pictures.overlay import Strokes, draw_overlay, draw_overlay_bgr
+from sam3_ros.core.pictures.palette import COLOURS, prompt_colour, shaded
 from sam3_ros.core.segmenter.segments import Segment
 
 GREY = np.full((120, 160, 3), 100, np.uint8)
 
 
-def square(label: str = "red cube", box: Box | None = None) -> Segment:
+def square(
+    label: str = "red cube", box: Box | None = None, left: int = 60, score: float = 0.87
+) -> Segment:
     mask = np.zeros((120, 160), np.bool_)
-    mask[40:80, 60:100] = True
-    return Segment(label, label, 0.87, box or Box(60, 40, 100, 80), mask)
+    mask[40:80, left : left + 40] = True
+    return Segment(label, label, score, box or Box(left, 40, left + 40, 80), mask)
+
+
+def fills(drawn: np.ndarray, *places: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the colours of pixels that were GREY before they were filled by half."""
+    return [tuple(2 * drawn[place].astype(int) - 100) for place in places]
 
 
 def test_the_image_is_not_changed() -> None:
@@ -39,7 +47,7 @@ def test_in_bgr_order_it_is_the_same_picture() -> None:
 
 def test_a_mask_is_tinted_and_the_rest_is_left() -> None:
     drawn = draw_overlay(GREY, [square()], opacity=0.5)
-    expected = (np.array(label_colour("red cube")) + 100) / 2
+    expected = (np.array(prompt_colour(1)) + 100) / 2
     np.testing.assert_allclose(drawn[60, 80], expected, atol=1)
     np.testing.assert_array_equal(drawn[100:], GREY[100:])
     np.testing.assert_array_equal(drawn[:, :50], GREY[:, :50])
@@ -47,14 +55,84 @@ def test_a_mask_is_tinted_and_the_rest_is_left() -> None:
 
 def test_outline_and_caption_are_drawn() -> None:
     drawn = draw_overlay(GREY, [square()])
-    np.testing.assert_allclose(drawn[60, 60], label_colour("red cube"), atol=2)
+    np.testing.assert_allclose(drawn[60, 60], prompt_colour(1), atol=2)
     assert (drawn[26:40, 60:] != GREY[26:40, 60:]).any()
 
 
-def test_a_colour_belongs_to_its_label() -> None:
-    colours = {label: label_colour(label) for label in ("red cube", "ball", "point", "box", "mug")}
-    assert len(set(colours.values())) == len(colours)
-    assert label_colour("ball") == colours["ball"]
+def test_the_outline_shows_on_its_own_colour() -> None:
+    image = np.full((480, 640, 3), prompt_colour(1), np.uint8)
+    mask = np.zeros((480, 640), np.bool_)
+    mask[100:300, 200:400] = True
+    drawn = draw_overlay(image, [Segment("a", "a", 0.9, Box(200, 100, 400, 300), mask)])
+    assert drawn[200, 196:205].sum(axis=1).min() < 150
+
+
+def test_a_colour_belongs_to_the_label_value() -> None:
+    ball, cube = square("ball", left=10), square("cube", left=100)
+    values = {"cube": 2, "ball": 5}
+    both = draw_overlay(GREY, [ball, cube], values, opacity=0.5)
+    alone = draw_overlay(GREY, [cube], values, opacity=0.5)
+    expected = [COLOURS[4], COLOURS[1]]
+    np.testing.assert_allclose(fills(both, (60, 30), (60, 120)), expected, atol=2)
+    np.testing.assert_allclose(fills(alone, (60, 120)), expected[1:], atol=2)
+
+
+def test_without_values_prompts_count_as_they_come() -> None:
+    segments = [square("ball", left=100, score=0.5), square("cube", left=10)]
+    drawn = draw_overlay(GREY, segments, opacity=0.5)
+    np.testing.assert_allclose(fills(drawn, (60, 120), (60, 30)), COLOURS[:2], atol=2)
+
+
+def test_objects_of_a_prompt_share_its_outline_and_have_shades_from_left_to_right() -> None:
+    segments = [square(left=110, score=0.9), square(left=5, score=0.8)]
+    for order in (segments, segments[::-1]):
+        drawn = draw_overlay(GREY, order, opacity=0.5)
+        shades = [shaded(COLOURS[0], place) for place in (0, 1)]
+        np.testing.assert_allclose(fills(drawn, (60, 25), (60, 130)), shades, atol=2)
+        for left in (5, 110):
+            np.testing.assert_allclose(drawn[60, left], COLOURS[0], atol=2)
+
+
+def test_prompts_of_one_colour_differ_in_their_pattern() -> None:
+    plain, stripes, chequers, again = (
+        draw_overlay(GREY, [square()], {"red cube": value}) for value in (1, 8, 15, 22)
+    )
+    inside = slice(45, 75), slice(65, 95)
+    untouched = [float((p[inside] == 100).all(axis=2).mean()) for p in (plain, stripes, chequers)]
+    assert untouched[0] == 0
+    assert untouched[1:] == pytest.approx([0.5, 0.5], abs=0.1)
+    assert not np.array_equal(stripes[inside], chequers[inside])
+    np.testing.assert_array_equal(plain, again)
+
+
+def test_where_objects_overlap_the_best_shows() -> None:
+    best, worse = square("best", left=60, score=0.9), square("worse", left=80, score=0.6)
+    for order in ([best, worse], [worse, best]):
+        drawn = draw_overlay(GREY, order, {"best": 1, "worse": 2}, opacity=1.0)
+        np.testing.assert_array_equal(drawn[55, 90], COLOURS[0])
+
+
+@pytest.mark.parametrize("size", [(120, 160), (480, 640), (1080, 1920), (2160, 3840)])
+def test_lines_and_letters_grow_with_the_image(size: tuple[int, int]) -> None:
+    now, of_twice = Strokes.of(size), Strokes.of((2 * size[0], 2 * size[1]))
+    assert of_twice.font > 1.4 * now.font or now.font == 9
+    assert of_twice.outline >= now.outline
+    # Read on a screen that shows the whole image with a thousand rows.
+    assert now.font * 1000 / size[0] > 20
+    assert now.below > now.outline
+
+
+def test_lines_are_as_wide_as_they_are_said_to_be() -> None:
+    mask = np.zeros((1080, 1920), np.bool_)
+    mask[300:700, 600:1200] = True
+    image = np.full((1080, 1920, 3), 100, np.uint8)
+    drawn = draw_overlay(image, [Segment("a", "a", 0.9, Box(600, 300, 1200, 700), mask)], None, 0)
+    across = drawn[500, 560:640]
+    changed = int((across != 100).any(axis=1).sum())
+    coloured = int((across == COLOURS[0]).all(axis=1).sum())
+    # Both have soft edges.
+    assert Strokes.of((1080, 1920)).below <= changed <= Strokes.of((1080, 1920)).below + 4
+    assert coloured == pytest.approx(Strokes.of((1080, 1920)).outline, abs=2)
 
 
 @pytest.mark.parametrize(

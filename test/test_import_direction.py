@@ -19,6 +19,8 @@ import yaml
 
 PACKAGE = Path(__file__).parents[1] / "sam3_ros"
 TABLE = Path(__file__).with_name("rooms.yaml")
+# Rooms without a file in the source tree.
+GENERATED = {"msg", "srv"}
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
 
 ROS = ("rclpy", "launch", "launch_ros", "cv_bridge", "ament_index_python", "builtin_interfaces")
@@ -136,7 +138,7 @@ def place_of(module: str, package: Path) -> str:
         path = package.joinpath(*parts)
         if path.is_dir():
             return "/".join([*parts, "__init__"])
-        if path.with_suffix(".py").is_file() or parts[0] == "msg" or len(parts) == 1:
+        if path.with_suffix(".py").is_file() or parts[0] in GENERATED or len(parts) == 1:
             return "/".join(parts)
         parts.pop()
     return "__init__"
@@ -190,7 +192,7 @@ def test_every_module_is_in_a_room_and_every_room_has_modules() -> None:
     rooms = {str(module): room_of(module.as_posix()) for module in modules}
 
     assert [module for module, room in rooms.items() if room is None] == []
-    assert set(ROOMS) - set(rooms.values()) - {"msg"} == set()
+    assert set(ROOMS) - set(rooms.values()) - GENERATED == set()
 
 
 def test_no_import_is_missing_in_the_table() -> None:
@@ -359,7 +361,7 @@ def planted(statement: str, folder: Path) -> Path:
     for room in ROOMS:
         if (PACKAGE / room).is_dir():
             (package / room).mkdir(parents=True, exist_ok=True)
-        elif room != "msg":
+        elif room not in GENERATED:
             (package / room).with_suffix(".py").parent.mkdir(parents=True, exist_ok=True)
             (package / room).with_suffix(".py").touch()
     folder.mkdir(parents=True, exist_ok=True)

@@ -25,18 +25,25 @@ def declared(*tags: str) -> set[str]:
 
 def message_dependencies() -> set[str]:
     """Return the packages whose types our messages use."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "msg").glob("*.msg"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in interface_files())
     return set(re.findall(r"^(\w+)/\w+", text, re.MULTILINE))
 
 
-def test_every_message_is_generated() -> None:
-    in_cmake = re.findall(r'"(msg/\w+\.msg)"', CMAKE)
+def interface_files() -> list[Path]:
+    """Return the messages and services."""
+    return sorted([*(ROOT / "msg").glob("*.msg"), *(ROOT / "srv").glob("*.srv")])
 
-    assert in_cmake == sorted(f"msg/{path.name}" for path in (ROOT / "msg").glob("*.msg"))
+
+@pytest.mark.parametrize("kind", ["msg", "srv"])
+def test_every_message_and_service_is_generated(kind: str) -> None:
+    in_cmake = re.findall(rf'"({kind}/\w+\.{kind})"', CMAKE)
+
+    assert in_cmake
+    assert in_cmake == sorted(f"{kind}/{path.name}" for path in (ROOT / kind).glob(f"*.{kind}"))
 
 
-def test_every_message_has_a_comment_on_its_purpose() -> None:
-    for path in (ROOT / "msg").glob("*.msg"):
+def test_every_message_and_service_has_a_comment_on_its_purpose() -> None:
+    for path in interface_files():
         assert path.read_text(encoding="utf-8").startswith("# "), path.name
 
 
@@ -100,8 +107,11 @@ def test_the_console_script_shows_its_help() -> None:
     assert "usage: sam3-ros" in shown.stdout
 
 
-def test_the_messages_import_beside_the_source_tree() -> None:
-    script = "import sam3_ros.core, sam3_ros.msg; print(*dir(sam3_ros.msg))"
+def test_messages_and_services_import_beside_the_source_tree() -> None:
+    script = (
+        "import sam3_ros.core, sam3_ros.msg, sam3_ros.srv\n"
+        "print(*dir(sam3_ros.msg), *dir(sam3_ros.srv))"
+    )
     environment = {k: v for k, v in os.environ.items() if k != "AMENT_PREFIX_PATH"}
     shown = subprocess.run(
         [sys.executable, "-c", script],
@@ -112,7 +122,7 @@ def test_the_messages_import_beside_the_source_tree() -> None:
         text=True,
     )
 
-    for path in (ROOT / "msg").glob("*.msg"):
+    for path in interface_files():
         assert path.stem in shown.stdout.split()
 
 

@@ -24,6 +24,8 @@ class NodeLock(Enum):
     ACTIVE_PROMPTS = "the prompts in use, their label values and remaining frames"
     #: Held while an answer is published: the node cannot be deactivated in between.
     ACTIVITY = "since when the node is active"
+    #: Held while a response is sent; it is taken under ACTIVITY.
+    SEGMENT_CALLS = "the responses to ~/segment: one for each call, one at a time"
     FRAME_QUEUE = "the frames and clicks that wait, and the one in work"
     FRAME_MEMORY = "which frames are kept, and their sizes"
     FRAME_LEDGER = "the counts and latencies of a camera's frames"

@@ -38,6 +38,7 @@ from sam3_ros.ros.node.rclpy_internals import (
     run_transitions_in,
     survive_impossible_transitions,
 )
+from sam3_ros.ros.node.segment_service import SegmentService
 from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
 from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
@@ -81,6 +82,7 @@ class SegmentationNode(LifecycleNode):
         self._model_values: Mapping[str, str] = {}
         self._model_uses_gpu: bool | None = None  # no model is loaded
         DiagnosticsTopic(self, self._status)
+        SegmentService(self, self._lease)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._autostart = self.create_timer(0.0, self._start, transitions, clock)
 

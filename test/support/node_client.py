@@ -194,10 +194,18 @@ class NodeClient:
 
         return self.spin_until(found, f"an answer to {prompt_id!r}")
 
-    def call(self, kind: type, service: str, request: Any) -> Any:
-        client = self._clients.setdefault(service, self.node.create_client(kind, service))
+    def start(self, kind: type, service: str, request: Any) -> Any:
+        """Call a service and return the future."""
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(
+                kind, service, qos_profile=QoSProfile(depth=100)
+            )
+        client = self._clients[service]
         self.spin_until(client.service_is_ready, service)
-        future = client.call_async(request)
+        return client.call_async(request)
+
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        future = self.start(kind, service, request)
         self.spin_until(future.done, f"an answer of {service}")
         return future.result()
 

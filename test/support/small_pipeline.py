@@ -27,6 +27,7 @@ from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
 from sam3_ros.ros.node.pipeline import Pipeline
 from sam3_ros.ros.node.rclpy_internals import CallbackThreads
+from sam3_ros.ros.node.segment_service import SegmentService
 from sam3_ros.ros.parameters.configuration import NodeConfiguration, configuration
 
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
@@ -48,6 +49,7 @@ class SmallPipeline:
             self._node,
             lambda node: Pipeline(node, {"": self.ledger}, segmenter, lambda: self.settings),
         )
+        SegmentService(self._node, self._lease)
         self._executor = CallbackThreads(self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
@@ -168,6 +170,15 @@ class SmallPipeline:
     @contextmanager
     def held(self, stamp: int, stage: str = "image_trunk") -> Iterator[None]:
         """Send an image and hold it after this stage has run, until the block ends."""
+        with self.holding(stage) as reached:
+            self.send(stamp)
+            self.wait_for(reached.is_set, f"the stage {stage}")
+            self.change(stage, _same)
+            yield
+
+    @contextmanager
+    def holding(self, stage: str) -> Iterator[threading.Event]:
+        """Hold whatever runs this stage until the block ends; yield what is set when it has run."""
         reached, go = threading.Event(), threading.Event()
 
         def wait(outputs: Outputs) -> Outputs:
@@ -177,11 +188,9 @@ class SmallPipeline:
 
         self.change(stage, wait)
         try:
-            self.send(stamp)
-            self.wait_for(reached.is_set, f"the stage {stage}")
-            self.change(stage, _same)
-            yield
+            yield reached
         finally:
+            self.change(stage, _same)
             go.set()
 
 

@@ -24,6 +24,8 @@ from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import Answers, FrameMemory, SeenFrame
+from sam3_ros.ros.frames.one_shot import OneShot
+from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
 from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame
@@ -79,6 +81,13 @@ class FrameAnswerer:
         #: By camera, of its last image that was decoded.
         self.image_sizes: dict[str, ImageSize] = {}
         self.latencies = StepLatencies()
+        self._one_shots = OneShotAnswerer(
+            tools.segmenter,
+            tools.memory,
+            tools.activity,
+            lambda: tools.configuration().score_threshold or None,
+            self._embedding_of,
+        )
 
     def answer(self, frame: Frame) -> None:
         """Answer a frame. Raises FrameDroppedError, ImageError, and what the segmenter raises."""
@@ -116,6 +125,10 @@ class FrameAnswerer:
             raise
         finally:
             self._settle(seen, clicks.received)
+
+    def answer_one_shot(self, call: OneShot) -> None:
+        """Respond to a call. Raises as OneShotAnswerer.answer."""
+        self._one_shots.answer(call)
 
     def give_up(self, clicks: Clicks, reason: str) -> None:
         """Stop asking those that are not answered, and publish why; from any thread."""
@@ -179,7 +192,8 @@ class FrameAnswerer:
             with job.steps.measure("convert"):
                 seen.image_rgb = self._read(seen.message)
             seen.message = None
-            self.image_sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])
+            if seen.camera in self._tools.outputs:  # the image of a call has no camera
+                self.image_sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])
         return seen.image_rgb
 
     def _read(self, message: CameraMessage) -> Pixels:
@@ -236,6 +250,12 @@ class FrameAnswerer:
             seen.embedding = self._tools.segmenter.encode_image(seen.image_rgb)
             job.steps.absorb(seen.embedding.timings)
         return seen.embedding
+
+    def _embedding_of(self, seen: SeenFrame) -> ImageEmbedding:
+        """Return the embedding of a frame that no output is made of."""
+        job = _Job(seen, time.monotonic())
+        self._decoded(job)
+        return self._encoded(job)
 
     def _publish(
         self, job: _Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]

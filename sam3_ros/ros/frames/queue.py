@@ -1,4 +1,4 @@
-"""What waits for the inference thread: clicks, and the newest frame of each camera."""
+"""What waits for the inference thread: clicks, calls, and the newest frame of each camera."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from collections import deque
 from collections.abc import Iterator
 
 from sam3_ros.core.errors import PromptError
+from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.work import Clicks, Frame, Work
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
 
 # More than a person or a planner asks at once: a flood is refused, not kept.
 MOST_CLICKS = 64
-# A flood of clicks must not keep the cameras from being answered.
+# Each may bring an image of some MB.
+MOST_CALLS = 16
+# A flood of clicks or calls must not keep the cameras from being answered.
 CLICKS_IN_A_ROW = 8
 
 
 class FrameQueue:
     """At most one frame of each camera, replaced by a newer one; putting never waits.
 
-    Clicks, and the frames that they name, go first: CLICKS_IN_A_ROW of them, then a frame of the
-    camera that was served least recently. A frame that a click names is no longer replaced.
+    Clicks and calls, and the frames that they are about, go first: CLICKS_IN_A_ROW of them, then a
+    frame of the camera that was served least recently. A frame that one of them is about is no
+    longer replaced.
     """
 
     def __init__(self) -> None:
@@ -30,6 +34,7 @@ class FrameQueue:
         self._newest: dict[str, Frame] = {}
         self._awaited: deque[Frame] = deque()
         self._clicks: list[Clicks] = []
+        self._calls: deque[OneShot] = deque()
         self._in_work: Work | None = None
         self._turns: dict[str, int] = {}
         self._turn = self._clicks_in_a_row = 0
@@ -60,6 +65,22 @@ class FrameQueue:
                 self._awaited.append(self._newest.pop(camera))
             self._changed.notify()
 
+    def put_call(self, call: OneShot) -> None:
+        """Add a call; its camera's newest frame goes before it.
+
+        Raises PromptError if too many wait.
+        """
+        with self._changed:
+            if len(self._calls) >= MOST_CALLS or self._closed:
+                raise PromptError(
+                    f"{len(self._calls)} calls wait for their answers already: call again once "
+                    "some are answered"
+                )
+            self._calls.append(call)
+            if call.image is None and call.camera in self._newest:
+                self._awaited.append(self._newest.pop(call.camera))
+            self._changed.notify()
+
     def take(self) -> Work | None:
         """Wait for work and return it, None once closed.
 
@@ -68,7 +89,7 @@ class FrameQueue:
         with self._changed:
             self._in_work = None
             self._changed.wait_for(
-                lambda: self._closed or self._clicks or self._awaited or self._newest
+                lambda: self._closed or self._clicks or self._calls or self._awaited or self._newest
             )
             self._in_work = None if self._closed else self._next()
             return self._in_work
@@ -103,6 +124,11 @@ class FrameQueue:
             count = sum(len(clicks.prompts) for clicks in self._clicks)
             return count, min((clicks.received for clicks in self._clicks), default=None)
 
+    def calls(self) -> int:
+        """Return how many calls wait."""
+        with self._changed:
+            return len(self._calls)
+
     def _require_room(self, count: int) -> None:
         waiting = len(self._clicks)
         if waiting + count > MOST_CLICKS or self._closed:
@@ -117,18 +143,28 @@ class FrameQueue:
         yield from self._newest.values()
 
     def _next(self) -> Work:
-        # A frame that clicks wait for goes before them, and before a later frame of its camera.
+        # A frame that clicks or calls wait for goes before them, and before a later one of its
+        # camera.
         awaited = {frame.camera for frame in self._awaited}
         waiting = [camera for camera in self._newest if camera not in awaited]
         clicks_first = self._clicks_in_a_row < CLICKS_IN_A_ROW or not waiting
-        if clicks_first and (self._awaited or self._clicks):
+        if clicks_first and (self._awaited or self._clicks or self._calls):
             self._clicks_in_a_row += 1
-            frames = self._awaited
-            return self._served(frames.popleft()) if frames else self._clicks_of_one_frame()
+            return self._first_asked()
         self._clicks_in_a_row = 0
         turns = self._turns
         camera = min(waiting, key=lambda c: (turns.get(c, 0), self._newest[c].received))
         return self._served(self._newest.pop(camera))
+
+    def _first_asked(self) -> Work:
+        """Remove and return the frame that is asked about, else the clicks or call that waited."""
+        if self._awaited:
+            return self._served(self._awaited.popleft())
+        if not self._clicks:
+            return self._calls.popleft()
+        if self._calls and self._calls[0].received < self._clicks[0].received:
+            return self._calls.popleft()
+        return self._clicks_of_one_frame()
 
     def _clicks_of_one_frame(self) -> Clicks:
         """Remove and return the oldest with all others on its frame, for a single answer."""
@@ -145,8 +181,10 @@ class FrameQueue:
         return frame
 
     def _emptied(self) -> tuple[Work, ...]:
-        waited: tuple[Work, ...] = (*self._awaited, *self._newest.values(), *self._clicks)
+        frames = (*self._awaited, *self._newest.values())
+        waited: tuple[Work, ...] = (*frames, *self._clicks, *self._calls)
         self._awaited.clear()
         self._newest.clear()
         self._clicks.clear()
+        self._calls.clear()
         return waited

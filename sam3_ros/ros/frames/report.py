@@ -49,6 +49,9 @@ class PipelineReport:
     oldest_click_s: float | None
     #: How many were answered on a frame seen before.
     clicks_at_once: int
+    #: Calls of ~/segment that wait for their answer, and how many were answered.
+    calls_waiting: int
+    calls_answered: int
     #: The frames kept, so that a click need not encode them again.
     kept_frames: int
     kept_frame_bytes: int

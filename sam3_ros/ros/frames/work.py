@@ -1,4 +1,4 @@
-"""What the inference thread works on: a camera's frame, or the clicks on a frame seen before."""
+"""What the inference thread works on: a camera's frame, clicks on one seen before, or a call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeAlias
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.prompts.active import ActivePrompt
 from sam3_ros.ros.stamps import nanoseconds
 
@@ -47,4 +48,4 @@ class Clicks:
     received: float
 
 
-Work: TypeAlias = Frame | Clicks
+Work: TypeAlias = Frame | Clicks | OneShot

@@ -1,4 +1,4 @@
-"""The one thread that answers frames and clicks, and counts the outcome of each."""
+"""The one thread that answers frames, clicks and calls, and counts the outcome of each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sam3_ros.core.errors import ImageError, PromptError
 from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
+from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Work
 from sam3_ros.ros.stamps import seconds_since
@@ -36,6 +37,8 @@ class Answerer(Protocol):
     def answer(self, frame: Frame) -> None: ...
 
     def answer_clicks(self, clicks: Clicks) -> int: ...
+
+    def answer_one_shot(self, call: OneShot) -> None: ...
 
     def give_up(self, clicks: Clicks, reason: str) -> None: ...
 
@@ -71,6 +74,8 @@ class InferenceWorker:
         self._failure: tuple[str, float] | None = None
         #: How many clicks were answered on a frame seen before.
         self.clicks_at_once = 0
+        #: How many calls of ~/segment were answered.
+        self.calls_answered = 0
         # A daemon, so that the process can end while a session hangs.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
@@ -114,6 +119,8 @@ class InferenceWorker:
         for work in waited:
             if isinstance(work, Clicks):
                 self._answerer.give_up(work, _INACTIVE)
+            elif isinstance(work, OneShot):
+                work.refuse(_INACTIVE)
             else:
                 self._ledgers[work.camera].count_dropped(DropReason.NOT_ACTIVE)
 
@@ -125,6 +132,8 @@ class InferenceWorker:
         try:
             if isinstance(work, Clicks):
                 self._process_clicks(work)
+            elif isinstance(work, OneShot):
+                self._process_call(work)
             else:
                 self._process(work)
         except Exception as error:  # counting it failed too; go on with the next
@@ -157,6 +166,19 @@ class InferenceWorker:
             self._drop_reason(error)
             self._record_failure("click not answered", error)
             self._answerer.give_up(clicks, f"it could not be answered: {described(error)}")
+
+    def _process_call(self, call: OneShot) -> None:
+        try:
+            self._answerer.answer_one_shot(call)
+            self.calls_answered += 1
+        except FrameDroppedError:
+            call.refuse(_INACTIVE)
+        except (ImageError, PromptError) as error:
+            call.refuse(str(error))
+        except Exception as error:
+            self._drop_reason(error)
+            self._record_failure("call not answered", error)
+            call.refuse(f"it could not be answered: {described(error)}")
 
     def _drop_reason(self, error: Exception) -> DropReason:
         """Return why inference failed; make room first if memory ran out."""

@@ -157,6 +157,8 @@ def _report_values(report: PipelineReport) -> dict[str, str]:
         "clicks waiting": str(report.clicks_waiting),
         "oldest click's age s": _seconds(report.oldest_click_s),
         "clicks answered at once": str(report.clicks_at_once),
+        "calls waiting": str(report.calls_waiting),
+        "calls answered": str(report.calls_answered),
         "kept frames": str(report.kept_frames),
         "kept frames MiB": _mebibytes(report.kept_frame_bytes),
         "kept texts": str(report.kept_texts),

@@ -20,6 +20,7 @@ from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
 from sam3_ros.ros.frames.ledger import FrameLedger
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
+from sam3_ros.ros.frames.one_shot_calls import OneShotCalls
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
 from sam3_ros.ros.frames.seen import FramesSeen
@@ -62,8 +63,10 @@ class Pipeline:
             self._frames = FramesSeen(
                 self._cameras, self._memory, self._queue, self.prompts, self._answerer.image_sizes
             )
+            self._rules = self._make_rules()
             self.inbox = self._make_inbox(undo)
             self._worker = self._make_worker(undo)
+            self.calls = self._make_calls()
             self._subscriptions = [self._subscribe(camera) for camera in self._cameras]
             self._closing = undo.pop_all()
 
@@ -109,6 +112,8 @@ class Pipeline:
             clicks_waiting=clicks_waiting,
             oldest_click_s=None if oldest_click is None else now - oldest_click,
             clicks_at_once=self._worker.clicks_at_once,
+            calls_waiting=self._queue.calls(),
+            calls_answered=self._worker.calls_answered,
             kept_frames=kept_frames,
             kept_frame_bytes=kept_frame_bytes,
             kept_texts=texts.texts,
@@ -156,14 +161,16 @@ class Pipeline:
             )
         )
 
-    def _make_inbox(self, undo: ExitStack) -> PromptInbox:
-        rules = PromptRules(
+    def _make_rules(self) -> PromptRules:
+        return PromptRules(
             manifest=self._segmenter.bundle.manifest,
             cameras=self._cameras,
             frames=self._frames,
             click_settings=lambda: self._configuration().click_settings(),
         )
-        inbox = PromptInbox(self._node, self.prompts, rules)
+
+    def _make_inbox(self, undo: ExitStack) -> PromptInbox:
+        inbox = PromptInbox(self._node, self.prompts, self._rules)
         undo.callback(inbox.destroy)
         inbox.ask_parameter(self._configuration().prompt_entries())
         self._publish_labels()
@@ -182,6 +189,16 @@ class Pipeline:
         )
         undo.callback(worker.stop, 0.0)  # it is idle, or close() has waited for it
         return worker
+
+    def _make_calls(self) -> OneShotCalls:
+        return OneShotCalls(
+            self._rules,
+            self._frames,
+            self._queue,
+            self._activity,
+            self._worker.silent_for,
+            lambda: self._configuration().silence_warn_s,
+        )
 
     def _subscribe(self, camera: Camera) -> Subscription:
         """Subscribe to the newest image only: an old one is of no use to a robot."""

@@ -12,6 +12,8 @@ reading their sources.
 |                                            | can ask for the state of a node that configures     |
 | `CallbackGroup.entities`                   | each cleanup leaks weak references                  |
 | `Node._parameters`, `._parameter_overrides`| misspelt parameters are ignored silently            |
+| `Service.send_response`, replaced          | a callback waits for the model, or the executor     |
+|                                            | polls it on a whole core, to answer a call          |
 | `rclpy_implementation.RCLError`            | as for `_service_change_state`                      |
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
@@ -30,6 +33,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.service import Service
 
 # One for transitions, one for all other callbacks.
 _THREADS = 2
@@ -111,6 +115,56 @@ def run_transitions_in(group: CallbackGroup, node: LifecycleNode) -> None:
     service = node._service_change_state
     service.callback_group = group
     group.add_entity(service)
+
+
+class LaterResponse:
+    """What a service's callback returns to respond later, from any thread; see let_respond_later.
+
+    The first response counts. rclpy could only wait for it: a callback that waits takes a thread
+    away from all others, and a coroutine that awaits is called again and again (rclpy 3, 7 and 9,
+    executors.py).
+    """
+
+    def __init__(self, lock: threading.Lock) -> None:
+        """lock: one for all of a service's, because rcl sends one response at a time."""
+        self._lock = lock
+        self._response: Any = None
+        self._send: Callable[[Any], None] | None = None
+        self._is_sent = False
+
+    def respond(self, response: Any) -> None:
+        """Send this, unless the call was responded to before."""
+        with self._lock:
+            if self._response is None:
+                self._response = response
+                self._send_if_complete()
+
+    def send_by(self, send: Callable[[Any], None]) -> None:
+        """Send with this function, which is known once the callback has returned."""
+        with self._lock:
+            self._send = send
+            self._send_if_complete()
+
+    def _send_if_complete(self) -> None:
+        if self._send is None or self._response is None or self._is_sent:
+            return
+        self._is_sent = True
+        # A service that is destroyed has no callers, and a caller may have gone.
+        with suppress(InvalidHandle, rclpy_implementation.RCLError):
+            self._send(self._response)
+
+
+def let_respond_later(service: Service) -> None:
+    """Let the callback return a LaterResponse in place of a response."""
+    send_response = service.send_response
+
+    def send(response: Any, header: Any) -> None:
+        if isinstance(response, LaterResponse):
+            response.send_by(lambda ready: send_response(ready, header))
+        else:
+            send_response(response, header)
+
+    service.send_response = send  # type: ignore[method-assign]
 
 
 def forget_destroyed(group: CallbackGroup) -> None:

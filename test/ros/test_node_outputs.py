@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from node_under_test import running_node
 from sam3_ros.msg import Prompts
 from scenes import colour_scene
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.ros.answers.segments import mask_of
@@ -22,6 +23,10 @@ SIZE = ImageSize(96, 128)
 def pixels(image: Image) -> np.ndarray:
     dtype = {"mono8": np.uint8, "mono16": np.uint16}[image.encoding]
     return np.frombuffer(image.data, dtype).reshape(image.height, image.width)
+
+
+def decoded(image: CompressedImage) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,34 @@ def test_mask_and_confidence_show_the_same_segment_at_every_pixel(client, encodi
     assert answer["confidence"].encoding == "mono8"
     assert answer["confidence"].header == answer["mask"].header == answer["segments"].header
     assert len({segment.score.score for segment in segments}) > 1
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "mono16"])
+def test_the_compressed_mask_is_the_mask(client, encoding):
+    client.set_parameters(mask_encoding=encoding)
+    client.ask("red; green; object")
+    answer = client.answer(SCENE, "mask", "mask/compressed")
+    compressed = answer["mask/compressed"]
+    assert compressed.header == answer["mask"].header
+    assert compressed.format == f"{encoding}; png compressed "
+    np.testing.assert_array_equal(decoded(compressed), pixels(answer["mask"]))
+    assert decoded(compressed).any()
+
+
+def test_the_compressed_overlay_is_nearly_the_overlay(client):
+    client.ask("red")
+    answer = client.answer(SCENE, "overlay", "overlay/compressed")
+    compressed, overlay = answer["overlay/compressed"], answer["overlay"]
+    assert compressed.header == overlay.header
+    assert compressed.format == "bgr8; jpeg compressed bgr8"
+    raw = np.frombuffer(overlay.data, np.uint8).reshape(*SIZE, 3)
+    assert decoded(compressed).shape == raw.shape
+    assert np.abs(decoded(compressed).astype(int) - raw).mean() < 4
+
+
+def test_a_compressed_topic_alone_is_enough_to_work_for(client):
+    client.ask("red")
+    assert decoded(client.answer(SCENE, "mask/compressed")["mask/compressed"]).any()
 
 
 def test_without_prompts_confidence_is_nothing(client):

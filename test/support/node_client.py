@@ -32,6 +32,8 @@ OUTPUTS = {
     "scores": (SegmentScores, f"{NODE}/scores"),
     "segments": (Segments, f"{NODE}/segments"),
     "overlay": (Image, f"{NODE}/overlay"),
+    "mask/compressed": (CompressedImage, f"{NODE}/mask/compressed"),
+    "overlay/compressed": (CompressedImage, f"{NODE}/overlay/compressed"),
     "timing": (FrameTiming, f"{NODE}/debug/timing"),
 }
 PROMPT_TOPICS = {

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.pictures.label_image import PaintedSegments
+from sam3_ros.core.pictures.label_image import Labels, PaintedSegments
 from sam3_ros.core.pictures.overlay import draw_overlay_bgr
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.msg import FrameTiming, Segments, SegmentScores, StageTime
+from sam3_ros.ros.answers.compressed import jpeg_message, png_message
 from sam3_ros.ros.answers.segments import scores_message, segments_message
 from sam3_ros.ros.answers.vision_msgs import detections_maker
 from sam3_ros.ros.images.messages import Pixels, image_message
+
+# What image_transport adds to a topic's name; the output is wanted where the raw one is.
+COMPRESSED = "/compressed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,18 @@ class Answer:
         """The segments, painted once for mask and confidence. Raises ValueError."""
         return PaintedSegments(self.segments, self.size)
 
+    @cached_property
+    def mask(self) -> Labels:
+        """The label image in mask_encoding, [H, W]. Raises ValueError."""
+        if self.mask_encoding == "mono16":
+            return self.painted.instances()
+        return self.painted.labels(self.label_values)
+
+    @cached_property
+    def overlay_bgr(self) -> Pixels:
+        """The image with the segments drawn on it, uint8 [H, W, 3]."""
+        return draw_overlay_bgr(self.image_rgb, self.segments, self.label_values)
+
 
 @dataclass(frozen=True)
 class OutputMessage:
@@ -74,7 +90,12 @@ def output_messages(detections_class: type[Any] | None) -> dict[str, OutputMessa
         messages["detections"] = OutputMessage(
             detections_class, lambda answer: make(answer.segments, answer.header)
         )
-    return {**messages, "overlay": OutputMessage(Image, _overlay)}
+    return {
+        **messages,
+        f"mask{COMPRESSED}": OutputMessage(CompressedImage, _compressed_mask),
+        "overlay": OutputMessage(Image, _overlay),
+        f"overlay{COMPRESSED}": OutputMessage(CompressedImage, _compressed_overlay),
+    }
 
 
 def timing_message(answer: Answer, more_stages: Mapping[str, float]) -> FrameTiming:
@@ -94,9 +115,11 @@ def timing_message(answer: Answer, more_stages: Mapping[str, float]) -> FrameTim
 
 
 def _mask(answer: Answer) -> Image:
-    if answer.mask_encoding == "mono16":
-        return image_message(answer.painted.instances(), "mono16", answer.header)
-    return image_message(answer.painted.labels(answer.label_values), "mono8", answer.header)
+    return image_message(answer.mask, answer.mask_encoding, answer.header)
+
+
+def _compressed_mask(answer: Answer) -> CompressedImage:
+    return png_message(answer.mask, answer.mask_encoding, answer.header)
 
 
 def _confidence(answer: Answer) -> Image:
@@ -104,8 +127,11 @@ def _confidence(answer: Answer) -> Image:
 
 
 def _overlay(answer: Answer) -> Image:
-    overlay = draw_overlay_bgr(answer.image_rgb, answer.segments, answer.label_values)
-    return image_message(overlay, "bgr8", answer.header)
+    return image_message(answer.overlay_bgr, "bgr8", answer.header)
+
+
+def _compressed_overlay(answer: Answer) -> CompressedImage:
+    return jpeg_message(answer.overlay_bgr, answer.header)
 
 
 def _scores(answer: Answer) -> SegmentScores:

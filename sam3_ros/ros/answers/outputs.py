@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile
 
 from sam3_ros.msg import FrameTiming
 from sam3_ros.ros.answers.label_info import LabelInfoTopic, LabelNames
-from sam3_ros.ros.answers.messages import Answer, output_messages, timing_message
+from sam3_ros.ros.answers.messages import COMPRESSED, Answer, output_messages, timing_message
 from sam3_ros.ros.answers.vision_msgs import find_vision_messages
 from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
@@ -81,7 +81,7 @@ class Outputs:
         return tuple(
             output
             for output, publisher in self._publishers.items()
-            if output in wanted and publisher.get_subscription_count() > 0
+            if output.removesuffix(COMPRESSED) in wanted and publisher.get_subscription_count() > 0
         )
 
     def messages(self, answer: Answer, outputs: Sequence[str]) -> MadeMessages:

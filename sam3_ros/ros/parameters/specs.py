@@ -181,7 +181,9 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),
     ParameterSpec(
-        "outputs", OUTPUTS, "The topics to publish while they have a subscriber.",
+        "outputs", OUTPUTS,
+        "The topics to publish while they have a subscriber; mask and overlay stand for their "
+        "compressed ones too.",
         Changes.ANY_TIME, choices=OUTPUTS,
     ),
     ParameterSpec(

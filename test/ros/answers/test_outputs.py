@@ -13,11 +13,12 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_domains import own_domain
 from sam3_ros.msg import FrameTiming, SegmentScores
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.ros.answers import messages
 from sam3_ros.ros.answers.messages import Answer
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.cameras import Camera
@@ -85,6 +86,16 @@ def test_a_topic_that_is_not_wanted_counts_for_nothing(node):
     wait_for(lambda: outputs.listened_to() == ("confidence", "scores"))
 
 
+def test_a_compressed_topic_is_wanted_where_the_raw_one_is(node):
+    wanted = {"outputs": ["mask"]}
+    outputs = Outputs(node, Camera("front"), lambda: configuration(wanted), lambda: (), 0.5)
+    for topic in ("mask", "overlay"):
+        node.create_subscription(CompressedImage, f"outputs/front/{topic}/compressed", ignore, 1)
+    wait_for(lambda: outputs.listened_to() == ("mask/compressed",))
+    wanted["outputs"] = ["mask", "overlay"]
+    wait_for(lambda: outputs.listened_to() == ("mask/compressed", "overlay/compressed"))
+
+
 def an_answer(**values: object) -> Answer:
     mask = np.zeros((4, 6), bool)
     mask[1:3, 1:3] = True
@@ -122,7 +133,19 @@ def test_the_timing_is_published_last_and_includes_the_others(node):
 
 def test_only_what_is_wanted_is_made(node):
     answer = an_answer()
-    messages = outputs_of(node).messages(answer, ("mask",)).by_output
-    assert list(messages) == ["mask"]
-    labels = np.frombuffer(messages["mask"].data, np.uint8).reshape(4, 6)
+    made = outputs_of(node).messages(answer, ("mask",)).by_output
+    assert list(made) == ["mask"]
+    labels = np.frombuffer(made["mask"].data, np.uint8).reshape(4, 6)
     np.testing.assert_array_equal(labels, answer.segments[0].mask * 5)
+
+
+def test_an_overlay_is_drawn_once_for_both_of_its_topics(node, monkeypatch):
+    drawn = []
+    draw = messages.draw_overlay_bgr
+    monkeypatch.setattr(
+        messages, "draw_overlay_bgr", lambda *asked: drawn.append(asked) or draw(*asked)
+    )
+    outputs_of(node).messages(an_answer(), ("mask", "mask/compressed"))
+    assert not drawn
+    outputs_of(node).messages(an_answer(), ("overlay", "overlay/compressed"))
+    assert len(drawn) == 1

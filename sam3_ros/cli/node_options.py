@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.nearest_name import did_you_mean
 
 _OF_EVERY_NODE = "use_sim_time"
 #: The node's parameter of each option that sets one.
@@ -66,6 +67,7 @@ def require_parameters(option: str, names: Iterable[str], others: tuple[str, ...
     for name in set(names) - {*known, _OF_EVERY_NODE}:
         raise Sam3RosError(
             f"{option} {name}: the node has no such parameter; it has {', '.join(known)}"
+            f"{did_you_mean(name, known)}"
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sam3_ros.core.backends.providers import PROVIDERS, Provider
 from sam3_ros.core.errors import BackendError, PrecisionError
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.session import Session, SessionOptions
 
 #: Not run by ONNX Runtime: its wheel with OpenVINO would replace the one for other backends.
@@ -24,7 +25,10 @@ def open_session(
     """
     options = options or SessionOptions()
     if backend not in BACKENDS:
-        raise BackendError(f"no backend {backend!r}; there are {', '.join(BACKENDS)}")
+        raise BackendError(
+            f"no backend {backend!r}; there are {', '.join(BACKENDS)}"
+            f"{did_you_mean(backend, BACKENDS)}"
+        )
     if backend == OPENVINO:
         from sam3_ros.core.backends.openvino_session import OpenVinoSession
 

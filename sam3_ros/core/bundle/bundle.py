@@ -10,6 +10,7 @@ from sam3_ros.core.bundle.manifest import Capability, Manifest
 from sam3_ros.core.bundle.manifest_yaml import parse_manifest
 from sam3_ros.core.checked_yaml import MAX_CHARACTERS
 from sam3_ros.core.errors import BundleError, PrecisionError
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.plan import StageChoice
 
 MANIFEST_NAME = "bundle.yaml"
@@ -68,6 +69,7 @@ class Bundle:
             raise PrecisionError(
                 f"bundle {self.manifest.name!r} has no {precision!r} for stage {stage!r}; "
                 f"all of its stages have: {', '.join(self.precisions) or 'no precision in common'}"
+                f"{did_you_mean(precision, self.precisions)}"
             )
         return resolve_inside(self.path, files[precision].path)
 
@@ -116,11 +118,21 @@ def _locate(name_or_path: str | Path) -> Path:
         names = ", ".join(embedded) or "none"
         raise BundleError(
             f"no bundle {str(name_or_path)[:200]!r}: it is neither a folder nor the name of an "
-            f"embedded bundle ({names})"
+            f"embedded bundle ({names}){_suggestion(str(name_or_path))}"
         )
     if not folder.is_dir():
         raise BundleError(f"{folder} is not a folder; a bundle is a folder with a {MANIFEST_NAME}")
     return folder.resolve()
+
+
+def _suggestion(given: str) -> str:
+    """Return a word on the embedded bundle or the folder beside it that was meant, if any."""
+    parent = Path(given).parent
+    try:
+        beside = [str(parent / path.parent.name) for path in parent.glob(f"*/{MANIFEST_NAME}")]
+    except (OSError, ValueError):
+        beside = []
+    return did_you_mean(given, (*embedded_bundles(), *beside))
 
 
 def _read_manifest(folder: Path) -> str:

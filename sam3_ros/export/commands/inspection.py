@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.family import Architecture, Component, Family, component_of
 
@@ -78,7 +79,9 @@ def families_to_try(families: Mapping[str, Family], name: str | None) -> Mapping
     if name is None:
         return families
     if name not in families:
-        raise ExportError(f"unknown family {name!r}; known: {', '.join(families)}")
+        raise ExportError(
+            f"unknown family {name!r}; known: {', '.join(families)}{did_you_mean(name, families)}"
+        )
     return {name: families[name]}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sam3_ros.core.errors import ProfileError, PromptError
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.precision.repair import OnFailure
 from sam3_ros.core.profile.configured_plan import ConfiguredPlan
 from sam3_ros.core.stages.plan import StageChoice
@@ -164,12 +164,7 @@ def unknown_parameters(declared: Sequence[str], given: Iterable[str]) -> list[st
     Most often it is misspelt; ROS ignores one that is set by -p or a file and never declared.
     """
     return [
-        f"no parameter '{name}', so it is ignored{_suggestion(name, declared)}"
+        f"no parameter '{name}', so it is ignored{did_you_mean(name, declared)}"
         for name in sorted(given)
         if name not in declared and not name.startswith(_OF_ENTITIES)
     ]
-
-
-def _suggestion(name: str, declared: Sequence[str]) -> str:
-    matches = get_close_matches(name, declared, n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else ""

@@ -17,14 +17,14 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
     """Declare text, exemplars, points and boxes."""
     group = parser.add_argument_group(
         "prompts",
-        "coordinates are pixels from the top left corner; negative: --box=-5,0,9,9",
+        "coordinates are pixels from the top left corner",
     )
     group.add_argument(
         "--text",
         action="append",
         default=[],
         metavar="WORDS",
-        help="find every instance of this; repeatable",
+        help="find every instance of this, with ';' between several; repeatable",
     )
     group.add_argument(
         "--exemplar",
@@ -79,14 +79,15 @@ def prompts_from(options: argparse.Namespace) -> list[Prompt]:
 
 def _concepts(options: argparse.Namespace) -> Iterator[ConceptPrompt]:
     from sam3_ros.core.geometry import box_of_corners
+    from sam3_ros.core.segmenter.phrases import required_phrases
     from sam3_ros.core.segmenter.prompts import ConceptPrompt
 
     exemplars = tuple(box_of_corners(corners) for corners in options.exemplar)
     if not options.text and exemplars:
         yield ConceptPrompt(exemplars=exemplars)
     unique: dict[str, ConceptPrompt] = {}
-    for text in options.text:
-        prompt = ConceptPrompt(text, exemplars=exemplars)
+    for phrase in chain.from_iterable(map(required_phrases, options.text)):
+        prompt = ConceptPrompt(phrase, exemplars=exemplars)
         unique.setdefault(prompt.id, prompt)
     yield from unique.values()
 

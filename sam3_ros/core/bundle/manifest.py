@@ -125,6 +125,9 @@ class TokenizerSettings:
     start_id: int
     end_id: int
     pad_id: int
+    #: How a text becomes words: `clip` as CLIP's own tokenizer does it, so that only the file's
+    #: byte pairs count; `file` by what the file says.
+    cleaning: Literal["clip", "file"] = "clip"
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ class ConceptSettings:
     mask_threshold: float = 0.0
     #: The phrase for a prompt of exemplar boxes alone.
     textless_prompt: str = "visual"
+    #: All words that the model knows, in lower case; None where it may know any.
+    vocabulary: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _require_finite("concept", self.score_threshold, self.mask_threshold)

@@ -90,7 +90,12 @@ def _stage_file(entry: Mapping[str, Any]) -> StageFile:
 def _concept(entry: Mapping[str, Any]) -> ConceptSettings:
     tokenizer = dict(entry["tokenizer"])
     file = FileRef(*(tokenizer.pop(key) for key in ("path", "sha256", "bytes")))
-    return ConceptSettings(**{**entry, "tokenizer": TokenizerSettings(file, **tokenizer)})
+    words = entry.get("vocabulary")
+    parts = {
+        "tokenizer": TokenizerSettings(file, **tokenizer),
+        "vocabulary": tuple(words) if words is not None else None,
+    }
+    return ConceptSettings(**{**entry, **parts})
 
 
 def _interactive(entry: Mapping[str, Any]) -> InteractiveSettings:
@@ -119,15 +124,20 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         "stages": {name: _stage_document(stage) for name, stage in manifest.stages.items()},
     }
     if manifest.concept is not None:
-        concept = asdict(manifest.concept)
-        tokenizer = concept.pop("tokenizer")
-        document["concept"] = {**concept, "tokenizer": {**tokenizer.pop("file"), **tokenizer}}
+        document["concept"] = _concept_document(manifest.concept)
     if manifest.interactive is not None:
         document["interactive"] = _interactive_document(manifest.interactive)
     document["verification"] = manifest.verification
     if manifest.recorded_answers is not None:
         document["recorded_answers"] = asdict(manifest.recorded_answers)
     return document
+
+
+def _concept_document(settings: ConceptSettings) -> dict[str, Any]:
+    document = asdict(settings)
+    words, tokenizer = document.pop("vocabulary"), document.pop("tokenizer")
+    document["tokenizer"] = {**tokenizer.pop("file"), **tokenizer}
+    return {**document, "vocabulary": list(words)} if words is not None else document
 
 
 def _interactive_document(settings: InteractiveSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import ConceptSettings
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.segmenter.checks import clipped_box, require_finite
+from sam3_ros.core.segmenter.checks import require_finite
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.lengths import stacked
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
@@ -131,9 +131,9 @@ class ConceptAnswers:
 def exemplar_feeds(prompt: ConceptPrompt, transform: ImageTransform) -> dict[str, Array]:
     """Return boxes f32[1,N,4] cxcywh, box_labels int64[1,N] and box_mask bool[1,N]; N may be 0.
 
-    Boxes are clipped to the image; one that lies outside of it raises PromptError.
+    Boxes are not clipped to the image, as they are not in the original.
     """
-    boxes = [clipped_box(box, transform.source, prompt.id) for box in prompt.exemplars]
+    boxes = prompt.exemplars
     return {
         "boxes": transform.boxes_to_model(boxes)[None],
         "box_labels": np.array([prompt.exemplar_labels], np.int64).reshape(1, -1),
@@ -205,8 +205,12 @@ def takes_several(graph: StageGraph) -> bool:
 def selected_by_points(
     mask: npt.NDArray[np.bool_], points: Sequence[tuple[float, float]], labels: Sequence[int]
 ) -> bool:
-    """Return whether the mask holds any positive point (if there are any) and no negative one."""
-    hit = [bool(mask[int(y), int(x)]) for x, y in points]
+    """Return whether the mask holds any positive point (if there are any) and no negative one.
+
+    A point on the image's right or lower edge belongs to the last pixel.
+    """
+    bottom, right = mask.shape[0] - 1, mask.shape[1] - 1
+    hit = [bool(mask[min(int(y), bottom), min(int(x), right)]) for x, y in points]
     positive = [held for held, label in zip(hit, labels, strict=True) if label == 1]
     negative = [held for held, label in zip(hit, labels, strict=True) if label == 0]
     return (any(positive) or not positive) and not any(negative)

@@ -172,7 +172,8 @@ def _around(mask: Mask) -> Box:
     box = mask_bounds(mask)
     assert box is not None  # neither a segment's mask nor the expected one is empty
     x, y = BOX_MARGIN * box.width, BOX_MARGIN * box.height
-    return Box(box.x_min - x, box.y_min - y, box.x_max + x, box.y_max + y)
+    around = Box(box.x_min - x, box.y_min - y, box.x_max + x, box.y_max + y)
+    return around.clipped_to(ImageSize(*mask.shape)) or around
 
 
 def _text(size: ImageSize) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sam3_ros.core.bundle.manifest import InteractiveSettings, SingleMask
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.segmenter.checks import clipped_box, require_finite
+from sam3_ros.core.segmenter.checks import require_finite
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment
@@ -80,12 +80,12 @@ def prompt_feeds(
     """Return point_coords f32[1,N,2] in prompt space, point_labels int64[1,N], and mask_feeds.
 
     The box comes first, as its two corners. mask_logits: f32[h, w] of an earlier answer, over the
-    same frame; only for a model that takes a mask. Raises PromptError for a box outside the image.
+    same frame; only for a model that takes a mask.
     """
     points: list[tuple[float, float]] = []
     labels: list[int] = []
     if prompt.box is not None:
-        box = clipped_box(prompt.box, transform.source, prompt.id)
+        box = prompt.box  # not clipped: the original takes it as it is
         points += [(box.x_min, box.y_min), (box.x_max, box.y_max)]
         labels += [BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]
     labels += prompt.point_labels

@@ -1,7 +1,7 @@
 """What may be asked of an image: every instance of a concept, or one object pointed at.
 
-Both kinds check themselves when they are made (PromptError). Whether their points lie inside the
-image is checked by Segmenter.ask, which knows the image's size. Coordinates: see geometry.
+Both kinds check themselves when they are made (PromptError). Whether they lie on the image is
+checked by Segmenter.ask, which knows the image's size (positions.py). Coordinates: see geometry.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
+from sam3_ros.core.segmenter.text_cleaning import cleaned_as_clip
 
 #: Of a text, an id and a label.
 MAX_TEXT_CHARACTERS = 1000
@@ -59,7 +60,7 @@ class ConceptPrompt:
 class InteractivePrompt:
     """A request for one object, shown by points, a box, or both.
 
-    It needs a box or at least one positive point.
+    Negative points alone are taken too, as the original takes them.
     """
 
     points: tuple[tuple[float, float], ...] = ()
@@ -76,10 +77,9 @@ class InteractivePrompt:
         _set(self, "point_labels", _labels(self.point_labels, len(self.points), "point"))
         if self.box is not None:
             _box(self.box)
-        if self.box is None and 1 not in self.point_labels:
+        if self.box is None and not self.points:
             raise PromptError(
-                "an interactive prompt needs a box or at least one positive point, "
-                f"got {len(self.points)} negative points and no box"
+                "an interactive prompt needs a box or at least one point, got neither"
             )
         kinds = ("point" if self.points else "", "box" if self.box else "")
         _set(self, "id", self.id or "+".join(kind for kind in kinds if kind))
@@ -106,8 +106,6 @@ def _check_names(prompt: Prompt) -> None:
 def _check_text(text: str) -> None:
     if not isinstance(text, str):
         raise PromptError(f"a text prompt must be a str, got {type(text).__name__}")
-    if not text.strip():
-        raise PromptError('a text prompt must not be blank: give a word such as "cube", or None')
     if len(text) > MAX_TEXT_CHARACTERS:
         raise PromptError(
             f"a text prompt has at most {MAX_TEXT_CHARACTERS} characters, got {len(text)}"
@@ -119,6 +117,11 @@ def _check_text(text: str) -> None:
             f"a text prompt must be valid Unicode, got {text[error.start]!r} at character "
             f"{error.start + 1}: is the input UTF-8?"
         ) from error
+    if not cleaned_as_clip(text):
+        invisible = f", got {text!r}, which holds nothing to read" if text.strip() else ""
+        raise PromptError(
+            f'a text prompt must not be blank: give a word such as "cube", or None{invisible}'
+        )
 
 
 def _box(box: Box) -> Box:

@@ -2,7 +2,7 @@
 
 with Segmenter.load("tabletop") as segmenter:
     image = segmenter.encode_image(rgb)
-    cubes = segmenter.ask(image, [ConceptPrompt("red cube")])
+    cubes = segmenter.ask(image, ["red cube"])
     mug = segmenter.ask(image, [InteractivePrompt(points=((120, 80),))])
 
 Above 300 lines, because every public call states its contract here; the work is in its neighbours.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
@@ -22,14 +23,18 @@ from sam3_ros.core.backends.cpu_memory import give_back_free_heap
 from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.segmenter.checks import require_capability, require_inside
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.checks import require_capability
 from sam3_ros.core.segmenter.concept import ConceptAnswers
 from sam3_ros.core.segmenter.embedding import ON_CPU, ImageEmbedding
 from sam3_ros.core.segmenter.following import Followed, Follower, FollowsByReprompting
 from sam3_ros.core.segmenter.interactive import InteractiveAnswers
 from sam3_ros.core.segmenter.loading import OnProgress, StageLoading
+from sam3_ros.core.segmenter.phrases import required_phrases
 from sam3_ros.core.segmenter.pixels import require_rgb
+from sam3_ros.core.segmenter.positions import placed
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.core.segmenter.remarks import Remarks
 from sam3_ros.core.segmenter.segments import Segment, Segments
 from sam3_ros.core.segmenter.text import ClipTokenizer, KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.stages.graph import OpenStage, StageGraph
@@ -51,6 +56,7 @@ class Segmenter:
         self._timings = CallTimings()
         manifest = bundle.manifest
         self._graph = StageGraph(manifest.stages.values(), open_stage, observer=self._timings.add)
+        tokenizer: ClipTokenizer | None = None
         self._texts: TextEncoder | None = None
         self._concept: ConceptAnswers | None = None
         self._interactive: InteractiveAnswers | None = None
@@ -62,6 +68,7 @@ class Segmenter:
         if manifest.interactive is not None:
             self._interactive = InteractiveAnswers(manifest.interactive, self._timings)
             self._follower = FollowsByReprompting(self._interactive)
+        self._remarks = Remarks(manifest, tokenizer)
 
     @classmethod
     def load(
@@ -173,15 +180,17 @@ class Segmenter:
     def ask(
         self,
         embedding: ImageEmbedding,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompt | str] | str,
         score_threshold: float | Sequence[float | None] | None = None,
     ) -> Segments:
         """Return every segment that answers a prompt: in the prompts' order, best first for each.
 
-        score_threshold replaces the bundle's for concept prompts: one for all, or one for each
-        prompt. A segment has at least one pixel. All prompts are checked before anything runs:
-        PromptError names the prompt that cannot be answered and why. Raises InferenceError when a
-        stage fails. On a GPU, several concept prompts take less time together than one by one.
+        A str is a ConceptPrompt of that text, or several of what semicolons separate in it; they
+        count as one in `by_prompt` and among the thresholds. score_threshold replaces the bundle's
+        for concept prompts: one for all, or one for each prompt. A segment has at least one pixel.
+        All prompts are checked before anything runs: PromptError names the prompt that cannot be
+        answered and why. Raises InferenceError when a stage fails. On a GPU, several concept
+        prompts take less time together than one by one.
         """
         with self._timings.of_call() as timings:
             answers = self._ask(embedding, prompts, score_threshold)
@@ -189,13 +198,22 @@ class Segmenter:
 
     def check(self, embedding: ImageEmbedding, prompt: Prompt) -> None:
         """Raise PromptError for a prompt that `ask` would refuse on this image."""
-        self._require_askable(embedding, prompt)
+        self._askable(embedding, prompt)
+
+    def warnings(self, prompt: Prompt | str, size: ImageSize | None = None) -> tuple[str, ...]:
+        """Return what to know about a prompt, a sentence each; none for most.
+
+        Words that the model does not know or has no room for, what looks like a separator, negative
+        points alone, and, where the image's size is given, points that `ask` moves onto it. From
+        any thread. Raises PromptError for a text that no prompt may hold.
+        """
+        found = (self._remarks.on(each, size) for each in _prompts_of(prompt))
+        return tuple(dict.fromkeys(chain.from_iterable(found)))
 
     def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> Segments:
-        """Run encode_image and ask in one call; a str is a ConceptPrompt of that text."""
-        wanted = [ConceptPrompt(p) if isinstance(p, str) else p for p in prompts]
+        """Run encode_image and ask in one call."""
         with self._timings.of_call() as timings:
-            answers = self._ask(self._encode_image(image), wanted, None)
+            answers = self._ask(self._encode_image(image), prompts, None)
         return Segments.of(answers, timings.as_dict())
 
     def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
@@ -205,10 +223,11 @@ class Segmenter:
         """
         if not isinstance(prompt, InteractivePrompt):
             raise PromptError(f"an object to follow needs points or a box, got {prompt!r}")
-        self._require_askable(embedding, prompt)
+        asked = self._askable(embedding, prompt)
+        assert isinstance(asked, InteractivePrompt)
         assert self._follower is not None  # a bundle that takes the prompt has one
         with self._timings.of_call() as timings:
-            followed = self._follower.start(embedding, prompt)
+            followed = self._follower.start(embedding, asked)
         return replace(followed, timings=timings.as_dict())
 
     def follow(
@@ -266,13 +285,26 @@ class Segmenter:
     def _ask(
         self,
         embedding: ImageEmbedding,
-        prompts: Sequence[Prompt],
+        given: Sequence[Prompt | str] | str,
         score_threshold: float | Sequence[float | None] | None,
     ) -> list[list[Segment]]:
         self._require_own(embedding)
-        thresholds = _one_for_each(prompts, score_threshold)
-        for prompt in prompts:
-            self._require_askable(embedding, prompt)
+        groups = [_prompts_of(each) for each in ([given] if isinstance(given, str) else given)]
+        of_groups = _one_for_each(groups, score_threshold)
+        prompts = [self._askable(embedding, each) for group in groups for each in group]
+        thresholds = [
+            threshold for group, threshold in zip(groups, of_groups, strict=True) for _ in group
+        ]
+        answers = iter(self._answers(embedding, prompts, thresholds))
+        return [list(chain.from_iterable(islice(answers, len(group)))) for group in groups]
+
+    def _answers(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompt],
+        thresholds: Sequence[float | None],
+    ) -> list[list[Segment]]:
+        """Return the answer to each prompt; all are checked, and lie on the image."""
         answers: dict[int, list[Segment]] = {}
         concepts = {n: each for n, each in enumerate(prompts) if isinstance(each, ConceptPrompt)}
         together = embedding.lengths.joins(len(concepts))
@@ -292,18 +324,25 @@ class Segmenter:
                 answers[number] = [] if answer.segment is None else [answer.segment]
         return [answers[number] for number in range(len(prompts))]
 
-    def _require_askable(self, embedding: ImageEmbedding, prompt: Prompt) -> None:
+    def _askable(self, embedding: ImageEmbedding, prompt: Prompt) -> Prompt:
+        """Return the prompt as it is put to the model. Raises PromptError where it cannot be."""
         self._require_own(embedding)
         require_capability(prompt, self.bundle.manifest)
-        require_inside(prompt, embedding.size)
+        return placed(prompt, embedding.size)
 
     def _require_own(self, embedding: ImageEmbedding) -> None:
         if embedding.graph is not self._graph:
             raise ValueError("this embedding was made by another segmenter: encode the image here")
 
 
+def _prompts_of(given: Prompt | str) -> tuple[Prompt, ...]:
+    if isinstance(given, str):
+        return tuple(ConceptPrompt(phrase) for phrase in required_phrases(given))
+    return (given,)
+
+
 def _one_for_each(
-    prompts: Sequence[Prompt], score_threshold: float | Sequence[float | None] | None
+    prompts: Sequence[object], score_threshold: float | Sequence[float | None] | None
 ) -> list[float | None]:
     """Return a threshold for each prompt. Raises PromptError for one that is no score."""
     if isinstance(score_threshold, Sequence):

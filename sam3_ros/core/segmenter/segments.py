@@ -12,7 +12,7 @@ from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.masks import mask_bounds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segment:
     """One object found in an image."""
 
@@ -26,7 +26,7 @@ class Segment:
     box: Box
     #: bool [H, W] at the source image's size.
     mask: np.ndarray
-    #: The box around the mask's True pixels, None where there are none; computed unless given.
+    #: The mask's own box, around its True pixels; None where there are none. Computed unless given.
     bounds: Box | None = None
 
     def __post_init__(self) -> None:
@@ -40,6 +40,15 @@ class Segment:
             object.__setattr__(self, "bounds", mask_bounds(self.mask))
         elif self.bounds.clipped_to(self.size) != self.bounds:
             raise ValueError(f"a mask's bounds lie in its image {self.size}, not {self.bounds}")
+
+    def __repr__(self) -> str:
+        """Return one line, without the mask's values."""
+        corners = ", ".join(f"{corner:.1f}" for corner in self.box.as_tuple())
+        height, width = self.size
+        return (
+            f"<Segment {self.label!r}, score {self.score:.3f}, box ({corners}), "
+            f"{np.count_nonzero(self.mask)} px of {width}x{height}>"
+        )
 
     @property
     def window(self) -> tuple[slice, slice]:

@@ -1,11 +1,12 @@
-"""Phrases: tokenized as CLIP does it, encoded once."""
+"""Phrases: cleaned and tokenized as the model was trained, encoded once."""
 
 from __future__ import annotations
 
-import html
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +16,21 @@ from tokenizers import Tokenizer
 
 from sam3_ros.core.bundle.manifest import TokenizerSettings
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.segmenter.clip_words import END_TEXT, START_TEXT, clip_words
+from sam3_ros.core.segmenter.text_cleaning import cleaned_as_clip
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.timings import CallTimings
 
 PHRASES_KEPT = 256
+
+
+class Word(NamedTuple):
+    """A part of a phrase that is tokenized by itself: a word, a digit, punctuation."""
+
+    #: As the model reads it: cleaned, mostly lower case.
+    text: str
+    ids: tuple[int, ...]
 
 
 class ClipTokenizer:
@@ -34,13 +45,35 @@ class ClipTokenizer:
                 f"tokenizer: context_length must hold start and end, got {settings.context_length}"
             )
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise BundleError(f"{path} is not a file of the tokenizers library: {error}") from error
+        if settings.cleaning == "clip":
+            # Only the byte pairs are the file's: what else is in such files is close to CLIP's own
+            # cleaning, and not the same.
+            tokenizer = Tokenizer(tokenizer.model)
+            tokenizer.pre_tokenizer = clip_words()
         # The file may ask for padding and truncation of its own; encode does both.
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
         self._settings = settings
+
+    def clean(self, text: str) -> str:
+        """Return the text as the model reads it."""
+        return cleaned_as_clip(text) if self._settings.cleaning == "clip" else text
+
+    def words(self, text: str) -> tuple[Word, ...]:
+        """Return the words of a text, also those that encode has no room for."""
+        clean = self.clean(text)
+        encoding = self._tokenizer.encode(clean, add_special_tokens=False)
+        tokens = zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True)
+        words = []
+        for _, group in groupby(tokens, key=itemgetter(0)):
+            _, ids, places = zip(*group, strict=True)
+            word = clean[places[0][0] : places[-1][1]]
+            words.append(Word(word, self._marks.get(word, ids)))
+        return tuple(words)
 
     def encode(self, text: str) -> npt.NDArray[np.int64]:
         """Return the ids, int64[1, context_length]: start, the words, end, padding.
@@ -48,16 +81,23 @@ class ClipTokenizer:
         A text that is too long loses its tail; the end id stays.
         """
         how = self._settings
-        words = self._tokenizer.encode(clean(text), add_special_tokens=False).ids
-        ids = [how.start_id, *words[: how.context_length - 2], how.end_id]
+        found = [number for word in self.words(text) for number in word.ids]
+        ids = [how.start_id, *found[: self.most_tokens], how.end_id]
         padded = np.full((1, how.context_length), how.pad_id, np.int64)
         padded[0, : len(ids)] = ids
         return padded
 
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens of a text the model reads."""
+        return self._settings.context_length - 2
 
-def clean(text: str) -> str:
-    """Return the text as CLIP reads it: entities resolved, single spaces, lower case."""
-    return " ".join(html.unescape(html.unescape(text)).split()).lower()
+    @property
+    def _marks(self) -> Mapping[str, tuple[int, ...]]:
+        how = self._settings
+        if how.cleaning != "clip":
+            return {}
+        return {START_TEXT: (how.start_id,), END_TEXT: (how.end_id,)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +138,7 @@ class TextEncoder:
 
         Raises InferenceError when the text stage fails.
         """
-        phrase = clean(text)
+        phrase = self._tokenizer.clean(text)
         if phrase in self._kept:
             self._kept.move_to_end(phrase)
             return self._kept[phrase]

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.ros.cameras import Camera
 
 # The ids that the node gives to prompts from its simple topics.
@@ -50,8 +51,7 @@ class TextCue:
     @property
     def phrases(self) -> tuple[str, ...]:
         """The phrases in the form in which the node uses them as prompt ids."""
-        phrases = (" ".join(phrase.split()) for phrase in self.text.split(";"))
-        return tuple(dict.fromkeys(phrase for phrase in phrases if phrase))
+        return split_phrases(self.text)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.ros.cameras import Camera, CameraNameError, Cameras
 from sam3_ros.ros.parameters.configuration import configuration
 from sam3_ros.ros.parameters.specs import SPECS, ParameterError, ParameterSpec
@@ -24,8 +25,6 @@ PRESETS = ("desktop_cpu", "desktop_gpu", "jetson_orin", "rtx_desktop")
 BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 IMAGE = "/camera/image_raw"
 _SHORTER = {"image_transport": "transport", "image_reliability": "reliability"}
-# Texts may contain spaces and commas.
-_PROMPT_SEPARATOR = ";"
 _COMPRESSED = "/compressed"
 _TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
 _CAMERAS_FORM = 'cameras:="front=/front/image_raw left=/left/image_raw"'
@@ -93,13 +92,14 @@ class LaunchArgument:
 
 
 def _prompts(text: str) -> list[str]:
+    phrases = split_phrases(text)
     # launch reads each string of a list as YAML, and fails at one that is not a plain value.
-    if any(map(is_yaml, text.split(_PROMPT_SEPARATOR))):
+    if any(map(is_yaml, phrases)):
         raise LaunchArgumentError(
             f"argument 'prompts' expects texts, such as \"red cube; ball\"; got {text!r}: a prompt "
             "in YAML goes into the file that params_file names"
         )
-    return [part.strip() for part in text.split(_PROMPT_SEPARATOR) if part.strip()]
+    return list(phrases)
 
 
 # Without cameras, which sets topics too: see camera_topics.

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from sam3_ros.core.checked_yaml import DocumentKind, parse_document
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Point, box_of_corners
+from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, shortened
 
@@ -44,10 +46,11 @@ class PromptEntries:
 def read_prompt_entries(entries: Sequence[str]) -> PromptEntries:
     """Read the entries in their order, without blank ones and repeated texts.
 
-    Raises PromptError naming the entry that is wrong. Does not check that the cameras exist.
+    A plain text may be several phrases, with semicolons between them. Raises PromptError naming the
+    entry that is wrong. Does not check that the cameras exist.
     """
-    plain = (" ".join(entry.split()) for entry in entries if not is_yaml(entry))
-    texts = tuple(PromptRequest(ConceptPrompt(text)) for text in dict.fromkeys(plain) if text)
+    plain = chain.from_iterable(split_phrases(entry) for entry in entries if not is_yaml(entry))
+    texts = tuple(PromptRequest(ConceptPrompt(text)) for text in dict.fromkeys(plain))
     others = tuple(_read_yaml(entry) for entry in entries if is_yaml(entry))
     seen = set()
     for request in (*texts, *others):

@@ -15,6 +15,7 @@ from std_msgs.msg import String
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box, Point
+from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.msg import ActivePrompt as ActivePromptMessage
 from sam3_ros.msg import Box as BoxMessage
@@ -24,15 +25,12 @@ from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.prompts.active import ActivePrompt, Key, require_label_values
 from sam3_ros.ros.prompts.requests import PromptRequest, refusing
 
-TEXT_SEPARATOR = ";"
-
 _Item = TypeVar("_Item")
 
 
 def prompts_from_text(message: String) -> tuple[ConceptPrompt, ...]:
     """Return one prompt for each phrase between semicolons, without blanks and repetitions."""
-    parts = dict.fromkeys(" ".join(part.split()) for part in message.data.split(TEXT_SEPARATOR))
-    phrases = tuple(filter(None, parts))
+    phrases = split_phrases(message.data)
     with refusing(""):  # first: to check each of some megabytes of phrases would take seconds
         require_label_values(len(phrases))
     prompts = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.segmenter.checks import boxes_of
+from sam3_ros.core.segmenter.positions import boxes_of
 from sam3_ros.core.segmenter.prompts import MAX_TEXT_CHARACTERS, InteractivePrompt, Prompt
 from sam3_ros.ros.cameras import Camera
 

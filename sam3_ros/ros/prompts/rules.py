@@ -9,7 +9,8 @@ from typing import Protocol
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.segmenter.checks import require_capability, require_inside
+from sam3_ros.core.segmenter.checks import require_capability
+from sam3_ros.core.segmenter.positions import require_on_image
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.prompts.active import Snapshot
@@ -155,7 +156,7 @@ class PromptRules:
             if size is None:
                 continue
             try:
-                require_inside(request.prompt, size)
+                require_on_image(request.prompt, size)
             except PromptError as error:
                 if len(self.cameras) > 1:
                     raise PromptError(f"{error} of the camera {name!r}") from error

@@ -48,8 +48,10 @@ def test_points_become_points_and_labels_default_to_positive() -> None:
     assert prompt.point_labels == (1, 1)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\t\n", "\u2003"])
-def test_a_blank_text_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\t\n", "\u2003", "\ufeff", "&nbsp;", "&amp;#32;", "\x00", "\x07 "]
+)
+def test_a_text_that_is_blank_once_it_is_cleaned_is_refused(text: str) -> None:
     with pytest.raises(PromptError, match="blank"):
         ConceptPrompt(text)
 
@@ -105,11 +107,10 @@ def test_labels_must_match_in_number_and_kind() -> None:
         ConceptPrompt("cube", exemplars=(BOX, BOX), exemplar_labels=(1,))
 
 
-def test_negative_points_alone_ask_for_nothing() -> None:
-    with pytest.raises(PromptError, match="a box or at least one positive point"):
-        InteractivePrompt(points=((1, 2),), point_labels=(0,))
-    with pytest.raises(PromptError, match="a box or at least one positive point"):
+def test_an_interactive_prompt_needs_a_point_of_either_sign_or_a_box() -> None:
+    with pytest.raises(PromptError, match="a box or at least one point, got neither"):
         InteractivePrompt()
+    InteractivePrompt(points=((1, 2),), point_labels=(0,))
     InteractivePrompt(points=((1, 2),), point_labels=(0,), box=BOX)
 
 

@@ -195,8 +195,9 @@ def test_text_for_a_bundle_without_words_is_refused(clicker: Segmenter) -> None:
         clicker.encode_text("cube")
 
 
-@pytest.mark.parametrize("point", [(320, 10), (10, 240), (-1, 5), (5, -0.5), (1e9, 1e9)])
-def test_a_point_outside_the_image_is_refused(
+# Width and height are 320 and 240 px, so that 16 and 12 px are as far outside as is allowed.
+@pytest.mark.parametrize("point", [(336.5, 10), (10, 252.5), (-16.5, 5), (5, -12.5), (1e9, 1e9)])
+def test_a_point_far_outside_the_image_is_refused(
     segmenter: Segmenter, point: tuple[float, float]
 ) -> None:
     for prompt in (
@@ -205,6 +206,38 @@ def test_a_point_outside_the_image_is_refused(
     ):
         with pytest.raises(PromptError, match=r"prompt 'click': the point .* of 320x240 px"):
             segmenter.segment(SCENE, prompt)
+
+
+@pytest.mark.parametrize(
+    ("outside", "edge"),
+    [
+        ((320, 60), (320, 60)),
+        ((332, 60), (320, 60)),
+        ((280, 252), (280, 240)),
+        ((-16, -12), (0, 0)),
+    ],
+)
+def test_a_point_just_outside_the_image_is_moved_to_its_edge(
+    segmenter: Segmenter, outside: tuple[float, float], edge: tuple[float, float]
+) -> None:
+    image = segmenter.encode_image(SCENE)
+    ours, wanted = (
+        segmenter.ask(image, [InteractivePrompt((point, (280, 60)), id="click")])
+        for point in (outside, edge)
+    )
+    np.testing.assert_array_equal(ours[0].mask, wanted[0].mask)
+    words = segmenter.warnings(InteractivePrompt((outside,), id="click"), image.size)
+    assert bool(words) == (outside != edge)
+    assert all(str(edge) in word and "'click'" in word for word in words)
+
+
+@pytest.mark.parametrize("edge", [(320, 100), (150, 240), (323, 250), (-5, 3)])
+def test_a_point_at_the_edge_chooses_by_the_nearest_pixel(
+    segmenter: Segmenter, edge: tuple[float, float]
+) -> None:
+    assert len(segmenter.segment(SCENE, ConceptPrompt("red", points=(edge,)))) == 0
+    away = ConceptPrompt("red", points=(edge,), point_labels=(0,))
+    assert len(segmenter.segment(SCENE, away)) == 2
 
 
 def test_a_box_outside_the_image_is_refused(segmenter: Segmenter) -> None:
@@ -264,5 +297,5 @@ def test_a_score_threshold_outside_0_to_1_is_refused(
 
 
 def test_what_is_no_prompt_is_refused(segmenter: Segmenter) -> None:
-    with pytest.raises(PromptError, match="got str"):
-        segmenter.ask(segmenter.encode_image(SCENE), "red")  # type: ignore[arg-type]
+    with pytest.raises(PromptError, match="got int"):
+        segmenter.ask(segmenter.encode_image(SCENE), [7])  # type: ignore[list-item]

@@ -72,7 +72,7 @@ def test_texts_stand_beside_them():
             "labels/entry 1: expected 1 or 0 for each point, got 'true'",
         ),
         ("{points: [[1, 2]], labels: [1, 1]}", "every point needs one label"),
-        ("{points: [[1, 2]], labels: [0]}", "at least one positive point"),
+        ("{points: []}", "a box or at least one point, got neither"),
         (
             "{box: [1, 2, 3]}",
             r"box: expected two corners \[x0, y0, x1, y1\] in pixels, got \['1', '2', '3'\]",

@@ -92,7 +92,7 @@ def test_our_message_is_taken_without_loss(message, prompt):
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (Prompt(id="a"), "a box or at least one positive point"),
+        (Prompt(id="a"), "a box or at least one point"),
         (Prompt(id="a", text="  "), "must not be blank"),
         (Prompt(id="a", negative_boxes=[LEFT]), "at least one positive exemplar box"),
         (Prompt(id="a", boxes=[LEFT, RIGHT], positive_points=[Point()]), "at most one box"),
@@ -131,7 +131,7 @@ def test_a_request_has_its_camera_and_how_long_it_lasts():
     [
         (Prompt(id="a", text="mug", camera="right"), r"^prompt 'a': there is no camera 'right'"),
         (Prompt(id="a", text="mug", sticky=True), r"^prompt 'a' is sticky: expected points"),
-        (Prompt(camera="left"), r"^prompt number 2 of 2: .* a box or at least one positive point"),
+        (Prompt(camera="left"), r"^prompt number 2 of 2: .* a box or at least one point"),
     ],
 )
 def test_a_set_with_nonsense_is_refused_by_name(message, reason):

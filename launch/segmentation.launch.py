@@ -15,85 +15,28 @@ from launch_ros.actions import Node
 
 from sam3_ros.ros.launching.arguments import (
     ARGUMENTS,
-    BOOLEANS,
-    IMAGE,
-    PRESETS,
     camera_topics,
     given_parameters,
-    params_file,
     seconds,
     starts_again,
 )
-from sam3_ros.ros.launching.dds import fastdds_profile, profile_in_use, profile_variable
-from sam3_ros.ros.launching.shared_files import shared_file
+from sam3_ros.ros.launching.dds import profile_variable
+from sam3_ros.ros.launching.process_arguments import (
+    other_parameters,
+    parameter_files,
+    process_arguments,
+)
 
-LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
-
+# For launch, an empty list of choices allows nothing, and None everything.
 OTHER_ARGUMENTS = [
     DeclareLaunchArgument(
-        "image",
-        default_value=IMAGE,
-        description="Topic of the raw images of a camera without a name; compressed ones are read "
-        "from <image>/compressed.",
-    ),
-    DeclareLaunchArgument(
-        "cameras",
-        default_value="",
-        description="Names of several cameras and the topics of their raw images, as in "
-        '"front=/front/image_raw left=/left/image_raw"; a name alone listens to <name>/image.',
-    ),
-    DeclareLaunchArgument(
-        "preset",
-        default_value="",
-        choices=["", *PRESETS],
-        description="Parameters for a kind of machine, config/presets/<preset>.yaml.",
-    ),
-    DeclareLaunchArgument(
-        "params_file",
-        default_value="",
-        description="Your parameters; they win over the preset, and the arguments over them.",
-    ),
-    DeclareLaunchArgument(
-        "namespace",
-        default_value="",
-        description="Namespace of the node and its topics.",
-    ),
-    DeclareLaunchArgument(
-        "name",
-        default_value="segmentation_node",
-        description="Name of the node, the ~ of its topics.",
-    ),
-    DeclareLaunchArgument(
-        "use_sim_time",
-        default_value="",
-        choices=["", *BOOLEANS],
-        description="Take the time from /clock, as in simulation.",
-    ),
-    DeclareLaunchArgument(
-        "log_level",
-        default_value="info",
-        choices=LOG_LEVELS,
-        description="The node logs messages of this severity and above.",
-    ),
-    DeclareLaunchArgument(
-        "respawn",
-        default_value="false",
-        choices=list(BOOLEANS),
-        description="Start the node again if its process ends.",
-    ),
-    DeclareLaunchArgument(
-        "respawn_delay",
-        default_value="2.0",
-        description="Seconds before the node is started again.",
-    ),
-    DeclareLaunchArgument(
-        "fastdds_profile",
-        default_value=profile_in_use(os.environ) or str(fastdds_profile()),
-        description="Fast DDS profile for large images, from the environment or config/; empty for "
-        "none. The camera driver needs it too.",
-    ),
+        argument.name,
+        default_value=argument.default,
+        choices=list(argument.choices) or None,
+        description=argument.description,
+    )
+    for argument in process_arguments(os.environ)
 ]
-# For launch, an empty list of choices allows nothing, and None everything.
 PARAMETER_ARGUMENTS = [
     DeclareLaunchArgument(
         argument.name,
@@ -103,13 +46,6 @@ PARAMETER_ARGUMENTS = [
     )
     for argument in ARGUMENTS
 ]
-
-
-def parameter_files(texts: dict[str, str]) -> list[str]:
-    """Return the files of parameters; a later one wins."""
-    preset = texts["preset"]
-    shipped = str(shared_file(f"config/presets/{preset}.yaml")) if preset else ""
-    return [path for path in (shipped, params_file(texts)) if path]
 
 
 def fail_if_build_failed(event: Any, _context: LaunchContext) -> None:
@@ -123,9 +59,7 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
     texts = context.launch_configurations
     given = given_parameters(texts)
     cameras = camera_topics(texts["image"], texts["cameras"])
-    other = {"cameras": cameras.names} if cameras.names else {}
-    if texts["use_sim_time"]:
-        other["use_sim_time"] = BOOLEANS[texts["use_sim_time"]]
+    other = other_parameters(texts)
     profile = texts["fastdds_profile"]
     return [
         Node(

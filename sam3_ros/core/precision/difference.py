@@ -9,6 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from sam3_ros.core.precision.answers import RawAnswer
+from sam3_ros.core.precision.mask_iou import lenient_ious, plain_ious
 from sam3_ros.core.segmenter.concept import scores_of
 from sam3_ros.core.stages.session import Array
 
@@ -32,11 +33,19 @@ class AnswerDifference:
     masks_equal: float = 1.0
     #: IoU of every pair of masks, 1 where both are empty.
     mask_ious: tuple[float, ...] = ()
+    #: The same with the rounding of edges forgiven (mask_iou.py); empty where it was not measured,
+    #: as in older files: then nothing is forgiven.
+    lenient_ious: tuple[float, ...] = ()
 
     @property
     def mask_iou(self) -> float:
         """The worst mask's IoU."""
         return min(self.mask_ious, default=1.0)
+
+    @property
+    def lenient_mask_iou(self) -> float:
+        """The worst mask's IoU with the rounding of edges forgiven."""
+        return min(self.lenient_ious or self.mask_ious, default=1.0)
 
     @property
     def mean_mask_iou(self) -> float:
@@ -55,6 +64,7 @@ class AnswerDifference:
             },
             "masks_equal": round(self.masks_equal, 7),
             "mask_iou": round(self.mask_iou, 7),
+            "lenient_mask_iou": round(self.lenient_mask_iou, 7),
             "mean_mask_iou": round(self.mean_mask_iou, 7),
         }
 
@@ -72,13 +82,15 @@ def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
     apart = {name: _largest(expected.tensors[name], found.tensors[name]) for name in found.tensors}
     inside = (expected.masks > 0, found.masks > 0)
     finite = bool(np.isfinite(found.masks).all())
+    none_right = (0.0,) * len(expected.masks)
     return AnswerDifference(
         logits=max(apart[name] for name in apart if name != "pred_boxes"),
         boxes=apart.get("pred_boxes", 0.0),
         scores=_largest(_scores(expected), _scores(found)),
         mask_logits=_largest(expected.masks, found.masks),
         masks_equal=float(np.mean(inside[0] == inside[1])) if finite else 0.0,
-        mask_ious=_ious(*inside) if finite else (0.0,) * len(expected.masks),
+        mask_ious=plain_ious(*inside) if finite else none_right,
+        lenient_ious=lenient_ious(*inside) if finite else none_right,
     )
 
 
@@ -93,6 +105,7 @@ def worst(differences: Iterable[AnswerDifference]) -> AnswerDifference:
         **largest,
         masks_equal=min(one.masks_equal for one in found),
         mask_ious=tuple(iou for one in found for iou in one.mask_ious),
+        lenient_ious=tuple(iou for one in found for iou in one.lenient_ious or one.mask_ious),
     )
 
 
@@ -110,10 +123,3 @@ def _largest(expected: Array, found: Array) -> float:
     if expected.size == 0:
         return 0.0
     return float(np.abs(expected.astype(np.float64) - found).max())
-
-
-def _ious(expected: Array, found: Array) -> tuple[float, ...]:
-    union = np.count_nonzero(expected | found, axis=(-2, -1))
-    common = np.count_nonzero(expected & found, axis=(-2, -1))
-    ious = np.where(union == 0, 1.0, common / np.maximum(union, 1))
-    return tuple(float(iou) for iou in ious)

@@ -63,7 +63,8 @@ class Verdict:
         """Return one line for a log."""
         found, limits = self.end_to_end, self.limits
         figures = (
-            f"mask IoU {found.mean_mask_iou:.4f} (at least {limits.mask_iou:.3g}), scores within "
+            f"mask IoU {found.mean_mask_iou:.4f} (at least {limits.mask_iou:.3g}), worst "
+            f"{found.lenient_mask_iou:.3f} ({limits.worst_mask:.3g}), scores within "
             f"{found.scores:.2g} ({limits.scores:.2g}), boxes within {100 * found.boxes:.2g} % of "
             f"the image ({100 * limits.boxes:.2g} %)"
         )

@@ -206,14 +206,21 @@ def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
                 tensors, arrays[f"{group}/masks"], tuple(entry["queries"])
             )
             if "rounding" in entry:
-                figures = {**entry["rounding"], "mask_ious": tuple(entry["rounding"]["mask_ious"])}
-                rounding[image["name"], entry["name"]] = AnswerDifference(**figures)
+                rounding[image["name"], entry["name"]] = _rounding(entry["rounding"])
             if _SAMPLES in entry:
                 values = arrays[f"{group}/{_SAMPLES}"]
                 samples[image["name"], entry["name"]] = _split_samples(values, entry[_SAMPLES])
         images.append(QuestionedImage(image["name"], _pixels(arrays, i), tuple(questions)))
     of_original = bool(arrays.get(_OF_ORIGINAL, True))
     return RecordedAnswers(tuple(images), answers, rounding, samples, of_original)
+
+
+def _rounding(figures: Mapping[str, Any]) -> AnswerDifference:
+    """Restore a difference from JSON, which has lists for tuples."""
+    restored: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in figures.items()
+    }
+    return AnswerDifference(**restored)
 
 
 def _pixels(arrays: Mapping[str, Array], number: int) -> Array:

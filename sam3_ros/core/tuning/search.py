@@ -122,7 +122,7 @@ class PlanJudge:
             self._segmenter.close()
 
     def __call__(self, plan: StagePlan) -> Verdict:
-        """Return the first verdict that fails, else the one with the worst masks.
+        """Return the first verdict that fails, else the one with the worst mask.
 
         Raises as Segmenter.load does.
         """
@@ -132,7 +132,7 @@ class PlanJudge:
             verdicts.append(judge(segmenter.graph, self._bundle.manifest, plan, recorded))
             if not verdicts[-1].passed:
                 return verdicts[-1]
-        return min(verdicts, key=lambda verdict: verdict.end_to_end.mean_mask_iou)
+        return min(verdicts, key=lambda verdict: verdict.end_to_end.lenient_mask_iou)
 
     def _running(self, plan: StagePlan) -> Segmenter:
         if self._segmenter is None:

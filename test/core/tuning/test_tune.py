@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from precision_bundles import with_precision
 from recording_sessions import Recorder
 
 from sam3_ros.core.backends import open_session
@@ -16,14 +17,14 @@ from sam3_ros.core.errors import ImageError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.guard import Verdict
 from sam3_ros.core.precision.limits import limits_of
-from sam3_ros.core.precision.questions import questions_of
+from sam3_ros.core.precision.questions import questions_of, reference_answers
 from sam3_ros.core.precision.recording import record_into
 from sam3_ros.core.profile.profile_yaml import dump_profile, parse_profile
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import Session, SessionOptions
 from sam3_ros.core.tuning import times as stage_times
-from sam3_ros.core.tuning.search import find_plan, worth_trying
+from sam3_ros.core.tuning.search import PlanJudge, find_plan, worth_trying
 from sam3_ros.core.tuning.times import CandidateTime, StageTimer
 from sam3_ros.core.tuning.tune import TuneSettings, Tuning
 
@@ -215,6 +216,54 @@ def test_a_profile_takes_what_is_faster_and_accurate_and_reports_the_rest(
     with Segmenter.load(bundle, threads=2, plan=profile.plan) as segmenter:
         assert segmenter.providers["fusion"].startswith("OpenVINO CPU")
         assert segmenter.providers["decoder"] == "CPUExecutionProvider"
+
+
+def _part_lost(masks: np.ndarray) -> None:
+    """Lose the upper 20 % of the first of all masks, in place."""
+    one = masks.reshape(-1, *masks.shape[-2:])[0]
+    inside = np.flatnonzero(one > 0)
+    one.flat[inside[: int(0.2 * len(inside))]] = -9.0
+
+
+def _rounded(masks: np.ndarray) -> None:
+    """Round all masks to eight binary digits, in place."""
+    masks[:] = (masks.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    masks += np.float32(0.002) * np.abs(masks).max()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(_part_lost, "one of 11 masks has IoU"), (_rounded, None)]
+)
+def test_a_plan_with_one_bad_mask_is_refused_and_one_with_rounding_is_taken(
+    change: Callable[[np.ndarray], None], reason: str | None, tmp_path: Path
+) -> None:
+    done: list[bool] = []
+
+    def changed(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if change is _part_lost and done:  # one mask of one question
+            return outputs
+        done.append(True)
+        masks = outputs["sam_masks"].copy()
+        change(masks)
+        return {**outputs, "sam_masks": masks}
+
+    shipped = Bundle.open("tabletop")
+    bundle = with_precision(shipped, tmp_path / "half", "fp16", {})
+    sessions = Recorder({"mask_decoder": changed})
+    half = StageChoice("cpu", "fp16")
+    times = of_stage("mask_decoder", 100.0)
+    times.append(timed("mask_decoder", half, 100.0, 2.0))
+    with PlanJudge(bundle, TWO_THREADS, sessions, [reference_answers(shipped)]) as judge:
+        found = find_plan(times, 1.05, judge, silent)
+
+    if reason is None:
+        assert found.verdict is not None
+        assert found.plan.of("mask_decoder") == half
+        assert found.verdict.end_to_end.mask_iou < 1
+    else:
+        ((_, refused),) = found.refused
+        assert reason in refused
+        assert found.plan.of("mask_decoder") == REFERENCE
 
 
 def test_a_picture_of_ones_own_is_judged_by_too(

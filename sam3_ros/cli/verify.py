@@ -29,6 +29,7 @@ def register(commands: Commands) -> None:
         sam3-ros verify my_bundle                          # against the answers kept in it
         sam3-ros verify my_bundle --checkpoint model.pt    # against PyTorch, stage by stage
         sam3-ros verify my_bundle --reference reference/   # against answers of the original code
+        sam3-ros verify my_bundle --record                 # and write the result into the bundle
         """,
         _verify,
     )
@@ -61,7 +62,10 @@ def register(commands: Commands) -> None:
         help="a folder of cases_*.npz with the original code's answers",
     )
     parser.add_argument(
-        "--no-record", action="store_true", help="do not write the figures into the manifest"
+        "--record",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="write the result into the bundle's manifest (default: the bundle is only read)",
     )
     add_json_option(parser)
 
@@ -79,7 +83,7 @@ def _verify(options: argparse.Namespace) -> int:
         rebuild=options.rebuild,
         images=tuple(options.image),
         reference=options.reference,
-        record=not options.no_record,
+        record=options.record,
         progress=print_step,
     )
     print(json.dumps(report.as_dict(), indent=2) if options.json else _table(report))

@@ -114,7 +114,10 @@ def _concept(context_length: int, writer: BundleWriter) -> ConceptSettings:
     tokenizer, licence = clip_tokenizer_files()
     writer.add_file(licence, licence.name)  # its terms require the notice
     file = writer.add_file(tokenizer, "tokenizer.json")
-    return ConceptSettings(TokenizerSettings(file, context_length, START, END, PAD))
+    # SAM 3, EfficientSAM3 and MobileCLIP were all trained on texts that were cleaned so.
+    return ConceptSettings(
+        TokenizerSettings(file, context_length, START, END, PAD, cleaning="clip")
+    )
 
 
 def _source(job: ExportJob) -> dict[str, str]:

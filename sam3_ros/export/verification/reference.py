@@ -23,6 +23,7 @@ from sam3_ros.core.segmenter.interactive import choose_mask
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
+from sam3_ros.export.verification.reference_weights import require_same_weights
 
 SIDE = 1008
 NUMBER_LIMIT = 1e-5
@@ -56,7 +57,7 @@ def reference_figures(
     """Compare the bundle with every case of the folder.
 
     Raises ExportError where there is no case, or none for this model (the cases have an input of
-    1008 pixels).
+    1008 pixels), or where they were answered with other weights.
     """
     paths = sorted(folder.glob("cases_*.npz"))
     if not paths:
@@ -67,10 +68,17 @@ def reference_figures(
             f"the reference was computed at {SIDE}x{SIDE}, this bundle takes {size[0]}x{size[1]}; "
             f"export it without --input-size"
         )
+    cases = {path.stem: _load(path) for path in paths}
+    known = [require_same_weights(manifest, name, case) for name, case in cases.items()]
     found: list[ReferenceFigure] = []
-    for path in paths:
-        progress(f"reference {path.stem}: running the bundle")
-        found += _case_figures(graph, manifest, path.stem, _load(path))
+    for name, case in cases.items():
+        progress(f"reference {name}: running the bundle")
+        found += _case_figures(graph, manifest, name, case)
+    if not all(known) and found and not any(figure.passed for figure in found):
+        progress(
+            "no number agrees: probably other weights than the reference's, or another model; the "
+            "bundle does not say which weights it has, export it again to be sure"
+        )
     return found
 
 

@@ -15,9 +15,13 @@ from sam3_ros.export.network import Network
 from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
 from sam3_ros.export.weights.loading import load_strictly
 from sam3_ros.export.weights.random_weights import fill_randomly
-
-#: Key of the seed in a manifest's `source`.
-RANDOM_SEED = "random_seed"
+from sam3_ros.export.weights_identity import (
+    CHECKPOINT,
+    CHECKPOINT_SHA256,
+    RANDOM_SEED,
+    WEIGHTS_SAMPLES,
+    weights_samples,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,14 @@ def from_checkpoint(family: Family, path: Path, input_size: int | None) -> Fille
     size = input_size or family.default_input_size(architecture)
     network = family.build(architecture, size)
     load_strictly(network, checkpoint, family)
-    source = {"checkpoint": path.name, "checkpoint_sha256": checkpoint.sha256()}
+    used = {name for binding in network.bindings() for name in binding.originals}
+    source = {
+        CHECKPOINT: path.name,
+        CHECKPOINT_SHA256: checkpoint.sha256(),
+        WEIGHTS_SAMPLES: weights_samples(
+            checkpoint.shapes, lambda name: checkpoint.tensor(name).tolist(), used
+        ),
+    }
     return FilledNetwork(architecture, network, size, source)
 
 
@@ -83,7 +94,7 @@ def require_rebuildable(manifest: Manifest, checkpoint: Path | None) -> None:
     if checkpoint is None and not manifest.source.get(RANDOM_SEED, "").isdecimal():
         raise ExportError(
             f"the weights of bundle {manifest.name!r} came from a file "
-            f"({manifest.source.get('checkpoint', 'unnamed')}): give it with --checkpoint"
+            f"({manifest.source.get(CHECKPOINT, 'unnamed')}): give it with --checkpoint"
         )
 
 

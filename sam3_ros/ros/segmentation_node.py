@@ -33,8 +33,9 @@ from sam3_ros.ros.node.model_loading import LoadingStatus, load_model
 from sam3_ros.ros.node.pipeline import Pipeline
 from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
 from sam3_ros.ros.node.rclpy_internals import (
+    declared_parameters,
     forget_destroyed,
-    parameter_names,
+    parameter_overrides,
     run_transitions_in,
     survive_impossible_transitions,
 )
@@ -46,9 +47,11 @@ from sam3_ros.ros.parameters.configuration import (
     declare_parameters,
     known_values,
     read_configuration,
+    taken_updates,
     unknown_parameters,
     updated_configuration,
 )
+from sam3_ros.ros.parameters.values import ParameterError
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
@@ -69,8 +72,9 @@ class SegmentationNode(LifecycleNode):
         transitions = MutuallyExclusiveCallbackGroup()
         survive_impossible_transitions(self)
         run_transitions_in(transitions, self)
-        declare_parameters(self)
-        for warning in unknown_parameters(*parameter_names(self)):
+        given = parameter_overrides(self)
+        declare_parameters(self, given)
+        for warning in unknown_parameters(declared_parameters(self), given):
             self.get_logger().warning(warning)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._ledgers: defaultdict[str, FrameLedger] = defaultdict(FrameLedger)
@@ -87,9 +91,16 @@ class SegmentationNode(LifecycleNode):
         self._autostart = self.create_timer(0.0, self._start, transitions, clock)
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """Set them as any node does, but never in between two configurations."""
+        """Set them as any node does, but never in between two configurations.
+
+        A 5 is taken for 5.0, and the reason of a refusal is in plain words.
+        """
         with self._lock:
-            return super().set_parameters_atomically(parameter_list)
+            try:
+                updates = taken_updates(self, parameter_list)
+            except ParameterError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            return super().set_parameters_atomically(updates)
 
     @recorded
     def on_configure(self) -> None:

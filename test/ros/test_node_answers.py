@@ -39,7 +39,9 @@ def client_of_one_node(tmp_path_factory, sam3_bundle_path):
 def client(client_of_one_node):
     client_of_one_node.prompt("set", Prompts())
     yield client_of_one_node
-    client_of_one_node.set_parameters(mask_encoding="mono8", click_frames=1, score_threshold=0.0)
+    client_of_one_node.set_parameters(
+        mask_encoding="mono8", click_seconds=0.001, score_threshold=0.0
+    )
 
 
 def test_every_topic_answers_with_the_header_of_the_image(client):
@@ -139,7 +141,7 @@ def test_a_click_is_answered_on_the_image_seen_last_and_lasts_one(client):
 
 def test_a_click_without_a_header(client):
     """rqt_image_view sends such clicks: on the newest image, replacing the previous click."""
-    client.set_parameters(click_frames=0)
+    client.set_parameters(click_seconds=0.0)
     client.click(25.0, 25.0)
     client.answer(SCENE, "segments")
     begin = len(client.outputs["segments"])
@@ -152,7 +154,7 @@ def test_a_click_without_a_header(client):
 
 
 def test_a_click_may_be_kept(client):
-    client.set_parameters(click_frames=0)
+    client.set_parameters(click_seconds=0.0)
     client.click(25.5, 25.5)
     for _ in range(3):
         assert iou(pixels(client.answer(SCENE, "mask")["mask"]) > 0, truth(RED)) > GOOD
@@ -244,7 +246,7 @@ def test_a_point_outside_the_image_is_refused(client):
 
 def test_a_prompt_that_a_later_image_is_too_small_for_is_dropped_alone(client):
     client.answer(colour_scene(200, 300, {}), "mask")
-    client.set_parameters(click_frames=0)
+    client.set_parameters(click_seconds=0.0)
     client.ask("red")
     client.click(290.0, 190.0)
     before = len(client.statuses)
@@ -314,7 +316,7 @@ def test_a_broken_image_is_counted_and_the_next_one_answered(client):
 
 
 def test_bad_updates_are_refused_whole(client):
-    result = client.set_parameters(click_frames=7, mask_encoding="mono32")
+    result = client.set_parameters(click_seconds=7.0, mask_encoding="mono32")
     assert not result.successful
     assert result.reason == "parameter 'mask_encoding' is one of mono8, mono16; got 'mono32'"
     result = client.set_parameters(mask_encoding="mono16", bundle="other")

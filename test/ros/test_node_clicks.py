@@ -35,7 +35,7 @@ def rig(rig_of_one_node):
     rig_of_one_node.client.prompt("set", Prompts())
     yield rig_of_one_node
     rig_of_one_node.client.set_parameters(
-        frame_memory=4, frame_memory_mb=1024, click_frames=1, max_rate=0.0
+        frame_memory=4, frame_memory_mb=1024, click_seconds=0.001, max_rate=0.0
     )
 
 
@@ -59,7 +59,7 @@ def test_a_click_on_an_earlier_frame_is_answered_on_it_without_another_image(rig
     assert {each.prompt_id for each in scores.segments} == {"blue", "point"}
     assert rig.masks[-1].header == rig.header(101)
 
-    rig.show(104, scene(0))  # the click's one frame is used up
+    rig.show(104, scene(0))  # the click's time is over
     assert [each.prompt_id for each in rig.answers(rig.scores, 104, 1)[0].segments] == ["blue"]
 
 
@@ -79,7 +79,7 @@ def test_a_click_without_a_stamp_is_answered_on_the_newest_frame(rig):
 
 
 def test_a_click_that_lasts_goes_on_with_the_next_frames(rig):
-    rig.client.set_parameters(click_frames=2)
+    rig.client.set_parameters(click_seconds=2.0)
     for number in range(2):
         rig.show(300 + number, scene(number))
     assert rig.click(14.0, 12.0, stamp=300).accepted

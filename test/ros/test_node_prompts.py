@@ -146,7 +146,7 @@ def both_of_one_node(tmp_path_factory, sam3_bundle_path) -> Iterator[TwoCameras]
 def both(both_of_one_node: TwoCameras) -> Iterator[TwoCameras]:
     both_of_one_node.set(action=Prompts.REPLACE)
     yield both_of_one_node
-    both_of_one_node.client.set_parameters(click_frames=1, sticky_clicks=False)
+    both_of_one_node.client.set_parameters(click_seconds=0.001, sticky_clicks=False)
 
 
 def test_prompts_come_and_go_one_by_one(both):

@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam3_ros.ros.images.messages import image_message
+from sam3_ros.ros.stamps import time_message
 
 IMAGE_STAGES = {"convert", "preprocess", "image_trunk"}
 
@@ -44,16 +45,16 @@ class CameraRig:
         client.spin_until(self._points.get_subscription_count, f"the node at {self._of} clicks")
         client.spin_until(self._is_heard, "an answer on each topic")
 
-    def send(self, stamp: int, image: np.ndarray) -> Header:
+    def send(self, stamp: float, image: np.ndarray) -> Header:
         """Publish an RGB image with that stamp, s, and return its header."""
         message = image_message(image, "rgb8", self.header(stamp))
         self._images.publish(message)
         return message.header
 
-    def header(self, stamp: int) -> Header:
-        header = Header(frame_id=self.frame_id)
-        header.stamp.sec = stamp
-        return header
+    def header(self, stamp: float) -> Header:
+        """Make one; the stamp, s, is rounded to whole milliseconds."""
+        stamp_ns = round(stamp * 1000) * 1_000_000
+        return Header(frame_id=self.frame_id, stamp=time_message(stamp_ns))
 
     def show(self, stamp: int, image: np.ndarray) -> FrameTiming:
         """Send an image, wait for its answer and return the timing."""
@@ -68,13 +69,13 @@ class CameraRig:
             self.client.executor.spin_once(timeout_sec=0.05)
         return bool(self.masks and self.scores and self.timings)
 
-    def click(self, x: float, y: float, stamp: int = 0) -> PromptStatus:
+    def click(self, x: float, y: float, stamp: float = 0) -> PromptStatus:
         """Click on the image of that stamp, s, and return the first status after it."""
         before = len(self.client.statuses)
         self._points.publish(self.point(x, y, stamp))
         return self.client.spin_until(lambda: self.client.statuses[before:], "a status")[0]
 
-    def point(self, x: float, y: float, stamp: int = 0) -> PointStamped:
+    def point(self, x: float, y: float, stamp: float = 0) -> PointStamped:
         point = PointStamped(header=self.header(stamp))
         point.point.x, point.point.y = x, y
         return point

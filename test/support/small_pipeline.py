@@ -120,7 +120,7 @@ class SmallPipeline:
         self.camera.show(stamp, SCENE)
         return self.answer(stamp)
 
-    def send(self, stamp: int) -> None:
+    def send(self, stamp: float) -> None:
         """Send an image and wait until it was received."""
         before = self.ledger.report().received
         self.camera.send(stamp, SCENE)

@@ -33,9 +33,9 @@ from sam3_ros.ros.images.compressed import decode_compressed
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
-from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
+from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.sticky import StickyObjects
-from sam3_ros.ros.stamps import time_message
+from sam3_ros.ros.stamps import NANOSECONDS, time_message
 from sam3_ros.ros.throttled_log import THROTTLED
 
 
@@ -99,6 +99,7 @@ class FrameAnswerer:
                 **THROTTLED,
             )
         self._drop_cut_off(seen, went_on)
+        self._tools.prompts.end_by_time(frame.camera, _time_ns(frame))
         try:
             self._answer(_Job(seen, frame.received))
         except ImageError:
@@ -149,7 +150,7 @@ class FrameAnswerer:
         image_rgb = self._decoded(job)
         asked = tools.prompts.snapshot(seen.camera, seen.stamp_ns)
         self._publish(job, image_rgb, self._ask(job, asked), topics)
-        tools.prompts.answered(seen.camera, asked)
+        self._count_answered(job, asked)
 
     def _answer_on(self, job: _Job, wanted: Sequence[ActivePrompt]) -> int:
         """Publish these beside what the frame was answered with, as far as that still holds."""
@@ -165,14 +166,20 @@ class FrameAnswerer:
             answers = {**earlier, **new}
             latest = {active: answers[active] for active in by_id.values()}
             self._publish(job, image_rgb, latest, topics)
-            tools.prompts.answered(seen.camera, tuple(new))
+            self._count_answered(job, tuple(new))
         return len(new)
+
+    def _count_answered(self, job: _Job, asked: Snapshot) -> None:
+        camera = job.seen.camera
+        latest_ns = self._tools.memory.latest_ns(camera) or _as_ns(job.received)
+        self._tools.prompts.answered(camera, asked, latest_ns)
 
     def _refuse_unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
         """Refuse clicks that nobody would get the answer to; those without an end go on."""
         for active in wanted:
-            if active.frames == 0 and not active.sticky:
-                self._tools.prompts.answered(seen.camera, (active,))
+            if not active.has_end and not active.sticky:
+                latest_ns = self._tools.memory.latest_ns(seen.camera)
+                self._tools.prompts.answered(seen.camera, (active,), latest_ns)
             else:
                 reason = "nobody listens to the answers: subscribe to one, then ask again"
                 self._drop(seen.header, seen.camera, active, reason)
@@ -298,3 +305,12 @@ class FrameAnswerer:
             self._tools.memory.trim(seen)
         else:
             self._tools.memory.forget(seen)
+
+
+def _time_ns(frame: Frame) -> int:
+    """Return its stamp; where nobody set it, when the frame was received."""
+    return frame.stamp_ns or _as_ns(frame.received)
+
+
+def _as_ns(seconds: float) -> int:
+    return int(seconds * NANOSECONDS)

@@ -16,6 +16,7 @@ from sam3_ros.ros.frames.work import CameraMessage, Frame
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
+from sam3_ros.ros.stamps import NANOSECONDS
 
 Answers: TypeAlias = dict[ActivePrompt, tuple[Segment, ...]]
 
@@ -64,6 +65,8 @@ class MemoryLimits:
     frames: int
     #: Bytes of all frames together.
     nbytes: int
+    #: How far a stamp may lie behind the latest one, ns, and still be of the same clock.
+    disorder_ns: int = NANOSECONDS
 
 
 class FrameMemory:
@@ -78,10 +81,11 @@ class FrameMemory:
     def add(self, seen: SeenFrame) -> bool:
         """Keep it as its camera's newest. False if the camera's clock jumped back.
 
-        The frames of that camera are forgotten then: their stamps will come again.
+        The frames of that camera are forgotten then: their stamps will come again. A stamp that is
+        a little late, equal to another or not set is no jump.
         """
-        newest = self.newest(seen.camera)
-        went_on = newest is None or seen.stamp_ns >= newest.stamp_ns
+        behind_ns = self.latest_ns(seen.camera) - seen.stamp_ns
+        went_on = seen.stamp_ns == 0 or behind_ns <= self._limits().disorder_ns
         if not went_on:
             self.clear(seen.camera)
         with self._lock:
@@ -90,13 +94,19 @@ class FrameMemory:
         return went_on
 
     def find(self, camera: str, stamp_ns: int) -> SeenFrame | None:
+        """Return the frame with the stamp; the last to come, if there are several."""
         return next((s for s in self._newest_first(camera) if s.stamp_ns == stamp_ns), None)
 
     def newest(self, camera: str) -> SeenFrame | None:
+        """Return the frame that came last, whatever its stamp."""
         return next(self._newest_first(camera), None)
 
+    def latest_ns(self, camera: str) -> int:
+        """Return the latest stamp of the camera's frames; 0 while there are none."""
+        return max(self.stamps(camera), default=0)
+
     def stamps(self, camera: str) -> list[int]:
-        """Return the stamps of the camera's frames, ns, oldest first."""
+        """Return the stamps of the camera's frames, ns, in the order in which they came."""
         return [seen.stamp_ns for seen in self._newest_first(camera)][::-1]
 
     def forget(self, seen: SeenFrame) -> None:

@@ -105,14 +105,15 @@ def _not_kept(stamp_ns: int, known: list[int]) -> str:
     asked = seconds_text(stamp_ns)
     if not known:
         return f"no image was seen yet, so none of {asked}: leave the stamp 0 to mean the next one"
-    if stamp_ns < known[0]:
+    oldest, latest = seconds_text(min(known)), seconds_text(max(known))
+    if stamp_ns < min(known):
         return (
-            f"the image of {asked} is too old, the oldest one kept is of {seconds_text(known[0])}: "
+            f"the image of {asked} is too old, the oldest one kept is of {oldest}: "
             "leave the stamp 0 to mean the newest, or raise the parameters frame_memory and "
             "frame_memory_mb"
         )
     # A frame that was dropped for a newer one is not known either.
     return (
-        f"an image of {asked} was never seen here; those kept are of {seconds_text(known[0])} to "
-        f"{seconds_text(known[-1])}: copy the stamp of an answer, or leave it 0 to mean the newest"
+        f"an image of {asked} was never seen here; those kept are of {oldest} to {latest}: "
+        "copy the stamp of an answer, or leave it 0 to mean the newest"
     )

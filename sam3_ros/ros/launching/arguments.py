@@ -17,7 +17,8 @@ import yaml
 from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.ros.cameras import Camera, CameraNameError, Cameras
 from sam3_ros.ros.parameters.configuration import configuration
-from sam3_ros.ros.parameters.specs import SPECS, ParameterError, ParameterSpec
+from sam3_ros.ros.parameters.specs import SPECS, ParameterSpec
+from sam3_ros.ros.parameters.values import ParameterError
 from sam3_ros.ros.prompts.entries import is_yaml
 
 # Files of config/presets.

@@ -22,7 +22,7 @@ from sam3_ros.core.stages.plan import StagePlan
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.process import signals_end_at_once
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
-from sam3_ros.ros.parameters.specs import ParameterError
+from sam3_ros.ros.parameters.values import ParameterError
 
 NOT_JUDGED = "not needed: fp32 on the CPU"
 _CORE_LOG = logging.getLogger("sam3_ros.core")

@@ -31,6 +31,7 @@ from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.inbox import PromptInbox
 from sam3_ros.ros.prompts.rules import PromptRules
+from sam3_ros.ros.stamps import NANOSECONDS
 
 MEBIBYTE = 2**20
 
@@ -221,7 +222,11 @@ class Pipeline:
 
     def _memory_limits(self) -> MemoryLimits:
         settings = self._configuration()
-        return MemoryLimits(settings.frame_memory, settings.frame_memory_mb * MEBIBYTE)
+        return MemoryLimits(
+            settings.frame_memory,
+            settings.frame_memory_mb * MEBIBYTE,
+            int(settings.clock_jump_s * NANOSECONDS),
+        )
 
     def _on_image(self, camera: str, message: CameraMessage) -> None:
         self._frames.note(camera, message.header.frame_id)

@@ -16,6 +16,7 @@ from typing import Any
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
+from sam3_ros.ros.error_text import described
 from sam3_ros.ros.node.rclpy_internals import CallbackThreads
 
 MEBIBYTE = 2**20
@@ -94,7 +95,7 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = make_node(end)
     except Exception as error:
-        print(f"the node cannot start: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"the node cannot start: {described(error)}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
     return _spin(node, end)

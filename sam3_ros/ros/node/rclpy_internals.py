@@ -11,7 +11,8 @@ reading their sources.
 | `LifecycleNode._service_change_state`      | an impossible transition ends the executor; nobody  |
 |                                            | can ask for the state of a node that configures     |
 | `CallbackGroup.entities`                   | each cleanup leaks weak references                  |
-| `Node._parameters`, `._parameter_overrides`| misspelt parameters are ignored silently            |
+| `Node._parameters`, `._parameter_overrides`| misspelt parameters are ignored silently, and a 5   |
+|                                            | where 5.0 is meant ends the node                    |
 | `Service.send_response`, replaced          | a callback waits for the model, or the executor     |
 |                                            | polls it on a whole core, to answer a call          |
 | `rclpy_implementation.RCLError`            | as for `_service_change_state`                      |
@@ -33,6 +34,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.service import Service
 
 # One for transitions, one for all other callbacks.
@@ -173,6 +175,11 @@ def forget_destroyed(group: CallbackGroup) -> None:
     group.entities.difference_update(dead)
 
 
-def parameter_names(node: Node) -> tuple[list[str], list[str]]:
-    """Return the names that the node has declared, and those that were set when it started."""
-    return list(node._parameters), list(node._parameter_overrides)
+def declared_parameters(node: Node) -> list[str]:
+    """Return the names of all parameters that the node has declared."""
+    return list(node._parameters)
+
+
+def parameter_overrides(node: Node) -> dict[str, Parameter]:
+    """Return, by name, the parameters that were given when the node started."""
+    return dict(node._parameter_overrides)

@@ -16,7 +16,8 @@ from sam3_ros.core.precision.repair import OnFailure
 from sam3_ros.core.profile.configured_plan import ConfiguredPlan
 from sam3_ros.core.stages.plan import StageChoice
 from sam3_ros.ros.cameras import CameraNameError, Cameras
-from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes, ParameterError
+from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
+from sam3_ros.ros.parameters.values import ParameterError, mismatch
 from sam3_ros.ros.prompts.entries import PromptEntries, read_prompt_entries
 from sam3_ros.ros.prompts.requests import ClickSettings
 
@@ -24,6 +25,10 @@ _SPEC_OF = {spec.name: spec for spec in SPECS}
 _LISTS = tuple(spec.name for spec in SPECS if isinstance(spec.default, tuple))
 # rclpy declares these parameters for the topics and services that a node creates.
 _OF_ENTITIES = "qos_overrides."
+# Parameters of earlier versions, and what to do instead.
+_GONE = {
+    "click_frames": "set click_seconds: a click lasts that many seconds, 0 keeps it until the next"
+}
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,12 @@ class NodeConfiguration:
     prompts: tuple[str, ...]
     score_threshold: float
     mask_encoding: str
-    click_frames: int
+    click_seconds: float
     sticky_clicks: bool
     sticky_least_score: float
     outputs: tuple[str, ...]
     max_rate: float
+    clock_jump_s: float
     frame_memory: int
     frame_memory_mb: int
     latency_warn_ms: float
@@ -97,25 +103,56 @@ class NodeConfiguration:
 
     def click_settings(self) -> ClickSettings:
         """Return how long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
-        return ClickSettings(self.sticky_clicks, self.click_frames)
+        return ClickSettings(self.sticky_clicks, self.click_seconds)
 
 
-def declare_parameters(node: Node) -> None:
+def declare_parameters(node: Node, given: Mapping[str, Parameter]) -> None:
     """Declare them all.
 
-    Raises rclpy's InvalidParameter... for a value of a wrong type or range, and ParameterError for
-    an empty list where no list is expected.
+    given: by name, what the node was started with. Raises ParameterError for a value of a wrong
+    type or range, and for a parameter that is gone.
     """
+    for name in given:
+        _require_not_gone(name)
     for spec in SPECS:
-        default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-        declared: Parameter = node.declare_parameter(spec.name, default, spec.descriptor())
-        # An empty list in a YAML file has no type, and rclpy leaves the parameter without a value.
-        if declared.type_ is Parameter.Type.NOT_SET:
-            if not isinstance(spec.default, tuple):
-                raise ParameterError(
-                    f"parameter '{spec.name}' expects {type(default).__name__}, got an empty list"
-                )
-            node.set_parameters([Parameter(spec.name, value=default)])
+        value: Any = list(spec.default) if isinstance(spec.default, tuple) else spec.default
+        if spec.name in given:
+            value = spec.taken(given[spec.name].value)
+        # rclpy would refuse a 5 that is meant as 5.0.
+        node.declare_parameter(spec.name, value, spec.descriptor(), ignore_override=True)
+
+
+def taken_updates(node: Node, updates: Sequence[Parameter]) -> list[Parameter]:
+    """Return the updates, each in its parameter's type.
+
+    Raises ParameterError for one that does not exist, may not be set, or has a wrong type or range.
+    """
+    return [_taken_update(node, update) for update in updates]
+
+
+def _taken_update(node: Node, update: Parameter) -> Parameter:
+    name = update.name
+    _require_not_gone(name)
+    if name in _SPEC_OF:
+        spec = _SPEC_OF[name]
+        if spec.changes is Changes.AT_START:
+            raise ParameterError(
+                f"parameter '{name}' may change {Changes.AT_START.value}: end it, then start it "
+                "with another value"
+            )
+        return Parameter(name, value=spec.taken(update.value))
+    if not node.has_parameter(name):
+        known = [spec.name for spec in SPECS]
+        raise ParameterError(f"no parameter '{name}'{did_you_mean(name, known)}")
+    present = node.get_parameter(name)  # of rclpy, such as use_sim_time
+    if present.type_ not in (update.type_, Parameter.Type.NOT_SET):
+        raise mismatch(name, present.value, update.value)
+    return update
+
+
+def _require_not_gone(name: str) -> None:
+    if name in _GONE:
+        raise ParameterError(f"there is no parameter '{name}' any more: {_GONE[name]}")
 
 
 def read_configuration(node: Node) -> NodeConfiguration:
@@ -128,9 +165,9 @@ def configuration(values: Mapping[str, Any]) -> NodeConfiguration:
 
     Raises ParameterError.
     """
-    checked = {**DEFAULTS, **values}
+    checked = {**DEFAULTS, **{name: _SPEC_OF[name].taken(each) for name, each in values.items()}}
     for name in _LISTS:
-        checked[name] = tuple(checked[name] or ("",))
+        checked[name] = tuple(checked[name])
     return NodeConfiguration(**checked)
 
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from sam3_ros.core.backends import BACKENDS
-from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.precision.repair import ON_FAILURE
-
-
-class ParameterError(Sam3RosError, ValueError):
-    """A value that a parameter may not have, or not now."""
+from sam3_ros.ros.parameters.values import Default, ParameterError, mismatch, taken
 
 
 class Changes(Enum):
@@ -33,7 +30,7 @@ class ParameterSpec:
     """One parameter."""
 
     name: str
-    default: bool | int | float | str | tuple[str, ...]
+    default: Default
     description: str
     changes: Changes = Changes.UNCONFIGURED
     #: The strings that it, or each of its strings, may be; empty for any.
@@ -41,18 +38,28 @@ class ParameterSpec:
     #: The least and the greatest number.
     limits: tuple[float, float] | None = None
 
+    def taken(self, value: object) -> Any:
+        """Return the value in the parameter's type, a list for a tuple, within its limits.
+
+        Raises ParameterError.
+        """
+        found = taken(self.name, self.default, value)
+        self._check_limits(found)
+        return found
+
     def check(self, value: object) -> None:
         """Raise ParameterError for a value of another type or outside of what is allowed."""
         if type(value) is not type(self.default):
-            raise ParameterError(
-                f"parameter '{self.name}' expects {type(self.default).__name__}, got {value!r}"
-            )
+            raise mismatch(self.name, self.default, value)
         for each in value if isinstance(value, tuple) else (value,):
             is_blank = isinstance(value, tuple) and not each  # what rclpy makes of an empty list
             if self.choices and each not in self.choices and not is_blank:
                 raise ParameterError(
                     f"parameter '{self.name}' is {self._of_choices()}; got {each!r}"
                 )
+        self._check_limits(value)
+
+    def _check_limits(self, value: object) -> None:
         if isinstance(value, (int, float)) and self.limits is not None:
             low, high = self.limits
             if not (math.isfinite(value) and low <= value <= high):
@@ -164,10 +171,10 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, choices=("mono8", "mono16"),
     ),
     ParameterSpec(
-        "click_frames", 1,
-        "Answered frames that a click or box from ~/prompt/point or ~/prompt/box lasts; "
-        "0 keeps it until it is replaced.",
-        Changes.ANY_TIME, limits=(0, 1_000_000),
+        "click_seconds", 1.0,
+        "Seconds, by the images' stamps, that a click or box from ~/prompt/point or ~/prompt/box "
+        "lasts; 0 keeps it until it is replaced.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
         "sticky_clicks", False,
@@ -189,6 +196,12 @@ SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "max_rate", 0.0, "Frames of a camera to answer per second at most; 0 sets no limit.",
         Changes.ANY_TIME, limits=(0.0, 1000.0),
+    ),
+    ParameterSpec(
+        "clock_jump_s", 1.0,
+        "An image whose stamp is more seconds behind the latest one means that the camera's clock "
+        "jumped back; less is disorder.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
         "frame_memory", 8,

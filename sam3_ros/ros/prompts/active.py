@@ -11,6 +11,7 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, Source
+from sam3_ros.ros.stamps import NANOSECONDS
 
 # 0 means nothing; 255 is not used, because label images commonly use it for "unknown".
 LABEL_VALUES = range(1, 255)
@@ -21,7 +22,7 @@ Key: TypeAlias = tuple[str | None, str]
 
 @dataclass(frozen=True, eq=False)
 class ActivePrompt:
-    """A prompt in use. camera, sticky and frames are those of its PromptRequest."""
+    """A prompt in use. camera, sticky, frames and seconds are those of its PromptRequest."""
 
     prompt: Prompt
     source: Source
@@ -30,6 +31,12 @@ class ActivePrompt:
     camera: str | None = None
     sticky: bool = False
     frames: int = 0
+    seconds: float = 0.0
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it ends by itself, after some frames or seconds."""
+        return bool(self.frames or self.seconds)
 
     @property
     def key(self) -> Key:
@@ -48,6 +55,8 @@ class _Remaining:
     frames_left: int
     #: Stamp, ns, of the frame it waits for; None if any frame may answer it.
     pinned_ns: int | None
+    #: The latest stamp, ns, when it was first answered; None before.
+    since_ns: int | None = None
 
 
 class ActivePrompts:
@@ -158,18 +167,36 @@ class ActivePrompts:
             for each in (camera,) if camera is not None else self._cameras:
                 self._end(active, each)
 
-    def answered(self, camera: str, snapshot: Snapshot) -> None:
-        """Count a frame answered with these prompts; remove those whose frames are used up."""
+    def answered(self, camera: str, snapshot: Snapshot, latest_ns: int) -> None:
+        """Count a frame answered with these prompts; remove those whose frames are used up.
+
+        latest_ns: the camera's latest stamp; from it on, prompts that last some seconds do so.
+        """
         with self._changing():
             for active in snapshot:
                 remaining = self._remaining.get(active, {}).get(camera)
                 if remaining is None:
                     continue
                 remaining.pinned_ns = None
+                if remaining.since_ns is None:
+                    remaining.since_ns = latest_ns
                 if remaining.frames_left == 1:
                     self._end(active, camera)
                 elif remaining.frames_left:
                     remaining.frames_left -= 1
+
+    def end_by_time(self, camera: str, stamp_ns: int) -> None:
+        """Remove the prompts whose seconds are over at the frame of this stamp, ns.
+
+        So they are when its clock has jumped, either way.
+        """
+        with self._changing():
+            for active in tuple(self._by_key.values()):
+                remaining = self._remaining[active].get(camera)
+                if active.seconds and remaining is not None and remaining.since_ns is not None:
+                    passed_ns = abs(stamp_ns - remaining.since_ns)
+                    if passed_ns >= active.seconds * NANOSECONDS:
+                        self._end(active, camera)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -222,7 +249,13 @@ class ActivePrompts:
             if (camera, prompt.id) in new:
                 raise PromptRefusedError.repeated_id(camera, prompt.id)
             new[camera, prompt.id] = ActivePrompt(
-                prompt, source, values[prompt.id], camera, request.sticky, request.frames
+                prompt,
+                source,
+                values[prompt.id],
+                camera,
+                request.sticky,
+                request.frames,
+                request.seconds,
             )
         self._by_key = {**kept, **new}
         self._remaining = {

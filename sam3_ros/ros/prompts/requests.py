@@ -41,10 +41,10 @@ class Source(Enum):
 class ClickSettings:
     """How long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
 
-    #: Follow the object from frame to frame until it is lost; `frames` is not read then.
+    #: Follow the object from frame to frame until it is lost; `seconds` is not read then.
     sticky: bool
-    #: Number of answered frames; 0 until it is replaced.
-    frames: int
+    #: By the stamps of the frames, from the first answer on; 0 until it is replaced.
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,8 @@ class PromptRequest:
     sticky: bool = False
     #: Answered frames of each camera it lasts; 0 until it is replaced, removed or lost.
     frames: int = 0
+    #: Seconds it lasts at each camera, by the stamps of the frames; 0 for no such end.
+    seconds: float = 0.0
     #: By camera: stamp, ns, of the frame that answers it first; a camera without one: the next.
     pins: Mapping[str, int] = field(default_factory=dict)
 

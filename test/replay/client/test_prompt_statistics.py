@@ -118,9 +118,7 @@ def test_a_click_is_judged_once_by_the_object_below_it():
     statistics.published(PointCue(0, 1.5, 0.5), STAMP)
     answered(statistics, answer(1))  # sent before the click came
     answered(statistics, answer(2, point=2))
-    answered(
-        statistics, answer(3, [[0, 0, 2], [0, 0, 2]], point=2)
-    )  # click_frames may be more than 1
+    answered(statistics, answer(3, [[0, 0, 2], [0, 0, 2]], point=2))  # it may last longer
     (report,) = statistics.reports()
     assert (report.kind, report.asked) == ("click", "on the blue ball")
     assert (report.frames, report.found, report.judged, report.iou) == (1, 1, 1, 1.0)
@@ -238,3 +236,41 @@ def test_a_removed_object_is_not_lost():
     answered(statistics, answer(3))
     (report,) = statistics.reports()
     assert (report.frames, report.iou, report.lost) == (1, 1.0, "")
+
+
+RED_PLACE, BLUE_PLACE = (0.0, 0.0, 1.0, 2.0), (1.0, 0.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "wrong"),
+    [
+        ([], 0),
+        ([RED_PLACE], 0),
+        ([(-5.0, -5.0, 1.0, 9.0)], 0),  # beyond the image's edge, there is nothing to compare with
+        ([(0.0, 0.0, 2.0, 2.0)], 0),  # half of it is the object
+        ([(0.0, 0.0, 2.2, 2.0)], 1),
+        ([BLUE_PLACE], 1),
+        ([RED_PLACE, BLUE_PLACE], 1),
+        ([RED_PLACE, RED_PLACE], 1),  # one object, found twice
+        ([BLUE_PLACE, BLUE_PLACE], 1),  # frames are counted, not segments
+        ([(0.0, 0.0, 0.0, 0.0)], 1),
+    ],
+)
+def test_a_frame_with_a_segment_that_is_nothing_of_what_was_asked_counts_as_wrong(boxes, wrong):
+    statistics = PromptStatistics(TRUTH)
+    asked_text(statistics, "red cube")
+    segments = [FoundSegment("red cube", 1, score=0.9 - n, box=box) for n, box in enumerate(boxes)]
+    answered(statistics, AnsweredFrame(STAMP, 1, LABELS, [*segments, FoundSegment("other", 2)]))
+    (report,) = statistics.reports()
+    assert (report.judged, report.wrong_frames) == (1, wrong)
+
+
+def test_each_of_several_objects_may_be_found_once():
+    truth = Truth({STAMP: LABELS}, {1: TrueObject("red", "cube"), 2: TrueObject("red", "ball")})
+    for boxes, wrong in (([RED_PLACE, BLUE_PLACE], 0), ([RED_PLACE, BLUE_PLACE, RED_PLACE], 1)):
+        statistics = PromptStatistics(truth)
+        asked_text(statistics, "red thing")
+        found = [FoundSegment("red thing", 1, box=box) for box in boxes]
+        answered(statistics, AnsweredFrame(STAMP, 1, LABELS, found))
+        (report,) = statistics.reports()
+        assert report.wrong_frames == wrong

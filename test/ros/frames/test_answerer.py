@@ -14,6 +14,7 @@ from sam3_ros.core.errors import InferenceError
 from sam3_ros.ros.frames.ledger import DropReason
 from sam3_ros.ros.frames.queue import CLICKS_IN_A_ROW
 from sam3_ros.ros.images.messages import image_message
+from sam3_ros.ros.stamps import nanoseconds
 
 ELSEWHERE = (500.0, 20.0)
 INACTIVE = "no longer followed: the node was inactive in between: click again"
@@ -149,7 +150,7 @@ def test_clicks_on_one_frame_do_not_pile_up(pipeline):
     pipeline.ask(concept("red"))
     pipeline.show(1)
     for number in range(4):
-        pipeline.set(click_frames=1 + number % 2)
+        pipeline.set(click_seconds=1.0 + number % 2)
         assert pipeline.camera.click(20.0, 20.0, 1).accepted
         assert pipeline.answer(1, 2 + number) == ["point", "red"]
     pipeline.clear()
@@ -157,6 +158,43 @@ def test_clicks_on_one_frame_do_not_pile_up(pipeline):
     for number in range(4):
         pipeline.ask(click(f"click {number}", frames=1), stamp=1)
         assert pipeline.answer(1, 6 + number) == [f"click {number}", "red"]
+
+
+MILLISECONDS = [(0, 33, 30, 66, 99), (33, 0, 99, 66, 165, 132), (0, 33, 33, 66), (500, 0, 999)]
+
+
+@pytest.mark.parametrize("offsets_ms", MILLISECONDS, ids=str)
+def test_stamps_in_disorder_are_no_jump_of_the_clock(pipeline, offsets_ms):
+    """The object is followed on, and each frame is kept for clicks."""
+    pipeline.show(10)
+    pipeline.ask(click("it", sticky=True))
+    assert pipeline.answer(10, 2) == ["it"]
+    stamps = [11_000 + offset for offset in offsets_ms]
+    for stamp in stamps:
+        answered = len(pipeline.camera.scores)
+        pipeline.send(stamp / 1000)
+        pipeline.wait_for(lambda count=answered: len(pipeline.camera.scores) > count, "it")
+        assert [s.prompt_id for s in pipeline.camera.scores[-1].segments] == ["it"]
+    assert not pipeline.refused
+    for stamp in dict.fromkeys(stamps):
+        answered = len(pipeline.camera.scores)
+        assert pipeline.camera.click(20.0, 20.0, stamp / 1000).accepted
+        pipeline.wait_for(lambda count=answered: len(pipeline.camera.scores) > count, "the click")
+        assert nanoseconds(pipeline.camera.scores[-1].header.stamp) == stamp * 10**6
+    assert not pipeline.refused
+
+
+def test_a_click_lasts_by_the_stamps_of_the_frames(pipeline):
+    pipeline.show(1)
+    assert pipeline.camera.click(20.0, 20.0).accepted
+    assert pipeline.answer(1, 2) == ["point"]
+    for stamp, expected in ((1.5, ["point"]), (1.4, ["point"]), (1.99, ["point"]), (2.0, [])):
+        answered = len(pipeline.camera.scores)
+        pipeline.send(stamp)
+        pipeline.wait_for(lambda count=answered: len(pipeline.camera.scores) > count, "an answer")
+        assert [s.prompt_id for s in pipeline.camera.scores[-1].segments] == expected
+    assert pipeline.report().prompts == ()
+    assert not pipeline.refused
 
 
 def test_a_click_whose_frame_is_gone_is_given_up_with_its_stamp(pipeline):

@@ -17,6 +17,7 @@ from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.seen import FramesSeen
 from sam3_ros.ros.frames.work import Frame
 from sam3_ros.ros.prompts.active import ActivePrompts
+from sam3_ros.ros.stamps import time_message
 
 SECOND = 1_000_000_000
 KILOBYTE = 1000
@@ -100,6 +101,36 @@ def test_a_clock_that_jumps_back_empties_the_memory_of_its_camera():
     assert all(desk.see(stamp, camera) for stamp in (5, 5, 6) for camera in ("front", "left"))
     assert not desk.see(1, "front")
     assert (desk.stamps("front"), desk.stamps("left")) == ([1], [5, 5, 6])
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "went_on"),
+    [
+        ((5000, 5000, 4990), True),
+        ((5000, 4000), True),
+        ((5000, 3999), False),
+        ((5000, 4500, 3999), False),  # behind the latest, not behind the last
+        ((5000, 0, 5033), True),  # nobody set the stamp
+    ],
+)
+def test_a_stamp_a_little_late_is_no_jump(milliseconds, went_on):
+    desk = Desk()
+    for stamp in milliseconds:
+        image = Image(data=bytes(KILOBYTE))
+        image.header.stamp = time_message(stamp * 10**6)
+        last = desk.memory.add(SeenFrame.of(Frame(image)))
+    assert last is went_on
+    kept = milliseconds if went_on else milliseconds[-1:]
+    assert desk.memory.stamps("") == [stamp * 10**6 for stamp in kept][-3:]
+    assert desk.seen.locate("", kept[-1] * 10**6 or 0) == kept[-1] * 10**6
+
+
+def test_of_equal_stamps_the_last_frame_is_meant():
+    desk = Desk()
+    desk.see(5, nbytes=1)
+    desk.see(5, nbytes=2)
+    found = desk.memory.find("", 5 * SECOND)
+    assert found is not None and found.nbytes == 2
 
 
 def test_without_a_stamp_the_newest_seen_is_meant_or_the_next():

@@ -14,17 +14,19 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_domains import own_domain
 
-from sam3_ros.ros.node.rclpy_internals import parameter_names
+from sam3_ros.ros.node.rclpy_internals import declared_parameters, parameter_overrides
 from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
     configuration,
     declare_parameters,
     known_values,
     read_configuration,
+    taken_updates,
     unknown_parameters,
     updated_configuration,
 )
-from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes, ParameterError
+from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
+from sam3_ros.ros.parameters.values import ParameterError
 
 CONFIG = Path(__file__).parents[3] / "config" / "segmentation.yaml"
 
@@ -70,9 +72,9 @@ def test_descriptors(spec):
     [
         ({"backend": "gpu"}, r"'backend' is one of cpu, .*, tensorrt_rtx, openvino; got 'gpu'"),
         ({"threads": -1}, r"'threads' lies in 0..256; got -1"),
-        ({"threads": True}, r"'threads' expects int, got True"),
+        ({"threads": True}, r"'threads' expects a whole number, got True \(true or false\)"),
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
-        ({"bundle": None}, r"'bundle' expects str, got None"),
+        ({"bundle": None}, r"'bundle' expects a text, got nothing"),
         ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),
         ({"prompts": ["{point: [1]}"]}, r"'prompts': entry '{point: \[1\]}', .*, got \['1'\]"),
     ],
@@ -107,7 +109,7 @@ def test_the_file_in_config_serves_a_node_in_a_namespace(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(CONFIG.read_text().replace("threads: 0", "threads: 3"))
     with node_with(mine) as node:
-        declare_parameters(node)
+        declare_parameters(node, parameter_overrides(node))
         assert read_configuration(node) == configuration({"threads": 3})
 
 
@@ -119,7 +121,7 @@ def written(folder: Path, line: str) -> Path:
 
 def test_an_empty_list_of_texts_in_a_file_asks_nothing(tmp_path):
     with node_with(written(tmp_path, "prompts: []")) as node:
-        declare_parameters(node)
+        declare_parameters(node, parameter_overrides(node))
         assert read_configuration(node).prompt_entries().texts == ()
         assert node.get_parameter("prompts").value == [""]
 
@@ -127,22 +129,94 @@ def test_an_empty_list_of_texts_in_a_file_asks_nothing(tmp_path):
 def test_a_prompt_in_yaml_goes_through_a_file(tmp_path):
     line = """prompts: [red, "{point: [3, 4], id: it}"]"""
     with node_with(written(tmp_path, line)) as node:
-        declare_parameters(node)
+        declare_parameters(node, parameter_overrides(node))
         (it,) = read_configuration(node).prompt_entries().others
         assert (it.prompt.id, it.prompt.points) == ("it", ((3.0, 4.0),))
 
 
 @pytest.mark.parametrize(
-    ("line", "reason"),
+    ("line", "name", "value"),
     [
-        ("threads: []", "parameter 'threads' expects int, got an empty list"),
-        ("prompts: red cube", "'prompts' .* expecting type 'STRING_ARRAY'"),
-        ("score_threshold: 0", "'score_threshold' .* expecting type 'DOUBLE'"),
+        ("max_rate: 5", "max_rate", 5.0),
+        ("score_threshold: 0", "score_threshold", 0.0),
+        ("threads: 3.0", "threads", 3),
+        ("prompts: red cube", "prompts", ["red cube"]),
+        ("prompts: []", "prompts", [""]),
+        ("outputs: []", "outputs", [""]),
+        ("cameras: front", "cameras", ["front"]),
     ],
 )
-def test_a_wrong_type_in_a_file_is_refused(tmp_path, line, reason):
-    with node_with(written(tmp_path, line)) as node, pytest.raises(Exception, match=reason):
-        declare_parameters(node)
+def test_what_is_clearly_meant_is_taken_from_a_file(tmp_path, line, name, value):
+    with node_with(written(tmp_path, line)) as node:
+        declare_parameters(node, parameter_overrides(node))
+        taken = node.get_parameter(name).value
+        assert (taken, type(taken)) == (value, type(value))
+        read_configuration(node)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("threads: []", "'threads' expects a whole number, got nothing, or an empty list"),
+        ("threads: 2.5", "'threads' expects a whole number, got 2.5 .a number."),
+        ("threads: two", "'threads' expects a whole number, got 'two' .a text."),
+        ("threads: 1000", "'threads' lies in 0..256; got 1000"),
+        ("max_rate: 2000", "'max_rate' lies in 0..1000; got 2000"),
+        ("max_rate: true", "'max_rate' expects a number, got True .true or false."),
+        ("autostart: 1", "'autostart' expects true or false, got 1 .a whole number.: write true"),
+        ('autostart: "true"', "'autostart' expects true or false, got 'true' .a text."),
+        ("bundle: 7", "'bundle' expects a text, got 7 .a whole number.: put it into quotes"),
+        ("prompts: [1, 2]", r"'prompts' expects a list of texts, got \[1, 2\] .a list of whole"),
+        ("prompts: yes", "'prompts' expects a list of texts, got True .true or false."),
+        ("click_frames: 2", "no parameter 'click_frames' any more: set click_seconds"),
+    ],
+)
+def test_a_wrong_value_in_a_file_is_refused_by_name(tmp_path, line, reason):
+    with node_with(written(tmp_path, line)) as node, pytest.raises(ParameterError, match=reason):
+        declare_parameters(node, parameter_overrides(node))
+
+
+@pytest.mark.parametrize(
+    ("update", "value"),
+    [
+        (Parameter("max_rate", value=5), 5.0),
+        (Parameter("threads", value=2.0), 2),
+        (Parameter("prompts", value=[]), [""]),  # rclpy makes bytes of it
+        (Parameter("prompts", Parameter.Type.BOOL_ARRAY, []), [""]),  # as ros2 param set does
+        (Parameter("prompts", Parameter.Type.STRING_ARRAY, []), [""]),
+        (Parameter("prompts", Parameter.Type.NOT_SET, None), [""]),
+        (Parameter("prompts", value="mug"), ["mug"]),
+        (Parameter("use_sim_time", value=True), True),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+def test_what_is_clearly_meant_is_taken_from_an_update(tmp_path, update, value):
+    with node_with(written(tmp_path, "threads: 1")) as node:
+        declare_parameters(node, parameter_overrides(node))
+        (taken,) = taken_updates(node, [update])
+        assert (taken.value, type(taken.value)) == (value, type(value))
+        assert node.set_parameters_atomically([taken]).successful
+
+
+@pytest.mark.parametrize(
+    ("update", "reason"),
+    [
+        (Parameter("max_rate", value="5"), "'max_rate' expects a number, got '5' .a text."),
+        (Parameter("max_rate", value=-1), "'max_rate' lies in 0..1000; got -1"),
+        (Parameter("prompts", value=[True]), "'prompts' expects a list of texts, got .True. .a li"),
+        (Parameter("max_rat", value=5), "no parameter 'max_rat'; did you mean 'max_rate'"),
+        (Parameter("click_frames", value=1), "no parameter 'click_frames' any more: set click_s"),
+        (Parameter("use_sim_time", value=1), "'use_sim_time' expects true or false, got 1"),
+        (Parameter("autostart", value=False), "'autostart' may change only when the node starts"),
+        (Parameter("max_rate", Parameter.Type.NOT_SET, None), "expects a number, got nothing"),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+def test_a_wrong_update_is_refused_by_name(tmp_path, update, reason):
+    with node_with(written(tmp_path, "threads: 1")) as node:
+        declare_parameters(node, parameter_overrides(node))
+        with pytest.raises(ParameterError, match=reason):
+            taken_updates(node, [Parameter("threads", value=2), update])
 
 
 @pytest.mark.parametrize(
@@ -157,8 +231,8 @@ def test_a_wrong_type_in_a_file_is_refused(tmp_path, line, reason):
 )
 def test_a_parameter_that_nobody_reads_gives_a_warning(tmp_path, line, warnings):
     with node_with(written(tmp_path, line)) as node:
-        declare_parameters(node)
-        found = unknown_parameters(*parameter_names(node))
+        declare_parameters(node, parameter_overrides(node))
+        found = unknown_parameters(declared_parameters(node), parameter_overrides(node))
         assert len(found) == len(warnings)
         for each, beginning in zip(found, warnings, strict=True):
             assert each.startswith(beginning)
@@ -167,13 +241,13 @@ def test_a_parameter_that_nobody_reads_gives_a_warning(tmp_path, line, warnings)
 def test_an_update_is_taken_whole():
     updated = updated_configuration(
         configuration({}),
-        [Parameter("click_frames", value=3), Parameter("prompts", value=["mug"])],
+        [Parameter("click_seconds", value=3.0), Parameter("prompts", value=["mug"])],
     )
-    assert (updated.click_frames, updated.prompts) == (3, ("mug",))
+    assert (updated.click_seconds, updated.prompts) == (3, ("mug",))
 
 
 def test_a_bad_update_is_refused_whole():
-    updates = [Parameter("click_frames", value=3), Parameter("mask_encoding", value="png")]
+    updates = [Parameter("click_seconds", value=3.0), Parameter("mask_encoding", value="png")]
     with pytest.raises(ParameterError, match="mask_encoding"):
         updated_configuration(configuration({}), updates)
 

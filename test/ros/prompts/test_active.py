@@ -17,6 +17,8 @@ from sam3_ros.ros.prompts.requests import (
 )
 
 TWO = ("front", "left")
+SECOND = 1_000_000_000
+NOW = 100 * SECOND
 
 
 def texts(*words: str, camera: str | None = None) -> list[PromptRequest]:
@@ -156,22 +158,22 @@ def test_frames_are_counted_only_for_the_prompt_that_was_asked():
     active = ActivePrompts()
     active.replace(Source.TEXT, None, texts("a"))
     active.replace(Source.POINT, None, [click(1.0, frames=2)])
-    active.answered("", active.snapshot(""))
+    active.answered("", active.snapshot(""), NOW)
     asked = active.snapshot("")
     active.replace(Source.POINT, None, [click(2.0, frames=1)])  # while that frame is in work
-    active.answered("", asked)
+    active.answered("", asked, NOW)
     assert ids(active.all()) == ["a", "point"]
-    active.answered("", active.snapshot(""))
+    active.answered("", active.snapshot(""), NOW)
     assert ids(active.all()) == ["a"]
 
 
 def test_frames_are_counted_for_each_camera():
     active = ActivePrompts(TWO)
     active.put([click(frames=1)])
-    active.answered("front", active.snapshot("front"))
+    active.answered("front", active.snapshot("front"), NOW)
     assert active.snapshot("front") == ()
     assert ids(active.all()) == ids(active.snapshot("left")) == ["point"]
-    active.answered("left", active.snapshot("left"))
+    active.answered("left", active.snapshot("left"), NOW)
     assert active.all() == ()
 
 
@@ -183,10 +185,10 @@ def test_a_pinned_prompt_waits_for_its_frame_and_is_free_after_it():
     assert active.snapshot("front", 600) == ()
     assert active.snapshot("front", 500) == active.snapshot("front") == (one,)
     assert active.snapshot("left", 600) == (one,)
-    active.answered("front", (one,))
+    active.answered("front", (one,), NOW)
     assert active.pinned_ns(one, "front") is None
     assert active.snapshot("front", 600) == (one,)
-    active.answered("front", (one,))
+    active.answered("front", (one,), NOW)
     assert active.snapshot("front") == ()
     assert active.snapshot("left") == (one,)
 
@@ -255,12 +257,12 @@ def test_listeners_are_called_when_a_prompt_ends_at_one_of_its_cameras():
     active, asked = ActivePrompts(TWO), list[list[str]]()
     active.on_change(lambda: asked.append(ids(active.snapshot("front"))))
     active.put([*texts("a"), click(frames=1)])
-    active.answered("front", active.snapshot("front"))
+    active.answered("front", active.snapshot("front"), NOW)
     assert asked == [["a", "point"], ["a"]]
     active.remove(active.snapshot("front")[0], "front")
     assert asked[2:] == [[]]
     assert ids(active.snapshot("left")) == ["a", "point"]
-    active.answered("front", active.snapshot("left"))
+    active.answered("front", active.snapshot("left"), NOW)
     assert len(asked) == 3
 
 
@@ -269,11 +271,11 @@ def test_listeners_are_called_at_every_change_and_only_then():
     active.on_change(lambda: seen.append(ids(active.all())))
     active.replace(Source.TEXT, None, texts("a"))
     active.put([click(frames=2)])
-    active.answered("", active.snapshot(""))
+    active.answered("", active.snapshot(""), NOW)
     with pytest.raises(PromptError):
         active.remove_named([(None, "b")])
     assert seen == [["a"], ["a", "point"]]
-    active.answered("", active.snapshot(""))
+    active.answered("", active.snapshot(""), NOW)
     assert seen[2:] == [["a"]]
     active.remove(*active.all())
     active.replace_all([])
@@ -302,3 +304,32 @@ def test_a_source_names_its_topic():
     assert Source.POINT.topic("front") == "~/front/prompt/point"
     assert Source.SET.topic("front") == "~/prompts"
     assert Source.PARAMETER.topic("front") == "parameter prompts"
+
+
+def timed(seconds: float) -> list[PromptRequest]:
+    return [PromptRequest(InteractivePrompt(points=((1.0, 1.0),), id="it"), seconds=seconds)]
+
+
+@pytest.mark.parametrize(
+    ("after_s", "is_asked"),
+    [(0.0, True), (0.9, True), (-0.5, True), (1.0, False), (60.0, False), (-50.0, False)],
+)
+def test_a_prompt_lasts_its_seconds_from_the_first_answer_on(after_s, is_asked):
+    """Disorder of the stamps does not end it; a clock that jumps does, either way."""
+    active = ActivePrompts()
+    active.put(timed(1.0))
+    active.end_by_time("", NOW + 3600 * SECOND)  # no answer yet
+    active.answered("", active.snapshot(""), NOW)
+    active.answered("", active.snapshot(""), NOW + SECOND // 2)  # only the first counts
+    active.end_by_time("", NOW + int(after_s * SECOND))
+    assert ids(active.all()) == (["it"] if is_asked else [])
+
+
+def test_seconds_count_at_each_camera():
+    active = ActivePrompts(TWO)
+    active.put(timed(1.0))
+    active.answered("front", active.snapshot("front"), NOW)
+    active.answered("left", active.snapshot("left"), NOW + 2 * SECOND)
+    for camera in TWO:
+        active.end_by_time(camera, NOW + 2 * SECOND)
+    assert (ids(active.snapshot("front")), ids(active.snapshot("left"))) == ([], ["it"])

@@ -61,7 +61,7 @@ class Rig:
             memory.add(SeenFrame.of(Frame(image)))
         seen = FramesSeen(cameras, memory, self.queue, self.prompts, {})
         rules = PromptRules(
-            bundle.manifest, cameras, seen, lambda: ClickSettings(sticky=False, frames=1)
+            bundle.manifest, cameras, seen, lambda: ClickSettings(sticky=False, seconds=1.0)
         )
         self.inbox = PromptInbox(node, self.prompts, rules)
         self.statuses: list[PromptStatus] = []

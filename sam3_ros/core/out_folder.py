@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -35,6 +36,8 @@ class OutFolder:
         self.path = path
         self._force = force
         self._claimed: dict[str, None] = {}
+        #: The sums of somebody's files among them, before anything was written.
+        self._others: dict[str, str | None] = {}
 
     def __enter__(self) -> OutFolder:
         return self
@@ -47,8 +50,13 @@ class OutFolder:
     ) -> None:
         """List what was written, also after an error: a part of a file is ours too."""
         if self._claimed:
-            sums = self._listed() | {name: _sha256(self.path / name) for name in self._claimed}
+            now = {name: _sha256(self.path / name) for name in self._claimed}
+            sums = self._listed() | {name: self._ours(name, each) for name, each in now.items()}
             self._write_list({name: each for name, each in sums.items() if each})
+
+    def _ours(self, name: str, sha256: str | None) -> str | None:
+        """Return the sum; None for somebody's file that was claimed by force and not written."""
+        return sha256 if self._others.get(name) != sha256 else None
 
     def claim(self, *names: str) -> tuple[Path, ...]:
         """Return the paths of these files, which the caller may now write; make their folders.
@@ -59,10 +67,10 @@ class OutFolder:
         """
         listed = self._listed()
         new = [name for name in names if name not in self._claimed]
-        if not self._force:
-            others = [name for name in new if not self._is_free(name, listed)]
-            if others:
-                raise OutputExistsError(_refusal(self.path, others))
+        others = [name for name in new if not self._is_free(name, listed)]
+        if others and not self._force:
+            raise OutputExistsError(_refusal(self.path, others))
+        self._others |= {name: _sha256(self.path / name) for name in others}
         for folder in {(self.path / name).parent for name in new}:
             _make(folder)
         self._claimed |= dict.fromkeys(new)
@@ -71,12 +79,22 @@ class OutFolder:
                 file.writelines(_line(name, None) for name in new)
         return tuple(self.path / name for name in names)
 
+    def written(self) -> frozenset[str]:
+        """Return the names of the files that earlier runs wrote and nobody changed since."""
+        listed = self._listed()
+        there = (name for name in listed if (self.path / name).exists())
+        return frozenset(name for name in there if self._is_free(name, listed))
+
     def remove_written(self, pattern: str) -> None:
         """Delete the files of earlier runs whose names match a glob; others stay."""
+        self.remove(name for name in self._listed() if (self.path / name).match(pattern))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Delete those of these files that earlier runs wrote; others stay."""
         listed = self._listed()
-        for name in listed:
+        for name in names:
             path = self.path / name
-            if path.match(pattern) and path.is_file() and self._is_free(name, listed):
+            if name in listed and path.is_file() and self._is_free(name, listed):
                 path.unlink()
 
     def _is_free(self, name: str, listed: dict[str, str | None]) -> bool:

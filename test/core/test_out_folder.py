@@ -87,3 +87,26 @@ def test_a_list_that_is_damaged_makes_nothing_ours(tmp_path, content):
     (tmp_path / "a.png").write_text("theirs")
     with pytest.raises(OutputExistsError):
         written(tmp_path, "a.png")
+
+
+def test_by_force_only_what_is_written_becomes_ours(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_text("theirs")
+    with OutFolder(tmp_path, force=True) as out:
+        out.claim("a.png", "b.png")[0].write_text("ours")
+
+    assert OutFolder(tmp_path).written() == {"a.png"}
+    with pytest.raises(OutputExistsError, match=r"b\.png"):
+        OutFolder(tmp_path).claim("a.png", "b.png")
+
+
+def test_only_what_was_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "theirs.png").touch()
+    with OutFolder(tmp_path) as out:
+        for path in out.claim("a.png", "changed.png", "kept.png"):
+            path.write_text("ours")
+    (tmp_path / "changed.png").write_text("theirs")
+    out.remove(["a.png", "changed.png", "theirs.png", "missing.png"])
+
+    left = {path.name for path in tmp_path.glob("*.png")}
+    assert left == {"changed.png", "kept.png", "theirs.png"}

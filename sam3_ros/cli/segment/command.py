@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.model_options import add_model_options, configured_model
+from sam3_ros.cli.out_folder import OutFolder, add_force_option
 from sam3_ros.cli.prompt_options import add_prompt_options, prompts_from
+from sam3_ros.cli.segment.inputs import find_inputs
+from sam3_ros.cli.segment.output_names import RESULTS_NAME, claim_outputs
 from sam3_ros.cli.table import left, right, table
 
 if TYPE_CHECKING:
-    from sam3_ros.cli.command import Commands
-    from sam3_ros.core.segmenter.prompts import Prompt
-    from sam3_ros.core.segmenter.segmenter import Segmenter
-    from sam3_ros.core.segmenter.segments import Segment
+    from collections.abc import Iterable, Iterator, Sequence
 
-RESULTS_NAME = "segments.json"
+    from sam3_ros.cli.command import Commands
+    from sam3_ros.cli.segment.answering import Question
+    from sam3_ros.cli.segment.inputs import Inputs
+    from sam3_ros.cli.segment.output_names import Outputs
+    from sam3_ros.core.segmenter.segmenter import Segmenter
+
+FAILED = 2
+MASK_FORMS = ("png", "rle", "both", "none")
 
 
 def register(commands: Commands) -> None:
@@ -27,21 +34,32 @@ def register(commands: Commands) -> None:
     parser = add_command(
         commands,
         "segment",
-        "segment pictures by words, points and boxes; writes overlays, label PNGs and a JSON",
+        "segment pictures by words, points and boxes; writes masks, overlays, label PNGs and a "
+        "JSON",
         """
-        sam3-ros segment table.jpg --text "red cube" --out answers
-        sam3-ros segment *.jpg --text "red cube" --text ball --out answers --json
+        sam3-ros segment table.jpg --text "red cube; ball" --out answers
+        sam3-ros segment photos/ --text "red cube" --masks rle --out answers --json
         sam3-ros segment table.jpg --point 120,80 --box 10,10,90,90 --out answers
         sam3-ros segment table.jpg --point 120,80 --negative-point 60,80 --out answers
         sam3-ros segment table.jpg --box 10,10,90,90 --point 40,40 --together --out answers
         """,
         _run,
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG, ...")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="JPEG, PNG, ...; or a folder of them"
+    )
     add_prompt_options(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for what is written"
     )
+    parser.add_argument(
+        "--masks",
+        choices=MASK_FORMS,
+        default="png",
+        help=f"each segment's mask: a PNG file, COCO's run lengths in {RESULTS_NAME}, both or "
+        "neither (default: %(default)s)",
+    )
+    add_force_option(parser)
     parser.add_argument(
         "--score-threshold", type=float, metavar="S", help="for text (default: the bundle's)"
     )
@@ -50,67 +68,76 @@ def register(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sam3_ros.core.errors import ImageError, PromptError
+    from sam3_ros.cli.segment.answering import Question
 
-    prompts = prompts_from(options)
-    folder = _folder(options.out)
+    question = Question(
+        prompts_from(options),
+        options.score_threshold,
+        masks_as_png=options.masks in ("png", "both"),
+        masks_as_rle=options.masks in ("rle", "both"),
+    )
+    inputs = find_inputs(options.images)
+    model = configured_model(options)
+    told = _Warnings()
+    told.tell(inputs.remarks)
     answers: list[dict[str, Any]] = []
-    with configured_model(options).load() as segmenter:
-        for image, stem in zip(options.images, _stems(options.images), strict=True):
+    with OutFolder(options.out, force=options.force) as folder:
+        outputs = claim_outputs(
+            folder, inputs.images, with_masks=question.masks_as_png, force=options.force
+        )
+        with model.load() as segmenter:
             try:
-                answer = _segment(segmenter, image, prompts, options, folder / stem)
-            except (ImageError, PromptError) as error:
-                answer = {"image": str(image), "error": " ".join(str(error).split())}
-            answers.append(answer)
-            _report(answer, options.json)
-    document = {"bundle": segmenter.bundle.manifest.name, "images": answers}
-    text = json.dumps(document, indent=2)
-    (folder / RESULTS_NAME).write_text(text + "\n", encoding="utf-8")
+                for each in _answers(segmenter, question, inputs, outputs):
+                    answers.append(each)
+                    told.tell(each.get("warnings", ()))
+                    _report(each, options.json)
+            finally:  # after Ctrl-C the answers so far are kept
+                document = {
+                    "bundle": model.bundle.manifest.name,
+                    "out": str(options.out),
+                    "warnings": list(inputs.remarks),
+                    "images": answers,
+                }
+                text = json.dumps(document, indent=2)
+                (options.out / RESULTS_NAME).write_text(text + "\n", encoding="utf-8")
     if options.json:
         print(text)
-    return 2 if any("error" in answer for answer in answers) else 0
+    return FAILED if any("error" in each for each in answers) else 0
 
 
-def _segment(
-    segmenter: Segmenter,
-    image: Path,
-    prompts: list[Prompt],
-    options: argparse.Namespace,
-    target: Path,
+def _answers(
+    segmenter: Segmenter, question: Question, inputs: Inputs, outputs: Sequence[Outputs]
+) -> Iterator[dict[str, Any]]:
+    """Yield what JSON shows of each image. One that fails does not keep the others from theirs."""
+    for name, reason in inputs.refused:
+        yield {"image": name, "error": reason}
+    for image, of_image in zip(inputs.images, outputs, strict=True):
+        yield _answer_or_reason(segmenter, image, question, of_image)
+
+
+def _answer_or_reason(
+    segmenter: Segmenter, image: Path, question: Question, outputs: Outputs
 ) -> dict[str, Any]:
-    from sam3_ros.core.image_file import read_rgb, write_png
-    from sam3_ros.core.pictures.label_image import label_image
-    from sam3_ros.core.pictures.overlay import draw_overlay
+    from sam3_ros.cli.segment.answering import answer
+    from sam3_ros.core.errors import ImageError, InferenceError, PromptError
 
-    rgb = read_rgb(image)
-    embedding = segmenter.encode_image(rgb)
-    segments = segmenter.ask(embedding, prompts, options.score_threshold)
-    seconds = {**embedding.timings, **segments.timings}
-    values = {prompt.id: value for value, prompt in enumerate(prompts, start=1)}
-    overlay, labels = Path(f"{target}_overlay.png"), Path(f"{target}_labels.png")
-    write_png(overlay, draw_overlay(rgb, segments, values))
-    write_png(labels, label_image(segments, values, embedding.size))
-    return {
-        "image": str(image),
-        "width": embedding.size.width,
-        "height": embedding.size.height,
-        "overlay": str(overlay),
-        "labels": str(labels),
-        "label_values": values,
-        "segments": [_described(segment, values) for segment in segments],
-        "seconds": {step: round(s, 6) for step, s in seconds.items()},
-    }
+    try:
+        return answer(segmenter, image, question, outputs)
+    except (ImageError, PromptError, InferenceError) as error:
+        return {"image": str(image), "error": " ".join(str(error).split())}
 
 
-def _described(segment: Segment, values: dict[str, int]) -> dict[str, Any]:
-    return {
-        "prompt_id": segment.prompt_id,
-        "label": segment.label,
-        "label_value": values[segment.prompt_id],
-        "score": round(segment.score, 4),
-        "box": [round(corner, 2) for corner in segment.box.as_tuple()],
-        "mask_pixels": int(segment.mask.sum()),
-    }
+class _Warnings:
+    """Prints each warning once, however many images have it."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def tell(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            if warning not in self._told:
+                print(f"sam3-ros: warning: {warning}", file=sys.stderr)
+                self._told.add(warning)
 
 
 def _report(answer: dict[str, Any], for_program: bool) -> None:
@@ -123,30 +150,9 @@ def _report(answer: dict[str, Any], for_program: bool) -> None:
                 found["label"],
                 f"{found['score']:.3f}",
                 "box " + ", ".join(map("{:g}".format, found["box"])),
+                found.get("mask"),
             )
             for found in answer["segments"]
         ]
-        for line in table([left(), right(), left()], rows, indent=2):
+        for line in table([left(), right(), left(), left()], rows, indent=2):
             print(line)
-
-
-def _folder(path: Path) -> Path:
-    from sam3_ros.core.errors import ImageError
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"cannot make the folder {path}: {reason}") from error
-    return path
-
-
-def _stems(images: list[Path]) -> list[str]:
-    """Return a name per picture, with a number where several share one."""
-    stems: list[str] = []
-    for image in images:
-        stem, number = image.stem, 2
-        while stem in stems:
-            stem, number = f"{image.stem}-{number}", number + 1
-        stems.append(stem)
-    return stems

@@ -1,0 +1,95 @@
+"""The answer to one image: its files, and what the JSON says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam3_ros.cli.segment.output_names import Outputs
+from sam3_ros.core.image_file import read_rgb, write_png
+from sam3_ros.core.pictures.coco_rle import RunLengths
+from sam3_ros.core.pictures.label_image import label_image
+from sam3_ros.core.pictures.overlay import draw_overlay
+from sam3_ros.core.segmenter.prompts import Prompt
+from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.segmenter.segments import Segment
+
+_WHITE = np.uint8(255)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of each image, and how its masks are written."""
+
+    prompts: Sequence[Prompt]
+    score_threshold: float | None
+    masks_as_png: bool
+    masks_as_rle: bool
+
+    @property
+    def label_values(self) -> dict[str, int]:
+        """The value of each prompt in a label image, by its id."""
+        return {prompt.id: value for value, prompt in enumerate(self.prompts, start=1)}
+
+
+def answer(
+    segmenter: Segmenter, image: Path, question: Question, outputs: Outputs
+) -> dict[str, Any]:
+    """Segment an image file, write its outputs, and return what JSON shows.
+
+    Raises ImageError, PromptError and InferenceError.
+    """
+    rgb = read_rgb(image)
+    embedding = segmenter.encode_image(rgb)
+    segments = segmenter.ask(embedding, question.prompts, question.score_threshold)
+    seconds = {**embedding.timings, **segments.timings}
+    found = (segmenter.warnings(prompt, embedding.size) for prompt in question.prompts)
+    warnings = list(dict.fromkeys(warning for each in found for warning in each))
+    values = question.label_values
+    outputs.remove_old_masks()
+    write_png(outputs.overlay, draw_overlay(rgb, segments, values))
+    write_png(outputs.labels, label_image(segments, values, embedding.size))
+    masks: Sequence[Path | None] = [None] * len(segments)
+    if question.masks_as_png:
+        masks = outputs.claim_masks(segment.label for segment in segments)
+    return {
+        "image": str(image),
+        "width": embedding.size.width,
+        "height": embedding.size.height,
+        "overlay": str(outputs.overlay),
+        "labels": str(outputs.labels),
+        "label_values": values,
+        "warnings": warnings,
+        "segments": [
+            _described(segment, values[segment.prompt_id], mask, question.masks_as_rle)
+            for segment, mask in zip(segments, masks, strict=True)
+        ],
+        "seconds": {step: round(s, 6) for step, s in seconds.items()},
+    }
+
+
+def _described(
+    segment: Segment, label_value: int, mask_file: Path | None, with_rle: bool
+) -> dict[str, Any]:
+    """Write the mask, if it has a file, and return what JSON shows of the segment."""
+    assert segment.bounds is not None  # a segment that is an answer has a pixel
+    left, top, right, bottom = map(int, segment.bounds.as_tuple())
+    described: dict[str, Any] = {
+        "prompt_id": segment.prompt_id,
+        "label": segment.label,
+        "label_value": label_value,
+        "score": round(segment.score, 4),
+        "box": [round(corner, 2) for corner in segment.box.as_tuple()],
+        "bbox": [left, top, right - left, bottom - top],
+        "area": int(segment.mask.sum()),
+    }
+    if mask_file is not None:
+        write_png(mask_file, segment.mask * _WHITE)
+        described["mask"] = str(mask_file)
+    if with_rle:
+        described["segmentation"] = RunLengths.of(segment.mask).document()
+    return described

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from sam3_ros.replay.ask.cues import asked_at
 from sam3_ros.replay.ask.plan import ReplayPlan, read_plan
@@ -40,7 +41,7 @@ def replay(
     use_image_profile(os.environ)
     keep_image_memory()
     with ExitStack() as stack:
-        bag = stack.enter_context(open_bag(settings.bag))
+        bag = stack.enter_context(open_bag(settings.bag, settings.node.name))
         plan = read_plan(bag, settings)
         albums = _albums(plan)
         others_play = settings.player is Player.ROS2
@@ -56,7 +57,9 @@ def replay(
         session.close()
         seconds = time.monotonic() - began
         files = [str(file) for album in albums.values() for file in album.close()]
-        return _report(plan, cameras, counts, seconds, lateness, tuple(files))
+        remarks = [remark for album in albums.values() for remark in album.remarks]
+        report = _report(plan, cameras, counts, seconds, lateness)
+        return replace(report, files=tuple(files), file_remarks=tuple(remarks))
 
 
 def _report(
@@ -65,7 +68,6 @@ def _report(
     counts: Mapping[str, FrameCounts],
     seconds: float,
     lateness: float,
-    files: tuple[str, ...],
 ) -> ReplayReport:
     latencies = [delay for camera in cameras.values() for delay in camera.log.latencies]
     return ReplayReport(
@@ -77,7 +79,7 @@ def _report(
         prompts=tuple(p for camera in cameras.values() for p in camera.statistics.reports()),
         has_truth=plan.has_truth,
         publish_lateness_ms=lateness * 1000,
-        files=files,
+        remarks=plan.bag.remarks,
     )
 
 

@@ -36,12 +36,13 @@ def test_two_cameras_and_a_followed_object_are_told_and_shown(sam3_bundle_path, 
     table = capsys.readouterr().out.splitlines()
     assert table[1].split() == ["camera", "side"]
     assert any(line.split() == ["unaccounted", "0", "0"] for line in table)
-    rows = {cells[0]: cells[1:5] for cells in (re.split(r"\s{2,}", line) for line in table)}
-    frames, found, judged, iou = rows["camera: followed: green ball"]
+    rows = {cells[0]: cells[1:6] for cells in (re.split(r"\s{2,}", line) for line in table)}
+    frames, found, judged, wrong, iou = rows["camera: followed: green ball"]
     assert int(frames) == int(found) == int(judged) > 30
+    assert int(wrong) == 0
     assert float(iou) > 0.7
     for name in ("camera: click on the yellow cube", "side: click on the red cube"):
-        frames, found, judged, iou = rows[name]
+        frames, found, judged, wrong, iou = rows[name]
         assert int(frames) == int(found) == int(judged) > 3
         assert float(iou) > 0.8
     pictures = [Path(line) for line in table[-4:]]
@@ -52,6 +53,7 @@ def test_two_cameras_and_a_followed_object_are_told_and_shown(sam3_bundle_path, 
         "contact_sheet_side",
     ]
     assert all(p.parent == out and p.stat().st_size > 1000 for p in pictures)
+    assert {p.suffix for p in pictures} == {".mp4", ".png"}
 
 
 def test_one_camera_alone_has_no_name(sam3_bundle_path, tmp_path, capsys):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PASSED, FAILED = "pass", "FAIL"
 
 _LONGEST_PROMPT = 56
+# The node's reason for a frame that gave way to a newer one.
+_SUPERSEDED = "superseded"
 
 
 def report_table(report: ReplayReport) -> str:
@@ -23,8 +25,24 @@ def report_table(report: ReplayReport) -> str:
     if report.prompts:
         lines += ["", *_prompt_lines(report)]
     if report.files:
-        lines += ["", *report.files]
+        lines += ["", *report.files, *report.file_remarks]
     return "\n".join(lines)
+
+
+def remark_lines(report: ReplayReport) -> Iterator[str]:
+    """Yield what is not as one would expect: of the bag, of frames that failed, of the account."""
+    frames = report.frames
+    for remark in report.remarks:
+        yield f"the bag: {remark}"
+    for text, count in frames.failures.items():
+        yield f"{count} of {frames.sent} frames failed, the node says: {text}"
+    too_late = frames.dropped.get(_SUPERSEDED, 0)
+    if too_late and (too_late + max(frames.lost_to_node, 0)) * 2 > frames.sent:
+        yield "most frames came too fast for this machine: try --rate"
+    if frames.sent and not frames.answered:
+        yield "no frame was answered"
+    if not report.complete:
+        yield "not every frame is accounted for"
 
 
 def unasked_prompts(report: ReplayReport) -> Iterator[str]:
@@ -87,10 +105,12 @@ def _dropped(reason: str, camera: CameraResult) -> int:
 
 
 def _prompt_lines(report: ReplayReport) -> list[str]:
-    headings = ["frames", "found in", *(["judged", "mean IoU"] if report.has_truth else [])]
+    of_truth = ["judged", "wrong in", "mean IoU"] if report.has_truth else []
+    headings = ["frames", "found in", *of_truth]
     rows = []
     for prompt in report.prompts:
-        judged = [prompt.judged, _iou(prompt.iou)] if report.has_truth else []
+        figures = [prompt.judged, prompt.wrong_frames, _iou(prompt.iou)]
+        judged = figures if report.has_truth else []
         title = _shortened(_title(prompt), _LONGEST_PROMPT)
         rows.append([title, prompt.frames, prompt.found, *judged, _remarks(prompt)])
     return table([left("prompt"), *map(right, headings), left()], rows)

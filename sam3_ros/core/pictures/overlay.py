@@ -74,7 +74,7 @@ def draw_overlay(
     image_rgb: Pixels,
     segments: Sequence[Segment],
     values: Mapping[str, int] | None = None,
-    opacity: float = 0.45,
+    opacity: float = 0.3,
 ) -> Pixels:
     """Return a copy of the image with masks tinted and outlined, boxes and captions.
 
@@ -92,7 +92,7 @@ def draw_overlay_bgr(
     image_rgb: Pixels,
     segments: Sequence[Segment],
     values: Mapping[str, int] | None = None,
-    opacity: float = 0.45,
+    opacity: float = 0.3,
 ) -> Pixels:
     """Return the picture of draw_overlay in BGR order, without a second pass over its pixels."""
     canvas = np.asarray(cv2.cvtColor(require_rgb(image_rgb), cv2.COLOR_RGB2BGR), np.uint8)

@@ -37,7 +37,7 @@ class Pattern(Enum):
 DISTINCT_PROMPTS = len(COLOURS) * len(Pattern)
 
 # Part of white, or of black where negative, in the fill of a prompt's objects, one after another.
-_SHADES = (0.0, 0.55, -0.45)
+_SHADES = (0.0, 0.7, -0.6)
 
 
 def prompt_colour(value: int) -> Colour:

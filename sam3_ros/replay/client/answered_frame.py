@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
 
+from sam3_ros.core.geometry import Box
 from sam3_ros.msg import SegmentScore, SegmentScores
 
 Mask = npt.NDArray[np.bool_]
+# IoU of two boxes from which on they are taken for one object's.
+_SAME_OBJECT = 0.5
 _DTYPES = {"mono8": np.uint8, "mono16": np.uint16}
 
 
@@ -28,6 +31,15 @@ class FoundSegment:
     score: float = 0.0
     #: x_min, y_min, x_max, y_max, px.
     box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    def overlap(self, other: Box, size: tuple[int, ...]) -> float:
+        """Return the IoU of another box and the part of this one that is in the image."""
+        height, width = size
+        x_min, x_max = (min(max(x, 0.0), width) for x in self.box[0::2])
+        y_min, y_max = (min(max(y, 0.0), height) for y in self.box[1::2])
+        across = max(min(x_max, other.x_max) - max(x_min, other.x_min), 0.0)
+        shared = across * max(min(y_max, other.y_max) - max(y_min, other.y_min), 0.0)
+        return shared / ((x_max - x_min) * (y_max - y_min) + other.width * other.height - shared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +71,22 @@ class AnsweredFrame:
 
     def holds(self, prompt_id: str) -> bool:
         return any(segment.prompt_id == prompt_id for segment in self.segments)
+
+    def has_wrong(self, prompt_id: str, places: Sequence[Box]) -> bool:
+        """Return whether a segment of a prompt is none of the objects in these boxes.
+
+        Each object goes to the best segment whose box overlaps its own by half (IoU) or more, as
+        in detection; any other segment is wrong, so also a second one of the same object.
+        """
+        left = list(places)
+        for segment in sorted(self.segments, key=lambda segment: -segment.score):
+            if segment.prompt_id != prompt_id:
+                continue
+            overlaps = [segment.overlap(place, self.labels.shape) for place in left]
+            if max(overlaps, default=0.0) < _SAME_OBJECT:
+                return True
+            del left[int(np.argmax(overlaps))]
+        return False
 
     def mask_of(self, prompt_id: str) -> Mask:
         """Return the pixels of all segments of a prompt, bool [H, W]."""

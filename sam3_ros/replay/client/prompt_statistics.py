@@ -28,6 +28,7 @@ class _Tally:
     found: int = 0
     rightly_nothing: int = 0
     wrongly_something: int = 0
+    wrong_frames: int = 0
     refused: str = ""
     lost: str = ""
     ious: list[float] = field(default_factory=list)
@@ -53,6 +54,7 @@ class _Tally:
             iou=float(np.mean(self.ious)) if self.ious else None,
             rightly_nothing=self.rightly_nothing,
             wrongly_something=self.wrongly_something,
+            wrong_frames=self.wrong_frames,
             refused=self.refused,
             camera=self.camera,
             lost=self.lost,
@@ -217,6 +219,8 @@ class PromptStatistics:
         true = self._truth.mask(frame.bag_stamp_ns, numbers)
         if true.shape == frame.labels.shape:
             tally.compare(frame.mask_of(prompt_id), true)
+            places = [self._truth.bounds(frame.bag_stamp_ns, number) for number in numbers]
+            tally.wrong_frames += frame.has_wrong(prompt_id, [box for box in places if box])
 
     def _number_of(self, cue: ClickCue, bag_stamp_ns: int) -> int | None:
         if self._truth is None or bag_stamp_ns not in self._truth.labels:

@@ -56,10 +56,9 @@ def worst_picture(frame: WorstFrame, image: Pixels | None) -> Pixels:
     """
     prompt_id = frame.comparison.prompt_id
     golden, got = frame.golden.mask_of(prompt_id), frame.got.mask_of(prompt_id)
-    name = prompt_id.encode("ascii", "replace").decode()  # OpenCV's font has only ASCII
     colour = prompt_colour(1)
     tiles = [
-        Tile(_tinted(image, {colour: golden}), f"golden: {name}"),
+        Tile(_tinted(image, {colour: golden}), f"golden: {prompt_id}"),
         Tile(_tinted(image, {colour: got}), f"got, IoU {frame.comparison.iou:.3f}"),
         Tile(_difference(image, golden, got), "red missing, blue extra"),
     ]

@@ -1,9 +1,10 @@
-"""A replay's overlays for people: a video, and a contact sheet of some of them."""
+"""A replay's overlays for people: a video, and a contact sheet of what was asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -12,15 +13,18 @@ import numpy.typing as npt
 from sensor_msgs.msg import Image
 
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.pictures.lettering import lettered
 from sam3_ros.core.segmenter.pixels import require_rgb
+from sam3_ros.replay.report.video import OverlayVideo
 
 Pixels = npt.NDArray[np.uint8]
-CAPTION_HEIGHT, MARGIN = 24, 6
-PAPER, INK = (255, 255, 255), (20, 20, 20)
-FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
-# Longer gaps are shortened: they are pauses of the camera, not dropped frames.
-_LONGEST_GAP_SECONDS = 2.0
-SHEET_TILES, SHEET_COLUMNS = 12, 3
+CAPTION_SIZE, CAPTION_HEIGHT, MARGIN = 15, 28, 6
+PAPER = (255, 255, 255)
+_TILES, _COLUMNS = 6, 2
+# Captions of overlays can still be read at this width.
+_TILE_WIDTH = 480
+# The replay's parts in which what is asked is looked up.
+_PARTS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,7 @@ class Tile:
 
     #: uint8 [H, W, 3] RGB.
     image: Pixels
-    #: One line, cut off at the tile's edge.
+    #: One line; what is too wide for the tile is cut.
     caption: str = ""
 
 
@@ -64,87 +68,15 @@ def _cell(tile: Tile, width: int) -> Pixels:
     height = max(1, round(image.shape[0] * width / image.shape[1]))
     cell: Pixels = np.full((height + CAPTION_HEIGHT, width, 3), PAPER, np.uint8)
     cell[:height] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    baseline = (4, height + CAPTION_HEIGHT - 8)
-    cv2.putText(cell, tile.caption, baseline, FONT, FONT_SCALE, INK, 1, cv2.LINE_AA)
+    ink = lettered(tile.caption, CAPTION_SIZE, width - 2 * MARGIN)[:CAPTION_HEIGHT]
+    top = height + (CAPTION_HEIGHT - ink.shape[0]) // 2
+    line = cell[top : top + ink.shape[0], MARGIN : MARGIN + ink.shape[1]]
+    line[:] = np.minimum(line, 255 - ink[:, :, None])
     return cell
 
 
-class VideoError(Sam3RosError):
-    """A video that cannot be written."""
-
-
-class OverlayVideo:
-    """A video: MPEG-4 in .mp4 or, where OpenCV cannot encode that, motion JPEG in .avi.
-
-    It plays at the camera's pace: a frame without an overlay shows the previous one.
-    """
-
-    def __init__(self, path_without_suffix: Path, frames_per_second: float) -> None:
-        self._stem = path_without_suffix
-        self._rate = frames_per_second
-        self._writer: cv2.VideoWriter | None = None
-        self._written = 0
-        self._begin = 0.0
-        self._last: Pixels | None = None  # not written yet
-        self._last_at = 0.0
-        self.path: Path | None = None
-
-    def add(self, overlay_bgr: Pixels, at: float) -> None:
-        """Add a frame, uint8 [H, W, 3] BGR, that is shown from a time on, s.
-
-        It replaces a frame of the same time; a frame of an earlier time than the last is left
-        out. Raises VideoError.
-        """
-        if self._last is None:
-            self._open(overlay_bgr)
-            self._begin = at
-        elif overlay_bgr.shape != self._last.shape:
-            raise VideoError(
-                f"expected overlays of one size, got {overlay_bgr.shape} after {self._last.shape}"
-            )
-        elif at < self._last_at:
-            return
-        elif at > self._last_at:
-            self._write_until(at)
-        self._last, self._last_at = overlay_bgr, at
-
-    def close(self) -> Path | None:
-        """Finish the file and return its path; None if there was no frame."""
-        if self._writer is not None and self._last is not None:
-            self._writer.write(self._last)
-            self._writer.release()
-            self._writer = None
-        return self.path
-
-    def _open(self, first: Pixels) -> None:
-        height, width = first.shape[:2]
-        for suffix, code in ((".mp4", "mp4v"), (".avi", "MJPG")):
-            path = self._stem.with_suffix(suffix)
-            four = cv2.VideoWriter.fourcc(*code)
-            writer = cv2.VideoWriter(str(path), four, self._rate, (width, height))
-            if writer.isOpened():
-                self._writer, self.path = writer, path
-                return
-        raise VideoError(
-            f"OpenCV can write neither MPEG-4 nor motion JPEG to {self._stem.parent}: "
-            "check that the folder can be written to, and install opencv-python-headless"
-        )
-
-    def _write_until(self, at: float) -> None:
-        """Write the last frame as often as it is shown until a time, s; at least once."""
-        assert self._writer is not None and self._last is not None
-        due = round((at - self._begin) * self._rate) - self._written
-        longest = round(_LONGEST_GAP_SECONDS * self._rate) + 1
-        if due > longest:
-            self._begin += (due - longest) / self._rate
-        times = max(1, min(due, longest))
-        for _ in range(times):
-            self._writer.write(self._last)
-        self._written += times
-
-
 class OverlayAlbum:
-    """The files overlay.mp4 (or .avi) and contact_sheet.png.
+    """The files overlay.mp4 (see OverlayVideo for others) and contact_sheet.png.
 
     For a camera with a name: overlay_front.mp4 and contact_sheet_front.png.
     """
@@ -167,9 +99,7 @@ class OverlayAlbum:
         self._video = OverlayVideo(folder / f"overlay{of_camera}", frames_per_second)
         self._caption = caption
         self._tiles: list[Tile] = []
-        # A tile from the middle of each of SHEET_TILES equal parts.
-        self._tile_seconds = max(seconds, 1e-3) / SHEET_TILES
-        self._next_tile = 0.5 * self._tile_seconds
+        self._moments = sheet_moments(max(seconds, 1e-3), caption)
         self._last_tile = -1.0
 
     def add(self, overlay: Image, at: float) -> None:
@@ -184,15 +114,14 @@ class OverlayAlbum:
         self._video.add(pixels, at)
         if at == self._last_tile:  # answered again, for a click
             self._tiles[-1] = self._tile(pixels, at)
-        elif at >= self._next_tile:
+        elif self._moments and at >= self._moments[0]:
             self._tiles.append(self._tile(pixels, at))
             self._last_tile = at
-            while self._next_tile <= at:
-                self._next_tile += self._tile_seconds
+            self._moments = [moment for moment in self._moments if moment > at]
 
     def _tile(self, pixels: npt.NDArray[np.uint8], at: float) -> Tile:
         rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
-        return Tile(rgb, f"{at:.1f} s  {self._caption(at)}")
+        return Tile(rgb, f"{at:.1f} s: {self._caption(at)}")
 
     def close(self) -> tuple[Path, ...]:
         """Finish the files and return those that were written."""
@@ -202,9 +131,39 @@ class OverlayAlbum:
             written.append(self._write_sheet())
         return tuple(written)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of the files."""
+        return (f"{self._video.path}: {self._video.remark}",) if self._video.remark else ()
+
     def _write_sheet(self) -> Path:
         path = self._sheet
-        sheet = cv2.cvtColor(contact_sheet(self._tiles, SHEET_COLUMNS), cv2.COLOR_RGB2BGR)
+        width = max(240, min(self._tiles[0].image.shape[1], _TILE_WIDTH))
+        sheet = cv2.cvtColor(contact_sheet(self._tiles, _COLUMNS, width), cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(path), sheet):
             raise Sam3RosError(f"cannot write {path}")
         return path
+
+
+def sheet_moments(seconds: float, caption: Callable[[float], str]) -> list[float]:
+    """Return the times, s, of the six pictures of a contact sheet, in order.
+
+    Those captions that hold longest have a moment each, in the middle of that time. Where there are
+    fewer than six, the longest times have several moments, evenly spread.
+    """
+    times = [(part + 0.5) * seconds / _PARTS for part in range(_PARTS)]
+    longest: dict[str, list[float]] = {}
+    for asked, together in groupby(times, caption):
+        held = list(together)
+        if len(held) > len(longest.get(asked, ())):
+            longest[asked] = held
+    spans = sorted(longest.values(), key=len, reverse=True)[:_TILES]
+    shares = [1] * len(spans)
+    while sum(shares) < _TILES:
+        widest = max(range(len(spans)), key=lambda number: len(spans[number]) / shares[number])
+        shares[widest] += 1
+    return sorted(
+        span[0] + (span[-1] - span[0]) * (number + 0.5) / share
+        for span, share in zip(spans, shares, strict=True)
+        for number in range(share)
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from sam3_ros.replay.bag.recording import BagRemark
 from sam3_ros.replay.under_test.diagnostics import FrameCounts
 
 
@@ -28,6 +29,8 @@ class FrameAccount:
     lost_from_node: int
     #: Received by the node, neither answered nor dropped.
     unaccounted: int
+    #: Of the dropped ones, those that an error is the reason of, by the node's text of it.
+    failures: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def balances(self) -> bool:
@@ -46,6 +49,7 @@ def account_frames(sent: int, masks: int, node: FrameCounts) -> FrameAccount:
         lost_to_node=sent - node.received,
         lost_from_node=node.answered - masks,
         unaccounted=node.in_work,
+        failures={text: n for text, n in node.failures.items() if n},
     )
 
 
@@ -108,6 +112,8 @@ class PromptReport:
     rightly_nothing: int = 0
     #: Judged frames without such an object, but with an answer.
     wrongly_something: int = 0
+    #: Judged frames with a segment that is no such object, or the second of one.
+    wrong_frames: int = 0
     #: Why the node refused it; empty if it did not.
     refused: str = ""
     #: Whose answers these are.
@@ -135,6 +141,10 @@ class ReplayReport:
     #: The worst delay of a message against its time in the bag.
     publish_lateness_ms: float = 0.0
     files: tuple[str, ...] = ()
+    #: What a person should know of the files.
+    file_remarks: tuple[str, ...] = ()
+    #: What of the bag was left out, or not played as it was recorded.
+    remarks: tuple[BagRemark, ...] = ()
 
     @property
     def frames(self) -> FrameAccount:
@@ -170,8 +180,10 @@ class ReplayReport:
 def sum_of(accounts: Sequence[FrameAccount]) -> FrameAccount:
     """Add the accounts of several cameras."""
     dropped: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
     for account in accounts:
         dropped.update(account.dropped)
+        failures.update(account.failures)
     return FrameAccount(
         sent=sum(a.sent for a in accounts),
         answered=sum(a.answered for a in accounts),
@@ -179,4 +191,5 @@ def sum_of(accounts: Sequence[FrameAccount]) -> FrameAccount:
         lost_to_node=sum(a.lost_to_node for a in accounts),
         lost_from_node=sum(a.lost_from_node for a in accounts),
         unaccounted=sum(a.unaccounted for a in accounts),
+        failures=dict(failures),
     )

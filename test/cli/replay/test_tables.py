@@ -38,24 +38,35 @@ def test_the_table_has_a_row_a_prompt_and_a_line_a_failure():
 def test_the_table_tells_all_of_it():
     frames = account_frames(10, 7, FrameCounts(9, 8, {"superseded": 1}))
     prompts = (
-        PromptReport("text", "red cube", 5, 5, judged=5, iou=0.91234),
+        PromptReport("text", "red cube", 5, 5, judged=5, iou=0.91234, wrong_frames=3),
         PromptReport("text", "blue star", 2, 0, judged=2, rightly_nothing=2),
         PromptReport("click", "on the red cube", 1, 0, refused="outside the image"),
         PromptReport("followed", "blue ball", 9, 9, 9, 0.8, lost="too small", delay_ms=21.4),
     )
     cameras = (CameraResult("", frames, None),)
-    told = ReplayReport("my_bag", "/node", 3.0, cameras, None, prompts, True, files=("a.mp4",))
+    told = ReplayReport(
+        "my_bag",
+        "/node",
+        3.0,
+        cameras,
+        None,
+        prompts,
+        True,
+        files=("a.mp4",),
+        file_remarks=("a.mp4: odd",),
+    )
     table = report_table(told)
     rows = [" ".join(line.split()) for line in table.splitlines()]
     assert "frames in 10" in rows
     assert "superseded 1" in rows
     assert "lost on the way to the node 1" in rows
     assert "latency, camera to mask no answer" in rows
-    assert 'text "red cube" 5 5 5 0.912' in rows
-    assert 'text "blue star" 2 0 2 - rightly nothing in 2 of 2' in rows
-    assert "click on the red cube 1 0 0 - refused: outside the image" in rows
-    assert "followed: blue ball 9 9 9 0.800 answered after 21 ms; lost: too small" in rows
-    assert rows[-1] == "a.mp4"
+    assert "prompt frames found in judged wrong in mean IoU" in rows
+    assert 'text "red cube" 5 5 5 3 0.912' in rows
+    assert 'text "blue star" 2 0 2 0 - rightly nothing in 2 of 2' in rows
+    assert "click on the red cube 1 0 0 0 - refused: outside the image" in rows
+    assert "followed: blue ball 9 9 9 0 0.800 answered after 21 ms; lost: too small" in rows
+    assert rows[-2:] == ["a.mp4", "a.mp4: odd"]
 
 
 def test_several_cameras_have_a_column_each():

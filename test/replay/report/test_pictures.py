@@ -1,8 +1,6 @@
-"""Videos at the camera's pace, albums and contact sheets."""
+"""Albums of a replay and contact sheets; test_video.py has the videos."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,12 +10,10 @@ from sam3_ros.core.errors import ImageError
 from sam3_ros.replay.report.pictures import (
     CAPTION_HEIGHT,
     MARGIN,
-    SHEET_TILES,
     OverlayAlbum,
-    OverlayVideo,
     Tile,
-    VideoError,
     contact_sheet,
+    sheet_moments,
 )
 from sam3_ros.ros.images.messages import image_message
 
@@ -26,79 +22,44 @@ def grey(level: int, height: int = 48, width: int = 64) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
-def levels(path: Path) -> list[int]:
-    """Return the mean grey of each frame of a video."""
-    capture = cv2.VideoCapture(str(path))
-    found = []
-    while (read := capture.read())[0]:
-        found.append(round(float(read[1].mean())))
-    capture.release()
-    return found
-
-
-def test_frames_come_back_in_order(tmp_path):
-    video = OverlayVideo(tmp_path / "overlay", 10)
-    for number, level in enumerate((40, 120, 200)):
-        video.add(grey(level), number / 10)
-    path = video.close()
-    assert path is not None
-    assert path.suffix in (".mp4", ".avi")
-    assert levels(path) == pytest.approx([40, 120, 200], abs=6)
-
-
-def test_a_dropped_frame_shows_the_one_before(tmp_path):
-    video = OverlayVideo(tmp_path / "overlay", 10)
-    video.add(grey(40), 5.0)
-    video.add(grey(200), 5.3)
-    assert levels(video.close()) == pytest.approx([40, 40, 40, 200], abs=6)
-
-
-def test_a_frame_that_comes_again_is_replaced_and_an_earlier_one_left_out(tmp_path):
-    video = OverlayVideo(tmp_path / "overlay", 10)
-    for level, at in ((40, 0.0), (120, 0.1), (160, 0.1), (80, 0.0), (200, 0.2)):
-        video.add(grey(level), at)
-    assert levels(video.close()) == pytest.approx([40, 160, 200], abs=6)
-
-
-def test_a_long_pause_is_cut_short(tmp_path):
-    video = OverlayVideo(tmp_path / "overlay", 10)
-    video.add(grey(40), 0.0)
-    video.add(grey(120), 1000.0)
-    video.add(grey(200), 1000.1)
-    seen = levels(video.close())
-    assert len(seen) == 1 + 20 + 2
-    assert seen[-2:] == pytest.approx([120, 200], abs=6)
-
-
-def test_without_frames_there_is_no_file(tmp_path):
-    assert OverlayVideo(tmp_path / "overlay", 10).close() is None
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
-    with pytest.raises(VideoError, match="can be written to"):
-        OverlayVideo(tmp_path / "absent" / "overlay", 10).add(grey(1), 0.0)
-
-
-def test_overlays_of_two_sizes_are_refused(tmp_path):
-    video = OverlayVideo(tmp_path / "overlay", 10)
-    video.add(grey(1), 0.0)
-    with pytest.raises(VideoError, match="one size"):
-        video.add(grey(1, 50, 64), 0.1)
-
-
 def test_an_album_leaves_a_video_and_a_sheet(tmp_path):
-    asked = []
     folder = tmp_path / "new" / "folder"
-    album = OverlayAlbum(folder, 2.0, 15, caption=lambda at: asked.append(at) or "red")
+    album = OverlayAlbum(folder, 2.0, 15, caption=lambda at: "red" if at < 1 else "blue")
     for number in range(30):
-        album.add(image_message(grey(100), "bgr8"), number / 15)
+        album.add(image_message(grey(8 * number), "bgr8"), number / 15)
     video, sheet = album.close()
     assert sheet == folder / "contact_sheet.png"
-    assert len(levels(video)) == 30
-    assert cv2.imread(str(sheet)) is not None
-    assert len(asked) == SHEET_TILES
-    assert asked == sorted(asked)
+    assert video.exists()
+    assert album.remarks == ()
+    pixels = cv2.imread(str(sheet))
+    shown = [level for level in range(0, 240, 8) if (pixels == level).all(axis=2).sum() > 240 * 160]
+    assert len(shown) == 6
+    # Three of each half, in the middle of its thirds.
+    assert shown == pytest.approx([24, 64, 96, 144, 184, 216], abs=16)
+
+
+def test_a_sheet_has_a_picture_of_everything_that_was_asked():
+    def asked(at: float) -> str:
+        return "red" if at < 1 or 5 <= at < 9 else "blue" if at < 3 else "green" if at < 5 else "-"
+
+    moments = sheet_moments(10.0, asked)
+    assert len(moments) == 6
+    assert moments == sorted(moments)
+    assert {asked(at) for at in moments} == {"red", "blue", "green", "-"}
+    assert all(5 <= at < 9 for at in moments if asked(at) == "red")
+
+
+def test_of_more_than_six_texts_those_asked_longest_are_shown():
+    moments = sheet_moments(10.0, lambda at: str(int(at) if at < 5 else int(2 * at)))
+    assert [int(at) for at in moments[:5]] == [0, 1, 2, 3, 4]
+    assert len(moments) == 6
+
+
+def test_captions_of_a_sheet_may_be_in_any_script():
+    one, other = (
+        contact_sheet([Tile(plain((9, 9, 9)), caption)], tile_width=80) for caption in "дж"
+    )
+    assert (one != other).any()
 
 
 def test_the_sheet_shows_a_picture_that_came_again_and_its_camera(tmp_path):
@@ -109,7 +70,7 @@ def test_the_sheet_shows_a_picture_that_came_again_and_its_camera(tmp_path):
     assert (video.stem, sheet.name) == ("overlay_front", "contact_sheet_front.png")
     pixels = cv2.imread(str(sheet))
     assert (pixels == 200).any()
-    assert not (pixels == 40).all(axis=2).any()
+    assert not (pixels[: -CAPTION_HEIGHT - MARGIN] == 40).all(axis=2).any()
 
 
 def test_an_album_refuses_another_encoding(tmp_path):

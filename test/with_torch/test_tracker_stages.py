@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.sam3_tracker_video.configuration_sam3_tracker_video import (
     Sam3TrackerVideoConfig,
@@ -267,6 +268,30 @@ def test_memories_are_encoded_as_in_transformers(stages: dict[str, StageModule])
     present = answers(stage, {"prompts": 1}, **{**inputs, "object_score": torch.ones(1, 1)})
     expected, _ = stage.encoder(inputs["frame_features"], 20 * inputs["memory_mask"] - 10)
     torch.testing.assert_close(present["mask_memory"], expected)
+
+
+@pytest.mark.parametrize("size", [(6 * GRID, 11 * GRID), (40 * GRID, 23 * GRID)])
+def test_a_given_mask_becomes_a_prompt_of_four_pixels_a_cell(
+    stages: dict[str, StageModule], size: tuple[int, int]
+) -> None:
+    stage = stages["mask_prompt"]
+    (shape,) = (each.shape for each in stage.inputs.values())
+    assert shape == ("prompts", 1, 16 * GRID, 16 * GRID)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    inside = np.hypot(rows - size[0] / 2, columns - size[1] / 3) < size[0] / 4
+    given = torch.from_numpy(inside).float()[None, None]
+    side = (16 * GRID, 16 * GRID)
+    mask = F.interpolate(given, side, mode="bilinear", align_corners=False, antialias=True)
+    assert ((mask > 0) & (mask < 1)).any(), "the edge is not cut again"
+
+    (found,) = stage(mask)
+
+    blocks = mask.reshape(
+        4 * GRID, 4, 4 * GRID, 4
+    ).double()  # rows, in a block, columns, in a block
+    layer = stage.mask_downsample
+    expected = torch.einsum("ricj,ij->rc", blocks, layer.weight[0, 0].double()) + layer.bias
+    torch.testing.assert_close(found[0, 0].double(), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("memories", [1, 2, 5])

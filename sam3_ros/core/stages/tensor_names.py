@@ -57,7 +57,7 @@ VIDEO_INPUTS = {
     "memory_ages": 1,  # int64[M], 0 for frames with clicks
     "object_pointers": 2,  # f32[K,D], one of the `pointers` of each earlier frame
     "pointer_ages": 1,  # f32[K], divided by the largest (15 in a stream)
-    "object_mask": 4,  # f32[1,1,h,w] in model px, 0 or 1: an object that starts as a mask
+    "object_mask": 4,  # f32[1,1,16g,16g] in [0,1]: an object that starts as a mask
 }
 VIDEO_OUTPUTS = {
     "frame_features": 4,  # f32[1,D,g,g], sam_embed of a frame without "no memory"

@@ -40,14 +40,30 @@ class MemoryAttention(StageModule):
 
     - frame_features f32[1,D,g,g] of the current frame.
     - memories f32[M,m,g,g], M >= 1: the memory encoder's mask_memory of earlier frames.
-    - memory_ages int64[M]: 0 for a frame with clicks, else how many frames ago (1 to 6).
+    - memory_ages int64[M]: 0 for a prompted frame, however old, else how many frames ago (1 to 6).
     - object_pointers f32[K,D], K >= 0: the object pointer of each earlier frame.
     - pointer_ages f32[K]: how many frames ago (backwards in time: how many ahead), divided by
       min(16, frames of the video) - 1; a stream has no end, so by 15 there.
 
-    The original takes up to 4 frames with clicks, nearest first, and the last 6 others, skipping
-    those not tracked; and the pointers of the same clicked frames, if past, and of the last 15
-    others. Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py and sam3/sam/rope.py.
+    Which memories the original takes:
+
+    - Up to 4 frames with clicks, a box or a given mask: the nearest before, the nearest at or
+      after, then the nearest of the rest.
+    - Of the others the last 6. One that was not tracked leaves its place empty; older ones do not
+      move up.
+    - The pointers of the same prompted frames, if not in the future, and of the last 15 others.
+
+    With memory selection, which the original's video model has on and its image model off, the
+    tracked frames before frame t are chosen by their quality q: 2 * sigmoid(object score) - 1,
+    or 0 where the score is not above 0, times the highest IoU of the masks that were offered. (For
+    several objects, the mean of the first factor times the mean of the IoUs.) From t-1 back to 1,
+    never 0, those with q > 0.01 are listed, 15 at most; t-1 is appended if it is not in the list.
+    Then ages are ranks: the n-th from the list's end has memory age n (up to 6) and pointer age n,
+    divided as above, where n is below the list's length, so the oldest gives no pointer. A prompted
+    frame in the list keeps its rank and gives no memory there. Prompted frames keep age 0, and
+    their pointers the true distance.
+
+    Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py and sam3/sam/rope.py.
     """
 
     outputs = ("tracked_embed",)

@@ -46,7 +46,17 @@ class MemoryEncoder(StageModule):
     bilinearly to the input size (14g), then their sigmoid or, on a frame with clicks or a given
     mask, 1 where they are above 0 and 0 elsewhere; then resized bilinearly to 16g. Where
     object_score is 0 or below, the original takes -1024 for every logit, so the mask is 0.
-    (transformers resizes to 16g at once, before the sigmoid.)
+    (transformers resizes to 16g at once, before the sigmoid.) A given mask's logits are +-1024 in
+    the video's size, resized bilinearly with antialiasing to 4g first.
+
+    On a prompted frame of several objects, each pixel of the input size belongs to the object with
+    the highest logit there; the others' logits are cut to at most -10 before the threshold. Tracked
+    frames have no such rule.
+
+    The features are those without memory, positions and no_mem_embed. The memory of every tracked
+    frame is made, of a prompted one when tracking starts; which of them a later frame attends to,
+    with memory selection and without, is said at MemoryAttention. The selection needs beside each
+    memory the object score and the highest IoU of that frame.
 
     The original keeps memories as bfloat16; float32 is more precise. Source: facebookresearch/sam3,
     sam3/model/memory.py and sam3_tracker_base.py.

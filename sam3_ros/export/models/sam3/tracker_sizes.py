@@ -21,6 +21,8 @@ PATCH = 14
 MASK_SCALE = 4
 #: Pixels of the mask that the memory encoder takes, per side of a grid cell.
 MEMORY_MASK_SCALE = 16
+#: Pixels of a mask that is given as the prompt, per side of a grid cell.
+OBJECT_MASK_SCALE = 16
 #: The single mask and the three of an ambiguous prompt.
 MASKS = 4
 

@@ -2,62 +2,84 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.decoding import MAX_MEGAPIXELS, Decoded, decode
+from sam3_ros.core.images.levels import (
+    check_bit_depth,
+    finding_on,
+    levels_of,
+    to_eight_bits,
+    white_of,
+)
+from sam3_ros.core.images.orientation import upright
+
+_LOG = logging.getLogger(__name__)
 
 
-def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
-    """Read an image as uint8 [H, W, 3] RGB, turned upright by its EXIF orientation.
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image file that was read."""
 
-    16 bits are scaled, 65535 to 255; transparency is ignored. Raises ImageError for a file that is
-    missing, no image, cut short, or has pixels without a known range (32 bits).
+    #: uint8 [H, W, 3], RGB, upright.
+    rgb: npt.NDArray[np.uint8]
+    #: What is suspicious about it, such as a picture that is nearly black.
+    warnings: tuple[str, ...]
+
+
+def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+    """Read an image as uint8 [H, W, 3] RGB, turned upright by its orientation tag.
+
+    16 bits are scaled: what is white by bit_depth (8 to 16; 0 for the file's own) becomes 255.
+    Transparency is ignored, and damage to metadata passed over. Raises ImageError for a file that
+    is missing, no image, cut short, or larger than max_megapixels; for several images in one file;
+    and for pixels without a known range (32 bits).
     """
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"cannot read the image {path}: {reason}") from error
-    return decode_rgb(data, str(path))
+    return decode_picture(data, str(path), bit_depth, max_megapixels)
+
+
+def decode_picture(
+    data: bytes,
+    name: str = "the image",
+    bit_depth: int = 0,
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> Picture:
+    """Decode a file's bytes as read_picture does; the error's text has the name."""
+    check_bit_depth(bit_depth)
+    try:
+        decoded = decode(data, max_megapixels)
+    except ImageError as error:
+        raise ImageError(f"{name} is no image that can be decoded: {error}") from error
+    return _picture(decoded, bit_depth)
+
+
+def read_rgb(
+    path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEGAPIXELS
+) -> npt.NDArray[np.uint8]:
+    """Return the pixels that read_picture reads; its warnings go to the log."""
+    picture = read_picture(path, bit_depth, max_megapixels)
+    for warning in picture.warnings:
+        _LOG.warning("%s: %s", path, warning)
+    return picture.rgb
 
 
 def decode_rgb(data: bytes, name: str = "the image") -> npt.NDArray[np.uint8]:
-    """Decode a file's bytes as read_rgb does; the error's text has the name."""
-    # Pillow rather than OpenCV, which silently fills the missing part of a cut JPEG with grey.
-    try:
-        with Image.open(BytesIO(data)) as image:
-            wide = _has_16_bits(image)
-            upright = ImageOps.exif_transpose(image)
-            return _scaled_rgb(upright) if wide else np.array(upright.convert("RGB"), np.uint8)
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{name} is no image that can be decoded: {len(data)} bytes of no known format"
-        ) from error
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError and others
-        raise ImageError(f"{name} is no image that can be decoded: {error}") from error
-
-
-def _has_16_bits(image: Image.Image) -> bool:
-    """Return whether pixels have 16 bits.
-
-    Raises ValueError for pixels without a known range, which Pillow would cut off at 255.
-    """
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        return True
-    if image.mode in ("I", "F"):
-        raise ValueError(f"its pixels have 32 bits (mode {image.mode}): save it with 8 or 16")
-    return False
-
-
-def _scaled_rgb(grey: Image.Image) -> npt.NDArray[np.uint8]:
-    levels = (np.array(grey).astype(np.uint32) + 128) // 257
-    return np.repeat(levels.astype(np.uint8)[:, :, None], 3, axis=2)
+    """Return the pixels that decode_picture decodes."""
+    return decode_picture(data, name).rgb
 
 
 def png_of(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -76,3 +98,17 @@ def write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
         Image.fromarray(pixels).save(path, format="PNG", compress_level=1)
     except OSError as error:
         raise ImageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _picture(decoded: Decoded, bit_depth: int) -> Picture:
+    pixels = decoded.pixels
+    white = decoded.white if decoded.white != 65535 else white_of(pixels, bit_depth)
+    finding = finding_on(levels_of(pixels, white), _remedy)
+    levels = to_eight_bits(pixels, white)
+    if levels.ndim == 2:
+        levels = np.repeat(levels[:, :, None], 3, axis=2)
+    return Picture(upright(levels, decoded.orientation), (finding,) if finding else ())
+
+
+def _remedy(bits: int) -> str:
+    return f"set --bit-depth {bits} (bit_depth={bits} in Python)"

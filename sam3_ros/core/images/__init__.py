@@ -1,0 +1,1 @@
+"""Encoded pictures to arrays: what they are, whether they are whole, their pixels."""

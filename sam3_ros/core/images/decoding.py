@@ -1,0 +1,233 @@
+"""Encoded pictures to pixels: the one decoder of files and of compressed camera frames."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, features
+
+from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.jpeg import decode_jpeg, jpeg_layout
+from sam3_ros.core.images.kinds import FileKind, kind_of
+from sam3_ros.core.images.levels import white_of
+from sam3_ros.core.images.netpbm import decode_netpbm, netpbm_size
+from sam3_ros.core.images.orientation import orientation_in
+from sam3_ros.core.images.png import decode_png, png_size
+from sam3_ros.core.images.tiff_pages import TiffPage, beginning_with, main_page, orientation_of
+
+#: Millions of pixels that are read unless more are allowed: a larger picture may be an attack.
+MAX_MEGAPIXELS = 178
+_ORIENTATION = 0x0112
+_RGB_PHOTOMETRIC = 2
+
+Levelled = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The pixels of a picture, as they lie in the file."""
+
+    #: uint8 or uint16, [H, W] if it is grey, otherwise [H, W, 3], RGB.
+    pixels: Levelled
+    #: The value that is white.
+    white: int
+    #: How it was held, 1 to 8 as EXIF counts.
+    orientation: int
+
+
+def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
+    """Decode a picture; what it is, its bytes say.
+
+    Damage to metadata is passed over. Raises ImageError for what is no picture or is of a kind that
+    is not read, for one that was cut or is too large, and for several pictures in one file.
+    """
+    kind = kind_of(data)
+    if kind is None:
+        raise ImageError(
+            f"{len(data)} bytes of no known format"
+            + (f", which begin with {data[:4].hex()}" if data else "")
+        )
+    if not kind.reader:
+        raise ImageError(f"expected a picture, got {kind.name}: {kind.advice}")
+    try:
+        return _READERS[kind.reader](data, kind, max_megapixels)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises for bytes that nobody foresaw
+        raise ImageError(f"{kind.name} that cannot be decoded: {error}") from error
+
+
+def _read_jpeg(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    layout = jpeg_layout(data)
+    _check_size(layout.width, layout.height, max_megapixels)
+    pixels = decode_jpeg(data, layout)
+    if len(layout.components) == 4:
+        # Pillow's colours of CMYK, which it takes as inverted, as Adobe's programs write it.
+        pixels = _eight_bit_rgb(_opened(data[: layout.scans[-1].end] + b"\xff\xd9", kind))
+    return Decoded(pixels, 255, orientation_in(data))
+
+
+def _read_png(data: bytes, _: FileKind, max_megapixels: float) -> Decoded:
+    _check_size(*png_size(data), max_megapixels)
+    pixels = decode_png(data)
+    return Decoded(pixels, white_of(pixels, 0), orientation_in(data))
+
+
+def _read_netpbm(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    if data[1:2] in b"14":  # two levels
+        return _read_by_pillow(data, kind, max_megapixels)
+    _check_size(*netpbm_size(data), max_megapixels)
+    pixels, white = decode_netpbm(data)
+    return Decoded(pixels, white, 1)
+
+
+def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    page = main_page(data)
+    _check_size(page.width, page.height, max_megapixels)
+    first = beginning_with(data, page)
+    orientation = orientation_of(first)
+    is_rgb = page.photometric == _RGB_PHOTOMETRIC and page.samples in (3, 4)
+    if page.bits == 16 and is_rgb and page.holds_whole_numbers:
+        return Decoded(_sixteen_bit_rgb(first), 65535, orientation)
+    image = _opened(first, kind)
+    if not image.mode.startswith("I;16"):
+        return Decoded(_eight_bit_rgb(image), 255, orientation)
+    return _sixteen_bit_grey(image, page, orientation)
+
+
+def _sixteen_bit_grey(image: Any, page: TiffPage, orientation: int) -> Decoded:
+    levels = np.asarray(_loaded(image)).astype(np.uint16)
+    white = 2 ** (page.bits if 8 < page.bits <= 16 else 16) - 1
+    if page.photometric == 0:  # the lowest value is white
+        levels = (white - levels).astype(np.uint16)
+    return Decoded(levels, white, orientation)
+
+
+def _sixteen_bit_rgb(data: bytes) -> npt.NDArray[np.uint16]:
+    # Pillow keeps the upper 8 bits alone.
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError(f"OpenCV cannot decode this TIFF: {error}") from error
+    if bgr is None or bgr.dtype != np.uint16 or bgr.ndim != 3:
+        raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint16)
+
+
+def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    try:
+        pillow_heif = import_module("pillow_heif")
+    except ImportError as error:
+        raise ImageError(
+            f"expected a JPEG, PNG or the like, got {kind.name}: convert it to JPEG, or "
+            "pip install pillow-heif"
+        ) from error
+    try:
+        images = pillow_heif.open_heif(data)
+        width, height = images.size
+        _check_size(width, height, max_megapixels)
+        return Decoded(_eight_bit_rgb(images.to_pillow()), 255, 1)  # it is turned upright
+    except ImageError:
+        raise
+    except Exception as error:  # libheif's errors have several types
+        raise ImageError(f"pillow-heif cannot decode this HEIC file: {error}") from error
+
+
+def _read_avif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    Image.init()
+    if kind.pillow not in Image.OPEN or not features.check("avif"):
+        raise ImageError(
+            f"expected a JPEG, PNG or the like, got {kind.name}: convert it to JPEG, or "
+            "pip install 'pillow>=11.3'"
+        )
+    return _read_by_pillow(data, kind, max_megapixels)
+
+
+def _read_by_pillow(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    image = _opened(data, kind)
+    width, height = image.size
+    _check_size(width, height, max_megapixels)
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        raise ImageError(
+            f"expected one image, got {kind.name} of {frames} frames: save the frame that you "
+            "mean, for example by ffmpeg -i FILE frame_%d.png"
+        )
+    orientation = orientation_in(data)
+    if kind.pillow == "AVIF":
+        orientation = _orientation_by_pillow(image)
+    if image.mode.startswith("I;16"):
+        levels = np.asarray(_loaded(image)).astype(np.uint16)
+        return Decoded(levels, 65535, orientation)
+    return Decoded(_eight_bit_rgb(image), 255, orientation)
+
+
+def _orientation_by_pillow(image: Any) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged metadata
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _opened(data: bytes, kind: FileKind) -> Any:
+    """Open by Pillow, as the kind that it is, and without the limit that is global there."""
+    Image.init()
+    if kind.pillow not in Image.OPEN:
+        raise ImageError(f"this Pillow does not read {kind.name}: convert it to JPEG or PNG")
+    factory, _ = Image.OPEN[kind.pillow]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata
+            return factory(BytesIO(data), "")
+    except Exception as error:  # SyntaxError, OSError, struct.error and others
+        raise ImageError(f"Pillow cannot read it as {kind.name}: {error}") from error
+
+
+def _loaded(image: Any) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+    except Exception as error:  # OSError where it was cut, and whatever decoders raise
+        raise ImageError(f"the picture was cut off or is damaged: {error}") from error
+    return image
+
+
+def _eight_bit_rgb(image: Any) -> npt.NDArray[np.uint8]:
+    """Return uint8 [H, W, 3]; transparency is ignored. Raises ImageError for 32 bits."""
+    if image.mode in ("I", "F"):
+        raise ImageError(f"its pixels have 32 bits (mode {image.mode}): save it with 8 or 16")
+    loaded = _loaded(image)
+    if loaded.mode == "P":
+        # Not at once to RGB: Pillow would warn of the transparency that is left out.
+        loaded = loaded.convert("RGBA")
+    return np.asarray(loaded.convert("RGB"), np.uint8)
+
+
+def _check_size(width: int, height: int, max_megapixels: float) -> None:
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels:
+        raise ImageError(
+            f"expected at most {max_megapixels:g} megapixels, got {width}x{height} "
+            f"({megapixels:.0f} megapixels): allow it with --max-megapixels "
+            f"{int(megapixels) + 1}, or max_megapixels={int(megapixels) + 1} in Python"
+        )
+
+
+_READERS = {
+    "jpeg": _read_jpeg,
+    "png": _read_png,
+    "pnm": _read_netpbm,
+    "tiff": _read_tiff,
+    "heif": _read_heif,
+    "avif": _read_avif,
+    "pillow": _read_by_pillow,
+}

@@ -1,0 +1,53 @@
+"""PGM and PPM: values from 0 to any maximum (netpbm's pages pgm(5) and ppm(5))."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.errors import ImageError
+
+# Numbers, with comments between them.
+_SPACE = rb"(?:\s|#[^\n]*\n)+"
+_HEADER = re.compile(rb"P([2356])" + 3 * (_SPACE + rb"(\d{1,9})") + rb"(?:#[^\n]*\n|\s)")
+_COMMENT = re.compile(rb"#[^\n]*")
+
+
+def netpbm_size(data: bytes) -> tuple[int, int]:
+    """Return width and height; 0 where the header is not one."""
+    found = _HEADER.match(data)
+    return (int(found[2]), int(found[3])) if found else (0, 0)
+
+
+def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
+    """Return the pixels, [H, W] for a PGM or [H, W, 3] for a PPM, and which value is white.
+
+    Raises ImageError for a header that is wrong, and for a file that was cut.
+    """
+    found = _HEADER.match(data)
+    if found is None:
+        raise ImageError("expected a PGM or PPM, got one whose header is wrong")
+    kind, width, height, white = (int(found[group]) for group in range(1, 5))
+    if not 0 < white < 65536 or not width or not height:
+        raise ImageError(
+            f"expected a PGM or PPM of 1 to 65535 levels, got {width}x{height} px with the highest "
+            f"level {white}"
+        )
+    channels = 3 if kind in (3, 6) else 1
+    count = width * height * channels
+    deep = white > 255
+    if kind in (2, 3):
+        numbers = _COMMENT.sub(b"", data[found.end() - 1 :]).split()[:count]
+        values: npt.NDArray[np.generic] = np.array([int(each) for each in numbers], np.int64)
+    else:
+        wire = np.dtype(">u2" if deep else "u1")
+        there = (len(data) - found.end()) // wire.itemsize
+        values = np.frombuffer(data, wire, min(count, there), found.end())
+    if values.size < count:
+        raise ImageError(
+            f"expected a whole PGM or PPM of {count} values, got {values.size}: it was cut off"
+        )
+    pixels = np.minimum(values, white).astype(np.uint16 if deep else np.uint8)
+    return pixels.reshape((height, width, 3) if channels == 3 else (height, width)), white

@@ -1,0 +1,113 @@
+"""How a picture was held: its orientation tag, wherever a format keeps it.
+
+Nothing else of the metadata is read, so that none of it, however damaged, can do harm.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.images.jpeg import JPEG_START
+from sam3_ros.core.images.png import PNG_START, png_chunks
+from sam3_ros.core.images.tiff_pages import orientation_of
+
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_IN_XMP = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>\s*)([1-8])")
+_APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
+# What a text chunk of a PNG may unpack to before it is taken for something else.
+_MOST_TEXT = 1 << 20
+
+
+def orientation_in(data: bytes) -> int:
+    """Return the orientation of a JPEG, PNG or WebP, 1 to 8 as EXIF counts; 1 without any."""
+    exif, xmp = b"", b""
+    for block in _blocks(data):
+        if block.startswith(_EXIF) and not exif:
+            exif = block[len(_EXIF) :]
+        elif not xmp:
+            xmp = block
+    found = orientation_of(exif)
+    if found == 1 and (in_xmp := _IN_XMP.search(xmp)):
+        return int(in_xmp[1])
+    return found
+
+
+def upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """Turn and mirror an image [H, W, ...] as its orientation says (EXIF 2.32, 4.6.4)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """Yield what may hold the tag: EXIF with its mark before it, and XMP."""
+    if data.startswith(JPEG_START):
+        yield from _of_jpeg(data)
+    elif data.startswith(PNG_START):
+        yield from _of_png(data)
+    elif data[:4] == b"RIFF":
+        yield from _of_webp(data)
+
+
+def _of_jpeg(data: bytes) -> Iterator[bytes]:
+    position = len(JPEG_START)
+    while (position := data.find(b"\xff", position)) >= 0:
+        marker = data[position + 1 : position + 2]
+        if not marker or marker[0] in (_SOS, _EOI):
+            return
+        position += 1
+        if marker[0] in (0, 0x01, 0xFF) or 0xD0 <= marker[0] <= 0xD8:
+            continue
+        length = int.from_bytes(data[position + 1 : position + 3], "big")
+        content = data[position + 3 : position + 1 + length]
+        if marker[0] == _APP1 and content.startswith((_EXIF, _XMP)):
+            yield content
+        position += 1 + length
+
+
+def _of_png(data: bytes) -> Iterator[bytes]:
+    for chunk in png_chunks(data):
+        if chunk.kind == b"eXIf":
+            content = chunk.content(data)
+            yield content if content.startswith(_EXIF) else _EXIF + content
+        elif chunk.kind == b"iTXt":
+            content = chunk.content(data)
+            if content.startswith(b"XML:com.adobe.xmp\0\0"):
+                yield content
+        elif chunk.kind == b"zTXt":
+            keyword, _, packed = chunk.content(data).partition(b"\0")
+            if keyword in (b"Raw profile type exif", b"Raw profile type APP1"):
+                yield _of_raw_profile(packed[1:])
+
+
+def _of_raw_profile(packed: bytes) -> bytes:
+    """Return the EXIF block that ImageMagick writes as hexadecimal digits."""
+    try:
+        text = zlib.decompressobj().decompress(packed, _MOST_TEXT)
+        digits = b"".join(text.split()[2:])
+        return bytes.fromhex(digits.decode("ascii"))
+    except (zlib.error, ValueError):
+        return b""
+
+
+def _of_webp(data: bytes) -> Iterator[bytes]:
+    position = 12
+    while position + 8 <= len(data):
+        kind = data[position : position + 4]
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        content = data[position + 8 : position + 8 + size]
+        if kind == b"EXIF":
+            yield content if content.startswith(_EXIF) else _EXIF + content
+        elif kind == b"XMP ":
+            yield content
+        position += 8 + size + size % 2

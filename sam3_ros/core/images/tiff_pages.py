@@ -1,0 +1,207 @@
+"""The pages of a TIFF: which one is the image, and whether it is a raw photo.
+
+The structure is also that of EXIF, from which only the orientation is read. Facts: TIFF 6.0, the
+TIFF/EP and DNG specifications, and BigTIFF.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sam3_ros.core.errors import ImageError
+
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
+_ORIENTATION, _SAMPLES, _SUB_PAGES, _FORMAT, _DNG = 274, 277, 330, 339, 50706
+_REDUCED, _MASK = 1, 4
+# Colour filter array, and linear raw.
+_RAW_PHOTOMETRICS = (32803, 34892)
+# Bytes of the types of whole numbers, and what struct calls them.
+_SIZES = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 18: 8}
+_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
+# Enough for any picture; a damaged file may point in circles.
+_MOST_PAGES, _MOST_FIELDS = 4096, 4096
+
+
+@dataclass(frozen=True)
+class TiffPage:
+    """One directory of a TIFF."""
+
+    offset: int
+    #: Values of the fields that are whole numbers, by tag.
+    fields: dict[int, tuple[int, ...]]
+
+    def first(self, tag: int, default: int) -> int:
+        return self.fields.get(tag, (default,))[0]
+
+    @property
+    def width(self) -> int:
+        return self.first(_WIDTH, 0)
+
+    @property
+    def height(self) -> int:
+        return self.first(_HEIGHT, 0)
+
+    @property
+    def bits(self) -> int:
+        return self.first(_BITS, 1)
+
+    @property
+    def samples(self) -> int:
+        return self.first(_SAMPLES, 1)
+
+    @property
+    def photometric(self) -> int:
+        return self.first(_PHOTOMETRIC, 1)
+
+    @property
+    def holds_whole_numbers(self) -> bool:
+        return self.first(_FORMAT, 1) in (1, 4)
+
+    @property
+    def is_reduced(self) -> bool:
+        return bool(self.first(_SUBFILE, 0) & (_REDUCED | _MASK))
+
+    @property
+    def is_raw(self) -> bool:
+        return _DNG in self.fields or self.photometric in _RAW_PHOTOMETRICS
+
+
+def orientation_of(exif: bytes) -> int:
+    """Return the orientation, 1 to 8, of an EXIF block; 1 where it cannot be found.
+
+    Only this tag is read, so that no other can do harm.
+    """
+    if not exif.startswith(TIFF_STARTS):
+        return 1
+    reader = _Reader(exif)
+    page = reader.page(reader.first_offset())
+    value = 1 if page is None else page.first(_ORIENTATION, 1)
+    return value if 1 <= value <= 8 else 1
+
+
+def main_page(data: bytes) -> TiffPage:
+    """Return the page of a TIFF that is its image.
+
+    Smaller copies and masks are passed over, where they are marked as such. Raises ImageError for a
+    raw photo, and where several pages could be meant.
+    """
+    reader = _Reader(data)
+    pages = list(reader.pages())
+    below = [page for each in pages for page in reader.pages_below(each)]
+    if any(page.is_raw for page in (*pages, *below)):
+        raise ImageError(
+            "expected a finished picture, got a raw photo (DNG, NEF, ARW or the like): what can be "
+            "read of it without its camera's colours is a preview; develop it, for example with "
+            "darktable, and save a JPEG or PNG"
+        )
+    if not pages:
+        raise ImageError(f"expected a whole TIFF, got {len(data)} bytes without a page")
+    full = [page for page in pages if not page.is_reduced]
+    if not full:
+        full = [page for page in below if not page.is_reduced] or pages[:1]
+    if len(full) > 1:
+        raise ImageError(
+            f"expected one image, got a TIFF of {len(full)} pages: save the one that you mean as a "
+            "file of its own"
+        )
+    largest = max((*pages, *below), key=lambda page: page.width * page.height)
+    if largest.width * largest.height > full[0].width * full[0].height:
+        raise ImageError(
+            f"expected one image, got a TIFF whose page is {full[0].width}x{full[0].height} px and "
+            f"that has another of {largest.width}x{largest.height} px inside it: save the one that "
+            "you mean as a file of its own"
+        )
+    return full[0]
+
+
+def beginning_with(data: bytes, page: TiffPage) -> bytes:
+    """Return the file so that a reader finds this page first."""
+    order, big = _order(data), data[2:4] in (b"+\0", b"\0+")
+    if big:
+        return data[:8] + struct.pack(f"{order}Q", page.offset) + data[16:]
+    return data[:4] + struct.pack(f"{order}I", page.offset) + data[8:]
+
+
+def _order(data: bytes) -> str:
+    return "<" if data[:2] == b"II" else ">"
+
+
+class _Reader:
+    """Reads directories, and leaves out whatever of them is damaged."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._order = _order(data)
+        self._big = data[2:4] in (b"+\0", b"\0+")
+
+    def first_offset(self) -> int:
+        return self._number("Q", 8) if self._big else self._number("I", 4)
+
+    def pages(self) -> Iterator[TiffPage]:
+        """Yield the pages of the chain."""
+        offset, seen = self.first_offset(), set[int]()
+        while offset and offset not in seen and len(seen) < _MOST_PAGES:
+            seen.add(offset)
+            page = self.page(offset)
+            if page is None:
+                return
+            yield page
+            offset = self._next(offset)
+
+    def pages_below(self, page: TiffPage) -> Iterator[TiffPage]:
+        """Yield the pages that a page names as its own."""
+        for offset in page.fields.get(_SUB_PAGES, ())[:_MOST_PAGES]:
+            below = self.page(offset)
+            if below is not None:
+                yield below
+
+    def page(self, offset: int) -> TiffPage | None:
+        """Return the directory at an offset; None where there is none."""
+        count, start = self._count(offset)
+        size = 20 if self._big else 12
+        if not 0 < count <= _MOST_FIELDS or start >= len(self._data):
+            return None
+        fields: dict[int, tuple[int, ...]] = {}
+        for position in range(start, start + count * size, size):
+            if position + size > len(self._data):
+                break
+            tag = self._number("H", position)
+            if values := self._values(position):
+                fields.setdefault(tag, values)
+        return TiffPage(offset, fields)
+
+    def _values(self, position: int) -> tuple[int, ...]:
+        kind = self._number("H", position + 2)
+        if kind not in _CODES:
+            return ()
+        count = self._number("Q" if self._big else "I", position + 4)
+        room, place = (8, position + 12) if self._big else (4, position + 8)
+        count = min(count, _MOST_PAGES)
+        if count * _SIZES[kind] > room:
+            place = self._number("Q" if self._big else "I", place)
+        try:
+            return struct.unpack_from(f"{self._order}{count}{_CODES[kind]}", self._data, place)
+        except (struct.error, OverflowError):
+            return ()
+
+    def _count(self, offset: int) -> tuple[int, int]:
+        if self._big:
+            return self._number("Q", offset), offset + 8
+        return self._number("H", offset), offset + 2
+
+    def _next(self, offset: int) -> int:
+        count, start = self._count(offset)
+        if self._big:
+            return self._number("Q", start + count * 20)
+        return self._number("I", start + count * 12)
+
+    def _number(self, code: str, position: int) -> int:
+        """Return the number at a position; 0 behind the end."""
+        try:
+            number: int = struct.unpack_from(f"{self._order}{code}", self._data, position)[0]
+        except (struct.error, OverflowError):
+            return 0
+        return number

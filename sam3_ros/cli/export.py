@@ -100,6 +100,7 @@ def _run(options: argparse.Namespace) -> int:
     require_export()
     from sam3_ros.core.bundle.writer import require_free
     from sam3_ros.core.errors import ExportError
+    from sam3_ros.export.checkpoint.file import require_free_file
     from sam3_ros.export.commands.export_job import ExportJob
     from sam3_ros.export.commands.inspection import families_to_try
     from sam3_ros.export.families import FAMILIES
@@ -109,6 +110,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.variant and options.checkpoint:
         raise ExportError("--variant goes with --random-weights: a checkpoint's is read from it")
     require_free(options.out, options.force)  # before minutes of work
+    if options.save_checkpoint is not None:
+        require_free_file(options.save_checkpoint, options.force)
     filled = _filled(family, options)
     job = ExportJob(
         family=family,

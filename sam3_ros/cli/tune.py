@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import add_command, add_json_option, prepare_output, whole_number
+from sam3_ros.cli.out_folder import add_force_option, require_own
 from sam3_ros.cli.progress import print_step
 from sam3_ros.cli.table import left, right, table
 
@@ -65,16 +66,18 @@ def register(commands: Commands) -> None:
         default=[],
         help="a picture to judge the answers by as well; may be repeated",
     )
+    add_force_option(parser)
     add_json_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
-    from sam3_ros.core.profile.profile_yaml import as_document, write_profile
+    from sam3_ros.core.profile.profile_yaml import MARK, as_document, write_profile
     from sam3_ros.core.tuning.tune import TuneSettings, Tuning
 
     bundle = Bundle.open(options.bundle)
     path = _path(options.out, bundle)
+    require_own(options.out, MARK, force=options.force)
     prepare_output(path)
     settings = TuneSettings(
         options.threads, options.least_gain, options.device_id, options.precisions

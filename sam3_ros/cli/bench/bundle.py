@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.bench.against import compare_with_baseline, require_baseline
 from sam3_ros.cli.bench.options import (
+    OF_FILES,
     OF_GROWTH,
     OF_GROWTH_AND_NODE,
     OF_NODE,
@@ -49,7 +50,7 @@ class _Task:
 
 def run(options: argparse.Namespace) -> int:
     """Measure as the options say, and print."""
-    refuse_options(options, "of stages", OF_GROWTH, OF_NODE, OF_GROWTH_AND_NODE)
+    refuse_options(options, "of stages", OF_FILES, OF_GROWTH, OF_NODE, OF_GROWTH_AND_NODE)
     fill_in(options, OF_STAGES)
     require_baseline(options)
     task = _task(options)

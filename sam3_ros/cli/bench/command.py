@@ -18,6 +18,7 @@ from sam3_ros.cli.bench.options import (
 )
 from sam3_ros.cli.command import add_command, add_json_option, whole_number
 from sam3_ros.cli.model_options import DEFAULT_BUNDLE, add_model_options
+from sam3_ros.cli.out_folder import add_force_option
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def register(commands: Commands) -> None:
         "without it / with it",
     )
     add_json_option(parser)
+    add_force_option(parser)
     another = parser.add_mutually_exclusive_group()
     another.add_argument(
         "--growth", action="store_true", help="cost against prompts, cameras, points and image size"

@@ -12,12 +12,15 @@ from sam3_ros.cli.bench.options import OF_NODE, OF_STAGES, refuse_options, sizes
 from sam3_ros.cli.command import prepare_output
 from sam3_ros.cli.model_options import ConfiguredModel, configured_model
 from sam3_ros.cli.needs import require
+from sam3_ros.cli.out_folder import require_own
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.cli.table import left, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.bench.growth import Growth
 
+#: In each plot's metadata, by which it is known to be one.
+MARK = "sam3-ros bench --growth"
 _SECONDS = 1.0
 _FRAME = (640, 480)
 
@@ -42,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     refuse_options(options, "with --growth", OF_STAGES, OF_NODE)
     if options.plot is not None:
         require("matplotlib", whose="--plot")
+        require_own(options.plot, MARK, force=bool(options.force))
         prepare_output(options.plot)
     model = configured_model(options)
     found = _measure(options, model)
@@ -70,7 +74,8 @@ def draw_growths(found: Sequence[Growth], title: str, path: Path) -> None:
         _draw(axes, growth)
     for axes in figure.axes[len(found) :]:
         axes.remove()
-    figure.savefig(path)
+    key = "Creator" if path.suffix.lower() == ".svg" else "Software"
+    figure.savefig(path, metadata={key: MARK})
 
 
 def _draw(axes: Any, growth: Growth) -> None:

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.bench.options import (
+    OF_FILES,
     OF_GROWTH,
     OF_NODE,
     OF_STAGES,
@@ -63,7 +64,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print. Exit code: 0; 1 if a frame is unaccounted for; 2 if the node failed."""
-    refuse_options(options, "with --node", OF_STAGES, OF_GROWTH)
+    refuse_options(options, "with --node", OF_FILES, OF_STAGES, OF_GROWTH)
     fill_in(options, OF_NODE)
     require("rclpy", "sam3_ros.msg", "rosbags")
     require_parameters("-p", (name for name, _ in options.param))

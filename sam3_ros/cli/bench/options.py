@@ -30,6 +30,8 @@ OF_STAGES: Mapping[str, object] = {
 }
 #: Seconds in all: below four minutes with what a process may finish after its deadline.
 OF_REPORT: Mapping[str, object] = {"within": 225}
+#: Of what writes a file.
+OF_FILES: Mapping[str, object] = {"force": False}
 OF_GROWTH: Mapping[str, object] = {"plot": None}
 OF_GROWTH_AND_NODE: Mapping[str, object] = {"sizes": None}
 OF_NODE: Mapping[str, object] = {

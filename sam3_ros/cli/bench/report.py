@@ -20,8 +20,9 @@ from sam3_ros.cli.bench.options import (
     refuse_options,
 )
 from sam3_ros.cli.bench.report_node import NodeResult, measure_node, missing_for_node
-from sam3_ros.cli.bench.report_page import ReportHead, report_page
+from sam3_ros.cli.bench.report_page import MARK, ReportHead, report_page
 from sam3_ros.cli.command import prepare_output, whole_number
+from sam3_ros.cli.out_folder import require_own
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.core.errors import Sam3RosError
 
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     others = (OF_STAGES, OF_GROWTH, OF_NODE, OF_GROWTH_AND_NODE, _NOT_FOR_REPORTS)
     refuse_options(options, "with --report", *others)
     fill_in(options, OF_REPORT)
+    require_own(options.report, MARK, force=bool(options.force))
     prepare_output(options.report)
     began = time.monotonic()
     deadline = began + options.within

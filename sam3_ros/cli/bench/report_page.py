@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sam3_ros.cli.bench.report_node import NodeResult
     from sam3_ros.core.bundle.bundle import Bundle
 
+#: How each page begins, by which it is known to be one.
+MARK = "# Report of backend"
 _INTRODUCTION = """\
 Every end-to-end time is from an image of 1920x1080 pixels, uint8 in the host's memory, to masks in
 the host's memory: median ms, and the 95th percentile in brackets. Texts are encoded before; several
@@ -52,7 +54,7 @@ def report_page(head: ReportHead, matrix: Matrix, node: NodeResult) -> str:
 
 
 def _head(head: ReportHead, matrix: Matrix) -> Iterator[str]:
-    yield f"# Report of backend {head.backend}, {head.made[:10]}"
+    yield f"{MARK} {head.backend}, {head.made[:10]}"
     yield ""
     facts = "; ".join(f"{name} {value}" for name, value in matrix.facts.items())
     yield f"- **Machine**: {facts or 'unknown'}."

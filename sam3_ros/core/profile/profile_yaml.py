@@ -18,6 +18,8 @@ from sam3_ros.core.profile.profile import Machine, MachineProfile
 from sam3_ros.core.stages.plan import StageChoice
 
 FORMAT = 1
+#: The first line of each profile's file, by which it is known to be one.
+MARK = "# A machine profile, written by sam3-ros tune."
 _KIND = DocumentKind(
     "the machine profile",
     Path(__file__).with_name("profile_schema.json"),
@@ -41,7 +43,7 @@ def write_profile(path: Path, profile: MachineProfile) -> None:
     """Write a profile, in place of what is there. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.new")
-    beside.write_text(dump_profile(profile), encoding="utf-8")
+    beside.write_text(f"{MARK}\n{dump_profile(profile)}", encoding="utf-8")
     beside.replace(path)
 
 

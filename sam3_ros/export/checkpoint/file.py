@@ -69,14 +69,19 @@ def _why_not(path: Path) -> str:
     )
 
 
+def require_free_file(path: Path, replace_existing: bool) -> None:
+    """Raise CheckpointError where a file exists and must not be replaced."""
+    if path.exists() and not replace_existing:
+        raise CheckpointError(f"{path} exists; remove it, or ask to replace it (--force)")
+
+
 @contextmanager
 def atomic_file(path: Path, replace_existing: bool) -> Iterator[Path]:
     """Yield a path beside `path`; what is written there replaces it unless the block raises.
 
     Raises CheckpointError where `path` exists and must not be replaced.
     """
-    if path.exists() and not replace_existing:
-        raise CheckpointError(f"{path} exists; remove it, or ask to replace it (--force)")
+    require_free_file(path, replace_existing)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
     with cleanup_on_signals(beside.cleanup), beside as folder:

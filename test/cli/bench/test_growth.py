@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from sam3_ros.cli import needs
+from sam3_ros.cli.bench.growth import MARK
 from sam3_ros.cli.main import main
+from sam3_ros.cli.out_folder import require_own
 from sam3_ros.core.image_file import read_rgb
 
 pytestmark = pytest.mark.long
@@ -72,6 +74,7 @@ def test_a_plot_has_a_panel_for_each_growth(sam3_bundle_path: Path, tmp_path: Pa
 
     quarters = [half for rows in _halves(picture, 0) for half in _halves(rows, 1)]
     assert all(len(set(map(tuple, quarter.reshape(-1, 3)))) > 10 for quarter in quarters)
+    require_own(tmp_path / "g.png", MARK, force=False)  # it may be drawn again
 
 
 def test_a_plot_may_be_svg_in_a_folder_that_is_to_come(
@@ -81,6 +84,7 @@ def test_a_plot_may_be_svg_in_a_folder_that_is_to_come(
 
     assert growth(sam3_bundle_path, "--sizes", "64x48", "--plot", file) == 0
     assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    require_own(file, MARK, force=False)
 
 
 def test_without_matplotlib_it_says_how_to_get_it_before_anything_is_timed(

@@ -38,8 +38,7 @@ class Preprocessing:
     #: `stretch` to exactly height x width. `longest_side` fits inside, keeps the aspect, and pads
     #: bottom right with 0 after normalising.
     fit: Literal["stretch", "longest_side"] = "stretch"
-    #: OpenCV's `bilinear` and `area`, or `bilinear_antialias` as Pillow and torchvision do it on
-    #: uint8.
+    #: OpenCV's `bilinear` and `area`, or `bilinear_antialias` as Pillow does it on uint8.
     interpolation: Literal["bilinear", "area", "bilinear_antialias"] = "bilinear"
 
     def __post_init__(self) -> None:

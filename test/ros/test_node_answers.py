@@ -244,6 +244,16 @@ def test_a_point_outside_the_image_is_refused(client):
     assert "finite" in status.reason
 
 
+def test_a_point_just_outside_the_image_is_moved_to_its_edge_and_the_status_says_so(client):
+    client.answer(SCENE, "mask")
+    (status,) = client.click(128.0, 20.0)  # a mouse at the right edge
+    assert (status.accepted, list(status.warnings)) == (True, [])
+    (status,) = client.click(-3.0, 20.0)
+    assert status.accepted
+    assert "(-3, 20) lies outside the image of 128x96 px" in status.warnings[0]
+    assert "moved to (0, 20)" in status.warnings[0]
+
+
 def test_a_prompt_that_a_later_image_is_too_small_for_is_dropped_alone(client):
     client.answer(colour_scene(200, 300, {}), "mask")
     client.set_parameters(click_seconds=0.0)
@@ -261,7 +271,7 @@ def test_a_prompt_that_a_later_image_is_too_small_for_is_dropped_alone(client):
 
 def test_prompts_that_make_no_sense_are_refused_by_name(client):
     for prompts, reason in (
-        ([Prompt(id="a"), Prompt(id="b", text="red")], "needs a box or at least one positive"),
+        ([Prompt(id="a"), Prompt(id="b", text="red")], "needs a box or at least one point"),
         ([Prompt(id="a", text="red"), Prompt(id="a", text="blue")], "different ids, got 'a'"),
         ([Prompt(id="a", text="red", boxes=[Box()])], "x_max > x_min"),
     ):

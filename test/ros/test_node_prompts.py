@@ -185,7 +185,7 @@ def test_a_refusal_changes_nothing(both):
             "x",
             "'x': an interactive prompt needs",
         ),
-        ([Prompt(id="b", text="blue"), wrong], Prompts.REPLACE, "x", "one positive point"),
+        ([Prompt(id="b", text="blue"), wrong], Prompts.REPLACE, "x", "one point, got neither"),
         ([Prompt(id="a"), wrong], Prompts.REMOVE, "x", "in use, got 'x'"),
         ([Prompt(id="a", camera="left")], Prompts.REMOVE, "a", "of the camera 'left', got 'a'"),
         ([], Prompts.PUT, "", "at least one prompt with this action, got none"),

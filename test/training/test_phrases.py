@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES, read_phrase
-from sam3_ros.training.tabletop.phrases import absent, all_words, describe, present
+from sam3_ros.training.tabletop.phrases import (
+    absent,
+    all_words,
+    anything,
+    describe,
+    present,
+    taught_words,
+)
 
 SCENE = np.array([[0, 0], [0, 1], [4, 0], [-1, -1]])  # red cube, red ball, blue cube, no more
 
@@ -38,3 +46,13 @@ def test_synonyms_plurals_and_articles_are_all_said() -> None:
     said = {word for _ in range(400) for word in describe(0, 0, rng).text.split()}
     assert {"red", "cube", "block", "box", "cubes", "boxes", "the", "a"} <= said
     assert said <= set(all_words())
+
+
+def test_the_shipped_bundle_lists_the_words_of_its_phrases_and_no_others() -> None:
+    rng = np.random.default_rng(0)
+    phrases = [anything(rng) for _ in range(20_000)]
+    said = {word for phrase in phrases if phrase.known for word in phrase.text.split()}
+    assert taught_words() == tuple(sorted(said))
+    concept = Bundle.open("tabletop").manifest.concept
+    assert concept is not None and concept.vocabulary == taught_words()
+    assert concept.tokenizer.cleaning == "clip"

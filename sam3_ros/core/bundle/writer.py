@@ -240,6 +240,13 @@ def record_verification(folder: Path, verification: Mapping[str, Any]) -> Bundle
     return Bundle.open(folder)
 
 
+def record_concept(folder: Path, concept: ConceptSettings) -> Bundle:
+    """Put other settings of texts into the manifest of an existing bundle; its files stay."""
+    bundle = Bundle.open(folder)
+    _write_manifest(bundle.path, replace(bundle.manifest, concept=concept))
+    return Bundle.open(folder)
+
+
 def record_answers(folder: Path, name: str, write: Callable[[Path], None]) -> Bundle:
     """Put a file of recorded answers into an existing bundle, in place of an older one.
 

@@ -62,9 +62,9 @@ class Remarks:
             return
         if unknown := [word.text for word in words if word.text not in known]:
             yield (
-                f"the model {self._name!r} does not know {_listed(dict.fromkeys(unknown))}, and "
-                f"takes {_shown(text)} for a thing that is not there: `sam3-ros bundle inspect` "
-                "lists its words"
+                f"the model {self._name!r} does not know {_listed(dict.fromkeys(unknown))}, so "
+                f"what it answers to {_shown(text)} means nothing: `sam3-ros bundle inspect` lists "
+                "its words"
             )
 
 

@@ -54,6 +54,8 @@ class FrameTools:
     configuration: Callable[[], NodeConfiguration]
     #: Publishes that a prompt is no longer asked: header of the frame, camera, prompt, reason.
     refuse: Callable[[Header, str, ActivePrompt, str], None]
+    #: Publishes, once, how a prompt had to be changed for the image: header, camera, prompt, size.
+    warn: Callable[[Header, str, ActivePrompt, ImageSize], None]
     logger: Any
 
 
@@ -230,6 +232,9 @@ class FrameAnswerer:
             segments = self._tools.segmenter.ask(self._encoded(job), prompts, threshold)
             job.steps.absorb(segments.timings)
             answers |= zip(together, segments.by_prompt, strict=True)
+        for active in answers:
+            seen = job.seen
+            self._tools.warn(seen.header, seen.camera, active, self._encoded(job).size)
         return {active: answers[active] for active in asked if active in answers}
 
     @contextmanager

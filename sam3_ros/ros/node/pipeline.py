@@ -13,6 +13,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.cameras import Camera
@@ -158,6 +159,7 @@ class Pipeline:
                 activity=self._activity,
                 configuration=self._configuration,
                 refuse=self._refuse,
+                warn=self._warn,
                 logger=self._node.get_logger(),
             )
         )
@@ -168,6 +170,7 @@ class Pipeline:
             cameras=self._cameras,
             frames=self._frames,
             click_settings=lambda: self._configuration().click_settings(),
+            warnings_on=self._segmenter.warnings,
         )
 
     def _make_inbox(self, undo: ExitStack) -> PromptInbox:
@@ -235,6 +238,9 @@ class Pipeline:
     def _publish_labels(self) -> None:
         for outputs in self._outputs.values():
             outputs.publish_labels()
+
+    def _warn(self, header: Header, camera: str, active: ActivePrompt, size: ImageSize) -> None:
+        self.inbox.warn_on_image(header, active, camera, size)
 
     def _refuse(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
         self.inbox.refuse(header, active.prompt.id, reason, camera or active.camera or "")

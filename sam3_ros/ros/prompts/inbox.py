@@ -1,7 +1,4 @@
-"""The topics that bring prompts, and those that report on them.
-
-~/prompt/status says what became of each prompt, ~/active_prompts lists those in use.
-"""
+"""The topics that bring prompts, and ~/prompt/status, which says what became of each."""
 
 from __future__ import annotations
 
@@ -12,27 +9,25 @@ from functools import partial
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.msg import ActivePrompt as ActivePromptMessage
-from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.msg import Prompts, PromptStatus
-from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Key, Snapshot
+from sam3_ros.ros.prompts.active_topic import ActivePromptsTopic
 from sam3_ros.ros.prompts.entries import PromptEntries
 from sam3_ros.ros.prompts.messages import (
-    active_message,
     keys_from_set,
     prompt_from_box,
     prompt_from_point,
     prompts_from_text,
     requests_from_set,
 )
+from sam3_ros.ros.prompts.remarks import PromptRemarks
 from sam3_ros.ros.prompts.requests import (
     PromptRefusedError,
     PromptRequest,
@@ -42,14 +37,12 @@ from sam3_ros.ros.prompts.requests import (
     with_prompt_name,
 )
 from sam3_ros.ros.prompts.rules import PromptRules
-from sam3_ros.ros.qos import LATCHED
 from sam3_ros.ros.stamps import nanoseconds
 from sam3_ros.ros.throttled_log import THROTTLED
 
 PROMPT_QOS = QoSProfile(depth=10)
 # A set of as many prompts as there can be is answered with as many messages at once.
 STATUS_QOS = QoSProfile(depth=300)
-ACTIVE_PROMPTS = "~/active_prompts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +63,7 @@ class PromptInbox:
         self._node = node
         self._prompts = prompts
         self._rules = rules
+        self._remarks = PromptRemarks(rules.warnings_on)
         self._status = node.create_publisher(PromptStatus, "~/prompt/status", STATUS_QOS)
         self._list = ActivePromptsTopic(node, prompts)
         self._subscriptions = [self._subscribe(Prompts, Source.SET, None, self._on_set)]
@@ -96,7 +90,11 @@ class PromptInbox:
         accepted = self._rules.accepted([*entries.texts, *entries.others])
         outcome = _outcome(*self._prompts.replace_parameter(accepted[:count], accepted[count:]))
         self._report_displaced(outcome)
-        self._answer_now(self._header_of_now(), outcome.asked)
+        header = self._header_of_now()
+        for active in outcome.asked:
+            if warnings := self._warnings_on(active):
+                self._accept(header, active.prompt.id, active.camera or "", warnings)
+        self._answer_now(header, outcome.asked)
 
     def refuse(self, header: Header, prompt_id: str, reason: str, camera: str = "") -> None:
         """Report that a prompt is not, or no longer, asked; from any thread.
@@ -106,6 +104,16 @@ class PromptInbox:
         logger = self._node.get_logger()
         logger.warning(f"prompt not asked: {with_prompt_name(prompt_id, reason)}", **THROTTLED)
         self._publish_status(header, prompt_id, reason, camera)
+
+    def warn_on_image(
+        self, header: Header, active: ActivePrompt, camera: str, size: ImageSize
+    ) -> None:
+        """Report how a prompt had to be changed for an image; from any thread.
+
+        Only for its camera's first image, and unless that was known when it was accepted.
+        """
+        if warnings := self._remarks.on_image(active, camera, size):
+            self._accept(header, active.prompt.id, camera, warnings)
 
     def destroy(self) -> None:
         """Destroy the subscriptions and publishers."""
@@ -200,8 +208,11 @@ class PromptInbox:
             return
         self._report_displaced(outcome)
         # One status also if everything was cleared.
+        asked = {active.key: active for active in outcome.asked}
         for of, prompt_id in outcome.keys or [(camera, "")]:
-            self._publish_status(header, prompt_id, "", of or "")
+            active = asked.get((of, prompt_id))
+            warnings = self._warnings_on(active) if active is not None else ()
+            self._accept(header, prompt_id, of or "", warnings)
         self._answer_now(header, outcome.asked)
 
     def _report_displaced(self, outcome: _Outcome) -> None:
@@ -232,7 +243,31 @@ class PromptInbox:
                 self._prompts.remove(active, camera)
                 self.refuse(header, active.prompt.id, str(error), camera)
 
-    def _publish_status(self, header: Header, prompt_id: str, reason: str, camera: str) -> None:
+    def _warnings_on(self, active: ActivePrompt) -> tuple[str, ...]:
+        """Return what to know about a prompt that was accepted."""
+        names = self._rules.cameras.names if active.camera is None else (active.camera,)
+        frames = self._rules.frames
+        sizes = {
+            name: frames.image_size(name, self._prompts.pinned_ns(active, name)) for name in names
+        }
+        return self._remarks.on_accepting(active, sizes)
+
+    def _accept(
+        self, header: Header, prompt_id: str, camera: str, warnings: Sequence[str] = ()
+    ) -> None:
+        """Publish that a prompt is asked, and what to know about it; log that too."""
+        for warning in warnings:
+            self._node.get_logger().warning(with_prompt_name(prompt_id, warning), **THROTTLED)
+        self._publish_status(header, prompt_id, "", camera, warnings)
+
+    def _publish_status(
+        self,
+        header: Header,
+        prompt_id: str,
+        reason: str,
+        camera: str,
+        warnings: Sequence[str] = (),
+    ) -> None:
         self._status.publish(
             PromptStatus(
                 header=header,
@@ -240,46 +275,12 @@ class PromptInbox:
                 camera=camera,
                 accepted=not reason,
                 reason=reason,
+                warnings=list(warnings),
             )
         )
 
     def _header_of_now(self) -> Header:
         return Header(stamp=self._node.get_clock().now().to_msg())
-
-
-class ActivePromptsTopic:
-    """Publishes the prompts in use once when it is made, and then at every change."""
-
-    def __init__(self, node: Node, prompts: ActivePrompts) -> None:
-        self._node = node
-        self._prompts = prompts
-        self._lock = NodeLock.ACTIVE_PROMPTS_TOPIC.make()
-        self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # each is made only once
-        self._listed: Snapshot | None = None
-        self._publisher: Publisher | None = node.create_publisher(
-            ActivePromptsMessage, ACTIVE_PROMPTS, LATCHED
-        )
-        prompts.on_change(self._publish)
-        self._publish()
-
-    def destroy(self) -> None:
-        """Destroy the publisher; later changes are not published."""
-        with self._lock:
-            if self._publisher is not None:
-                self._node.destroy_publisher(self._publisher)
-                self._publisher = None
-
-    def _publish(self) -> None:
-        # The list is read inside the lock: of two threads, the one that publishes last has read
-        # last, so that an older list never stays on the topic.
-        with self._lock:
-            prompts = self._prompts.all()
-            if self._publisher is not None and prompts != self._listed:
-                made, self._listed = self._messages, prompts
-                self._messages = {a: made.get(a) or active_message(a) for a in prompts}
-                header = Header(stamp=self._node.get_clock().now().to_msg())
-                listed = list(self._messages.values())
-                self._publisher.publish(ActivePromptsMessage(header=header, prompts=listed))
 
 
 def _outcome(asked: Snapshot, displaced: Snapshot = ()) -> _Outcome:

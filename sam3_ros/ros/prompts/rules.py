@@ -14,6 +14,7 @@ from sam3_ros.core.segmenter.positions import require_on_image
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.prompts.active import Snapshot
+from sam3_ros.ros.prompts.remarks import WarningsOn
 from sam3_ros.ros.prompts.requests import ClickSettings, PromptRequest, Source, refusing
 
 
@@ -59,6 +60,8 @@ class PromptRules:
     frames: ClickableFrames
     #: Returns the settings as they are now.
     click_settings: Callable[[], ClickSettings]
+    #: Returns what to know about a prompt that is asked.
+    warnings_on: WarningsOn
 
     def click(self, prompt: InteractivePrompt, camera: str | None) -> PromptRequest:
         """Return the request for a prompt of ~/prompt/point or ~/prompt/box."""

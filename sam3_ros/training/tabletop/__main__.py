@@ -18,13 +18,13 @@ from tokenizers import Tokenizer
 os.environ.setdefault("MUJOCO_GL", "osmesa")  # before MuJoCo is imported: no display is needed
 
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.bundle.writer import record_verification
+from sam3_ros.core.bundle.writer import record_concept, record_verification
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import render_scenes
 from sam3_ros.training.tabletop.demo_bag import write_demo_bag
 from sam3_ros.training.tabletop.evaluate import evaluate
-from sam3_ros.training.tabletop.export import END, PAD, START, export_bundle
+from sam3_ros.training.tabletop.export import END, PAD, START, concept_settings, export_bundle
 from sam3_ros.training.tabletop.network import CONTEXT_LENGTH, TabletopNetwork
 from sam3_ros.training.tabletop.phrases import all_words
 from sam3_ros.training.tabletop.recording import record_tabletop
@@ -32,7 +32,7 @@ from sam3_ros.training.tabletop.report import write_report
 from sam3_ros.training.tabletop.train import Recipe, train
 
 PACKAGE = Path(__file__).resolve().parents[2]
-STEPS = ("train", "export", "evaluate", "bag")
+STEPS = ("train", "export", "evaluate", "describe", "bag")
 TRAINING_SEED = 1000
 log = logging.getLogger("tabletop")
 
@@ -54,6 +54,8 @@ def main() -> None:
         record_tabletop(export_bundle(network, tokenizer, options.out, _source(options)))
     if "evaluate" in options.steps:
         _evaluate(options)
+    if "describe" in options.steps:
+        _describe(options)
     if "bag" in options.steps:
         write_demo_bag(options.bag)
 
@@ -91,6 +93,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     verification = {**bundle.manifest.verification, "unseen_scenes": figures}
     record_verification(options.out, verification)
     write_report(options.report, figures)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    """Write the vocabulary as it is now; an export writes it too."""
+    concept = Bundle.open(options.out).manifest.concept
+    assert concept is not None
+    record_concept(options.out, concept_settings(concept.tokenizer.file))
 
 
 def _source(options: argparse.Namespace) -> dict[str, str]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import (
     ConceptSettings,
+    FileRef,
     InteractiveSettings,
     Preprocessing,
     SingleMask,
@@ -39,6 +40,7 @@ from sam3_ros.training.tabletop.network import (
     D,
     TabletopNetwork,
 )
+from sam3_ros.training.tabletop.phrases import taught_words
 
 log = logging.getLogger(__name__)
 START, END, PAD = 49406, 49407, 0
@@ -198,8 +200,16 @@ def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
     return inputs
 
 
+def concept_settings(tokenizer: FileRef) -> ConceptSettings:
+    """Return how the network reads texts, and all words that it knows."""
+    return ConceptSettings(
+        TokenizerSettings(tokenizer, CONTEXT_LENGTH, START, END, PAD, cleaning="clip"),
+        vocabulary=taught_words(),
+    )
+
+
 def _description(
-    tokenizer: object, source: Mapping[str, str], differences: Mapping[str, float]
+    tokenizer: FileRef, source: Mapping[str, str], differences: Mapping[str, float]
 ) -> BundleDescription:
     return BundleDescription(
         name="tabletop",
@@ -209,9 +219,7 @@ def _description(
         preprocessing=Preprocessing(
             HEIGHT, WIDTH, (MEAN,) * 3, (STD,) * 3, fit="stretch", interpolation="area"
         ),
-        concept=ConceptSettings(
-            TokenizerSettings(tokenizer, CONTEXT_LENGTH, START, END, PAD),  # type: ignore[arg-type]
-        ),
+        concept=concept_settings(tokenizer),
         interactive=InteractiveSettings(
             prompt_space=ImageSize(HEIGHT, WIDTH),
             padding_point="inside",

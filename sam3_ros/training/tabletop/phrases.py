@@ -65,6 +65,19 @@ def all_words() -> list[str]:
     return [*nouns, *(plural(n) for n in nouns), *colours, *ARTICLES, "coloured", "colored"]
 
 
+def taught_words() -> tuple[str, ...]:
+    """Return every word of the phrases that name something, sorted: what the network knows.
+
+    A few words more have an embedding, which no phrase has taught.
+    """
+    nouns = [n for name, others in SHAPES.items() for n in (name, *others)] + list(ANY)
+    words = {*nouns, *(plural(noun) for noun in nouns), *ARTICLES}
+    words |= {
+        word for colour in COLOUR_NAMES for form in _bare_forms(colour) for word in form.split()
+    }
+    return tuple(sorted(words))
+
+
 def plural(noun: str) -> str:
     """Return the plural of a noun of the vocabulary."""
     return IRREGULAR_PLURALS.get(noun, noun + "s")
@@ -84,8 +97,12 @@ def describe(colour: int | None, shape: int | None, rng: np.random.Generator) ->
 
 
 def _bare_colour(colour: str, rng: np.random.Generator) -> str:
-    forms = (colour, f"something {colour}", f"anything {colour}", f"the {colour} one")
-    return str(rng.choice([*forms, f"{colour} ones", f"everything {colour}"]))
+    return str(rng.choice(_bare_forms(colour)))
+
+
+def _bare_forms(colour: str) -> list[str]:
+    forms = [colour, f"something {colour}", f"anything {colour}", f"the {colour} one"]
+    return [*forms, f"{colour} ones", f"everything {colour}"]
 
 
 def _wrap(adjective: str, noun: str, rng: np.random.Generator) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,21 +16,22 @@ from ros_domains import own_domain
 from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.msg import Prompt, Prompts, PromptStatus
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
+from sam3_ros.core.segmenter.remarks import Remarks
+from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits, SeenFrame
 from sam3_ros.ros.frames.queue import MOST_CLICKS, FrameQueue
 from sam3_ros.ros.frames.seen import FramesSeen
 from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
-from sam3_ros.ros.prompts.inbox import (
-    ACTIVE_PROMPTS,
-    ActivePromptsTopic,
-    PromptInbox,
-)
+from sam3_ros.ros.prompts.active_topic import ACTIVE_PROMPTS, ActivePromptsTopic
+from sam3_ros.ros.prompts.entries import read_prompt_entries
+from sam3_ros.ros.prompts.inbox import PromptInbox
 from sam3_ros.ros.prompts.requests import ClickSettings, PromptRequest
 from sam3_ros.ros.prompts.rules import PromptRules
 from sam3_ros.ros.qos import LATCHED
@@ -61,7 +63,11 @@ class Rig:
             memory.add(SeenFrame.of(Frame(image)))
         seen = FramesSeen(cameras, memory, self.queue, self.prompts, {})
         rules = PromptRules(
-            bundle.manifest, cameras, seen, lambda: ClickSettings(sticky=False, seconds=1.0)
+            bundle.manifest,
+            cameras,
+            seen,
+            lambda: ClickSettings(sticky=False, seconds=1.0),
+            Remarks(bundle.manifest, tokenizer_of(bundle)).on,
         )
         self.inbox = PromptInbox(node, self.prompts, rules)
         self.statuses: list[PromptStatus] = []
@@ -83,12 +89,28 @@ class Rig:
             self.spin_until(lambda: len(self.statuses) >= before + expected)
         return self.statuses[before:]
 
+    def say_all(self, text: String) -> list[PromptStatus]:
+        """Publish a text; return a status for each of its phrases."""
+        found = self.say(text)
+        self.spin_until(lambda: len(self.statuses) >= len(text.data.split(";")))
+        return [*found, *self.statuses[len(found) :]]
+
+    def spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.01)
+
     def spin_until(self, done: Callable[[], object]) -> None:
         for _ in range(3000):
             if done():
                 return
             self._executor.spin_once(timeout_sec=0.01)
         raise AssertionError("timed out")
+
+
+def tokenizer_of(bundle: Bundle) -> ClipTokenizer:
+    assert bundle.manifest.concept is not None
+    return ClipTokenizer(bundle.tokenizer_file, bundle.manifest.concept.tokenizer)
 
 
 @pytest.fixture
@@ -139,6 +161,46 @@ def test_before_the_first_image_a_click_waits_for_it(node: Node, sam3_bundle_pat
     (status,) = rig.say(clicks(1, sec=3))
     assert "no image was seen yet" in status.reason
     assert rig.queue.clicks() == (0, None)
+
+
+def test_a_status_says_which_words_the_model_does_not_know(node: Node) -> None:
+    rig = Rig(node, Bundle.open("tabletop"))
+    known, unknown = rig.say_all(String(data="a red cube; the blue mug"))
+    assert (known.accepted, list(known.warnings)) == (True, [])
+    assert (unknown.accepted, unknown.prompt_id) == (True, "the blue mug")
+    (warning,) = unknown.warnings
+    assert "does not know 'mug'" in warning
+
+
+def test_a_status_says_what_looks_like_a_separator_and_what_negative_points_mean(rig: Rig) -> None:
+    (text,) = rig.say(String(data="red, blue"))
+    assert "one phrase" in text.warnings[0] and "';'" in text.warnings[0]
+    (points,) = rig.say(
+        Prompts(action=Prompts.PUT, prompts=[Prompt(id="n", negative_points=ON_IT)])
+    )
+    assert points.accepted and "negative points alone" in points.warnings[0]
+
+
+def test_a_point_moved_onto_an_image_that_came_later_is_told_once(rig: Rig) -> None:
+    outside = Prompt(id="p", positive_points=[Point(x=-1.0, y=5.0)])
+    (accepted,) = rig.say(Prompts(action=Prompts.PUT, prompts=[outside]))
+    assert (accepted.accepted, list(accepted.warnings)) == (True, [])  # no image was decoded yet
+    (active,) = rig.prompts.all()
+    for _ in range(2):
+        rig.inbox.warn_on_image(Header(frame_id="cam"), active, "", ImageSize(240, 320))
+    rig.spin_until(lambda: len(rig.statuses) > 1)
+    rig.spin(0.2)
+    _, told = rig.statuses
+    assert (told.prompt_id, told.accepted, told.header.frame_id) == ("p", True, "cam")
+    assert "(-1, 5)" in told.warnings[0] and "moved to (0, 5)" in told.warnings[0]
+
+
+def test_what_the_parameter_asks_is_told_too(node: Node) -> None:
+    rig = Rig(node, Bundle.open("tabletop"))
+    rig.inbox.ask_parameter(read_prompt_entries(["mug; red cube", "{text: the cup}"]))
+    rig.spin_until(lambda: len(rig.statuses) == 2)
+    assert [status.prompt_id for status in rig.statuses] == ["mug", "the cup"]
+    assert all(status.accepted and status.warnings for status in rig.statuses)
 
 
 class PausingPrompts(ActivePrompts):

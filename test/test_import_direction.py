@@ -150,7 +150,7 @@ def is_ros(module: str) -> bool:
 
 
 #: The foreign packages that a tier must not import, not even inside a function.
-BANNED = {"ros": "learning", "replay": "learning", "topics": "learning"}
+BANNED = dict.fromkeys(("ros", "replay", "topics", "asking", "live"), "learning")
 BANNED |= {"export": "ros", "training": "ros"}
 
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "slim": "slim",
     "verify": "verify",
     "demo": "demo",
+    "node": "node",
+    "ask": "ask",
     "replay": "replay.command",
     "topic": "topic",
     "completion": "completion",

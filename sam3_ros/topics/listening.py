@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,11 @@ def topic_node(domain_id: int | None = None) -> Iterator[tuple[Node, Context]]:
     finally:
         node.destroy_node()
         context.try_shutdown()
+
+
+def domain_text() -> str:
+    """Return the ROS domain of the environment, for people."""
+    return f"ROS_DOMAIN_ID={os.environ.get('ROS_DOMAIN_ID') or 0}"
 
 
 class TopicError(Sam3RosError):

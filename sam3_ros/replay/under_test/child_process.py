@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,12 +25,13 @@ class ChildProcess:
     """A process that logs to a file: `with ChildProcess(command, log, environment) as child:`"""
 
     def __init__(
-        self, command: Sequence[str], log_file: Path, environment: Mapping[str, str]
+        self, command: Sequence[str], log_file: Path | None, environment: Mapping[str, str]
     ) -> None:
+        """Start it. log_file: None to let it write where this process does."""
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            with _signals_afterwards(), log_file.open("w") as log:
+            with _signals_afterwards(), _opened(log_file) as log:
                 self._process = _started(command, log, environment)
         except BaseException:  # signals too: no other code knows about the child yet
             if self._process is not None:
@@ -60,7 +61,9 @@ class ChildProcess:
         return self._process.poll()
 
     def with_last_words(self, what: str) -> str:
-        """Return what happened, with the end of the child's log."""
+        """Return what happened, with the end of the child's log if that is in a file."""
+        if self._log_file is None:
+            return what
         lines = self._log_file.read_text(errors="replace").splitlines()
         said = "\n".join(f"  {line}" for line in lines[-_LINES_TOLD:])
         return f"{what}; the end of its log:\n{said}" if said else f"{what}, its log is empty"
@@ -83,14 +86,18 @@ def exit_in_words(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
+def _opened(log_file: Path | None) -> AbstractContextManager[IO[str] | None]:
+    return nullcontext() if log_file is None else log_file.open("w")
+
+
 def _started(
-    command: Sequence[str], log: IO[str], environment: Mapping[str, str]
+    command: Sequence[str], log: IO[str] | None, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         list(command),
         stdin=subprocess.DEVNULL,
         stdout=log,
-        stderr=subprocess.STDOUT,
+        stderr=None if log is None else subprocess.STDOUT,
         env=dict(environment),
         start_new_session=True,
         preexec_fn=partial(_die_with_parent, os.getpid()),

@@ -24,9 +24,12 @@ class NodeChild(ChildProcess):
     """The node's process: `with NodeChild(arguments, log, environment) as child:`"""
 
     def __init__(
-        self, arguments: Sequence[str], log_file: Path, environment: Mapping[str, str]
+        self, arguments: Sequence[str], log_file: Path | None, environment: Mapping[str, str]
     ) -> None:
-        """Start the node. arguments: as after `ros2 run sam3_ros segmentation_node`."""
+        """Start the node. arguments: as after `ros2 run sam3_ros segmentation_node`.
+
+        log_file: None to let it log where this process does.
+        """
         command = [sys.executable, "-m", "sam3_ros.ros.segmentation_node", *arguments]
         super().__init__(command, log_file, environment)
 

@@ -27,7 +27,7 @@ class OneShot:
     camera: str
     #: Sends the response; only the first one counts.
     respond: Respond
-    #: What to tell about the prompts.
+    #: What to tell about the image; of the prompts it is found out later.
     warnings: tuple[str, ...] = ()
     #: time.monotonic() seconds.
     received: float = field(default_factory=time.monotonic)

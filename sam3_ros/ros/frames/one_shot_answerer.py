@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
@@ -57,9 +58,16 @@ class OneShotAnswerer:
             raise
         finally:
             self._memory.trim(seen)
-        response = _response(call, seen, best_first(found))
+        warnings = self._warnings(call, embedding.size)
+        response = _response(call, warnings, seen, best_first(found))
         with self._activity.publishing(call.received):
             call.respond(response)
+
+    def _warnings(self, call: OneShot, size: ImageSize) -> list[str]:
+        on_prompts = (
+            warning for prompt in call.prompts for warning in self._segmenter.warnings(prompt, size)
+        )
+        return list(dict.fromkeys((*call.warnings, *on_prompts)))
 
     def _image_of(self, call: OneShot) -> SeenFrame:
         if call.image is not None:
@@ -74,11 +82,13 @@ class OneShotAnswerer:
         return seen
 
 
-def _response(call: OneShot, seen: SeenFrame, found: list[Segment]) -> SegmentService.Response:
+def _response(
+    call: OneShot, warnings: list[str], seen: SeenFrame, found: list[Segment]
+) -> SegmentService.Response:
     assert seen.size is not None, "the segmenter has answered it"
     values = {prompt.id: value for value, prompt in enumerate(call.prompts, start=1)}
     return SegmentService.Response(
         success=True,
-        warnings=list(call.warnings),
+        warnings=warnings,
         segments=segments_message(found, values, seen.size, seen.header),
     )

@@ -1,0 +1,41 @@
+"""A question about one image, by the node's service; the prompts in use stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sam3_ros.asking.nodes import Asker, AskError
+from sam3_ros.asking.outcome import AnsweredImage, Asked, Outcome, found_in
+from sam3_ros.asking.question import Question
+from sam3_ros.core.image_file import read_rgb
+from sam3_ros.ros.images.messages import image_message
+from sam3_ros.srv import Segment
+
+_CONNECT_SECONDS = 5.0
+
+
+def ask_once(
+    asker: Asker, node: str, question: Question, image_file: Path | None, patience: float
+) -> Outcome:
+    """Ask about the image of a file, or the newest one of the camera.
+
+    A refusal is in the outcome. Raises ImageError for the file, AskError for no answer within
+    patience, s.
+    """
+    request = Segment.Request(prompts=question.prompts(), camera=question.camera)
+    if image_file is not None:
+        request.image = image_message(read_rgb(image_file), "rgb8")
+    client: Any = asker.node.create_client(Segment, f"{node}/segment")
+    if not asker.wait(_CONNECT_SECONDS, client.service_is_ready):
+        raise AskError(f"{node} has no service {node}/segment: is it of an older version?")
+    future = client.call_async(request)
+    if not asker.wait(patience, future.done):
+        raise AskError(f"{node} has not answered for {patience:g} s: --patience waits longer")
+    response: Segment.Response = future.result()
+    asked = Asked("", response.success, response.reason, tuple(response.warnings))
+    if not response.success:
+        return Outcome(node, (asked,))
+    header = response.segments.header
+    scores = [segment.score for segment in response.segments.segments]
+    return Outcome(node, (asked,), AnsweredImage.of(header), found_in(scores))

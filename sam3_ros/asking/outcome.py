@@ -1,0 +1,86 @@
+"""What became of a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from std_msgs.msg import Header
+
+from sam3_ros.msg import PromptStatus, SegmentScore
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the node said of a prompt."""
+
+    #: Empty where a message as a whole is meant.
+    id: str
+    accepted: bool
+    #: Why it was refused.
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, status: PromptStatus) -> Asked:
+        return cls(status.prompt_id, status.accepted, status.reason, tuple(status.warnings))
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object in the answer."""
+
+    label: str
+    prompt_id: str
+    score: float
+    #: Corners x_min, y_min, x_max, y_max in pixels of the image.
+    box: tuple[float, float, float, float]
+
+    @classmethod
+    def of(cls, score: SegmentScore) -> Found:
+        box = score.box
+        corners = (box.x_min, box.y_min, box.x_max, box.y_max)
+        return cls(score.label, score.prompt_id, float(score.score), corners)
+
+
+@dataclass(frozen=True)
+class AnsweredImage:
+    """The image that the answer is about."""
+
+    frame_id: str
+    #: Of its header, s and ns.
+    stamp: tuple[int, int]
+
+    @classmethod
+    def of(cls, header: Header) -> AnsweredImage:
+        return cls(header.frame_id, (header.stamp.sec, header.stamp.nanosec))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the node said, and what it found."""
+
+    #: Full name of the node.
+    node: str
+    prompts: tuple[Asked, ...]
+    #: None if no answer was waited for, or nothing was asked.
+    image: AnsweredImage | None = None
+    #: Best first.
+    found: tuple[Found, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        return tuple(each.reason for each in self.prompts if not each.accepted)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for each in self.prompts for text in each.warnings))
+
+    def document(self) -> dict[str, Any]:
+        """Return what JSON shows."""
+        return asdict(self)
+
+
+def found_in(scores: Sequence[SegmentScore]) -> tuple[Found, ...]:
+    return tuple(map(Found.of, scores))

@@ -1,0 +1,150 @@
+"""Prompts that stay in use: asked by the node's topics, with the first answer that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rclpy.qos import QoSProfile
+
+from sam3_ros.asking.nodes import Asker, AskError
+from sam3_ros.asking.outcome import AnsweredImage, Asked, Outcome, found_in
+from sam3_ros.asking.question import Question
+from sam3_ros.msg import ActivePrompt, ActivePrompts, Prompt, Prompts, PromptStatus, SegmentScores
+from sam3_ros.ros.prompts.requests import Source
+from sam3_ros.ros.qos import LATCHED
+
+_DEEP = QoSProfile(depth=300)
+# Discovery at the other end, which cannot be queried, ends a little after ours.
+_MATCHING_SECONDS = 0.2
+_CONNECT_SECONDS = 5.0
+# A message brings several statuses, one after the other.
+_MORE_STATUSES_SECONDS = 0.15
+# The frame that was in work when the prompt came is answered without it.
+_SURE_AFTER = 2
+
+
+class StandingQuestions:
+    """Asks a node by its topics."""
+
+    def __init__(self, asker: Asker, node: str, patience: float) -> None:
+        """node: its full name. patience: s to wait for a status, and for the answer."""
+        self._asker, self._node, self._patience = asker, node, patience
+        self._statuses: list[PromptStatus] = []
+        self._scores: list[SegmentScores] = []
+        asker.node.create_subscription(
+            PromptStatus, f"{node}/prompt/status", self._statuses.append, _DEEP
+        )
+
+    def ask(self, question: Question, wait_for_answer: bool) -> Outcome:
+        """Ask, and return what the node said and, if it is waited for, what it found.
+
+        Raises AskError.
+        """
+        messages = question.topics()
+        publishers = [
+            self._publisher(type(message), source.topic(question.camera or None))
+            for source, message in messages
+        ]
+        if wait_for_answer:
+            self._listen_to_answers()
+        self._connect(publishers)
+        asked: tuple[Asked, ...] = ()
+        for publisher, (_, message) in zip(publishers, messages, strict=True):
+            asked += self._statuses_after(publisher, message)
+        outcome = Outcome(self._node, asked)
+        ids = {each.id for each in asked if each.accepted and each.id}
+        if not wait_for_answer or not ids:
+            return outcome
+        answer = self._answer_to(ids)
+        found = found_in([each for each in answer.segments if each.prompt_id in ids])
+        return Outcome(self._node, asked, AnsweredImage.of(answer.header), found)
+
+    def clear(self) -> Outcome:
+        """Stop asking anything. Raises AskError."""
+        return self._change(Prompts(action=Prompts.REPLACE))
+
+    def remove(self, ids: Sequence[str], camera: str = "") -> Outcome:
+        """Stop asking the prompts of these ids. Raises AskError."""
+        prompts = [Prompt(id=each, camera=camera) for each in ids]
+        return self._change(Prompts(action=Prompts.REMOVE, prompts=prompts))
+
+    def in_use(self) -> list[ActivePrompt]:
+        """Return the prompts in use. Raises AskError."""
+        lists: list[ActivePrompts] = []
+        self._asker.node.create_subscription(
+            ActivePrompts, f"{self._node}/active_prompts", lists.append, LATCHED
+        )
+        if not self._asker.wait(self._patience, lambda: bool(lists)):
+            raise self._not_configured()
+        return list(lists[-1].prompts)
+
+    def _change(self, message: Prompts) -> Outcome:
+        publisher = self._publisher(Prompts, Source.SET.topic())
+        self._connect([publisher])
+        return Outcome(self._node, self._statuses_after(publisher, message))
+
+    def _publisher(self, kind: type[Any], topic: str) -> Any:
+        return self._asker.node.create_publisher(kind, topic.replace("~", self._node, 1), _DEEP)
+
+    def _connect(self, publishers: Sequence[Any]) -> None:
+        """Wait until the node hears us and we hear it."""
+        status = f"{self._node}/prompt/status"
+
+        def is_connected() -> bool:
+            heard = all(each.get_subscription_count() for each in publishers)
+            return heard and self._asker.node.count_publishers(status) > 0
+
+        if not self._asker.wait(_CONNECT_SECONDS, is_connected):
+            deaf = [each.topic_name for each in publishers if not each.get_subscription_count()]
+            if deaf and len(deaf) == len(publishers):
+                raise AskError(
+                    f"{self._node} does not listen to {', '.join(deaf)}: is there such a camera, "
+                    "and is the node configured?"
+                )
+            raise self._not_configured()
+        self._asker.wait(_MATCHING_SECONDS)
+
+    def _not_configured(self) -> AskError:
+        return AskError(
+            f"{self._node} says nothing about its prompts: is it configured? "
+            "`sam3-ros topic echo /diagnostics --once` shows its state"
+        )
+
+    def _statuses_after(self, publisher: Any, message: Any) -> tuple[Asked, ...]:
+        self._statuses.clear()
+        publisher.publish(message)
+        if not self._asker.wait(self._patience, lambda: bool(self._statuses)):
+            raise AskError(f"{self._node} has not answered for {self._patience:g} s")
+        seen = 0
+        while seen != len(self._statuses):
+            seen = len(self._statuses)
+            self._asker.wait(_MORE_STATUSES_SECONDS)
+        return tuple(map(Asked.of, self._statuses))
+
+    def _listen_to_answers(self) -> None:
+        """Subscribe to the scores of every camera: the node works only for a subscriber."""
+        node = self._asker.node
+        for topic, types in node.get_topic_names_and_types():
+            ours = topic.startswith(f"{self._node}/") and topic.endswith("/scores")
+            if ours and "sam3_ros/msg/SegmentScores" in types:
+                node.create_subscription(SegmentScores, topic, self._scores.append, _DEEP)
+
+    def _answer_to(self, ids: set[str]) -> SegmentScores:
+        """Return the first answer that finds one of these, or that surely was asked."""
+        self._scores.clear()
+
+        def answer() -> SegmentScores | None:
+            for scores in self._scores:
+                if any(segment.prompt_id in ids for segment in scores.segments):
+                    return scores
+            return self._scores[-1] if len(self._scores) >= _SURE_AFTER else None
+
+        self._asker.wait(self._patience, lambda: answer() is not None)
+        found = answer() or (self._scores[-1] if self._scores else None)
+        if found is None:
+            raise AskError(
+                f"the prompt is in use, but no image was answered for {self._patience:g} s: is the "
+                "node active, and does its camera run? `sam3-ros topic echo /diagnostics --once`"
+            )
+        return found

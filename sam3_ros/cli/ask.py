@@ -1,0 +1,206 @@
+"""`sam3-ros ask`: asks the running node by words, a click or a box."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam3_ros.cli.command import add_command, add_json_option
+from sam3_ros.cli.needs import require
+from sam3_ros.cli.table import left, right, table
+from sam3_ros.core.errors import Sam3RosError
+
+if TYPE_CHECKING:
+    from sam3_ros.asking.outcome import Outcome
+    from sam3_ros.asking.question import Question
+    from sam3_ros.asking.standing import StandingQuestions
+    from sam3_ros.cli.command import Commands
+    from sam3_ros.core.geometry import Box
+
+NOTHING_FOUND = 1
+REFUSED = 2
+
+
+def register(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "ask",
+        "ask the running node what to find, and show its first answer",
+        """
+        sam3-ros ask "red cube"    # from now on, in place of the texts before
+        sam3-ros ask "red cube; ball" --json
+        sam3-ros ask --click 320,240
+        sam3-ros ask --box 100,80,220,190
+        sam3-ros ask --once "red cube"    # one image; the prompts in use stay
+        sam3-ros ask --image photo.jpg "red cube"
+        sam3-ros ask --list
+        sam3-ros ask --remove "red cube"
+        sam3-ros ask --clear
+
+        It ends with 0 if something was found, 1 if nothing was, 2 if it was refused or failed.
+        """,
+        _run,
+    )
+    parser.add_argument(
+        "text", nargs="*", metavar="TEXT", help='what to find; phrases are separated by ";"'
+    )
+    parser.add_argument(
+        "--click", type=_point, metavar="X,Y", help="a pixel on one object of the newest image"
+    )
+    parser.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", help="a box around one object")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--list", action="store_true", help="show the prompts in use")
+    action.add_argument(
+        "--remove", action="append", metavar="ID", help="stop asking this prompt; repeatable"
+    )
+    action.add_argument("--clear", action="store_true", help="stop asking anything")
+    action.add_argument(
+        "--once", action="store_true", help="ask about one image, by the service ~/segment"
+    )
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="with --once, which it implies: this image"
+    )
+    parser.add_argument("--of", default="", metavar="CAMERA", help="of several cameras this one")
+    parser.add_argument("--node", metavar="NAME", help="of several nodes this one")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="do not wait for the answer, only for the node's yes"
+    )
+    parser.add_argument(
+        "--patience",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="seconds to wait for an answer (default: %(default)g)",
+    )
+    add_json_option(parser)
+
+
+def _run(options: argparse.Namespace) -> int:
+    require("rclpy", "sam3_ros.msg", "sam3_ros.srv")
+    from sam3_ros.asking.nodes import Asker
+    from sam3_ros.topics.listening import topic_node
+
+    question = _question(options)
+    with ExitStack() as stack:
+        asker = Asker(*stack.enter_context(topic_node()))
+        stack.callback(asker.close)
+        node = asker.node_to_ask(options.node)
+        if options.once or options.image is not None:
+            from sam3_ros.asking.once import ask_once
+
+            outcome = ask_once(asker, node, question, options.image, options.patience)
+            return _report(outcome, options)
+        from sam3_ros.asking.standing import StandingQuestions
+
+        standing = StandingQuestions(asker, node, options.patience)
+        if options.list:
+            return _list(standing, options.json)
+        if options.clear:
+            return _report(standing.clear(), options)
+        if options.remove:
+            return _report(standing.remove(options.remove, options.of), options)
+        return _report(standing.ask(question, not options.no_wait), options)
+
+
+def _question(options: argparse.Namespace) -> Question:
+    """Return what is asked. Raises Sam3RosError if nothing is, or two things at once are."""
+    from sam3_ros.asking.question import Question
+
+    text = "; ".join(options.text) if options.text else None
+    question = Question(text, options.click, options.box, options.of)
+    others = options.list or options.clear or options.remove
+    if others and (not question.is_empty or options.image is not None):
+        raise Sam3RosError("--list, --remove and --clear ask nothing: leave the question away")
+    if question.is_empty and not others:
+        raise Sam3RosError('nothing is asked: give a text such as "red cube", --click or --box')
+    return question
+
+
+def _report(outcome: Outcome, options: argparse.Namespace) -> int:
+    """Print the outcome and return the exit code."""
+    for text in outcome.warnings:
+        print(f"warning: {text}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(outcome.document(), indent=2, ensure_ascii=False))
+    if outcome.refusals:
+        raise Sam3RosError("; ".join(outcome.refusals))
+    is_answered = outcome.image is not None
+    if not options.json:
+        if not is_answered:
+            print(f"{outcome.node}: done")
+        elif not outcome.found:
+            print("nothing found")
+        rows = [
+            (
+                each.label or each.prompt_id,
+                f"{each.score:.3f}",
+                "box " + ", ".join(f"{corner:.1f}" for corner in each.box),
+            )
+            for each in outcome.found
+        ]
+        for line in table((left(), right(), left()), rows):
+            print(line)
+    return NOTHING_FOUND if is_answered and not outcome.found else 0
+
+
+def _list(standing: StandingQuestions, for_program: bool) -> int:
+    prompts = standing.in_use()
+    rows = [
+        (
+            each.prompt.id,
+            each.prompt.text or "points and box",
+            each.prompt.camera or "every camera",
+            each.label_value,
+            each.source,
+        )
+        for each in prompts
+    ]
+    names = ("id", "text", "camera", "value", "source")
+    if for_program:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+        return 0
+    columns = (left("id"), left("asked"), left("camera"), right("value"), left("from"))
+    for line in table(columns, rows):
+        print(line)
+    return 0
+
+
+def _numbers(text: str, count: int, form: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise argparse.ArgumentTypeError(f"expected {form} in pixels, got {text!r}")
+    return numbers
+
+
+def _point(text: str) -> tuple[float, float]:
+    x, y = _numbers(text, 2, "X,Y")
+    return x, y
+
+
+def _box(text: str) -> Box:
+    from sam3_ros.core.errors import PromptError
+    from sam3_ros.core.geometry import box_of_corners
+
+    try:
+        return box_of_corners(_numbers(text, 4, "X0,Y0,X1,Y1"))
+    except (PromptError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"expected seconds, such as 10, got {text!r}")
+    return value

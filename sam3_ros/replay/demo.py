@@ -22,7 +22,7 @@ from sam3_ros.core.segmenter.masks import inmost_point
 from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, PromptCue, TextCue
 from sam3_ros.replay.ask.settings import CameraSource, NodeSettings, ReplayError, ReplaySettings
 from sam3_ros.replay.bag.bag import Bag, open_bag
-from sam3_ros.replay.bag.stamps import ImageTimes, read_image_times
+from sam3_ros.replay.bag.image_times import ImageTimes, read_image_times
 from sam3_ros.replay.bag.truth import Mask, Truth, read_truth, truth_topic
 from sam3_ros.replay.play.schedule import OnProgress
 from sam3_ros.replay.replay import replay

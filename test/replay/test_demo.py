@@ -7,7 +7,7 @@ from bags import IMAGES, SIDE_IMAGES, write_bag
 from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, TextCue
 from sam3_ros.replay.ask.settings import ReplayError
 from sam3_ros.replay.bag.bag import open_bag
-from sam3_ros.replay.bag.stamps import ImageTimes, read_image_times
+from sam3_ros.replay.bag.image_times import ImageTimes, read_image_times
 from sam3_ros.replay.bag.truth import TrueObject, Truth, read_truth
 from sam3_ros.replay.demo import DemoCamera, demo_script
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sam3_ros.cli.command import whole_number
 from sam3_ros.cli.node_options import node_parameters, require_parameters
-from sam3_ros.cli.replay.outcome import NODE_FAILED, print_result, run_watched
+from sam3_ros.cli.replay.outcome import NODE_FAILED, print_remarks, print_result, run_watched
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def _update(settings: ReplaySettings, expectation: Expectation) -> int:
     if update.before is not None:
         print(verdict_table(update.before))
         print()
+    print_remarks(update.report)
     _print_unasked(update.report)
     print(_what_changed(update))
     return 0
@@ -166,6 +167,7 @@ def _print_verdict(options: argparse.Namespace, judged: JudgedReplay | None) -> 
     verdict = judged.verdict
     document = {**verdict.document(), "replay": judged.report.document()}
     print_result(verdict_table(verdict), document, options.json)
+    print_remarks(judged.report)
     _print_unasked(judged.report)
     if options.junit is not None:
         write_junit(verdict, options.junit)

@@ -24,8 +24,8 @@ TERMINATED = 128 + signal.SIGTERM
 def run_and_print(run: Callable[[ProgressLine], ReplayReport], json_to: str | None) -> int:
     """Run a replay, print its report as `print_result` does, and return the exit code.
 
-    0; 1 if the fate of a frame is unknown or an answer has a wrong header; 2 if the node failed.
-    Other errors are raised.
+    0; 1 if the fate of a frame is unknown, an answer has a wrong header, or nothing was answered; 2
+    if the node failed. Other errors are raised.
     """
     from sam3_ros.cli.replay.tables import report_table
 
@@ -33,11 +33,17 @@ def run_and_print(run: Callable[[ProgressLine], ReplayReport], json_to: str | No
     if report is None:
         return NODE_FAILED
     print_result(report_table(report), report.document(), json_to)
-    if report.frames.answered * 2 < report.frames.sent:
-        print("sam3-ros: most frames came too fast for this machine: try --rate", file=sys.stderr)
-    if not report.complete:
-        print("sam3-ros: not every frame is accounted for", file=sys.stderr)
-    return 0 if report.complete else INCOMPLETE
+    print_remarks(report)
+    is_answered = report.frames.answered > 0 or report.frames.sent == 0
+    return 0 if report.complete and is_answered else INCOMPLETE
+
+
+def print_remarks(report: ReplayReport) -> None:
+    """Print to stderr what a person should know beside the table."""
+    from sam3_ros.cli.replay.tables import remark_lines
+
+    for line in remark_lines(report):
+        print(f"sam3-ros: {line}", file=sys.stderr)
 
 
 def run_watched(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.replay.ask.cues import PromptCue, RemoveCue, TextCue
+from sam3_ros.replay.bag.topic_names import is_topic_name
 from sam3_ros.ros.cameras import Cameras
 
 
@@ -27,7 +28,7 @@ class Player(Enum):
 
 @dataclass(frozen=True)
 class CameraSource:
-    """A camera of the node, and where its images come from."""
+    """A camera of the node, and where its images come from. Raises ReplayError."""
 
     #: As in the node's parameter `cameras`; empty for the only camera.
     name: str = ""
@@ -35,6 +36,13 @@ class CameraSource:
     topic: str | None = None
     #: The topic on which the images go out; None for the topic in the bag.
     publish_as: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.publish_as is not None and not is_topic_name(self.publish_as):
+            raise ReplayError(
+                "expected the full name of a topic to publish on, such as /camera/image, got "
+                f"{self.publish_as!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class NodeSettings:
     patience: float = 60.0
 
     def __post_init__(self) -> None:
-        if not self.name.startswith("/") or self.name.endswith("/"):
+        if not is_topic_name(self.name):
             raise ReplayError(f"expected a node's full name such as /cam/node, got {self.name!r}")
         if not self.starts_here and (self.parameters or self.params_file):
             raise ReplayError("a running node already has its parameters: give none with it")

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+import zstandard
 from rosbags.typesys import Stores, get_typestore
 
-from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.replay.bag.bag_file import ZSTD_MAGIC, open_recording
+from sam3_ros.replay.bag.bag_folder import BagParts, find_parts
+from sam3_ros.replay.bag.image_stamps import ImageStamps
+from sam3_ros.replay.bag.own_outputs import left_out_outputs
+from sam3_ros.replay.bag.recording import (
+    CDR,
+    BagError,
+    BagRemark,
+    RecordedMessage,
+    Recording,
+    Remarks,
+)
 
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+DEFAULT_NODE = "/segmentation_node"
 
-
-class BagError(Sam3RosError):
-    """A bag that cannot be read, or that lacks what was asked for."""
+_NOT_CDR = "not serialised as ROS 2 does it (CDR), left out"
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -42,36 +56,94 @@ class BagMessage:
 
 
 class Bag:
-    """An open bag, from open_bag."""
+    """An open bag, from open_bag.
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
+    What cannot be played is left out; `remarks` says so. Each image of a topic has a stamp of its
+    own, which may differ from the recorded one; that is remarked too.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parts: BagParts,
+        recordings: Sequence[Recording],
+        repairs: Remarks,
+        node: str,
+    ) -> None:
         self.path = path
-        self._reader = reader
-        self.duration = max(reader.duration, 0) / 1e9
-        self.start_ns = reader.start_time  # of the first message, by the recorder's clock
-        self.topics = {
-            name: BagTopic(name, info.msgtype or "", info.msgcount)
-            for name, info in sorted(reader.topics.items())
-        }
+        self._recordings = sorted(recordings, key=_first_time)
+        self._repairs = repairs
+        self._left_out = Remarks()
+        spans = [recording.span for recording in recordings if recording.span is not None]
+        #: Of the first message, by the recorder's clock.
+        self.start_ns = min((begin for begin, _ in spans), default=0)
+        self.duration = (max((end for _, end in spans), default=0) - self.start_ns) / 1e9
+        self._overlap = any(one[1] > other[0] for one, other in pairwise(sorted(spans)))
+        self.topics = self._playable(node)
+        self._has_metadata = parts.has_metadata
+        self._typestore = get_typestore(Stores.ROS2_HUMBLE)
+        total = sum(c.message_count for each in recordings for c in each.channels)
+        if parts.promised is not None and parts.promised > total:
+            self._left_out.add(
+                path.name,
+                f"its metadata.yaml promises {parts.promised} messages, {total} are there",
+            )
+
+    @property
+    def remarks(self) -> tuple[BagRemark, ...]:
+        """What is left out or changed, as far as it was come by."""
+        return (*self.repairs, *self._left_out)
+
+    @property
+    def repairs(self) -> tuple[BagRemark, ...]:
+        """Those remarks that are about more than topics that are left out whole."""
+        return (*self._repairs, *(r for each in self._recordings for r in each.remarks))
+
+    def remark(self, part: str, remark: str) -> None:
+        """Add a remark."""
+        self._left_out.add(part, remark)
+
+    def leave_out(self, topic: str, reason: str) -> None:
+        """Leave out a topic from here on, and remark it."""
+        left = self.topics.pop(topic)
+        self._left_out.add(topic, reason, left.message_count)
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Yield the messages of these topics, by default of all, in time order.
 
-        Raises BagError where the file is damaged.
+        Raises BagError where a file cannot be read any more.
         """
-        wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
-        if not wanted:  # to rosbags an empty list means all topics
+        wanted = {name for name in self.topics if topics is None or name in topics}
+        if not wanted:
             return
-        start = self._reader.start_time
-        with _read_errors(self.path):
-            for connection, time, data in self._reader.messages(wanted):
-                at = (time - start) / 1e9
-                yield BagMessage(connection.topic, connection.msgtype, at, bytes(data))
+        stamps = {n: ImageStamps() for n in wanted if self.topics[n].type_name in IMAGE_TYPES}
+        damaged: Counter[str] = Counter()
+        for time_ns, topic, data in self._recorded(wanted):
+            cdr = self._cdr(data)
+            if cdr is None:
+                damaged[topic] += 1
+                continue
+            if topic in stamps:
+                cdr = stamps[topic].corrected(cdr, time_ns)
+            if cdr is not None:
+                at = (time_ns - self.start_ns) / 1e9
+                yield BagMessage(topic, self.topics[topic].type_name, at, cdr)
+        for topic, each in stamps.items():
+            self._repairs.add_counts(topic, each.counts)
+        for topic, count in damaged.items():
+            self._repairs.add(topic, _NOT_CDR, count)
 
     def decode(self, message: BagMessage) -> Any:
         """Return the message with its fields, arrays as numpy arrays. Raises BagError."""
-        with _read_errors(self.path):
-            return self._reader.deserialize(message.cdr, message.type_name)
+        try:
+            return self._typestore.deserialize_cdr(message.cdr, message.type_name)
+        # Damaged bytes raise errors of many kinds: struct, Unicode, numpy.
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            raise BagError(
+                f"cannot read the {message.type_name} on {message.topic} of {self.path} at "
+                f"{message.at:.3f} s: {said}"
+            ) from error
 
     def image_topic(self, asked: str | None = None) -> BagTopic:
         """Return the camera's topic: the one asked for, else the bag's only camera topic.
@@ -82,52 +154,134 @@ class Bag:
         if asked is not None:
             if asked in images:
                 return images[asked]
-            raise BagError(f"{self.path} has no images on {asked}; it has {_listed(images)}")
+            raise BagError(
+                f"{self.path} has no images on {asked}; it has {_listed(images)}{self._because()}"
+            )
         cameras = self.camera_topics
         if len(cameras) != 1:
             raise BagError(
                 f"expected one topic of images in {self.path}, found {_listed(cameras)}: "
                 "choose one with --image-topic, or name them with --camera; with --expect, list "
-                "cameras under play in its file"
+                f"cameras under play in its file{self._because()}"
             )
         return images[cameras[0]]
 
     @property
     def camera_topics(self) -> list[str]:
-        """The topics of images that are not ground truth."""
-        images = (t.name for t in self.topics.values() if t.type_name in IMAGE_TYPES)
-        return [name for name in images if "/truth/" not in name]
+        """The topics of images that are not ground truth; without those that have no image."""
+        images = [t for t in self.topics.values() if t.type_name in IMAGE_TYPES]
+        cameras = [t for t in images if "/truth/" not in t.name]
+        return [t.name for t in cameras if t.message_count] or [t.name for t in cameras]
+
+    def _playable(self, node: str) -> dict[str, BagTopic]:
+        """Return the topics that can be played, by name; remark the others."""
+        counts: Counter[str] = Counter()
+        types: dict[str, str] = {}
+        refused: dict[str, str] = {}
+        for channel in chain.from_iterable(each.channels for each in self._recordings):
+            counts[channel.topic] += channel.message_count
+            reason = _why_not_played(channel.encoding, channel.type_name)
+            if reason:
+                refused.setdefault(channel.topic, reason)
+            else:
+                types.setdefault(channel.topic, channel.type_name)
+        refused = {t: reason for t, reason in refused.items() if t not in types}
+        refused |= left_out_outputs(types, node)
+        for topic, reason in sorted(refused.items()):
+            self._left_out.add(topic, reason, counts[topic])
+        return {
+            topic: BagTopic(topic, kind, counts[topic])
+            for topic, kind in sorted(types.items())
+            if topic not in refused
+        }
+
+    def _recorded(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
+        each = [recording.messages(topics) for recording in self._recordings]
+        if self._overlap:
+            return heapq.merge(*each, key=lambda message: message.time_ns)
+        return chain.from_iterable(each)
+
+    def _cdr(self, data: bytes) -> bytes | None:
+        """Return a message as it was before it was compressed; None for what is no CDR."""
+        if data.startswith(ZSTD_MAGIC):
+            try:
+                data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+            except zstandard.ZstdError:
+                return None
+            if not self._has_metadata:
+                self._repairs.add(self.path.name, "its messages were compressed, by zstandard")
+        return data if len(data) > 4 and data[0] == 0 else None
+
+    def _because(self) -> str:
+        """Return what is remarked, for an error."""
+        told = [str(remark) for remark in self.remarks]
+        if not told:
+            return ""
+        more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+        return f". Of the bag: {'; '.join(told[:_TOLD])}{more}"
 
 
 @contextmanager
-def open_bag(path: Path) -> Iterator[Bag]:
-    """Open a rosbag2 folder, or a single .mcap or .db3 file. Raises BagError."""
-    if not path.exists():
-        raise BagError(f"there is no bag {path}")
-    if path.is_dir() and not (path / "metadata.yaml").exists():
-        raise BagError(f"{path} is not a rosbag2 folder: it has no metadata.yaml")
-    with _read_errors(path):
-        # Only bags of an old ROS need the default: newer ones contain their message definitions.
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
-        reader.open()
-    try:
-        yield Bag(path, reader)
-    finally:
-        reader.close()
+def open_bag(path: Path, node: str = DEFAULT_NODE) -> Iterator[Bag]:
+    """Open a rosbag2 folder, or a single .mcap or .db3 file.
+
+    node: the full name of the node under test, whose recorded answers are left out. Raises
+    BagError.
+    """
+    repairs = Remarks()
+    with ExitStack() as stack:
+        try:
+            parts = find_parts(path, repairs)
+            recordings = _opened(parts, repairs, stack)
+        except OSError as error:
+            named = error.filename or path
+            raise BagError(f"cannot read {named}: {error.strerror or error}") from error
+        yield Bag(path, parts, recordings, repairs, node)
 
 
-@contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BagError:
-        raise
-    # Damaged bytes raise errors of many libraries: zstd, struct, yaml, sqlite3.
-    except Exception as error:
-        said = str(error) or type(error).__name__
-        kind = "" if isinstance(error, AnyReaderError) else f"{type(error).__name__}: "
-        raise BagError(f"cannot read the bag {path}: {kind}{said}") from error
+def _opened(parts: BagParts, repairs: Remarks, stack: ExitStack) -> list[Recording]:
+    """Open those files that can be opened. Raises BagError if none can."""
+    recordings: list[Recording] = []
+    errors: list[BagError | OSError] = []
+    for file in parts.files:
+        try:
+            recording = open_recording(file)
+        except (BagError, OSError) as error:  # noqa: PERF203
+            errors.append(error)
+            repairs.add(file.name, f"left out: {error}")
+        else:
+            stack.callback(recording.close)
+            recordings.append(recording)
+    if not recordings:
+        raise errors[0]
+    return recordings
+
+
+def _why_not_played(encoding: str, type_name: str) -> str:
+    if encoding.startswith("ros1"):
+        return "of ROS 1, left out: rosbags-convert makes a ROS 2 bag of a ROS 1 bag"
+    if encoding != CDR:
+        return f"{encoding or 'of an unknown encoding'}, not ROS 2's {CDR}: left out"
+    return "" if type_name else "no type of message in the file: left out"
+
+
+def _first_time(recording: Recording) -> int:
+    return 0 if recording.span is None else recording.span[0]
 
 
 def _listed(topics: Collection[str]) -> str:
     return ", ".join(topics) if topics else "none"
+
+
+__all__ = [
+    "COMPRESSED_IMAGE",
+    "DEFAULT_NODE",
+    "IMAGE",
+    "IMAGE_TYPES",
+    "Bag",
+    "BagError",
+    "BagMessage",
+    "BagRemark",
+    "BagTopic",
+    "open_bag",
+]

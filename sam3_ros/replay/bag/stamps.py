@@ -1,13 +1,9 @@
-"""Stamps of a bag's messages: headers in serialised bytes, and the times of a camera's images."""
+"""Headers in serialised messages: stamp and frame_id."""
 
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
-from dataclasses import dataclass
 from typing import NamedTuple
-
-from sam3_ros.replay.bag.bag import Bag, BagError, BagMessage
 
 NANOSECONDS = 1_000_000_000
 # CDR: four bytes say how the rest is encoded, the second its byte order; then int32 sec, uint32
@@ -54,44 +50,3 @@ def with_later_stamp(cdr: bytes, shift_ns: int) -> bytes:
 
 def _byte_order(cdr: bytes) -> str:
     return "<" if len(cdr) > 1 and cdr[1] & 1 else ">"
-
-
-@dataclass(frozen=True)
-class ImageTimes:
-    """When a camera's images come, in the order of the bag."""
-
-    #: Seconds since the bag's first message.
-    at: tuple[float, ...]
-    #: The images' stamps.
-    stamps_ns: tuple[int, ...]
-
-    @property
-    def period(self) -> float:
-        """Mean seconds from one image to the next; 0 for a single image."""
-        return (self.at[-1] - self.at[0]) / (len(self.at) - 1) if len(self.at) > 1 else 0.0
-
-    def stamp_at(self, at: float) -> int:
-        """Return the stamp, ns, of the newest image at a time; before the first, of the first."""
-        return self.stamps_ns[max(bisect_right(self.at, at) - 1, 0)]
-
-
-def read_image_times(bag: Bag, topic: str, only_every: int = 1) -> ImageTimes:
-    """Read the times of every n-th image. Raises BagError unless the stamps all differ."""
-    images = [(message.at, _stamp(bag, message)) for message in bag.messages([topic])]
-    images = images[::only_every]
-    stamps = [stamp for _, stamp in images]
-    if not images:
-        raise BagError(f"{bag.path} has no message on {topic}")
-    if len(set(stamps)) < len(stamps):
-        raise BagError(
-            f"{len(stamps) - len(set(stamps))} images on {topic} of {bag.path} have the stamp of "
-            "another; a replay assigns answers by stamp: record stamped images"
-        )
-    return ImageTimes(tuple(at for at, _ in images), tuple(stamps))
-
-
-def _stamp(bag: Bag, message: BagMessage) -> int:
-    try:
-        return read_header(message.cdr).stamp_ns
-    except ValueError as error:
-        raise BagError(f"{bag.path}, {message.topic} at {message.at:.3f} s: {error}") from error

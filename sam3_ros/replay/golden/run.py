@@ -10,7 +10,7 @@ from pathlib import Path
 from sam3_ros.replay.ask.cues import PromptCue, RemoveCue, TextCue
 from sam3_ros.replay.ask.settings import NodeSettings, ReplaySettings
 from sam3_ros.replay.bag.bag import open_bag
-from sam3_ros.replay.bag.stamps import read_image_times
+from sam3_ros.replay.bag.image_times import read_image_times
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.golden.checks import check_replay
 from sam3_ros.replay.golden.expectation import Judging
@@ -174,7 +174,7 @@ def require_fit(report: ReplayReport, uncertain: int) -> None:
 
 def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], bool]:
     """Return a test of camera name and stamp: every n-th image that is sent is compared."""
-    with open_bag(settings.bag) as bag:
+    with open_bag(settings.bag, settings.node.name) as bag:
         stamps = {
             source.name: frozenset(
                 read_image_times(
@@ -229,7 +229,7 @@ def _prompt_ids(cue: PromptCue) -> tuple[str, ...]:
 
 def _pictures(settings: ReplaySettings, frames: list[WorstFrame]) -> tuple[str, ...]:
     assert settings.out is not None
-    with open_bag(settings.bag) as bag:
+    with open_bag(settings.bag, settings.node.name) as bag:
         topics = {source.name: bag.image_topic(source.topic).name for source in settings.cameras}
         return tuple(map(str, write_worst_frames(frames, bag, topics, settings.out)))
 

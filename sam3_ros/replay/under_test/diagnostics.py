@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
-_DROPPED = "frames dropped, "
+_DROPPED, _FAILED = "frames dropped, ", "frames failed, "
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class FrameCounts:
     answered: int = 0
     #: By reason.
     dropped: Mapping[str, int] = field(default_factory=dict)
+    #: Of these, those that an error is the reason of, by the node's text of it.
+    failures: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def in_work(self) -> int:
@@ -29,6 +31,7 @@ class FrameCounts:
             self.received - before.received,
             self.answered - before.answered,
             {reason: n - before.dropped.get(reason, 0) for reason, n in self.dropped.items()},
+            {text: n - before.failures.get(text, 0) for text, n in self.failures.items()},
         )
 
 
@@ -72,12 +75,18 @@ def _counts(status: DiagnosticStatus) -> FrameCounts:
     return FrameCounts(
         received=int(values["frames received"]),
         answered=int(values["frames answered"]),
-        dropped={
-            key.removeprefix(_DROPPED): int(value)
-            for key, value in values.items()
-            if key.startswith(_DROPPED)
-        },
+        dropped=_with_prefix(values, _DROPPED),
+        failures=_with_prefix(values, _FAILED),
     )
+
+
+def _with_prefix(values: Mapping[str, str], prefix: str) -> dict[str, int]:
+    """Return the values whose keys begin so, by the rest of the key."""
+    return {
+        key.removeprefix(prefix): int(value)
+        for key, value in values.items()
+        if key.startswith(prefix)
+    }
 
 
 def _values(status: DiagnosticStatus) -> dict[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 
 import numpy as np
 
+from sam3_ros.ros.frames.reasons import FailureReasons
 from sam3_ros.ros.locks import NodeLock
 
 # The last ten seconds at 30 Hz.
@@ -54,6 +55,8 @@ class FrameReport:
     #: stamp is of the node's clock; None if there are none.
     since_stamp_median: float | None
     since_stamp_p95: float | None
+    #: Of those dropped because of an error: how many, by its text.
+    failures: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def in_work(self) -> int:
@@ -70,6 +73,7 @@ class _Counts:
     dropped: Counter[DropReason]
     latencies: list[float]
     since_stamps: list[float]
+    failures: Mapping[str, int]
 
 
 class FrameLedger:
@@ -80,6 +84,7 @@ class FrameLedger:
         self._received = 0
         self._answered = 0
         self._dropped: Counter[DropReason] = Counter()
+        self._failures = FailureReasons()
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._since_stamps: deque[float | None] = deque(maxlen=LATENCIES_KEPT)
 
@@ -94,9 +99,12 @@ class FrameLedger:
             self._latencies.append(latency)
             self._since_stamps.append(since_stamp)
 
-    def count_dropped(self, reason: DropReason) -> None:
+    def count_dropped(self, reason: DropReason, why: str = "") -> None:
+        """Count a frame without an answer. why: the text of the error, if it was one."""
         with self._lock:
             self._dropped[reason] += 1
+            if why:
+                self._failures.add(why)
 
     def report(self) -> FrameReport:
         return joint_report([self])
@@ -109,6 +117,7 @@ class FrameLedger:
                 Counter(self._dropped),
                 list(self._latencies),
                 [seconds for seconds in self._since_stamps if seconds is not None],
+                self._failures.counts(),
             )
 
 
@@ -116,6 +125,9 @@ def joint_report(ledgers: Iterable[FrameLedger]) -> FrameReport:
     """Return one account of several cameras."""
     counts = [ledger._counts() for ledger in ledgers]
     dropped = sum((each.dropped for each in counts), Counter[DropReason]())
+    failures: Counter[str] = Counter()
+    for each in counts:
+        failures.update(each.failures)
     latencies = list(chain.from_iterable(each.latencies for each in counts))
     since_stamps = list(chain.from_iterable(each.since_stamps for each in counts))
     return FrameReport(
@@ -126,6 +138,7 @@ def joint_report(ledgers: Iterable[FrameLedger]) -> FrameReport:
         _percentile(latencies, 95),
         _percentile(since_stamps, 50),
         _percentile(since_stamps, 95),
+        failures,
     )
 
 

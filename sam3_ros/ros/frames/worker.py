@@ -146,10 +146,10 @@ class InferenceWorker:
         except FrameDroppedError as dropped:
             ledger.count_dropped(dropped.reason)
         except ImageError as error:
-            ledger.count_dropped(DropReason.UNDECODABLE)
+            ledger.count_dropped(DropReason.UNDECODABLE, described(error))
             self._record_failure("frame dropped", error)
         except Exception as error:  # whatever a backend raises, the next frame may succeed
-            ledger.count_dropped(self._drop_reason(error))
+            ledger.count_dropped(self._drop_reason(error), described(error))
             self._record_failure("frame dropped, inference failed", error)
         else:
             since_stamp = seconds_since(frame.stamp_ns, self._now_ns())

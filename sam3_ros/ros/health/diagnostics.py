@@ -131,6 +131,7 @@ def _frame_values(frames: FrameReport) -> dict[str, str]:
         "frames received": str(frames.received),
         "frames answered": str(frames.answered),
         **{f"frames dropped, {reason.value}": str(n) for reason, n in frames.dropped.items()},
+        **{f"frames failed, {text}": str(n) for text, n in frames.failures.items()},
         "latency median ms": _milliseconds(frames.latency_median),
         "latency p95 ms": _milliseconds(frames.latency_p95),
         "stamp to mask median ms": _milliseconds(frames.since_stamp_median),
@@ -142,6 +143,10 @@ def _age_values(camera: CameraReport) -> dict[str, str]:
     return {
         "since the last image s": _seconds(camera.silent_s),
         "waiting frame's age s": _seconds(camera.waiting_s),
+        "publishers of images": str(camera.publishers),
+        "images lost": str(camera.lost.count),
+        "images lost, share": f"{camera.lost.share:.3f}",
+        "images lost, of the last 10 s": f"{camera.lost.recent} of {camera.lost.recent_sent}",
     }
 
 

@@ -1,0 +1,108 @@
+"""Opens one file of a bag: what it is, is told by its first bytes, whatever it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+import zstandard
+
+from sam3_ros.replay.bag.bag_folder import how_to_convert
+from sam3_ros.replay.bag.mcap_file import McapFile, is_mcap
+from sam3_ros.replay.bag.recording import BagError, Channel, RecordedMessage, Recording, Remarks
+from sam3_ros.replay.bag.sqlite_file import SqliteFile, is_sqlite
+
+#: The first bytes of what zstandard has compressed; no CDR message begins so.
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ROS1_MAGIC = b"#ROSBAG V"
+_BEGIN, _PIECE = 16, 1 << 20
+
+
+def open_recording(path: Path) -> Recording:
+    """Open a file of a bag. Raises BagError for what is none; OSError."""
+    with path.open("rb") as file:
+        begin = file.read(_BEGIN)
+        if begin.startswith(ZSTD_MAGIC):
+            return _decompressed(file, path)
+    return _opened(path, path, begin)
+
+
+def _opened(path: Path, told: Path, begin: bytes) -> Recording:
+    """Open an uncompressed file. told: the file that the user knows."""
+    if is_mcap(begin):
+        return McapFile(path, told.name)
+    if is_sqlite(begin):
+        return SqliteFile(path, told.name)
+    if begin.startswith(_ROS1_MAGIC):
+        raise BagError(f"{told} is a ROS 1 bag: {how_to_convert(told)}")
+    if not begin:
+        raise BagError(f"{told} is empty (0 bytes): nothing of its recording was written")
+    raise BagError(
+        f"{told} is no bag: expected an mcap or sqlite3 file of rosbag2, got one that begins with "
+        f"{begin!r}"
+    )
+
+
+def _decompressed(file: IO[bytes], told: Path) -> Recording:
+    """Open a file that was compressed as a whole, by a copy."""
+    folder = TemporaryDirectory(prefix="sam3_ros_bag_")
+    try:
+        remarks = Remarks()
+        copy = Path(folder.name) / told.name
+        if not _decompress(file, copy):
+            remarks.add(told.name, "cut off or damaged; what can be decompressed of it is read")
+        with copy.open("rb") as opened:
+            begin = opened.read(_BEGIN)
+        if not begin:
+            raise BagError(f"{told} is cut off or damaged: nothing of it can be decompressed")
+        return _Copy(_opened(copy, told, begin), folder, remarks)
+    except BaseException:
+        folder.cleanup()
+        raise
+
+
+def _decompress(file: IO[bytes], copy: Path) -> bool:
+    """Write what can be decompressed; return whether it is all."""
+    file.seek(0)
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    with copy.open("wb") as out:
+        try:
+            while piece := file.read(_PIECE):
+                while piece:
+                    if frame.eof:
+                        frame = zstandard.ZstdDecompressor().decompressobj()
+                    out.write(frame.decompress(piece))
+                    piece = frame.unused_data if frame.eof else b""
+        except zstandard.ZstdError:
+            return False
+    return bool(frame.eof)
+
+
+class _Copy:
+    """A recording in a temporary folder that is deleted with it."""
+
+    def __init__(
+        self, recording: Recording, folder: TemporaryDirectory[str], remarks: Remarks
+    ) -> None:
+        self._recording = recording
+        self._folder = folder
+        self.remarks = recording.remarks
+        for remark in remarks:
+            self.remarks.add(remark.part, remark.remark)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return self._recording.channels
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        return self._recording.span
+
+    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
+        return self._recording.messages(topics)
+
+    def close(self) -> None:
+        self._recording.close()
+        self._folder.cleanup()

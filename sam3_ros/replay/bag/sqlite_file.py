@@ -1,0 +1,186 @@
+"""A rosbag2 file in sqlite3 as a recording, also one that a power cut or a bad disk left."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from sam3_ros.replay.bag.recording import (
+    CDR,
+    BagError,
+    Channel,
+    RecordedMessage,
+    Remarks,
+    full_type_name,
+)
+
+MAGIC = b"SQLite format 3\0"
+# What a process that died leaves beside its database: the last transactions, or how to undo them.
+_BESIDE = ("-wal", "-journal")
+_RECOVER = "`sqlite3 FILE .recover | sqlite3 NEW` may find more"
+# Rows are looked for by their numbers where the table cannot be walked.
+_GAP = 1000
+
+
+class SqliteFile:
+    """A recording in a sqlite3 file."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        """Open the file without changing anything beside it. name: for remarks.
+
+        Raises BagError for another database than rosbag2's.
+        """
+        self.remarks = Remarks()
+        self._name = name
+        self._copy: TemporaryDirectory[str] | None = None
+        self._rows: list[tuple[int, int, int]] | None = None
+        self._database = self._opened(path)
+        try:
+            self._topics = self._read_topics()
+            self._count()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels by their topics in the file."""
+        return tuple(
+            Channel(topic, full_type_name(kind), encoding or CDR, self._counts.get(number, 0))
+            for number, (topic, kind, encoding) in self._topics.items()
+        )
+
+    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
+        """Yield the messages of these topics in time order."""
+        wanted = {number: topic for number, (topic, *_) in self._topics.items() if topic in topics}
+        rows = self._rows if self._rows is not None else self._ordered(wanted)
+        damaged = 0
+        for row, topic_id, time_ns in rows:
+            if topic_id not in wanted:
+                continue
+            data = self._data(row)
+            if data is None:
+                damaged += 1
+            else:
+                yield RecordedMessage(time_ns, wanted[topic_id], data)
+        if damaged:
+            self.remarks.add(self._name, f"unreadable, left out; {_RECOVER}", damaged)
+
+    def close(self) -> None:
+        self._database.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def _opened(self, path: Path) -> sqlite3.Connection:
+        beside = [other for other in _beside(path) if other.stat().st_size]
+        if not beside:
+            # Immutable: no lock and no file beside it, so that a folder may be read-only.
+            return sqlite3.connect(
+                f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1",
+                uri=True,
+                check_same_thread=False,
+            )
+        self._copy = TemporaryDirectory(prefix="sam3_ros_bag_")
+        for file in (path, *beside):
+            # Into a copy, because SQLite brings the database up to date when it opens it.
+            shutil.copyfile(file, Path(self._copy.name) / file.name)
+        names = ", ".join(file.name for file in beside)
+        self.remarks.add(
+            self._name, f"was not closed: what its recorder left in {names} is taken into account"
+        )
+        return sqlite3.connect(Path(self._copy.name) / path.name, check_same_thread=False)
+
+    def _read_topics(self) -> dict[int, tuple[str, str, str]]:
+        try:
+            return self._query_topics()
+        except sqlite3.OperationalError as error:
+            raise BagError(
+                f"{self._name} is a sqlite3 database, but not of rosbag2: {error}"
+            ) from error
+        except sqlite3.DatabaseError:
+            # A file that is shorter than its header says is refused unless this is set.
+            self._database.execute("PRAGMA writable_schema=ON")
+        try:
+            return self._query_topics()
+        except sqlite3.DatabaseError as error:
+            raise BagError(f"{self._name} is damaged from its beginning: {error}") from error
+
+    def _query_topics(self) -> dict[int, tuple[str, str, str]]:
+        with closing(self._database.execute("SELECT * FROM topics ORDER BY id")) as rows:
+            names = [column[0] for column in rows.description]
+            found = [dict(zip(names, row, strict=True)) for row in rows]
+        return {
+            row["id"]: (row["name"], row["type"], row.get("serialization_format", CDR))
+            for row in found
+        }
+
+    def _count(self) -> None:
+        """Count the messages of each topic; of a damaged file, find those that are there."""
+        self._counts: dict[int, int] = {}
+        self.span: tuple[int, int] | None = None
+        query = "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages GROUP BY 1"
+        try:
+            with closing(self._database.execute(query)) as rows:
+                found = rows.fetchall()
+        except sqlite3.DatabaseError as error:
+            self._rows = sorted(self._salvaged(), key=lambda row: row[2])
+            self.remarks.add(
+                self._name,
+                f"is damaged ({error}): the {len(self._rows)} messages that can be found are "
+                f"played; {_RECOVER}",
+            )
+            found = [(topic_id, 1, time_ns, time_ns) for _, topic_id, time_ns in self._rows]
+        for topic_id, count, first, last in found:
+            self._counts[topic_id] = self._counts.get(topic_id, 0) + count
+            begin, end = self.span or (first, last)
+            self.span = min(begin, first), max(end, last)
+
+    def _ordered(self, topics: Collection[int]) -> Iterator[tuple[int, int, int]]:
+        marks = ", ".join("?" * len(topics))
+        query = (
+            f"SELECT id, topic_id, timestamp FROM messages WHERE topic_id IN ({marks}) "
+            "ORDER BY timestamp, id"
+        )
+        with closing(self._database.execute(query, tuple(topics))) as rows:
+            yield from rows
+
+    def _data(self, row: int) -> bytes | None:
+        try:
+            query = "SELECT data FROM messages WHERE id = ?"
+            with closing(self._database.execute(query, (row,))) as rows:
+                found = rows.fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return bytes(found[0]) if found is not None and isinstance(found[0], bytes) else None
+
+    def _salvaged(self) -> Iterator[tuple[int, int, int]]:
+        """Yield id, topic and time of the rows that can be read one by one."""
+        number, missed = 1, 0
+        while missed < _GAP:
+            query = "SELECT id, topic_id, timestamp, data FROM messages WHERE id = ?"
+            try:
+                with closing(self._database.execute(query, (number,))) as rows:
+                    row = rows.fetchone()
+            except sqlite3.DatabaseError:
+                row = None
+            if row is not None and row[1] in self._topics and isinstance(row[2], int):
+                yield row[:3]
+                missed = 0
+            else:
+                missed += 1
+            number += 1
+
+
+def is_sqlite(begin: bytes) -> bool:
+    """Return whether a file that begins so is a sqlite3 database."""
+    return begin.startswith(MAGIC)
+
+
+def _beside(path: Path) -> list[Path]:
+    others = [path.with_name(path.name + suffix) for suffix in _BESIDE]
+    return [other for other in others if other.is_file()]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import write_mobile_sam_bundle, write_sam3_bundle
+from recording_sessions import Recorder
 from scenes import colour_scene, iou, patch_mask
 
 from sam3_ros.core.bundle.bundle import Bundle
@@ -294,6 +295,48 @@ def test_a_score_threshold_outside_0_to_1_is_refused(
     embedding = segmenter.encode_image(SCENE)
     with pytest.raises(PromptError, match=r"0\.\.1"):
         segmenter.ask(embedding, [ConceptPrompt("red")], threshold)
+
+
+def test_a_str_is_asked_as_a_person_writes_it(segmenter: Segmenter) -> None:
+    image = segmenter.encode_image(SCENE)
+    found = segmenter.ask(image, ["red; blue", ConceptPrompt("green", id="g"), "yellow"])
+    assert [[each.prompt_id for each in answer] for answer in found.by_prompt] == [
+        ["red", "red", "blue"],
+        ["g"],
+        [],
+    ]
+    assert [s.prompt_id for s in segmenter.ask(image, "blue;")] == ["blue"]
+    assert [s.prompt_id for s in segmenter.segment(SCENE, "blue; green")] == ["blue", "green"]
+    with pytest.raises(PromptError, match="blank"):
+        segmenter.ask(image, ["red", ";"])
+
+
+def test_the_phrases_of_a_str_share_its_threshold(segmenter: Segmenter) -> None:
+    image = segmenter.encode_image(SCENE)
+    found = segmenter.ask(image, ["red; blue", "green"], [1.0, None])
+    assert [len(answer) for answer in found.by_prompt] == [0, 1]
+    with pytest.raises(PromptError, match="got 3 for 2 prompts"):
+        segmenter.ask(image, ["red; blue", "green"], [1.0, 1.0, None])
+
+
+def test_negative_points_alone_are_answered(segmenter: Segmenter) -> None:
+    segmenter.segment(SCENE, InteractivePrompt(((280, 60),), (0,)))  # no error: a model's answer
+
+
+def test_boxes_partly_outside_are_put_to_the_model_as_they_are(sam3_bundle_path: Path) -> None:
+    box, record = Box(-40, -60, 400, 220), Recorder()
+    with Segmenter.load(sam3_bundle_path, threads=1, open_session=record) as loaded:
+        assert loaded.bundle.manifest.interactive is not None
+        space = loaded.bundle.manifest.interactive.prompt_space
+        image = loaded.encode_image(SCENE)
+        loaded.ask(image, [InteractivePrompt(box=box), ConceptPrompt("red", exemplars=(box,))])
+    scale = np.array([space.width / WIDTH, space.height / HEIGHT])
+    fed = record.fed("prompt_encoder")
+    coords = next(value for value in fed.values() if value.shape[-1:] == (2,))
+    np.testing.assert_allclose(coords[0, :2], np.array([[-40, -60], [400, 220]]) * scale, rtol=1e-6)
+    boxes = next(v for v in record.fed("geometry").values() if v.shape[-1:] == (4,))
+    middle_and_size = [180 / WIDTH, 80 / HEIGHT, 440 / WIDTH, 280 / HEIGHT]
+    np.testing.assert_allclose(boxes[0, 0], middle_and_size, rtol=1e-6)
 
 
 def test_what_is_no_prompt_is_refused(segmenter: Segmenter) -> None:

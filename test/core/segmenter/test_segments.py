@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.geometry import Box, ImageSize
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.segments import Segment, Segments
 
 BOX = Box(0, 0, 1, 1)
 
@@ -47,3 +47,12 @@ def test_an_empty_mask_has_no_bounds() -> None:
 def test_bounds_outside_of_the_mask_are_refused() -> None:
     with pytest.raises(ValueError, match="lie in its image"):
         Segment("cube", "cube", 0.9, BOX, np.zeros((4, 6), np.bool_), Box(2, 1, 7, 3))
+
+
+def test_a_segment_is_shown_in_one_line_without_its_mask() -> None:
+    mask = np.zeros((480, 640), np.bool_)
+    mask[10:20, 30:60] = True
+    segment = Segment("target", "red cube", 0.91234, Box(29.5, 10, 60.25, 20), mask)
+    line = "<Segment 'red cube', score 0.912, box (29.5, 10.0, 60.2, 20.0), 300 px of 640x480>"
+    assert repr(segment) == str(segment) == line
+    assert str(Segments([segment], {})) == f"[{line}]"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sam3_ros.cli.command import add_command, add_json_option
 from sam3_ros.cli.needs import require
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
+from sam3_ros.cli.out_folder import add_force_option
 from sam3_ros.cli.replay.command import rate
 from sam3_ros.cli.replay.outcome import run_and_print
 
@@ -49,6 +50,7 @@ def register(commands: Commands) -> None:
         "--domain", type=int, metavar="N", help="ROS domain (default: one of the demo's own)"
     )
     add_json_option(parser)
+    add_force_option(parser)
     add_node_model_options(parser)
 
 
@@ -61,6 +63,8 @@ def _run(options: argparse.Namespace) -> int:
     domain = private_domain() if options.domain is None else options.domain
     parameters = node_parameters(options)
     return run_and_print(
-        lambda progress: demo(bag, options.out, parameters, domain, options.rate, progress),
+        lambda progress: demo(
+            bag, options.out, parameters, domain, options.rate, progress, force=options.force
+        ),
         "-" if options.json else None,
     )

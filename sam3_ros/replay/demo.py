@@ -181,10 +181,12 @@ def demo(
     domain_id: int,
     rate: float | None,
     progress: OnProgress,
+    *,
+    force: bool = False,
 ) -> ReplayReport:
     """Replay a bag that has ground truth and leave the pictures in a folder.
 
-    rate: as in ReplaySettings. Raises what replay() raises.
+    rate, force: as in ReplaySettings. Raises what replay() raises.
     """
     with open_bag(bag_path) as bag:
         sources = _cameras(bag)
@@ -197,6 +199,7 @@ def demo(
         cameras=sources,
         node=NodeSettings(parameters=node_parameters),
         out=out,
+        force=force,
         domain_id=domain_id,
     )
     return replay(settings, progress)

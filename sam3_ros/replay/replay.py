@@ -8,18 +8,20 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
+from sam3_ros.core.out_folder import OutFolder
 from sam3_ros.replay.ask.cues import asked_at
 from sam3_ros.replay.ask.plan import ReplayPlan, read_plan
 from sam3_ros.replay.ask.settings import Player, ReplaySettings
 from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.replay.client.camera_record import CameraRecord
 from sam3_ros.replay.client.client import OnAnswer
-from sam3_ros.replay.play.ros2_player import ros2_command
+from sam3_ros.replay.play.ros2_player import PLAYER_LOG, ros2_command
 from sam3_ros.replay.play.schedule import OnProgress
 from sam3_ros.replay.play.session import ReplaySession
-from sam3_ros.replay.report.pictures import OverlayAlbum
+from sam3_ros.replay.report.pictures import OverlayAlbum, album_files
 from sam3_ros.replay.report.report import CameraResult, ReplayReport, account_frames, latency_of
 from sam3_ros.replay.under_test.diagnostics import FrameCounts
+from sam3_ros.replay.under_test.node import NODE_LOG
 from sam3_ros.ros.launching.dds import use_image_profile
 from sam3_ros.ros.node.process import keep_image_memory
 
@@ -34,7 +36,8 @@ def replay(
     progress: called after each message and prompt. on_answer: gets every answer, in another
     thread, one at a time; what it raises ends the replay.
 
-    Sets the process's environment for Fast DDS. Raises BagError, NodeFailedError, ReplayError.
+    Sets the process's environment for Fast DDS. Raises BagError, NodeFailedError, ReplayError;
+    OutputExistsError for files of others in the folder `out`.
     """
     if settings.player is Player.ROS2:
         ros2_command()
@@ -43,6 +46,9 @@ def replay(
     with ExitStack() as stack:
         bag = stack.enter_context(open_bag(settings.bag, settings.node.name))
         plan = read_plan(bag, settings)
+        if settings.out is not None:
+            out = stack.enter_context(OutFolder(settings.out, force=settings.force))
+            out.claim(*_file_names(settings))
         albums = _albums(plan)
         others_play = settings.player is Player.ROS2
         cameras = {
@@ -94,6 +100,13 @@ def _camera_report(camera: CameraRecord, counts: FrameCounts) -> CameraResult:
         wrong_frame_ids=log.wrong_frame_ids,
         missing_scores=log.missing_scores,
     )
+
+
+def _file_names(settings: ReplaySettings) -> list[str]:
+    """Return the names of all files that a replay may write to its folder."""
+    logs = [NODE_LOG] if settings.node.starts_here else []
+    logs += [PLAYER_LOG] if settings.player is Player.ROS2 else []
+    return [*logs, *(name for camera in settings.cameras for name in album_files(camera.name))]
 
 
 def _albums(plan: ReplayPlan) -> dict[str, OverlayAlbum]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from sam3_ros.cli.command import add_command, prepare_output
 from sam3_ros.cli.needs import require
 from sam3_ros.cli.node_options import add_node_model_options, node_parameters
+from sam3_ros.cli.out_folder import WRITTEN_BY, add_force_option, require_own
 from sam3_ros.cli.replay.judging import add_judging_options, is_judged, run_judged
-from sam3_ros.cli.replay.outcome import run_and_print
+from sam3_ros.cli.replay.outcome import REPLAY, run_and_print
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -53,6 +54,7 @@ def register(commands: Commands) -> None:
         metavar="FILE",
         help="write JSON, for a program to read: to a file, or in place of the table",
     )
+    add_force_option(parser)
     add_judging_options(parser)
 
 
@@ -139,6 +141,8 @@ def _run(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     judged = is_judged(options)
+    require_own(options.json, f'"{WRITTEN_BY}": "{REPLAY}"', force=options.force)
+    require_own(options.junit, f'name="{REPLAY}"', force=options.force)
     for file in (options.json, options.junit):
         prepare_output(file)
     if judged:
@@ -166,6 +170,7 @@ def _settings(options: argparse.Namespace) -> ReplaySettings:
             patience=options.patience,
         ),
         out=options.out,
+        force=options.force,
     )
 
 

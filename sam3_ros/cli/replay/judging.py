@@ -25,7 +25,7 @@ _PARAMS_FILE = "params_file"
 #: Options that go with --expect; how the bag is played is in its file.
 _BESIDE_EXPECT = frozenset(
     {
-        *("bag", "expect", "update", "against", "junit", "json", "worst", "out", "run"),
+        *("bag", "expect", "update", "against", "junit", "json", "worst", "out", "force", "run"),
         *("no_node", "node", "patience", "params_file", "player", "default_of"),
         *("bundle", "backend", "precision", "threads", "param"),
     }
@@ -208,6 +208,7 @@ def _settings(
         player=played.player,
         node=node,
         out=options.out,
+        force=options.force,
     )
 
 

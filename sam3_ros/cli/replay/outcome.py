@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sam3_ros.cli.out_folder import WRITTEN_BY
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.core.signals import signals_handled
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 
+REPLAY = "sam3-ros replay"
 INCOMPLETE, NODE_FAILED = 1, 2
 TERMINATED = 128 + signal.SIGTERM
 
@@ -71,7 +73,7 @@ def run_watched(
 
 def print_result(table: str, document: Mapping[str, Any], json_to: str | None) -> None:
     """Print the table. json_to: a file for the document, or "-" to print it instead."""
-    text = json.dumps(document, indent=2)
+    text = json.dumps({WRITTEN_BY: REPLAY, **document}, indent=2)
     print(text if json_to == "-" else table)
     if json_to is not None and json_to != "-":
         Path(json_to).write_text(f"{text}\n", encoding="utf-8")

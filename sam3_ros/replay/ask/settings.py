@@ -89,6 +89,8 @@ class ReplaySettings:
     node: NodeSettings = NodeSettings()
     #: A folder for videos, contact sheets and the node's log; None for none.
     out: Path | None = None
+    #: Overwrite files in it that no replay wrote.
+    force: bool = False
     #: None for the domain of the environment.
     domain_id: int | None = None
 

@@ -24,6 +24,8 @@ from sam3_ros.replay.client.answered_frame import FoundSegment
 from sam3_ros.replay.golden.comparison import FrameKey, LabelledFrame, Labels
 
 INDEX_NAME, FORMAT = "golden.json", 1
+# By which a file is known as an index, also one that is cut off.
+_BEGIN = '{"format":'
 
 
 class GoldenError(Sam3RosError):
@@ -70,12 +72,15 @@ class GoldenWriter:
         writer.finish()
     """
 
-    def __init__(self, target: Path) -> None:
-        """Create the folder. Raises GoldenError if the target is anything but golden frames."""
-        if target.exists() and not (target / INDEX_NAME).exists() and any(_inside(target)):
+    def __init__(self, target: Path, *, force: bool = False) -> None:
+        """Create the folder. Raises GoldenError if the target is anything but golden frames.
+
+        force: replace whatever the target is.
+        """
+        if not force and target.exists() and any(_inside(target)) and not _is_golden(target):
             raise GoldenError(
-                f"{target} is not a folder of golden frames ({INDEX_NAME} is missing) and is not "
-                "overwritten; name another"
+                f"{target} is not a folder of golden frames (it has no {INDEX_NAME}, or another "
+                "program's) and is not overwritten; name another, or add --force"
             )
         self._target = target
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +112,7 @@ class GoldenWriter:
         if not self._entries:
             raise GoldenError("there is no frame to store as golden: nothing was answered")
         (self._staging / INDEX_NAME).write_text(_index_text(self._entries), encoding="utf-8")
+        self._keep_others()
         self._staging.chmod(0o755)  # only the owner can read a temporary folder
         retired = self._staging.with_name(f"{self._staging.name}-old")
         if self._target.exists():
@@ -119,6 +125,32 @@ class GoldenWriter:
             raise
         shutil.rmtree(retired, ignore_errors=True)
         return GoldenFrames(self._target)
+
+    def _keep_others(self) -> None:
+        """Copy what is in the target and is no golden frame, such as a README."""
+        if not self._target.is_dir():
+            return
+        try:
+            ours = {key.file_name for key in _read_index(self._target / INDEX_NAME)} | {INDEX_NAME}
+        except GoldenError:  # damaged: which of its pictures were ours is not known
+            ours = {INDEX_NAME}
+        for other in self._target.iterdir():
+            copy = self._staging / other.name
+            if other.name in ours or copy.exists():
+                continue
+            if other.is_dir():
+                shutil.copytree(other, copy, symlinks=True)
+            else:
+                shutil.copy2(other, copy, follow_symlinks=False)
+
+
+def _is_golden(folder: Path) -> bool:
+    """Return whether a folder has an index as it is written here, perhaps a damaged one."""
+    try:
+        with (folder / INDEX_NAME).open("rb") as file:
+            return file.read(len(_BEGIN)) == _BEGIN.encode()
+    except OSError:
+        return False
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -150,7 +182,7 @@ def _entry(frame: LabelledFrame) -> dict[str, Any]:
 def _index_text(entries: Mapping[FrameKey, dict[str, Any]]) -> str:
     """Return the index with one line per frame, for readable diffs."""
     lines = ",\n".join(json.dumps(entries[key]) for key in sorted(entries))
-    return f'{{"format": {FORMAT}, "frames": [\n{lines}\n]}}\n'
+    return f'{_BEGIN} {FORMAT}, "frames": [\n{lines}\n]}}\n'
 
 
 def _read_index(path: Path) -> dict[FrameKey, dict[str, Any]]:

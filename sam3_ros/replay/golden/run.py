@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sam3_ros.core.out_folder import OutFolder
 from sam3_ros.replay.ask.cues import PromptCue, RemoveCue, TextCue
 from sam3_ros.replay.ask.settings import NodeSettings, ReplaySettings
 from sam3_ros.replay.bag.bag import open_bag
@@ -87,7 +88,7 @@ def update_golden(
     old = _old_golden(folder)
     selected = judged_images(settings, judging.every)
     judge = None if old is None else GoldenJudge(old, judging, selected)
-    with GoldenWriter(folder) as writer:
+    with GoldenWriter(folder, force=settings.force) as writer:
         recorder = _Recorder(writer, selected, judge)
         report = replay(settings, progress, recorder.answered)
         require_fit(report, recorder.uncertain)
@@ -231,7 +232,8 @@ def _pictures(settings: ReplaySettings, frames: list[WorstFrame]) -> tuple[str, 
     assert settings.out is not None
     with open_bag(settings.bag, settings.node.name) as bag:
         topics = {source.name: bag.image_topic(source.topic).name for source in settings.cameras}
-        return tuple(map(str, write_worst_frames(frames, bag, topics, settings.out)))
+        with OutFolder(settings.out, force=settings.force) as out:
+            return tuple(map(str, write_worst_frames(frames, bag, topics, out)))
 
 
 def _old_golden(folder: Path) -> GoldenFrames | None:

@@ -89,6 +89,10 @@ def write_junit(verdict: ReplayVerdict, path: Path) -> None:
     path.write_text(junit_text(verdict), encoding="utf-8")
 
 
+#: By it a file is known as ours.
+JUNIT_NAME = "sam3-ros replay"
+
+
 def junit_text(verdict: ReplayVerdict) -> str:
     """Return testsuites with one testsuite: a testcase per prompt of a camera and per check."""
     cases = list(_cases(verdict))
@@ -100,7 +104,7 @@ def junit_text(verdict: ReplayVerdict) -> str:
         "skipped": "0",
         "time": f"{verdict.seconds:.3f}",
     }
-    suites = ElementTree.Element("testsuites", counts)
+    suites = ElementTree.Element("testsuites", {"name": JUNIT_NAME, **counts})
     name = _clean(f"{verdict.bag} against {verdict.against}")
     suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
     suite.extend(cases)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError, Sam3RosError
+from sam3_ros.core.out_folder import OutFolder
 from sam3_ros.core.pictures.palette import prompt_colour
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagMessage
 from sam3_ros.replay.bag.stamps import read_header
@@ -27,21 +28,20 @@ _BOTH, _MISSING, _EXTRA = (255, 255, 255), (230, 40, 40), (50, 90, 255)
 
 
 def write_worst_frames(
-    frames: Sequence[WorstFrame], bag: Bag, topics: Mapping[str, str], folder: Path
+    frames: Sequence[WorstFrame], bag: Bag, topics: Mapping[str, str], out: OutFolder
 ) -> tuple[Path, ...]:
-    """Write worst_1_....png and so on to a folder, which is made if need be.
+    """Write worst_1_....png and so on to a folder.
 
-    topics: the image topic in the bag, by camera. Pictures of an earlier run are deleted.
+    topics: the image topic in the bag, by camera. Pictures of an earlier run are deleted. Raises
+    OutputExistsError for pictures of others.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("worst_*.png"):
-        old.unlink()
+    out.remove_written("worst_*.png")
     images = _camera_images(frames, bag, topics)
     written = []
     for number, frame in enumerate(frames, start=1):
         key = frame.comparison.key
         image = images.get((key.camera, key.stamp_ns))
-        path = folder / f"worst_{number}_{_file_part(frame)}.png"
+        (path,) = out.claim(f"worst_{number}_{_file_part(frame)}.png")
         sheet = cv2.cvtColor(worst_picture(frame, image), cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(path), sheet):
             raise Sam3RosError(f"cannot write {path}")

@@ -26,6 +26,8 @@ from sam3_ros.replay.under_test.diagnostics import NodeReport
 from sam3_ros.ros.message_types import message_class
 
 COMMAND = "ros2"
+#: The name of its log, in the folder of a replay.
+PLAYER_LOG = "ros2_bag_play.log"
 # The player publishes with the recorded QoS; best effort matches either kind.
 _QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 _CLOCK_HZ = 100
@@ -111,7 +113,7 @@ class Ros2Player:
         environment = dict(os.environ)
         if self._plan.settings.domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(self._plan.settings.domain_id)
-        log = self._log_folder / "ros2_bag_play.log"
+        log = self._log_folder / PLAYER_LOG
         with ChildProcess(self.command(), log, environment) as child:
             while child.exit_code is None:
                 self._check()

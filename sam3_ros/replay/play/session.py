@@ -23,7 +23,7 @@ from sam3_ros.replay.play.schedule import OnProgress
 from sam3_ros.replay.play.waits import wait_until, wait_until_active, wait_until_settled
 from sam3_ros.replay.report.pictures import OverlayAlbum
 from sam3_ros.replay.under_test.diagnostics import FrameCounts, NodeReport
-from sam3_ros.replay.under_test.node import NodeChild, node_arguments
+from sam3_ros.replay.under_test.node import NODE_LOG, NodeChild, node_arguments
 
 NODE_NAME = "sam3_ros_replay"
 # Discovery here completes a little before discovery at the other end, which cannot be queried.
@@ -126,4 +126,4 @@ class ReplaySession:
         if settings.domain_id is not None:
             environment["ROS_DOMAIN_ID"] = str(settings.domain_id)
         arguments = node_arguments(settings, self._plan.cameras)
-        return NodeChild(arguments, self._folder / "node.log", environment)
+        return NodeChild(arguments, self._folder / NODE_LOG, environment)

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.pictures.lettering import lettered
 from sam3_ros.core.segmenter.pixels import require_rgb
-from sam3_ros.replay.report.video import OverlayVideo
+from sam3_ros.replay.report.video import VIDEO_SUFFIXES, OverlayVideo
 
 Pixels = npt.NDArray[np.uint8]
 CAPTION_SIZE, CAPTION_HEIGHT, MARGIN = 15, 28, 6
@@ -75,6 +75,13 @@ def _cell(tile: Tile, width: int) -> Pixels:
     return cell
 
 
+def album_files(camera: str = "") -> tuple[str, ...]:
+    """Return the names of all files that an album may write; of the videos it writes one."""
+    of_camera = f"_{camera}" if camera else ""
+    videos = [f"overlay{of_camera}{suffix}" for suffix in VIDEO_SUFFIXES]
+    return (f"contact_sheet{of_camera}.png", *videos)
+
+
 class OverlayAlbum:
     """The files overlay.mp4 (see OverlayVideo for others) and contact_sheet.png.
 
@@ -94,9 +101,9 @@ class OverlayAlbum:
         seconds: length of the replay. caption: gives the caption for a time of the replay, s.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        of_camera = f"_{camera}" if camera else ""
-        self._sheet = folder / f"contact_sheet{of_camera}.png"
-        self._video = OverlayVideo(folder / f"overlay{of_camera}", frames_per_second)
+        sheet, video = album_files(camera)[:2]
+        self._sheet = folder / sheet
+        self._video = OverlayVideo((folder / video).with_suffix(""), frames_per_second)
         self._caption = caption
         self._tiles: list[Tile] = []
         self._moments = sheet_moments(max(seconds, 1e-3), caption)

@@ -14,6 +14,8 @@ from sam3_ros.core.errors import Sam3RosError
 
 Pixels = npt.NDArray[np.uint8]
 
+#: Of the files that may be written, one of them each time.
+VIDEO_SUFFIXES = (".mp4", ".webm", ".avi")
 # Longer gaps are shortened: they are pauses of the camera, not dropped frames.
 _LONGEST_GAP_SECONDS = 2.0
 # H.264 in MP4 plays in every browser, VP9 in WebM in all current ones.

@@ -14,6 +14,8 @@ from sam3_ros.replay.under_test.child_process import ChildProcess, exit_in_words
 from sam3_ros.ros.cameras import Camera
 
 _COMPRESSED = "/compressed"
+#: The name of the node's log, in the folder of a replay.
+NODE_LOG = "node.log"
 
 
 class NodeFailedError(Sam3RosError):

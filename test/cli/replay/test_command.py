@@ -133,6 +133,31 @@ def test_what_cannot_be_done_is_one_line(arguments, reason, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("--out", "node.log"),
+        ("--out", "contact_sheet.png"),
+        ("--out", "overlay.avi"),
+        ("--json", "x.json"),
+        ("--junit", "x.xml"),
+    ],
+)
+def test_files_of_others_are_not_overwritten(tmp_path, option, name, capsys, monkeypatch):
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "unused.xml")
+    bag = write_bag(tmp_path / "bag", frames=2, truth=False)
+    theirs = tmp_path / "out" / name
+    theirs.parent.mkdir()
+    theirs.write_text("theirs")
+    given = theirs.parent if option == "--out" else theirs
+    more = ["--against", "threads=1"] if option == "--junit" else []
+    assert main(["replay", str(bag), option, str(given), *more]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert name in error
+    assert "--force" in error
+    assert [path.read_text() for path in theirs.parent.iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize(
     "arguments", [["--camera", "front"], ["--camera", "=/x"], ["--rate", "soon"]], ids=str
 )
 def test_options_of_a_wrong_form_are_refused(arguments, capsys):

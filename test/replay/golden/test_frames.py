@@ -62,6 +62,31 @@ def test_a_folder_of_something_else_is_not_written_over(tmp_path):
         GoldenWriter(tmp_path)
 
 
+def test_an_index_of_another_program_is_not_written_over(tmp_path):
+    (tmp_path / "golden.json").write_text('{"frames": []}')
+    with pytest.raises(GoldenError, match="--force"):
+        GoldenWriter(tmp_path)
+    with GoldenWriter(tmp_path, force=True) as writer:
+        writer.add(frame(RED))
+        assert writer.finish().prompt_ids == ("red",)
+
+
+@pytest.mark.parametrize("damage", [None, 40])
+def test_what_others_put_beside_golden_frames_stays(tmp_path, damage):
+    folder = tmp_path / "kept"
+    golden(folder, answer(RED))
+    (folder / "README").write_text("mine")
+    (folder / "below").mkdir()
+    (folder / "below" / "notes").touch()
+    if damage:
+        index = (folder / "golden.json").read_text()
+        (folder / "golden.json").write_text(index[:damage])
+    golden(folder, answer(BLUE))
+    assert (folder / "README").read_text() == "mine"
+    assert (folder / "below" / "notes").exists()
+    assert GoldenFrames(folder).prompt_ids == ("blue",)
+
+
 def test_one_frame_twice_and_none_at_all_are_refused(tmp_path):
     with GoldenWriter(tmp_path / "kept") as writer:
         with pytest.raises(GoldenError, match="nothing was answered"):

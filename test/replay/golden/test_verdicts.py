@@ -11,6 +11,7 @@ import numpy as np
 from bags import IMAGES, START_NS, frame, write_bag
 from golden_scenes import RED, answer, golden
 
+from sam3_ros.core.out_folder import OutFolder
 from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.replay.golden.expectation import Judging
 from sam3_ros.replay.golden.judge import GoldenJudge, WorstFrame
@@ -128,10 +129,12 @@ def test_pictures_lie_over_the_cameras_image_and_replace_older_ones(tmp_path):
     (worst,) = worst_of(tmp_path, (sized, replace(sized, labels=np.zeros_like(mask))))
     out = tmp_path / "out"
     out.mkdir()
-    (out / "worst_7_old.png").write_bytes(b"old")
-    with open_bag(bag) as opened:
-        (path,) = write_worst_frames([worst], opened, {"": IMAGES}, out)
-    assert [p.name for p in out.iterdir()] == [path.name]
+    with OutFolder(out) as earlier:
+        earlier.claim("worst_7_old.png")[0].write_bytes(b"old")
+    (out / "worst_8_theirs.png").write_bytes(b"not ours")
+    with open_bag(bag) as opened, OutFolder(out) as folder:
+        (path,) = write_worst_frames([worst], opened, {"": IMAGES}, folder)
+    assert {p.name for p in out.glob("worst_*")} == {path.name, "worst_8_theirs.png"}
     assert path.name == "worst_1_red_1700000000.000000000.png"
     sheet = cv2.imread(str(path))
     # The red cube's place in the first tile, where no mask lies: BGR.

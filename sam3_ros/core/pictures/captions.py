@@ -115,7 +115,8 @@ def _forms(caption: Caption, size: int, width: int) -> Iterator[Ink]:
 @lru_cache(maxsize=512)
 def _letters(text: str, size: int, score: str = "", most: int | None = None) -> Ink:
     """Return a text, and a score behind it, with a margin, uint8 [H, W]."""
-    parts = [lettered(text, size, most), *([lettered(score, size)] if score else [])]
+    written = [lettered(text, size, most), lettered(score, size)]
+    parts = [part for part in written if part.shape[1]]
     margin, space = max(1, round(size / 5)), max(2, round(size / 3))
     width = sum(part.shape[1] for part in parts) + space * (len(parts) - 1)
     ink = np.zeros((line_height(size), width + 2 * margin), np.uint8)

@@ -56,15 +56,16 @@ def runs_of(text: str) -> tuple[Run, ...]:
     lacking = {char for char in text if char.isprintable() and not _has(OWN_FONT, char)}
     other = _system_font("".join(sorted(lacking))) if lacking else None
 
-    def written(char: str) -> tuple[str, Font]:
-        if char.isprintable():
-            if char not in lacking:
-                return char, OWN_FONT
-            if other is not None and _has(other, char):
-                return char, other
-        return char.encode("unicode_escape").decode("ascii"), OWN_FONT
-
-    parts = [written(char) for char in text]
+    parts: list[tuple[str, Font]] = []
+    for char in text:
+        # A space stays with the word before: a text from right to left is one run then.
+        goes_on = char == " " and bool(parts) and parts[-1][1] == other
+        if other is not None and (goes_on or char in lacking) and _has(other, char):
+            parts.append((char, other))
+        elif char.isprintable() and char not in lacking:
+            parts.append((char, OWN_FONT))
+        else:
+            parts.append((char.encode("unicode_escape").decode("ascii"), OWN_FONT))
     return tuple(
         Run("".join(part for part, _ in together), font)
         for font, together in groupby(parts, key=lambda part: part[1])

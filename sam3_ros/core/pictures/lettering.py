@@ -31,14 +31,16 @@ def lettered(text: str, size: int, most: int | None = None) -> Ink:
     if most is not None and _length(runs, size) > most:
         runs = _cut(runs, size, most)
     ascent, descent = loaded(OWN_FONT, size).getmetrics()
-    canvas = Image.new("L", (math.ceil(_length(runs, size)), ascent + descent))
+    width = math.ceil(_length(runs, size))
+    # Pillow 9 makes no array of a picture without columns.
+    canvas = Image.new("L", (max(width, 1), ascent + descent))
     draw = ImageDraw.Draw(canvas)
     left = 0.0
     for run in runs:
         font = loaded(run.font, size)
         draw.text((round(left), ascent), run.text, fill=255, font=font, anchor="ls")
         left += font.getlength(run.text)
-    ink = np.array(canvas, np.uint8).reshape(ascent + descent, -1)
+    ink = np.array(canvas, np.uint8)[:, :width]
     ink.flags.writeable = False
     return ink
 

@@ -82,10 +82,15 @@ def another_font(monkeypatch, tmp_path):
 
     has = fonts._has
     monkeypatch.setattr(subprocess, "run", match)
-    monkeypatch.setattr(fonts, "_has", lambda f, c: c == "立" if f == font else has(f, c))
+    monkeypatch.setattr(fonts, "_has", lambda f, c: c in "立 " if f == font else has(f, c))
     fonts._system_font.cache_clear()
     yield font
     fonts._system_font.cache_clear()
+
+
+def test_words_of_another_script_stay_together(another_font: Font) -> None:
+    runs = runs_of("立 立 red")
+    assert [(run.text, run.font) for run in runs] == [("立 立 ", another_font), ("red", OWN_FONT)]
 
 
 def test_other_scripts_are_written_in_a_font_of_the_system(another_font: Font) -> None:

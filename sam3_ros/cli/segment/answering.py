@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sam3_ros.cli.segment.output_names import Outputs
-from sam3_ros.core.image_file import read_rgb, write_png
+from sam3_ros.core.image_file import read_picture, write_png
+from sam3_ros.core.images.decoding import MAX_MEGAPIXELS
 from sam3_ros.core.pictures.coco_rle import RunLengths
 from sam3_ros.core.pictures.label_image import label_image
 from sam3_ros.core.pictures.overlay import draw_overlay
@@ -29,6 +30,10 @@ class Question:
     score_threshold: float | None
     masks_as_png: bool
     masks_as_rle: bool
+    #: Bits that the camera put into 16; 0 for what the file says.
+    bit_depth: int = 0
+    #: Larger pictures are refused.
+    max_megapixels: float = MAX_MEGAPIXELS
 
     @property
     def label_values(self) -> dict[str, int]:
@@ -43,12 +48,14 @@ def answer(
 
     Raises ImageError, PromptError and InferenceError.
     """
-    rgb = read_rgb(image)
+    picture = read_picture(image, question.bit_depth, question.max_megapixels)
+    rgb = picture.rgb
     embedding = segmenter.encode_image(rgb)
     segments = segmenter.ask(embedding, question.prompts, question.score_threshold)
     seconds = {**embedding.timings, **segments.timings}
     found = (segmenter.warnings(prompt, embedding.size) for prompt in question.prompts)
-    warnings = list(dict.fromkeys(warning for each in found for warning in each))
+    of_picture = [f"{image}: {warning}" for warning in picture.warnings]
+    warnings = [*of_picture, *dict.fromkeys(warning for each in found for warning in each)]
     values = question.label_values
     outputs.remove_old_masks()
     write_png(outputs.overlay, draw_overlay(rgb, segments, values))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.model_options import add_model_options, configured_model
 from sam3_ros.cli.out_folder import OutFolder, add_force_option
+from sam3_ros.cli.picture_options import add_picture_options
 from sam3_ros.cli.prompt_options import add_prompt_options, prompts_from
 from sam3_ros.cli.segment.inputs import find_inputs
 from sam3_ros.cli.segment.output_names import RESULTS_NAME, claim_outputs
@@ -63,18 +64,22 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--score-threshold", type=float, metavar="S", help="for text (default: the bundle's)"
     )
+    add_picture_options(parser)
     add_model_options(parser)
     parser.add_argument("--json", action="store_true", help=f"print {RESULTS_NAME} as well")
 
 
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.cli.segment.answering import Question
+    from sam3_ros.core.images.decoding import MAX_MEGAPIXELS
 
     question = Question(
         prompts_from(options),
         options.score_threshold,
         masks_as_png=options.masks in ("png", "both"),
         masks_as_rle=options.masks in ("rle", "both"),
+        bit_depth=options.bit_depth,
+        max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
     )
     inputs = find_inputs(options.images)
     model = configured_model(options)

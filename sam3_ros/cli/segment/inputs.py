@@ -14,7 +14,7 @@ from sam3_ros.core.out_folder import OutFolder
 #: HEIC, and an image must not be left out in silence.
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"),
-    *(".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".heic", ".heif", ".avif"),
+    *(".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi", ".heic", ".heif", ".avif"),
 )
 _NAMES_TOLD = 3
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from sam3_ros.core.errors import ImageError, PromptError
@@ -22,14 +21,15 @@ from sam3_ros.ros.answers.messages import Answer
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
+from sam3_ros.ros.frames.image_watch import ImageWatch
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import Answers, FrameMemory, SeenFrame
 from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
-from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame
-from sam3_ros.ros.images.compressed import decode_compressed
+from sam3_ros.ros.frames.work import Clicks, Frame
+from sam3_ros.ros.images.camera_image import camera_image
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
@@ -82,6 +82,7 @@ class FrameAnswerer:
         )
         #: By camera, of its last image that was decoded.
         self.image_sizes: dict[str, ImageSize] = {}
+        self.image_watch = ImageWatch(tools.logger)
         self.latencies = StepLatencies()
         self._one_shots = OneShotAnswerer(
             tools.segmenter,
@@ -199,16 +200,13 @@ class FrameAnswerer:
         if seen.image_rgb is None:
             assert seen.message is not None
             with job.steps.measure("convert"):
-                seen.image_rgb = self._read(seen.message)
-            seen.message = None
+                bit_depth = self._tools.configuration().bit_depth
+                image = camera_image(seen.message, self._tools.converter, bit_depth)
+            seen.image_rgb, seen.message = image.rgb, None
             if seen.camera in self._tools.outputs:  # the image of a call has no camera
                 self.image_sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])
+                self.image_watch.see(seen.camera, image.levels)
         return seen.image_rgb
-
-    def _read(self, message: CameraMessage) -> Pixels:
-        if isinstance(message, CompressedImage):
-            return decode_compressed(message)
-        return self._tools.converter.to_rgb(message)
 
     def _ask(self, job: _Job, asked: Sequence[ActivePrompt]) -> Answers:
         """Return the answers of those that could be answered; drop those that do not fit the image.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sam3_ros.ros.frames.ledger import LATENCIES_KEPT, FrameReport
+from sam3_ros.ros.frames.losses import LostImages
 from sam3_ros.ros.locks import NodeLock
 
 
@@ -29,6 +30,14 @@ class CameraReport:
     waiting_s: float | None
     #: Seconds since the last image came; None before the first.
     silent_s: float | None
+    #: Images that never arrived.
+    lost: LostImages = field(default_factory=LostImages)
+    #: How many publishers of its images are known.
+    publishers: int = 0
+    #: What to do where images do not arrive; empty if that is not known.
+    remedy: str = ""
+    #: What is suspicious about its last image; empty if nothing is.
+    image_finding: str = ""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Thresholds:
     silence: Limit
     #: Of the share of frames that failed, 0 to 1.
     failed: Limit
+    #: Of the share of images that did not arrive, 0 to 1; above it is a warning.
+    lost: float = 1.0
 
     @classmethod
     def of(cls, configuration: NodeConfiguration) -> Thresholds:
@@ -50,6 +52,7 @@ class Thresholds:
             Limit.or_never(configuration.latency_warn_ms, configuration.latency_error_ms),
             Limit.or_never(configuration.silence_warn_s, configuration.silence_error_s),
             Limit(configuration.failed_warn, configuration.failed_error),
+            configuration.lost_warn,
         )
 
 
@@ -80,12 +83,22 @@ def findings(
         yield Finding(level, f"the p95 latency is {p95 * 1000:.0f} ms, above {allowed:g} ms")
     silent = active_s if camera.silent_s is None else min(camera.silent_s, active_s)
     if (level := thresholds.silence.level(silent)) != OK:
-        yield Finding(level, f"no image came for {silent:.1f} s")
+        yield Finding(level, f"no image came for {silent:.1f} s{_though_published(camera)}")
+    if camera.lost.recent_share > thresholds.lost:
+        yield Finding(WARN, f"{camera.lost.words()}: {camera.remedy}")
+    if camera.image_finding:
+        yield Finding(WARN, camera.image_finding)
     if interval.failed:
         level = thresholds.failed.level(interval.failed / interval.ended)
         if level != OK:
             words = f"{interval.failed} of {interval.ended} frames could not be answered"
             yield Finding(level, words)
+
+
+def _though_published(camera: CameraReport) -> str:
+    if not camera.publishers:
+        return ", and nobody publishes any"
+    return f" although there is a publisher; if it sends, {camera.remedy}"
 
 
 def worst(levels: Iterable[bytes]) -> bytes:

@@ -1,97 +1,124 @@
-"""A sensor_msgs/CompressedImage to an RGB array.
+"""A sensor_msgs/CompressedImage to the raw image that its publisher had.
 
-OpenCV fills the missing part of a truncated JPEG with grey and reports nothing, so the file is
-searched for its end marker first. Damage inside an entropy-coded scan that leaves the markers whole
-is not detected.
+`format` is "ENCODING; CODEC compressed TARGET", as compressed_image_transport writes it, or the
+codec's name alone. What that publisher hands to the codec (compressed_publisher.cpp):
+
+| encoding | jpeg | png | tiff |
+|---|---|---|---|
+| rgb8, bgra8, yuv422, ... | "bgr8", converted to it | "bgr8" | "", as it lies |
+| rgb16, ... | "bgr8" | "bgr16" | "" |
+| mono8, mono16 | "mono8" | "", as it lies | "" |
+| bayer_*8, bayer_*16 | "mono8", grey; or "", the mosaic (ROS 1 to Iron) | "", the mosaic | "" |
+| 16UC1 | "mono8", which fails | "" | "" |
+
+In quotes is TARGET. OpenCV takes three channels as BGR, and gives them back so: TARGET names an
+order in memory, not in the file. Those who write "compressed rgb8" by hand have the right colours
+in the file too. So the colours of a colour picture are those of the file, whatever `format` says;
+what one channel means, `format` alone says.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Protocol
+import sys
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.decoding import Decoded, decode
+from sam3_ros.core.images.levels import to_eight_bits
+from sam3_ros.ros.images.conversion import OwnConverter
 from sam3_ros.ros.images.messages import Pixels
+from sam3_ros.ros.images.planar import is_planar
 
-_JPEG_START, _JPEG_END, _JPEG_SCAN, _JPEG_FILL = b"\xff\xd8", 0xD9, 0xDA, 0xFF
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
-# In a scan FF00 is a data byte, FFD0..FFD7 are restarts; any other marker ends it (ITU T.81 B.1).
-_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_VIDEO_CODECS = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "theora")
+# Numbers that no camera picture has: distances, disparities, labels.
+_NO_PICTURE = ("32f", "64f", "32s", "16s", "8s")
+_TILES = ("bayer_rggb", "bayer_bggr", "bayer_gbrg", "bayer_grbg")
+_YUVS = ("yuv422", "uyvy", "yuyv", "yuv422_yuy2")
 
 
 class CompressedImageMessage(Protocol):
     """What is read of a sensor_msgs/CompressedImage."""
 
     format: str
-    data: bytes
+    data: Any
 
 
-def decode_compressed(message: CompressedImageMessage) -> Pixels:
-    """Decode a JPEG or PNG to uint8 [H, W, 3], RGB; EXIF orientation is not applied.
+@dataclass(frozen=True, eq=False)
+class RawImage:
+    """A decompressed image, with the fields of a sensor_msgs/Image."""
 
-    Raises ImageError for anything else and for a truncated file.
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: Any
+    is_bigendian: int = int(sys.byteorder == "big")
+
+
+def decompressed(message: CompressedImageMessage) -> RawImage:
+    """Decode a JPEG, PNG or TIFF to the image that was compressed; EXIF turns no camera image.
+
+    Raises ImageError for what is no camera picture, and for one that was cut.
     """
-    data = bytes(message.data)
-    if "compressedDepth" in message.format:
-        raise ImageError(f"expected a colour image, got format {message.format!r}: a depth image")
-    if data.startswith(_JPEG_START):
-        _require_whole_jpeg(data)
-    elif data.startswith(_PNG_START):
-        _require_whole_png(data)
-    else:
-        raise ImageError(
-            f"expected a JPEG or PNG, got {len(data)} bytes that begin with {data[:4].hex()!r} "
-            f"(format {message.format[:40]!r})"
-        )
-    return _decode(data, message.format)
-
-
-def _decode(data: bytes, name: str) -> Pixels:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise ImageError(f"OpenCV cannot decode this {name[:40]!r} image: {error}") from error
-    if bgr is None:
-        raise ImageError(f"expected a whole {name[:40]!r} image, got {len(data)} damaged bytes")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _require_whole_jpeg(data: bytes) -> None:
-    position = len(_JPEG_START)
-    while (marker := _marker_at(data, position)) is not None:
-        if marker == _JPEG_END:
-            return
-        if marker == _JPEG_FILL:
-            position += 1
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        position += 2 + max(length, 2)
-        if marker == _JPEG_SCAN:
-            found = _MARKER_AFTER_SCAN.search(data, position)
-            position = found.start() if found else len(data)
-    raise ImageError(
-        f"expected a whole JPEG, got {len(data)} bytes without the end marker: the image was cut "
-        "off on its way, or the camera sends damaged files"
+    _require_picture(message.format)
+    decoded = decode(bytes(message.data))
+    pixels = np.ascontiguousarray(_of_whole_bytes(decoded))
+    height, width = pixels.shape[:2]
+    return RawImage(
+        height=height,
+        width=width,
+        encoding=_encoding(message.format, pixels.ndim == 3, pixels.itemsize * 8),
+        step=pixels.strides[0],
+        data=pixels.reshape(-1).view(np.uint8),
     )
 
 
-def _marker_at(data: bytes, position: int) -> int | None:
-    """Return the marker's second byte; None at the end of the data or where there is no marker."""
-    if position + 1 >= len(data) or data[position] != 0xFF:
-        return None
-    return data[position + 1]
+def decode_compressed(message: CompressedImageMessage, bit_depth: int = 0) -> Pixels:
+    """Return uint8 [H, W, 3], RGB; as decompressed() and OwnConverter together."""
+    return OwnConverter().to_rgb(decompressed(message), bit_depth)
 
 
-def _require_whole_png(data: bytes) -> None:
-    # Chunks are length, type, body, CRC; libpng itself checks the CRCs.
-    position = len(_PNG_START)
-    while position + 12 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        if data[position + 4 : position + 8] == _PNG_END:
-            return
-        position += 12 + length
-    raise ImageError(f"expected a whole PNG, got {len(data)} bytes without the end chunk")
+def _require_picture(name: str) -> None:
+    if "compressedDepth" in name:
+        raise ImageError(
+            f"expected a camera picture, got format {name[:60]!r}: a depth image; subscribe to the "
+            "camera's colour image"
+        )
+    encoding = name.partition(";")[0].strip().casefold()
+    if encoding.startswith(_NO_PICTURE):
+        raise ImageError(
+            f"expected a camera picture of 8 or 16 bits, got format {name[:60]!r}: distances or "
+            "other numbers; subscribe to the camera's colour image"
+        )
+    if encoding in _VIDEO_CODECS:
+        raise ImageError(
+            f"expected single pictures (JPEG, PNG or TIFF), got format {name[:60]!r}: a video "
+            "stream; republish it as raw or compressed images"
+        )
+
+
+def _of_whole_bytes(decoded: Decoded) -> np.ndarray[Any, Any]:
+    """Return pixels whose white is all bits set."""
+    if decoded.white in (255, 65535):
+        return decoded.pixels
+    return to_eight_bits(decoded.pixels, decoded.white)
+
+
+def _encoding(name: str, is_colour: bool, bits: int) -> str:
+    """Return what the decoded pixels are, by the table above."""
+    if is_colour:
+        return f"rgb{bits}"
+    encoding, _, codec = (part.strip().casefold() for part in name.partition(";"))
+    if encoding.startswith(_TILES):
+        is_grey = codec.endswith("mono8")
+        return f"mono{bits}" if is_grey else f"{encoding.rstrip('0123456789')}{bits}"
+    is_yuv = is_planar(encoding) or encoding in _YUVS
+    if is_yuv and not codec.endswith(("bgr8", "mono8")):
+        raise ImageError(
+            f"expected a colour picture for format {name[:60]!r}, got one channel: the bytes of a "
+            "YUV image are not read out of a picture; send it as JPEG"
+        )
+    return f"mono{bits}"

@@ -17,6 +17,7 @@ from sam3_ros.ros.images.messages import (
     image_message,
     layout_of,
 )
+from sam3_ros.ros.images.planar import is_planar, planar_rgb
 
 # ROS 1 ended at 1.16; ROS 2 began at 2.0.
 _FIRST_ROS_2_MAJOR = 2
@@ -27,8 +28,11 @@ class ImageConverter(Protocol):
 
     name: str
 
-    def to_rgb(self, message: ImageMessage) -> Pixels:
-        """Return uint8 [H, W, 3], RGB; may share memory with the message. Raises ImageError."""
+    def to_rgb(self, message: ImageMessage, bit_depth: int = 0) -> Pixels:
+        """Return uint8 [H, W, 3], RGB; may share memory with the message. Raises ImageError.
+
+        bit_depth: the bits that the camera puts into 16; 0 for all of them.
+        """
         ...
 
 
@@ -73,9 +77,11 @@ class OwnConverter:
 
     name = "own"
 
-    def to_rgb(self, message: ImageMessage) -> Pixels:
+    def to_rgb(self, message: ImageMessage, bit_depth: int = 0) -> Pixels:
         """Convert as ImageConverter says."""
-        pixels = eight_bit_pixels(message)
+        if is_planar(message.encoding):
+            return planar_rgb(message)
+        pixels = eight_bit_pixels(message, bit_depth)
         encoding = layout_of(message.encoding).eight_bit_encoding
         if encoding == "rgb8":
             return pixels
@@ -86,7 +92,8 @@ class CvBridgeConverter:
     """cv_bridge for the colours.
 
     Rows are packed, in native byte order and 8 bits before it sees them: some versions lose the
-    image's width in padded rows, and break on big-endian data with numpy 2.
+    image's width in padded rows, and break on big-endian data with numpy 2. Encodings with planes
+    do not reach it: which of them it knows differs between its versions.
     """
 
     name = "cv_bridge"
@@ -97,9 +104,11 @@ class CvBridgeConverter:
         self._bridge = self._module.CvBridge()
         self._require_that_it_converts()
 
-    def to_rgb(self, message: ImageMessage) -> Pixels:
+    def to_rgb(self, message: ImageMessage, bit_depth: int = 0) -> Pixels:
         """Convert as ImageConverter says."""
-        pixels = np.ascontiguousarray(eight_bit_pixels(message))
+        if is_planar(message.encoding):
+            return planar_rgb(message)
+        pixels = np.ascontiguousarray(eight_bit_pixels(message, bit_depth))
         packed = image_message(pixels, layout_of(message.encoding).eight_bit_encoding)
         try:
             return np.asarray(self._bridge.imgmsg_to_cv2(packed, "rgb8"), np.uint8)

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.levels import to_eight_bits, white_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -25,12 +25,18 @@ Pixels = npt.NDArray[np.uint8]
 class ImageMessage(Protocol):
     """What is read of a sensor_msgs/Image."""
 
-    height: int
-    width: int
-    encoding: str
-    is_bigendian: int
-    step: int
-    data: Sequence[int] | npt.NDArray[np.uint8] | bytes
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def encoding(self) -> str: ...
+    @property
+    def is_bigendian(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def data(self) -> Sequence[int] | npt.NDArray[np.uint8] | bytes: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ _COLOURS = {"mono": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}
 _BAYERS = ("bayer_rggb", "bayer_bggr", "bayer_gbrg", "bayer_grbg")
 # OpenCV's channels have no names: cv_bridge and the camera drivers take them as BGR.
 _NAMELESS = {1: "mono8", 3: "bgr8", 4: "bgra8"}
+# Rows and bytes that may follow the image in its buffer.
+_SPARE_ROWS, _SPARE_BYTES = 64, 4096
+#: The encodings whose colours have planes of their own (planar.py).
+PLANAR_ENCODINGS = ("nv12", "nv21", "nv24", "yuv420", "yuv420p", "i420", "yv12")
 _UYVY = Layout("yuv422", 2, even_width=True)
 _YUYV = Layout("yuv422_yuy2", 2, even_width=True)
 
@@ -70,34 +80,50 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+_BY_FOLDED_NAME = {name.casefold(): name for name in LAYOUTS}
+
+
 def layout_of(encoding: str) -> Layout:
-    """Return the layout of an encoding. Raises ImageError for one that no colour image has."""
-    if encoding not in LAYOUTS:
+    """Return the layout of an encoding with one plane, in capitals or not.
+
+    Raises ImageError for one that no camera image has.
+    """
+    name = _BY_FOLDED_NAME.get(encoding.strip().casefold())
+    if name is None:
         raise ImageError(
-            f"expected an image encoding among {', '.join(LAYOUTS)}; got {encoding[:40]!r}: "
-            "set the camera driver to one of these"
+            f"expected an image encoding among {', '.join((*LAYOUTS, *PLANAR_ENCODINGS))}; got "
+            f"{encoding[:40]!r}: set the camera driver to one of these"
         )
-    return LAYOUTS[encoding]
+    return LAYOUTS[name]
 
 
-def eight_bit_pixels(message: ImageMessage) -> Pixels:
-    """Return uint8 [H, W] or [H, W, C] in the message's own colour order; a view where possible.
+def pixels_of(message: ImageMessage) -> npt.NDArray[np.generic]:
+    """Return uint8 or uint16 [H, W] or [H, W, C], as they are in the message: a view of its bytes.
 
-    16 bits are scaled as cv_bridge does it: 65535 becomes 255. Raises ImageError.
+    Raises ImageError where they do not fit the message's size.
     """
     layout = layout_of(message.encoding)
-    _check_size(message, layout)
     item = layout.bytes_a_channel
-    rows = np.ndarray(
+    rows: npt.NDArray[np.generic] = np.ndarray(
         (message.height, message.width, layout.channels),
         np.dtype(f"{'>' if message.is_bigendian else '<'}u{item}"),
         buffer=memoryview(message.data),  # type: ignore[arg-type]
-        strides=(message.step, layout.bytes_a_pixel, item),
+        strides=(_checked_step(message, layout), layout.bytes_a_pixel, item),
     )
-    pixels = rows[:, :, 0] if layout.channels == 1 else rows
-    if item == 1:
-        return pixels
-    return np.asarray(cv2.convertScaleAbs(pixels.astype(np.uint16), alpha=1 / 257), np.uint8)
+    return rows[:, :, 0] if layout.channels == 1 else rows
+
+
+def eight_bit_pixels(message: ImageMessage, bit_depth: int = 0) -> Pixels:
+    """Return uint8 [H, W] or [H, W, C] in the message's own colour order; a view where possible.
+
+    16 bits are scaled: the highest value of bit_depth becomes 255, with 0 that of 16 bits, as
+    cv_bridge does it. Raises ImageError.
+    """
+    pixels = pixels_of(message)
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    levels = pixels.astype(np.uint16)
+    return to_eight_bits(levels, white_of(levels, bit_depth))
 
 
 def image_message(pixels: npt.NDArray[Any], encoding: str, header: Header | None = None) -> Image:
@@ -122,22 +148,46 @@ def image_message(pixels: npt.NDArray[Any], encoding: str, header: Header | None
     return message
 
 
-def _check_size(message: ImageMessage, layout: Layout) -> None:
-    came = f"{message.width}x{message.height} {message.encoding}"
+def require_pixels(message: ImageMessage) -> None:
+    """Raise ImageError for an image of nothing."""
     if message.height == 0 or message.width == 0:
-        raise ImageError(f"expected an image of at least 1x1 px, got {came}: check the camera")
+        raise ImageError(
+            f"expected an image of at least 1x1 px, got {described(message)}: check the camera"
+        )
+
+
+def described(message: ImageMessage) -> str:
+    return f"{message.width}x{message.height} {message.encoding[:40]}"
+
+
+def require_data(message: ImageMessage, needed: int, rows: str, step: int) -> None:
+    """Raise ImageError unless the data has the bytes that are needed, and few behind them.
+
+    Some drivers align the number of rows or the buffer. Much more means that the encoding is wrong.
+    """
+    came = len(message.data)
+    if not needed <= came <= needed + max(_SPARE_ROWS * step, _SPARE_BYTES):
+        raise ImageError(
+            f"expected {needed} bytes ({rows} of {step}) for {described(message)}, got {came}: the "
+            "image is cut off, or its encoding or step is wrong"
+        )
+
+
+def _checked_step(message: ImageMessage, layout: Layout) -> int:
+    """Return the bytes from one row to the next."""
+    require_pixels(message)
     if layout.even_width and message.width % 2:
         raise ImageError(
-            f"expected an even width, because two pixels share their colour; got {came}"
+            "expected an even width, because two pixels share their colour; got "
+            f"{described(message)}"
         )
-    needed = message.width * layout.bytes_a_pixel
-    if message.step < needed:
+    least = message.width * layout.bytes_a_pixel
+    step = message.step
+    if step == 0 and len(message.data) == least * message.height:
+        step = least  # some drivers leave it out
+    if step < least:
         raise ImageError(
-            f"expected a step of at least {needed} bytes for {came}, got {message.step}"
+            f"expected a step of at least {least} bytes for {described(message)}, got {step}"
         )
-    if len(message.data) != message.step * message.height:
-        raise ImageError(
-            f"expected {message.step * message.height} bytes ({message.height} rows of "
-            f"{message.step}) for {came}, got {len(message.data)}: the image is cut off, or its "
-            "step is wrong"
-        )
+    require_data(message, step * message.height, f"{message.height} rows", step)
+    return step

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -19,7 +18,9 @@ from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.answerer import FrameAnswerer, FrameTools
+from sam3_ros.ros.frames.image_subscription import ImageSubscription
 from sam3_ros.ros.frames.ledger import FrameLedger
+from sam3_ros.ros.frames.losses import ImageLosses, LostImages
 from sam3_ros.ros.frames.memory import FrameMemory, MemoryLimits
 from sam3_ros.ros.frames.one_shot_calls import OneShotCalls
 from sam3_ros.ros.frames.queue import FrameQueue
@@ -28,11 +29,13 @@ from sam3_ros.ros.frames.seen import FramesSeen
 from sam3_ros.ros.frames.work import CameraMessage
 from sam3_ros.ros.frames.worker import InferenceWorker
 from sam3_ros.ros.images.conversion import choose_converter
+from sam3_ros.ros.node.lost_images import remedy
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.inbox import PromptInbox
 from sam3_ros.ros.prompts.rules import PromptRules
-from sam3_ros.ros.stamps import NANOSECONDS
+from sam3_ros.ros.stamps import NANOSECONDS, nanoseconds
+from sam3_ros.ros.throttled_log import THROTTLED_LONG
 
 MEBIBYTE = 2**20
 
@@ -69,7 +72,8 @@ class Pipeline:
             self.inbox = self._make_inbox(undo)
             self._worker = self._make_worker(undo)
             self.calls = self._make_calls()
-            self._subscriptions = [self._subscribe(camera) for camera in self._cameras]
+            self._losses = {name: self._make_losses() for name in self._cameras.names}
+            self._subscriptions = {each.name: self._subscribe(each) for each in self._cameras}
             self._closing = undo.pop_all()
 
     def activate(self) -> None:
@@ -94,7 +98,7 @@ class Pipeline:
         """
         self.deactivate()
         while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+            self._subscriptions.popitem()[1].destroy()
         if not self._worker.stop(timeout):
             return False
         self._closing.close()
@@ -125,11 +129,15 @@ class Pipeline:
         )
 
     def _camera_report(self, name: str, now: float) -> CameraReport:
-        waiting_since = self._queue.waiting_since(name)
+        waiting_since, lost = self._queue.waiting_since(name), self._losses[name].report(now)
         return CameraReport(
             frames=self._ledgers[name].report(),
             waiting_s=None if waiting_since is None else now - waiting_since,
             silent_s=self._worker.silent_for(name),
+            lost=lost,
+            publishers=len(self._subscriptions[name].publishers()),
+            remedy=self._remedy(name, lost),
+            image_finding=self._answerer.image_watch.finding(name),
         )
 
     def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:
@@ -204,24 +212,17 @@ class Pipeline:
             lambda: self._configuration().silence_warn_s,
         )
 
-    def _subscribe(self, camera: Camera) -> Subscription:
-        """Subscribe to the newest image only: an old one is of no use to a robot."""
+    def _subscribe(self, camera: Camera) -> ImageSubscription:
         settings = self._configuration()
-        reliable = settings.image_reliability == "reliable"
-        qos = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        )
         # Resolved first, so that a remapping of `image` applies to the compressed topic too.
         topic, kind = self._node.resolve_topic_name(camera.image_topic), Image
         if settings.image_transport == "compressed":
             topic, kind = f"{topic}/compressed", CompressedImage
         callback = partial(self._on_image, camera.name)
-        subscription = self._node.create_subscription(kind, topic, callback, qos)
-        self._node.get_logger().info(
-            f"images come from {subscription.topic_name} ({settings.image_reliability})"
-        )
-        return subscription
+        return ImageSubscription(self._node, kind, topic, settings.image_reliability, callback)
+
+    def _make_losses(self) -> ImageLosses:
+        return ImageLosses(lambda: self._configuration().clock_jump_s)
 
     def _memory_limits(self) -> MemoryLimits:
         settings = self._configuration()
@@ -231,9 +232,30 @@ class Pipeline:
             int(settings.clock_jump_s * NANOSECONDS),
         )
 
-    def _on_image(self, camera: str, message: CameraMessage) -> None:
+    def _on_image(self, camera: str, message: CameraMessage, publisher: bytes, number: int) -> None:
         self._frames.note(camera, message.header.frame_id)
+        self._note_losses(camera, nanoseconds(message.header.stamp), publisher, number)
         self._worker.receive(message, camera)
+
+    def _note_losses(self, camera: str, stamp_ns: int, publisher: bytes, number: int) -> None:
+        now, losses = time.monotonic(), self._losses[camera]
+        if losses.note(stamp_ns, publisher, number, now):
+            lost = losses.report(now)
+            if lost.recent_share > self._configuration().lost_warn:
+                of = f"camera {camera}: " if camera else ""
+                words = f"{of}{lost.words()}: {self._remedy(camera, lost)}"
+                self._node.get_logger().warning(words, **THROTTLED_LONG)
+
+    def _remedy(self, camera: str, lost: LostImages) -> str:
+        subscription = self._subscriptions[camera]
+        return remedy(
+            os.environ,
+            self._configuration().image_transport == "compressed",
+            subscription.reliability,
+            subscription.is_reliable,
+            subscription.publishers(),
+            lost.were_sent,
+        )
 
     def _publish_labels(self) -> None:
         for outputs in self._outputs.values():

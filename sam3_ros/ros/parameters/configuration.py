@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sam3_ros.core.errors import ProfileError, PromptError
+from sam3_ros.core.images.levels import BIT_DEPTHS
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.precision.repair import OnFailure
 from sam3_ros.core.profile.configured_plan import ConfiguredPlan
@@ -20,11 +21,10 @@ from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
 from sam3_ros.ros.parameters.values import ParameterError, mismatch
 from sam3_ros.ros.prompts.entries import PromptEntries, read_prompt_entries
 from sam3_ros.ros.prompts.requests import ClickSettings
+from sam3_ros.ros.qos import OVERRIDES
 
 _SPEC_OF = {spec.name: spec for spec in SPECS}
 _LISTS = tuple(spec.name for spec in SPECS if isinstance(spec.default, tuple))
-# rclpy declares these parameters for the topics and services that a node creates.
-_OF_ENTITIES = "qos_overrides."
 # Parameters of earlier versions, and what to do instead.
 _GONE = {
     "click_frames": "set click_seconds: a click lasts that many seconds, 0 keeps it until the next"
@@ -47,6 +47,7 @@ class NodeConfiguration:
     cameras: tuple[str, ...]
     image_transport: str
     image_reliability: str
+    bit_depth: int
     prompts: tuple[str, ...]
     score_threshold: float
     mask_encoding: str
@@ -64,6 +65,7 @@ class NodeConfiguration:
     silence_error_s: float
     failed_warn: float
     failed_error: float
+    lost_warn: float
     autostart: bool
     build_only: bool
     diagnostics_period: float
@@ -71,6 +73,10 @@ class NodeConfiguration:
     def __post_init__(self) -> None:
         for field in fields(self):
             _SPEC_OF[field.name].check(getattr(self, field.name))
+        if self.bit_depth not in BIT_DEPTHS:
+            raise ParameterError(
+                f"parameter 'bit_depth' is 0 or lies in 8..16; got {self.bit_depth}"
+            )
         try:
             self.prompt_entries()
         except PromptError as error:
@@ -203,5 +209,16 @@ def unknown_parameters(declared: Sequence[str], given: Iterable[str]) -> list[st
     return [
         f"no parameter '{name}', so it is ignored{did_you_mean(name, declared)}"
         for name in sorted(given)
-        if name not in declared and not name.startswith(_OF_ENTITIES)
+        if name not in declared and not name.startswith(OVERRIDES)
+    ]
+
+
+def unused_overrides(declared: Sequence[str], given: Iterable[str]) -> list[str]:
+    """Return a warning for each override of a topic's QoS that no topic has read."""
+    known = [name for name in declared if name.startswith(OVERRIDES)]
+    return [
+        f"'{name}' is not read, so it is ignored{did_you_mean(name, known)}; "
+        f"image_reliability is for the images' reliability"
+        for name in sorted(given)
+        if name.startswith(OVERRIDES) and name not in known
     ]

@@ -152,9 +152,16 @@ SPECS: tuple[ParameterSpec, ...] = (
         choices=("raw", "compressed"),
     ),
     ParameterSpec(
-        "image_reliability", "best_effort",
-        "QoS of the image subscription; reliable needs a camera driver that publishes reliably.",
-        choices=("best_effort", "reliable"),
+        "image_reliability", "auto",
+        "QoS of the image subscription; auto is reliable unless a publisher of the images is best "
+        "effort, which reaches no reliable subscription.",
+        choices=("auto", "best_effort", "reliable"),
+    ),
+    ParameterSpec(
+        "bit_depth", 0,
+        "Bits that the camera puts into the 16 of mono16, bayer or rgb16, raw or compressed: 8 to "
+        "16; 0 takes all 16.",
+        Changes.ANY_TIME, limits=(0, 16),
     ),
     ParameterSpec(
         "prompts", ("",),
@@ -239,6 +246,12 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "failed_error", 0.5, "The same for an error.",
+        Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "lost_warn", 0.05,
+        "Share of a camera's images that did not arrive in the last ten seconds, by the gaps "
+        "between their stamps, above which /diagnostics warns; 1 never does.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),
     ParameterSpec(

@@ -20,7 +20,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._has_commands = False
+        self._has_commands = self._is_intermixed = False
 
     def add_subparsers(self, **kwargs: Any) -> Any:
         """Declare that this command has sub-commands; without one it prints its help."""
@@ -33,9 +33,15 @@ class CommandParser(argparse.ArgumentParser):
         if self._has_commands and not arguments:
             self.print_help()
             self.exit(USAGE_ERROR)
-        if not self._has_commands:
-            self._refuse_unknown_options(arguments)
-        return super().parse_known_args(arguments, namespace)
+        if self._has_commands or self._is_intermixed:
+            return super().parse_known_args(arguments, namespace)
+        self._refuse_unknown_options(arguments)
+        # So that `a.jpg --text ball b.jpg` names two images. It parses by this very method.
+        self._is_intermixed = True
+        try:
+            return self.parse_known_intermixed_args(arguments, namespace)
+        finally:
+            self._is_intermixed = False
 
     def error(self, message: str) -> NoReturn:
         """Print one row and end the process."""
@@ -56,8 +62,6 @@ class CommandParser(argparse.ArgumentParser):
 
     def _refuse_unknown_options(self, arguments: Sequence[str]) -> None:
         """Name an unknown option before argparse says what is missing because of it."""
-        if any(action.nargs == argparse.REMAINDER for action in self._actions):
-            return
         for argument in arguments:
             if argument == "--":
                 return

@@ -99,6 +99,12 @@ def test_negative_coordinates_are_values(
     assert {name: getattr(options, name) for name in where} == where
 
 
+def test_options_may_stand_between_the_images() -> None:
+    words = ["segment", "a.jpg", "--text", "ball", "b.jpg", "--out", "answers", "c.jpg"]
+
+    assert _parser().parse_args(words).images == ["a.jpg", "b.jpg", "c.jpg"]
+
+
 def test_an_option_that_is_unknown_is_told_before_what_is_missing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sensor_msgs.msg import Image
+
 from sam3_ros.asking.nodes import Asker, AskError
 from sam3_ros.asking.outcome import AnsweredImage, Asked, Outcome, found_in
 from sam3_ros.asking.question import Question
@@ -12,20 +14,24 @@ from sam3_ros.core.image_file import read_rgb
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.srv import Segment
 
-_CONNECT_SECONDS = 5.0
+_CONNECT_SECONDS = 3.0
+
+
+def image_of(file: Path) -> Image:
+    """Return the message of an image file. Raises ImageError."""
+    return image_message(read_rgb(file), "rgb8")
 
 
 def ask_once(
-    asker: Asker, node: str, question: Question, image_file: Path | None, patience: float
+    asker: Asker, node: str, question: Question, image: Image | None, patience: float
 ) -> Outcome:
-    """Ask about the image of a file, or the newest one of the camera.
+    """Ask about this image, or the newest one of the camera.
 
-    A refusal is in the outcome. Raises ImageError for the file, AskError for no answer within
-    patience, s.
+    A refusal is in the outcome. Raises AskError for no answer within patience, s.
     """
     request = Segment.Request(prompts=question.prompts(), camera=question.camera)
-    if image_file is not None:
-        request.image = image_message(read_rgb(image_file), "rgb8")
+    if image is not None:
+        request.image = image
     client: Any = asker.node.create_client(Segment, f"{node}/segment")
     if not asker.wait(_CONNECT_SECONDS, client.service_is_ready):
         raise AskError(f"{node} has no service {node}/segment: is it of an older version?")

@@ -84,20 +84,18 @@ def register(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     require("rclpy", "sam3_ros.msg", "sam3_ros.srv")
     from sam3_ros.asking.nodes import Asker
+    from sam3_ros.asking.once import ask_once, image_of
+    from sam3_ros.asking.standing import StandingQuestions
     from sam3_ros.topics.listening import topic_node
 
     question = _question(options)
+    image = None if options.image is None else image_of(options.image)
     with ExitStack() as stack:
         asker = Asker(*stack.enter_context(topic_node()))
         stack.callback(asker.close)
         node = asker.node_to_ask(options.node)
-        if options.once or options.image is not None:
-            from sam3_ros.asking.once import ask_once
-
-            outcome = ask_once(asker, node, question, options.image, options.patience)
-            return _report(outcome, options)
-        from sam3_ros.asking.standing import StandingQuestions
-
+        if options.once or image is not None:
+            return _report(ask_once(asker, node, question, image, options.patience), options)
         standing = StandingQuestions(asker, node, options.patience)
         if options.list:
             return _list(standing, options.json)

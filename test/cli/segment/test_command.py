@@ -197,3 +197,66 @@ def test_a_file_name_that_is_no_text_is_printed_all_the_same(
     )
     assert done.returncode == 0, done.stderr
     assert rb"caf\udce9.png: 1 segments" in done.stdout
+
+
+def test_a_semicolon_separates_phrases(
+    sam3_bundle_path: Path, picture: Path, answers: Path
+) -> None:
+    assert segment(sam3_bundle_path, picture, "--text", "red; blue", "--out", answers) == 0
+    (answer,) = json.loads((answers / "segments.json").read_text())["images"]
+    assert answer["label_values"] == {"red": 1, "blue": 2}
+    assert [found["label"] for found in answer["segments"]] == ["red", "blue"]
+
+
+def test_what_to_know_of_a_prompt_is_told_once_and_is_in_the_json(
+    sam3_bundle_path: Path,
+    picture: Path,
+    answers: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = tmp_path / "other.png"
+    other.write_bytes(picture.read_bytes())
+    asked = ("--text", "red, blue", "--point", "-5,-5")
+    assert segment(sam3_bundle_path, picture, other, *asked, "--out", answers, "--json") == 0
+    output = capsys.readouterr()
+    told = [line.removeprefix("sam3-ros: warning: ") for line in output.err.splitlines()]
+    assert len([line for line in told if "phrases are separated by ';'" in line]) == 1
+    assert len([line for line in told if "the point (-5, -5) lies outside" in line]) == 1
+    for answer in json.loads(output.out)["images"]:
+        assert answer["warnings"]
+        assert set(answer["warnings"]) <= set(told)
+
+
+def test_a_folder_is_segmented_again_and_again_into_itself(
+    sam3_bundle_path: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = picture.parent
+    (folder / "notes.txt").write_text("mine")
+    asked = (folder, "--text", "red", "--out", folder)
+    assert segment(sam3_bundle_path, *asked) == 0
+    first = {path.name for path in folder.iterdir()}
+    capsys.readouterr()
+    assert segment(sam3_bundle_path, *asked, "--json") == 0
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+
+    assert [answer["image"] for answer in document["images"]] == [str(picture)]
+    assert "(written by sam3-ros)" in document["warnings"][0]
+    assert document["warnings"][0] in output.err
+    assert {path.name for path in folder.iterdir()} == first
+
+
+def test_what_a_person_changed_is_not_overwritten(
+    sam3_bundle_path: Path, picture: Path, answers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(sam3_bundle_path, picture, "--text", "red", "--out", answers) == 0
+    (answers / "table_labels.png").write_bytes(b"corrected by hand")
+    before = {path.name: path.read_bytes() for path in answers.iterdir()}
+    capsys.readouterr()
+    assert segment(sam3_bundle_path, picture, "--text", "blue", "--out", answers) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "table_labels.png" in output.err
+    assert {path.name: path.read_bytes() for path in answers.iterdir()} == before
+    assert segment(sam3_bundle_path, picture, "--text", "blue", "--out", answers, "--force") == 0

@@ -84,6 +84,9 @@ def _report(
         latency=latency_of(latencies),
         prompts=tuple(p for camera in cameras.values() for p in camera.statistics.reports()),
         has_truth=plan.has_truth,
+        prompt_warnings=tuple(
+            dict.fromkeys(w for camera in cameras.values() for w in camera.prompt_warnings)
+        ),
         publish_lateness_ms=lateness * 1000,
         remarks=plan.bag.remarks,
     )

@@ -46,7 +46,7 @@ def test_texts_clicks_and_boxes_are_answered_and_judged(sam3_bundle_path, tmp_pa
     bag = write_bag(tmp_path / "bag", frames=30, broken=frozenset({18, 19, 20, 21}))
     cues = (
         TextCue(0.0, "red"),
-        TextCue(0.8, "blue; yellow"),
+        TextCue(0.8, "blue; yellow; mug, cup"),
         PointCue(1.1, 25.5, 28.5),
         BoxCue(1.5, 82, 16, 110, 44),
         PointCue(1.7, 5000.0, 5.0),
@@ -79,6 +79,8 @@ def test_texts_clicks_and_boxes_are_answered_and_judged(sam3_bundle_path, tmp_pa
         assert (by_name[kind, asked].frames, by_name[kind, asked].found) == (1, 1)
         assert by_name[kind, asked].iou > GOOD
     assert "outside" in by_name["click", "at 5000,5"].refused
+    (warning,) = report.prompt_warnings
+    assert "'mug, cup' is asked as one phrase" in warning
 
     assert [Path(file).name for file in report.files][1:] == ["contact_sheet.png"]
     assert cv2.VideoCapture(report.files[0]).read()[0]

@@ -30,10 +30,11 @@ def report_table(report: ReplayReport) -> str:
 
 
 def remark_lines(report: ReplayReport) -> Iterator[str]:
-    """Yield what is not as one would expect: of the bag, of frames that failed, of the account."""
+    """Yield what is not as one would expect: of the bag, prompts, failed frames, the account."""
     frames = report.frames
     for remark in report.remarks:
         yield f"the bag: {remark}"
+    yield from (f"warning: {warning}" for warning in report.prompt_warnings)
     for text, count in frames.failures.items():
         yield f"{count} of {frames.sent} frames failed, the node says: {text}"
     too_late = frames.dropped.get(_SUPERSEDED, 0)

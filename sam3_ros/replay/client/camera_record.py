@@ -37,6 +37,8 @@ class CameraRecord:
         self.log = FrameLog(plan.name)
         self.pending = PendingPrompts()
         self.statistics = PromptStatistics(plan.truth, plan.name)
+        #: What the node said about prompts that it accepted, in its order, as keys.
+        self.prompt_warnings: dict[str, None] = {}
         self._expected = frozenset(plan.times.stamps_ns) if stamps_from_bag else frozenset()
 
     def prompt_leaves(self, cue: PromptCue, now: float) -> AskedPrompt | None:
@@ -57,6 +59,7 @@ class CameraRecord:
         """Take in what the node says about a prompt."""
         if status.camera not in ("", self.plan.name):
             return
+        self.prompt_warnings |= dict.fromkeys(status.warnings)
         prompt = self.pending.status_came(status, now)
         if prompt is not None and prompt.accepted_at is not None:
             self.statistics.accepted(prompt.cue)

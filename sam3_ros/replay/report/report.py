@@ -143,6 +143,8 @@ class ReplayReport:
     files: tuple[str, ...] = ()
     #: What a person should know of the files.
     file_remarks: tuple[str, ...] = ()
+    #: The warnings of the node on prompts that it accepted, each once.
+    prompt_warnings: tuple[str, ...] = ()
     #: What of the bag was left out, or not played as it was recorded.
     remarks: tuple[BagRemark, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sam3_ros.cli.replay.tables import report_table, verdict_table
+from sam3_ros.cli.replay.tables import remark_lines, report_table, verdict_table
 from sam3_ros.replay.golden.verdicts import CheckVerdict, PromptVerdict, ReplayVerdict
 from sam3_ros.replay.report.report import (
     CameraResult,
@@ -54,7 +54,9 @@ def test_the_table_tells_all_of_it():
         True,
         files=("a.mp4",),
         file_remarks=("a.mp4: odd",),
+        prompt_warnings=("the model does not know 'mug'",),
     )
+    assert "warning: the model does not know 'mug'" in list(remark_lines(told))
     table = report_table(told)
     rows = [" ".join(line.split()) for line in table.splitlines()]
     assert "frames in 10" in rows

@@ -56,6 +56,37 @@ def test_what_is_written_reads_back_equal(fixture: str, request: pytest.FixtureR
     assert parse_manifest(dump_manifest(manifest)) == manifest
 
 
+def test_a_vocabulary_is_read_and_written_back(sam3_document: dict[str, Any]) -> None:
+    concept = parse_manifest(yaml.safe_dump(sam3_document)).concept
+    assert concept is not None and concept.vocabulary is None
+    sam3_document["concept"]["vocabulary"] = ["red", "cube", "no", "caf\xe9"]
+    manifest = parse_manifest(yaml.safe_dump(sam3_document))
+    assert manifest.concept is not None
+    assert manifest.concept.vocabulary == ("red", "cube", "no", "caf\xe9")
+    assert parse_manifest(dump_manifest(manifest)) == manifest
+
+
+@pytest.mark.parametrize("words", [[], ["red cube"], [""], ["red", "red"], [7], "red", ["x" * 101]])
+def test_a_vocabulary_is_a_list_of_single_words(sam3_document: dict[str, Any], words: Any) -> None:
+    sam3_document["concept"]["vocabulary"] = words
+    assert "concept/vocabulary" in refused(sam3_document)
+
+
+def test_texts_are_cleaned_as_clip_does_it_unless_the_manifest_says_otherwise(
+    sam3_document: dict[str, Any],
+) -> None:
+    tokenizer = sam3_document["concept"]["tokenizer"]
+    tokenizer.pop("cleaning", None)
+    manifest = parse_manifest(yaml.safe_dump(sam3_document))
+    assert manifest.concept is not None and manifest.concept.tokenizer.cleaning == "clip"
+    tokenizer["cleaning"] = "file"
+    manifest = parse_manifest(yaml.safe_dump(sam3_document))
+    assert manifest.concept is not None and manifest.concept.tokenizer.cleaning == "file"
+    assert parse_manifest(dump_manifest(manifest)) == manifest
+    tokenizer["cleaning"] = "ftfy"
+    assert "cleaning" in refused(sam3_document)
+
+
 def test_a_manifest_cannot_be_changed(document: dict[str, Any]) -> None:
     manifest = parse_manifest(yaml.safe_dump(document))
     with pytest.raises(TypeError):

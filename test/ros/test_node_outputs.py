@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from node_under_test import running_node
-from sam3_ros.msg import Prompts
+from sam3_ros.msg import Prompt, Prompts
 from scenes import colour_scene
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -85,6 +85,21 @@ def test_the_compressed_overlay_is_nearly_the_overlay(client):
     raw = np.frombuffer(overlay.data, np.uint8).reshape(*SIZE, 3)
     assert decoded(compressed).shape == raw.shape
     assert np.abs(decoded(compressed).astype(int) - raw).mean() < 4
+
+
+def test_a_prompt_keeps_its_colour_in_the_overlay_while_others_come_and_go(client):
+    def blue_patch() -> np.ndarray:
+        overlay = client.answer(SCENE, "overlay")["overlay"]
+        return np.frombuffer(overlay.data, np.uint8).reshape(*SIZE, 3)[40:50, 90:105]
+
+    red, blue = Prompt(id="one", text="red"), Prompt(id="two", text="blue")
+    client.prompt("set", Prompts(prompts=[red, blue]))
+    before = blue_patch()
+    client.prompt("set", Prompts(action=Prompts.REMOVE, prompts=[Prompt(id="one")]))
+    np.testing.assert_array_equal(blue_patch(), before)
+    client.prompt("set", Prompts(action=Prompts.PUT, prompts=[Prompt(id="three", text="green")]))
+    np.testing.assert_array_equal(blue_patch(), before)
+    assert (before != SCENE[40:50, 90:105, ::-1]).any()
 
 
 def test_a_compressed_topic_alone_is_enough_to_work_for(client):

@@ -87,6 +87,7 @@ def node_topics(tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path
     return NodeTopics(
         frozenset().union(*(each.subscribed for each in seen)),
         frozenset().union(*(each.published for each in seen)),
+        frozenset().union(*(each.services for each in seen)),
     )
 
 
@@ -107,10 +108,15 @@ def test_the_topics_out_are_those_of_the_running_node(node_topics: NodeTopics) -
     assert {topic for topic in listed if not absent.get(topic)} == node_topics.published
 
 
-def test_every_message_is_listed() -> None:
-    listed = set(re.findall(r"\]\(\.\./msg/(\w+)\.msg\)", INTERFACE))
+def test_the_services_are_those_of_the_running_node(node_topics: NodeTopics) -> None:
+    assert listed_topics("services") == node_topics.services
 
-    assert listed == {path.stem for path in (ROOT / "msg").glob("*.msg")}
+
+@pytest.mark.parametrize("kind", ["msg", "srv"])
+def test_every_message_and_service_is_listed(kind: str) -> None:
+    listed = set(re.findall(rf"\]\(\.\./{kind}/(\w+)\.{kind}\)", INTERFACE))
+
+    assert listed == {path.stem for path in (ROOT / kind).glob(f"*.{kind}")}
 
 
 def links() -> Iterator[tuple[Path, str]]:

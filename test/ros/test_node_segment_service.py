@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,6 +121,13 @@ def test_prompts_in_use_and_their_answers_stay_as_they_are(pipeline):
     assert after.cameras[""].frames.received == before.cameras[""].frames.received
     assert after.calls_answered == before.calls_answered + 2
     assert pipeline.show(32) == ["thing"]
+
+
+def test_what_is_to_be_known_of_a_prompt_is_told(pipeline):
+    beside = Prompt(id="near", positive_points=[Point(x=WIDTH + 1.0, y=20.0)])
+    response = call(pipeline.client, beside, image=image())
+    assert response.success
+    assert "moved" in response.warnings[0]
 
 
 def test_nothing_found_is_a_success(pipeline):
@@ -260,6 +272,23 @@ def test_a_node_without_a_model_says_so_and_a_configured_one_answers(tmp_path, s
         assert client.transition("deactivate")
         assert client.transition("cleanup")
         assert "not active" in call(client, concept("red"), image=image()).reason
+
+
+def test_the_example_of_the_docs_prints_the_answer(pipeline):
+    page = (Path(__file__).parents[2] / "docs" / "interface.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    pipeline.ask(concept("red"))
+    pipeline.show(81)
+    domain = str(pipeline.client.context.get_domain_id())
+    run = subprocess.run(
+        [sys.executable, "-c", example.replace("red cube", "red")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "ROS_DOMAIN_ID": domain},
+    )
+    assert run.returncode == 0, run.stderr
+    assert re.fullmatch(r"\[\('red', [01]\.\d+\)\]\n", run.stdout), run.stdout
 
 
 def start(pipeline: SmallPipeline, request: Segment.Request) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,20 @@ def cells(row: str) -> list[str]:
     return [cell.strip().strip("`") for cell in row.strip("|").split("|")]
 
 
+def without_link(text: str) -> str:
+    """Return `name` for [`name`](target)."""
+    linked = re.fullmatch(r"\[`(.+)`\]\(.+\)", text)
+    return linked[1] if linked else text
+
+
 @dataclass(frozen=True)
 class NodeTopics:
     """The topics of a node as (topic, type) pairs; its own name is written as ~."""
 
     subscribed: frozenset[tuple[str, str]]
     published: frozenset[tuple[str, str]]
+    #: Those of this package's types; every node has others.
+    services: frozenset[tuple[str, str]]
 
 
 def settled_topics(observer: Node) -> NodeTopics:
@@ -50,6 +59,11 @@ def topics_in_the_graph(observer: Node) -> NodeTopics | None:
     return NodeTopics(
         pairs(observer.get_subscriber_names_and_types_by_node(name, "/")),
         pairs(observer.get_publisher_names_and_types_by_node(name, "/")),
+        frozenset(
+            (service, kind)
+            for service, kind in pairs(observer.get_service_names_and_types_by_node(name, "/"))
+            if kind.startswith("sam3_ros/")
+        ),
     )
 
 
@@ -65,6 +79,6 @@ def pairs(found: list[tuple[str, list[str]]]) -> frozenset[tuple[str, str]]:
 
 def listed_topics(mark: str) -> set[tuple[str, str]]:
     """Return (topic, type) of each row of the page's table."""
-    listed = {(topic, kind) for topic, kind, _ in map(cells, rows_after(mark))}
+    listed = {(topic, without_link(kind)) for topic, kind, _ in map(cells, rows_after(mark))}
     # Relative names are written as a user remaps them.
     return {(name if name[0] in "~/" else f"/{name}", kind) for name, kind in listed}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
@@ -20,12 +23,13 @@ from sam3_ros.core.images.levels import white_of
 from sam3_ros.core.images.netpbm import decode_netpbm, netpbm_size
 from sam3_ros.core.images.orientation import orientation_in
 from sam3_ros.core.images.png import decode_png, png_size
-from sam3_ros.core.images.tiff_pages import TiffPage, beginning_with, main_page, orientation_of
+from sam3_ros.core.images.tiff_pages import TiffPage, beginning_with, main_page
 
 #: Millions of pixels that are read unless more are allowed: a larger picture may be an attack.
 MAX_MEGAPIXELS = 178
 _ORIENTATION = 0x0112
 _RGB_PHOTOMETRIC = 2
+_ONE_AT_A_TIME = threading.Lock()
 
 Levelled = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -92,7 +96,7 @@ def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     page = main_page(data)
     _check_size(page.width, page.height, max_megapixels)
     first = beginning_with(data, page)
-    orientation = orientation_of(first)
+    orientation = page.orientation
     is_rgb = page.photometric == _RGB_PHOTOMETRIC and page.samples in (3, 4)
     if page.bits == 16 and is_rgb and page.holds_whole_numbers:
         return Decoded(_sixteen_bit_rgb(first), 65535, orientation)
@@ -178,27 +182,39 @@ def _orientation_by_pillow(image: Any) -> int:
 
 
 def _opened(data: bytes, kind: FileKind) -> Any:
-    """Open by Pillow, as the kind that it is, and without the limit that is global there."""
+    """Open by Pillow as the kind that it is."""
     Image.init()
     if kind.pillow not in Image.OPEN:
         raise ImageError(f"this Pillow does not read {kind.name}: convert it to JPEG or PNG")
-    factory, _ = Image.OPEN[kind.pillow]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata
-            return factory(BytesIO(data), "")
-    except Exception as error:  # SyntaxError, OSError, struct.error and others
-        raise ImageError(f"Pillow cannot read it as {kind.name}: {error}") from error
+    with _pillow_as_we_want_it():
+        try:
+            return Image.open(BytesIO(data), formats=[kind.pillow])
+        except Exception as error:  # SyntaxError, OSError, struct.error and others
+            raise ImageError(f"Pillow cannot read it as {kind.name}: {error}") from error
 
 
 def _loaded(image: Any) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with _pillow_as_we_want_it():
+        try:
             image.load()
-    except Exception as error:  # OSError where it was cut, and whatever decoders raise
-        raise ImageError(f"the picture was cut off or is damaged: {error}") from error
+        except Exception as error:  # OSError where it was cut, and whatever decoders raise
+            raise ImageError(f"the picture was cut off or is damaged: {error}") from error
     return image
+
+
+@contextmanager
+def _pillow_as_we_want_it() -> Iterator[None]:
+    """Switch off its limit of pixels, for which there is our own, and warnings of metadata.
+
+    Both are of the whole process.
+    """
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _eight_bit_rgb(image: Any) -> npt.NDArray[np.uint8]:

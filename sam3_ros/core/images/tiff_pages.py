@@ -57,6 +57,12 @@ class TiffPage:
         return self.first(_PHOTOMETRIC, 1)
 
     @property
+    def orientation(self) -> int:
+        """How it was held, 1 to 8 as EXIF counts; 1 for what makes no sense."""
+        value = self.first(_ORIENTATION, 1)
+        return value if 1 <= value <= 8 else 1
+
+    @property
     def holds_whole_numbers(self) -> bool:
         return self.first(_FORMAT, 1) in (1, 4)
 
@@ -78,8 +84,7 @@ def orientation_of(exif: bytes) -> int:
         return 1
     reader = _Reader(exif)
     page = reader.page(reader.first_offset())
-    value = 1 if page is None else page.first(_ORIENTATION, 1)
-    return value if 1 <= value <= 8 else 1
+    return 1 if page is None else page.orientation
 
 
 def main_page(data: bytes) -> TiffPage:
@@ -118,11 +123,19 @@ def main_page(data: bytes) -> TiffPage:
 
 
 def beginning_with(data: bytes, page: TiffPage) -> bytes:
-    """Return the file so that a reader finds this page first."""
+    """Return the file so that a reader finds this page first, and does not turn it.
+
+    Some versions of Pillow and OpenCV turn a TIFF by its orientation, others leave that to us.
+    """
     order, big = _order(data), data[2:4] in (b"+\0", b"\0+")
-    if big:
-        return data[:8] + struct.pack(f"{order}Q", page.offset) + data[16:]
-    return data[:4] + struct.pack(f"{order}I", page.offset) + data[8:]
+    changed = bytearray(data)
+    struct.pack_into(f"{order}Q" if big else f"{order}I", changed, 8 if big else 4, page.offset)
+    place = _Reader(data).place_of(page.offset, _ORIENTATION)
+    if place is not None:
+        size = 20 if big else 12
+        field = struct.pack(f"{order}HH{'Q' if big else 'I'}H", _ORIENTATION, 3, 1, 1)
+        changed[place : place + size] = field.ljust(size, b"\0")
+    return bytes(changed)
 
 
 def _order(data: bytes) -> str:
@@ -160,18 +173,26 @@ class _Reader:
 
     def page(self, offset: int) -> TiffPage | None:
         """Return the directory at an offset; None where there is none."""
-        count, start = self._count(offset)
-        size = 20 if self._big else 12
-        if not 0 < count <= _MOST_FIELDS or start >= len(self._data):
-            return None
         fields: dict[int, tuple[int, ...]] = {}
-        for position in range(start, start + count * size, size):
-            if position + size > len(self._data):
-                break
+        places = self._places(offset)
+        for position in places:
             tag = self._number("H", position)
             if values := self._values(position):
                 fields.setdefault(tag, values)
-        return TiffPage(offset, fields)
+        return TiffPage(offset, fields) if places else None
+
+    def place_of(self, offset: int, tag: int) -> int | None:
+        """Return where a directory has a tag; None if it does not."""
+        found = (each for each in self._places(offset) if self._number("H", each) == tag)
+        return next(found, None)
+
+    def _places(self, offset: int) -> range:
+        """Return where the fields of a directory are."""
+        count, start = self._count(offset)
+        size = 20 if self._big else 12
+        if not 0 < count <= _MOST_FIELDS:
+            return range(0)
+        return range(start, min(start + count * size, len(self._data) - size + 1), size)
 
     def _values(self, position: int) -> tuple[int, ...]:
         kind = self._number("H", position + 2)

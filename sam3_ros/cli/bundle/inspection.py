@@ -12,6 +12,7 @@ from sam3_ros.core.backends import open_session as open_engine_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import FileRef, Preprocessing
 from sam3_ros.core.errors import BundleError, PrecisionError
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.operators import OperatorCounts, count_operators
 from sam3_ros.core.stages.plan import titled
@@ -43,8 +44,11 @@ def stage_reports(
     """
     stages = [entry for entry in bundle.manifest.stages.values() if precision in entry.files]
     if not stages:
-        known = ", ".join(all_precisions(bundle))
-        raise PrecisionError(f"no stage of bundle {bundle.path} has {precision!r}; it has {known}")
+        known = all_precisions(bundle)
+        raise PrecisionError(
+            f"no stage of bundle {bundle.path} has {precision!r}; it has {', '.join(known)}"
+            f"{did_you_mean(precision, known)}"
+        )
     for entry in stages:
         name = entry.name
         graph = StageGraph(

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.ros.launching.arguments import (
     ARGUMENTS,
     BOOLEANS,
@@ -187,10 +188,14 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
         if name not in choices:
             raise LaunchArgumentError(
                 f"there is no argument {name!r}; `sam3-ros node --show-args` lists them"
+                f"{did_you_mean(name, choices)}"
             )
         if choices[name] and text not in choices[name]:
             allowed = ", ".join(filter(None, choices[name]))
-            raise LaunchArgumentError(f"argument '{name}' is one of {allowed}; got {text!r}")
+            raise LaunchArgumentError(
+                f"argument '{name}' is one of {allowed}; got {text!r}"
+                f"{did_you_mean(text, filter(None, choices[name]))}"
+            )
     defaults = {each.name: "" for each in ARGUMENTS} | {each.name: each.default for each in others}
     return {**defaults, **given}
 

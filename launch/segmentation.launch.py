@@ -20,7 +20,7 @@ from sam3_ros.ros.launching.arguments import (
     seconds,
     starts_again,
 )
-from sam3_ros.ros.launching.dds import profile_variable
+from sam3_ros.ros.launching.dds import TRANSPORTS_VARIABLE, profile_variable
 from sam3_ros.ros.launching.process_arguments import (
     other_parameters,
     parameter_files,
@@ -70,7 +70,11 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
             parameters=[*parameter_files(texts), {**other, **given}],
             remappings=cameras.remappings,
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
-            additional_env={profile_variable(os.environ): profile} if profile else {},
+            additional_env=(
+                {profile_variable(os.environ): profile}
+                if profile
+                else {TRANSPORTS_VARIABLE: "DEFAULT"}
+            ),
             respawn=starts_again(texts, given),
             respawn_delay=seconds(texts, "respawn_delay"),
             on_exit=fail_if_build_failed if given.get("build_only") else None,

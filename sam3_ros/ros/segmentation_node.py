@@ -9,6 +9,7 @@ configured again.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import defaultdict
@@ -27,6 +28,7 @@ from sam3_ros.ros.health.diagnostics import NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import memory_use
 from sam3_ros.ros.health.topic import DiagnosticsTopic
+from sam3_ros.ros.launching.dds import use_image_profile
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
 from sam3_ros.ros.node.model_loading import LoadingStatus, load_model
@@ -49,6 +51,7 @@ from sam3_ros.ros.parameters.configuration import (
     read_configuration,
     taken_updates,
     unknown_parameters,
+    unused_overrides,
     updated_configuration,
 )
 from sam3_ros.ros.parameters.values import ParameterError
@@ -117,6 +120,8 @@ class SegmentationNode(LifecycleNode):
                 ),
             )
             self._model_values, self._model_uses_gpu = model.diagnostics, model.uses_gpu
+        for warning in unused_overrides(declared_parameters(self), parameter_overrides(self)):
+            self.get_logger().warning(warning)
 
     @recorded
     def on_activate(self) -> None:
@@ -175,6 +180,8 @@ class SegmentationNode(LifecycleNode):
 
     def _on_parameters(self, updates: Sequence[Parameter]) -> SetParametersResult:
         """Check and apply an update; set_parameters_atomically holds the lock."""
+        if not known_values(updates):  # rclpy declares one for each quality of a topic
+            return SetParametersResult(successful=True)
         is_configured = self.lifecycle.state not in ("unconfigured", "finalized")
         try:
             if is_configured and self._configuration is not None:
@@ -224,8 +231,18 @@ class SegmentationNode(LifecycleNode):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; 0 then, 1 if it could not start or broke."""
-    return run_node(SegmentationNode, sys.argv if arguments is None else arguments)
+    """Run the node until SIGINT or SIGTERM; return 0 then, else as docs/exit_codes.md says."""
+    try:
+        transport = use_image_profile(os.environ)
+    except Sam3RosError as error:  # it may still do for small images
+        transport = f"Fast DDS keeps its default transports, which lose large images: {error}"
+
+    def make(end: ProcessEnd) -> SegmentationNode:
+        node = SegmentationNode(end)
+        node.get_logger().info(transport)
+        return node
+
+    return run_node(make, sys.argv if arguments is None else arguments)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from rclpy.publisher import Publisher
 
 from sam3_ros.ros.answers.vision_msgs import vision_class
 from sam3_ros.ros.locks import NodeLock
-from sam3_ros.ros.qos import LATCHED
+from sam3_ros.ros.qos import LATCHED, create_publisher
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LabelInfoTopic:
         self._labels = labels
         self._lock = NodeLock.LABEL_INFO_TOPIC.make()
         self._published: LabelNames | None = None
-        self._publisher: Publisher | None = node.create_publisher(label_info_class, topic, LATCHED)
+        self._publisher: Publisher | None = create_publisher(node, label_info_class, topic, LATCHED)
 
     def publish(self) -> None:
         """Publish the labels if they have changed."""

@@ -18,6 +18,7 @@ from sam3_ros.ros.answers.vision_msgs import find_vision_messages
 from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import Snapshot
+from sam3_ros.ros.qos import create_publisher
 
 # Reliable, to match subscribers of either kind; a few deep, for those a frame or two late.
 OUTPUT_QOS = QoSProfile(depth=5)
@@ -63,7 +64,7 @@ class Outputs:
         self._messages = output_messages(vision.detections)
         classes = {output: each.message_class for output, each in self._messages.items()}
         self._publishers: dict[str, Publisher] = {
-            output: node.create_publisher(kind, camera.topic(output), OUTPUT_QOS)
+            output: create_publisher(node, kind, camera.topic(output), OUTPUT_QOS)
             for output, kind in {**classes, TIMING: FrameTiming}.items()
         }
         self._label_info = (

@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
+from sam3_ros.ros.qos import create_publisher
 
 SECONDS_BETWEEN_LOADING_LOGS = 3.0
 # A level that changes every second is logged once in this time.
@@ -27,8 +28,8 @@ class DiagnosticsTopic:
         self._status = status
         self._diagnostics = Diagnostics()
         self._level_log = LevelLog(node.get_logger())
-        self._publisher = node.create_publisher(
-            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
+        self._publisher = create_publisher(
+            node, DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
         )
         # Not the node's clock, which stands still or jumps back in simulation.
         clock = Clock(clock_type=ClockType.STEADY_TIME)

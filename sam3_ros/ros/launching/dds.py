@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, MutableMapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,16 +11,58 @@ from sam3_ros.ros.launching.shared_files import shared_file
 
 # Kilted and later, Jazzy and earlier.
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+# With a value of DEFAULT: what Fast DDS does without a profile.
+TRANSPORTS_VARIABLE = "FASTDDS_BUILTIN_TRANSPORTS"
+_MIDDLEWARE = "RMW_IMPLEMENTATION"
+# Fast DDS reads them without being told.
+_FILES_OF_THE_FOLDER = ("DEFAULT_FASTDDS_PROFILES.xml", "DEFAULT_FASTRTPS_PROFILES.xml")
 _RCLPY_OF_KILTED = 9
+MEBIBYTE = 2**20
+# The segment of config/fastdds.xml, and some room for that of another process.
+_SHARED_MEMORY, _NEEDED_SHARED_MEMORY = "/dev/shm", 80 * MEBIBYTE
 
 
-def use_image_profile(environment: MutableMapping[str, str]) -> None:
-    """Name this package's profile in the environment, unless the user has one.
+def use_image_profile(environment: MutableMapping[str, str]) -> str:
+    """Name this package's profile in the environment, unless the user has chosen; say which.
 
     Child processes inherit it. Raises Sam3RosError if the file is missing.
     """
-    if profile_in_use(environment) is None:
-        environment[profile_variable(environment)] = str(fastdds_profile())
+    chosen = chosen_transport(environment)
+    if chosen:
+        return chosen
+    if _free_shared_memory() < _NEEDED_SHARED_MEMORY:
+        return (
+            f"Fast DDS keeps its default transports, which lose large images: {_SHARED_MEMORY} has "
+            f"less than {_NEEDED_SHARED_MEMORY // MEBIBYTE} MiB left (docker run --ipc host, or "
+            "--shm-size 1g)"
+        )
+    environment[profile_variable(environment)] = str(fastdds_profile())
+    return f"Fast DDS uses the profile {fastdds_profile()}"
+
+
+def chosen_transport(environment: Mapping[str, str]) -> str:
+    """Return in words what the environment already says of how DDS transports; empty if nothing."""
+    if not is_fast_dds(environment):
+        return f"the ROS middleware is {environment[_MIDDLEWARE]}, with its own settings"
+    if profile := profile_in_use(environment):
+        return f"Fast DDS uses the profile {profile}, as the environment says"
+    if transports := environment.get(TRANSPORTS_VARIABLE):
+        return f"Fast DDS uses {TRANSPORTS_VARIABLE}={transports}, as the environment says"
+    found = [name for name in _FILES_OF_THE_FOLDER if Path(name).is_file()]
+    return f"Fast DDS uses {found[0]} of this folder" if found else ""
+
+
+def is_fast_dds(environment: Mapping[str, str]) -> bool:
+    """Return whether ROS runs on Fast DDS, its default."""
+    return environment.get(_MIDDLEWARE, "") in ("", "rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
+
+
+def _free_shared_memory() -> int:
+    try:
+        found = os.statvfs(_SHARED_MEMORY)
+    except OSError:  # not Linux: Fast DDS has files elsewhere
+        return _NEEDED_SHARED_MEMORY
+    return found.f_bavail * found.f_frsize
 
 
 def profile_in_use(environment: Mapping[str, str]) -> str | None:

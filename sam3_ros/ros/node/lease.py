@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, cast
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.ros.node.pipeline import Pipeline
@@ -65,21 +67,33 @@ class PipelineLease:
 
 
 class _LeasingNode:
-    """The node as the pipeline sees it: its subscriptions call back only while it is on loan."""
+    """The node as the pipeline sees it: topics and timers call back only while it is on loan."""
 
     def __init__(self, node: Node, lease: PipelineLease) -> None:
         self._node = node
         self._lease = lease
 
     def create_subscription(
-        self, kind: Any, topic: str, callback: Callable[[Any], None], *options: Any, **named: Any
+        self, kind: Any, topic: str, callback: Callable[..., None], *options: Any, **named: Any
     ) -> Subscription:
-        def call_on_loan(message: Any) -> None:
+        # rclpy asks how many arguments it takes.
+        @wraps(callback)
+        def call_on_loan(*message: Any) -> None:
             with self._lease.use() as pipeline:
                 if pipeline is not None:
-                    callback(message)
+                    callback(*message)
 
         return self._node.create_subscription(kind, topic, call_on_loan, *options, **named)
+
+    def create_timer(
+        self, period: float, callback: Callable[[], None], *options: Any, **named: Any
+    ) -> Timer:
+        def call_on_loan() -> None:
+            with self._lease.use() as pipeline:
+                if pipeline is not None:
+                    callback()
+
+        return self._node.create_timer(period, call_on_loan, *options, **named)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._node, name)

@@ -241,7 +241,7 @@ class Pipeline:
         now, losses = time.monotonic(), self._losses[camera]
         if losses.note(stamp_ns, publisher, number, now):
             lost = losses.report(now)
-            if lost.recent_share > self._configuration().lost_warn:
+            if lost.are_many(self._configuration().lost_warn):
                 of = f"camera {camera}: " if camera else ""
                 words = f"{of}{lost.words()}: {self._remedy(camera, lost)}"
                 self._node.get_logger().warning(words, **THROTTLED_LONG)

@@ -11,7 +11,7 @@ from sam3_ros.msg import ActivePrompts as ActivePromptsMessage
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.messages import active_message
-from sam3_ros.ros.qos import LATCHED
+from sam3_ros.ros.qos import LATCHED, create_publisher
 
 ACTIVE_PROMPTS = "~/active_prompts"
 
@@ -25,8 +25,8 @@ class ActivePromptsTopic:
         self._lock = NodeLock.ACTIVE_PROMPTS_TOPIC.make()
         self._messages: dict[ActivePrompt, ActivePromptMessage] = {}  # each is made only once
         self._listed: Snapshot | None = None
-        self._publisher: Publisher | None = node.create_publisher(
-            ActivePromptsMessage, ACTIVE_PROMPTS, LATCHED
+        self._publisher: Publisher | None = create_publisher(
+            node, ActivePromptsMessage, ACTIVE_PROMPTS, LATCHED
         )
         prompts.on_change(self._publish)
         self._publish()

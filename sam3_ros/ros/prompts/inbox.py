@@ -37,6 +37,7 @@ from sam3_ros.ros.prompts.requests import (
     with_prompt_name,
 )
 from sam3_ros.ros.prompts.rules import PromptRules
+from sam3_ros.ros.qos import create_publisher
 from sam3_ros.ros.stamps import nanoseconds
 from sam3_ros.ros.throttled_log import THROTTLED
 
@@ -64,7 +65,7 @@ class PromptInbox:
         self._prompts = prompts
         self._rules = rules
         self._remarks = PromptRemarks(rules.warnings_on)
-        self._status = node.create_publisher(PromptStatus, "~/prompt/status", STATUS_QOS)
+        self._status = create_publisher(node, PromptStatus, "~/prompt/status", STATUS_QOS)
         self._list = ActivePromptsTopic(node, prompts)
         self._subscriptions = [self._subscribe(Prompts, Source.SET, None, self._on_set)]
         for camera in (None, *(name for name in rules.cameras.names if name)):

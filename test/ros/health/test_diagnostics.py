@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.backends.device_stream import CardMemory, DeviceStream
 from sam3_ros.ros.frames.ledger import DropReason, FrameLedger, joint_report
+from sam3_ros.ros.frames.losses import LostImages
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport, StepLatency
 from sam3_ros.ros.health import memory as memory_module
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
@@ -23,14 +24,17 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 
 def report_of(
-    ledgers: Mapping[str, FrameLedger], silent_s: float | None, waiting_s: float | None = None
+    ledgers: Mapping[str, FrameLedger],
+    silent_s: float | None,
+    waiting_s: float | None = None,
+    **more: object,
 ) -> PipelineReport:
     return PipelineReport(
         providers={"image": "CPUExecutionProvider"},
         converter="own",
         prompts=("red", "blue"),
         cameras={
-            name: CameraReport(ledger.report(), waiting_s, silent_s)
+            name: CameraReport(ledger.report(), waiting_s, silent_s, **more)
             for name, ledger in ledgers.items()
         },
         clicks_waiting=2,
@@ -57,6 +61,8 @@ class Reporter:
 
     def status(self, **changes: object) -> NodeStatus:
         silent_s = changes.pop("silent_s", 0.1)
+        names = ("lost", "publishers", "remedy")
+        of_camera = {name: changes.pop(name) for name in names if name in changes}
         return replace(
             NodeStatus(
                 node_name="/node",
@@ -65,7 +71,7 @@ class Reporter:
                 model={"bundle": "tabletop"},
                 frames=joint_report(self.ledgers.values()),
                 active_s=100.0,
-                report=report_of(self.ledgers, silent_s),
+                report=report_of(self.ledgers, silent_s, **of_camera),
                 thresholds=self.thresholds,
             ),
             **changes,
@@ -143,7 +149,9 @@ def test_the_share_that_may_fail_is_a_parameter():
 def test_silence():
     reporter = Reporter(silence_warn_s=2.0, silence_error_s=10.0)
     assert reporter(silent_s=2.0).level == OK
-    assert reporter(silent_s=2.5).message == "active, but no image came for 2.5 s"
+    silent = "active, but no image came for 2.5 s"
+    assert reporter(silent_s=2.5).message == f"{silent}, and nobody publishes any"
+    assert reporter(silent_s=2.5, publishers=1).message == f"{silent} although there is a publisher"
     assert reporter(silent_s=2.5).level == WARN
     assert reporter(silent_s=10.5).level == ERROR
     # It had no reason to come before the node was active.
@@ -152,6 +160,22 @@ def test_silence():
     assert reporter(silent_s=60.0, state="inactive", active_s=None).message == "inactive"
     assert Reporter(silence_warn_s=0.0, silence_error_s=0.0)(silent_s=1e6).level == OK
     assert Reporter(silence_warn_s=0.0, silence_error_s=5.0)(silent_s=6.0).level == ERROR
+
+
+def test_images_that_did_not_arrive():
+    few, many = LostImages(recent=2, recent_sent=4), LostImages(9, 0.3, 9, 30)
+    reporter = Reporter(lost_warn=0.25)
+    assert reporter(lost=few).level == OK
+    status = reporter(lost=many, remedy="do this")
+    assert status.level == WARN
+    assert status.message.endswith(
+        "9 of the 30 images of the last 10 s did not arrive, by DDS's numbers: do this"
+    )
+    values = {entry.key: entry.value for entry in status.values}
+    assert values["images lost"] == "9"
+    assert values["images lost, share"] == "0.300"
+    assert values["images lost, of the last 10 s"] == "9 of 30"
+    assert Reporter(lost_warn=0.3)(lost=many).level == OK
 
 
 def test_latency():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +31,37 @@ def test_a_profile_of_the_users_own_wins():
     environment = {JAZZY: "mine.xml"}
     use_image_profile(environment)
     assert environment == {JAZZY: "mine.xml"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({JAZZY: "mine.xml"}, "Fast DDS uses the profile mine.xml"),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, "FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA"),
+        ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, "middleware is rmw_cyclonedds_cpp"),
+    ],
+)
+def test_what_the_user_has_chosen_stays_and_is_said(chosen, said):
+    environment = dict(chosen)
+    assert said in use_image_profile(environment)
+    assert environment == chosen
+
+
+def test_a_profile_in_the_folder_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DEFAULT_FASTDDS_PROFILES.xml").write_text("<dds/>")
+    environment: dict[str, str] = {}
+    assert "DEFAULT_FASTDDS_PROFILES.xml of this folder" in use_image_profile(environment)
+    assert not environment
+
+
+def test_shared_memory_that_is_too_small_is_left_to_others(monkeypatch):
+    environment: dict[str, str] = {}
+    assert str(fastdds_profile()) in use_image_profile(environment)
+    environment.clear()
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=63 * 256, f_frsize=4096))
+    assert "--shm-size" in use_image_profile(environment)
+    assert not environment
 
 
 def test_the_variable_that_the_user_has_names_the_profile():

@@ -74,7 +74,7 @@ def _read_jpeg(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     pixels = decode_jpeg(data, layout)
     if len(layout.components) == 4:
         # Pillow's colours of CMYK, which it takes as inverted, as Adobe's programs write it.
-        pixels = _eight_bit_rgb(_opened(data[: layout.scans[-1].end] + b"\xff\xd9", kind))
+        pixels = _eight_bits(_opened(data[: layout.scans[-1].end] + b"\xff\xd9", kind))
     return Decoded(pixels, 255, orientation_in(data))
 
 
@@ -102,7 +102,7 @@ def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
         return Decoded(_sixteen_bit_rgb(first), 65535, orientation)
     image = _opened(first, kind)
     if not image.mode.startswith("I;16"):
-        return Decoded(_eight_bit_rgb(image), 255, orientation)
+        return Decoded(_eight_bits(image), 255, orientation)
     return _sixteen_bit_grey(image, page, orientation)
 
 
@@ -138,7 +138,7 @@ def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
         images = pillow_heif.open_heif(data)
         width, height = images.size
         _check_size(width, height, max_megapixels)
-        return Decoded(_eight_bit_rgb(images.to_pillow()), 255, 1)  # it is turned upright
+        return Decoded(_eight_bits(images.to_pillow()), 255, 1)  # it is turned upright
     except ImageError:
         raise
     except Exception as error:  # libheif's errors have several types
@@ -170,7 +170,7 @@ def _read_by_pillow(data: bytes, kind: FileKind, max_megapixels: float) -> Decod
     if image.mode.startswith("I;16"):
         levels = np.asarray(_loaded(image)).astype(np.uint16)
         return Decoded(levels, 65535, orientation)
-    return Decoded(_eight_bit_rgb(image), 255, orientation)
+    return Decoded(_eight_bits(image), 255, orientation)
 
 
 def _orientation_by_pillow(image: Any) -> int:
@@ -217,11 +217,16 @@ def _pillow_as_we_want_it() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _eight_bit_rgb(image: Any) -> npt.NDArray[np.uint8]:
-    """Return uint8 [H, W, 3]; transparency is ignored. Raises ImageError for 32 bits."""
+def _eight_bits(image: Any) -> npt.NDArray[np.uint8]:
+    """Return uint8 [H, W] of grey, otherwise [H, W, 3], RGB; transparency is ignored.
+
+    Raises ImageError for 32 bits.
+    """
     if image.mode in ("I", "F"):
         raise ImageError(f"its pixels have 32 bits (mode {image.mode}): save it with 8 or 16")
     loaded = _loaded(image)
+    if loaded.mode in ("L", "LA", "1"):
+        return np.asarray(loaded.convert("L"), np.uint8)
     if loaded.mode == "P":
         # Not at once to RGB: Pillow would warn of the transparency that is left out.
         loaded = loaded.convert("RGBA")

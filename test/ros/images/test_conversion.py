@@ -20,7 +20,7 @@ from sam3_ros.ros.images.conversion import (
     choose_converter,
     import_ros_2_cv_bridge,
 )
-from sam3_ros.ros.images.messages import LAYOUTS
+from sam3_ros.ros.images.messages import LAYOUTS, PLANAR_ENCODINGS
 
 HEIGHT, WIDTH = 16, 24
 
@@ -137,10 +137,132 @@ def test_yuv422(converter, encoding, luma_at, padding):
     assert np.abs(came.astype(int) - scene()).max() <= 3
 
 
+def halved(plane: np.ndarray) -> np.ndarray:
+    """Return a plane of half the width and height; its 2x2 px blocks are of one value."""
+    return plane[::2, ::2]
+
+
+def padded(plane: np.ndarray, step: int) -> bytes:
+    """Return the rows of [H, W] with rubbish up to the step."""
+    return b"".join(row.tobytes() + b"\xa5" * (step - len(row)) for row in plane)
+
+
+def in_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return [H, 2 W], the two by turns."""
+    return np.stack([first, second], -1).reshape(first.shape[0], -1)
+
+
+def planes(encoding: str, step: int) -> bytes:
+    """Return the scene in an encoding with planes."""
+    luma, u, v = np.moveaxis(yuv(scene()), -1, 0)
+    data = padded(luma, step)
+    if encoding == "nv24":
+        return data + padded(in_pairs(u, v), 2 * step)
+    u, v = halved(u), halved(v)
+    if encoding in ("nv12", "nv21"):
+        return data + padded(in_pairs(u, v) if encoding == "nv12" else in_pairs(v, u), step)
+    first, second = (v, u) if encoding == "yv12" else (u, v)
+    return data + padded(first, step // 2) + padded(second, step // 2)
+
+
+def planar_message(encoding: str, step: int, data: bytes) -> Image:
+    return Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=step, data=data)
+
+
+@pytest.mark.parametrize("padding", [0, 8])
+@pytest.mark.parametrize("encoding", PLANAR_ENCODINGS)
+def test_planes(converter, encoding, padding):
+    step = WIDTH + padding
+    data = planes(encoding, step)
+    for name in (encoding, encoding.upper()):
+        for spare in (b"", b"\xa5" * 8 * step, b"\xa5" * 77):
+            came = converter.to_rgb(planar_message(name, step, data + spare))
+            assert np.abs(came.astype(int) - scene()).max() <= 4
+
+
+@pytest.mark.parametrize("encoding", PLANAR_ENCODINGS)
+def test_planes_whose_step_is_missing_or_counts_the_chroma(converter, encoding):
+    data = planes(encoding, WIDTH)
+    for step in (0, len(data) // HEIGHT):
+        came = converter.to_rgb(planar_message(encoding, step, data))
+        assert np.abs(came.astype(int) - scene()).max() <= 4
+
+
+@pytest.mark.parametrize("encoding", PLANAR_ENCODINGS)
+def test_planes_that_do_not_fit_are_refused(converter, encoding):
+    data = planes(encoding, WIDTH)
+    with pytest.raises(ImageError, match=rf"expected {len(data)} bytes .*, got {len(data) - 1}"):
+        converter.to_rgb(planar_message(encoding, WIDTH, data[:-1]))
+    with pytest.raises(ImageError, match="got 9216"):
+        converter.to_rgb(planar_message(encoding, WIDTH, bytes(9216)))
+    with pytest.raises(ImageError, match="step of at least 24 bytes"):
+        converter.to_rgb(planar_message(encoding, WIDTH - 1, data))
+    with pytest.raises(ImageError, match="at least 1x1 px"):
+        converter.to_rgb(Image(height=0, width=WIDTH, encoding=encoding, step=WIDTH))
+    if encoding != "nv24":
+        with pytest.raises(ImageError, match="even width and height"):
+            converter.to_rgb(Image(height=5, width=6, encoding=encoding, step=6, data=bytes(45)))
+
+
 def test_every_known_encoding_is_tested():
     bayers = {f"bayer_{tile}{bits}" for tile in TILES for bits in (8, 16)}
     yuvs = {"yuv422", "uyvy", "yuv422_yuy2", "yuyv"}
     assert set(LAYOUTS) == {case[0] for case in PLAIN} | bayers | yuvs
+
+
+@pytest.mark.parametrize("encoding", ["RGB8", "Rgb8", " rgb8"])
+def test_capitals_do_not_matter(converter, encoding):
+    pixels = noise(3, np.uint8)
+    np.testing.assert_array_equal(converter.to_rgb(message(pixels, encoding)), pixels)
+
+
+def test_capitals_of_the_others_do_not_matter(converter):
+    grey = noise(1, np.uint16)
+    for encoding in ("MONO16", "16uc1"):
+        np.testing.assert_array_equal(
+            converter.to_rgb(message(grey, encoding)), converter.to_rgb(message(grey, "mono16"))
+        )
+
+
+@pytest.mark.parametrize(("encoding", "channels", "dtype"), [
+    ("bgr8", 3, np.uint8), ("mono16", 1, np.uint16), ("yuyv", 2, np.uint8),
+])  # fmt: skip
+def test_a_step_that_is_missing_and_spare_bytes_are_taken(converter, encoding, channels, dtype):
+    image = message(noise(channels, dtype), encoding)
+    expected = converter.to_rgb(image).copy()
+    data, step = bytes(image.data), image.step
+    image.step = 0
+    np.testing.assert_array_equal(converter.to_rgb(image), expected)
+    image.step = step
+    for spare in (1, 100, step, 8 * step):
+        image.data = data + b"\xa5" * spare
+        np.testing.assert_array_equal(converter.to_rgb(image), expected)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_fewer_bits_in_sixteen(converter, bits, big_endian):
+    white = 2**bits - 1
+    for encoding, channels, order in (("mono16", 1, (0, 0, 0)), ("bgr16", 3, (2, 1, 0))):
+        pixels = noise(channels, np.uint16) % np.uint16(white + 1)
+        came = converter.to_rgb(message(pixels, encoding, 4, big_endian), bit_depth=bits)
+        assert np.abs(came - pixels[:, :, order] * (255 / white)).max() <= 0.5 + 1e-3
+    grey = noise(1, np.uint8)
+    came = converter.to_rgb(message(grey, "mono8"), bit_depth=bits)  # 8 bits are 8 bits
+    np.testing.assert_array_equal(came[:, :, 0], grey[:, :, 0])
+
+
+def test_a_bayer_pattern_of_ten_bits(converter):
+    rgb = scene()
+    mosaic = np.empty((HEIGHT, WIDTH, 1), np.uint16)
+    for y in range(2):
+        for x in range(2):
+            channel = rgb[y::2, x::2, TILES["grbg"][y][x]]
+            mosaic[y::2, x::2, 0] = np.rint(channel * (1023 / 255.0))
+    came = converter.to_rgb(message(mosaic, "bayer_grbg16"), bit_depth=10)
+    seam = slice(WIDTH // 2 - 2, WIDTH // 2 + 2)
+    difference = np.delete(came, seam, 1).astype(int) - np.delete(rgb, seam, 1)
+    assert np.abs(difference).max() <= 1
 
 
 def broken(**changes: object) -> Image:
@@ -158,7 +280,8 @@ def broken(**changes: object) -> Image:
         (broken(height=0), "at least 1x1 px, got 24x0 rgb8"),
         (broken(step=WIDTH * 3 - 1), "step of at least 72 bytes for 24x16 rgb8, got 71"),
         (broken(data=b"\0" * 1151), "expected 1152 bytes .* got 1151"),
-        (broken(data=b"\0" * 1153), "expected 1152 bytes .* got 1153"),
+        (broken(data=b"\0" * 1152 * 6), "expected 1152 bytes .* got 6912"),
+        (broken(step=0, data=b"\0" * 1153), "step of at least 72 bytes .*, got 0"),
         (broken(width=23, step=46, encoding="yuv422", data=b"\0" * 46 * HEIGHT), "even width"),
     ],
 )

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -51,9 +52,9 @@ from sam3_ros.ros.parameters.configuration import (
     read_configuration,
     taken_updates,
     unknown_parameters,
-    unused_overrides,
     updated_configuration,
 )
+from sam3_ros.ros.parameters.qos_overrides import unused_overrides
 from sam3_ros.ros.parameters.values import ParameterError
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
@@ -70,7 +71,10 @@ class SegmentationNode(LifecycleNode):
     def __init__(self, end: ProcessEnd | None = None) -> None:
         """end: called once there is nothing left to do, which build_only alone brings about."""
         self._lock = NodeLock.NODE.make()
-        super().__init__("segmentation_node")
+        try:
+            super().__init__("segmentation_node")
+        except InvalidParameterTypeException as error:  # of rclpy's own, such as use_sim_time
+            raise ParameterError(str(error)) from None
         self._end = end
         transitions = MutuallyExclusiveCallbackGroup()
         survive_impossible_transitions(self)

@@ -17,6 +17,7 @@ from sam3_ros.core.precision.repair import OnFailure
 from sam3_ros.core.profile.configured_plan import ConfiguredPlan
 from sam3_ros.core.stages.plan import StageChoice
 from sam3_ros.ros.cameras import CameraNameError, Cameras
+from sam3_ros.ros.parameters.qos_overrides import check_override
 from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
 from sam3_ros.ros.parameters.values import ParameterError, mismatch
 from sam3_ros.ros.prompts.entries import PromptEntries, read_prompt_entries
@@ -118,8 +119,9 @@ def declare_parameters(node: Node, given: Mapping[str, Parameter]) -> None:
     given: by name, what the node was started with. Raises ParameterError for a value of a wrong
     type or range, and for a parameter that is gone.
     """
-    for name in given:
+    for name, parameter in given.items():
         _require_not_gone(name)
+        check_override(name, parameter.value)
     for spec in SPECS:
         value: Any = list(spec.default) if isinstance(spec.default, tuple) else spec.default
         if spec.name in given:
@@ -210,15 +212,4 @@ def unknown_parameters(declared: Sequence[str], given: Iterable[str]) -> list[st
         f"no parameter '{name}', so it is ignored{did_you_mean(name, declared)}"
         for name in sorted(given)
         if name not in declared and not name.startswith(OVERRIDES)
-    ]
-
-
-def unused_overrides(declared: Sequence[str], given: Iterable[str]) -> list[str]:
-    """Return a warning for each override of a topic's QoS that no topic has read."""
-    known = [name for name in declared if name.startswith(OVERRIDES)]
-    return [
-        f"'{name}' is not read, so it is ignored{did_you_mean(name, known)}; "
-        f"image_reliability is for the images' reliability"
-        for name in sorted(given)
-        if name.startswith(OVERRIDES) and name not in known
     ]

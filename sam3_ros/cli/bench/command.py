@@ -89,7 +89,9 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument("--size", type=image_size, metavar="WxH", help="default: 640x480")
-    parser.add_argument("--text", default="red cube", help="the phrase (default: %(default)s)")
+    parser.add_argument(
+        "--text", type=_phrase, default="red cube", help="the phrase (default: %(default)s)"
+    )
     parser.add_argument("--image", type=Path, help="a picture (default: the demo's table)")
     parser.add_argument(
         "--prompts",
@@ -103,6 +105,22 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"round robin, 1 for no such case (default: {OF_STAGES['cameras']})",
     )
+
+
+def _phrase(text: str) -> str:
+    from sam3_ros.core.errors import PromptError
+    from sam3_ros.core.segmenter.phrases import required_phrases
+
+    try:
+        first, *others = required_phrases(text)
+    except PromptError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if others:
+        raise argparse.ArgumentTypeError(
+            f"expected one phrase, got {1 + len(others)} with ';' between: {text!r}; --prompts "
+            "says how many are measured together"
+        )
+    return first
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any
 
 from sam3_ros.cli.table import left, readable_size, right, table
 from sam3_ros.core.backends import open_session as open_engine_session
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.bundle.manifest import FileRef, Preprocessing
+from sam3_ros.core.bundle.manifest import ConceptSettings, FileRef, Preprocessing
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.graph import StageGraph
@@ -153,6 +154,7 @@ def inspection_lines(
         "image": f"{frame.height}x{frame.width}, {frame.fit}, {frame.interpolation}",
     }
     yield from table([left(), left()], summary.items(), indent=2)
+    yield from _vocabulary_lines(manifest.concept)
     for report in reports:
         yield ""
         yield f"stage {report.stage} (tensors at {precision})"
@@ -186,6 +188,15 @@ def inspection_lines(
         yield "verification"
         text = json.dumps(dict(manifest.verification), indent=2, default=str)
         yield from (f"  {line}" for line in text.splitlines())
+
+
+def _vocabulary_lines(concept: ConceptSettings | None) -> Iterator[str]:
+    """Yield the words of a closed vocabulary; nothing for an open one."""
+    words = concept.vocabulary if concept is not None else None
+    if words is not None:
+        yield ""
+        yield f"the {len(words)} words that it knows"
+        yield from wrap(", ".join(words), 98, initial_indent="  ", subsequent_indent="  ")
 
 
 def _file_cells(file: FileRef) -> tuple[str, str, str]:

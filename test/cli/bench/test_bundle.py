@@ -236,3 +236,13 @@ def test_the_shipped_picture_and_bundle_are_the_default(
     document = json.loads(capsys.readouterr().out)
     assert document["bundle"] == "tabletop"
     assert document["scenarios"][0]["segments"] == 1  # the table has one red cube
+
+
+@pytest.mark.parametrize(("text", "reason"), [("red; blue", "one phrase, got 2"), (" ;", "blank")])
+def test_several_phrases_or_none_are_refused(
+    text: str, reason: str, sam3_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bench(sam3_bundle_path, "--text", text)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from bundles import rewrite_manifest
 
+from sam3_ros.core.bundle.bundle import Bundle
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -74,6 +76,16 @@ def test_inspect_shows_tensors_precisions_sizes_and_checksums(sam3_bundle_path: 
     assert counts.keys() == {"fp32", "fp16"}
     assert counts["fp16"]["nodes"] > counts["fp16"]["casts"] > 0
     assert "operators in each file" in text
+
+
+def test_inspect_lists_the_words_of_a_closed_vocabulary(sam3_bundle_path: Path) -> None:
+    text = sam3_ros("bundle", "inspect", "tabletop").stdout
+    concept = Bundle.open("tabletop").manifest.concept
+    assert concept is not None and concept.vocabulary is not None
+    words = concept.vocabulary
+    assert f"the {len(words)} words that it knows" in text
+    assert ", ".join(words) in " ".join(text.split())
+    assert "words that it knows" not in sam3_ros("bundle", "inspect", sam3_bundle_path).stdout
 
 
 def test_inspect_knows_only_the_precisions_there_are(sam3_bundle_path: Path) -> None:

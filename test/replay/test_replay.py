@@ -56,7 +56,7 @@ def test_texts_clicks_and_boxes_are_answered_and_judged(sam3_bundle_path, tmp_pa
         bag,
         cues=cues,
         rate=0.5,
-        node=node_of(sam3_bundle_path, click_seconds="0.01"),  # one image, not over the texts
+        node=node_of(sam3_bundle_path),
         out=tmp_path / "out",
         progress=told.append,
     )

@@ -14,6 +14,9 @@ from sam3_ros.replay.under_test.child_process import ChildProcess, exit_in_words
 from sam3_ros.ros.cameras import Camera
 
 _COMPRESSED = "/compressed"
+# A click is judged on the image that it was placed on. In the next ones it would stay at its place,
+# whatever moves there, and cover what texts find: a label image has one prompt a pixel.
+_CLICK_SECONDS = 0.001
 #: The name of the node's log, in the folder of a replay.
 NODE_LOG = "node.log"
 
@@ -60,6 +63,8 @@ def node_arguments(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> l
     arguments = ["--ros-args", "-r", f"__node:={name}", "-r", f"__ns:={namespace or '/'}"]
     for camera in cameras:
         arguments += ["-r", f"{Camera(camera.name).image_topic}:={_base_topic(camera)}"]
+    # Before the params file, which may have another.
+    arguments += ["-p", f"click_seconds:={_CLICK_SECONDS}"]
     if node.params_file is not None:
         arguments += ["--params-file", str(node.params_file)]
     for key, value in {**_parameters(settings, cameras), **dict(node.parameters)}.items():

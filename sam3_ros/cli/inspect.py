@@ -38,12 +38,14 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require_export()
+    from sam3_ros.core.errors import CheckpointError
     from sam3_ros.export.checkpoint.file import open_checkpoint
-    from sam3_ros.export.commands.inspection import families_to_try, inspect, recognise
+    from sam3_ros.export.commands.inspection import families_to_try, inspect, recognise, refusal
     from sam3_ros.export.families import FAMILIES
+    from sam3_ros.export.weights.recognition import without_prefix
 
     families = families_to_try(FAMILIES, options.family)
-    checkpoint = open_checkpoint(options.checkpoint)
+    checkpoint = without_prefix(open_checkpoint(options.checkpoint), families.values())
     if options.family is not None:
         recognise(checkpoint, families)
     inspection = inspect(checkpoint, families)
@@ -51,6 +53,8 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps(_document(checkpoint, inspection), indent=2))
     else:
         _print_inspection(checkpoint, inspection)
+    if inspection.recognised is None:
+        raise CheckpointError(refusal(checkpoint, inspection.refusals, inspection.other))
     return 0
 
 
@@ -64,6 +68,8 @@ def _document(checkpoint: Checkpoint, inspection: Inspection) -> dict[str, Any]:
         "family": found.family.name if found else None,
         "variant": found.architecture.variant if found else None,
         "refusals": dict(inspection.refusals),
+        "is": inspection.other,
+        "prefix": checkpoint.prefix,
         "tensors": total.tensors,
         "parameters": total.parameters,
         "bytes": total.bytes,
@@ -101,8 +107,10 @@ def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
         print(f"{found.family.title} (family {found.family.name}), {found.architecture.variant}")
     else:
         print("of no family that can be exported; the rows are the first part of the names")
-        for name, reason in inspection.refusals.items():
+        for name, reason in inspection.refusals.items() if inspection.other is None else ():
             print(f"  not {name}: {reason}")
+    if checkpoint.prefix:
+        print(f"every name begins with {checkpoint.prefix}, which is taken off")
     print("  " + ", ".join(f"{count} {dtype}" for dtype, count in inspection.dtypes.items()))
     print()
     print("\n".join(component_lines(inspection)))

@@ -42,9 +42,10 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.export.commands.inspection import families_to_try, recognise
     from sam3_ros.export.commands.slimming import slim
     from sam3_ros.export.families import FAMILIES
+    from sam3_ros.export.weights.recognition import without_prefix
 
     families = families_to_try(FAMILIES, options.family)
-    checkpoint = open_checkpoint(options.checkpoint)
+    checkpoint = without_prefix(open_checkpoint(options.checkpoint), families.values())
     recognised = recognise(checkpoint, families)
     print(f"{recognised.family.title}, {recognised.architecture.variant}")
     report = slim(checkpoint, recognised, options.out, options.precision, options.force)

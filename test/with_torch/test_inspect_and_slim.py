@@ -107,8 +107,8 @@ def test_the_command_prints_the_table(
     assert beside[2].endswith("no tensors")
 
 
-def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    assert main([*arguments, "--json"]) == 0
+def document(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:
+    assert main([*arguments, "--json"]) == status
     return json.loads(capsys.readouterr().out)
 
 
@@ -133,15 +133,16 @@ def test_a_checkpoint_of_no_family_has_a_table_by_first_names(
     safetensors.torch.save_file(
         {"a.x": torch.ones(3), "a.y": torch.ones(1), "ab": torch.ones(5)}, path
     )
-    answer = document(capsys, "inspect", str(path))
+    answer = document(capsys, "inspect", str(path), status=2)
     assert answer["family"] is None
     assert {row["name"]: row["parameters"] for row in answer["components"]} == {"a": 4, "ab": 5}
     assert set(answer["refusals"]) == set(FAMILIES)
 
-    assert main(["inspect", str(path)]) == 0
-    printed = capsys.readouterr().out
-    assert "of no family that can be exported" in printed
-    assert "not efficientsam3: the file has no tensor below" in printed
+    assert main(["inspect", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert "of no family that can be exported" in printed.out
+    assert "not efficientsam3: the file has no tensor below" in printed.out
+    assert "fits no known family" in printed.err
 
 
 def test_a_requested_family_that_does_not_fit_says_why(

@@ -48,6 +48,8 @@ class Checkpoint:
     notes: Mapping[str, Note]
     #: Reads the tensor of a name. Raises KeyError.
     read: Callable[[str], Tensor] = field(repr=False)
+    #: What stands before every name in the file and was taken off.
+    prefix: str = ""
 
     def tensor(self, name: str) -> Tensor:
         """Return a tensor on the CPU without copying its numbers. Raises KeyError."""

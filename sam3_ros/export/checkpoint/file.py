@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.checkpoint.other_formats import why_no_checkpoint, why_no_folder
 from sam3_ros.export.checkpoint.safetensors_file import is_safetensors, read_safetensors
 from sam3_ros.export.checkpoint.torch_file import is_archive, read_torch_file
 from sam3_ros.export.interruption import cleanup_on_signals
@@ -23,50 +24,19 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
     Nothing in the file is run. Raises CheckpointError, with a message of its own for each case: no
     such file, empty, cut short, damaged, PyTorch's format from before 1.6, a pickle, Python objects
-    beside the tensors, TorchScript, a Git LFS pointer, anything else, no model, entries of the
-    model that are not tensors, two tensors of one name or over the same numbers.
+    beside the tensors, TorchScript, what other_formats.py knows, anything else, no model, entries
+    of the model that are not tensors, two tensors of one name or over the same numbers.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} {why_no_folder(path)}")
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"{path} {what}; name a .pth, .pt or .safetensors file")
+        raise CheckpointError(f"{path} does not exist; name a .pth, .pt or .safetensors file")
     if is_archive(path):
         return read_torch_file(path)
     if is_safetensors(path):
         return read_safetensors(path)
-    raise CheckpointError(f"{path} {_why_not(path)}")
-
-
-_BEFORE_1_6 = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-_SAVE_AGAIN = (
-    "where you trust the file, load it with torch.load(FILE, weights_only=False), and write "
-    'torch.save({"model": STATE_DICT}, NEW_FILE)'
-)
-
-
-def _why_not(path: Path) -> str:
-    with path.open("rb") as stream:
-        start = stream.read(64)
-    if not start:
-        return "is empty; fetch it again"
-    if start.startswith(_BEFORE_1_6):
-        return (
-            "is in the format of PyTorch before 1.6, which cannot be read tensor by tensor; "
-            + _SAVE_AGAIN
-        )
-    if start[:1] == b"\x80":
-        return (
-            "is a Python pickle, which may run code when it is read, so it is refused; "
-            + _SAVE_AGAIN
-        )
-    if start.startswith(b"version https://git-lfs"):
-        return "is a Git LFS pointer and not the file itself; run `git lfs pull` where it is from"
-    if start.lstrip()[:1] == b"<":
-        return "is a web page, not a checkpoint; the download needs another address or a login"
-    return (
-        "is neither a PyTorch nor a safetensors file, or the start of the file is damaged; "
-        "name a .pth, .pt or .safetensors file"
-    )
+    raise CheckpointError(f"{path} {why_no_checkpoint(path)}")
 
 
 def require_free_file(path: Path, replace_existing: bool) -> None:

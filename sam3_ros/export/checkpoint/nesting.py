@@ -14,6 +14,20 @@ from sam3_ros.export.checkpoint.contents import Leftover, Note
 
 #: Names that training scripts give the entry with the model.
 MODEL_KEYS = ("model", "state_dict", "model_state_dict")
+#: Where the model is if it is not there: an average of its weights, or a wrapper's own name.
+OTHER_MODEL_KEYS = (
+    "module",
+    "ema",
+    "model_ema",
+    "ema_model",
+    "ema_state_dict",
+    "state_dict_ema",
+    "model_weights",
+    "weights",
+    "params",
+    "network",
+    "net",
+)
 #: Prefixes that PyTorch's wrappers for several devices and for compiling put before every name.
 WRAPPERS = ("module.", "_orig_mod.")
 #: What EfficientSAM3's training inserts into names, and its own loader removes.
@@ -74,7 +88,7 @@ def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
                 f"the file holds a {type(document).__name__}; tensors by name were expected, "
                 f'such as torch.save({{"model": STATE_DICT}}, FILE) writes'
             )
-        nested = [key for key in MODEL_KEYS if isinstance(document.get(key), Mapping)]
+        nested = _nested(document)
         if len(nested) > 1:
             raise CheckpointError(
                 f"the file holds several models ({', '.join(nested)}); save the one to use alone"
@@ -90,9 +104,34 @@ def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
     if not any(isinstance(value, Tensor) for value in document.values()):
         raise CheckpointError(
             f"found no tensors at the top or below {', '.join(MODEL_KEYS)}; "
-            f"the file holds {_first([str(key) for key in document]) or 'nothing'}"
+            f"the file holds {_first([str(key) for key in document]) or 'nothing'}{_role(document)}"
         )
     return {str(key): value for key, value in document.items()}, leftovers
+
+
+def _nested(document: Mapping[Any, Any]) -> list[str]:
+    """Return the keys below which the model may be, empty where its tensors are here."""
+    if nested := [key for key in MODEL_KEYS if isinstance(document.get(key), Mapping)]:
+        return nested
+    if any(isinstance(value, Tensor) for value in document.values()):
+        return []
+    return [key for key in OTHER_MODEL_KEYS if isinstance(document.get(key), Mapping)]
+
+
+def _role(document: Mapping[Any, Any]) -> str:
+    """Say what a training script keeps in a file without a model, empty where it is not known."""
+    keys = {str(key) for key in document}
+    if keys >= {"state", "param_groups"}:
+        return (
+            ": the state of an optimiser alone; name the file with the model, which the training "
+            "wrote beside it"
+        )
+    if any(key.startswith(("optim", "lr_scheduler", "scheduler", "scaler")) for key in keys):
+        return (
+            ": a training's state (optimiser, schedule) without the model; name the file with the "
+            "model"
+        )
+    return ""
 
 
 def _dense(value: Any) -> bool:

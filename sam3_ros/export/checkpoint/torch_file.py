@@ -57,7 +57,7 @@ def _check_archive(path: Path) -> None:
             f"module's state_dict with torch.save"
         )
     if "data.pkl" not in names:
-        raise CheckpointError(f"{path} is a zip archive, but not a PyTorch file; unpack it first")
+        raise CheckpointError(f"{path} {_other_archive(names)}")
     if any(record.compress_type != zipfile.ZIP_STORED for record in records):
         raise CheckpointError(
             f"{path} is a compressed archive, which cannot be mapped into memory; use "
@@ -65,14 +65,24 @@ def _check_archive(path: Path) -> None:
         )
 
 
+def _other_archive(names: set[str]) -> str:
+    """Say what a zip archive is; names: of its entries, without the first folder."""
+    if any(name.startswith(("models/", "data/weights/")) for name in names):
+        return (
+            "is a program of torch.export and not weights, so it is refused; save the module's "
+            "state_dict with torch.save"
+        )
+    return "is a zip archive, but not a PyTorch file; unpack it first"
+
+
 def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"the file holds more than tensors and plain values: {_objects(path)}. Loading such "
-            f"an object runs code, so it is refused; where you trust the file, load it "
-            f"with torch.load(FILE, weights_only=False), and write "
+            f"{_written_by(path)} holds more than tensors and plain values: {_objects(path)}. "
+            f"Loading such an object runs code, so it is refused; where you trust the file, load "
+            f"it with torch.load(FILE, weights_only=False), and write "
             f'torch.save({{"model": STATE_DICT}}, NEW_FILE)'
         ) from error
     except Exception as error:  # what a damaged pickle raises depends on the byte
@@ -80,10 +90,35 @@ def _load(path: Path) -> Any:
         raise CheckpointError(f"the file is damaged ({reason}); fetch it again") from error
 
 
+#: Who writes a file with objects of these packages.
+_WRITERS = {
+    "ultralytics": "a model of Ultralytics (YOLO, FastSAM), which",
+    "pytorch_lightning": "a file of Lightning, which",
+    "lightning_fabric": "a file of Lightning, which",
+    "lightning": "a file of Lightning, which",
+    "transformers": "a file of transformers' trainer, which",
+    "omegaconf": "a training script's file, which",
+    "argparse": "a training script's file, which",
+    "torch.nn": "a whole module, saved with torch.save(MODULE), which",
+}
+
+
+def _written_by(path: Path) -> str:
+    """Return the subject of a sentence on what a file holds."""
+    named = _named(path)
+    for package, what in _WRITERS.items():
+        if any(name == package or name.startswith(f"{package}.") for name in named):
+            return what
+    return "the file"
+
+
 def _objects(path: Path) -> str:
+    return ", ".join(_named(path)[:5]) or "a pickle that cannot be followed"
+
+
+def _named(path: Path) -> list[str]:
     """Return the classes and functions that the pickle names, found without running it."""
     try:
-        named = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
     except Exception:  # a pickle that cannot even be listed
-        named = []
-    return ", ".join(sorted(named)[:5]) or "a pickle that cannot be followed"
+        return []

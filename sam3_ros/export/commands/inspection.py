@@ -10,6 +10,7 @@ from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.family import Architecture, Component, Family, component_of
+from sam3_ros.export.weights.recognition import what_else
 
 #: Between a component and its part, in names.
 PART = " / "
@@ -67,6 +68,8 @@ class Inspection:
     #: Number of tensors by type.
     dtypes: Mapping[str, int]
     leftovers: tuple[Leftover, ...]
+    #: What the checkpoint is and what to do where no family takes it; None where that is not known.
+    other: str | None = None
 
     @property
     def total(self) -> ComponentRow:
@@ -92,9 +95,16 @@ def recognise(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Recogni
     """
     found, refusals = _try_all(checkpoint, families)
     if found is None:
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in refusals.items())
-        raise CheckpointError(f"{checkpoint.path} fits no known family:\n{reasons}")
+        raise CheckpointError(refusal(checkpoint, refusals, what_else(checkpoint)))
     return found
+
+
+def refusal(checkpoint: Checkpoint, refusals: Mapping[str, str], other: str | None) -> str:
+    """Say why no family takes a checkpoint: what it is, or the reason of each."""
+    if other is not None:
+        return f"{checkpoint.path} is {other}"
+    reasons = "\n".join(f"  {name}: {reason}" for name, reason in refusals.items())
+    return f"{checkpoint.path} fits no known family:\n{reasons}"
 
 
 def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspection:
@@ -109,7 +119,8 @@ def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspectio
     else:
         rows = _rows(checkpoint, recognised.family.components, recognised.family)
     dtypes = Counter(str(dtype).removeprefix("torch.") for dtype in checkpoint.dtypes.values())
-    return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers)
+    other = None if recognised else what_else(checkpoint)
+    return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers, other)
 
 
 def summed(name: str, rows: Iterable[ComponentRow]) -> ComponentRow:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -81,8 +82,7 @@ class PointFamily:
 
     def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> PointArchitecture:  # noqa: ARG002
         """Return the variant whose tensors the checkpoint has. Raises CheckpointError."""
-        with torch.device("meta"):
-            networks = {a.variant: self.build(a, a.input_size) for a in self.architectures}
+        networks = _networks(self)
         return self.architecture(nearest_variant(shapes, networks, self.unneeded, self.title))
 
     def architecture(self, variant: str) -> PointArchitecture:
@@ -127,6 +127,13 @@ class PointFamily:
             mask_fit="through_padded_input",
         )
         return ModelSettings(preprocessing, interactive, context_length=None)
+
+
+@cache
+def _networks(family: PointFamily) -> Mapping[str, Network]:
+    """Return a network of every variant without numbers; to make them takes a second."""
+    with torch.device("meta"):
+        return {a.variant: family.build(a, a.input_size) for a in family.architectures}
 
 
 def _grid(architecture: PointArchitecture, input_size: int) -> int:

@@ -26,6 +26,10 @@ from sam3_ros.export.models.trunks.recognise import TrunkArchitecture, build_tru
 from sam3_ros.export.models.trunks.trunk import STUDENT
 from sam3_ros.export.network import PARTS, Network, Part
 
+#: The beginnings of SAM 3's names.
+_OWN = ("detector.", "tracker.")
+_NAMED = 5
+
 
 @dataclass(frozen=True)
 class Sam3Architecture:
@@ -73,6 +77,13 @@ class Sam3Family:
 
         Raises CheckpointError for another family's checkpoint.
         """
+        if not any(name.startswith(_OWN) for name in shapes):
+            firsts = list(dict.fromkeys(name.partition(".")[0] for name in shapes))
+            more = ", ..." if len(firsts) > _NAMED else ""
+            raise CheckpointError(
+                f"the file has no tensor below {' or '.join(_OWN)}, so it is not a checkpoint of "
+                f"{self.title}; its names begin with {', '.join(firsts[:_NAMED])}{more}"
+            )
         student = any(name.startswith(STUDENT) for name in shapes)
         if student is not self.has_student:
             came, other = ("tensors", "efficientsam3") if student else ("no tensor", "sam3")

@@ -1,0 +1,201 @@
+"""Models that cannot be exported, known by the names of their tensors, with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sam3_ros.export.bindings import Shapes
+
+_ORIGINAL = (
+    "an export reads the names of the original's code: give the authors' own file instead "
+    "(`sam3.pt` for SAM 3, `efficient_sam3_*.pth`; docs/models.md)"
+)
+_OTHERS = (
+    "it is none of the models that can be exported: for clicks take MobileSAM or EfficientViT-SAM, "
+    "for words EfficientSAM3 or SAM 3 (docs/models.md)"
+)
+_WHOLE = "a part of the model cannot be exported: give the whole checkpoint"
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A model by the beginnings of its tensors' names."""
+
+    #: What it is.
+    title: str
+    #: What to do.
+    advice: str
+    #: Each is the beginning of at least one name.
+    has: tuple[str, ...]
+    #: No name begins so.
+    lacks: tuple[str, ...] = ()
+
+    def is_in(self, names: Iterable[str]) -> bool:
+        """Return whether a file with these names holds the model."""
+        names = tuple(names)
+        return all(any(n.startswith(each) for n in names) for each in self.has) and not any(
+            n.startswith(self.lacks) for n in names
+        )
+
+
+_OF_TRANSFORMERS = "in transformers' format"
+_KNOWN: tuple[Foreign, ...] = (
+    Foreign(
+        f"SAM 3 {_OF_TRANSFORMERS} (Sam3VideoModel)",
+        _ORIGINAL,
+        ("detector_model.", "tracker_model."),
+    ),
+    Foreign(
+        f"SAM3-LiteText's detector {_OF_TRANSFORMERS} (Sam3LiteTextModel)",
+        _ORIGINAL,
+        ("detr_encoder.", "detr_decoder.", "text_encoder.layers."),
+    ),
+    Foreign(
+        f"SAM 3's detector {_OF_TRANSFORMERS} (Sam3Model)",
+        _ORIGINAL,
+        ("detr_encoder.", "detr_decoder."),
+    ),
+    Foreign(
+        f"EdgeTAM {_OF_TRANSFORMERS} (EdgeTamVideoModel)",
+        _OTHERS,
+        ("vision_encoder.", "spatial_perceiver."),
+    ),
+    Foreign(
+        f"SAM 3's tracker {_OF_TRANSFORMERS} (Sam3TrackerVideoModel)",
+        _ORIGINAL,
+        ("vision_encoder.neck.fpn_layers.", "memory_attention.", "mask_decoder."),
+    ),
+    Foreign(
+        f"SAM 3's tracker for single images {_OF_TRANSFORMERS} (Sam3TrackerModel)",
+        _ORIGINAL,
+        ("vision_encoder.neck.fpn_layers.", "mask_decoder."),
+    ),
+    Foreign(
+        f"SAM 2 {_OF_TRANSFORMERS} (Sam2VideoModel)",
+        _OTHERS,
+        ("vision_encoder.backbone.blocks.", "memory_attention."),
+    ),
+    Foreign(
+        f"SAM 2 for single images {_OF_TRANSFORMERS} (Sam2Model)",
+        _OTHERS,
+        ("vision_encoder.backbone.blocks.", "mask_decoder."),
+    ),
+    Foreign(
+        f"HQ-SAM {_OF_TRANSFORMERS} (SamHQModel)",
+        _OTHERS,
+        ("vision_encoder.patch_embed.projection.", "mask_decoder.hq_"),
+    ),
+    Foreign(
+        f"SAM 1 {_OF_TRANSFORMERS} (SamModel)",
+        _OTHERS,
+        ("vision_encoder.patch_embed.projection.", "mask_decoder.iou_token."),
+    ),
+    Foreign("EdgeTAM", _OTHERS, ("spatial_perceiver.", "sam_mask_decoder.")),
+    Foreign(
+        "SAM 3's tracker alone",
+        _WHOLE,
+        ("sam_mask_decoder.", "maskmem_backbone."),
+        ("image_encoder.", "detector."),
+    ),
+    Foreign("SAM 3's tracker alone", _WHOLE, ("tracker.sam_mask_decoder.",), ("detector.",)),
+    Foreign(
+        "SAM 3's detector alone", _WHOLE, ("detector.backbone.vision_backbone.",), ("tracker.",)
+    ),
+    Foreign(
+        "SAM 3's detector alone, its names without `detector.`",
+        _WHOLE,
+        ("backbone.vision_backbone.",),
+        ("tracker.",),
+    ),
+    Foreign(
+        "HQ-SAM",
+        _OTHERS,
+        ("image_encoder.blocks.", "mask_decoder.hf_token."),
+    ),
+    Foreign("Grounding DINO", _OTHERS, ("transformer.level_embed", "bert.")),
+    Foreign(
+        f"Grounding DINO {_OF_TRANSFORMERS}",
+        _OTHERS,
+        ("text_backbone.", "encoder.layers.0.text_enhancer_layer."),
+    ),
+    Foreign("CLIP or a model like it", _OTHERS, ("text_model.encoder.", "vision_model.encoder.")),
+    Foreign("CLIP or a model like it", _OTHERS, ("visual.", "logit_scale")),
+    Foreign("MobileCLIP", _OTHERS, ("image_encoder.model.", "text_encoder.")),
+    Foreign("YOLO or FastSAM", _OTHERS, ("model.0.conv.", "model.1.conv.")),
+    Foreign("YOLO or FastSAM", _OTHERS, ("0.conv.", "1.conv.")),
+    Foreign(
+        "a vision transformer alone, as timm names it", _WHOLE, ("patch_embed.proj.", "blocks.0.")
+    ),
+)
+_SAM1 = Foreign("SAM 1", _OTHERS, ("image_encoder.blocks.", "prompt_encoder.", "mask_decoder."))
+_SAM1_SIZES = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+_SAM2 = Foreign("SAM 2", _OTHERS, ("image_encoder.trunk.", "sam_mask_decoder."))
+_SAM2_SIZES = {96: "tiny or small", 112: "base plus", 144: "large"}
+_POINTERS_IN_TIME, _ABSENT = "obj_ptr_tpos_proj.", "no_obj_embed_spatial"
+
+_ENDINGS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (
+        (".lora_A.weight", ".lora_B.weight", ".lora_A.default.weight", ".lora_down.weight"),
+        "a LoRA adapter",
+        "merge it into its model, and give the merged checkpoint",
+    ),
+    (
+        (".SCB", ".quant_state.bitsandbytes__nf4", ".qweight", ".weight_scale"),
+        "a quantized model",
+        "give the checkpoint that it was made from, in fp32, fp16 or bf16",
+    ),
+    (
+        (":0", "/kernel", "/bias", "/scale", ".kernel"),
+        "a checkpoint with the names of TensorFlow or Flax",
+        "give the authors' file for PyTorch",
+    ),
+)
+
+
+def named_by_tensors(shapes: Shapes) -> str | None:
+    """Say what other model a checkpoint is and what to do; None for names that are not known.
+
+    A prefix that all names share is ignored.
+    """
+    for names in _without_shared_beginnings(tuple(shapes)):
+        prefix = _prefix(tuple(shapes), names)
+        if _SAM1.is_in(names) and not any(n.startswith("mask_decoder.hf_") for n in names):
+            width = _first_size(shapes, prefix + "image_encoder.patch_embed.proj.weight")
+            if f"{prefix}image_encoder.patch_embed.proj.weight" in shapes:
+                return f"SAM 1{_size(_SAM1_SIZES, width)}; {_SAM1.advice}"
+        if _SAM2.is_in(names) and not any(n.startswith("spatial_perceiver.") for n in names):
+            is_newer = any(n.startswith((_POINTERS_IN_TIME, _ABSENT)) for n in names)
+            width = _first_size(shapes, prefix + "image_encoder.trunk.patch_embed.proj.weight")
+            version = "SAM 2.1" if is_newer else "SAM 2"
+            return f"{version}{_size(_SAM2_SIZES, width)}; {_SAM2.advice}"
+        for known in _KNOWN:
+            if known.is_in(names):
+                return f"{known.title}; {known.advice}"
+    for endings, title, advice in _ENDINGS:
+        if any(name.endswith(endings) for name in shapes):
+            return f"{title}; {advice}"
+    return None
+
+
+def _without_shared_beginnings(names: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    """Yield the names, then without the first part, as long as all share it."""
+    while names:
+        yield names
+        first, dot, _ = names[0].partition(".")
+        shared = first + dot
+        if not dot or not all(name.startswith(shared) and name != shared for name in names):
+            return
+        names = tuple(name.removeprefix(shared) for name in names)
+
+
+def _prefix(whole: tuple[str, ...], names: tuple[str, ...]) -> str:
+    return whole[0].removesuffix(names[0])
+
+
+def _first_size(shapes: Shapes, name: str) -> int | None:
+    return shapes[name][0] if shapes.get(name) else None
+
+
+def _size(sizes: dict[int, str], width: int | None) -> str:
+    return f" ({sizes[width]})" if width in sizes else ""

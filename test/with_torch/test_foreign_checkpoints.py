@@ -1,0 +1,484 @@
+"""Checkpoints of other models and other formats: each is named for what it is, with what to do."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import transformers
+from small_model import FAMILY, small_tensors
+from torch import Tensor
+
+from sam3_ros.cli.main import main
+from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.checkpoint.file import open_checkpoint
+from sam3_ros.export.families import FAMILIES
+from sam3_ros.export.families.foreign import named_by_tensors
+from sam3_ros.export.weights.filled_network import from_checkpoint
+from sam3_ros.export.weights.recognition import without_prefix
+
+ORIGINAL = "give the authors' own file instead"
+OTHERS = "none of the models that can be exported"
+WHOLE = "give the whole checkpoint"
+
+
+@cache
+def names_in_transformers(model: str) -> tuple[str, ...]:
+    """Return the tensors' names of a model as transformers saves it."""
+    kind = getattr(transformers, model)
+    with torch.device("meta"):
+        return tuple(kind(kind.config_class()).state_dict())
+
+
+@cache
+def original_shapes(family: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the tensors of a family's first variant that take no packing."""
+    known = FAMILIES[family]
+    architecture = known.architecture(known.variants[0])
+    with torch.device("meta"):
+        network = known.build(architecture, known.default_input_size(architecture))
+    own = network.state_dict()
+    return {
+        original: tuple(own[binding.targets[0]].shape)
+        for binding in network.bindings()
+        for original in binding.originals
+    }
+
+
+def of_decoder(prefixes: tuple[str, ...]) -> list[str]:
+    return [name for name in original_shapes("mobilesam") if name.startswith(prefixes)]
+
+
+def sam1(width: int, depth: int) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of segment-anything's files."""
+    encoder = "image_encoder."
+    blocks = [
+        f"{encoder}blocks.{index}.{part}"
+        for index in range(depth)
+        for part in ("norm1.weight", "attn.qkv.weight", "attn.rel_pos_h", "mlp.lin1.weight")
+    ]
+    names = [encoder + "pos_embed", *blocks, encoder + "neck.0.weight"]
+    names += of_decoder(("prompt_encoder.", "mask_decoder."))
+    return {**dict.fromkeys(names, (1,)), f"{encoder}patch_embed.proj.weight": (width, 3, 1, 1)}
+
+
+def sam2(width: int, depth: int, newer: bool) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of SAM 2's files; its tracker's names are those of SAM 3's."""
+    trunk = "image_encoder.trunk."
+    names = [
+        f"{trunk}pos_embed",
+        f"{trunk}pos_embed_window",
+        "image_encoder.neck.convs.0.conv.weight",
+    ]
+    names += [f"{trunk}blocks.{index}.attn.qkv.weight" for index in range(depth)]
+    tracker = [n.removeprefix("tracker.") for n in original_shapes("sam3") if n[:8] == "tracker."]
+    names += [
+        n.replace("maskmem_backbone.", "memory_encoder.").replace(
+            "transformer.", "memory_attention."
+        )
+        for n in tracker
+        if newer or not n.startswith(("obj_ptr_tpos_proj", "no_obj_embed_spatial"))
+    ]
+    return {**dict.fromkeys(names, (1,)), f"{trunk}patch_embed.proj.weight": (width, 3, 1, 1)}
+
+
+def sam3_without(prefix: str, start: str = "") -> list[str]:
+    return [
+        name.removeprefix(start) for name in original_shapes("sam3") if not name.startswith(prefix)
+    ]
+
+
+def ones(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    return dict.fromkeys(names, (1,))
+
+
+OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], str, str]] = {
+    **{
+        model: (lambda model=model: ones(names_in_transformers(model)), f"({model})", advice)
+        for model, advice in {
+            "Sam3Model": ORIGINAL,
+            "Sam3VideoModel": ORIGINAL,
+            "Sam3TrackerModel": ORIGINAL,
+            "Sam3TrackerVideoModel": ORIGINAL,
+            "Sam3LiteTextModel": ORIGINAL,
+            "SamModel": OTHERS,
+            "SamHQModel": OTHERS,
+            "Sam2Model": OTHERS,
+            "Sam2VideoModel": OTHERS,
+            "EdgeTamVideoModel": OTHERS,
+        }.items()
+    },
+    "CLIP": (lambda: ones(names_in_transformers("CLIPModel")), "CLIP or a model", OTHERS),
+    "vit_b": (lambda: sam1(768, 12), "SAM 1 (vit_b)", OTHERS),
+    "vit_l": (lambda: sam1(1024, 24), "SAM 1 (vit_l)", OTHERS),
+    "vit_h": (lambda: sam1(1280, 32), "SAM 1 (vit_h)", OTHERS),
+    "HQ-SAM": (
+        lambda: {**sam1(768, 12), "mask_decoder.hf_token.weight": (1, 256)},
+        "HQ-SAM",
+        OTHERS,
+    ),
+    "SAM 2 tiny": (lambda: sam2(96, 12, newer=False), "SAM 2 (tiny or small)", OTHERS),
+    "SAM 2.1 large": (lambda: sam2(144, 48, newer=True), "SAM 2.1 (large)", OTHERS),
+    "SAM 2.1 base": (lambda: sam2(112, 24, newer=True), "SAM 2.1 (base plus)", OTHERS),
+    "detector": (lambda: ones(sam3_without("tracker.")), "SAM 3's detector alone", WHOLE),
+    "its names": (
+        lambda: ones(sam3_without("tracker.", "detector.")),
+        "its names without `detector.`",
+        WHOLE,
+    ),
+    "tracker": (lambda: ones(sam3_without("detector.")), "SAM 3's tracker alone", WHOLE),
+    "tracker's names": (
+        lambda: ones(sam3_without("detector.", "tracker.")),
+        "SAM 3's tracker alone",
+        WHOLE,
+    ),
+    "lora": (
+        lambda: ones(
+            [f"base_model.model.layers.{i}.lora_{ab}.weight" for i in (0, 1) for ab in "AB"]
+        ),
+        "a LoRA adapter",
+        "merge it",
+    ),
+    "tensorflow": (
+        lambda: ones(["encoder/layer_0/kernel:0", "encoder/layer_0/bias:0"]),
+        "names of TensorFlow or Flax",
+        "file for PyTorch",
+    ),
+    "yolo": (
+        lambda: ones([f"model.{i}.conv.weight" for i in range(4)]),
+        "YOLO or FastSAM",
+        OTHERS,
+    ),
+}
+
+
+def written(path: Path, shapes: Mapping[str, tuple[int, ...]], wrap: Callable[[Any], Any]) -> Path:
+    tensors = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    if path.suffix == ".safetensors":
+        safetensors.torch.save_file(tensors, path)
+    else:
+        torch.save(wrap(tensors), path)
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module.sam."])
+@pytest.mark.parametrize("which", OTHER_MODELS)
+def test_other_models_are_known_by_their_names(which: str, prefix: str) -> None:
+    shapes, title, advice = OTHER_MODELS[which]
+    found = named_by_tensors({prefix + name: shape for name, shape in shapes().items()})
+
+    assert found is not None
+    assert title in found
+    assert advice in found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_models_that_can_be_exported_are_not_taken_for_others(family: str) -> None:
+    found = named_by_tensors(original_shapes(family))
+    assert found is None, found
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "wrap"),
+    [
+        ("Sam3Model", "model.safetensors", dict),
+        ("SamModel", "pytorch_model.bin", dict),
+        ("vit_b", "sam_vit_b_01ec64.pth", dict),
+        ("SAM 2.1 large", "sam2.1_hiera_large.pt", lambda tensors: {"model": tensors}),
+        ("Sam2Model", "last.ckpt", lambda tensors: {"state_dict": tensors, "epoch": 3}),
+    ],
+)
+def test_the_commands_name_another_model_and_end_with_two(
+    which: str,
+    name: str,
+    wrap: Callable[[Any], Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shapes, title, advice = OTHER_MODELS[which]
+    path = written(tmp_path / name, shapes(), wrap)
+    out = str(tmp_path / "out")
+
+    assert main(["inspect", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert title in printed.err
+    assert advice in printed.err
+    assert "total" in printed.out, "what is in it is shown all the same"
+    assert "no tensor has such a name" not in printed.out + printed.err
+
+    assert main(["inspect", str(path), "--json"]) == 2
+    assert title in json.loads(capsys.readouterr().out)["is"]
+    for family in ("efficientsam3", "mobilesam"):
+        assert main(["export", family, "--checkpoint", str(path), "--out", out]) == 2
+        assert title in capsys.readouterr().err
+    assert main(["slim", str(path), "--out", f"{out}.safetensors"]) == 2
+    assert title in capsys.readouterr().err
+
+
+@pytest.fixture
+def small_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the small family alone: to try the real ones takes seconds."""
+    for name in list(FAMILIES):
+        monkeypatch.delitem(FAMILIES, name)
+    monkeypatch.setitem(FAMILIES, FAMILY.name, FAMILY)
+
+
+def prefixed(prefix: str) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in small_tensors().items()}
+
+
+@pytest.mark.usefixtures("small_known")
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda: prefixed("model."),
+        lambda: prefixed("sam."),
+        lambda: prefixed("module.model."),
+        lambda: prefixed("_orig_mod.net."),
+        lambda: prefixed("model._orig_mod."),
+        lambda: {"state_dict": prefixed("model.sam3."), "epoch": 3, "global_step": 7},
+        lambda: {  # as Lightning writes it
+            "pytorch-lightning_version": "2.4.0",
+            "state_dict": {**prefixed("model."), "criterion.weight": torch.ones(3)},
+            "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(4)}}}],
+            "loops": {},
+            "callbacks": {},
+        },
+        lambda: {"state_dict": {**prefixed("model."), **prefixed("ema_model.")}},
+        lambda: {"ema": prefixed(""), "epoch": 3},
+        lambda: {"ema": {"decay": 0.999, "module": prefixed("")}, "optimizer": {}},
+        lambda: {"module": prefixed(""), "ds_version": "0.15"},
+        lambda: {"model": None, "model_ema": prefixed("module.")},
+        lambda: {"net": prefixed("model."), "optim": {"state": {}}},
+    ],
+)
+def test_prefixes_and_wrappers_are_taken_off_where_the_rest_fits(
+    wrap: Callable[[], Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "epoch=3.ckpt"
+    torch.save(wrap(), path)
+
+    assert main(["inspect", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["family"] == "small"
+    assert document["tensors"] == len(small_tensors())
+    network = from_checkpoint(FAMILY, path, None).network
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    torch.save(small_tensors(), tmp_path / "plain.pth")
+    expected = from_checkpoint(FAMILY, tmp_path / "plain.pth", None).network.state_dict()
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+@pytest.mark.usefixtures("small_known")
+def test_a_prefix_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({"state_dict": {**prefixed("model."), "loss.scale": torch.ones(2)}}, path)
+
+    assert main(["inspect", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "every name begins with model., which is taken off" in printed
+    assert "loss" in printed.split("beside the model")[1], "what stands beside the model is listed"
+
+
+@pytest.mark.usefixtures("small_known")
+def test_a_prefix_stays_where_the_rest_fits_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({f"model.{name}": torch.ones(1) for name in ("a.weight", "b.weight")}, path)
+
+    assert main(["inspect", str(path), "--json"]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["prefix"] == ""
+    assert "fits no known family" in printed.err
+
+
+@pytest.mark.parametrize("family", ["mobilesam", "efficientvit-sam"])
+@pytest.mark.parametrize("prefix", ["model.", "net.sam."])
+def test_real_models_are_found_behind_a_prefix(family: str, prefix: str) -> None:
+    shapes = original_shapes(family)
+    named = {prefix + name: shape for name, shape in shapes.items()}
+    raw = Checkpoint(
+        Path("x.pth"), named, dict.fromkeys(named, torch.float32), (), {}, lambda name: named[name]
+    )
+    found = without_prefix(raw, FAMILIES.values())
+    assert found.prefix == prefix
+    assert found.shapes == shapes
+    assert found.read(next(iter(shapes))) == next(iter(shapes.values()))
+
+
+@pytest.mark.parametrize(
+    "name", ["model-00002-of-00003.safetensors", "pytorch_model-00002-of-00003.bin"]
+)
+@pytest.mark.parametrize("which", ["Sam3VideoModel", "unknown"])
+def test_one_shard_is_named_as_a_part(
+    name: str, which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = ones(["a.weight"]) if which == "unknown" else OTHER_MODELS[which][0]()
+    part = written(tmp_path / name, dict(list(shapes.items())[::3]), dict)
+
+    assert main(["inspect", str(part)]) == 2
+    error = capsys.readouterr().err
+    assert "part 2 of 3 of a checkpoint" in error
+    assert ("make one file of all 3" if which == "unknown" else ORIGINAL) in error
+    assert main(["export", "sam3", "--checkpoint", str(part), "--out", str(tmp_path / "o")]) == 2
+    assert "part 2 of 3 of a checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small_known")
+def test_a_file_that_is_one_of_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "model-00001-of-00001.safetensors"
+    safetensors.torch.save_file(small_tensors(), path)
+    assert main(["inspect", str(path)]) == 0
+
+
+WEIGHT_MAP = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+
+
+def varint(number: int) -> bytes:
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128, number >> 7])
+
+
+ONNX = b"\x08\x08\x12\x07pytorch\x1a\x052.4.0\x3a" + varint(300) + bytes(300)
+FLAX = b"\x82\xa6params\x81\xa7encoder\x80\xa4step\x01"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason", "advice"),
+    [
+        ("model.onnx", ONNX, "is an ONNX graph", "that it was made from"),
+        ("renamed.pt", ONNX, "is an ONNX graph", "that it was made from"),
+        ("model.gguf", b"GGUF\x03\0\0\0", "is a GGUF file", "publish for PyTorch"),
+        ("flax_model.msgpack", FLAX, "is a Flax checkpoint", "publish for PyTorch"),
+        ("renamed.pth", FLAX, "is a Flax checkpoint", "publish for PyTorch"),
+        ("tf_model.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), "is an HDF5 file, as Keras", "PyTorch"),
+        ("m.ckpt.index", bytes(50) + bytes.fromhex("57fb808b247547db"), "TensorFlow", "PyTorch"),
+        ("m.ckpt.data-00000-of-00001", bytes(99), "a part of a TensorFlow", "PyTorch"),
+        ("checkpoint", b'model_checkpoint_path: "m"\n', "a TensorFlow checkpoint's", "PyTorch"),
+        ("saved_model.pb", b"\x08\x01\x12\x10" + bytes(16), "a TensorFlow graph", "PyTorch"),
+        ("m.tflite", struct.pack("<I", 28) + b"TFL3" + bytes(20), "TensorFlow Lite", "made from"),
+        ("model.engine", b"ftrt" + bytes(40), "a TensorRT engine", "made from"),
+        ("model.xml", b'<?xml version="1.0"?>\n<net name="x">', "an OpenVINO model", "made from"),
+        (
+            "model.safetensors",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3439938512\n",
+            "is a Git LFS pointer",
+            "git lfs pull",
+        ),
+        ("sam3.pt", b"\xef\xbb\xbf\n<!doctype html><html>", "is a web page", "a login"),
+        ("sam3.pt", b"<HTML><HEAD><TITLE>302", "is a web page", "a login"),
+        ("sam3.pt", b"Entry not found", "what a server answered", "another address or a login"),
+        ("sam3.pt", b"Access to model facebook/sam3 is restricted.", "server answered", "a login"),
+        ("sam3.pt", b'{"error":"Repository not found"}', "Repository not found", "a login"),
+        (
+            "model.safetensors.index.json",
+            json.dumps({"metadata": {}, "weight_map": WEIGHT_MAP}).encode(),
+            "is the index of a checkpoint in 2 files (model-00001-of-00002.safetensors, ",
+            "make one file of those files",
+        ),
+        (
+            "pytorch_model.bin.index.json",
+            json.dumps({"weight_map": {"a": "pytorch_model-00001-of-00002.bin"}}).encode(),
+            "is the index of a checkpoint",
+            "make one file",
+        ),
+        ("config.json", b'{"model_type": "sam3"}', "a model's configuration", "with the weights"),
+        ("other.json", b'{"a": [1, 2', "is JSON and not a checkpoint", "name a .pth"),
+        ("model.pth.gz", b"\x1f\x8b\x08" + bytes(20), "compressed with gzip", "unpack it first"),
+        ("model.tar", bytes(257) + b"ustar\x0000" + bytes(250), "a tar archive", "unpack it first"),
+        ("model.npy", b"\x93NUMPY\x01\0" + bytes(20), "a NumPy array", "name a .pth"),
+        ("noise.pth", bytes(range(160, 250)), "neither a PyTorch nor a safetensors", "name a .pth"),
+    ],
+)
+def test_files_of_other_formats_are_named_with_what_to_do(
+    name: str,
+    content: bytes,
+    reason: str,
+    advice: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    assert main(["inspect", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert advice in error
+    assert main(["export", "sam3", "--checkpoint", str(path), "--out", str(tmp_path / "o")]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(path)
+    return str(caught.value)
+
+
+def test_programs_are_named_as_such(tmp_path: Path) -> None:
+    scripted = tmp_path / "scripted.pt"
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(str(scripted))
+    assert "is a TorchScript program and not weights" in refused(scripted)
+
+    exported = tmp_path / "program.pt2"
+    program = torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))
+    torch.export.save(program, exported)
+    assert "a program of torch.export" in refused(exported)
+
+    arrays = tmp_path / "arrays.npz"
+    np.savez(arrays, a=np.ones(2))
+    assert "is a zip archive, but not a PyTorch file" in refused(arrays)
+    with zipfile.ZipFile(tmp_path / "empty.pt", "w"):
+        pass
+    assert "empty.pt" in refused(tmp_path / "empty.pt")
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (
+            torch.optim.Adam([torch.nn.Parameter(torch.ones(2))]).state_dict(),
+            "the state of an optimiser alone; name the file with the model",
+        ),
+        ({"optimizer": {"state": {}}, "epoch": 4}, "without the model; name the file with the"),
+        ({"lr_scheduler": {"last_epoch": 3}, "scaler": {}}, "without the model"),
+    ],
+)
+def test_a_trainers_file_without_a_model_is_named(
+    document: Any, reason: str, tmp_path: Path
+) -> None:
+    torch.save(document, tmp_path / "optimizer.pt")
+    assert reason in refused(tmp_path / "optimizer.pt")
+
+
+def test_a_whole_module_is_named(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    assert "a whole module, saved with torch.save(MODULE)" in refused(tmp_path / "module.pt")
+
+
+def test_several_averages_are_refused(tmp_path: Path) -> None:
+    torch.save({"ema": {"a": torch.ones(1)}, "net": {"a": torch.ones(1)}}, tmp_path / "x.pt")
+    assert "several models (ema, net)" in refused(tmp_path / "x.pt")
+
+
+def test_a_folder_names_its_files(tmp_path: Path) -> None:
+    assert "is a folder; name a .pth" in refused(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "config.json").touch()
+    assert "is a folder; name one of its files: model.safetensors" in refused(tmp_path)
+    (tmp_path / ".metadata").touch()
+    (tmp_path / "__0_0.distcp").touch()
+    assert "dcp_to_torch_save" in refused(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
@@ -11,6 +12,7 @@ from io import TextIOWrapper
 from sam3_ros import __version__
 from sam3_ros.cli.parser import CommandParser
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.exit_codes import ExitCode
 
 #: The sub-commands in the order of --help, each with its module in sam3_ros.cli. A module has
 #: `register(commands)` and imports what is heavy only inside the function that runs.
@@ -31,34 +33,46 @@ COMMANDS = {
     "completion": "completion",
 }
 
-FAILED = 2
-INTERRUPTED = 130
-PIPE_CLOSED = 141
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sub-command and return the exit code: 0, 2 for an error, or the command's own.
+    """Run a sub-command and return the exit code, an ExitCode; argparse may raise SystemExit.
 
     Without a sub-command it prints the help, and that too ends with 2: nothing was done.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name need not be valid text, and a terminal may lack letters of a label.
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
     try:
-        status = int(options.run(options))
-        if sys.stdout is not None:  # None where the shell has closed it
-            sys.stdout.flush()  # a closed pipe must fail here, not while Python exits
-        return status
+        return _run(arguments)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # A reader such as `head` has gone; keep Python's own flush at exit from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    except (Sam3RosError, OSError) as error:
+        return ExitCode.PIPE_CLOSED
+    except Exception as error:
+        return _failed(error)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    finally:
+        if sys.stdout is not None:  # None where the shell has closed it
+            sys.stdout.flush()  # a closed pipe must fail here, not while Python exits
+
+
+def _failed(error: Exception) -> ExitCode:
+    """Print what went wrong; in one line, unless it is a fault of this package."""
+    # What rclpy refuses are names and arguments of the user. Its types cannot be imported here.
+    is_of_ros = type(error).__module__.partition(".")[0] == "rclpy"
+    if is_of_ros or isinstance(error, (Sam3RosError, OSError)):
         print(f"sam3-ros: error: {' '.join(_message(error).split())}", file=sys.stderr)
-        return FAILED
+        return ExitCode.REFUSED
+    traceback.print_exception(error)
+    print(f"sam3-ros: a fault in sam3_ros {__version__}, please report it", file=sys.stderr)
+    return ExitCode.INTERNAL
 
 
 def _message(error: Exception) -> str:

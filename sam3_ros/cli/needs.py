@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 from sam3_ros.core.errors import Sam3RosError
@@ -21,10 +22,17 @@ _HOW_TO_GET = {
 
 
 def require(*modules: str, whose: str = "this command") -> None:
-    """Raise Sam3RosError for the first module that is not installed."""
+    """Raise Sam3RosError for the first module that is not installed.
+
+    For rclpy, also where the environment asks for what would end the process when it is imported.
+    """
     for module in modules:
         if find_spec(module) is None:
             raise Sam3RosError(f"{whose} needs {module}, which is not here: {_HOW_TO_GET[module]}")
+    if "rclpy" in modules:
+        from sam3_ros.ros.environment import check_ros_environment
+
+        check_ros_environment(os.environ)
 
 
 def require_export() -> None:

@@ -18,11 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
-import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -31,6 +29,7 @@ from sam3_ros.live.sources import Pace, Picture, Source, open_camera, open_video
 from sam3_ros.ros.frames.worker import RateLimit
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.node.process import keep_image_memory
+from sam3_ros.ros.start import start_ros
 
 FRAME_ID = "camera"
 NODE_NAME = "sam3_ros_camera"
@@ -50,7 +49,7 @@ class PicturePublisher:
         """Create it. topic: of the raw images; compressed ones go to <topic>/compressed."""
         keep_image_memory()
         self._context = Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        start_ros(context=self._context)
         self._node = Node(NODE_NAME, context=self._context, start_parameter_services=False)
         self._compressed = compressed
         kind, name = (CompressedImage, f"{topic}/compressed") if compressed else (Image, topic)

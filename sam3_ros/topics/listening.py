@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import rclpy
 from rclpy.context import Context
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
+from rclpy.validate_topic_name import validate_topic_name
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.ros.message_types import message_class
+from sam3_ros.ros.start import start_ros
 
 _DEPTH = 20
 _POLL = 0.1
@@ -30,12 +31,7 @@ def topic_node(domain_id: int | None = None) -> Iterator[tuple[Node, Context]]:
     domain_id: None for the domain of the environment.
     """
     context = Context()
-    rclpy.init(
-        args=[],  # those of the program are not for ROS
-        context=context,
-        domain_id=domain_id,
-        signal_handler_options=SignalHandlerOptions.NO,
-    )
+    start_ros(context=context, domain_id=domain_id)
     node = Node("sam3_ros_topic", context=context, start_parameter_services=False)
     try:
         yield node, context
@@ -72,8 +68,10 @@ def topics_of(node: Node) -> list[TopicInfo]:
 def wait_for_type(node: Node, topic: str, patience: float) -> str:
     """Wait for a publisher of a topic and return the message type.
 
-    Raises TopicError if there is none within patience, s, or if there are several types.
+    Raises TopicError if there is none within patience, s, if there are several types, or for what
+    is no name of a topic.
     """
+    _require_topic_name(topic)
     end = time.monotonic() + patience
     while not (found := {info.topic_type for info in node.get_publishers_info_by_topic(topic)}):
         if time.monotonic() > end:
@@ -85,6 +83,14 @@ def wait_for_type(node: Node, topic: str, patience: float) -> str:
     if len(found) > 1:
         raise TopicError(f"{topic} has more than one type: {', '.join(sorted(found))}")
     return str(found.pop())
+
+
+def _require_topic_name(topic: str) -> None:
+    try:
+        validate_topic_name(topic)
+    except InvalidTopicNameException as error:
+        why = str(error).splitlines()[0].removeprefix("Invalid topic name: ").rstrip(":")
+        raise TopicError(f"expected a topic such as /camera/image, got {topic!r}: {why}") from error
 
 
 def qos_of_publishers(node: Node, topic: str) -> QoSProfile:

@@ -117,7 +117,7 @@ def test_a_misspelt_parameter_is_reported(tmp_path):
 def test_arguments_that_ros_cannot_read_are_reported_in_one_line():
     command = [sys.executable, *THE_NODE, "--ros-args", "--params-file", "absent.yaml"]
     ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("the node cannot start: ")
     assert "absent.yaml" in last

@@ -12,6 +12,7 @@ from sam3_ros.cli.command import whole_number
 from sam3_ros.cli.node_options import node_parameters, require_parameters
 from sam3_ros.cli.replay.outcome import NODE_FAILED, print_remarks, print_result, run_watched
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from sam3_ros.replay.ask.settings import NodeSettings, ReplaySettings
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from sam3_ros.replay.golden.run import JudgedReplay, Update
     from sam3_ros.replay.report.report import ReplayReport
 
-WRONG = 1
+WRONG = ExitCode.UNSATISFIED
 _WORST = 5
 _PARAMS_FILE = "params_file"
 #: Options that go with --expect; how the bag is played is in its file.
 _BESIDE_EXPECT = frozenset(
     {
         *("bag", "expect", "update", "against", "junit", "json", "worst", "out", "force", "run"),
-        *("no_node", "node", "patience", "params_file", "player", "default_of"),
+        *("no_node", "node", "patience", "params_file", "player", "default_of", "whole_parser"),
         *("bundle", "backend", "precision", "threads", "param"),
     }
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sam3_ros.cli.out_folder import WRITTEN_BY
 from sam3_ros.cli.progress import ProgressLine
+from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.core.signals import signals_handled
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 Outcome = TypeVar("Outcome")
 
 REPLAY = "sam3-ros replay"
-INCOMPLETE, NODE_FAILED = 1, 2
-TERMINATED = 128 + signal.SIGTERM
+INCOMPLETE, NODE_FAILED = ExitCode.UNSATISFIED, ExitCode.REFUSED
 
 
 def run_and_print(run: Callable[[ProgressLine], ReplayReport], json_to: str | None) -> int:
@@ -59,7 +59,7 @@ def run_watched(
     from sam3_ros.replay.under_test.node import NodeFailedError
 
     def end(*_: object) -> None:
-        raise SystemExit(TERMINATED)
+        raise SystemExit(int(ExitCode.TERMINATED))
 
     try:
         with ProgressLine() as progress, signals_handled(end, signal.SIGTERM):

@@ -64,6 +64,8 @@ class NodeSettings:
             raise ReplayError(f"expected a node's full name such as /cam/node, got {self.name!r}")
         if not self.starts_here and (self.parameters or self.params_file):
             raise ReplayError("a running node already has its parameters: give none with it")
+        if self.params_file is not None and not self.params_file.is_file():
+            raise ReplayError(f"there is no file of parameters {self.params_file}")
         if not (math.isfinite(self.patience) and self.patience > 0):
             raise ReplayError(f"expected a patience above 0 seconds, got {self.patience}")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
+
+from sam3_ros.ros.start import start_ros
 
 
 class SpinningNode:
@@ -21,12 +21,7 @@ class SpinningNode:
 
     def __init__(self, name: str, domain_id: int | None = None) -> None:
         self._context = Context()
-        rclpy.init(
-            args=[],  # those of the program are not for ROS
-            context=self._context,
-            domain_id=domain_id,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        start_ros(context=self._context, domain_id=domain_id)
         self.node = Node(name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

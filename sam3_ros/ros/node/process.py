@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 
+from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.ros.error_text import described
 from sam3_ros.ros.node.rclpy_internals import CallbackThreads
+from sam3_ros.ros.start import start_ros
 
 MEBIBYTE = 2**20
 # <malloc.h>
@@ -83,21 +84,22 @@ def return_memory() -> None:
 def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -> int:
     """Spin the node until SIGINT or SIGTERM, or until it calls the ProcessEnd it was made with.
 
-    Returns the exit code: 0 after a signal, the node's own code, or 1 if it could not be made or
-    broke. The node must have release(timeout) -> bool, which frees what it holds; if that or a
-    callback takes too long, the process ends without it.
+    Returns the exit code: 0 after a signal, the node's own code, 2 if it could not be made, or 70
+    if it broke. The node must have release(timeout) -> bool, which frees what it holds; if that or
+    a callback takes too long, the process ends without it.
     """
     end = ProcessEnd()
     end.by_signals(signal.SIGINT, signal.SIGTERM)
     keep_image_memory()
     try:
-        # Our own handlers: rclpy's would end the executor while a callback runs.
-        rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        # Our own handlers of signals: rclpy's would end the executor while a callback runs.
+        start_ros(arguments)
         node = make_node(end)
     except Exception as error:
-        print(f"the node cannot start: {described(error)}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
+        print(f"the node cannot start: {' '.join(described(error).split())}", file=sys.stderr)
+        with suppress(Exception):  # of a context that was not made
+            rclpy.try_shutdown()
+        return ExitCode.REFUSED
     return _spin(node, end)
 
 
@@ -129,7 +131,7 @@ def _spin(node: Any, end: ProcessEnd) -> int:
             executor.spin()
         except BaseException as error:
             traceback.print_exception(error)
-            end(1)
+            end(ExitCode.INTERNAL)
 
     thread = threading.Thread(target=spin, name="executor", daemon=True)
     thread.start()

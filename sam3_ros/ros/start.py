@@ -1,0 +1,35 @@
+"""Starts ROS in this process, with errors that people understand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.context import Context
+from rclpy.signals import SignalHandlerOptions
+
+from sam3_ros.ros.environment import RosEnvironmentError, check_ros_environment, explained
+
+
+def start_ros(
+    arguments: Sequence[str] = (), *, context: Context | None = None, domain_id: int | None = None
+) -> None:
+    """Call rclpy.init, without its handlers of signals.
+
+    arguments: of the command line; none by default, because those of a tool are not for ROS.
+    context: None for the process's own. domain_id: None for that of the environment. Raises
+    RosEnvironmentError; rclpy's own error for arguments that it cannot read.
+    """
+    check_ros_environment(os.environ, domain_id)
+    try:
+        rclpy.init(
+            args=list(arguments),
+            context=context,
+            domain_id=domain_id,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
+    except RuntimeError as error:  # rclpy's RCLError has no public name
+        if "arguments" in str(error).lower():
+            raise
+        raise RosEnvironmentError(explained(error)) from None  # it says all of the error

@@ -61,7 +61,7 @@ class Reporter:
 
     def status(self, **changes: object) -> NodeStatus:
         silent_s = changes.pop("silent_s", 0.1)
-        names = ("lost", "publishers", "remedy")
+        names = ("lost", "publishers", "remedy", "image_finding")
         of_camera = {name: changes.pop(name) for name in names if name in changes}
         return replace(
             NodeStatus(
@@ -102,6 +102,15 @@ def test_levels_of_states():
     assert failed.level == ERROR
     assert failed.message == "unconfigured: configure failed: no bundle"
     assert values_of(failed)["last error"] == "configure failed: no bundle"
+
+
+def test_it_warns_of_images_in_which_nothing_can_be_seen():
+    words = "the image is nearly black: no value is above 3 of 255"
+    warned = Reporter()(image_finding=words)
+    assert warned.level == WARN
+    assert warned.message == f"active, but {words}"
+    first, second = Reporter("front", "rear").all(image_finding=words)[1:]
+    assert first.level == second.level == WARN
 
 
 def fail(ledger: FrameLedger, failed: int, answered: int) -> None:

@@ -73,6 +73,8 @@ def test_descriptors(spec):
         ({"backend": "gpu"}, r"'backend' is one of cpu, .*, tensorrt_rtx, openvino; got 'gpu'"),
         ({"threads": -1}, r"'threads' lies in 0..256; got -1"),
         ({"threads": True}, r"'threads' expects a whole number, got True \(true or false\)"),
+        ({"bit_depth": 7}, r"'bit_depth' is 0 or lies in 8..16; got 7"),
+        ({"bit_depth": 17}, r"'bit_depth' lies in 0..16; got 17"),
         ({"score_threshold": float("nan")}, r"'score_threshold' lies in 0..1; got nan"),
         ({"bundle": None}, r"'bundle' expects a text, got nothing"),
         ({"prompts": ["x" * 1001]}, r"'prompts': .* at most 1000 characters, got 1001"),

@@ -113,7 +113,10 @@ class OutFolder:
 
     def _write_list(self, sums: dict[str, str | None]) -> None:
         text = "".join(_line(name, each) for name, each in sums.items())
-        (self.path / LIST_NAME).write_text(text, encoding="utf-8")
+        if text:
+            (self.path / LIST_NAME).write_text(text, encoding="utf-8")
+        else:
+            (self.path / LIST_NAME).unlink(missing_ok=True)
 
 
 def _line(name: str, sha256: str | None) -> str:

@@ -110,3 +110,10 @@ def test_only_what_was_written_is_removed(tmp_path: Path) -> None:
 
     left = {path.name for path in tmp_path.glob("*.png")}
     assert left == {"changed.png", "kept.png", "theirs.png"}
+
+
+def test_where_nothing_was_written_nothing_is_left(tmp_path: Path) -> None:
+    with OutFolder(tmp_path) as out:
+        out.claim("a.png")
+
+    assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,11 @@ class PngChunk:
     #: Where it begins, at its length, and ends, behind its checksum.
     start: int
     end: int
-    is_sound: bool
+
+    def is_sound(self, data: bytes) -> bool:
+        """Return whether its checksum is right."""
+        checksum = int.from_bytes(data[self.end - 4 : self.end], "big")
+        return zlib.crc32(memoryview(data)[self.start + 4 : self.end - 4]) == checksum
 
     def content(self, data: bytes) -> bytes:
         return data[self.start + 8 : self.end - 4]
@@ -32,14 +36,12 @@ class PngChunk:
 
 def png_chunks(data: bytes) -> Iterator[PngChunk]:
     """Yield the whole chunks; the last is IEND, or the data was cut."""
-    view, position = memoryview(data), len(PNG_START)
+    position = len(PNG_START)
     while position + 12 <= len(data):
-        end = position + 12 + int.from_bytes(view[position : position + 4], "big")
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
         if end > len(data):
             return
-        checksum = int.from_bytes(view[end - 4 : end], "big")
-        sound = zlib.crc32(view[position + 4 : end - 4]) == checksum
-        chunk = PngChunk(bytes(view[position + 4 : position + 8]), position, end, sound)
+        chunk = PngChunk(data[position + 4 : position + 8], position, end)
         yield chunk
         if chunk.kind == b"IEND":
             return
@@ -67,7 +69,7 @@ def decode_png(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
         )
     needed = [chunk for chunk in chunks if chunk.kind in _NEEDED]
     for chunk in needed:
-        if not chunk.is_sound:
+        if not chunk.is_sound(data):
             raise ImageError(
                 f"expected a whole PNG, got {len(data)} bytes with a wrong checksum in chunk "
                 f"{chunk.kind.decode()}: the image was damaged on its way"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from std_msgs.msg import Header
@@ -25,6 +25,11 @@ class Asked:
     @classmethod
     def of(cls, status: PromptStatus) -> Asked:
         return cls(status.prompt_id, status.accepted, status.reason, tuple(status.warnings))
+
+    def after(self, earlier: Asked) -> Asked:
+        """Return this with the warnings that were given earlier, too."""
+        warnings = dict.fromkeys((*earlier.warnings, *self.warnings))
+        return replace(self, warnings=tuple(warnings))
 
 
 @dataclass(frozen=True)

@@ -49,16 +49,16 @@ class StandingQuestions:
         if wait_for_answer:
             self._listen_to_answers()
         self._connect(publishers)
-        asked: tuple[Asked, ...] = ()
         for publisher, (_, message) in zip(publishers, messages, strict=True):
-            asked += self._statuses_after(publisher, message)
-        outcome = Outcome(self._node, asked)
-        ids = {each.id for each in asked if each.accepted and each.id}
-        if not wait_for_answer or not ids:
-            return outcome
-        answer = self._answer_to(ids)
+            self._publish(publisher, message)
+        if not wait_for_answer or not self._ids_in_use():
+            return Outcome(self._node, self._asked())
+        answer = self._answer()
+        if answer is None:
+            return Outcome(self._node, self._asked())
+        ids = self._ids_in_use()
         found = found_in([each for each in answer.segments if each.prompt_id in ids])
-        return Outcome(self._node, asked, AnsweredImage.of(answer.header), found)
+        return Outcome(self._node, self._asked(), AnsweredImage.of(answer.header), found)
 
     def clear(self) -> Outcome:
         """Stop asking anything. Raises AskError."""
@@ -82,7 +82,8 @@ class StandingQuestions:
     def _change(self, message: Prompts) -> Outcome:
         publisher = self._publisher(Prompts, Source.SET.topic())
         self._connect([publisher])
-        return Outcome(self._node, self._statuses_after(publisher, message))
+        self._publish(publisher, message)
+        return Outcome(self._node, self._asked())
 
     def _publisher(self, kind: type[Any], topic: str) -> Any:
         return self._asker.node.create_publisher(kind, topic.replace("~", self._node, 1), _DEEP)
@@ -111,16 +112,26 @@ class StandingQuestions:
             "`sam3-ros topic echo /diagnostics --once` shows its state"
         )
 
-    def _statuses_after(self, publisher: Any, message: Any) -> tuple[Asked, ...]:
-        self._statuses.clear()
+    def _publish(self, publisher: Any, message: Any) -> None:
+        """Publish, and wait for the statuses of what is in the message. Raises AskError."""
+        seen = before = len(self._statuses)
         publisher.publish(message)
-        if not self._asker.wait(self._patience, lambda: bool(self._statuses)):
+        if not self._asker.wait(self._patience, lambda: len(self._statuses) > before):
             raise AskError(f"{self._node} has not answered for {self._patience:g} s")
-        seen = 0
         while seen != len(self._statuses):
             seen = len(self._statuses)
             self._asker.wait(_MORE_STATUSES_SECONDS)
-        return tuple(map(Asked.of, self._statuses))
+
+    def _asked(self) -> tuple[Asked, ...]:
+        """Return what was said of each prompt so far; a refusal may come with the first image."""
+        asked: dict[str, Asked] = {}
+        for each in map(Asked.of, self._statuses):
+            earlier = asked.get(each.id)
+            asked[each.id] = each if earlier is None else each.after(earlier)
+        return tuple(asked.values())
+
+    def _ids_in_use(self) -> set[str]:
+        return {each.id for each in self._asked() if each.accepted and each.id}
 
     def _listen_to_answers(self) -> None:
         """Subscribe to the scores of every camera: the node works only for a subscriber."""
@@ -130,19 +141,23 @@ class StandingQuestions:
             if ours and "sam3_ros/msg/SegmentScores" in types:
                 node.create_subscription(SegmentScores, topic, self._scores.append, _DEEP)
 
-    def _answer_to(self, ids: set[str]) -> SegmentScores:
-        """Return the first answer that finds one of these, or that surely was asked."""
+    def _answer(self) -> SegmentScores | None:
+        """Return the first answer that finds a prompt, or that surely was asked it.
+
+        None if all prompts were refused in the meantime. Raises AskError for no answer.
+        """
         self._scores.clear()
 
         def answer() -> SegmentScores | None:
+            ids = self._ids_in_use()
             for scores in self._scores:
                 if any(segment.prompt_id in ids for segment in scores.segments):
                     return scores
             return self._scores[-1] if len(self._scores) >= _SURE_AFTER else None
 
-        self._asker.wait(self._patience, lambda: answer() is not None)
+        self._asker.wait(self._patience, lambda: answer() is not None or not self._ids_in_use())
         found = answer() or (self._scores[-1] if self._scores else None)
-        if found is None:
+        if found is None and self._ids_in_use():
             raise AskError(
                 f"the prompt is in use, but no image was answered for {self._patience:g} s: is the "
                 "node active, and does its camera run? `sam3-ros topic echo /diagnostics --once`"

@@ -25,7 +25,7 @@ from sam3_ros.topics.listening import domain_text, topic_node
 
 Write = Callable[[str], None]
 
-# For nodes of the same name to be discovered.
+# For other publishers of the topic to be discovered.
 _LOOK_SECONDS = 0.7
 _LINE_SECONDS = 1.0
 # Without an image for so long, it is said why; and again after the longer time.
@@ -34,7 +34,6 @@ _SILENT_SECONDS, _SAY_AGAIN_SECONDS = 5.0, 30.0
 _SETTLE_SECONDS = 3.0
 # For discovery at the other end, which cannot be queried.
 _MATCHING_SECONDS = 0.5
-_ONLY_CAMERA = ("",)
 
 
 class NodeRunError(Sam3RosError):
@@ -69,8 +68,7 @@ def run(settings: RunSettings, write: Write) -> None:
         stack.enter_context(_ended_by_signals(write))
         _use_profile(settings.node, os.environ)
         node, context = stack.enter_context(topic_node())
-        names = tuple(settings.node.parameters.get("cameras", _ONLY_CAMERA))
-        watch = NodeWatch(node, context, settings.node.full_name, names if settings.show else ())
+        watch = NodeWatch(node, context, settings.node.full_name)
         stack.callback(watch.close)
         _Run(settings, watch, stack, write).until_the_end()
 
@@ -110,13 +108,9 @@ class _Run:
     ) -> None:
         self._settings, self._watch, self._write = settings, watch, write
         self._camera: CameraChild | None = None
-        watch.wait(_LOOK_SECONDS)
-        if watch.is_running:
-            raise NodeRunError(
-                f"a node {settings.node.full_name} runs here already ({domain_text()}): end it, "
-                "or give this one another name:=..."
-            )
+        self._has_warned = False
         if settings.camera is not None:
+            watch.wait(_LOOK_SECONDS)
             self._require_free_topic(settings.camera)
             self._camera = stack.enter_context(CameraChild(settings.camera, os.environ))
             write(f"camera     {settings.camera.name}: {self._camera.wait_until_ready()}")
@@ -131,6 +125,8 @@ class _Run:
                 return
             watch.wait(_LINE_SECONDS, self._is_ready)
         self._introduce()
+        if self._settings.show:
+            watch.listen_to_answers()
         if self._camera is not None:
             watch.wait(_MATCHING_SECONDS)
             watch.sight()
@@ -138,10 +134,12 @@ class _Run:
         silence = Silence(self._settings.node.full_name, watch, self._write)
         while not self._has_ended():
             watch.wait(_LINE_SECONDS)
+            self._warn_of_a_namesake()
             if self._camera is not None:
                 self._camera.check()
             silence.check()
             if self._settings.show:
+                watch.listen_to_answers()  # a camera's topics may be discovered late
                 self._write(str(watch.sight()))
             if self._camera is not None and self._camera.published is not None:
                 return self._tell_the_end(self._camera.published)
@@ -162,8 +160,17 @@ class _Run:
         report = self._watch.report
         is_ours = not self._settings.waits_for_a_manager and not self._settings.builds_only
         if is_ours and report is not None and report.failure and report.state != "active":
-            raise NodeRunError(f"the node cannot start: {report.failure}")
+            raise NodeRunError(f"the node is {report.failure}")
         return False
+
+    def _warn_of_a_namesake(self) -> None:
+        # Not an error: one that was killed stays in the graph for a while.
+        if self._watch.namesakes > 1 and not self._has_warned:
+            self._has_warned = True
+            self._write(
+                f"warning    another node {self._settings.node.full_name} is in "
+                f"{domain_text()}: both answer, unless one has another name:=..."
+            )
 
     def _require_free_topic(self, camera: CameraSettings) -> None:
         topic = f"{camera.topic}/compressed" if camera.compressed else camera.topic

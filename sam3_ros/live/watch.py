@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -20,6 +20,7 @@ from sam3_ros.ros.qos import LATCHED
 from sam3_ros.ros.stamps import nanoseconds, seconds_since
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_SCORES = "sam3_ros/msg/SegmentScores"
 _QOS = QoSProfile(depth=20)
 _POLL = 0.1
 
@@ -51,9 +52,9 @@ class Sight:
 class NodeWatch:
     """Listens to a node by its full name; the caller's thread runs the callbacks."""
 
-    def __init__(self, node: Node, context: Context, name: str, cameras: Sequence[str]) -> None:
-        """cameras: whose answers to listen to; the node answers only while somebody does."""
+    def __init__(self, node: Node, context: Context, name: str) -> None:
         self.node, self._name = node, name
+        self._answer_topics: set[str] = set()
         #: The node's last report; None before the first.
         self.report: NodeReport | None = None
         self._labels: tuple[str, ...] = ()
@@ -61,9 +62,6 @@ class NodeWatch:
         self._since = time.monotonic()
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
         node.create_subscription(ActivePrompts, f"{name}/active_prompts", self._on_prompts, LATCHED)
-        for camera in cameras:
-            topic = "/".join(filter(None, (name, camera, "scores")))
-            node.create_subscription(SegmentScores, topic, self._on_scores, _QOS)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(node)
 
@@ -71,12 +69,13 @@ class NodeWatch:
         self._executor.shutdown()
 
     @property
-    def is_running(self) -> bool:
-        """Whether a node of this name is in the graph."""
-        return self._name in {
+    def namesakes(self) -> int:
+        """How many nodes of this name are known."""
+        names = (
             f"{namespace.rstrip('/')}/{name}"
             for name, namespace in self.node.get_node_names_and_namespaces()
-        }
+        )
+        return sum(name == self._name for name in names)
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Run callbacks for some seconds, or until that is true; return whether it is."""
@@ -90,6 +89,14 @@ class NodeWatch:
         namespace, _, name = self._name.rpartition("/")
         found = self.node.get_subscriber_names_and_types_by_node(name, namespace or "/")
         return sorted(topic for topic, types in found if set(types) & set(IMAGE_TYPES))
+
+    def listen_to_answers(self) -> None:
+        """Subscribe to the scores of all cameras that are known now; the node then works."""
+        for topic, types in self.node.get_topic_names_and_types():
+            is_answer = topic.startswith(f"{self._name}/") and _SCORES in types
+            if is_answer and topic not in self._answer_topics:
+                self._answer_topics.add(topic)
+                self.node.create_subscription(SegmentScores, topic, self._on_scores, _QOS)
 
     def prompts(self) -> tuple[str, ...]:
         """Return the labels of the prompts in use."""

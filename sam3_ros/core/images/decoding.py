@@ -28,7 +28,7 @@ from sam3_ros.core.images.tiff_pages import TiffPage, beginning_with, main_page
 #: Millions of pixels that are read unless more are allowed: a larger picture may be an attack.
 MAX_MEGAPIXELS = 178
 _ORIENTATION = 0x0112
-_RGB_PHOTOMETRIC = 2
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB_PHOTOMETRIC = 0, 1, 2
 _ONE_AT_A_TIME = threading.Lock()
 
 Levelled = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -84,9 +84,7 @@ def _read_png(data: bytes, _: FileKind, max_megapixels: float) -> Decoded:
     return Decoded(pixels, white_of(pixels, 0), orientation_in(data))
 
 
-def _read_netpbm(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
-    if data[1:2] in b"14":  # two levels
-        return _read_by_pillow(data, kind, max_megapixels)
+def _read_netpbm(data: bytes, _: FileKind, max_megapixels: float) -> Decoded:
     _check_size(*netpbm_size(data), max_megapixels)
     pixels, white = decode_netpbm(data)
     return Decoded(pixels, white, 1)
@@ -97,33 +95,34 @@ def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     _check_size(page.width, page.height, max_megapixels)
     first = beginning_with(data, page)
     orientation = page.orientation
-    is_rgb = page.photometric == _RGB_PHOTOMETRIC and page.samples in (3, 4)
-    if page.bits == 16 and is_rgb and page.holds_whole_numbers:
-        return Decoded(_sixteen_bit_rgb(first), 65535, orientation)
+    if page.bits == 16 and page.holds_whole_numbers and _is_grey_or_rgb(page):
+        return Decoded(_sixteen_bits(first, page), 65535, orientation)
     image = _opened(first, kind)
     if not image.mode.startswith("I;16"):
         return Decoded(_eight_bits(image), 255, orientation)
-    return _sixteen_bit_grey(image, page, orientation)
-
-
-def _sixteen_bit_grey(image: Any, page: TiffPage, orientation: int) -> Decoded:
     levels = np.asarray(_loaded(image)).astype(np.uint16)
-    white = 2 ** (page.bits if 8 < page.bits <= 16 else 16) - 1
-    if page.photometric == 0:  # the lowest value is white
-        levels = (white - levels).astype(np.uint16)
-    return Decoded(levels, white, orientation)
+    return Decoded(levels, 2 ** (page.bits if 8 < page.bits < 16 else 16) - 1, orientation)
 
 
-def _sixteen_bit_rgb(data: bytes) -> npt.NDArray[np.uint16]:
-    # Pillow keeps the upper 8 bits alone.
+def _is_grey_or_rgb(page: TiffPage) -> bool:
+    is_rgb = page.photometric == _RGB_PHOTOMETRIC and page.samples in (3, 4)
+    return is_rgb or (page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and page.samples == 1)
+
+
+def _sixteen_bits(data: bytes, page: TiffPage) -> npt.NDArray[np.uint16]:
+    # Pillow keeps the upper 8 bits of colours alone.
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"OpenCV cannot decode this TIFF: {error}") from error
-    if bgr is None or bgr.dtype != np.uint16 or bgr.ndim != 3:
-        raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint16)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode: it was cut off")
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    elif page.photometric == _WHITE_IS_ZERO:
+        pixels = 65535 - pixels
+    return np.asarray(pixels, np.uint16)
 
 
 def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:

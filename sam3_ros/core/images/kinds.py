@@ -87,7 +87,7 @@ def kind_of(data: bytes) -> FileKind | None:
     if data[:4] == b"RIFF":
         return _of_riff(data[8:12])
     if re.match(rb"P[1-6]\s", data):
-        return FileKind("a PGM or PPM", "pnm", "PPM")
+        return FileKind("a PBM, PGM or PPM", "pnm")
     if re.match(rb"P[fF]\s", data):
         return _UNREADABLE_FLOATS
     return _of_text(data)

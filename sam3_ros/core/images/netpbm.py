@@ -1,4 +1,4 @@
-"""PGM and PPM: values from 0 to any maximum (netpbm's pages pgm(5) and ppm(5))."""
+"""PBM, PGM and PPM: values from 0 to any maximum (netpbm's pages pbm(5), pgm(5) and ppm(5))."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from sam3_ros.core.errors import ImageError
 # Numbers, with comments between them.
 _SPACE = rb"(?:\s|#[^\n]*\n)+"
 _HEADER = re.compile(rb"P([2356])" + 3 * (_SPACE + rb"(\d{1,9})") + rb"(?:#[^\n]*\n|\s)")
+_BITMAP = re.compile(rb"P([14])" + 2 * (_SPACE + rb"(\d{1,9})") + rb"(?:#[^\n]*\n|\s)")
 _COMMENT = re.compile(rb"#[^\n]*")
 
 
 def netpbm_size(data: bytes) -> tuple[int, int]:
     """Return width and height; 0 where the header is not one."""
-    found = _HEADER.match(data)
+    found = _HEADER.match(data) or _BITMAP.match(data)
     return (int(found[2]), int(found[3])) if found else (0, 0)
 
 
 def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
-    """Return the pixels, [H, W] for a PGM or [H, W, 3] for a PPM, and which value is white.
+    """Return the pixels, [H, W, 3] for a PPM and otherwise [H, W], and which value is white.
 
     Raises ImageError for a header that is wrong, and for a file that was cut.
     """
+    if (bitmap := _BITMAP.match(data)) is not None:
+        return _decoded_bitmap(data, bitmap), 255
     found = _HEADER.match(data)
     if found is None:
         raise ImageError("expected a PGM or PPM, got one whose header is wrong")
@@ -51,3 +54,20 @@ def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.u
         )
     pixels = np.minimum(values, white).astype(np.uint16 if deep else np.uint8)
     return pixels.reshape((height, width, 3) if channels == 3 else (height, width)), white
+
+
+def _decoded_bitmap(data: bytes, header: re.Match[bytes]) -> npt.NDArray[np.uint8]:
+    """Return uint8 [H, W], 0 or 255; in the file a one is black."""
+    width, height = int(header[2]), int(header[3])
+    content = data[header.end() :]
+    if header[1] == b"1":
+        digits = re.findall(rb"[01]", _COMMENT.sub(b"", content))
+        bits = np.array(digits, "S1").view(np.uint8) - ord("0")
+        needed = width * height
+    else:
+        bits = np.unpackbits(np.frombuffer(content, np.uint8))
+        needed = -(-width // 8) * 8 * height
+    if not needed or bits.size < needed:
+        raise ImageError(f"expected a whole PBM of {width}x{height} px, got one that was cut off")
+    rows = bits[:needed].reshape(height, -1)[:, :width]
+    return np.asarray((1 - rows) * 255, np.uint8)

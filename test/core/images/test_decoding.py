@@ -38,7 +38,7 @@ def test_a_gif_of_one_frame_is_read_and_an_animation_refused() -> None:
     np.testing.assert_array_equal(decode(saved("GIF", frame)).pixels, expected)
     others = [frame.rotate(90), frame.rotate(180)]
     with pytest.raises(ImageError, match="a GIF of 3 frames: save the frame"):
-        decode(saved("GIF", frame, save_all=True, append_images=others))
+        decode(saved("GIF", frame, save_all=True, append_images=others, duration=100))
     with pytest.raises(ImageError, match="a WebP of 2 frames"):
         others = [Image.fromarray(PICTURE[::-1])]
         decode(saved("WEBP", save_all=True, append_images=others, lossless=True))

@@ -41,7 +41,7 @@ def test_a_gif_of_one_frame_is_read_and_an_animation_refused() -> None:
         decode(saved("GIF", frame, save_all=True, append_images=others, duration=100))
     with pytest.raises(ImageError, match="a WebP of 2 frames"):
         others = [Image.fromarray(PICTURE[::-1])]
-        decode(saved("WEBP", save_all=True, append_images=others, lossless=True))
+        decode(saved("WEBP", save_all=True, append_images=others, lossless=True, duration=100))
 
 
 def test_cmyk_is_what_pillow_makes_of_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
+import numpy as np
 import pytest
 from recording_sessions import Change, Outputs
 from ros_domains import own_domain
@@ -289,3 +290,24 @@ def test_what_became_of_a_frame_decides_what_is_kept_of_it(pipeline):
     pipeline.settled()
     assert DropReason.OUT_OF_MEMORY in pipeline.dropped()
     assert pipeline.report().kept_frames == 0
+
+
+def test_ten_bits_in_sixteen_are_told_and_found_with_the_bit_depth_set(pipeline):
+    pipeline.ask(concept("red"))
+
+    def show(stamp: int) -> list[str]:
+        low = np.rint(SCENE.astype(float) * (1023 / 255)).astype(np.uint16)
+        image = image_message(low, "rgb16", pipeline.camera.header(stamp))
+        pipeline.client.publish("/image", image)
+        return pipeline.answer(stamp)
+
+    assert show(1) == []
+    pipeline.settled()
+    assert "10 bits in 16" in pipeline.report().cameras[""].image_finding
+    pipeline.set(bit_depth=10)
+    try:
+        assert show(2) == ["red"]
+        pipeline.settled()
+        assert pipeline.report().cameras[""].image_finding == ""
+    finally:
+        pipeline.set(bit_depth=0)

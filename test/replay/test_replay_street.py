@@ -37,7 +37,7 @@ def test_every_frame_of_a_real_camera_is_accounted_for(sam3_bundle_path, tmp_pat
         TextCue(0.0, "red"),
         PointCue(2.0, 240.0, 300.0),
         BoxCue(3.0, 100, 100, 180, 160),
-        PointCue(4.0, 481.0, 10.0),
+        PointCue(4.0, 600.0, 10.0),
     )
     node = NodeSettings(parameters=(("bundle", str(sam3_bundle_path)),))
     with own_domain() as domain:

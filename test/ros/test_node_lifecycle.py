@@ -117,7 +117,7 @@ def test_a_transition_that_the_state_does_not_allow(tmp_path):
 @pytest.mark.parametrize("parameter", [("threads", "two"), ("click_seconds", "-1")])
 def test_a_parameter_of_a_wrong_type_or_range_ends_it_with_the_reason(tmp_path, parameter):
     name, value = parameter
-    with running_node(tmp_path, expected_code=1, **{name: value}) as (process, _):
+    with running_node(tmp_path, expected_code=2, **{name: value}) as (process, _):
         process.process.wait(30)
         assert f"the node cannot start: parameter '{name}' " in process.log
         assert "Traceback" not in process.log

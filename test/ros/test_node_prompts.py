@@ -243,6 +243,7 @@ def test_a_click_by_a_cameras_own_topic_is_answered_at_once(both):
     answer = both.answer_to("left", "point", begin)
     assert answer.header == seen
     assert overlap(answer, "point", RED) > GOOD
+    both.see("left")  # its time is over
     both.listed()
 
 

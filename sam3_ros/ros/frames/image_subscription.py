@@ -158,7 +158,7 @@ class ImageSubscription:
                 self._destroy_old()
             if not is_new:
                 return
-        # Neither is known before Jazzy.
+        # Older rclpy does not have them.
         publisher, number = info.get("publisher_gid"), info.get("publication_sequence_number")
         self._callback(message, bytes(publisher["data"]) if publisher else b"", number or 0)
 

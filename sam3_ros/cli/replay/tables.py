@@ -32,7 +32,9 @@ def report_table(report: ReplayReport) -> str:
 def remark_lines(report: ReplayReport) -> Iterator[str]:
     """Yield what is not as one would expect: of the bag, prompts, failed frames, the account."""
     frames = report.frames
-    for remark in report.remarks:
+    from sam3_ros.replay.bag.recording import grouped
+
+    for remark in grouped(report.remarks):
         yield f"the bag: {remark}"
     yield from (f"warning: {warning}" for warning in report.prompt_warnings)
     for text, count in frames.failures.items():

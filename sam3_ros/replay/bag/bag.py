@@ -25,6 +25,7 @@ from sam3_ros.replay.bag.recording import (
     RecordedMessage,
     Recording,
     Remarks,
+    grouped,
 )
 
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -214,7 +215,7 @@ class Bag:
 
     def _because(self) -> str:
         """Return what is remarked, for an error."""
-        told = [str(remark) for remark in self.remarks]
+        told = [str(remark) for remark in grouped(self.remarks)]
         if not told:
             return ""
         more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""

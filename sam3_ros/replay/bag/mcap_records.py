@@ -197,7 +197,7 @@ def _parsed(records: bytes, damage: str, start_ns: int, end_ns: int) -> Contents
         opcode, length = _HEAD.unpack_from(records, offset)
         offset += _HEAD.size
         read = _contents(opcode, records[offset : offset + length])
-        is_of_another_time = any(
+        is_of_another_time = end_ns > 0 and any(
             not start_ns <= message.log_time <= end_ns for message in read.messages
         )
         if opcode == 0 or offset + length > len(records) or read.damage or is_of_another_time:

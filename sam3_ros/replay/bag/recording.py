@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from sam3_ros.core.errors import Sam3RosError
 
 #: The only form of messages that ROS 2 sends.
 CDR = "cdr"
+_PARTS_TOLD = 4
 _SHORT_TYPE = re.compile(r"(\w+)/(\w+)")
 _DDS_TYPE = re.compile(r"(\w+)::(msg|srv|action)::(?:dds_::)?(\w+?)_?")
 
@@ -97,6 +98,25 @@ class Remarks:
 
     def __iter__(self) -> Iterator[BagRemark]:
         return iter([BagRemark(part, text, n) for (part, text), n in self._remarks.items()])
+
+
+def grouped(remarks: Iterable[BagRemark]) -> list[BagRemark]:
+    """Join those that say the same of several parts into one."""
+    by_text: dict[str, list[BagRemark]] = {}
+    for remark in remarks:
+        by_text.setdefault(remark.remark, []).append(remark)
+    return [BagRemark(_parts(each), text, _total(each)) for text, each in by_text.items()]
+
+
+def _parts(remarks: list[BagRemark]) -> str:
+    more = len(remarks) - _PARTS_TOLD
+    names = ", ".join(remark.part for remark in remarks[:_PARTS_TOLD])
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _total(remarks: list[BagRemark]) -> int | None:
+    counts = [remark.messages for remark in remarks if remark.messages is not None]
+    return sum(counts) if counts else None
 
 
 def full_type_name(name: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from bags import IMAGES, SIDE_IMAGES, write_bag
 from node_client import PATIENCE
 from node_under_test import ENVIRONMENT
+from odd_bags import Odd, jpeg_cdr, write_mcap
 from processes import children_of, is_running
 from ros_domains import own_domain
 
@@ -63,6 +64,32 @@ def test_prompts_of_the_command_line_and_of_a_file_are_asked(sam3_bundle_path, t
     asked = [(prompt["kind"], prompt["asked"]) for prompt in document["prompts"]]
     assert asked == [("text", "red"), ("click", "on the green ball"), ("box", "on the blue cube")]
     assert "frames in" in progress
+
+
+def test_a_bag_of_frames_that_all_fail_gives_the_nodes_reasons(sam3_bundle_path, tmp_path):
+    """Named as ROS 1 does it, from a robot that ran the node, without its end."""
+    cut = [jpeg_cdr(number)[:-500] for number in range(3)]
+    beside = [Odd("/foo", "Foo", "json", b"{}"), Odd("/segmentation_node/prompt/text")]
+    name = "/camera/0/image/compressed"
+    bag = write_mcap(tmp_path / "bag.mcap", cut, topic=name, beside=beside)
+    bag.write_bytes(bag.read_bytes()[:-200])
+    with own_domain() as domain:
+        command = run(
+            *(bag, "--bundle", sam3_bundle_path, "--rate", "answered", "--json", "--text", "red"),
+            domain=domain,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        output, told = command.communicate(timeout=4 * PATIENCE)
+    assert command.returncode == 1, told
+    frames = json.loads(output)["frames"]
+    assert (frames["sent"], frames["dropped"]) == (3, {"undecodable": 3})
+    assert "3 of 3 frames failed, the node says: expected a" in told
+    assert "no frame was answered" in told
+    assert "too fast" not in told
+    parts = {remark["part"]: remark["messages"] for remark in json.loads(output)["remarks"]}
+    assert parts == {"bag.mcap": None, "/foo": 1, "/segmentation_node/prompt/text": 1, name: None}
+    assert all(part in told for part in parts)
 
 
 def test_two_cameras_with_the_clock_as_fast_as_answered(sam3_bundle_path, tmp_path):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sam3_ros.cli.replay.tables import remark_lines, report_table, verdict_table
+from sam3_ros.replay.bag.recording import BagRemark
 from sam3_ros.replay.golden.verdicts import CheckVerdict, PromptVerdict, ReplayVerdict
 from sam3_ros.replay.report.report import (
     CameraResult,
+    FrameAccount,
     Latency,
     PromptReport,
     ReplayReport,
@@ -33,6 +37,37 @@ def test_the_table_has_a_row_a_prompt_and_a_line_a_failure():
     assert "frames pass 10 judged" in rows
     assert rows[rows.index("frame_id 'x'") - 1] == "stamps FAIL 1 wrong"
     assert rows[-3:] == ["out/worst_1.png", "", "FAIL, 2 of 4 checks, 10 frames"]
+
+
+def report_of(frames: FrameAccount, *remarks: BagRemark) -> ReplayReport:
+    cameras = (CameraResult("", frames, None),)
+    return ReplayReport("bag", "/node", 1.0, cameras, None, (), False, remarks=remarks)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "expected"),
+    [
+        ({"superseded": 6}, "too fast"),
+        ({"undecodable": 6}, ""),
+        ({"rate limit": 6}, ""),
+        ({"superseded": 1, "undecodable": 5}, ""),
+    ],
+)
+def test_speed_is_blamed_for_superseded_frames_alone(dropped, expected):
+    frames = account_frames(10, 4, FrameCounts(10, 4, dropped))
+    assert ("too fast" in " ".join(remark_lines(report_of(frames)))) == bool(expected)
+
+
+def test_the_nodes_own_reasons_and_the_bags_are_told():
+    counts = FrameCounts(3, 0, {"undecodable": 3}, {"cut off": 2, "no image": 1, "earlier": 0})
+    own = [BagRemark(f"/node/{name}", "left out", 2) for name in ("mask", "overlay")]
+    told = list(remark_lines(report_of(account_frames(3, 0, counts), *own)))
+    assert told == [
+        "the bag: /node/mask, /node/overlay (4 messages): left out",
+        "2 of 3 frames failed, the node says: cut off",
+        "1 of 3 frames failed, the node says: no image",
+        "no frame was answered",
+    ]
 
 
 def test_the_table_tells_all_of_it():

@@ -160,6 +160,18 @@ def test_damaged_pages_of_a_sqlite_file_hide_no_others(tmp_path):
     assert ".recover" in told
 
 
+def test_a_damaged_index_of_a_sqlite_file_hides_nothing(tmp_path):
+    file = tmp_path / "bag_0.db3"
+    write_sqlite(file, JPEGS)
+    with closing(sqlite3.connect(file)) as database:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'timestamp_idx'"
+        ((page,),) = database.execute(query)
+    content = bytearray(file.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = bytes(4096)
+    file.write_bytes(content)
+    assert read(file)[0] == JPEGS
+
+
 @pytest.mark.parametrize("kind", ["zstd", "zst"])
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 @pytest.mark.parametrize("with_metadata", [True, False])

@@ -19,7 +19,12 @@ from sam3_ros.live.no_images import publications, wanted, why_no_image
 from sam3_ros.live.watch import NodeWatch
 from sam3_ros.replay.under_test.child_process import exit_in_words
 from sam3_ros.replay.under_test.node import NodeChild
-from sam3_ros.ros.launching.dds import PROFILE_VARIABLES, profile_variable
+from sam3_ros.ros.launching.dds import (
+    PROFILE_VARIABLES,
+    TRANSPORTS_VARIABLE,
+    profile_variable,
+    use_image_profile,
+)
 from sam3_ros.ros.launching.process_arguments import NodeCommand
 from sam3_ros.topics.listening import domain_text, topic_node
 
@@ -88,12 +93,17 @@ def _ended_by_signals(write: Write) -> Iterator[None]:
 
 
 def _use_profile(node: NodeCommand, environment: MutableMapping[str, str]) -> None:
-    """Let this process and its children use the node's Fast DDS profile, and no other."""
+    """Let this process and its children carry images as the node is asked to."""
+    if node.fastdds_profile is None:
+        use_image_profile(environment)
+        return
     variable = profile_variable(environment)
     for name in PROFILE_VARIABLES:
         environment.pop(name, None)
     if node.fastdds_profile:
         environment[variable] = node.fastdds_profile
+    else:
+        environment[TRANSPORTS_VARIABLE] = "DEFAULT"
 
 
 class _Run:

@@ -14,7 +14,7 @@ from ros_domains import own_domain
 from running_command import RunningCommand
 
 from sam3_ros.cli.main import main
-from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
+from sam3_ros.ros.launching.dds import PROFILE_VARIABLES, TRANSPORTS_VARIABLE
 from sam3_ros.ros.launching.shared_files import demo_bag
 
 TABLE = demo_bag().parent / "table.jpg"
@@ -28,7 +28,7 @@ def domain() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, domain) -> None:
-    for name in PROFILE_VARIABLES:  # the command sets one
+    for name in (*PROFILE_VARIABLES, TRANSPORTS_VARIABLE):  # the command sets one
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     for name, value in {**ENVIRONMENT, "ROS_DOMAIN_ID": str(domain)}.items():

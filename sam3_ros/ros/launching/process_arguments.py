@@ -141,8 +141,8 @@ class NodeCommand:
     #: They win over the files.
     parameters: Mapping[str, Any]
     log_level: str
-    #: Empty for none.
-    fastdds_profile: str
+    #: Empty for none; None where nothing was said, so that the environment decides.
+    fastdds_profile: str | None
 
     def arguments(self, folder: Path) -> list[str]:
         """Return what follows `ros2 run sam3_ros segmentation_node`.
@@ -175,8 +175,14 @@ def node_command(given: Mapping[str, str]) -> NodeCommand:
         files=tuple(parameter_files(texts)),
         parameters={**other_parameters(texts), **given_parameters(texts)},
         log_level=texts["log_level"],
-        fastdds_profile=texts["fastdds_profile"],
+        fastdds_profile=_profile(given.get("fastdds_profile")),
     )
+
+
+def _profile(given: str | None) -> str | None:
+    if given and not Path(given).is_file():
+        raise LaunchArgumentError(f"argument 'fastdds_profile': there is no file {given}")
+    return given
 
 
 def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:

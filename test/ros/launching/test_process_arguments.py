@@ -97,6 +97,7 @@ print(json.dumps([node.get_parameter(name).value for name in ("max_rate", "frame
         ({"name": "my node"}, "my node"),
         ({"namespace": "a b"}, "a b"),
         ({"log_level": "loud"}, "loud"),
+        ({"fastdds_profile": "/missing.xml"}, "no file /missing.xml"),
     ],
 )
 def test_a_wrong_argument_is_refused(given: dict[str, str], words: str) -> None:

@@ -26,12 +26,13 @@ class Odd:
     data: bytes = b"\0\1\0\0\2\0\0\0a\0"
 
 
-def jpeg_cdr(number: int, stamp: int | None = None) -> bytes:
-    """Return a CompressedImage; its stamp is the frame's if it is None."""
+def jpeg_cdr(number: int, stamp: int | None = None, *, kept: float = 1.0) -> bytes:
+    """Return a CompressedImage; its stamp is the frame's if it is None. kept: of the JPEG."""
     sec, nanosec = divmod(stamp_ns(number) if stamp is None else stamp, 1_000_000_000)
     time = STORE.types["builtin_interfaces/msg/Time"](sec, nanosec)
     header = STORE.types["std_msgs/msg/Header"](time, FRAME_ID)
     data = cv2.imencode(".jpg", frame(number)[0][..., ::-1])[1].ravel()
+    data = data[: int(data.size * kept)]
     return bytes(STORE.serialize_cdr(STORE.types[JPEG](header, "jpeg", data), JPEG))
 
 

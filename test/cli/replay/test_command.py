@@ -68,7 +68,7 @@ def test_prompts_of_the_command_line_and_of_a_file_are_asked(sam3_bundle_path, t
 
 def test_a_bag_of_frames_that_all_fail_gives_the_nodes_reasons(sam3_bundle_path, tmp_path):
     """Named as ROS 1 does it, from a robot that ran the node, without its end."""
-    cut = [jpeg_cdr(number)[:-500] for number in range(3)]
+    cut = [jpeg_cdr(number, kept=0.6) for number in range(3)]
     beside = [Odd("/foo", "Foo", "json", b"{}"), Odd("/segmentation_node/prompt/text")]
     name = "/camera/0/image/compressed"
     bag = write_mcap(tmp_path / "bag.mcap", cut, topic=name, beside=beside)

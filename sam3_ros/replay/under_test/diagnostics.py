@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
-_DROPPED, _FAILED = "frames dropped, ", "frames failed, "
+_DROPPED, _FAILED = "frames dropped, ", "failed frames, "
 
 
 @dataclass(frozen=True)

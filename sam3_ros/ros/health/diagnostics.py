@@ -131,7 +131,7 @@ def _frame_values(frames: FrameReport) -> dict[str, str]:
         "frames received": str(frames.received),
         "frames answered": str(frames.answered),
         **{f"frames dropped, {reason.value}": str(n) for reason, n in frames.dropped.items()},
-        **{f"frames failed, {text}": str(n) for text, n in frames.failures.items()},
+        **{f"failed frames, {text}": str(n) for text, n in frames.failures.items()},
         "latency median ms": _milliseconds(frames.latency_median),
         "latency p95 ms": _milliseconds(frames.latency_p95),
         "stamp to mask median ms": _milliseconds(frames.since_stamp_median),

@@ -117,7 +117,7 @@ def alternative(spec: ParameterSpec) -> object:
     if isinstance(default, bool):
         return not default
     if isinstance(default, int):
-        return default + 1
+        return default + 1 if spec.limits is None else int(spec.limits[1])
     return 0.25 if isinstance(default, float) else f"other {default}".strip()
 
 

@@ -115,7 +115,7 @@ def test_no_image_is_lost_or_doubled_when_the_subscription_changes(running):
                 sent += 1
             for _ in range(20):
                 reliable.send()
-        assert "/image (best effort, as its publishers are)" in running.process.log
+        assert "/image (best effort, as a publisher is)" in running.process.log
         while running.process.log.count("now come") == begun + 1:
             reliable.send()
             sent += 1

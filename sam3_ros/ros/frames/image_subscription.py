@@ -27,6 +27,8 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 AUTO, RELIABLE = "auto", "reliable"
+# Humble calls back with the message alone.
+_RCLPY_TELLS_MORE = hasattr(Subscription, "CallbackType")
 _SECONDS_BETWEEN_LOOKS = 0.2
 # All publishers must have been reliable for so long: one that restarts changes nothing.
 _SECONDS_BEFORE_RELIABLE = 2.0
@@ -89,7 +91,7 @@ class ImageSubscription:
         self._timer: Any = None
         self.is_reliable = reliability == RELIABLE
         if reliability == AUTO:
-            self.is_reliable = self._choice.choose(self._offers(), time.monotonic())
+            self.is_reliable = self._choice.choose(self.publishers(), time.monotonic())
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self._timer = node.create_timer(_SECONDS_BETWEEN_LOOKS, self._look, clock=steady)
         self._subscription = self._subscribe()
@@ -101,7 +103,10 @@ class ImageSubscription:
 
     def publishers(self) -> list[bool]:
         """Return for each publisher of the topic whether it is reliable."""
-        return self._offers()
+        topic = self._node.resolve_topic_name(self._topic)
+        found = self._node.get_publishers_info_by_topic(topic)
+        best_effort = ReliabilityPolicy.BEST_EFFORT
+        return [each.qos_profile.reliability != best_effort for each in found]
 
     def destroy(self) -> None:
         """Destroy it; no image is passed on afterwards."""
@@ -121,30 +126,27 @@ class ImageSubscription:
         def pass_on(message: CameraMessage, info: Mapping[str, Any]) -> None:
             self._on_image(message, info, made)
 
+        def pass_on_alone(message: CameraMessage) -> None:
+            self._on_image(message, {}, made)
+
         made = self._node.create_subscription(
             self._kind,
             self._topic,
-            pass_on,
+            pass_on if _RCLPY_TELLS_MORE else pass_on_alone,
             QoSProfile(depth=_DEPTH, reliability=reliability),
             event_callbacks=events,
             qos_overriding_options=IMAGE_OVERRIDES,
         )
         return made
 
-    def _offers(self) -> list[bool]:
-        topic = self._node.resolve_topic_name(self._topic)
-        found = self._node.get_publishers_info_by_topic(topic)
-        best_effort = ReliabilityPolicy.BEST_EFFORT
-        return [each.qos_profile.reliability != best_effort for each in found]
-
     def _look(self) -> None:
-        wanted = self._choice.choose(self._offers(), time.monotonic())
+        wanted = self._choice.choose(self.publishers(), time.monotonic())
         if wanted == self.is_reliable:
             return
         self._destroy_old()
         self._old, self.is_reliable = self._subscription, wanted
         self._subscription = self._subscribe()
-        self._log("a publisher was found, and images now come from")
+        self._log("its publishers have changed: images now come from")
 
     def _on_image(
         self, message: CameraMessage, info: Mapping[str, Any], by: Subscription | None
@@ -170,5 +172,6 @@ class ImageSubscription:
 
     def _log(self, what: str) -> None:
         kind = "reliable" if self.is_reliable else "best effort"
-        why = ", as its publishers are" if self.reliability == AUTO and self._offers() else ""
-        self._node.get_logger().info(f"{what} {self.topic_name} ({kind}{why})")
+        if self.reliability == AUTO and self.publishers():
+            kind += ", as all publishers are" if self.is_reliable else ", as a publisher is"
+        self._node.get_logger().info(f"{what} {self.topic_name} ({kind})")

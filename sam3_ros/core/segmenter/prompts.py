@@ -118,10 +118,8 @@ def _check_text(text: str) -> None:
             f"{error.start + 1}: is the input UTF-8?"
         ) from error
     if not cleaned_as_clip(text):
-        invisible = f", got {text!r}, which holds nothing to read" if text.strip() else ""
-        raise PromptError(
-            f'a text prompt must not be blank: give a word such as "cube", or None{invisible}'
-        )
+        got = f"; {text!r} holds nothing to read" if text.strip() else ""
+        raise PromptError(f'a text prompt must not be blank: give a word such as "cube"{got}')
 
 
 def _box(box: Box) -> Box:

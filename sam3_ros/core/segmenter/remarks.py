@@ -84,7 +84,7 @@ def _words_read(words: Iterable[Word], most_tokens: int) -> int:
 
 
 def _listed(words: Iterable[str]) -> str:
-    named = [repr(word) for word in words]
+    named = [_shown(word) for word in words]
     more = len(named) - MOST_WORDS_NAMED
     return ", ".join(named[:MOST_WORDS_NAMED]) + (f" and {more} more" if more > 0 else "")
 

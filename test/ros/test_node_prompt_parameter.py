@@ -79,9 +79,20 @@ def test_what_is_set_later_is_answered_at_once_in_place_of_what_was_set_before(
     answer = client.answer_to("boxed", before)
     assert answer.header.stamp == seen.header.stamp
     assert overlap(answer, "boxed", BLUE) > GOOD
-    asked.by_source(("boxed", "parameter prompts"), ("mine", "~/prompts"))
+    others = (("mine", "~/prompts"), ("point", "~/prompt/point"))  # a click lasts a second
+    asked.by_source(("boxed", "parameter prompts"), *others)
     client.ask("red")
-    asked.by_source(("boxed", "parameter prompts"), ("mine", "~/prompts"), ("red", "~/prompt/text"))
+    asked.by_source(("boxed", "parameter prompts"), *others, ("red", "~/prompt/text"))
+
+
+def test_a_semicolon_separates_in_the_parameter_as_on_the_topic(asked: Asked) -> None:
+    text = "red; a, b;"
+    assert asked.client.set_parameters(prompts=[text]).successful
+    asked.by_source(("red", "~/prompt/text"), ("a, b", "~/prompt/text"))
+    red, odd = asked.client.ask(text)
+    assert (list(red.warnings), odd.prompt_id) == ([], "a, b")
+    assert "phrases are separated by ';'" in odd.warnings[0]
+    asked.by_source(("red", "~/prompt/text"), ("a, b", "~/prompt/text"))
 
 
 def test_what_is_refused_changes_nothing(asked: Asked) -> None:

@@ -269,6 +269,4 @@ class NodeClient:
 def counts_of(values: dict[str, str]) -> dict[str, int]:
     """Return the counts of frames: received, answered, and "dropped, ..." for each reason."""
     prefix = "frames "
-    counts = {k.removeprefix(prefix): int(v) for k, v in values.items() if k.startswith(prefix)}
-    # Those are among the dropped ones.
-    return {name: count for name, count in counts.items() if not name.startswith("failed, ")}
+    return {k.removeprefix(prefix): int(v) for k, v in values.items() if k.startswith(prefix)}

@@ -11,7 +11,6 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, features
@@ -23,12 +22,19 @@ from sam3_ros.core.images.levels import white_of
 from sam3_ros.core.images.netpbm import decode_netpbm, netpbm_size
 from sam3_ros.core.images.orientation import orientation_in
 from sam3_ros.core.images.png import decode_png, png_size
-from sam3_ros.core.images.tiff_pages import TiffPage, beginning_with, main_page
+from sam3_ros.core.images.tiff_pages import main_page
+from sam3_ros.core.images.tiff_pixels import (
+    has_sixteen_bits,
+    not_read,
+    page_alone,
+    planes_alone,
+    require_known_range,
+    sixteen_bits,
+)
 
 #: Millions of pixels that are read unless more are allowed: a larger picture may be an attack.
 MAX_MEGAPIXELS = 178
 _ORIENTATION = 0x0112
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB_PHOTOMETRIC = 0, 1, 2
 _ONE_AT_A_TIME = threading.Lock()
 
 Levelled = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -93,36 +99,26 @@ def _read_netpbm(data: bytes, _: FileKind, max_megapixels: float) -> Decoded:
 def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     page = main_page(data)
     _check_size(page.width, page.height, max_megapixels)
-    first = beginning_with(data, page)
+    require_known_range(page)
     orientation = page.orientation
-    if page.bits == 16 and page.holds_whole_numbers and _is_grey_or_rgb(page):
-        return Decoded(_sixteen_bits(first, page), 65535, orientation)
-    image = _opened(first, kind)
+    if planes := planes_alone(data, page):
+        grey: list[Levelled] = [
+            sixteen_bits(each, page) if page.bits == 16 else _eight_bits(_opened(each, kind))
+            for each in planes
+        ]
+        pixels: Any = grey[0] if len(grey) == 1 else np.stack(grey, axis=2)
+        return Decoded(pixels, white_of(pixels, 0), orientation)
+    alone = page_alone(data, page)
+    if has_sixteen_bits(page):
+        return Decoded(sixteen_bits(alone, page), 65535, orientation)
+    try:
+        image = _opened(alone, kind)
+    except ImageError as error:
+        raise not_read(page) from error
     if not image.mode.startswith("I;16"):
         return Decoded(_eight_bits(image), 255, orientation)
     levels = np.asarray(_loaded(image)).astype(np.uint16)
     return Decoded(levels, 2 ** (page.bits if 8 < page.bits < 16 else 16) - 1, orientation)
-
-
-def _is_grey_or_rgb(page: TiffPage) -> bool:
-    is_rgb = page.photometric == _RGB_PHOTOMETRIC and page.samples in (3, 4)
-    return is_rgb or (page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and page.samples == 1)
-
-
-def _sixteen_bits(data: bytes, page: TiffPage) -> npt.NDArray[np.uint16]:
-    # Pillow keeps the upper 8 bits of colours alone.
-    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise ImageError(f"OpenCV cannot decode this TIFF: {error}") from error
-    if pixels is None or pixels.dtype != np.uint16:
-        raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode: it was cut off")
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    elif page.photometric == _WHITE_IS_ZERO:
-        pixels = 65535 - pixels
-    return np.asarray(pixels, np.uint16)
 
 
 def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:

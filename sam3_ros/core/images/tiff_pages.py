@@ -14,15 +14,32 @@ from sam3_ros.core.errors import ImageError
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
-_ORIENTATION, _SAMPLES, _SUB_PAGES, _FORMAT, _DNG = 274, 277, 330, 339, 50706
+_ORIENTATION, _SAMPLES, _SUB_PAGES, _DNG = 274, 277, 330, 50706
 _REDUCED, _MASK = 1, 4
 # Colour filter array, and linear raw.
 _RAW_PHOTOMETRICS = (32803, 34892)
 # Bytes of the types of whole numbers, and what struct calls them.
 _SIZES = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 18: 8}
+# Text, fractions, bytes of no type, and floats.
+_OTHER_SIZES = {2: 1, 5: 8, 7: 1, 10: 8, 11: 4, 12: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 # Enough for any picture; a damaged file may point in circles.
 _MOST_PAGES, _MOST_FIELDS = 4096, 4096
+
+
+@dataclass(frozen=True)
+class TiffValue:
+    """The value of one field: its type and count as TIFF has them, and its bytes."""
+
+    kind: int
+    count: int
+    content: bytes
+
+    def part(self, number: int, of: int) -> TiffValue:
+        """Return one of several equal parts, counted from 0."""
+        count = self.count // of
+        size = len(self.content) // self.count * count
+        return TiffValue(self.kind, count, self.content[number * size : (number + 1) * size])
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,8 @@ class TiffPage:
     """One directory of a TIFF."""
 
     offset: int
+    #: "<" or ">", as struct calls the order of its bytes.
+    order: str
     #: Values of the fields that are whole numbers, by tag.
     fields: dict[int, tuple[int, ...]]
 
@@ -61,10 +80,6 @@ class TiffPage:
         """How it was held, 1 to 8 as EXIF counts; 1 for what makes no sense."""
         value = self.first(_ORIENTATION, 1)
         return value if 1 <= value <= 8 else 1
-
-    @property
-    def holds_whole_numbers(self) -> bool:
-        return self.first(_FORMAT, 1) in (1, 4)
 
     @property
     def is_reduced(self) -> bool:
@@ -122,20 +137,9 @@ def main_page(data: bytes) -> TiffPage:
     return full[0]
 
 
-def beginning_with(data: bytes, page: TiffPage) -> bytes:
-    """Return the file so that a reader finds this page first, and does not turn it.
-
-    Some versions of Pillow and OpenCV turn a TIFF by its orientation, others leave that to us.
-    """
-    order, big = _order(data), data[2:4] in (b"+\0", b"\0+")
-    changed = bytearray(data)
-    struct.pack_into(f"{order}Q" if big else f"{order}I", changed, 8 if big else 4, page.offset)
-    place = _Reader(data).place_of(page.offset, _ORIENTATION)
-    if place is not None:
-        size = 20 if big else 12
-        field = struct.pack(f"{order}HH{'Q' if big else 'I'}H", _ORIENTATION, 3, 1, 1)
-        changed[place : place + size] = field.ljust(size, b"\0")
-    return bytes(changed)
+def page_values(data: bytes, page: TiffPage) -> dict[int, TiffValue]:
+    """Return the values of a page by tag, of a BigTIFF as a TIFF has them; none that is damaged."""
+    return _Reader(data).contents(page.offset)
 
 
 def _order(data: bytes) -> str:
@@ -179,12 +183,33 @@ class _Reader:
             tag = self._number("H", position)
             if values := self._values(position):
                 fields.setdefault(tag, values)
-        return TiffPage(offset, fields) if places else None
+        return TiffPage(offset, self._order, fields) if places else None
 
-    def place_of(self, offset: int, tag: int) -> int | None:
-        """Return where a directory has a tag; None if it does not."""
-        found = (each for each in self._places(offset) if self._number("H", each) == tag)
-        return next(found, None)
+    def contents(self, offset: int) -> dict[int, TiffValue]:
+        """Return the values of the directory at an offset, by tag."""
+        found: dict[int, TiffValue] = {}
+        for position in self._places(offset):
+            value = self._content(position)
+            if value is not None:
+                found.setdefault(self._number("H", position), value)
+        return found
+
+    def _content(self, position: int) -> TiffValue | None:
+        kind = self._number("H", position + 2)
+        count = self._number("Q" if self._big else "I", position + 4)
+        size = count * {**_SIZES, **_OTHER_SIZES}.get(kind, 0)
+        room, place = (8, position + 12) if self._big else (4, position + 8)
+        if size > room:
+            place = self._number("Q" if self._big else "I", place)
+        content = self._data[place : place + size]
+        if not size or len(content) < size:
+            return None
+        if _SIZES.get(kind) != 8:
+            return TiffValue(kind, count, content)
+        numbers = struct.unpack(f"{self._order}{count}Q", content)
+        if max(numbers) >= 1 << 32:
+            return None
+        return TiffValue(4, count, struct.pack(f"{self._order}{count}I", *numbers))
 
     def _places(self, offset: int) -> range:
         """Return where the fields of a directory are."""

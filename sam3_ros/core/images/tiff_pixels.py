@@ -1,0 +1,132 @@
+"""The pixels of one page of a TIFF: the page by itself, by the decoder that reads its kind.
+
+Pillow reads most kinds, but keeps 8 of 16 bits of colours, and no big-endian BigTIFF. OpenCV keeps
+16 bits, but returns noise where each colour has a plane of its own.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.tiff_pages import TiffPage, TiffValue, page_values
+
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
+_STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES, _PLANES = 273, 279, 324, 325, 284
+_EXTRA_SAMPLES, _FORMAT = 338, 339
+# What pixels need; all else is metadata. Beyond TIFF 6.0: tables of JPEG and of LERC.
+_NEEDED = {
+    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, 266, _STRIPS, _SAMPLES, 278),
+    *(_STRIP_SIZES, _PLANES, 292, 293, 317, 320, 322, 323, _TILES, _TILE_SIZES, 332, 334),
+    *(_EXTRA_SAMPLES, _FORMAT, 347, *range(512, 522), 529, 530, 531, 532, 50674),
+}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_WHOLE_NUMBERS, _UNDEFINED = 1, 4
+_FORMATS = {2: "signed numbers", 3: "floats", 5: "complex numbers", 6: "complex numbers"}
+_COLOURS = {_RGB: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}
+_SHORT = 3
+
+
+def page_alone(data: bytes, page: TiffPage) -> bytes:
+    """Return a TIFF of this page and nothing but what its pixels need: nothing turns it."""
+    return _file(data, page, _needed_values(data, page))
+
+
+def planes_alone(data: bytes, page: TiffPage) -> list[bytes]:
+    """Return a grey TIFF of each colour, where they have planes of their own that can be read so.
+
+    Empty where the page is to be read at once.
+    """
+    is_rgb = page.photometric == _RGB
+    if page.first(_PLANES, 1) != 2 or page.samples < 2 or page.bits not in (8, 16):
+        return []
+    if not is_rgb and page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
+        return []
+    values = _needed_values(data, page)
+    count = min(3, page.samples) if is_rgb else 1
+    return [_file(data, page, _plane(values, page, number)) for number in range(count)]
+
+
+def has_sixteen_bits(page: TiffPage) -> bool:
+    """Return whether it is grey or RGB of 16 bits, as sixteen_bits reads it."""
+    is_rgb = page.photometric == _RGB and page.samples in (3, 4)
+    is_grey = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and page.samples == 1
+    return page.bits == 16 and (is_rgb or is_grey)
+
+
+def sixteen_bits(file: bytes, page: TiffPage) -> npt.NDArray[np.uint16]:
+    """Return grey [H, W] or RGB [H, W, 3] of page_alone or planes_alone. Raises ImageError."""
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError(f"OpenCV cannot decode this TIFF: {error}") from error
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode: it was cut off")
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    elif page.photometric == _WHITE_IS_ZERO:
+        pixels = 65535 - pixels
+    return np.asarray(pixels, np.uint16)
+
+
+def require_known_range(page: TiffPage) -> None:
+    """Raise ImageError for floats, signed numbers and 32 bits."""
+    form = page.first(_FORMAT, _WHOLE_NUMBERS)
+    if form not in (_WHOLE_NUMBERS, _UNDEFINED) or page.bits > 16:
+        raise ImageError(
+            f"its pixels are {_FORMATS.get(form, 'whole numbers')} of {page.bits} bits, whose "
+            "range is not known: save it with 8 or 16 bits"
+        )
+
+
+def not_read(page: TiffPage) -> ImageError:
+    """Return the error for a page that no decoder takes."""
+    return ImageError(
+        f"a TIFF of {page.samples} x {page.bits} bits with compression "
+        f"{page.first(_COMPRESSION, 1)} and colours of kind {page.photometric} is not read, or it "
+        "is damaged: save it as PNG, or with 8 or 16 bits of grey or RGB"
+    )
+
+
+def _needed_values(data: bytes, page: TiffPage) -> dict[int, TiffValue]:
+    values = {tag: each for tag, each in page_values(data, page).items() if tag in _NEEDED}
+    extra = page.samples - _COLOURS.get(page.photometric, 1)
+    if _EXTRA_SAMPLES in values and values[_EXTRA_SAMPLES].count != extra:
+        del values[_EXTRA_SAMPLES]
+    return values
+
+
+def _plane(values: dict[int, TiffValue], page: TiffPage, number: int) -> dict[int, TiffValue]:
+    """Return the values of a grey page that is one plane of another."""
+    plane = {tag: each for tag, each in values.items() if tag not in (_EXTRA_SAMPLES, _FORMAT)}
+    for tag in (_STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES):
+        if tag in plane:
+            plane[tag] = plane[tag].part(number, page.samples)
+    order = page.order
+    plane[_BITS] = TiffValue(_SHORT, 1, struct.pack(f"{order}H", page.bits))
+    plane[_SAMPLES] = TiffValue(_SHORT, 1, struct.pack(f"{order}H", 1))
+    plane[_PLANES] = TiffValue(_SHORT, 1, struct.pack(f"{order}H", 1))
+    grey = page.photometric if page.photometric != _RGB else _BLACK_IS_ZERO
+    plane[_PHOTOMETRIC] = TiffValue(_SHORT, 1, struct.pack(f"{order}H", grey))
+    return plane
+
+
+def _file(data: bytes, page: TiffPage, values: dict[int, TiffValue]) -> bytes:
+    """Return a TIFF of these values alone, not a BigTIFF, whose pixels lie where they were."""
+    order = page.order
+    file = bytearray(data + bytes(len(data) % 2))
+    file[:4] = b"II*\0" if order == "<" else b"MM\0*"
+    fields = bytearray(struct.pack(f"{order}H", len(values)))
+    for tag, value in sorted(values.items()):
+        content = value.content.ljust(4, b"\0")
+        if len(content) > 4:
+            content = struct.pack(f"{order}I", len(file))
+            file += value.content + bytes(len(value.content) % 2)
+        fields += struct.pack(f"{order}HHI", tag, value.kind, value.count) + content
+    struct.pack_into(f"{order}I", file, 4, len(file))
+    return bytes(file + fields + bytes(4))

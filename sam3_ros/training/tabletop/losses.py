@@ -1,4 +1,7 @@
-"""The losses, stage by stage."""
+"""The losses, stage by stage.
+
+They share one file, so that a stage's loss is read beside the terms that it is made of.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
     if kind is None:
         raise ImageError(
             f"{len(data)} bytes of no known format"
-            + (f", which begin with {data[:4].hex()}" if data else "")
+            + (f", which begin with {data[:4].hex()}: convert it to JPEG or PNG" if data else "")
         )
     if not kind.reader:
         raise ImageError(f"expected a picture, got {kind.name}: {kind.advice}")

@@ -25,7 +25,9 @@ _RESTARTS = range(0xD0, 0xD8)
 # Baseline, extended and progressive with Huffman codes; 9 and 10 are coded arithmetically.
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _ARITHMETIC = {0xC9: "arithmetic", 0xCA: "arithmetic progressive"}
+_JPEG_LS = 0xF7
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}
+_ALL_FRAMES = (*range(0xC0, 0xD0), _JPEG_LS)
 # In a scan FF00 is a data byte (ITU T.81, B.1.1.5).
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff]")
 # What libjpeg leaves where it has no data: luma and both chromas in the middle of their range.
@@ -104,6 +106,10 @@ def decode_jpeg(data: bytes, layout: JpegLayout) -> npt.NDArray[np.uint8]:
 
 
 def _require_known_frame(layout: JpegLayout) -> None:
+    if layout.frame == _JPEG_LS:
+        raise ImageError(
+            "expected a baseline or progressive JPEG, got a JPEG-LS: convert it to PNG"
+        )
     if layout.frame not in _FRAMES and layout.frame not in _ARITHMETIC:
         raise ImageError(
             f"expected a baseline or progressive JPEG, got one of another process (frame marker "
@@ -297,7 +303,8 @@ class _Walk:
 
     def _segment(self, marker: int, content: bytes, after: int) -> int:
         """Take in a segment; return where the next may begin."""
-        if 0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES and len(content) >= 6:
+        is_frame = marker in _ALL_FRAMES and marker not in _NOT_FRAMES
+        if is_frame and len(content) >= 6:
             self._take_frame(marker, content)
         elif marker == _DRI and len(content) >= 2:
             self._restart_interval = int.from_bytes(content[:2], "big")

@@ -53,6 +53,16 @@ _BY_START: tuple[tuple[bytes, FileKind], ...] = (
     (b"\0\0\0\x0cjP  \r\n", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
     (b"\xff\x4f\xff\x51", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
     (b"qoif", FileKind("a QOI", "pillow", "QOI")),
+    (b"II\xbc\x01", FileKind("a JPEG XR", advice=_CONVERT)),
+    (b"P7\n", FileKind("a PAM", advice=_CONVERT)),
+    (b"\0\0\x01\0", FileKind("an icon", advice=_CONVERT)),
+    (b"DDS ", FileKind("a DDS texture", advice=_CONVERT)),
+    (b"\x01\xda", FileKind("an SGI image", advice=_CONVERT)),
+    (b"\x0a\x05\x01", FileKind("a PCX", advice=_CONVERT)),
+    (b"SDPX", FileKind("a DPX", advice=_CONVERT)),
+    (b"XPDS", FileKind("a DPX", advice=_CONVERT)),
+    (b"SIMPLE  =", FileKind("a FITS image", advice=_CONVERT)),
+    (b"gimp xcf", FileKind("a GIMP file", advice=_CONVERT)),
     (b"8BPS", FileKind("a Photoshop file", advice=_CONVERT)),
     (b"\xff\x0a", FileKind("a JPEG XL", advice=_CONVERT)),
     (b"\0\0\0\x0cJXL ", FileKind("a JPEG XL", advice=_CONVERT)),
@@ -86,6 +96,8 @@ def kind_of(data: bytes) -> FileKind | None:
         return _by_brands(data)
     if data[:4] == b"RIFF":
         return _of_riff(data[8:12])
+    if data[128:132] == b"DICM":
+        return FileKind("a DICOM image", advice=_CONVERT)
     if re.match(rb"P[1-6]\s", data):
         return FileKind("a PBM, PGM or PPM", "pnm")
     if re.match(rb"P[fF]\s", data):

@@ -19,23 +19,27 @@ from sam3_ros.core.images.tiff_pages import orientation_of
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _IN_XMP = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>\s*)([1-8])")
+# Keywords of the text chunks of a PNG that may hold it.
+_XMP_TEXT = b"XML:com.adobe.xmp"
+_TEXTS = (_XMP_TEXT, b"Raw profile type exif", b"Raw profile type APP1")
 _APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
 # What a text chunk of a PNG may unpack to before it is taken for something else.
 _MOST_TEXT = 1 << 20
 
 
 def orientation_in(data: bytes) -> int:
-    """Return the orientation of a JPEG, PNG or WebP, 1 to 8 as EXIF counts; 1 without any."""
-    exif, xmp = b"", b""
+    """Return the orientation of a JPEG, PNG or WebP, 1 to 8 as EXIF counts; 1 without any.
+
+    What EXIF states counts before XMP, as for other readers.
+    """
+    in_xmp = None
     for block in _blocks(data):
-        if block.startswith(_EXIF) and not exif:
-            exif = block[len(_EXIF) :]
-        elif not xmp:
-            xmp = block
-    found = orientation_of(exif)
-    if found == 1 and (in_xmp := _IN_XMP.search(xmp)):
-        return int(in_xmp[1])
-    return found
+        if block.startswith(_EXIF):
+            if stated := orientation_of(block[len(_EXIF) :]):
+                return stated
+        else:
+            in_xmp = in_xmp or _IN_XMP.search(block)
+    return int(in_xmp[1]) if in_xmp else 1
 
 
 def upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
@@ -80,23 +84,34 @@ def _of_png(data: bytes) -> Iterator[bytes]:
         if chunk.kind == b"eXIf":
             content = chunk.content(data)
             yield content if content.startswith(_EXIF) else _EXIF + content
-        elif chunk.kind == b"iTXt":
-            content = chunk.content(data)
-            if content.startswith(b"XML:com.adobe.xmp\0\0"):
-                yield content
-        elif chunk.kind == b"zTXt":
-            keyword, _, packed = chunk.content(data).partition(b"\0")
-            if keyword in (b"Raw profile type exif", b"Raw profile type APP1"):
-                yield _of_raw_profile(packed[1:])
+        elif chunk.kind in (b"iTXt", b"zTXt", b"tEXt"):
+            keyword, _, content = chunk.content(data).partition(b"\0")
+            if keyword in _TEXTS:
+                text = _unpacked(chunk.kind, content)
+                yield text if keyword == _XMP_TEXT else _of_raw_profile(text)
 
 
-def _of_raw_profile(packed: bytes) -> bytes:
+def _unpacked(kind: bytes, content: bytes) -> bytes:
+    """Return the text of a text chunk behind its keyword; empty where it is damaged."""
+    is_packed = kind == b"zTXt"
+    if kind == b"iTXt":  # two flags, then a language and a translated keyword
+        is_packed = content[:1] == b"\1"
+        content = b"\0" + content[2:].partition(b"\0")[2].partition(b"\0")[2]
+    if kind == b"tEXt":
+        return content
+    if not is_packed:
+        return content[1:]
+    try:
+        return zlib.decompressobj().decompress(content[1:], _MOST_TEXT)
+    except zlib.error:
+        return b""
+
+
+def _of_raw_profile(text: bytes) -> bytes:
     """Return the EXIF block that ImageMagick writes as hexadecimal digits."""
     try:
-        text = zlib.decompressobj().decompress(packed, _MOST_TEXT)
-        digits = b"".join(text.split()[2:])
-        return bytes.fromhex(digits.decode("ascii"))
-    except (zlib.error, ValueError):
+        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+    except ValueError:
         return b""
 
 

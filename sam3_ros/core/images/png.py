@@ -13,6 +13,8 @@ import numpy.typing as npt
 from sam3_ros.core.errors import ImageError
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
+# Where the header has the kind of its colours, and the one that has a palette.
+_COLOUR_TYPE, _PALETTE = 25, 3
 _NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
@@ -67,7 +69,12 @@ def decode_png(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
             f"expected a whole PNG, got {len(data)} bytes without the end chunk: the image was cut "
             "off on its way"
         )
-    needed = [chunk for chunk in chunks if chunk.kind in _NEEDED]
+    has_palette = data[_COLOUR_TYPE] == _PALETTE  # with other colours PLTE is a suggestion
+    needed = [
+        chunk
+        for chunk in chunks
+        if chunk.kind in _NEEDED and (has_palette or chunk.kind != b"PLTE")
+    ]
     for chunk in needed:
         if not chunk.is_sound(data):
             raise ImageError(

@@ -78,8 +78,12 @@ class TiffPage:
     @property
     def orientation(self) -> int:
         """How it was held, 1 to 8 as EXIF counts; 1 for what makes no sense."""
-        value = self.first(_ORIENTATION, 1)
-        return value if 1 <= value <= 8 else 1
+        return self.stated_orientation or 1
+
+    @property
+    def stated_orientation(self) -> int | None:
+        value = self.first(_ORIENTATION, 0)
+        return value if 1 <= value <= 8 else None
 
     @property
     def is_reduced(self) -> bool:
@@ -90,16 +94,16 @@ class TiffPage:
         return _DNG in self.fields or self.photometric in _RAW_PHOTOMETRICS
 
 
-def orientation_of(exif: bytes) -> int:
-    """Return the orientation, 1 to 8, of an EXIF block; 1 where it cannot be found.
+def orientation_of(exif: bytes) -> int | None:
+    """Return the orientation, 1 to 8, that an EXIF block states; None where it cannot be found.
 
     Only this tag is read, so that no other can do harm.
     """
     if not exif.startswith(TIFF_STARTS):
-        return 1
+        return None
     reader = _Reader(exif)
     page = reader.page(reader.first_offset())
-    return 1 if page is None else page.orientation
+    return None if page is None else page.stated_orientation
 
 
 def main_page(data: bytes) -> TiffPage:
@@ -215,9 +219,8 @@ class _Reader:
         """Return where the fields of a directory are."""
         count, start = self._count(offset)
         size = 20 if self._big else 12
-        if not 0 < count <= _MOST_FIELDS:
-            return range(0)
-        return range(start, min(start + count * size, len(self._data) - size + 1), size)
+        end = start + min(count, _MOST_FIELDS) * size
+        return range(start, min(end, len(self._data) - size + 1), size)
 
     def _values(self, position: int) -> tuple[int, ...]:
         kind = self._number("H", position + 2)

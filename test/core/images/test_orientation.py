@@ -109,6 +109,39 @@ def test_other_places_of_the_tag() -> None:
     assert orientation_in(stream.getvalue()) == 5
 
 
+def test_texts_of_a_png_are_read_packed_or_not() -> None:
+    xmp = b'<rdf:Description tiff:Orientation="8"/>'
+    assert orientation_in(png((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp)))) == 8
+    digits = b"\nexif\n     40\n" + (b"Exif\0\0" + exif(tag(3))).hex().encode()
+    assert orientation_in(png((b"tEXt", b"Raw profile type exif\0" + digits))) == 3
+    for content in (b"", b"\1", b"\1\0\0\0junk", b"\0"):
+        assert orientation_in(png((b"iTXt", b"XML:com.adobe.xmp\0" + content))) == 1
+        assert orientation_in(png((b"zTXt", b"Raw profile type exif\0" + content))) == 1
+
+
+def test_what_exif_states_counts_before_xmp() -> None:
+    def with_xmp(data: bytes) -> bytes:
+        content = b"http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation='6'/>"
+        return data[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + data[2:]
+
+    assert orientation_in(with_xmp(jpeg(exif(tag(1))))) == 1
+    assert orientation_in(with_xmp(jpeg(exif(tag(8))))) == 8
+    assert orientation_in(with_xmp(jpeg(exif(*BROKEN)))) == 6
+
+
+def test_a_damaged_block_hides_no_other() -> None:
+    content = b"Exif\0\0junk"
+    added = b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content
+    data = jpeg(exif(tag(6)))
+    assert orientation_in(data[:2] + added + data[2:]) == 6
+
+
+def test_a_wrong_count_of_fields_hides_no_tag() -> None:
+    block = bytearray(exif(tag(6)))
+    block[8:10] = b"\xff\xff"
+    assert orientation_in(jpeg(bytes(block))) == 6
+
+
 def test_a_tiff_is_turned_by_its_own_tag() -> None:
     stream = BytesIO()
     Image.fromarray(PICTURE).save(stream, "TIFF", tiffinfo={0x0112: 6})

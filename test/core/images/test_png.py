@@ -68,6 +68,7 @@ def test_two_levels_are_black_and_white() -> None:
         chunk(b"gAMA", b"\0\0\0\0", wrong=True),
         chunk(b"pHYs", b""),
         chunk(b"tRNS", b"\0" * 5),
+        chunk(b"PLTE", bytes(3), wrong=True),
     ],
     ids=lambda added: added[4:8].decode(),
 )
@@ -80,6 +81,13 @@ def test_a_wrong_checksum_of_what_is_needed_is_refused(kind: bytes) -> None:
     data = bytearray(png(COLOUR))
     data[data.index(kind) + 9] ^= 1
     with pytest.raises(ImageError, match=f"wrong checksum in chunk {kind.decode()}"):
+        decode_png(bytes(data))
+
+
+def test_a_wrong_checksum_of_a_palette_that_is_used_is_refused() -> None:
+    data = bytearray(png(Image.fromarray(COLOUR).quantize(8)))
+    data[data.index(b"PLTE") + 4] ^= 1
+    with pytest.raises(ImageError, match="wrong checksum in chunk PLTE"):
         decode_png(bytes(data))
 
 

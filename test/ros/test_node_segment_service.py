@@ -123,6 +123,12 @@ def test_prompts_in_use_and_their_answers_stay_as_they_are(pipeline):
     assert pipeline.show(32) == ["thing"]
 
 
+def test_what_only_a_prompt_in_use_has_is_not_read(pipeline):
+    prompt = Prompt(text="red", camera="nowhere", sticky=True, frames=3)
+    assert found(call(pipeline.client, prompt, image=image())).keys() == {"red"}
+    assert pipeline.report().prompts == ()
+
+
 def test_what_is_to_be_known_of_a_prompt_is_told(pipeline):
     beside = Prompt(id="near", positive_points=[Point(x=WIDTH + 1.0, y=20.0)])
     response = call(pipeline.client, beside, image=image())

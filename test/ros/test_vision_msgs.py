@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 from geometry_msgs.msg import Pose2D
+from listed_topics import listed_topics, settled_topics
 from node_client import NODE, NodeClient
 from node_under_test import NodeProcess, running_node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sam3_ros.msg import Prompt, Prompts
 from scenes import colour_scene
 from std_msgs.msg import String
-from listed_topics import listed_topics, settled_topics
 from vision_msgs_workspace import Workspace, build_vision_msgs
 
 from sam3_ros.core.geometry import Box

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from PIL import Image, features
 
 from sam3_ros.core.errors import ImageError
-from sam3_ros.core.images.jpeg import decode_jpeg, jpeg_layout
+from sam3_ros.core.images.jpeg import decode_jpeg
+from sam3_ros.core.images.jpeg_layout import jpeg_layout
 from sam3_ros.core.images.kinds import FileKind, kind_of
 from sam3_ros.core.images.levels import white_of
 from sam3_ros.core.images.netpbm import decode_netpbm, netpbm_size

@@ -1,15 +1,13 @@
 """A JPEG: its pixels where they are all there, and the reason where they are not.
 
 OpenCV fills what a cut JPEG lacks with grey and reports nothing, and refuses one that lacks nothing
-but its end marker. So the markers are read here, as leniently as libjpeg reads them, and the pixels
-decide: those that need bytes from behind the end of the data were not in the file.
+but its end marker. So the pixels decide: those that need bytes from behind the end of the data were
+not in the file.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import cv2
@@ -17,71 +15,23 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.jpeg_layout import (
+    ARITHMETIC,
+    END_OF_IMAGE,
+    JPEG_LS,
+    JPEG_START,
+    JpegLayout,
+)
 
-JPEG_START = b"\xff\xd8"
 _END = b"\xff\xd9"
-_SOI, _EOI, _SOS, _DRI, _TEM = 0xD8, 0xD9, 0xDA, 0xDD, 0x01
-_RESTARTS = range(0xD0, 0xD8)
-# Baseline, extended and progressive with Huffman codes; 9 and 10 are coded arithmetically.
+# Baseline, extended and progressive with Huffman codes.
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
-_ARITHMETIC = {0xC9: "arithmetic", 0xCA: "arithmetic progressive"}
-_JPEG_LS = 0xF7
-_NOT_FRAMES = {0xC4, 0xC8, 0xCC}
-_ALL_FRAMES = (*range(0xC0, 0xD0), _JPEG_LS)
-# In a scan FF00 is a data byte (ITU T.81, B.1.1.5).
-_MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff]")
 # What libjpeg leaves where it has no data: luma and both chromas in the middle of their range.
 _NO_DATA = 128
 # Fewer zeros before the end marker are the end of the data, as in an image that ends in black.
 _FEW_ZEROS = 8
 # libjpeg looks up to 64 bits ahead. No FF, which would begin a marker.
 _LOOKAHEAD, _OTHER_LOOKAHEAD = b"\x55" * 8, bytes(range(0x9E, 0xDE, 8))
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One scan of a JPEG."""
-
-    #: Identifiers of its components.
-    components: tuple[int, ...]
-    #: First and last coefficient, and the bit that is still missing after it.
-    first: int
-    last: int
-    missing_bits: int
-    #: Where its entropy-coded data begins and ends, and the marker there; None at the end of all.
-    start: int
-    end: int
-    ended_by: int | None
-    #: Restart intervals that are there, and that there should be.
-    intervals: int
-    expected_intervals: int
-
-
-@dataclass(frozen=True)
-class JpegLayout:
-    """The markers of a JPEG."""
-
-    frame: int
-    precision: int
-    width: int
-    height: int
-    components: tuple[int, ...]
-    scans: tuple[Scan, ...]
-    #: Whether the end marker follows the last scan.
-    has_end: bool
-
-    @property
-    def is_sequential(self) -> bool:
-        return self.frame in (0xC0, 0xC1)
-
-    @property
-    def is_arithmetic(self) -> bool:
-        return self.frame in _ARITHMETIC
-
-
-def jpeg_layout(data: bytes) -> JpegLayout:
-    """Read the markers of a JPEG; raises ImageError where it has no frame or no scan."""
-    return _Walk(data).layout()
 
 
 def decode_jpeg(data: bytes, layout: JpegLayout) -> npt.NDArray[np.uint8]:
@@ -106,11 +56,11 @@ def decode_jpeg(data: bytes, layout: JpegLayout) -> npt.NDArray[np.uint8]:
 
 
 def _require_known_frame(layout: JpegLayout) -> None:
-    if layout.frame == _JPEG_LS:
+    if layout.frame == JPEG_LS:
         raise ImageError(
             "expected a baseline or progressive JPEG, got a JPEG-LS: convert it to PNG"
         )
-    if layout.frame not in _FRAMES and layout.frame not in _ARITHMETIC:
+    if layout.frame not in _FRAMES and layout.frame not in ARITHMETIC:
         raise ImageError(
             f"expected a baseline or progressive JPEG, got one of another process (frame marker "
             f"{layout.frame:02X}: lossless or hierarchical): convert it to PNG"
@@ -130,7 +80,7 @@ def _decoded_at_once(body: bytes, layout: JpegLayout) -> npt.NDArray[np.uint8] |
     if not (_is_plain(layout) and _opencv_asks_for_more()) or body.endswith(b"\0\0"):
         return None
     pixels = _decoded(body + _LOOKAHEAD)
-    if pixels is None or layout.scans[-1].ended_by == _EOI:
+    if pixels is None or layout.scans[-1].ended_by == END_OF_IMAGE:
         return pixels
     again = _decoded(body + _OTHER_LOOKAHEAD)
     return pixels if again is not None and np.array_equal(pixels, again) else None
@@ -147,7 +97,7 @@ def _require_all_scans(layout: JpegLayout, size: int) -> None:
 
 
 def _require_all_pixels(body: bytes, layout: JpegLayout, pixels: npt.NDArray[np.uint8]) -> None:
-    at_end = layout.scans[-1].ended_by == _EOI
+    at_end = layout.scans[-1].ended_by == END_OF_IMAGE
     if layout.is_arithmetic:
         # Its decoder takes zeros behind the end for data: what is missing cannot be told.
         if not at_end:
@@ -255,126 +205,3 @@ def _decoded(data: bytes) -> npt.NDArray[np.uint8] | None:
     except cv2.error as error:
         raise ImageError(f"OpenCV cannot decode this JPEG: {error}") from error
     return None if pixels is None else np.asarray(pixels, np.uint8)
-
-
-class _Walk:
-    """Reads the markers one after another, and skips what stands between them."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._frame: tuple[int, int, int, int] | None = None
-        #: Sampling factors by component, horizontally and vertically.
-        self._sampling: dict[int, tuple[int, int]] = {}
-        self._restart_interval = 0
-        self._scans: list[Scan] = []
-
-    def layout(self) -> JpegLayout:
-        has_end = self._walk()
-        if self._frame is None or not self._scans:
-            raise ImageError(
-                f"expected a whole JPEG, got {len(self._data)} bytes that hold no image data"
-            )
-        frame, precision, width, height = self._frame
-        components = tuple(self._sampling)
-        return JpegLayout(frame, precision, width, height, components, tuple(self._scans), has_end)
-
-    def _walk(self) -> bool:
-        """Read to the end; return whether there was an end marker."""
-        data, position = self._data, len(JPEG_START)
-        while (position := data.find(b"\xff", position)) >= 0:
-            while data[position : position + 1] == b"\xff":
-                position += 1
-            if position >= len(data):
-                return False
-            marker = data[position]
-            position += 1
-            if marker == _EOI:
-                return True
-            if marker == _SOI:  # another picture begins: this one had no end
-                return False
-            if marker in (0, _TEM) or marker in _RESTARTS:
-                continue
-            length = int.from_bytes(data[position : position + 2], "big")
-            if length < 2 or position + length > len(data):
-                return False
-            content = data[position + 2 : position + length]
-            position = self._segment(marker, content, position + length)
-        return False
-
-    def _segment(self, marker: int, content: bytes, after: int) -> int:
-        """Take in a segment; return where the next may begin."""
-        is_frame = marker in _ALL_FRAMES and marker not in _NOT_FRAMES
-        if is_frame and len(content) >= 6:
-            self._take_frame(marker, content)
-        elif marker == _DRI and len(content) >= 2:
-            self._restart_interval = int.from_bytes(content[:2], "big")
-        elif marker == _SOS and content and len(content) >= 4 + 2 * content[0]:
-            return self._take_scan(content, after)
-        return after
-
-    def _take_frame(self, marker: int, content: bytes) -> None:
-        height, width = (int.from_bytes(content[at : at + 2], "big") for at in (1, 3))
-        self._frame = (marker, content[0], width, height)
-        self._sampling = {
-            content[at]: (content[at + 1] >> 4 or 1, content[at + 1] & 15 or 1)
-            for at in range(6, min(len(content) - 2, 6 + 3 * content[5]), 3)
-        }
-
-    def _take_scan(self, content: bytes, start: int) -> int:
-        count = content[0]
-        components = tuple(content[1 : 1 + 2 * count : 2])
-        first, last, bits = content[1 + 2 * count : 4 + 2 * count]
-        if self._frame is not None and self._frame[0] not in (0xC2, 0xCA):
-            first, last, bits = 0, 63, 0
-        expected = self._expected_intervals(components)
-        end, ended_by, intervals = self._scan_data(start, expected)
-        self._scans.append(
-            Scan(
-                components,
-                first,
-                min(last, 63),
-                bits & 15,
-                start,
-                end,
-                ended_by,
-                intervals,
-                expected,
-            )
-        )
-        return end
-
-    def _scan_data(self, start: int, expected: int) -> tuple[int, int | None, int]:
-        """Return where a scan's data ends, the marker there, and how many restart intervals it has.
-
-        A restart marker that is not due ends it, as it does for libjpeg.
-        """
-        data, position, intervals, before_last = self._data, start, 1, start
-        while (found := _MARKER_IN_SCAN.search(data, position)) is not None:
-            marker = data[found.end() - 1]
-            if intervals == expected or marker != _RESTARTS[(intervals - 1) % 8]:
-                break
-            intervals += 1
-            before_last, position = found.start(), found.end()
-        end = found.start() if found else len(data)
-        while end > position and data[end - 1] == 0xFF:  # fill bytes
-            end -= 1
-        if end == position and intervals > 1:  # nothing behind the last restart marker
-            end, intervals = before_last, intervals - 1
-        return end, data[found.end() - 1] if found else None, intervals
-
-    def _expected_intervals(self, components: tuple[int, ...]) -> int:
-        if not self._restart_interval or self._frame is None or not self._sampling:
-            return 1
-        _, _, width, height = self._frame
-        across = max(each[0] for each in self._sampling.values())
-        down = max(each[1] for each in self._sampling.values())
-        if len(components) == 1 and components[0] in self._sampling:
-            own = self._sampling[components[0]]
-            units = _ceiling(width * own[0], across * 8) * _ceiling(height * own[1], down * 8)
-        else:
-            units = _ceiling(width, across * 8) * _ceiling(height, down * 8)
-        return max(_ceiling(units, self._restart_interval), 1)
-
-
-def _ceiling(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)

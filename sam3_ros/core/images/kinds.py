@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sam3_ros.core.images.jpeg import JPEG_START
+from sam3_ros.core.images.jpeg_layout import JPEG_START
 from sam3_ros.core.images.png import PNG_START
 from sam3_ros.core.images.tiff_pages import TIFF_STARTS
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.images.jpeg import JPEG_START
+from sam3_ros.core.images.jpeg_layout import JPEG_START
 from sam3_ros.core.images.png import PNG_START, png_chunks
 from sam3_ros.core.images.tiff_pages import orientation_of
 

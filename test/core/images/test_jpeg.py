@@ -13,7 +13,8 @@ from PIL import Image
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.images import jpeg
-from sam3_ros.core.images.jpeg import decode_jpeg, jpeg_layout
+from sam3_ros.core.images.jpeg import decode_jpeg
+from sam3_ros.core.images.jpeg_layout import jpeg_layout
 
 END = b"\xff\xd9"
 HEIGHT, WIDTH = 120, 152

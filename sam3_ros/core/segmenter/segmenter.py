@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sam3_ros.core.backends.cpu_memory import give_back_free_heap
 from sam3_ros.core.backends.factory import open_session as open_with_onnxruntime
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.errors import PromptError
+from sam3_ros.core.errors import ImageError, PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.checks import require_capability
 from sam3_ros.core.segmenter.concept import ConceptAnswers
@@ -331,6 +331,11 @@ class Segmenter:
         return placed(prompt, embedding.size)
 
     def _require_own(self, embedding: ImageEmbedding) -> None:
+        if not isinstance(embedding, ImageEmbedding):
+            raise ImageError(
+                f"expected an image as encode_image returns it, got {type(embedding).__name__}: "
+                "encode it first, or call segment(image, prompt)"
+            )
         if embedding.graph is not self._graph:
             raise ValueError("this embedding was made by another segmenter: encode the image here")
 

@@ -311,6 +311,11 @@ def test_a_str_is_asked_as_a_person_writes_it(segmenter: Segmenter) -> None:
         segmenter.ask(image, ["red", ";"])
 
 
+def test_an_image_that_was_not_encoded_is_refused_with_what_to_do(segmenter: Segmenter) -> None:
+    with pytest.raises(ImageError, match="got ndarray: encode it first, or call segment"):
+        segmenter.ask(SCENE, ["red"])  # type: ignore[arg-type]
+
+
 def test_the_phrases_of_a_str_share_its_threshold(segmenter: Segmenter) -> None:
     image = segmenter.encode_image(SCENE)
     found = segmenter.ask(image, ["red; blue", "green"], [1.0, None])

@@ -42,10 +42,12 @@ def register(commands: Commands) -> None:
         sam3-ros ask --list
         sam3-ros ask --remove "red cube"
         sam3-ros ask --clear
-
-        It ends with 0 if something was found, 1 if nothing was, 2 if it was refused or failed.
         """,
         _run,
+    )
+    parser.description = (
+        f"{parser.description} It ends with 0 if something was found, with 1 if nothing was, and "
+        "with 2 if it was refused or nobody answered."
     )
     parser.add_argument(
         "text", nargs="*", metavar="TEXT", help='what to find; phrases are separated by ";"'

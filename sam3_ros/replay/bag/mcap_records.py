@@ -116,14 +116,14 @@ def scan(file: IO[bytes]) -> Iterator[ScannedRecord | ScanEnd]:
 
 def read_at(file: IO[bytes], offset: int) -> Contents:
     """Read the record at an offset."""
+    size = Path(file.name).stat().st_size
+    if offset + _HEAD.size > size:
+        return Contents((), (), (), "lies behind the end of the file")
     file.seek(offset)
     head = file.read(_HEAD.size)
-    if len(head) < _HEAD.size:
-        return Contents((), (), (), "lies behind the end of the file")
     opcode, length = _HEAD.unpack(head)
     if opcode not in (Opcode.CHUNK, Opcode.MESSAGE):
         return Contents((), (), (), "is not where the file's index says")
-    size = Path(file.name).stat().st_size
     return _contents(opcode, file.read(min(length, size)))
 
 

@@ -20,6 +20,8 @@ from sam3_ros.replay.bag.recording import (
 )
 
 MAGIC = b"SQLite format 3\0"
+# The second where SQLite's own message holds a damaged name.
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 # What a process that died leaves beside its database: the last transactions, or how to undo them.
 _BESIDE = ("-wal", "-journal")
 _RECOVER = "`sqlite3 FILE .recover | sqlite3 NEW` may find more"
@@ -40,6 +42,8 @@ class SqliteFile:
         self._copy: TemporaryDirectory[str] | None = None
         self._rows: list[tuple[int, int, int]] | None = None
         self._database = self._opened(path)
+        # Names that are damaged must not hide the others.
+        self._database.text_factory = lambda text: text.decode(errors="replace")
         try:
             self._topics = self._read_topics()
             self._count()
@@ -51,7 +55,7 @@ class SqliteFile:
     def channels(self) -> tuple[Channel, ...]:
         """The channels by their topics in the file."""
         return tuple(
-            Channel(topic, full_type_name(kind), encoding or CDR, self._counts.get(number, 0))
+            Channel(topic, full_type_name(kind), encoding, self._counts.get(number, 0))
             for number, (topic, kind, encoding) in self._topics.items()
         )
 
@@ -102,21 +106,24 @@ class SqliteFile:
             raise BagError(
                 f"{self._name} is a sqlite3 database, but not of rosbag2: {error}"
             ) from error
-        except sqlite3.DatabaseError:
+        except _DAMAGE:
             # A file that is shorter than its header says is refused unless this is set.
             self._database.execute("PRAGMA writable_schema=ON")
         try:
             return self._query_topics()
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             raise BagError(f"{self._name} is damaged from its beginning: {error}") from error
 
     def _query_topics(self) -> dict[int, tuple[str, str, str]]:
         with closing(self._database.execute("SELECT * FROM topics ORDER BY id")) as rows:
             names = [column[0] for column in rows.description]
             found = [dict(zip(names, row, strict=True)) for row in rows]
+        if not {"id", "name", "type"} <= set(names):
+            raise BagError(f"{self._name} is a sqlite3 database, but not of rosbag2")
         return {
-            row["id"]: (row["name"], row["type"], row.get("serialization_format", CDR))
+            row["id"]: (row["name"], row["type"], str(row.get("serialization_format") or CDR))
             for row in found
+            if isinstance(row["name"], str) and isinstance(row["type"], str)
         }
 
     def _count(self) -> None:
@@ -127,7 +134,9 @@ class SqliteFile:
         try:
             with closing(self._database.execute(query)) as rows:
                 found = rows.fetchall()
-        except sqlite3.DatabaseError as error:
+            if any(not isinstance(number, int) for row in found for number in row):
+                raise sqlite3.DatabaseError("a topic or a time is no number")
+        except _DAMAGE as error:
             self._rows = sorted(self._salvaged(), key=lambda row: row[2])
             self.remarks.add(
                 self._name,
@@ -155,7 +164,7 @@ class SqliteFile:
             query = "SELECT data FROM messages WHERE id = ?"
             with closing(self._database.execute(query, (row,))) as rows:
                 found = rows.fetchone()
-        except sqlite3.DatabaseError:
+        except _DAMAGE:
             return None
         return bytes(found[0]) if found is not None and isinstance(found[0], bytes) else None
 
@@ -167,7 +176,7 @@ class SqliteFile:
             try:
                 with closing(self._database.execute(query, (number,))) as rows:
                     row = rows.fetchone()
-            except sqlite3.DatabaseError:
+            except _DAMAGE:
                 row = None
             if row is not None and row[1] in self._topics and isinstance(row[2], int):
                 yield row[:3]

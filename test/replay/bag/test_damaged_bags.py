@@ -172,6 +172,40 @@ def test_a_damaged_index_of_a_sqlite_file_hides_nothing(tmp_path):
     assert read(file)[0] == JPEGS
 
 
+def damaged(content: bytes, random: Random) -> bytes:
+    """Return a file that is cut, has a hole, zeros or a wrong byte."""
+    at = random.randrange(len(content))
+    size = random.choice([1, 8, 600, 5000])
+    return random.choice(
+        [
+            content[:at],
+            content[:at] + content[at + size :],
+            content[:at] + bytes(size) + content[at + size :],
+            content[: at % 200] + random.randbytes(1) + content[at % 200 + 1 :],
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", ["chunks", "one chunk", "no chunks", "sqlite3"])
+def test_no_damage_ends_in_another_error(tmp_path, kind):
+    file = tmp_path / "bag"
+    if kind == "sqlite3":
+        write_sqlite(file, JPEGS)
+    else:
+        size = 10**9 if kind == "one chunk" else 1
+        write_mcap(file, JPEGS, chunk_size=size, chunked=kind != "no chunks")
+    content, random, lengths = file.read_bytes(), Random(7), set()
+    for _ in range(150):
+        file.write_bytes(damaged(content, random))
+        try:
+            with open_bag(file) as bag:
+                lengths.add(len(list(bag.messages())))
+                bag.image_topic()
+        except BagError:
+            continue
+    assert FRAMES in lengths
+
+
 @pytest.mark.parametrize("kind", ["zstd", "zst"])
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 @pytest.mark.parametrize("with_metadata", [True, False])

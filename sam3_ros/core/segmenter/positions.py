@@ -16,10 +16,12 @@ from sam3_ros.core.segmenter.prompts import InteractivePrompt, Prompt
 
 #: How far outside a point may lie, as a share of the image's width or height.
 MOST_OUTSIDE = 0.05
+# No pixel is farther away; what is computed of such numbers overflows.
+_FARTHEST = 1e6
 
 
 def require_on_image(prompt: Prompt, size: ImageSize) -> None:
-    """Raise PromptError for a point outside by more than MOST_OUTSIDE, a box wholly outside."""
+    """Raise PromptError for a point outside by more than MOST_OUTSIDE, and a box that is."""
     right, bottom = MOST_OUTSIDE * size.width, MOST_OUTSIDE * size.height
     for point in prompt.points:
         x, y = _nearest(point, size)
@@ -29,6 +31,11 @@ def require_on_image(prompt: Prompt, size: ImageSize) -> None:
                 f"{size.width}x{size.height} px by more than {MOST_OUTSIDE:.0%} of its side"
             )
     for box in boxes_of(prompt):
+        if max(abs(corner) for corner in box.as_tuple()) > _FARTHEST:
+            raise PromptError(
+                f"prompt {prompt.id!r}: the box {_text(box.as_tuple())} reaches farther than "
+                f"{_FARTHEST:g} px: give it in pixels of the image of {size.width}x{size.height} px"
+            )
         if box.clipped_to(size) is None:
             raise PromptError(
                 f"prompt {prompt.id!r}: the box {_text(box.as_tuple())} lies outside the image of "

@@ -10,7 +10,7 @@ Above 300 lines, because every public call states its contract here; the work is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -180,7 +180,7 @@ class Segmenter:
     def ask(
         self,
         embedding: ImageEmbedding,
-        prompts: Sequence[Prompt | str] | str,
+        prompts: Iterable[Prompt | str] | Prompt | str,
         score_threshold: float | Sequence[float | None] | None = None,
     ) -> Segments:
         """Return every segment that answers a prompt: in the prompts' order, best first for each.
@@ -210,10 +210,13 @@ class Segmenter:
         found = (self._remarks.on(each, size) for each in _prompts_of(prompt))
         return tuple(dict.fromkeys(chain.from_iterable(found)))
 
-    def segment(self, image: npt.NDArray[np.uint8], *prompts: Prompt | str) -> Segments:
-        """Run encode_image and ask in one call."""
+    def segment(
+        self, image: npt.NDArray[np.uint8], *prompts: Prompt | str | Iterable[Prompt | str]
+    ) -> Segments:
+        """Run encode_image and ask in one call; prompts may be in lists, as `ask` takes them."""
+        asked = [each for given in prompts for each in _each_of(given)]
         with self._timings.of_call() as timings:
-            answers = self._ask(self._encode_image(image), prompts, None)
+            answers = self._ask(self._encode_image(image), asked, None)
         return Segments.of(answers, timings.as_dict())
 
     def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
@@ -285,11 +288,11 @@ class Segmenter:
     def _ask(
         self,
         embedding: ImageEmbedding,
-        given: Sequence[Prompt | str] | str,
+        given: Iterable[Prompt | str] | Prompt | str,
         score_threshold: float | Sequence[float | None] | None,
     ) -> list[list[Segment]]:
         self._require_own(embedding)
-        groups = [_prompts_of(each) for each in ([given] if isinstance(given, str) else given)]
+        groups = [_prompts_of(each) for each in _each_of(given)]
         of_groups = _one_for_each(groups, score_threshold)
         prompts = [self._askable(embedding, each) for group in groups for each in group]
         thresholds = [
@@ -338,6 +341,17 @@ class Segmenter:
             )
         if embedding.graph is not self._graph:
             raise ValueError("this embedding was made by another segmenter: encode the image here")
+
+
+def _each_of(given: Iterable[Prompt | str] | Prompt | str) -> list[Prompt | str]:
+    if isinstance(given, (str, ConceptPrompt, InteractivePrompt)):
+        return [given]
+    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
+        raise PromptError(
+            "expected texts, ConceptPrompts and InteractivePrompts, or a list of them; got "
+            f"{type(given).__name__}"
+        )
+    return list(given)
 
 
 def _prompts_of(given: Prompt | str) -> tuple[Prompt, ...]:

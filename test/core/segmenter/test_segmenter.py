@@ -95,6 +95,34 @@ def test_points_select_among_what_a_word_finds(segmenter: Segmenter) -> None:
     assert_is(kept, RED_RIGHT)
 
 
+def test_prompts_may_come_alone_or_in_a_list(segmenter: Segmenter) -> None:
+    embedding = segmenter.encode_image(SCENE)
+    alone = ConceptPrompt("red")
+    for asked in ("red", ["red"], ("red",), alone, [alone], iter(["red"])):
+        assert len(segmenter.ask(embedding, asked)) == 2
+    for prompts in (["red"], [["red"]], [["red"], "blue"], [("red", ConceptPrompt("blue"))]):
+        found = segmenter.segment(SCENE, *prompts)
+        assert {each.label for each in found} <= {"red", "blue"}
+        assert len(found) >= 2
+
+
+@pytest.mark.parametrize("prompts", [None, 3, b"red", {"red": 1}, [1], [b"red"], [None]])
+def test_what_is_no_prompt_is_refused(segmenter: Segmenter, prompts) -> None:
+    embedding = segmenter.encode_image(SCENE)
+    with pytest.raises(PromptError, match="got (NoneType|int|bytes|dict)"):
+        segmenter.ask(embedding, prompts)
+    with pytest.raises(PromptError, match="got (NoneType|int|bytes|dict)"):
+        segmenter.segment(SCENE, prompts)
+
+
+@pytest.mark.parametrize("far", [1e7, 1e38, 1e308])
+def test_a_box_of_absurd_numbers_is_refused_as_such(segmenter: Segmenter, far: float) -> None:
+    box = Box(-far, 0, far, 50)
+    for prompt in (InteractivePrompt(box=box), ConceptPrompt(exemplars=(box,))):
+        with pytest.raises(PromptError, match=r"farther than 1e\+06 px: give it in pixels"):
+            segmenter.segment(SCENE, prompt)
+
+
 def test_a_click_on_nothing_has_no_segment(segmenter: Segmenter) -> None:
     assert segmenter.segment(SCENE, InteractivePrompt(points=((160, 10),))) == []
 

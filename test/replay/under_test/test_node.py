@@ -36,7 +36,7 @@ def test_a_node_that_ends_is_reported_with_its_last_words(tmp_path):
     with (
         own_domain() as domain,
         NodeChild(arguments, tmp_path / "log", environment(domain)) as child,
-        pytest.raises(NodeFailedError, match=r"exit code 1(.|\n)*no_parameter"),
+        pytest.raises(NodeFailedError, match=r"exit code 2(.|\n)*no_parameter"),
     ):
         wait_for(child.check, "the end of the node")
 

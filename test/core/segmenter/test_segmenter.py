@@ -109,9 +109,9 @@ def test_prompts_may_come_alone_or_in_a_list(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize("prompts", [None, 3, b"red", {"red": 1}, [1], [b"red"], [None]])
 def test_what_is_no_prompt_is_refused(segmenter: Segmenter, prompts) -> None:
     embedding = segmenter.encode_image(SCENE)
-    with pytest.raises(PromptError, match="got (NoneType|int|bytes|dict)"):
+    with pytest.raises(PromptError, match=r"got (NoneType|int|bytes|dict)"):
         segmenter.ask(embedding, prompts)
-    with pytest.raises(PromptError, match="got (NoneType|int|bytes|dict)"):
+    with pytest.raises(PromptError, match=r"got (NoneType|int|bytes|dict)"):
         segmenter.segment(SCENE, prompts)
 
 
@@ -370,8 +370,3 @@ def test_boxes_partly_outside_are_put_to_the_model_as_they_are(sam3_bundle_path:
     boxes = next(v for v in record.fed("geometry").values() if v.shape[-1:] == (4,))
     middle_and_size = [180 / WIDTH, 80 / HEIGHT, 440 / WIDTH, 280 / HEIGHT]
     np.testing.assert_allclose(boxes[0, 0], middle_and_size, rtol=1e-6)
-
-
-def test_what_is_no_prompt_is_refused(segmenter: Segmenter) -> None:
-    with pytest.raises(PromptError, match="got int"):
-        segmenter.ask(segmenter.encode_image(SCENE), [7])  # type: ignore[list-item]

@@ -138,7 +138,7 @@ def test_every_parameter_changes_when_it_says_that_it_may(tmp_path, sam3_bundle_
             if spec.changes is Changes.UNCONFIGURED:
                 assert "clean up first" in result.reason
             elif spec.changes is Changes.AT_START:
-                assert "read-only" in result.reason
+                assert "only when the node starts" in result.reason
         assert client.transition("deactivate")
         assert client.transition("cleanup")
         for spec in SPECS:

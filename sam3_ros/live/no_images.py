@@ -69,7 +69,7 @@ def why_no_image(want: Wanted, published: Sequence[Publication]) -> str:
     if right and want.reliable and not right[0].reliable:
         return (
             f"{right[0].nodes[0]} publishes {want.topic} best effort, and the node wants reliable: "
-            "reliability:=best_effort"
+            "reliability:=auto"
         )
     if right:
         return (

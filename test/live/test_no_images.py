@@ -40,7 +40,7 @@ COMPRESSED = Wanted("/camera/image_raw/compressed", JPEG, reliable=False)
         (
             Wanted("/camera/image_raw", IMAGE, reliable=True),
             [Publication("/camera/image_raw", IMAGE, ("driver",), reliable=False)],
-            ["driver publishes /camera/image_raw best effort", "reliability:=best_effort"],
+            ["driver publishes /camera/image_raw best effort", "reliability:=auto"],
         ),
     ],
 )

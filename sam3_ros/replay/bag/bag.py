@@ -159,6 +159,12 @@ class Bag:
                 f"{self.path} has no images on {asked}; it has {_listed(images)}{self._because()}"
             )
         cameras = self.camera_topics
+        if not cameras:
+            others = [f"{t.name} ({t.type_name})" for t in self.topics.values()]
+            raise BagError(
+                f"expected a topic of images ({' or '.join(IMAGE_TYPES)}) in {self.path}, found "
+                f"none{f' among {_few(others)}' if others else ''}{self._because()}"
+            )
         if len(cameras) != 1:
             raise BagError(
                 f"expected one topic of images in {self.path}, found {_listed(cameras)}: "
@@ -268,6 +274,11 @@ def _why_not_played(encoding: str, type_name: str) -> str:
 
 def _first_time(recording: Recording) -> int:
     return 0 if recording.span is None else recording.span[0]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _TOLD
+    return f"{', '.join(names[:_TOLD])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _listed(topics: Collection[str]) -> str:

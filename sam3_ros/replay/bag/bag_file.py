@@ -22,6 +22,10 @@ _BEGIN, _PIECE = 16, 1 << 20
 
 def open_recording(path: Path) -> Recording:
     """Open a file of a bag. Raises BagError for what is none; OSError."""
+    if path.exists() and not path.is_file():  # it may also block for ever
+        raise BagError(
+            f"{path} is a pipe or a device: a bag is read more than once, so write it to a file"
+        )
     with path.open("rb") as file:
         begin = file.read(_BEGIN)
         if begin.startswith(ZSTD_MAGIC):

@@ -12,6 +12,7 @@ import yaml
 from sam3_ros.replay.bag.recording import BagError, Remarks
 
 METADATA = "metadata.yaml"
+_INFORMATION, _PATHS = "rosbag2_bagfile_information", "relative_file_paths"
 _STORAGES, _COMPRESSED = (".mcap", ".db3"), (".zstd", ".zst")
 _NUMBER = re.compile(r"\d+")
 _SPLIT = re.compile(r"_\d+$")
@@ -71,20 +72,22 @@ def _read_metadata(folder: Path, remarks: Remarks) -> dict[str, Any] | None:
         return None
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8", errors="replace"))
-        metadata = document["rosbag2_bagfile_information"]
-        if not isinstance(metadata["relative_file_paths"], list):
-            raise TypeError("relative_file_paths is no list")
-        return dict(metadata)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        remarks.add(str(file), f"unreadable ({said}): the files beside it are played")
-        return None
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+    else:
+        metadata = document.get(_INFORMATION) if isinstance(document, dict) else None
+        if isinstance(metadata, dict) and isinstance(metadata.get(_PATHS), list):
+            return metadata
+        why = f"it has no list {_PATHS} in {_INFORMATION}"
+    remarks.add(str(file), f"unreadable ({why}): the files beside it are played")
+    return None
 
 
 def _named(folder: Path, metadata: dict[str, Any], there: list[Path], remarks: Remarks) -> BagParts:
     """Return the files that the metadata names, as far as they are there."""
     by_name = {_without_compression(file.name): file for file in there}
-    names = [Path(str(name)).name for name in metadata["relative_file_paths"]]
+    # One that is named twice is played once.
+    names = list(dict.fromkeys(Path(str(name)).name for name in metadata[_PATHS]))
     found = [by_name.get(_without_compression(name)) for name in names]
     absent = [name for name, file in zip(names, found, strict=True) if file is None]
     files = [file for file in found if file is not None]
@@ -93,7 +96,9 @@ def _named(folder: Path, metadata: dict[str, Any], there: list[Path], remarks: R
             raise BagError(_nothing_in(folder))
         remarks.add(
             str(folder / METADATA),
-            f"names {', '.join(absent)}, and none is there: the files beside it are played",
+            f"names {', '.join(absent)}, and none is there: the files beside it are played"
+            if absent
+            else "names no file: those beside it are played",
         )
         return BagParts(_of_one_recording(folder, there))
     for name in absent:
@@ -124,9 +129,10 @@ def _nothing_in(folder: Path) -> str:
         for each in inside
         if each.is_dir() and ((each / METADATA).exists() or _bag_files(each))
     ]
-    ros1 = [each for each in inside if each.suffix == ".bag"]
+    ros1 = [each for each in inside if ".bag" in each.suffixes]
     if bags:
-        return f"{folder} is a folder of {len(bags)} bags, {_told(bags)}: give one"
+        number = "one bag" if len(bags) == 1 else f"{len(bags)} bags"
+        return f"{folder} is a folder of {number}, {_told(bags)}: give one"
     if ros1:
         return f"{folder} has ROS 1 bags, {_told(ros1)}: {how_to_convert(ros1[0])}"
     if not inside:
@@ -136,7 +142,8 @@ def _nothing_in(folder: Path) -> str:
 
 def how_to_convert(ros1_bag: Path) -> str:
     """Return how to make a ROS 2 bag of a ROS 1 bag."""
-    return HOW_TO_CONVERT.format(ros1_bag, ros1_bag.with_suffix("").name or "converted")
+    name = ros1_bag.name.partition(".")[0] if "." in ros1_bag.name else f"{ros1_bag.name}_ros2"
+    return HOW_TO_CONVERT.format(ros1_bag, name or "converted")
 
 
 def _without_compression(name: str) -> str:

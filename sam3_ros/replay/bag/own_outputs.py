@@ -11,6 +11,7 @@ from collections.abc import Mapping
 OWN_TYPES = "sam3_ros/msg/"
 _ANSWERS = frozenset({"mask", "overlay", "confidence", "mask/compressed", "overlay/compressed"})
 _PROMPTS = frozenset({"prompt/text", "prompt/point", "prompt/box"})
+_BESIDE_A_MASK = frozenset({"overlay", "overlay/compressed"}) | _PROMPTS
 _OF_A_NODE = _ANSWERS | _PROMPTS | {"label_info", "detections"}
 # Topics of the package's own types, which have the node's name before them.
 _OF_THE_NODE_ITSELF = ("/prompt/status", "/prompts", "/active_prompts")
@@ -61,6 +62,6 @@ def _likely_nodes(types: Mapping[str, str]) -> set[str]:
     return {
         folder
         for folder in masks - {""}
-        if any(f"{folder}/{last}" in types for last in {"overlay", *_PROMPTS})
+        if any(f"{folder}/{last}" in types for last in _BESIDE_A_MASK)
         or any(k.startswith(OWN_TYPES) and t.startswith(f"{folder}/") for t, k in types.items())
     }

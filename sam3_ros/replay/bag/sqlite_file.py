@@ -81,7 +81,7 @@ class SqliteFile:
             self._copy.cleanup()
 
     def _opened(self, path: Path) -> sqlite3.Connection:
-        beside = [other for other in _beside(path) if other.stat().st_size]
+        beside = _beside(path)
         if not beside:
             # Immutable: no lock and no file beside it, so that a folder may be read-only.
             return sqlite3.connect(
@@ -90,14 +90,16 @@ class SqliteFile:
                 check_same_thread=False,
             )
         self._copy = TemporaryDirectory(prefix="sam3_ros_bag_")
-        for file in (path, *beside):
-            # Into a copy, because SQLite brings the database up to date when it opens it.
-            shutil.copyfile(file, Path(self._copy.name) / file.name)
-        names = ", ".join(file.name for file in beside)
+        copy = Path(self._copy.name) / path.name
+        # Into a copy, because SQLite brings the database up to date when it opens it.
+        shutil.copyfile(path, copy)
+        for suffix, file in beside.items():
+            shutil.copyfile(file, copy.with_name(copy.name + suffix))
+        names = ", ".join(file.name for file in beside.values())
         self.remarks.add(
             self._name, f"was not closed: what its recorder left in {names} is taken into account"
         )
-        return sqlite3.connect(Path(self._copy.name) / path.name, check_same_thread=False)
+        return sqlite3.connect(copy, check_same_thread=False)
 
     def _read_topics(self) -> dict[int, tuple[str, str, str]]:
         try:
@@ -191,6 +193,12 @@ def is_sqlite(begin: bytes) -> bool:
     return begin.startswith(MAGIC)
 
 
-def _beside(path: Path) -> list[Path]:
-    others = [path.with_name(path.name + suffix) for suffix in _BESIDE]
-    return [other for other in others if other.is_file()]
+def _beside(path: Path) -> dict[str, Path]:
+    """Return by suffix what has been left beside the database, or beside what a link leads to."""
+    found: dict[str, Path] = {}
+    for suffix in _BESIDE:
+        for database in (path, path.resolve()):
+            file = database.with_name(database.name + suffix)
+            if file.is_file() and file.stat().st_size:
+                found.setdefault(suffix, file)
+    return found

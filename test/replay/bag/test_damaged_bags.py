@@ -127,6 +127,17 @@ def test_what_sqlite_left_beside_the_file_counts(tmp_path, journal, read_only):
     folder.chmod(0o755)
 
 
+@pytest.mark.parametrize("journal", ["wal", "journal"])
+def test_what_is_beside_the_file_that_a_link_leads_to_counts(tmp_path, journal):
+    (tmp_path / "disk").mkdir()
+    write_sqlite(tmp_path / "disk" / "bag_0.db3", JPEGS, journal=journal)
+    link = tmp_path / "latest.db3"
+    link.symlink_to(tmp_path / "disk" / "bag_0.db3")
+    images, told = read(link)
+    assert images == JPEGS
+    assert f"bag_0.db3-{journal}" in told
+
+
 def test_nothing_is_left_beside_a_sqlite_file(tmp_path):
     write_sqlite(tmp_path / "bag_0.db3", JPEGS)
     assert read(tmp_path / "bag_0.db3") == (JPEGS, "")
@@ -249,7 +260,16 @@ def test_a_folder_without_metadata_is_read(tmp_path, storage):
 
 
 @pytest.mark.parametrize(
-    "text", ["rosbag2_bagfile_information: {version: 99}", "a: [", "", "- 1", "\0"]
+    "text",
+    [
+        "rosbag2_bagfile_information: {version: 99}",
+        "rosbag2_bagfile_information: {relative_file_paths: null}",
+        "rosbag2_bagfile_information: [1]",
+        "a: [",
+        "",
+        "- 1",
+        "\0",
+    ],
 )
 def test_metadata_that_are_damaged_are_told(tmp_path, text):
     folder = write_bag(tmp_path / "bag", frames=3)
@@ -258,6 +278,22 @@ def test_metadata_that_are_damaged_are_told(tmp_path, text):
     images, told = read(folder)
     assert images == whole
     assert "metadata.yaml: unreadable" in told
+    assert "NoneType" not in told
+    assert "indices" not in told
+
+
+def test_a_file_that_metadata_name_twice_is_played_once(tmp_path):
+    write_mcap(tmp_path / "bag_0.mcap", JPEGS)
+    metadata(tmp_path, ["bag_0.mcap", "bag_0.mcap"], FRAMES)
+    assert read(tmp_path) == (JPEGS, "")
+
+
+def test_metadata_that_name_no_file(tmp_path):
+    write_mcap(tmp_path / "bag_0.mcap", JPEGS)
+    metadata(tmp_path, [], 0)
+    images, told = read(tmp_path)
+    assert images == JPEGS
+    assert "metadata.yaml: names no file" in told
 
 
 def test_metadata_of_files_that_were_renamed(tmp_path):
@@ -295,6 +331,10 @@ NO_BAGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty file": (lambda folder: (folder / "a.mcap").touch(), "a.mcap"),
     "sqlite of another": (lambda folder: _database(folder / "a.db3"), "a.db3"),
     "ros1": (lambda folder: (folder / "a.mcap").write_bytes(ROS1), "a.mcap"),
+    "ros1 without a suffix": (lambda folder: (folder / "a").write_bytes(ROS1), "a"),
+    "ros1 unfinished": (lambda folder: (folder / "one.bag.active").write_bytes(ROS1), ""),
+    "pipe": (lambda folder: os.mkfifo(folder / "a.mcap"), "a.mcap"),
+    "one bag": (lambda folder: _bags(folder, "one/one.mcap"), ""),
     "folder of ros1": (lambda folder: (folder / "one.bag").write_bytes(ROS1), ""),
     "folder of text": (lambda folder: (folder / "notes.txt").touch(), ""),
     "several bags": (lambda folder: _bags(folder, "one/one.mcap", "two/two.mcap"), ""),
@@ -312,6 +352,10 @@ NO_BAGS: dict[str, tuple[Callable[[Path], object], str]] = {
         ("empty file", r"is empty \(0 bytes\)"),
         ("sqlite of another", "not of rosbag2"),
         ("ros1", "is a ROS 1 bag: .*rosbags-convert --src"),
+        ("ros1 without a suffix", "rosbags-convert --src .*/a --dst a_ros2"),
+        ("ros1 unfinished", "has ROS 1 bags, one.bag.active: .*--dst one"),
+        ("pipe", "is a pipe or a device"),
+        ("one bag", "is a folder of one bag, one: give"),
         ("folder of ros1", "has ROS 1 bags, one.bag: .*rosbags-convert"),
         ("folder of text", "expected .mcap or .db3 files in it, found notes.txt"),
         ("several bags", "is a folder of 2 bags, one, two: give one"),

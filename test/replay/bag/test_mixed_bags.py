@@ -65,6 +65,13 @@ def test_a_camera_of_another_form_is_an_error_that_says_so(tmp_path, encoding, w
         bag.image_topic()
 
 
+def test_a_bag_without_images_says_what_it_has(tmp_path):
+    file = write_mcap(tmp_path / "a.mcap", JPEGS, type_name="foxglove_msgs/msg/CompressedImage")
+    reason = r"found none among /camera/image/compressed \(foxglove_msgs/msg/CompressedImage\)$"
+    with open_bag(file) as bag, pytest.raises(BagError, match=reason):
+        bag.image_topic()
+
+
 def test_a_channel_without_a_type_is_left_out(tmp_path):
     file = write_mcap(tmp_path / "a.mcap", JPEGS, beside=[Odd("/foo", "")])
     assert "/foo (1 message): no type" in stamps_and_remarks(file)[1]
@@ -147,6 +154,7 @@ def test_the_nodes_own_outputs_are_left_out(tmp_path):
         # Known by what only a node has side by side.
         ({"/see/mask": IMAGE, "/see/prompt/point": "geometry_msgs/msg/PointStamped"}, "both"),
         ({"/see/mask": IMAGE, "/see/overlay": IMAGE}, "both"),
+        ({"/see/left/mask": IMAGE, "/see/left/overlay/compressed": IMAGE}, "both"),
         # Somebody else's.
         ({"/lidar/mask": IMAGE, "/lidar/image": IMAGE}, "none"),
         ({"/depth/confidence": IMAGE, "/depth/image": IMAGE}, "none"),

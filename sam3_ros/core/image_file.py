@@ -45,6 +45,11 @@ def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEG
     and for pixels without a known range (32 bits).
     """
     try:
+        if path.is_char_device() or path.is_block_device():  # /dev/video0 has no end
+            raise ImageError(
+                f"expected an image file, got the device {path}: sam3-ros node --camera N plays "
+                "that of a camera"
+            )
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error

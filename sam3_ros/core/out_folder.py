@@ -73,6 +73,8 @@ class OutFolder:
         self._others |= {name: _sha256(self.path / name) for name in others}
         for folder in {(self.path / name).parent for name in new}:
             _make(folder)
+        for name in new:
+            _take_apart(self.path / name)
         self._claimed |= dict.fromkeys(new)
         if new:
             with (self.path / LIST_NAME).open("a", encoding="utf-8") as file:
@@ -142,6 +144,12 @@ def _sha256(path: Path) -> str | None:
     except OSError:
         return None
     return digest.hexdigest()
+
+
+def _take_apart(path: Path) -> None:
+    """Remove a name that shares its bytes with another file, which would be written too."""
+    if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
+        path.unlink()
 
 
 def _make(folder: Path) -> None:

@@ -87,3 +87,8 @@ def test_pixels_of_an_unknown_range_are_refused(tmp_path: Path, dtype: type) -> 
 def test_a_name_that_no_file_can_have_is_refused() -> None:
     with pytest.raises(ImageError, match="null byte"):
         read_rgb(Path("a\0b"))
+
+
+def test_a_device_is_refused_before_it_is_read() -> None:
+    with pytest.raises(ImageError, match="expected an image file, got the device /dev/zero"):
+        read_rgb(Path("/dev/zero"))

@@ -117,3 +117,20 @@ def test_where_nothing_was_written_nothing_is_left(tmp_path: Path) -> None:
         out.claim("a.png")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_what_a_link_leads_to_is_never_written(tmp_path: Path, link: str) -> None:
+    other, out = tmp_path / "photo.png", tmp_path / "out"
+    other.write_text("photo")
+    out.mkdir()
+    getattr(out / "a.png", link)(other)
+    with pytest.raises(OutputExistsError, match=r"a\.png"):
+        OutFolder(out).claim("a.png")
+    with OutFolder(out, force=True) as forced:
+        (path,) = forced.claim("a.png")
+        path.write_text("ours")
+    assert other.read_text() == "photo"
+    assert (out / "a.png").read_text() == "ours"
+    with OutFolder(out) as again:
+        again.claim("a.png")

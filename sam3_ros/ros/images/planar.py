@@ -1,10 +1,11 @@
 """Images whose colours have planes of their own, as video hardware writes them.
 
 `height` is that of the image, and `step` that of its luma rows; the chroma follows the luma in
-`data`. nv12, nv21: chroma of 2x2 px in pairs, U first or V first. nv24: pairs for each pixel, U
-first. yuv420, yuv420p and i420: a plane of U and one of V, of half the width and height; yv12: V
-first. (Linux, "Planar YUV formats"; sensor_msgs/image_encodings.hpp; drivers of libcamera, Isaac
-ROS and DepthAI.) The colours are BT.601 with limited range, as those of the other YUV encodings.
+`data`, where each plane may have spare rows. nv12, nv21: chroma of 2x2 px in pairs, U first or V
+first. nv24: pairs for each pixel, U first. yuv420, yuv420p and i420: a plane of U and one of V, of
+half the width and height; yv12: V first. (Linux, "Planar YUV formats";
+sensor_msgs/image_encodings.hpp; drivers of libcamera, Isaac ROS and DepthAI.) The colours are
+BT.601 with limited range, as those of the other YUV encodings.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _IN_PAIRS = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 _APART = dict.fromkeys(("yuv420", "yuv420p", "i420"), cv2.COLOR_YUV2RGB_I420) | {
     "yv12": cv2.COLOR_YUV2RGB_YV12
 }
+# Of the rows of a plane, as video hardware has them.
+_ALIGNMENTS = (16, 32, 64, 128)
 # ITU-R BT.601: Y from 16 to 235, U and V from 16 to 240.
 _LUMA, _TO_RED, _TO_GREEN, _TO_BLUE = 255 / 219, 1.596027, (-0.391762, -0.812968), 2.017232
 _TO_RGB = np.array(
@@ -50,7 +53,8 @@ def planar_rgb(message: ImageMessage) -> Pixels:
     step = _checked_step(message, name)
     data = np.frombuffer(memoryview(message.data), np.uint8)  # type: ignore[arg-type]
     luma = _plane(data, (height, width), step)
-    chroma = data[step * height :]
+    rows = _luma_rows(data, height, step, name)
+    chroma = data[step * rows :]
     if name == "nv24":
         pairs = _plane(chroma, (height, width * 2), step * 2).reshape(height, width, 2)
         return np.asarray(cv2.transform(np.dstack([luma, pairs]), _TO_RGB), np.uint8)
@@ -59,9 +63,25 @@ def planar_rgb(message: ImageMessage) -> Pixels:
         pairs = _plane(chroma, (half[0], width), step).reshape(*half, 2)
         return np.asarray(cv2.cvtColorTwoPlane(luma, pairs, _IN_PAIRS[name]), np.uint8)
     first = _plane(chroma, half, step // 2)
-    second = _plane(chroma[step // 2 * half[0] :], half, step // 2)
+    second = _plane(chroma[step // 2 * (rows // 2) :], half, step // 2)
     planes = np.concatenate([each.ravel() for each in (luma, first, second)])
     return np.asarray(cv2.cvtColor(planes.reshape(-1, width), _APART[name]), np.uint8)
+
+
+def _luma_rows(data: npt.NDArray[np.uint8], height: int, step: int, name: str) -> int:
+    """Return how many rows lie before the chroma.
+
+    Hardware aligns the rows of each plane: 1080 become 1088. The spare rows may also lie behind
+    the image; then they all have one value, as colours do not.
+    """
+    if name == "nv24":
+        return height
+    for alignment in _ALIGNMENTS:
+        rows = -(-height // alignment) * alignment
+        if rows > height and data.size == step * rows * 3 // 2:
+            behind = data[step * height * 3 // 2 :]
+            return height if behind.min() == behind.max() else rows
+    return height
 
 
 def _plane(data: npt.NDArray[np.uint8], shape: tuple[int, int], step: int) -> Pixels:

@@ -152,17 +152,19 @@ def in_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.stack([first, second], -1).reshape(first.shape[0], -1)
 
 
-def planes(encoding: str, step: int) -> bytes:
-    """Return the scene in an encoding with planes."""
+def planes(encoding: str, step: int, spare: int = 0) -> bytes:
+    """Return the scene in an encoding with planes; spare rows follow the luma, half the chroma."""
     luma, u, v = np.moveaxis(yuv(scene()), -1, 0)
-    data = padded(luma, step)
+    data = padded(luma, step) + b"\xa5" * spare * step
     if encoding == "nv24":
         return data + padded(in_pairs(u, v), 2 * step)
     u, v = halved(u), halved(v)
     if encoding in ("nv12", "nv21"):
-        return data + padded(in_pairs(u, v) if encoding == "nv12" else in_pairs(v, u), step)
+        pairs = in_pairs(u, v) if encoding == "nv12" else in_pairs(v, u)
+        return data + padded(pairs, step) + b"\xa5" * (spare // 2 * step)
     first, second = (v, u) if encoding == "yv12" else (u, v)
-    return data + padded(first, step // 2) + padded(second, step // 2)
+    behind = b"\xa5" * (spare // 2 * (step // 2))
+    return data + padded(first, step // 2) + behind + padded(second, step // 2) + behind
 
 
 def planar_message(encoding: str, step: int, data: bytes) -> Image:
@@ -178,6 +180,19 @@ def test_planes(converter, encoding, padding):
         for spare in (b"", b"\xa5" * 8 * step, b"\xa5" * 77):
             came = converter.to_rgb(planar_message(name, step, data + spare))
             assert np.abs(came.astype(int) - scene()).max() <= 4
+
+
+@pytest.mark.parametrize("alignment", [32, 64])
+@pytest.mark.parametrize("padding", [0, 8])
+@pytest.mark.parametrize("encoding", [each for each in PLANAR_ENCODINGS if each != "nv24"])
+def test_planes_whose_rows_are_aligned(converter, encoding, padding, alignment):
+    step, spare = WIDTH + padding, -HEIGHT % alignment
+    aligned = planes(encoding, step, spare)
+    behind = planes(encoding, step) + b"\xa5" * (step * spare * 3 // 2)
+    assert len(aligned) == len(behind)
+    for data in (aligned, behind):
+        came = converter.to_rgb(planar_message(encoding, step, data))
+        assert np.abs(came.astype(int) - scene()).max() <= 4
 
 
 @pytest.mark.parametrize("encoding", PLANAR_ENCODINGS)

@@ -12,6 +12,7 @@ from sam3_ros.core.images.tiff_pages import TIFF_STARTS
 _CONVERT = "convert it to JPEG or PNG"
 _DEVELOP = "develop it, for example with darktable, and save a JPEG or PNG"
 _FRAMES = "save its frames as pictures (ffmpeg -i FILE frame_%d.png), or play it with sam3-ros node"
+_DECODE = "decode it, or republish the topic as raw or compressed images"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}
@@ -71,6 +72,9 @@ _BY_START: tuple[tuple[bytes, FileKind], ...] = (
     (b"%PDF", FileKind("a PDF", advice="save its page as PNG (pdftoppm -png)")),
     (b"%!PS", FileKind("a PostScript file", advice=_CONVERT)),
     (b"\x1a\x45\xdf\xa3", FileKind("a video (MKV or WebM)", advice=_FRAMES)),
+    (b"\0\0\0\x01", FileKind("a video stream (H.264 or H.265)", advice=_DECODE)),
+    (b"\0\0\x01\xba", FileKind("a video (MPEG)", advice=_FRAMES)),
+    (b"FLV\x01", FileKind("a video (FLV)", advice=_FRAMES)),
     (b"OggS", FileKind("an Ogg file", advice=_FRAMES)),
     (b"PK\x03\x04", FileKind("a zip archive", advice="unpack it, and name the pictures in it")),
     (b"\x1f\x8b", FileKind("a gzip archive", advice="unpack it, and name the pictures in it")),

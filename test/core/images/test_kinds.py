@@ -35,6 +35,8 @@ def media(major: bytes, *compatible: bytes) -> bytes:
         (b'{"error": "no such file"}', "a JSON text"),
         (b"\x1aE\xdf\xa3" + bytes(64), r"a video \(MKV or WebM\)"),
         (b"RIFF\0\0\0\0AVI LIST", r"a video \(AVI\)"),
+        (b"\0\0\0\1\x67\x42" + bytes(64), r"a video stream \(H.264 or H.265\): decode it"),
+        (b"\0\0\1\xba" + bytes(64), r"a video \(MPEG\)"),
         (b"PK\3\4" + bytes(64), "a zip archive: unpack it"),
         (b"\x89MCAP0\r\n", "an MCAP bag: play it with sam3-ros replay"),
         (b"SQLite format 3\0", "an SQLite bag"),

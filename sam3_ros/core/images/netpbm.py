@@ -43,17 +43,38 @@ def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.u
     deep = white > 255
     if kind in (2, 3):
         numbers = _COMMENT.sub(b"", data[found.end() - 1 :]).split()[:count]
+        if odd := next((each for each in numbers if not each.isdigit()), None):
+            raise ImageError(f"expected a PGM or PPM of whole numbers from 0, got {odd[:20]!r}")
         values: npt.NDArray[np.generic] = np.array([int(each) for each in numbers], np.int64)
     else:
         wire = np.dtype(">u2" if deep else "u1")
-        there = (len(data) - found.end()) // wire.itemsize
-        values = np.frombuffer(data, wire, min(count, there), found.end())
+        start = _start(data, found.end(), count * wire.itemsize)
+        there = (len(data) - start) // wire.itemsize
+        values = np.frombuffer(data, wire, min(count, there), start)
+        _require_last(data[start + values.nbytes :])
     if values.size < count:
         raise ImageError(
             f"expected a whole PGM or PPM of {count} values, got {values.size}: it was cut off"
         )
     pixels = np.minimum(values, white).astype(np.uint16 if deep else np.uint8)
     return pixels.reshape((height, width, 3) if channels == 3 else (height, width)), white
+
+
+def _start(data: bytes, start: int, needed: int) -> int:
+    """Return where the values begin: behind one character, or the two that end a line of Windows.
+
+    The second would be taken for a value, and the image be shifted by one.
+    """
+    is_windows = data[start - 1 : start + 1] == b"\r\n" and len(data) == start + 1 + needed
+    return start + 1 if is_windows else start
+
+
+def _require_last(rest: bytes) -> None:
+    if _HEADER.match(rest.lstrip()):
+        raise ImageError(
+            "expected one image, got a PGM or PPM of several: save the one that you mean as a file "
+            "of its own"
+        )
 
 
 def _decoded_bitmap(data: bytes, header: re.Match[bytes]) -> npt.NDArray[np.uint8]:

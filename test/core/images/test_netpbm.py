@@ -51,9 +51,22 @@ def test_two_levels() -> None:
         (b"P5\n7 6\n65536\n" + bytes(100), "highest level 65536"),
         (b"P5\n0 6\n255\n", "0x6 px"),
         (b"P5\nseven 6\n255\n", "header is wrong"),
-        (b"P2\n2 2\n255\n1 2 x 4", "cannot be decoded"),
+        (b"P2\n2 2\n255\n1 2 x 4", "whole numbers from 0, got b'x'"),
+        (b"P2\n2 2\n255\n1 2 -3 4", "whole numbers from 0, got b'-3'"),
+        (2 * (b"P5\n7 6\n255\n" + bytes(42)), "one image, got a PGM or PPM of several"),
     ],
 )
 def test_what_is_not_whole_is_refused(data: bytes, words: str) -> None:
     with pytest.raises(ImageError, match=words):
         decode_rgb(data)
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+def test_lines_may_end_as_windows_ends_them(white: int) -> None:
+    pixels = values(white, 1)
+    wire = pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
+    found, _ = decode_netpbm(f"P5\r\n7 6\r\n{white}\r\n".encode() + wire)
+    np.testing.assert_array_equal(found, pixels)
+    begins_with_a_newline = b"\n" + wire[1:]
+    found, _ = decode_netpbm(f"P5\n7 6\n{white}\r".encode() + begins_with_a_newline)
+    assert found.tobytes()[0 if white == 255 else 1] == 10

@@ -55,7 +55,7 @@ from sam3_ros.ros.parameters.configuration import (
     updated_configuration,
 )
 from sam3_ros.ros.parameters.qos_overrides import unused_overrides
-from sam3_ros.ros.parameters.values import ParameterError
+from sam3_ros.ros.parameters.values import ParameterError, mistyped
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
@@ -74,7 +74,7 @@ class SegmentationNode(LifecycleNode):
         try:
             super().__init__("segmentation_node")
         except InvalidParameterTypeException as error:  # of rclpy's own, such as use_sim_time
-            raise ParameterError(str(error)) from None
+            raise mistyped(error) from None
         self._end = end
         transitions = MutuallyExclusiveCallbackGroup()
         survive_impossible_transitions(self)

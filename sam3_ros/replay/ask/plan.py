@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sam3_ros.replay.ask.settings import CameraSource, Player, ReplayError, ReplaySettings
-from sam3_ros.replay.bag.bag import Bag, BagTopic
+from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagTopic
 from sam3_ros.replay.bag.image_times import ImageTimes, read_image_times
 from sam3_ros.replay.bag.stamps import NANOSECONDS
-from sam3_ros.replay.bag.topic_names import is_topic_name, nearest_topic_name
+from sam3_ros.replay.bag.topic_names import COMPRESSED, is_topic_name, nearest_topic_name
 from sam3_ros.replay.bag.truth import Truth, read_truth
+
+_BAD_NAME = "a name that ROS 2 does not take"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,20 +83,18 @@ def read_plan(bag: Bag, settings: ReplaySettings) -> ReplayPlan:
 def _leave_out_bad_names(plan: ReplayPlan) -> None:
     cameras = {camera.images.name for camera in plan.cameras}
     for name in [n for n in plan.bag.topics if not is_topic_name(n) and n not in cameras]:
-        plan.bag.leave_out(name, "a name that ROS 2 does not take: left out")
-    for camera in plan.cameras:
-        if not is_topic_name(camera.images.name):
-            plan.bag.remark(
-                camera.images.name,
-                f"a name that ROS 2 does not take: published as {camera.published_as}",
-            )
+        plan.bag.leave_out(name, f"{_BAD_NAME}: left out")
+    for camera, source in zip(plan.cameras, plan.settings.cameras, strict=True):
+        why = _why_renamed(camera.images)
+        if why and source.publish_as is None:
+            plan.bag.remark(camera.images.name, f"{why}: published as {camera.published_as}")
 
 
 def _require_playable_by_ros2(plan: ReplayPlan) -> None:
     """Raise ReplayError for what this player mends and `ros2 bag play` does not."""
     wrong = [str(remark) for remark in plan.bag.repairs]
     names = [camera.images.name for camera in plan.cameras]
-    wrong += [f"{n}: a name that ROS 2 does not take" for n in names if not is_topic_name(n)]
+    wrong += [f"{n}: {_BAD_NAME}" for n in names if not is_topic_name(n)]
     if wrong:
         raise ReplayError(
             f"`ros2 bag play` cannot play {plan.bag.path} as it is: {'; '.join(wrong)}. Leave out "
@@ -106,11 +106,26 @@ def _camera(bag: Bag, source: CameraSource, images: BagTopic, only_every: int) -
     return CameraPlan(
         name=source.name,
         images=images,
-        published_as=source.publish_as or _ros_name(bag, images.name),
+        published_as=source.publish_as or _published_name(bag, images),
         times=read_image_times(bag, images.name, only_every),
         truth=read_truth(bag, images.name),
     )
 
 
-def _ros_name(bag: Bag, topic: str) -> str:
-    return topic if is_topic_name(topic) else nearest_topic_name(topic, bag.topics)
+def _published_name(bag: Bag, images: BagTopic) -> str:
+    """Return the topic's own name, or the nearest one that ROS 2 and the node take."""
+    if not _why_renamed(images):
+        return images.name
+    name = images.name
+    if images.type_name == COMPRESSED_IMAGE and not name.endswith(COMPRESSED):
+        name += COMPRESSED
+    return nearest_topic_name(name, bag.topics)
+
+
+def _why_renamed(images: BagTopic) -> str:
+    """Return why images cannot go out under the name of their topic; empty if they can."""
+    if not is_topic_name(images.name):
+        return _BAD_NAME
+    if images.type_name == COMPRESSED_IMAGE and not images.name.endswith(COMPRESSED):
+        return f"the node takes compressed images from topics that end in {COMPRESSED}"
+    return ""

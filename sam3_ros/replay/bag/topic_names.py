@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection
 
 _VALID = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
-_LONGEST = 248
+_LONGEST = 247  # of rmw
+#: What image_transport's compressed topics end in, the only ones that the node subscribes to.
+COMPRESSED = "/compressed"
 
 
 def is_topic_name(name: str) -> bool:

@@ -10,10 +10,10 @@ from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.replay.ask.plan import CameraPlan
 from sam3_ros.replay.ask.settings import ReplayError, ReplaySettings
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE
+from sam3_ros.replay.bag.topic_names import COMPRESSED
 from sam3_ros.replay.under_test.child_process import ChildProcess, exit_in_words
 from sam3_ros.ros.cameras import Camera
 
-_COMPRESSED = "/compressed"
 # A click is judged on the image that it was placed on. In the next ones it would stay at its place,
 # whatever moves there, and cover what texts find: a label image has one prompt a pixel.
 _CLICK_SECONDS = 0.001
@@ -97,10 +97,10 @@ def _base_topic(camera: CameraPlan) -> str:
     published_as = camera.published_as
     if camera.images.type_name != COMPRESSED_IMAGE:
         return published_as
-    base = published_as.removesuffix(_COMPRESSED)
+    base = published_as.removesuffix(COMPRESSED)
     if base == published_as:
         raise ReplayError(
-            f"the node takes compressed images from topics that end in {_COMPRESSED}, not from "
+            f"the node takes compressed images from topics that end in {COMPRESSED}, not from "
             f"{published_as}: give another with --publish-as"
         )
     return base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 
 from sam3_ros.core.errors import Sam3RosError
@@ -9,6 +10,10 @@ from sam3_ros.core.errors import Sam3RosError
 Default: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 _ONE = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_IN_WORDS = {"BOOL": _ONE[bool], "INTEGER": _ONE[int], "DOUBLE": _ONE[float], "STRING": _ONE[str]}
+_OF_RCLPY = re.compile(
+    r"Trying to set parameter '(.*)' to '(.*)' of type '\w+', expecting type '(\w+)'", re.DOTALL
+)
 _MANY = {bool: "true and false", int: "whole numbers", float: "numbers", str: "texts"}
 
 
@@ -42,6 +47,20 @@ def mismatch(name: str, default: Any, value: Any) -> ParameterError:
     return ParameterError(
         f"parameter '{name}' expects {_expected(default)}, got {_came(value)}{_advice(default)}"
     )
+
+
+def mistyped(error: Exception) -> ParameterError:
+    """Return in plain words what rclpy says of one of its own parameters, such as use_sim_time.
+
+    error: its InvalidParameterTypeException, which has no more than a text.
+    """
+    found = _OF_RCLPY.match(str(error))
+    if found is None:
+        return ParameterError(str(error))
+    name, value, expected = found.groups()
+    words = _IN_WORDS.get(expected, f"a value of type {expected}")
+    advice = _advice(True) if expected == "BOOL" else ""
+    return ParameterError(f"parameter '{name}' expects {words}, got {value}{advice}")
 
 
 def _as_texts(value: Any) -> list[str] | None:

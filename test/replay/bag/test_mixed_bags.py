@@ -199,8 +199,8 @@ def test_an_image_topic_without_images_is_no_camera(tmp_path):
         ("~image", "/_image"),
         ("", "/topic"),
         ("/", "/topic"),
-        ("/" + "a" * 300, "/" + "a" * 247),
-        ("/2" + "a" * 300, "/_2" + "a" * 245),
+        ("/" + "a" * 300, "/" + "a" * 246),
+        ("/2" + "a" * 300, "/_2" + "a" * 244),
     ],
 )
 def test_names_that_ros_2_does_not_take(name, nearest):
@@ -228,6 +228,22 @@ def test_a_camera_is_renamed_and_others_are_left_out(tmp_path):
         source = CameraSource(publish_as="/mine/image/compressed")
         (camera,) = read_plan(bag, ReplaySettings(file, cameras=(source,))).cameras
     assert camera.published_as == "/mine/image/compressed"
+
+
+@pytest.mark.parametrize(
+    ("name", "published_as", "why"),
+    [
+        ("/cam/image_jpeg", "/cam/image_jpeg/compressed", "topics that end in /compressed"),
+        ("/cam/0/image", "/cam/_0/image/compressed", "a name that ROS 2 does not take"),
+    ],
+)
+def test_compressed_images_go_where_the_node_looks_for_them(tmp_path, name, published_as, why):
+    file = write_mcap(tmp_path / "a", JPEGS, topic=name)
+    with open_bag(file) as bag:
+        (camera,) = read_plan(bag, ReplaySettings(file)).cameras
+        told = "\n".join(map(str, bag.remarks))
+    assert camera.published_as == published_as
+    assert f"{why}: published as {published_as}" in told
 
 
 @pytest.mark.parametrize("name", ["image", "/a/0/b", "/a-b", "/a/", ""])

@@ -10,6 +10,7 @@ import rclpy
 import yaml
 from rcl_interfaces.msg import ParameterType
 from rclpy.context import Context
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_domains import own_domain
@@ -26,7 +27,7 @@ from sam3_ros.ros.parameters.configuration import (
     updated_configuration,
 )
 from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
-from sam3_ros.ros.parameters.values import ParameterError
+from sam3_ros.ros.parameters.values import ParameterError, mistyped
 
 CONFIG = Path(__file__).parents[3] / "config" / "segmentation.yaml"
 
@@ -238,6 +239,14 @@ def test_a_parameter_that_nobody_reads_gives_a_warning(tmp_path, line, warnings)
         assert len(found) == len(warnings)
         for each, beginning in zip(found, warnings, strict=True):
             assert each.startswith(beginning)
+
+
+def test_what_rclpy_says_of_its_own_parameters_is_put_in_plain_words():
+    error = InvalidParameterTypeException(Parameter("use_sim_time", value=1), "BOOL")
+    assert str(mistyped(error)) == (
+        "parameter 'use_sim_time' expects true or false, got 1: write true or false, without quotes"
+    )
+    assert str(mistyped(ValueError("another text"))) == "another text"
 
 
 def test_an_update_is_taken_whole():

@@ -70,7 +70,7 @@ def register(commands: Commands) -> None:
         help="publish this webcam on the topic, such as 0 or /dev/video0",
     )
     own.add_argument(
-        "--video", type=Path, metavar="FILE", help="publish this video, or a folder of images"
+        "--video", type=_file, metavar="FILE", help="publish this video, or a folder of images"
     )
     source.add_argument("--loop", action="store_true", help="begin the video again at its end")
     source.add_argument(
@@ -109,7 +109,12 @@ def _run(options: argparse.Namespace) -> int:
     given = _given(options)
     camera = _camera(options, given)
     show = camera is not None if options.show is None else options.show
-    run(RunSettings(node_command(given), camera, show), _print)
+    node = node_command(given)
+    if options.text and not node.parameters.get("prompts"):
+        raise Sam3RosError(
+            f'--text must not be blank: give words such as "cube", got {" ".join(options.text)!r}'
+        )
+    run(RunSettings(node, camera, show), _print)
     return 0
 
 
@@ -165,6 +170,12 @@ def _show_arguments() -> int:
     for line in table((left(), left()), rows):
         _print(line)
     return 0
+
+
+def _file(text: str) -> Path:
+    if not text:  # as of a variable that is not set; Path would take it for the folder here
+        raise argparse.ArgumentTypeError("expected a file or a folder, got an empty name")
+    return Path(text)
 
 
 def _rate(text: str) -> float:

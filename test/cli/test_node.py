@@ -90,6 +90,9 @@ def test_without_a_camera_it_says_why_until_it_is_told_to_end(tmp_path):
         (["--video", "x", "--camera", "0"], "not allowed with"),
         (["--preset", "laptop"], "one of desktop_cpu"),
         (["--text", "{point: [1, 2]}"], "expects texts"),
+        (["--text", ""], "--text must not be blank"),
+        (["--text", " ; "], "--text must not be blank"),
+        (["--video", ""], "expected a file or a folder"),
     ],
 )
 def test_what_cannot_run_is_refused_in_one_row(capfd, arguments, words):

@@ -13,6 +13,7 @@ from sam3_ros.cli.model_options import add_model_options, configured_model
 from sam3_ros.cli.out_folder import OutFolder, add_force_option
 from sam3_ros.cli.picture_options import add_picture_options
 from sam3_ros.cli.prompt_options import add_prompt_options, prompts_from
+from sam3_ros.cli.rows import one_row
 from sam3_ros.cli.segment.inputs import find_inputs
 from sam3_ros.cli.segment.output_names import RESULTS_NAME, claim_outputs
 from sam3_ros.cli.table import left, right, table
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sam3_ros.cli.command import Commands
-    from sam3_ros.cli.segment.answering import Question
+    from sam3_ros.cli.segment.answering import ImageQuestion
     from sam3_ros.cli.segment.inputs import Inputs
-    from sam3_ros.cli.segment.output_names import Outputs
+    from sam3_ros.cli.segment.output_names import OutputFiles
     from sam3_ros.core.segmenter.segmenter import Segmenter
 
 FAILED = 2
@@ -70,10 +71,10 @@ def register(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sam3_ros.cli.segment.answering import Question
+    from sam3_ros.cli.segment.answering import ImageQuestion
     from sam3_ros.core.images.decoding import MAX_MEGAPIXELS
 
-    question = Question(
+    question = ImageQuestion(
         prompts_from(options),
         options.score_threshold,
         masks_as_png=options.masks in ("png", "both"),
@@ -111,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _answers(
-    segmenter: Segmenter, question: Question, inputs: Inputs, outputs: Sequence[Outputs]
+    segmenter: Segmenter, question: ImageQuestion, inputs: Inputs, outputs: Sequence[OutputFiles]
 ) -> Iterator[dict[str, Any]]:
     """Yield what JSON shows of each image. One that fails does not keep the others from theirs."""
     for name, reason in inputs.refused:
@@ -121,7 +122,7 @@ def _answers(
 
 
 def _answer_or_reason(
-    segmenter: Segmenter, image: Path, question: Question, outputs: Outputs
+    segmenter: Segmenter, image: Path, question: ImageQuestion, outputs: OutputFiles
 ) -> dict[str, Any]:
     from sam3_ros.cli.segment.answering import answer
     from sam3_ros.core.errors import ImageError, InferenceError, PromptError
@@ -141,15 +142,16 @@ class _Warnings:
     def tell(self, warnings: Iterable[str]) -> None:
         for warning in warnings:
             if warning not in self._told:
-                print(f"sam3-ros: warning: {warning}", file=sys.stderr)
+                print(f"sam3-ros: warning: {one_row(warning)}", file=sys.stderr)
                 self._told.add(warning)
 
 
 def _report(answer: dict[str, Any], for_program: bool) -> None:
     if "error" in answer:
-        print(f"sam3-ros: error: {answer['error']}", file=sys.stderr)
+        print(f"sam3-ros: error: {one_row(answer['error'])}", file=sys.stderr)
     elif not for_program:
-        print(f"{answer['image']}: {len(answer['segments'])} segments -> {answer['overlay']}")
+        image, overlay = one_row(answer["image"]), one_row(answer["overlay"])
+        print(f"{image}: {len(answer['segments'])} segments -> {overlay}")
         rows = [
             (
                 found["label"],
@@ -160,4 +162,4 @@ def _report(answer: dict[str, Any], for_program: bool) -> None:
             for found in answer["segments"]
         ]
         for line in table([left(), right(), left(), left()], rows, indent=2):
-            print(line)
+            print(one_row(line))

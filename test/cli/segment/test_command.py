@@ -260,3 +260,16 @@ def test_what_a_person_changed_is_not_overwritten(
     assert "table_labels.png" in output.err
     assert {path.name: path.read_bytes() for path in answers.iterdir()} == before
     assert segment(sam3_bundle_path, picture, "--text", "blue", "--out", answers, "--force") == 0
+
+
+def test_a_name_with_control_characters_stays_one_row(
+    sam3_bundle_path: Path, picture: Path, answers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = picture.rename(picture.with_name("new\nline \x1b[31m.png"))
+    missing = odd.with_name("no\nsuch.png")
+    assert segment(sam3_bundle_path, odd, missing, "--text", "green", "--out", answers) == 2
+    told = capsys.readouterr()
+    assert r"new\nline \x1b[31m.png: 0 segments -> " in told.out
+    assert len(told.out.splitlines()) == 1
+    assert len(told.err.splitlines()) == 1
+    assert "\x1b" not in told.out + told.err

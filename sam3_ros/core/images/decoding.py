@@ -25,6 +25,7 @@ from sam3_ros.core.images.orientation import orientation_in
 from sam3_ros.core.images.png import decode_png, png_size
 from sam3_ros.core.images.tiff_pages import main_page
 from sam3_ros.core.images.tiff_pixels import (
+    has_planes,
     has_sixteen_bits,
     not_read,
     page_alone,
@@ -102,10 +103,10 @@ def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     _check_size(page.width, page.height, max_megapixels)
     require_known_range(page)
     orientation = page.orientation
-    if planes := planes_alone(data, page):
+    if has_planes(page):
         grey: list[Levelled] = [
             sixteen_bits(each, page) if page.bits == 16 else _eight_bits(_opened(each, kind))
-            for each in planes
+            for each in planes_alone(data, page)
         ]
         pixels: Any = grey[0] if len(grey) == 1 else np.stack(grey, axis=2)
         return Decoded(pixels, white_of(pixels, 0), orientation)
@@ -177,7 +178,7 @@ def _orientation_by_pillow(image: Any) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _opened(data: bytes, kind: FileKind) -> Any:
+def _opened(data: bytes | bytearray, kind: FileKind) -> Any:
     """Open by Pillow as the kind that it is."""
     Image.init()
     if kind.pillow not in Image.OPEN:

@@ -7,6 +7,7 @@ Pillow reads most kinds, but keeps 8 of 16 bits of colours, and no big-endian Bi
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -31,24 +32,24 @@ _COLOURS = {_RGB: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}
 _SHORT = 3
 
 
-def page_alone(data: bytes, page: TiffPage) -> bytes:
+def page_alone(data: bytes, page: TiffPage) -> bytearray:
     """Return a TIFF of this page and nothing but what its pixels need: nothing turns it."""
     return _file(data, page, _needed_values(data, page))
 
 
-def planes_alone(data: bytes, page: TiffPage) -> list[bytes]:
-    """Return a grey TIFF of each colour, where they have planes of their own that can be read so.
+def has_planes(page: TiffPage) -> bool:
+    """Return whether its colours have planes of their own, which planes_alone parts."""
+    is_grey_or_rgb = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
+    return (
+        page.first(_PLANES, 1) == 2 and page.samples > 1 and page.bits in (8, 16) and is_grey_or_rgb
+    )
 
-    Empty where the page is to be read at once.
-    """
-    is_rgb = page.photometric == _RGB
-    if page.first(_PLANES, 1) != 2 or page.samples < 2 or page.bits not in (8, 16):
-        return []
-    if not is_rgb and page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
-        return []
+
+def planes_alone(data: bytes, page: TiffPage) -> Iterator[bytearray]:
+    """Yield a grey TIFF of each colour."""
     values = _needed_values(data, page)
-    count = min(3, page.samples) if is_rgb else 1
-    return [_file(data, page, _plane(values, page, number)) for number in range(count)]
+    for number in range(min(3, page.samples) if page.photometric == _RGB else 1):
+        yield _file(data, page, _plane(values, page, number))
 
 
 def has_sixteen_bits(page: TiffPage) -> bool:
@@ -58,7 +59,7 @@ def has_sixteen_bits(page: TiffPage) -> bool:
     return page.bits == 16 and (is_rgb or is_grey)
 
 
-def sixteen_bits(file: bytes, page: TiffPage) -> npt.NDArray[np.uint16]:
+def sixteen_bits(file: bytearray, page: TiffPage) -> npt.NDArray[np.uint16]:
     """Return grey [H, W] or RGB [H, W, 3] of page_alone or planes_alone. Raises ImageError."""
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -116,10 +117,11 @@ def _plane(values: dict[int, TiffValue], page: TiffPage, number: int) -> dict[in
     return plane
 
 
-def _file(data: bytes, page: TiffPage, values: dict[int, TiffValue]) -> bytes:
+def _file(data: bytes, page: TiffPage, values: dict[int, TiffValue]) -> bytearray:
     """Return a TIFF of these values alone, not a BigTIFF, whose pixels lie where they were."""
     order = page.order
-    file = bytearray(data + bytes(len(data) % 2))
+    file = bytearray(data)  # as large as the picture: one copy
+    file += bytes(len(file) % 2)
     file[:4] = b"II*\0" if order == "<" else b"MM\0*"
     fields = bytearray(struct.pack(f"{order}H", len(values)))
     for tag, value in sorted(values.items()):
@@ -129,4 +131,5 @@ def _file(data: bytes, page: TiffPage, values: dict[int, TiffValue]) -> bytes:
             file += value.content + bytes(len(value.content) % 2)
         fields += struct.pack(f"{order}HHI", tag, value.kind, value.count) + content
     struct.pack_into(f"{order}I", file, 4, len(file))
-    return bytes(file + fields + bytes(4))
+    file += fields + bytes(4)
+    return file

@@ -1,4 +1,4 @@
-"""Which segmentation nodes run, by what they subscribe to."""
+"""Which segmentation nodes run: by their service, which is there before a model is loaded too."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rclpy.node import Node
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.topics.listening import domain_text
 
-_TYPE = "sam3_ros/msg/Prompts"
-_TOPIC = "/prompts"
+_TYPE = "sam3_ros/srv/Segment"
+_SERVICE = "/segment"
 _POLL = 0.05
 # A node that is there is found in a fraction of it.
 _LOOK_SECONDS = 3.0
@@ -75,8 +75,16 @@ class Asker:
 
     def _nodes(self) -> list[str]:
         """Return the full names of the segmentation nodes that are known, sorted."""
+        services = dict(self.node.get_service_names_and_types())
+        # A client's service is listed too, though nobody may serve it.
         return sorted(
-            topic.removesuffix(_TOPIC)
-            for topic, types in self.node.get_topic_names_and_types()
-            if topic.endswith(_TOPIC) and _TYPE in types and self.node.count_subscribers(topic) > 0
+            {
+                name
+                for node, namespace in self.node.get_node_names_and_namespaces()
+                if _TYPE in services.get(f"{(name := _full(namespace, node))}{_SERVICE}", ())
+            }
         )
+
+
+def _full(namespace: str, node: str) -> str:
+    return f"{namespace.rstrip('/')}/{node}"

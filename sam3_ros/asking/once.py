@@ -8,8 +8,8 @@ from typing import Any
 from sensor_msgs.msg import Image
 
 from sam3_ros.asking.nodes import Asker, AskError
-from sam3_ros.asking.outcome import AnsweredImage, Asked, Outcome, found_in
-from sam3_ros.asking.question import Question
+from sam3_ros.asking.question import NodeQuestion
+from sam3_ros.asking.reply import AnsweredImage, PromptReply, Reply, found_in
 from sam3_ros.core.image_file import read_rgb
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.srv import Segment
@@ -23,11 +23,11 @@ def image_of(file: Path) -> Image:
 
 
 def ask_once(
-    asker: Asker, node: str, question: Question, image: Image | None, patience: float
-) -> Outcome:
+    asker: Asker, node: str, question: NodeQuestion, image: Image | None, patience: float
+) -> Reply:
     """Ask about this image, or the newest one of the camera.
 
-    A refusal is in the outcome. Raises AskError for no answer within patience, s.
+    A refusal is in the reply. Raises AskError for no answer within patience, s.
     """
     request = Segment.Request(prompts=question.prompts(), camera=question.camera)
     if image is not None:
@@ -39,9 +39,9 @@ def ask_once(
     if not asker.wait(patience, future.done):
         raise AskError(f"{node} has not answered for {patience:g} s: --patience waits longer")
     response: Segment.Response = future.result()
-    asked = Asked("", response.success, response.reason, tuple(response.warnings))
+    asked = PromptReply("", response.success, response.reason, tuple(response.warnings))
     if not response.success:
-        return Outcome(node, (asked,))
+        return Reply(node, (asked,))
     header = response.segments.header
     scores = [segment.score for segment in response.segments.segments]
-    return Outcome(node, (asked,), AnsweredImage.of(header), found_in(scores))
+    return Reply(node, (asked,), AnsweredImage.of(header), found_in(scores))

@@ -22,7 +22,7 @@ _LARGEST = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Question:
+class NodeQuestion:
     """What is asked; all positions are pixels of the image."""
 
     #: Phrases, separated by semicolons; None for no text.

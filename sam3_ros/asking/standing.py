@@ -8,8 +8,8 @@ from typing import Any
 from rclpy.qos import QoSProfile
 
 from sam3_ros.asking.nodes import Asker, AskError
-from sam3_ros.asking.outcome import AnsweredImage, Asked, Outcome, found_in
-from sam3_ros.asking.question import Question
+from sam3_ros.asking.question import NodeQuestion
+from sam3_ros.asking.reply import AnsweredImage, PromptReply, Reply, found_in
 from sam3_ros.msg import ActivePrompt, ActivePrompts, Prompt, Prompts, PromptStatus, SegmentScores
 from sam3_ros.ros.prompts.requests import Source
 from sam3_ros.ros.qos import LATCHED
@@ -36,7 +36,7 @@ class StandingQuestions:
             PromptStatus, f"{node}/prompt/status", self._statuses.append, _DEEP
         )
 
-    def ask(self, question: Question, wait_for_answer: bool) -> Outcome:
+    def ask(self, question: NodeQuestion, wait_for_answer: bool) -> Reply:
         """Ask, and return what the node said and, if it is waited for, what it found.
 
         Raises AskError.
@@ -52,19 +52,19 @@ class StandingQuestions:
         for publisher, (_, message) in zip(publishers, messages, strict=True):
             self._publish(publisher, message)
         if not wait_for_answer or not self._ids_in_use():
-            return Outcome(self._node, self._asked())
+            return Reply(self._node, self._asked())
         answer = self._answer()
         if answer is None:
-            return Outcome(self._node, self._asked())
+            return Reply(self._node, self._asked())
         ids = self._ids_in_use()
         found = found_in([each for each in answer.segments if each.prompt_id in ids])
-        return Outcome(self._node, self._asked(), AnsweredImage.of(answer.header), found)
+        return Reply(self._node, self._asked(), AnsweredImage.of(answer.header), found)
 
-    def clear(self) -> Outcome:
+    def clear(self) -> Reply:
         """Stop asking anything. Raises AskError."""
         return self._change(Prompts(action=Prompts.REPLACE))
 
-    def remove(self, ids: Sequence[str], camera: str = "") -> Outcome:
+    def remove(self, ids: Sequence[str], camera: str = "") -> Reply:
         """Stop asking the prompts of these ids. Raises AskError."""
         prompts = [Prompt(id=each, camera=camera) for each in ids]
         return self._change(Prompts(action=Prompts.REMOVE, prompts=prompts))
@@ -79,11 +79,11 @@ class StandingQuestions:
             raise self._not_configured()
         return list(lists[-1].prompts)
 
-    def _change(self, message: Prompts) -> Outcome:
+    def _change(self, message: Prompts) -> Reply:
         publisher = self._publisher(Prompts, Source.SET.topic())
         self._connect([publisher])
         self._publish(publisher, message)
-        return Outcome(self._node, self._asked())
+        return Reply(self._node, self._asked())
 
     def _publisher(self, kind: type[Any], topic: str) -> Any:
         return self._asker.node.create_publisher(kind, topic.replace("~", self._node, 1), _DEEP)
@@ -122,10 +122,10 @@ class StandingQuestions:
             seen = len(self._statuses)
             self._asker.wait(_MORE_STATUSES_SECONDS)
 
-    def _asked(self) -> tuple[Asked, ...]:
+    def _asked(self) -> tuple[PromptReply, ...]:
         """Return what was said of each prompt so far; a refusal may come with the first image."""
-        asked: dict[str, Asked] = {}
-        for each in map(Asked.of, self._statuses):
+        asked: dict[str, PromptReply] = {}
+        for each in map(PromptReply.of, self._statuses):
             earlier = asked.get(each.id)
             asked[each.id] = each if earlier is None else each.after(earlier)
         return tuple(asked.values())

@@ -14,16 +14,14 @@ from sam3_ros.cli.command import add_command, add_json_option
 from sam3_ros.cli.needs import require
 from sam3_ros.cli.table import left, right, table
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from sam3_ros.asking.outcome import Outcome
-    from sam3_ros.asking.question import Question
+    from sam3_ros.asking.question import NodeQuestion
+    from sam3_ros.asking.reply import Reply
     from sam3_ros.asking.standing import StandingQuestions
     from sam3_ros.cli.command import Commands
     from sam3_ros.core.geometry import Box
-
-NOTHING_FOUND = 1
-REFUSED = 2
 
 
 def register(commands: Commands) -> None:
@@ -108,12 +106,12 @@ def _run(options: argparse.Namespace) -> int:
         return _report(standing.ask(question, not options.no_wait), options)
 
 
-def _question(options: argparse.Namespace) -> Question:
+def _question(options: argparse.Namespace) -> NodeQuestion:
     """Return what is asked. Raises Sam3RosError if nothing is, or two things at once are."""
-    from sam3_ros.asking.question import Question
+    from sam3_ros.asking.question import NodeQuestion
 
     text = "; ".join(options.text) if options.text else None
-    question = Question(text, options.click, options.box, options.of)
+    question = NodeQuestion(text, options.click, options.box, options.of)
     others = options.list or options.clear or options.remove
     if others and (not question.is_empty or options.image is not None):
         raise Sam3RosError("--list, --remove and --clear ask nothing: leave the question away")
@@ -122,19 +120,19 @@ def _question(options: argparse.Namespace) -> Question:
     return question
 
 
-def _report(outcome: Outcome, options: argparse.Namespace) -> int:
+def _report(reply: Reply, options: argparse.Namespace) -> int:
     """Print the outcome and return the exit code."""
-    for text in outcome.warnings:
+    for text in reply.warnings:
         print(f"warning: {text}", file=sys.stderr)
     if options.json:
-        print(json.dumps(outcome.document(), indent=2, ensure_ascii=False))
-    if outcome.refusals:
-        raise Sam3RosError("; ".join(outcome.refusals))
-    is_answered = outcome.image is not None
+        print(json.dumps(reply.document(), indent=2, ensure_ascii=False))
+    if reply.refusals:
+        raise Sam3RosError("; ".join(reply.refusals))
+    is_answered = reply.image is not None
     if not options.json:
         if not is_answered:
-            print(f"{outcome.node}: done")
-        elif not outcome.found:
+            print(f"{reply.node}: done")
+        elif not reply.found:
             print("nothing found")
         rows = [
             (
@@ -142,11 +140,11 @@ def _report(outcome: Outcome, options: argparse.Namespace) -> int:
                 f"{each.score:.3f}",
                 "box " + ", ".join(f"{corner:.1f}" for corner in each.box),
             )
-            for each in outcome.found
+            for each in reply.found
         ]
         for line in table((left(), right(), left()), rows):
             print(line)
-    return NOTHING_FOUND if is_answered and not outcome.found else 0
+    return ExitCode.UNSATISFIED if is_answered and not reply.found else ExitCode.OK
 
 
 def _list(standing: StandingQuestions, for_program: bool) -> int:

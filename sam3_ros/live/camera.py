@@ -25,7 +25,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.live.sources import Pace, Picture, Source, open_camera, open_video
+from sam3_ros.core.exit_codes import ExitCode
+from sam3_ros.live.sources import Picture, PicturePace, PictureSource, open_camera, open_video
 from sam3_ros.ros.frames.worker import RateLimit
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.node.process import keep_image_memory
@@ -79,7 +80,7 @@ class PicturePublisher:
 
 
 def publish_all(
-    source: Source,
+    source: PictureSource,
     first: Picture,
     rate: float | None,
     loop: bool,
@@ -91,7 +92,7 @@ def publish_all(
     rate: pictures per second, None for the source's own. Raises SourceError.
     """
     is_camera = source.rate is None
-    pace = Pace(None if is_camera else rate or source.rate, time.monotonic())
+    pace = PicturePace(None if is_camera else rate or source.rate, time.monotonic())
     # Of a camera, which has a pace of its own, pictures in between are left out.
     limit = RateLimit(lambda: rate or 0.0 if is_camera else 0.0)
     picture: Picture | None = first
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("error", " ".join(str(error).split()))
     except Exception as error:  # rclpy's, for a domain that is none
         _say("error", f"the camera cannot start: {type(error).__name__}: {error}")
-    return 2
+    return ExitCode.REFUSED
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ class SourceError(Sam3RosError):
     """A camera, video or folder that gives no pictures."""
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
     """Where pictures come from."""
 
     #: For people.
@@ -46,7 +46,7 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-def open_camera(camera: str) -> Source:
+def open_camera(camera: str) -> PictureSource:
     """Open a webcam by its number or device, such as 0 or /dev/video0. Raises SourceError."""
     device = DEVICES / f"video{camera}" if camera.isdecimal() else Path(camera)
     _require_device(device)
@@ -54,7 +54,7 @@ def open_camera(camera: str) -> Source:
     return Webcam(device)
 
 
-def open_video(path: Path) -> Source:
+def open_video(path: Path) -> PictureSource:
     """Open a video file, or a folder of images in the order of their names. Raises SourceError."""
     try:
         if path.is_dir():
@@ -165,7 +165,7 @@ class ImageFolder:
 
 
 @dataclass(frozen=True)
-class Pace:
+class PicturePace:
     """When the pictures of a source are due."""
 
     #: Pictures per second; None for as they come.

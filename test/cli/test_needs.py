@@ -23,6 +23,18 @@ def test_without_the_extra_it_says_how_to_get_it(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("module", ["rclpy", "sam3_ros.msg", "sam3_ros.srv"])
+def test_ask_without_a_part_of_ros_says_how_to_get_it(
+    module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name == module else name)
+
+    assert main(["ask", "cube"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"sam3-ros: error: this command needs {module}, which is not here: ")
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["inspect", "slim"])
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

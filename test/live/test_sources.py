@@ -10,7 +10,7 @@ import pytest
 from scenes import colour_scene
 
 from sam3_ros.live import sources
-from sam3_ros.live.sources import Pace, SourceError, open_camera, open_video
+from sam3_ros.live.sources import PicturePace, SourceError, open_camera, open_video
 
 RED = (10, 10, 60, 60)
 SCENE_RGB = colour_scene(96, 128, {"red": RED})
@@ -161,8 +161,8 @@ def test_an_opencv_without_video_is_named(devices, monkeypatch, open_source, lib
 
 
 def test_the_pace_is_that_of_a_schedule():
-    pace = Pace(10.0, begin=100.0)
+    pace = PicturePace(10.0, begin=100.0)
     assert pace.wait_before(0, 100.0) == 0.0
     assert pace.wait_before(3, 100.1) == pytest.approx(0.2)
     assert pace.wait_before(3, 200.0) == 0.0
-    assert Pace(None, 0.0).wait_before(7, 0.0) == 0.0
+    assert PicturePace(None, 0.0).wait_before(7, 0.0) == 0.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sam3_ros.cli.segment.output_names import Outputs
+from sam3_ros.cli.segment.output_names import OutputFiles
 from sam3_ros.core.image_file import read_picture, write_png
 from sam3_ros.core.images.decoding import MAX_MEGAPIXELS
 from sam3_ros.core.pictures.coco_rle import RunLengths
@@ -23,7 +23,7 @@ _WHITE = np.uint8(255)
 
 
 @dataclass(frozen=True)
-class Question:
+class ImageQuestion:
     """What is asked of each image, and how its masks are written."""
 
     prompts: Sequence[Prompt]
@@ -42,7 +42,7 @@ class Question:
 
 
 def answer(
-    segmenter: Segmenter, image: Path, question: Question, outputs: Outputs
+    segmenter: Segmenter, image: Path, question: ImageQuestion, outputs: OutputFiles
 ) -> dict[str, Any]:
     """Segment an image file, write its outputs, and return what JSON shows.
 

@@ -19,7 +19,7 @@ _OVERLAY, _LABELS = "overlay", "labels"
 _MASK = re.compile(rf"(.*)_\d+_(?!{_OVERLAY}\.|{_LABELS}\.)[^_]+\.png", re.DOTALL)
 
 
-class Outputs:
+class OutputFiles:
     """The files of one image: its name, and in front of it the folder."""
 
     def __init__(self, folder: OutFolder, stem: str, old_masks: Sequence[str] = ()) -> None:
@@ -43,14 +43,14 @@ class Outputs:
 
 def claim_outputs(
     folder: OutFolder, images: Sequence[Path], *, with_masks: bool, force: bool
-) -> list[Outputs]:
+) -> list[OutputFiles]:
     """Return the outputs of each image, when all of them may be written.
 
     Raises OutputExistsError that names the files in the way: those that sam3-ros did not write,
     unless they may be overwritten by force, and the images themselves always.
     """
     old_masks = _masks_in(folder.path)
-    outputs = [Outputs(folder, stem, old_masks.get(stem, ())) for stem in unique_stems(images)]
+    outputs = [OutputFiles(folder, stem, old_masks.get(stem, ())) for stem in unique_stems(images)]
     names = [RESULTS_NAME, *chain.from_iterable(each.names for each in outputs)]
     masks = list(chain.from_iterable(each.old_masks for each in outputs)) if with_masks else []
     overwritten = {*names, *masks}

@@ -22,9 +22,9 @@ from sam3_ros.replay.bag.recording import (
     CDR,
     BagError,
     BagRemark,
+    BagRemarks,
     RecordedMessage,
     Recording,
-    Remarks,
     grouped,
 )
 
@@ -68,13 +68,13 @@ class Bag:
         path: Path,
         parts: BagParts,
         recordings: Sequence[Recording],
-        repairs: Remarks,
+        repairs: BagRemarks,
         node: str,
     ) -> None:
         self.path = path
         self._recordings = sorted(recordings, key=_first_time)
         self._repairs = repairs
-        self._left_out = Remarks()
+        self._left_out = BagRemarks()
         spans = [recording.span for recording in recordings if recording.span is not None]
         #: Of the first message, by the recorder's clock.
         self.start_ns = min((begin for begin, _ in spans), default=0)
@@ -235,7 +235,7 @@ def open_bag(path: Path, node: str = DEFAULT_NODE) -> Iterator[Bag]:
     node: the full name of the node under test, whose recorded answers are left out. Raises
     BagError.
     """
-    repairs = Remarks()
+    repairs = BagRemarks()
     with ExitStack() as stack:
         try:
             parts = find_parts(path, repairs)
@@ -246,7 +246,7 @@ def open_bag(path: Path, node: str = DEFAULT_NODE) -> Iterator[Bag]:
         yield Bag(path, parts, recordings, repairs, node)
 
 
-def _opened(parts: BagParts, repairs: Remarks, stack: ExitStack) -> list[Recording]:
+def _opened(parts: BagParts, repairs: BagRemarks, stack: ExitStack) -> list[Recording]:
     """Open those files that can be opened. Raises BagError if none can."""
     recordings: list[Recording] = []
     errors: list[BagError | OSError] = []

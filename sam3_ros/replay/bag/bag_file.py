@@ -11,7 +11,7 @@ import zstandard
 
 from sam3_ros.replay.bag.bag_folder import how_to_convert
 from sam3_ros.replay.bag.mcap_file import McapFile, is_mcap
-from sam3_ros.replay.bag.recording import BagError, Channel, RecordedMessage, Recording, Remarks
+from sam3_ros.replay.bag.recording import BagError, BagRemarks, Channel, RecordedMessage, Recording
 from sam3_ros.replay.bag.sqlite_file import SqliteFile, is_sqlite
 
 #: The first bytes of what zstandard has compressed; no CDR message begins so.
@@ -53,7 +53,7 @@ def _decompressed(file: IO[bytes], told: Path) -> Recording:
     """Open a file that was compressed as a whole, by a copy."""
     folder = TemporaryDirectory(prefix="sam3_ros_bag_")
     try:
-        remarks = Remarks()
+        remarks = BagRemarks()
         copy = Path(folder.name) / told.name
         if not _decompress(file, copy):
             remarks.add(told.name, "cut off or damaged; what can be decompressed of it is read")
@@ -88,7 +88,7 @@ class _Copy:
     """A recording in a temporary folder that is deleted with it."""
 
     def __init__(
-        self, recording: Recording, folder: TemporaryDirectory[str], remarks: Remarks
+        self, recording: Recording, folder: TemporaryDirectory[str], remarks: BagRemarks
     ) -> None:
         self._recording = recording
         self._folder = folder

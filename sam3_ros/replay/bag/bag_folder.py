@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from sam3_ros.replay.bag.recording import BagError, Remarks
+from sam3_ros.replay.bag.recording import BagError, BagRemarks
 
 METADATA = "metadata.yaml"
 _INFORMATION, _PATHS = "rosbag2_bagfile_information", "relative_file_paths"
@@ -31,7 +31,7 @@ class BagParts:
     has_metadata: bool = False
 
 
-def find_parts(path: Path, remarks: Remarks) -> BagParts:
+def find_parts(path: Path, remarks: BagRemarks) -> BagParts:
     """Find the files of a bag; what cannot be had is remarked. Raises BagError."""
     if not path.exists():
         raise BagError(f"there is no bag {path}")
@@ -66,7 +66,7 @@ def _bag_files(folder: Path) -> list[Path]:
     return list(found.values())
 
 
-def _read_metadata(folder: Path, remarks: Remarks) -> dict[str, Any] | None:
+def _read_metadata(folder: Path, remarks: BagRemarks) -> dict[str, Any] | None:
     file = folder / METADATA
     if not file.exists():
         return None
@@ -83,7 +83,9 @@ def _read_metadata(folder: Path, remarks: Remarks) -> dict[str, Any] | None:
     return None
 
 
-def _named(folder: Path, metadata: dict[str, Any], there: list[Path], remarks: Remarks) -> BagParts:
+def _named(
+    folder: Path, metadata: dict[str, Any], there: list[Path], remarks: BagRemarks
+) -> BagParts:
     """Return the files that the metadata names, as far as they are there."""
     by_name = {_without_compression(file.name): file for file in there}
     # One that is named twice is played once.

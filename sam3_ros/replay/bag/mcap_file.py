@@ -13,6 +13,7 @@ from mcap.summary import Summary
 from sam3_ros.replay.bag.mcap_records import (
     MAGIC,
     Contents,
+    McapDamageError,
     Place,
     ScanEnd,
     has_its_end,
@@ -20,9 +21,11 @@ from sam3_ros.replay.bag.mcap_records import (
     read_summary,
     scan,
 )
-from sam3_ros.replay.bag.recording import Channel, RecordedMessage, Remarks, full_type_name
+from sam3_ros.replay.bag.recording import BagRemarks, Channel, RecordedMessage, full_type_name
 
 _RECOVER = "`mcap recover` writes what is sound to a whole file"
+
+_PROMISED = f"promised by the file's index and not in it, or not whole; {_RECOVER}"
 
 
 class McapFile:
@@ -30,7 +33,7 @@ class McapFile:
 
     def __init__(self, path: Path, name: str) -> None:
         """Read the index, or all of the file where it has none. name: for remarks."""
-        self.remarks = Remarks()
+        self.remarks = BagRemarks()
         self._name = name
         self._file = path.open("rb")
         self._schemas: dict[int, mcap.records.Schema] = {}
@@ -39,7 +42,11 @@ class McapFile:
         self._places: list[Place] = []
         self._cut_at: int | None = None  # where the file breaks off, if it does
         self.span: tuple[int, int] | None = None
-        summary = read_summary(self._file)
+        try:
+            summary = read_summary(self._file)
+        except McapDamageError as error:
+            summary = None
+            self.remarks.add(name, f"{error}: what can be found without it is played; {_RECOVER}")
         if summary is None or not _is_complete(summary):
             self._scan(path)
         else:
@@ -56,6 +63,7 @@ class McapFile:
         wanted = {number: c.topic for number, c in self._channels.items() if c.topic in topics}
         waiting: list[tuple[int, int, RecordedMessage]] = []  # of chunks that overlap in time
         number = 0
+        promised = sum(self._counts[channel] for channel in wanted)
         for place in self._places:
             while waiting and waiting[0][0] < place.start_ns:
                 yield heapq.heappop(waiting)[2]
@@ -65,6 +73,8 @@ class McapFile:
                     recorded = RecordedMessage(message.log_time, topic, message.data)
                     heapq.heappush(waiting, (message.log_time, number, recorded))
                     number += 1
+        if number < promised:
+            self.remarks.add(self._name, _PROMISED, promised - number)
         while waiting:
             yield heapq.heappop(waiting)[2]
 

@@ -26,6 +26,10 @@ _PIECE = 4096
 _CHUNK_HEAD = struct.Struct("<QQQI")
 
 
+class McapDamageError(Exception):
+    """A part of the file that cannot be read; the message says which."""
+
+
 class Place(NamedTuple):
     """A chunk, or a message outside of chunks, in the file."""
 
@@ -71,15 +75,15 @@ def has_its_end(file: IO[bytes]) -> bool:
 
 
 def read_summary(file: IO[bytes]) -> Summary | None:
-    """Read the index at the end of a file; None where it has none, or one that is damaged."""
+    """Read the index at the end of a file; None where it has none. Raises McapDamageError."""
     if not has_its_end(file):
         return None
     file.seek(0)
     try:
         return make_reader(file).get_summary()
     # Damaged bytes raise errors of many kinds: struct, Unicode, mcap's own.
-    except Exception:
-        return None
+    except Exception as error:
+        raise McapDamageError("its index is damaged") from error
 
 
 def scan(file: IO[bytes]) -> Iterator[ScannedRecord | ScanEnd]:

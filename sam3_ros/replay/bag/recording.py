@@ -61,7 +61,7 @@ class RecordedMessage(NamedTuple):
 class Recording(Protocol):
     """An open file of a bag. What is damaged in it is left out and remarked."""
 
-    remarks: Remarks
+    remarks: BagRemarks
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -79,8 +79,8 @@ class Recording(Protocol):
 
 
 @dataclass
-class Remarks:
-    """Remarks as they come; one that comes again, as in a second pass, counts once."""
+class BagRemarks:
+    """The remarks on a bag as they come; one that comes again, as in a second pass, counts once."""
 
     _remarks: dict[tuple[str, str], int | None] = field(default_factory=dict)
 

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from sam3_ros.replay.bag.recording import (
     CDR,
     BagError,
+    BagRemarks,
     Channel,
     RecordedMessage,
-    Remarks,
     full_type_name,
 )
 
@@ -37,7 +37,7 @@ class SqliteFile:
 
         Raises BagError for another database than rosbag2's.
         """
-        self.remarks = Remarks()
+        self.remarks = BagRemarks()
         self._name = name
         self._copy: TemporaryDirectory[str] | None = None
         self._rows: list[tuple[int, int, int]] | None = None

@@ -1,4 +1,4 @@
-"""What became of a question."""
+"""What a node replies to a question."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sam3_ros.msg import PromptStatus, SegmentScore
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptReply:
     """What the node said of a prompt."""
 
     #: Empty where a message as a whole is meant.
@@ -23,10 +23,10 @@ class Asked:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, status: PromptStatus) -> Asked:
+    def of(cls, status: PromptStatus) -> PromptReply:
         return cls(status.prompt_id, status.accepted, status.reason, tuple(status.warnings))
 
-    def after(self, earlier: Asked) -> Asked:
+    def after(self, earlier: PromptReply) -> PromptReply:
         """Return this with the warnings that were given earlier, too."""
         warnings = dict.fromkeys((*earlier.warnings, *self.warnings))
         return replace(self, warnings=tuple(warnings))
@@ -63,12 +63,12 @@ class AnsweredImage:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Reply:
     """What the node said, and what it found."""
 
     #: Full name of the node.
     node: str
-    prompts: tuple[Asked, ...]
+    prompts: tuple[PromptReply, ...]
     #: None if no answer was waited for, or nothing was asked.
     image: AnsweredImage | None = None
     #: Best first.

@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Without a sub-command it prints the help, and that too ends with 2: nothing was done.
     """
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # the shell has closed it
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115, PTH123
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name need not be valid text, and a terminal may lack letters of a label.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -60,8 +63,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
         return int(options.run(options))
     finally:
-        if sys.stdout is not None:  # None where the shell has closed it
-            sys.stdout.flush()  # a closed pipe must fail here, not while Python exits
+        sys.stdout.flush()  # a closed pipe must fail here, not while Python exits
 
 
 def _failed(error: Exception) -> ExitCode:

@@ -95,6 +95,15 @@ def test_a_reader_that_has_gone():
     assert (process.returncode, process.stderr) == (ExitCode.PIPE_CLOSED, b"")
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_a_stream_that_the_shell_has_closed(closed):
+    command_line = f"{shlex.join(SAM3_ROS)} replay absent --text cube {closed}"
+    done = subprocess.run(command_line, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.REFUSED
+    assert done.stdout == ""
+    assert ("there is no bag absent" in done.stderr) == ("2>" not in closed)
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -63,6 +64,35 @@ def test_without_its_end_all_that_was_written_is_read(tmp_path, chunked, tail):
 @pytest.mark.parametrize("chunked", [True, False])
 def test_an_mcap_file_without_a_summary_is_whole(tmp_path, chunked):
     assert read(write_mcap(tmp_path / "a", JPEGS, chunked=chunked, summary=False)) == (JPEGS, "")
+
+
+@pytest.mark.parametrize("compression", list(CompressionType))
+def test_a_chunk_of_zeros_is_counted_by_what_the_index_promises(tmp_path, compression):
+    file = write_mcap(tmp_path / "a.mcap", JPEGS, compression=compression)
+    content = bytearray(file.read_bytes())
+    chunks, offset = [], 8
+    while content[offset] != 0x0F:  # the end of the data
+        length = int.from_bytes(content[offset + 1 : offset + 9], "little")
+        if content[offset] == 6:
+            chunks.append((offset + 9, length))
+        offset += 9 + length
+    begin, length = chunks[FRAMES // 2]
+    content[begin : begin + length] = bytes(length)
+    file.write_bytes(content)
+    images, told = read(file)
+    assert len(images) == FRAMES - 1
+    assert "a.mcap (1 message): promised by the file's index and not in it" in told
+
+
+def test_a_damaged_index_is_told(tmp_path):
+    file = write_mcap(tmp_path / "a.mcap", JPEGS)
+    content = bytearray(file.read_bytes())
+    (summary,) = struct.unpack_from("<Q", content, len(content) - 8 - 20)
+    content[summary + 9 : summary + 40] = b"\xff" * 31
+    file.write_bytes(content)
+    images, told = read(file)
+    assert images == JPEGS
+    assert "a.mcap: its index is damaged" in told
 
 
 @pytest.mark.parametrize("compression", list(CompressionType))

@@ -46,7 +46,8 @@ class Device:
 class OnnxRuntime:
     """The module onnxruntime: `devices` are listed once the library is registered."""
 
-    OrtDeviceMemoryType = onnxruntime.OrtDeviceMemoryType
+    # ONNX Runtime has it since 1.23, and older ones run what is no plug-in.
+    OrtDeviceMemoryType = SimpleNamespace(DEFAULT=0)
 
     def __init__(self, *devices: Device, version: str = "1.32.0", error: str = "") -> None:
         self.__version__ = version

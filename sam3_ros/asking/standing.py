@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from rclpy.qos import QoSProfile
 
+from sam3_ros.asking.answer_choice import AnswerChoice
 from sam3_ros.asking.nodes import Asker, AskError
 from sam3_ros.asking.question import NodeQuestion
 from sam3_ros.asking.reply import AnsweredImage, PromptReply, Reply, found_in
@@ -20,8 +22,7 @@ _MATCHING_SECONDS = 0.2
 _CONNECT_SECONDS = 3.0
 # A message brings several statuses, one after the other.
 _MORE_STATUSES_SECONDS = 0.15
-# The frame that was in work when the prompt came is answered without it.
-_SURE_AFTER = 2
+_SCORES = "/scores"
 
 
 class StandingQuestions:
@@ -31,7 +32,9 @@ class StandingQuestions:
         """node: its full name. patience: s to wait for a status, and for the answer."""
         self._asker, self._node, self._patience = asker, node, patience
         self._statuses: list[PromptStatus] = []
-        self._scores: list[SegmentScores] = []
+        self._answers = AnswerChoice()
+        # For each message of the question, the ids of its prompts.
+        self._asked_ids: list[set[str]] = []
         asker.node.create_subscription(
             PromptStatus, f"{node}/prompt/status", self._statuses.append, _DEEP
         )
@@ -41,13 +44,14 @@ class StandingQuestions:
 
         Raises AskError.
         """
+        self._require_one_camera(question)
         messages = question.topics()
         publishers = [
             self._publisher(type(message), source.topic(question.camera or None))
             for source, message in messages
         ]
         if wait_for_answer:
-            self._listen_to_answers()
+            self._listen_to_answers(question.camera)
         self._connect(publishers)
         for publisher, (_, message) in zip(publishers, messages, strict=True):
             self._publish(publisher, message)
@@ -118,9 +122,11 @@ class StandingQuestions:
         publisher.publish(message)
         if not self._asker.wait(self._patience, lambda: len(self._statuses) > before):
             raise AskError(f"{self._node} has not answered for {self._patience:g} s")
+        self._answers.question_taken()
         while seen != len(self._statuses):
             seen = len(self._statuses)
             self._asker.wait(_MORE_STATUSES_SECONDS)
+        self._asked_ids.append({each.prompt_id for each in self._statuses[before:]})
 
     def _asked(self) -> tuple[PromptReply, ...]:
         """Return what was said of each prompt so far; a refusal may come with the first image."""
@@ -133,31 +139,55 @@ class StandingQuestions:
     def _ids_in_use(self) -> set[str]:
         return {each.id for each in self._asked() if each.accepted and each.id}
 
-    def _listen_to_answers(self) -> None:
-        """Subscribe to the scores of every camera: the node works only for a subscriber."""
-        node = self._asker.node
-        for topic, types in node.get_topic_names_and_types():
-            ours = topic.startswith(f"{self._node}/") and topic.endswith("/scores")
-            if ours and "sam3_ros/msg/SegmentScores" in types:
-                node.create_subscription(SegmentScores, topic, self._scores.append, _DEEP)
+    def _listen_to_answers(self, camera: str) -> None:
+        """Subscribe to the scores of the camera, or of all: the node works only for a subscriber.
+
+        The answers of another camera say nothing about a prompt that it is not asked.
+        """
+        for topic in self._score_topics():
+            if not camera or topic == f"{self._node}/{camera}{_SCORES}":
+                self._asker.node.create_subscription(SegmentScores, topic, self._on_scores, _DEEP)
+
+    def _score_topics(self) -> list[str]:
+        return [
+            topic
+            for topic, types in self._asker.node.get_topic_names_and_types()
+            if topic.startswith(f"{self._node}/")
+            and topic.endswith(_SCORES)
+            and "sam3_ros/msg/SegmentScores" in types
+        ]
+
+    def _require_one_camera(self, question: NodeQuestion) -> None:
+        """Raise AskError for a click or a box that may be of several cameras."""
+        if question.camera or (question.click is None and question.box is None):
+            return
+        begin, end = f"{self._node}/", _SCORES
+        cameras = sorted(topic[len(begin) : -len(end)] for topic in self._score_topics())
+        if len(cameras) > 1:
+            raise AskError(
+                f"{self._node} has several cameras, and a pixel is of one: --of "
+                f"{' or --of '.join(cameras)}"
+            )
+
+    def _on_scores(self, scores: SegmentScores) -> None:
+        self._answers.note(scores, time.monotonic())
 
     def _answer(self) -> SegmentScores | None:
-        """Return the first answer that finds a prompt, or that surely was asked it.
+        """Return the answer to the question.
 
         None if all prompts were refused in the meantime. Raises AskError for no answer.
         """
-        self._scores.clear()
 
-        def answer() -> SegmentScores | None:
-            ids = self._ids_in_use()
-            for scores in self._scores:
-                if any(segment.prompt_id in ids for segment in scores.segments):
-                    return scores
-            return self._scores[-1] if len(self._scores) >= _SURE_AFTER else None
+        def asked() -> list[set[str]]:
+            in_use = self._ids_in_use()
+            return [ids & in_use for ids in self._asked_ids if ids & in_use]
 
-        self._asker.wait(self._patience, lambda: answer() is not None or not self._ids_in_use())
-        found = answer() or (self._scores[-1] if self._scores else None)
-        if found is None and self._ids_in_use():
+        def is_settled() -> bool:
+            return self._answers.settled(asked(), time.monotonic()) is not None
+
+        self._asker.wait(self._patience, lambda: is_settled() or not asked())
+        found = self._answers.settled(asked(), time.monotonic()) or self._answers.best(asked())
+        if found is None and asked():
             raise AskError(
                 f"the prompt is in use, but no image was answered for {self._patience:g} s: is the "
                 "node active, and does its camera run? `sam3-ros topic echo /diagnostics --once`"

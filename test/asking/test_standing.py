@@ -1,0 +1,74 @@
+"""Questions to a node with several cameras, of which one sends images."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from geometry_msgs.msg import PointStamped
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from ros_domains import own_domain
+from sam3_ros.msg import PromptStatus, SegmentScore, SegmentScores
+
+from sam3_ros.asking.nodes import Asker, AskError
+from sam3_ros.asking.question import NodeQuestion
+from sam3_ros.asking.standing import StandingQuestions
+
+
+class TwoCameras(Node):
+    """Accepts each click, and then answers images of the front camera."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("see", context=context)
+        self._status = self.create_publisher(PromptStatus, "~/prompt/status", 10)
+        self._front = self.create_publisher(SegmentScores, "~/front/scores", 10)
+        self.create_publisher(SegmentScores, "~/side/scores", 10)
+        for camera in ("front", "side"):
+            self.create_subscription(
+                PointStamped, f"~/{camera}/prompt/point", lambda _: self._accept(), 10
+            )
+        self._is_asked = False
+        self.create_timer(0.05, self._answer)
+
+    def _accept(self) -> None:
+        self._is_asked = True
+        self._status.publish(PromptStatus(prompt_id="point", accepted=True))
+
+    def _answer(self) -> None:
+        if self._is_asked:
+            found = SegmentScore(prompt_id="point", label="point", score=0.9)
+            self._front.publish(SegmentScores(segments=[found]))
+
+
+@pytest.fixture
+def standing() -> Iterator[StandingQuestions]:
+    context = Context()
+    with own_domain() as domain:
+        context.init(domain_id=domain)
+        node = TwoCameras(context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        thread = threading.Thread(target=executor.spin)
+        thread.start()
+        asker = Asker(Node("asking", context=context), context)
+        assert asker.wait(5.0, lambda: asker.node.count_publishers("/see/side/scores") > 0)
+        yield StandingQuestions(asker, "/see", patience=1.0)
+        asker.close()
+        executor.shutdown()
+        thread.join()
+        context.try_shutdown()
+
+
+def test_a_click_is_answered_by_its_own_camera(standing):
+    with pytest.raises(AskError, match=r"several cameras.*--of front or --of side"):
+        standing.ask(NodeQuestion(click=(3.0, 4.0)), wait_for_answer=True)
+    reply = standing.ask(NodeQuestion(click=(3.0, 4.0), camera="front"), wait_for_answer=True)
+    assert [found.label for found in reply.found] == ["point"]
+
+
+def test_the_answers_of_another_camera_are_none(standing):
+    with pytest.raises(AskError, match="no image was answered"):
+        standing.ask(NodeQuestion(click=(3.0, 4.0), camera="side"), wait_for_answer=True)

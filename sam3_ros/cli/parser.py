@@ -36,6 +36,8 @@ class CommandParser(argparse.ArgumentParser):
         if self._has_commands or self._is_intermixed:
             return super().parse_known_args(arguments, namespace)
         self._refuse_unknown_options(arguments)
+        if "--" in arguments:  # intermixed, argparse would forget it, and refuse `-- -a.jpg`
+            return super().parse_known_args(arguments, namespace)
         # So that `a.jpg --text ball b.jpg` names two images. It parses by this very method.
         self._is_intermixed = True
         try:

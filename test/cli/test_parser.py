@@ -114,3 +114,10 @@ def test_an_option_that_is_unknown_is_told_before_what_is_missing(
     assert "no option --ot" in refusal(capsys, "segment", "table.jpg", "--text", "ball", "--ot")
     missing = refusal(capsys, "segment", "table.jpg")
     assert "required: --out (see sam3-ros segment --help)" in missing
+
+
+def test_a_file_that_begins_with_a_minus_follows_two() -> None:
+    options = _parser().parse_args(["segment", "--text=ball", "--out=o", "--", "-a.jpg", "b.jpg"])
+
+    assert options.images == ["-a.jpg", "b.jpg"]
+    assert options.text == ["ball"]

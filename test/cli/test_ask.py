@@ -97,7 +97,8 @@ def test_a_click_and_a_box_mark_one_object_each(ask):
     code, out, _ = ask("--click", "20,20", "--box", "78,14,118,62", "--json")
     boxes = {each["prompt_id"]: each["box"] for each in json.loads(out)["found"]}
     assert code == 0
-    assert np.abs(np.asarray(boxes.get("point", boxes.get("box"))) - (RED, BLUE)).min() < 4
+    assert boxes["point"] == pytest.approx(RED, abs=4)
+    assert boxes["box"] == pytest.approx(BLUE, abs=4)
 
 
 def test_prompts_are_removed_and_cleared(ask):

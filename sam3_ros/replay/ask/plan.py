@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sam3_ros.replay.ask.settings import CameraSource, Player, ReplayError, ReplaySettings
@@ -69,11 +70,11 @@ def read_plan(bag: Bag, settings: ReplaySettings) -> ReplayPlan:
     ReplayError if the player cannot play the bag.
     """
     topics = [bag.image_topic(source.topic) for source in settings.cameras]
-    cameras = tuple(
-        _camera(bag, source, topic, settings.only_every)
-        for source, topic in zip(settings.cameras, topics, strict=True)
-    )
-    plan = ReplayPlan(settings, bag, cameras)
+    cameras: list[CameraPlan] = []
+    for source, topic in zip(settings.cameras, topics, strict=True):
+        taken = {*bag.topics, *(camera.published_as for camera in cameras)}
+        cameras.append(_camera(bag, source, topic, taken, settings.only_every))
+    plan = ReplayPlan(settings, bag, tuple(cameras))
     _leave_out_bad_names(plan)
     if settings.player is Player.ROS2:
         _require_playable_by_ros2(plan)
@@ -102,30 +103,37 @@ def _require_playable_by_ros2(plan: ReplayPlan) -> None:
         )
 
 
-def _camera(bag: Bag, source: CameraSource, images: BagTopic, only_every: int) -> CameraPlan:
+def _camera(
+    bag: Bag, source: CameraSource, images: BagTopic, taken: Collection[str], only_every: int
+) -> CameraPlan:
     return CameraPlan(
         name=source.name,
         images=images,
-        published_as=source.publish_as or _published_name(bag, images),
+        published_as=source.publish_as or _published_name(images, taken),
         times=read_image_times(bag, images.name, only_every),
         truth=read_truth(bag, images.name),
     )
 
 
-def _published_name(bag: Bag, images: BagTopic) -> str:
-    """Return the topic's own name, or the nearest one that ROS 2 and the node take."""
+def _published_name(images: BagTopic, taken: Collection[str]) -> str:
+    """Return the topic's own name, or the nearest one that ROS 2 and the node take.
+
+    taken: names of other topics.
+    """
     if not _why_renamed(images):
         return images.name
-    name = images.name
-    if images.type_name == COMPRESSED_IMAGE and not name.endswith(COMPRESSED):
-        name += COMPRESSED
-    return nearest_topic_name(name, bag.topics)
+    if images.type_name != COMPRESSED_IMAGE:
+        return nearest_topic_name(images.name, taken)
+    # The node is told the name before the suffix.
+    bases = {name.removesuffix(COMPRESSED) for name in taken if name.endswith(COMPRESSED)}
+    base = nearest_topic_name(images.name.removesuffix(COMPRESSED), bases, len(COMPRESSED))
+    return base + COMPRESSED
 
 
 def _why_renamed(images: BagTopic) -> str:
     """Return why images cannot go out under the name of their topic; empty if they can."""
     if not is_topic_name(images.name):
         return _BAD_NAME
-    if images.type_name == COMPRESSED_IMAGE and not images.name.endswith(COMPRESSED):
+    if images.type_name == COMPRESSED_IMAGE and not images.name[1:].endswith(COMPRESSED):
         return f"the node takes compressed images from topics that end in {COMPRESSED}"
     return ""

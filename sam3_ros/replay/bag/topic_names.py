@@ -19,15 +19,17 @@ def is_topic_name(name: str) -> bool:
     return bool(_VALID.fullmatch(name)) and "__" not in name and len(name) <= _LONGEST
 
 
-def nearest_topic_name(name: str, taken: Collection[str] = ()) -> str:
+def nearest_topic_name(name: str, taken: Collection[str] = (), room: int = 0) -> str:
     """Return a name that ROS 2 takes and that is like another: /camera/_0/image.
 
-    taken: names of other topics; a number makes it differ from them.
+    taken: names of other topics; a number makes it differ from them. room: characters that are to
+    be added to it.
     """
+    longest = _LONGEST - room
     parts = [re.sub(r"[^A-Za-z0-9_]", "_", part) for part in name.split("/") if part]
     parts = [f"_{part}" if part[0].isdigit() else part for part in parts]
-    parts = [re.sub(r"_{2,}", "_", part)[:_LONGEST] for part in parts] or ["topic"]
-    nearest = f"/{'/'.join(parts)}"[:_LONGEST].rstrip("/")
+    parts = [re.sub(r"_{2,}", "_", part)[:longest] for part in parts] or ["topic"]
+    nearest = f"/{'/'.join(parts)}"[:longest].rstrip("/")
     number = 2
     found = nearest
     while found in taken:

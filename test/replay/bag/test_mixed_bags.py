@@ -235,6 +235,13 @@ def test_a_camera_is_renamed_and_others_are_left_out(tmp_path):
     [
         ("/cam/image_jpeg", "/cam/image_jpeg/compressed", "topics that end in /compressed"),
         ("/cam/0/image", "/cam/_0/image/compressed", "a name that ROS 2 does not take"),
+        ("/compressed", "/topic/compressed", "topics that end in /compressed"),
+        ("", "/topic/compressed", "a name that ROS 2 does not take"),
+        (
+            "/" + "a" * 300 + "/compressed",
+            "/" + "a" * 235 + "/compressed",
+            "a name that ROS 2 does not take",
+        ),
     ],
 )
 def test_compressed_images_go_where_the_node_looks_for_them(tmp_path, name, published_as, why):
@@ -244,6 +251,18 @@ def test_compressed_images_go_where_the_node_looks_for_them(tmp_path, name, publ
         told = "\n".join(map(str, bag.remarks))
     assert camera.published_as == published_as
     assert f"{why}: published as {published_as}" in told
+
+
+def test_cameras_whose_names_become_the_same_are_told_apart(tmp_path):
+    names = ["/a-b/image/compressed", "/a b/image/compressed", "/a_b/image/compressed"]
+    for number, name in enumerate(names):
+        write_mcap(tmp_path / f"bag_{number}.mcap", JPEGS, topic=name)
+    sources = [CameraSource(f"camera{n}", name) for n, name in enumerate(names)]
+    with open_bag(tmp_path) as bag:
+        plan = read_plan(bag, ReplaySettings(tmp_path, cameras=tuple(sources)))
+    published = [camera.published_as for camera in plan.cameras]
+    assert len(set(published)) == len(names)
+    assert published[2] == names[2]
 
 
 @pytest.mark.parametrize("name", ["image", "/a/0/b", "/a-b", "/a/", ""])

@@ -86,9 +86,19 @@ class NodeWatch:
 
     def image_topics(self) -> list[str]:
         """Return the topics from which the node takes images, by name."""
-        namespace, _, name = self._name.rpartition("/")
-        found = self.node.get_subscriber_names_and_types_by_node(name, namespace or "/")
-        return sorted(topic for topic, types in found if set(types) & set(IMAGE_TYPES))
+        return sorted(
+            topic
+            for topic, types in self.node.get_topic_names_and_types()
+            if set(types) & set(IMAGE_TYPES) and self._is_subscribed(topic)
+        )
+
+    def _is_subscribed(self, topic: str) -> bool:
+        # By the topic, not by the node: rclpy raises an error for a node that is not known yet,
+        # and its report may be here before.
+        return any(
+            f"{each.node_namespace.rstrip('/')}/{each.node_name}" == self._name
+            for each in self.node.get_subscriptions_info_by_topic(topic)
+        )
 
     def listen_to_answers(self) -> None:
         """Subscribe to the scores of all cameras that are known now; the node then works."""

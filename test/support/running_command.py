@@ -37,7 +37,8 @@ class RunningCommand:
     def _wait(self, done: Callable[[], str]) -> str:
         end = time.monotonic() + PATIENCE
         while not (found := done()):
-            assert time.monotonic() < end, self.text
+            has_ended = self.process.poll() is not None
+            assert time.monotonic() < end and (not has_ended or done()), self.text
             time.sleep(0.1)
         return found
 

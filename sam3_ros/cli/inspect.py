@@ -55,6 +55,8 @@ def _run(options: argparse.Namespace) -> int:
         _print_inspection(checkpoint, inspection)
     if inspection.recognised is None:
         raise CheckpointError(refusal(checkpoint, inspection.refusals, inspection.other))
+    if inspection.unfit is not None:
+        raise CheckpointError(inspection.unfit)
     return 0
 
 
@@ -69,6 +71,7 @@ def _document(checkpoint: Checkpoint, inspection: Inspection) -> dict[str, Any]:
         "variant": found.architecture.variant if found else None,
         "refusals": dict(inspection.refusals),
         "is": inspection.other,
+        "unfit": inspection.unfit,
         "prefix": checkpoint.prefix,
         "tensors": total.tensors,
         "parameters": total.parameters,

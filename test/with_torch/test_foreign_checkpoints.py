@@ -118,6 +118,33 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
             "EdgeTamVideoModel": OTHERS,
         }.items()
     },
+    **{
+        f"saved {model}": (  # save_pretrained renames these
+            lambda model=model: ones(
+                f"tracker_model.{'detector_model.' if name.startswith('vision_') else ''}{name}"
+                for name in names_in_transformers(model)
+            ),
+            f"({model})",
+            ORIGINAL,
+        )
+        for model in ("Sam3TrackerModel", "Sam3TrackerVideoModel")
+    },
+    **{
+        model: (lambda model=model: ones(names_in_transformers(model)), title, OTHERS)
+        for model, title in {
+            "SamVisionModel": "SAM 1's image encoder",
+            "Sam2VisionModel": "SAM 2's image encoder",
+            "OwlViTForObjectDetection": "OWL-ViT",
+            "CLIPSegForImageSegmentation": "CLIPSeg",
+            "Dinov2Model": "DINOv2",
+            "YolosForObjectDetection": "YOLOS",
+        }.items()
+    },
+    "Sam3VisionModel": (
+        lambda: ones(names_in_transformers("Sam3VisionModel")),
+        "SAM 3's image encoder",
+        ORIGINAL,
+    ),
     "CLIP": (lambda: ones(names_in_transformers("CLIPModel")), "CLIP or a model", OTHERS),
     "vit_b": (lambda: sam1(768, 12), "SAM 1 (vit_b)", OTHERS),
     "vit_l": (lambda: sam1(1024, 24), "SAM 1 (vit_l)", OTHERS),
@@ -237,6 +264,10 @@ def prefixed(prefix: str) -> dict[str, Tensor]:
     return {prefix + name: tensor for name, tensor in small_tensors().items()}
 
 
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
 @pytest.mark.usefixtures("small_known")
 @pytest.mark.parametrize(
     "wrap",
@@ -260,6 +291,12 @@ def prefixed(prefix: str) -> dict[str, Tensor]:
         lambda: {"module": prefixed(""), "ds_version": "0.15"},
         lambda: {"model": None, "model_ema": prefixed("module.")},
         lambda: {"net": prefixed("model."), "optim": {"state": {}}},
+        lambda: prefixed("model_ema."),
+        lambda: prefixed("ema.module."),
+        lambda: {**prefixed("student."), **copied(prefixed("teacher."))},
+        lambda: {"student": prefixed(""), "teacher": copied(prefixed("")), "epoch": 1},
+        lambda: {"sam_model": prefixed(""), "optimizer": {"state": {}}, "epoch": 1},
+        lambda: {**prefixed("net."), "dice_loss.weight": torch.ones(2), "mean": torch.ones(3)},
     ],
 )
 def test_prefixes_and_wrappers_are_taken_off_where_the_rest_fits(
@@ -291,6 +328,52 @@ def test_a_prefix_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     printed = capsys.readouterr().out
     assert "every name begins with model., which is taken off" in printed
     assert "loss" in printed.split("beside the model")[1], "what stands beside the model is listed"
+
+
+@pytest.mark.usefixtures("small_known")
+def test_two_models_side_by_side_are_refused(tmp_path: Path) -> None:
+    torch.save({**prefixed("a."), **copied(prefixed("b."))}, tmp_path / "two.pth")
+    with pytest.raises(CheckpointError, match=r"several models \(a, b\)"):
+        without_prefix(open_checkpoint(tmp_path / "two.pth"), [FAMILY])
+
+
+@pytest.mark.usefixtures("small_known")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda tensors, name: tensors.pop(name), "1 missing"),
+        (lambda tensors, name: tensors.update({name: torch.ones(7, 3)}), "1 mis-shaped"),
+        (lambda tensors, name: tensors.update({name + "2": torch.ones(1)}), "1 unexpected"),
+        (lambda tensors, name: tensors.update({name: tensors[name].char()}), "of another type"),
+    ],
+)
+def test_inspect_ends_with_two_where_an_export_would_not_load_the_tensors(
+    change: Callable[[dict[str, Tensor], str], Any],
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tensors, path = small_tensors(), tmp_path / "model.pth"
+    change(tensors, next(name for name in tensors if name.endswith(".bias")))
+    torch.save(tensors, path)
+
+    assert main(["inspect", str(path)]) == 2
+    assert reason in capsys.readouterr().err
+    assert main(["inspect", str(path), "--json"]) == 2
+    assert reason in json.loads(capsys.readouterr().out)["unfit"]
+    with pytest.raises(CheckpointError, match=reason):
+        from_checkpoint(FAMILY, path, None)
+
+
+@pytest.mark.usefixtures("small_known")
+def test_parts_under_their_own_keys_are_one_model(tmp_path: Path) -> None:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in small_tensors().items():
+        first, _, rest = name.partition(".")
+        parts.setdefault(first, {})[rest] = tensor
+    torch.save({**parts, "epoch": 3}, tmp_path / "parts.pth")
+    found = open_checkpoint(tmp_path / "parts.pth")
+    assert found.shapes == {n: tuple(t.shape) for n, t in small_tensors().items()}
 
 
 @pytest.mark.usefixtures("small_known")

@@ -28,6 +28,8 @@ OTHER_MODEL_KEYS = (
     "network",
     "net",
 )
+#: The beginnings of keys of a training's own state.
+_OF_TRAINING = ("optim", "lr_scheduler", "scheduler", "scaler")
 #: Prefixes that PyTorch's wrappers for several devices and for compiling put before every name.
 WRAPPERS = ("module.", "_orig_mod.")
 #: What EfficientSAM3's training inserts into names, and its own loader removes.
@@ -102,6 +104,11 @@ def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
         ]
         document = document[nested[0]]
     if not any(isinstance(value, Tensor) for value in document.values()):
+        if parts := _parts(document):
+            beside = [key for key in document if key not in parts]
+            leftovers += [Leftover(str(key), _bytes_in(document[key])) for key in beside]
+            named = {f"{key}.{name}": v for key, part in parts.items() for name, v in part.items()}
+            return named, leftovers
         raise CheckpointError(
             f"found no tensors at the top or below {', '.join(MODEL_KEYS)}; "
             f"the file holds {_first([str(key) for key in document]) or 'nothing'}{_role(document)}"
@@ -118,6 +125,21 @@ def _nested(document: Mapping[Any, Any]) -> list[str]:
     return [key for key in OTHER_MODEL_KEYS if isinstance(document.get(key), Mapping)]
 
 
+def _parts(document: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
+    """Return the entries that are tensors by name: parts of a model, or a model under its own name.
+
+    Their keys become the first part of the names, where a family looks for its own.
+    """
+    return {
+        str(key): value
+        for key, value in document.items()
+        if not str(key).startswith(_OF_TRAINING)
+        and isinstance(value, Mapping)
+        and value
+        and all(isinstance(each, Tensor) for each in value.values())
+    }
+
+
 def _role(document: Mapping[Any, Any]) -> str:
     """Say what a training script keeps in a file without a model, empty where it is not known."""
     keys = {str(key) for key in document}
@@ -126,7 +148,7 @@ def _role(document: Mapping[Any, Any]) -> str:
             ": the state of an optimiser alone; name the file with the model, which the training "
             "wrote beside it"
         )
-    if any(key.startswith(("optim", "lr_scheduler", "scheduler", "scaler")) for key in keys):
+    if any(key.startswith(_OF_TRAINING) for key in keys):
         return (
             ": a training's state (optimiser, schedule) without the model; name the file with the "
             "model"

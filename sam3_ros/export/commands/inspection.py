@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
+
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.family import Architecture, Component, Family, component_of
+from sam3_ros.export.weights.loading import why_unfit
 from sam3_ros.export.weights.recognition import what_else
 
 #: Between a component and its part, in names.
@@ -70,6 +73,8 @@ class Inspection:
     leftovers: tuple[Leftover, ...]
     #: What the checkpoint is and what to do where no family takes it; None where that is not known.
     other: str | None = None
+    #: Which tensors are missing, unexpected or of another shape or type; None where all fit.
+    unfit: str | None = None
 
     @property
     def total(self) -> ComponentRow:
@@ -120,7 +125,16 @@ def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspectio
         rows = _rows(checkpoint, recognised.family.components, recognised.family)
     dtypes = Counter(str(dtype).removeprefix("torch.") for dtype in checkpoint.dtypes.values())
     other = None if recognised else what_else(checkpoint)
-    return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers, other)
+    unfit = _unfit(checkpoint, recognised) if recognised else None
+    return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers, other, unfit)
+
+
+def _unfit(checkpoint: Checkpoint, recognised: Recognised) -> str | None:
+    """Say why an export would refuse the tensors; None where it would load them."""
+    family, architecture = recognised.family, recognised.architecture
+    with torch.device("meta"):
+        network = family.build(architecture, family.default_input_size(architecture))
+    return why_unfit(network, checkpoint, family)
 
 
 def summed(name: str, rows: Iterable[ComponentRow]) -> ComponentRow:

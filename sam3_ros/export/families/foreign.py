@@ -47,6 +47,16 @@ _KNOWN: tuple[Foreign, ...] = (
         ("detector_model.", "tracker_model."),
     ),
     Foreign(
+        f"SAM 3's tracker {_OF_TRANSFORMERS} (Sam3TrackerVideoModel)",
+        _ORIGINAL,
+        ("tracker_model.mask_decoder.", "tracker_model.memory_attention."),
+    ),
+    Foreign(
+        f"SAM 3's tracker for single images {_OF_TRANSFORMERS} (Sam3TrackerModel)",
+        _ORIGINAL,
+        ("tracker_model.mask_decoder.",),
+    ),
+    Foreign(
         f"SAM3-LiteText's detector {_OF_TRANSFORMERS} (Sam3LiteTextModel)",
         _ORIGINAL,
         ("detr_encoder.", "detr_decoder.", "text_encoder.layers."),
@@ -91,6 +101,22 @@ _KNOWN: tuple[Foreign, ...] = (
         _OTHERS,
         ("vision_encoder.patch_embed.projection.", "mask_decoder.iou_token."),
     ),
+    Foreign(
+        f"SAM 3's image encoder {_OF_TRANSFORMERS} (Sam3VisionModel)",
+        f"{_WHOLE}; {_ORIGINAL}",
+        ("backbone.embeddings.patch_embeddings.", "neck.fpn_layers."),
+    ),
+    Foreign(
+        f"SAM 2's image encoder {_OF_TRANSFORMERS} (Sam2VisionModel)",
+        _OTHERS,
+        ("backbone.blocks.", "backbone.pos_embed_window", "neck.convs."),
+    ),
+    Foreign(
+        f"SAM 1's image encoder {_OF_TRANSFORMERS} (SamVisionModel)",
+        _OTHERS,
+        ("vision_encoder.patch_embed.projection.", "vision_encoder.neck.conv1."),
+        ("mask_decoder.", "prompt_encoder."),
+    ),
     Foreign("EdgeTAM", _OTHERS, ("spatial_perceiver.", "sam_mask_decoder.")),
     Foreign(
         "SAM 3's tracker alone",
@@ -119,6 +145,28 @@ _KNOWN: tuple[Foreign, ...] = (
         _OTHERS,
         ("text_backbone.", "encoder.layers.0.text_enhancer_layer."),
     ),
+    Foreign(
+        f"Grounding DINO {_OF_TRANSFORMERS}",
+        _OTHERS,
+        ("model.text_backbone.", "model.encoder.layers.0.text_enhancer_layer."),
+    ),
+    Foreign(
+        f"OWL-ViT or OWLv2 {_OF_TRANSFORMERS}",
+        _OTHERS,
+        ("box_head.dense0.", "class_head.dense0."),
+    ),
+    Foreign(f"CLIPSeg {_OF_TRANSFORMERS}", _OTHERS, ("clip.text_model.", "decoder.film_mul.")),
+    Foreign(
+        f"Mask2Former {_OF_TRANSFORMERS}",
+        _OTHERS,
+        ("class_predictor.", "model.pixel_level_module."),
+    ),
+    Foreign(
+        f"DINO, DINOv2 or another vision transformer {_OF_TRANSFORMERS}",
+        _OTHERS,
+        ("embeddings.cls_token", "embeddings.patch_embeddings.", "encoder.layer.0."),
+    ),
+    Foreign(f"YOLOS {_OF_TRANSFORMERS}", _OTHERS, ("vit.embeddings.detection_tokens",)),
     Foreign("CLIP or a model like it", _OTHERS, ("text_model.encoder.", "vision_model.encoder.")),
     Foreign("CLIP or a model like it", _OTHERS, ("visual.", "logit_scale")),
     Foreign("MobileCLIP", _OTHERS, ("image_encoder.model.", "text_encoder.")),

@@ -32,9 +32,8 @@ def load_strictly(network: Network, checkpoint: Checkpoint, family: Family) -> N
     mis-shaped or of another type, by component; and for a tensor with NaN or infinite numbers,
     which leaves the network filled in part and of no use.
     """
-    found = mismatches(network, checkpoint, family)
-    if found:
-        raise CheckpointError(_refusal(found, checkpoint, family))
+    if (reason := why_unfit(network, checkpoint, family)) is not None:
+        raise CheckpointError(reason)
     _warn_of_conversions(network, checkpoint)
     own = network.state_dict(keep_vars=True)
     with torch.no_grad():
@@ -44,6 +43,15 @@ def load_strictly(network: Network, checkpoint: Checkpoint, family: Family) -> N
             parts = split(joined(originals), [tuple(target.shape) for target in targets])
             for target, part in zip(targets, parts, strict=True):
                 target.copy_(part)
+
+
+def why_unfit(network: Network, checkpoint: Checkpoint, family: Family) -> str | None:
+    """Say which tensors keep a checkpoint from filling the network, None where it fits.
+
+    network: on any device, its numbers are not read.
+    """
+    found = mismatches(network, checkpoint, family)
+    return _refusal(found, checkpoint, family) if found else None
 
 
 def original_tensors(network: Network) -> Iterator[tuple[str, Tensor]]:

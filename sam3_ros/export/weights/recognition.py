@@ -6,7 +6,8 @@ Training scripts that keep the model as a part of theirs write its name before e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
@@ -33,21 +34,20 @@ _BESIDE = frozenset(
     }
 )
 _DEEPEST = 4
+#: First parts that are tried; more have no model behind one of them.
+_PARTS = 6
 
 
 def without_prefix(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkpoint:
     """Return the checkpoint as one of the families names its tensors.
 
     It is returned as it is where a family takes it so, or takes none of what is left without a
-    prefix.
+    prefix. Raises CheckpointError where several models are in it.
     """
     families = tuple(families)
     if _fits(checkpoint, families):
         return checkpoint
-    for stripped in _stripped(checkpoint):
-        if _fits(stripped, families):
-            return stripped
-    return checkpoint
+    return _stripped(checkpoint, families) or checkpoint
 
 
 def what_else(checkpoint: Checkpoint) -> str | None:
@@ -74,26 +74,47 @@ def _fits(checkpoint: Checkpoint, families: Iterable[Family]) -> bool:
     return False
 
 
-def _stripped(checkpoint: Checkpoint) -> Iterator[Checkpoint]:
-    """Yield the checkpoint without the first part of its names, then the second, and so on."""
+def _stripped(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkpoint | None:
+    """Return what fits a family behind the first part of its names, or the second, and so on.
+
+    The other first parts then stand beside the model. Raises CheckpointError where several fit.
+    """
+    families = tuple(families)
     for _ in range(_DEEPEST):
-        by_first: dict[str, list[str]] = {}
-        for name in checkpoint.shapes:
-            by_first.setdefault(name.partition(".")[0], []).append(name)
-        of_model = [first for first in by_first if first not in _BESIDE]
-        if len(of_model) != 1:
-            return
-        prefix = f"{of_model[0]}."
-        names = {n: n.removeprefix(prefix) for n in by_first[of_model[0]] if n.startswith(prefix)}
-        if len(names) != len(by_first[of_model[0]]):
-            return
-        beside = tuple(
-            Leftover(first, sum(checkpoint.bytes(name) for name in found))
-            for first, found in by_first.items()
-            if first != of_model[0]
-        )
-        checkpoint = _renamed(checkpoint, names, prefix, beside)
-        yield checkpoint
+        parts = {first: _below(checkpoint, first) for first in _first_parts(checkpoint)}
+        fitting = [first for first, part in parts.items() if _fits(part, families)]
+        models = [first for first in fitting if first not in _BESIDE] or fitting
+        if len(models) > 1:
+            raise CheckpointError(
+                f"{checkpoint.path} holds several models ({', '.join(models)}); save the one to "
+                f"use alone"
+            )
+        if models:
+            return parts[models[0]]
+        if not parts:
+            return None
+        checkpoint = next(iter(parts.values()))
+    return None
+
+
+def _first_parts(checkpoint: Checkpoint) -> list[str]:
+    """Return the first parts that may stand before a model's names, the likeliest first."""
+    counts = Counter(name.partition(".")[0] for name in checkpoint.shapes if "." in name)
+    ranked = sorted(counts, key=lambda first: (first in _BESIDE, -counts[first]))
+    return ranked[:_PARTS]
+
+
+def _below(checkpoint: Checkpoint, first: str) -> Checkpoint:
+    prefix = f"{first}."
+    names = {name: name.removeprefix(prefix) for name in checkpoint.shapes}
+    names = {old: new for old, new in names.items() if new and new != old}
+    others: dict[str, int] = {}
+    for name in checkpoint.shapes:
+        if name not in names:
+            other = name.partition(".")[0]
+            others[other] = others.get(other, 0) + checkpoint.bytes(name)
+    beside = tuple(Leftover(other, size) for other, size in others.items())
+    return _renamed(checkpoint, names, prefix, beside)
 
 
 def _renamed(

@@ -40,12 +40,12 @@ class AnswerDifference:
     @property
     def mask_iou(self) -> float:
         """The worst mask's IoU."""
-        return min(self.mask_ious, default=1.0)
+        return _least(self.mask_ious)
 
     @property
     def lenient_mask_iou(self) -> float:
         """The worst mask's IoU with the rounding of edges forgiven."""
-        return min(self.lenient_ious or self.mask_ious, default=1.0)
+        return _least(self.lenient_ious or self.mask_ious)
 
     @property
     def mean_mask_iou(self) -> float:
@@ -81,7 +81,7 @@ def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
         )
     apart = {name: _largest(expected.tensors[name], found.tensors[name]) for name in found.tensors}
     inside = (expected.masks > 0, found.masks > 0)
-    finite = bool(np.isfinite(found.masks).all())
+    finite = bool(np.isfinite(found.masks).all() and np.isfinite(expected.masks).all())
     none_right = (0.0,) * len(expected.masks)
     return AnswerDifference(
         logits=max(apart[name] for name in apart if name != "pred_boxes"),
@@ -98,15 +98,21 @@ def worst(differences: Iterable[AnswerDifference]) -> AnswerDifference:
     """Return the worst of each figure, with the IoUs of all masks."""
     found = list(differences)
     largest = {
-        name: max(getattr(one, name) for one in found)
+        # NumPy's, because Python's max and min may pass over a NaN, which is worse than any number.
+        name: float(np.max([getattr(one, name) for one in found]))
         for name in ("logits", "boxes", "scores", "mask_logits")
     }
     return AnswerDifference(
         **largest,
-        masks_equal=min(one.masks_equal for one in found),
+        masks_equal=_least(one.masks_equal for one in found),
         mask_ious=tuple(iou for one in found for iou in one.mask_ious),
         lenient_ious=tuple(iou for one in found for iou in one.lenient_ious or one.mask_ious),
     )
+
+
+def _least(ious: Iterable[float]) -> float:
+    """Return the least, 1 of none, NaN where one is."""
+    return float(np.min([1.0, *ious]))
 
 
 def _scores(answer: RawAnswer) -> Array:
@@ -118,7 +124,7 @@ def _scores(answer: RawAnswer) -> Array:
 def _largest(expected: Array, found: Array) -> float:
     if expected.shape != found.shape:
         raise ValueError(f"shapes {expected.shape} and {found.shape} cannot be compared")
-    if not np.isfinite(found).all():
+    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
         return float("inf")
     if expected.size == 0:
         return 0.0

@@ -59,6 +59,8 @@ def reference_figures(
     Raises ExportError where there is no case, or none for this model (the cases have an input of
     1008 pixels), or where they were answered with other weights.
     """
+    if not folder.is_dir():
+        raise ExportError(f"{folder} is no folder; expected that of the reference's cases_*.npz")
     paths = sorted(folder.glob("cases_*.npz"))
     if not paths:
         raise ExportError(f"{folder} holds no cases_*.npz; expected the folder of the reference")
@@ -183,7 +185,8 @@ def _mask(case: str, tensor: str, found: Array, expected: Array) -> ReferenceFig
         return ReferenceFigure(case, tensor, float("inf"), MASK_LIMIT)
     rounding = np.spacing(np.abs(expected.astype(np.float16))).astype(np.float64) / 2
     beyond = np.abs(found.astype(np.float64) - expected) - rounding
-    return ReferenceFigure(case, tensor, max(0.0, float(np.max(beyond))), MASK_LIMIT)
+    # np.maximum keeps a NaN, which Python's max would take for 0.
+    return ReferenceFigure(case, tensor, float(np.maximum(0.0, np.max(beyond))), MASK_LIMIT)
 
 
 def _largest(found: Array, expected: Array) -> float:

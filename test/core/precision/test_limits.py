@@ -136,3 +136,22 @@ def test_a_mask_that_is_not_finite_counts_as_wholly_wrong() -> None:
 def test_every_precision_bounds_its_worst_mask(precision: str) -> None:
     limits = limits_of(StageChoice("cuda", precision))
     assert 0.8 <= limits.worst_mask <= limits.mask_iou
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("figure", ["scores", "boxes", "mask_ious", "lenient_ious"])
+def test_a_figure_that_is_no_number_is_refused_wherever_it_stands(figure: str, at: int) -> None:
+    sound = AnswerDifference(mask_ious=(1.0,), lenient_ious=(1.0,))
+    unknown = (float("nan"),) if figure.endswith("ious") else float("nan")
+    found = [sound] * 3
+    found[at] = replace(sound, **{figure: unknown})
+    assert limits_of(StageChoice("cpu", "fp16")).broken_by(worst(found)) is not None
+
+
+def test_a_recorded_answer_that_is_not_finite_is_far_from_every_other() -> None:
+    sound = RawAnswer({"sam_iou": np.ones((1, 1), np.float32)}, np.ones((1, 8, 8), np.float32))
+    for broken in (
+        replace(sound, masks=np.full((1, 8, 8), np.nan, np.float32)),
+        replace(sound, tensors={"sam_iou": np.full((1, 1), np.nan, np.float32)}),
+    ):
+        assert limits_of(StageChoice("cpu", "int8")).broken_by(difference(broken, sound))

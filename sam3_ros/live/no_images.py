@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
-from sam3_ros.live.watch import IMAGE_TYPES
+from sam3_ros.live.watch import IMAGE_TYPES, NodeWatch
 from sam3_ros.topics.listening import domain_text
 
+#: Writes a line for a person.
+Write: TypeAlias = Callable[[str], None]
+
 _RAW, _COMPRESSED = IMAGE_TYPES
+# Without an image for so long, it is said why; and again after the longer time.
+_SILENT_SECONDS, _SAY_AGAIN_SECONDS = 5.0, 30.0
+
+
+class Silence:
+    """Says why no image arrives."""
+
+    def __init__(self, node_name: str, watch: NodeWatch, write: Write) -> None:
+        self._node_name, self._watch, self._write = node_name, watch, write
+        self._received = 0
+        self._since = time.monotonic()
+        self._said: float | None = None
+
+    def check(self) -> None:
+        """Write the reason if none has come for a while, and when they come again."""
+        report, now = self._watch.report, time.monotonic()
+        if report is None or report.state != "active":
+            self._since = now
+            return
+        received = report.of("").received
+        if received != self._received:
+            if self._said is not None:
+                self._write("images     come now")
+            self._received, self._since, self._said = received, now, None
+        elif now - self._since > _SILENT_SECONDS and (
+            self._said is None or now - self._said > _SAY_AGAIN_SECONDS
+        ):
+            self._said = now
+            self._tell(now - self._since)
+
+    def _tell(self, seconds: float) -> None:
+        node = self._watch.node
+        published = publications(node, self._node_name)
+        for topic in self._watch.image_topics():
+            want = wanted(node, topic, self._node_name)
+            if want is not None:
+                reason = why_no_image(want, published)
+                self._write(f"no image   for {seconds:.0f} s: {reason}")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import NoReturn
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.signals import signals_handled
 from sam3_ros.live.camera_child import CameraChild, CameraSettings
-from sam3_ros.live.no_images import publications, wanted, why_no_image
+from sam3_ros.live.no_images import Silence, Write
 from sam3_ros.live.watch import NodeWatch
 from sam3_ros.replay.under_test.child_process import exit_in_words
 from sam3_ros.replay.under_test.node import NodeChild
@@ -28,13 +27,9 @@ from sam3_ros.ros.launching.dds import (
 from sam3_ros.ros.launching.process_arguments import NodeCommand
 from sam3_ros.topics.listening import domain_text, topic_node
 
-Write = Callable[[str], None]
-
 # For other publishers of the topic to be discovered.
 _LOOK_SECONDS = 0.7
 _LINE_SECONDS = 1.0
-# Without an image for so long, it is said why; and again after the longer time.
-_SILENT_SECONDS, _SAY_AGAIN_SECONDS = 5.0, 30.0
 # For the last answers after the end of a video.
 _SETTLE_SECONDS = 3.0
 # For discovery at the other end, which cannot be queried.
@@ -226,39 +221,3 @@ class _Run:
             return False
         counts = report.of("")
         return counts.received >= sent and counts.in_work == 0
-
-
-class Silence:
-    """Says why no image arrives."""
-
-    def __init__(self, node_name: str, watch: NodeWatch, write: Write) -> None:
-        self._node_name, self._watch, self._write = node_name, watch, write
-        self._received = 0
-        self._since = time.monotonic()
-        self._said: float | None = None
-
-    def check(self) -> None:
-        """Write the reason if none has come for a while, and when they come again."""
-        report, now = self._watch.report, time.monotonic()
-        if report is None or report.state != "active":
-            self._since = now
-            return
-        received = report.of("").received
-        if received != self._received:
-            if self._said is not None:
-                self._write("images     come now")
-            self._received, self._since, self._said = received, now, None
-        elif now - self._since > _SILENT_SECONDS and (
-            self._said is None or now - self._said > _SAY_AGAIN_SECONDS
-        ):
-            self._said = now
-            self._tell(now - self._since)
-
-    def _tell(self, seconds: float) -> None:
-        node = self._watch.node
-        published = publications(node, self._node_name)
-        for topic in self._watch.image_topics():
-            want = wanted(node, topic, self._node_name)
-            if want is not None:
-                reason = why_no_image(want, published)
-                self._write(f"no image   for {seconds:.0f} s: {reason}")

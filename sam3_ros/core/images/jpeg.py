@@ -25,7 +25,7 @@ from sam3_ros.core.images.jpeg_layout import (
 
 _END = b"\xff\xd9"
 # Baseline, extended and progressive with Huffman codes.
-_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
+_FRAMES = {0xC0, 0xC1, 0xC2}
 # What libjpeg leaves where it has no data: luma and both chromas in the middle of their range.
 _NO_DATA = 128
 # Fewer zeros before the end marker are the end of the data, as in an image that ends in black.

@@ -10,7 +10,7 @@ from sam3_ros.core.errors import ImageError
 JPEG_START = b"\xff\xd8"
 END_OF_IMAGE = 0xD9
 #: Frames that are coded arithmetically.
-ARITHMETIC = {0xC9: "arithmetic", 0xCA: "arithmetic progressive"}
+ARITHMETIC = {0xC9, 0xCA}
 _SOI, _SOS, _DRI, _TEM = 0xD8, 0xDA, 0xDD, 0x01
 _RESTARTS = range(0xD0, 0xD8)
 JPEG_LS = 0xF7
@@ -49,8 +49,6 @@ class JpegLayout:
     height: int
     components: tuple[int, ...]
     scans: tuple[Scan, ...]
-    #: Whether the end marker follows the last scan.
-    has_end: bool
 
     @property
     def is_sequential(self) -> bool:
@@ -78,37 +76,34 @@ class _Walk:
         self._scans: list[Scan] = []
 
     def layout(self) -> JpegLayout:
-        has_end = self._walk()
+        self._walk()
         if self._frame is None or not self._scans:
             raise ImageError(
                 f"expected a whole JPEG, got {len(self._data)} bytes that hold no image data"
             )
         frame, precision, width, height = self._frame
         components = tuple(self._sampling)
-        return JpegLayout(frame, precision, width, height, components, tuple(self._scans), has_end)
+        return JpegLayout(frame, precision, width, height, components, tuple(self._scans))
 
-    def _walk(self) -> bool:
-        """Read to the end; return whether there was an end marker."""
+    def _walk(self) -> None:
+        """Read to the end marker, to another picture, or to what is cut."""
         data, position = self._data, len(JPEG_START)
         while (position := data.find(b"\xff", position)) >= 0:
             while data[position : position + 1] == b"\xff":
                 position += 1
             if position >= len(data):
-                return False
+                return
             marker = data[position]
             position += 1
-            if marker == END_OF_IMAGE:
-                return True
-            if marker == _SOI:  # another picture begins: this one had no end
-                return False
+            if marker in (END_OF_IMAGE, _SOI):
+                return
             if marker in (0, _TEM) or marker in _RESTARTS:
                 continue
             length = int.from_bytes(data[position : position + 2], "big")
             if length < 2 or position + length > len(data):
-                return False
+                return
             content = data[position + 2 : position + length]
             position = self._segment(marker, content, position + length)
-        return False
 
     def _segment(self, marker: int, content: bytes, after: int) -> int:
         """Take in a segment; return where the next may begin."""

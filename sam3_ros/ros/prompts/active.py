@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.ros.locks import NodeLock
+from sam3_ros.ros.prompts.label_values import label_values
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, Source
 from sam3_ros.ros.stamps import NANOSECONDS
-
-# 0 means nothing; 255 is not used, because label images commonly use it for "unknown".
-LABEL_VALUES = range(1, 255)
 
 # A prompt's camera (None: every camera) and id, which identify it.
 Key: TypeAlias = tuple[str | None, str]
@@ -285,27 +282,6 @@ class ActivePrompts:
         self._remaining.pop(active, None)
         if self._by_key.get(active.key) is active:
             del self._by_key[active.key]
-
-
-def label_values(before: Mapping[str, int], ids: Iterable[str]) -> dict[str, int]:
-    """Return a value for each id: the one it had before, else the smallest free one.
-
-    Raises PromptError for more ids than there are values.
-    """
-    wanted = dict.fromkeys(ids)
-    require_label_values(len(wanted))
-    taken = {before[each] for each in wanted if each in before}
-    free = (value for value in LABEL_VALUES if value not in taken)
-    return {each: before[each] if each in before else next(free) for each in wanted}
-
-
-def require_label_values(count: int) -> None:
-    """Raise PromptError if there are fewer label values than this many prompts need."""
-    if count > len(LABEL_VALUES):
-        raise PromptError(
-            f"expected at most {len(LABEL_VALUES)} prompts at a time, as many as a label image "
-            f"has values; got {count}: clear some first"
-        )
 
 
 def _by(source: Source, requests: Sequence[PromptRequest]) -> list[_Asked]:

@@ -22,7 +22,8 @@ from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
 from sam3_ros.ros.cameras import CameraNameError, Cameras
-from sam3_ros.ros.prompts.active import ActivePrompt, Key, require_label_values
+from sam3_ros.ros.prompts.active import ActivePrompt, Key
+from sam3_ros.ros.prompts.label_values import require_label_values
 from sam3_ros.ros.prompts.requests import PromptRequest, refusing
 
 _Item = TypeVar("_Item")

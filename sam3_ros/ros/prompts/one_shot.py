@@ -9,7 +9,7 @@ from sam3_ros.core.segmenter.checks import require_capability
 from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.msg import Prompts
-from sam3_ros.ros.prompts.active import require_label_values
+from sam3_ros.ros.prompts.label_values import require_label_values
 from sam3_ros.ros.prompts.messages import requests_from_set
 from sam3_ros.ros.prompts.requests import PromptRefusedError, refusing
 from sam3_ros.ros.prompts.rules import PromptRules

@@ -21,7 +21,7 @@ from sam3_ros.ros.answers.messages import Answer
 from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
-from sam3_ros.ros.frames.image_watch import ImageWatch
+from sam3_ros.ros.frames.frame_images import FrameImages
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import Answers, FrameMemory, SeenFrame
 from sam3_ros.ros.frames.one_shot import OneShot
@@ -29,7 +29,6 @@ from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
 from sam3_ros.ros.frames.work import Clicks, Frame
-from sam3_ros.ros.images.camera_image import camera_image
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
@@ -80,16 +79,20 @@ class FrameAnswerer:
         self._sticky = StickyObjects(
             tools.segmenter, lambda: tools.configuration().sticky_least_score
         )
-        #: By camera, of its last image that was decoded.
-        self.image_sizes: dict[str, ImageSize] = {}
-        self.image_watch = ImageWatch(tools.logger)
+        self.images = FrameImages(
+            tools.segmenter,
+            tools.converter,
+            tools.outputs.keys(),
+            lambda: tools.configuration().bit_depth,
+            tools.logger,
+        )
         self.latencies = StepLatencies()
         self._one_shots = OneShotAnswerer(
             tools.segmenter,
             tools.memory,
             tools.activity,
             lambda: tools.configuration().score_threshold or None,
-            self._embedding_of,
+            lambda seen: self.images.embedding(seen, Timings()),
         )
 
     def answer(self, frame: Frame) -> None:
@@ -150,7 +153,7 @@ class FrameAnswerer:
         topics = tools.outputs[seen.camera].listened_to()
         if not topics:
             raise FrameDroppedError(DropReason.NOBODY_LISTENS)
-        image_rgb = self._decoded(job)
+        image_rgb = self.images.pixels(seen, job.steps)
         asked = tools.prompts.snapshot(seen.camera, seen.stamp_ns)
         self._publish(job, image_rgb, self._ask(job, asked), topics)
         self._count_answered(job, asked)
@@ -161,7 +164,7 @@ class FrameAnswerer:
         topics = tools.outputs[seen.camera].listened_to()
         if not topics:
             return self._refuse_unheard(seen, wanted)
-        image_rgb = self._decoded(job)
+        image_rgb = self.images.pixels(seen, job.steps)
         earlier = {a: found for a, found in seen.answers.items() if tools.prompts.has_value(a)}
         new = self._ask(job, wanted)
         if new:
@@ -194,19 +197,6 @@ class FrameAnswerer:
         answered = seen.answers if seen is not None else {}
         wanted = (a for a in clicks.prompts if a not in answered and has_value(a))
         return tuple({active.key: active for active in wanted}.values())
-
-    def _decoded(self, job: _Job) -> Pixels:
-        seen = job.seen
-        if seen.image_rgb is None:
-            assert seen.message is not None
-            with job.steps.measure("convert"):
-                bit_depth = self._tools.configuration().bit_depth
-                image = camera_image(seen.message, self._tools.converter, bit_depth)
-            seen.image_rgb, seen.message = image.rgb, None
-            if seen.camera in self._tools.outputs:  # the image of a call has no camera
-                self.image_sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])
-                self.image_watch.see(seen.camera, image.levels)
-        return seen.image_rgb
 
     def _ask(self, job: _Job, asked: Sequence[ActivePrompt]) -> Answers:
         """Return the answers of those that could be answered; drop those that do not fit the image.
@@ -254,18 +244,7 @@ class FrameAnswerer:
 
     def _encoded(self, job: _Job) -> ImageEmbedding:
         """Return the frame's embedding; without any prompt it is not made."""
-        seen = job.seen
-        if seen.embedding is None:
-            assert seen.image_rgb is not None
-            seen.embedding = self._tools.segmenter.encode_image(seen.image_rgb)
-            job.steps.absorb(seen.embedding.timings)
-        return seen.embedding
-
-    def _embedding_of(self, seen: SeenFrame) -> ImageEmbedding:
-        """Return the embedding of a frame that no output is made of."""
-        job = _Job(seen, time.monotonic())
-        self._decoded(job)
-        return self._encoded(job)
+        return self.images.embedding(job.seen, job.steps)
 
     def _publish(
         self, job: _Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]

@@ -66,7 +66,7 @@ class Pipeline:
             self._outputs = self._make_outputs(undo)
             self._answerer = self._make_answerer()
             self._frames = FramesSeen(
-                self._cameras, self._memory, self._queue, self.prompts, self._answerer.image_sizes
+                self._cameras, self._memory, self._queue, self.prompts, self._answerer.images.sizes
             )
             self._rules = self._make_rules()
             self.inbox = self._make_inbox(undo)
@@ -137,7 +137,7 @@ class Pipeline:
             lost=lost,
             publishers=len(self._subscriptions[name].publishers()),
             remedy=self._remedy(name, lost),
-            image_finding=self._answerer.image_watch.finding(name),
+            image_finding=self._answerer.images.watch.finding(name),
         )
 
     def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:

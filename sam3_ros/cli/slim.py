@@ -38,14 +38,13 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require_export()
-    from sam3_ros.export.checkpoint.file import open_checkpoint
     from sam3_ros.export.commands.inspection import families_to_try, recognise
     from sam3_ros.export.commands.slimming import slim
     from sam3_ros.export.families import FAMILIES
-    from sam3_ros.export.weights.recognition import without_prefix
+    from sam3_ros.export.weights.recognition import open_known, without_prefix
 
     families = families_to_try(FAMILIES, options.family)
-    checkpoint = without_prefix(open_checkpoint(options.checkpoint), families.values())
+    checkpoint = without_prefix(open_known(options.checkpoint), families.values())
     recognised = recognise(checkpoint, families)
     print(f"{recognised.family.title}, {recognised.architecture.variant}")
     report = slim(checkpoint, recognised, options.out, options.precision, options.force)

@@ -416,9 +416,55 @@ def test_one_shard_is_named_as_a_part(
     assert main(["inspect", str(part)]) == 2
     error = capsys.readouterr().err
     assert "part 2 of 3 of a checkpoint" in error
-    assert ("make one file of all 3" if which == "unknown" else ORIGINAL) in error
+    assert ("2 of its files are not in" if which == "unknown" else ORIGINAL) in error
     assert main(["export", "sam3", "--checkpoint", str(part), "--out", str(tmp_path / "o")]) == 2
     assert "part 2 of 3 of a checkpoint" in capsys.readouterr().err
+
+
+def sharded(folder: Path, names: Iterable[str], ending: str, count: int = 3) -> list[Path]:
+    """Write shards and their index as transformers does; return the index and the shards."""
+    tensors = {name: torch.ones(1) for name in names}
+    files = {n: f"model-{n + 1:05}-of-{count:05}{ending}" for n in range(count)}
+    places = {name: files[i * count // len(tensors)] for i, name in enumerate(tensors)}
+    for file in files.values():
+        part = {name: tensors[name] for name in tensors if places[name] == file}
+        (safetensors.torch.save_file if ending == ".safetensors" else torch.save)(
+            part, folder / file
+        )
+    index = folder / f"model{ending}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    return [index, *(folder / file for file in files.values())]
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".bin"])
+@pytest.mark.parametrize("model", ["SamModel", "Sam3VideoModel"])
+def test_index_shards_and_folder_name_the_whole_model(
+    model: str, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (*sharded(tmp_path, names_in_transformers(model), ending), tmp_path):
+        assert main(["inspect", str(path)]) == 2
+        assert f"({model})" in capsys.readouterr().err
+        out = str(tmp_path / "out")
+        assert main(["export", "sam3", "--checkpoint", str(path), "--out", out]) == 2
+        assert f"({model})" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".bin"])
+def test_what_is_said_to_make_one_file_of_shards_does(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, *shards = sharded(tmp_path, [f"name.{i}" for i in range(9)], ending)
+    said = [refused(index), refused(tmp_path)]
+    assert all("make one file of all 3: " in each for each in said)
+    monkeypatch.chdir(tmp_path)
+    code = said[0].partition("make one file of all 3: ")[2]
+    exec(code, {"torch": torch, "Path": Path})
+    made = open_checkpoint(tmp_path / ("model.safetensors" if ending != ".bin" else "model.pth"))
+    assert len(made.shapes) == 9
+
+    shards[0].unlink()
+    for path in (index, tmp_path):
+        assert f"1 of its files are not in {tmp_path}: {shards[0].name}; fetch" in refused(path)
 
 
 @pytest.mark.usefixtures("small_known")
@@ -470,19 +516,22 @@ FLAX = b"\x82\xa6params\x81\xa7encoder\x80\xa4step\x01"
             "model.safetensors.index.json",
             json.dumps({"metadata": {}, "weight_map": WEIGHT_MAP}).encode(),
             "is the index of a checkpoint in 2 files (model-00001-of-00002.safetensors, ",
-            "make one file of those files",
+            "2 of its files are not in",
         ),
         (
             "pytorch_model.bin.index.json",
             json.dumps({"weight_map": {"a": "pytorch_model-00001-of-00002.bin"}}).encode(),
             "is the index of a checkpoint",
-            "make one file",
+            "1 of its files are not in",
         ),
         ("config.json", b'{"model_type": "sam3"}', "a model's configuration", "with the weights"),
         ("other.json", b'{"a": [1, 2', "is JSON and not a checkpoint", "name a .pth"),
         ("model.pth.gz", b"\x1f\x8b\x08" + bytes(20), "compressed with gzip", "unpack it first"),
         ("model.tar", bytes(257) + b"ustar\x0000" + bytes(250), "a tar archive", "unpack it first"),
         ("model.npy", b"\x93NUMPY\x01\0" + bytes(20), "a NumPy array", "name a .pth"),
+        ("zeros.pth", bytes(5000), "begins with zeros alone", "fetch it again"),
+        ("text.pth", b"Too Many Requests\n", "is a text (Too Many Requests)", "name a .pth"),
+        ("picture.pth", b"\x89PNG\r\n\x1a\n" + bytes(9), "is a picture", "name a .pth"),
         ("noise.pth", bytes(range(160, 250)), "neither a PyTorch nor a safetensors", "name a .pth"),
     ],
 )
@@ -523,7 +572,11 @@ def test_programs_are_named_as_such(tmp_path: Path) -> None:
 
     arrays = tmp_path / "arrays.npz"
     np.savez(arrays, a=np.ones(2))
-    assert "is a zip archive, but not a PyTorch file" in refused(arrays)
+    assert "is an archive of NumPy arrays" in refused(arrays)
+    for name, kind in (("model.weights.h5", "a Keras model"), ("model.pt", "unpack it first")):
+        with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+            archive.writestr(name, b"1")
+        assert kind in refused(tmp_path / "other.zip")
     with zipfile.ZipFile(tmp_path / "empty.pt", "w"):
         pass
     assert "empty.pt" in refused(tmp_path / "empty.pt")

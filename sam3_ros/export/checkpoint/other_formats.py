@@ -6,11 +6,14 @@ import json
 import re
 from pathlib import Path
 
+from sam3_ros.export.checkpoint.shards import shard_of, why_no_folder_of_shards, why_no_index
+
 _SAVE_AGAIN = (
     "where you trust the file, load it with torch.load(FILE, weights_only=False), and write "
     'torch.save({"model": STATE_DICT}, NEW_FILE)'
 )
 _WEIGHTS = "name the .pth, .pt or .safetensors file that it was made from"
+_NAME = "name a .pth, .pt or .safetensors file"
 _ORIGINAL = "take the weights that the model's authors publish for PyTorch"
 _BEFORE_1_6 = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -37,6 +40,10 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it first"),
     (b"Rar!", "is a RAR archive; unpack it first"),
+    (b"\x89PNG", f"is a picture and not a checkpoint; {_NAME}"),
+    (b"\xff\xd8\xff", f"is a picture and not a checkpoint; {_NAME}"),
+    (b"%PDF", f"is a PDF and not a checkpoint; {_NAME}"),
+    (b"\x7fELF", f"is a program or library and not a checkpoint; {_NAME}"),
 )
 #: The same, for what stands four bytes into the file (FlatBuffers have their name there).
 _NAMES_AT_4 = {
@@ -45,6 +52,7 @@ _NAMES_AT_4 = {
     b"ORTM": f"is a graph in ONNX Runtime's own format; {_WEIGHTS}",
 }
 _TAR_AT = 257
+_SHORTEST_TEXT = 8
 _LEVELDB_END = bytes.fromhex("57fb808b247547db")
 #: What servers answer in place of a file, in plain text.
 _SERVER_SAYS = re.compile(
@@ -66,6 +74,7 @@ def why_no_checkpoint(path: Path) -> str:
         or _text(path, start)
         or _tensorflow(path, start, end)
         or _serialised(path, start)
+        or _zeros(start)
         or (
             "is neither a PyTorch nor a safetensors file, or the start of the file is damaged; "
             "name a .pth, .pt or .safetensors file"
@@ -91,6 +100,12 @@ def _by_start(start: bytes) -> str:
     return ""
 
 
+def _zeros(start: bytes) -> str:
+    if start.strip(b"\0"):
+        return ""
+    return "begins with zeros alone, as a download that did not finish; fetch it again"
+
+
 def _text(path: Path, start: bytes) -> str:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] == b"<":
@@ -107,7 +122,16 @@ def _text(path: Path, start: bytes) -> str:
         )
     if text.startswith(b"model_checkpoint_path:"):
         return f"is the list of a TensorFlow checkpoint's files; {_ORIGINAL}"
-    return ""
+    return _plain_text(text)
+
+
+def _plain_text(text: bytes) -> str:
+    """Show how a text begins; empty for what is none."""
+    line = text[:60].decode(errors="replace").splitlines()[0].strip() if text else ""
+    is_text = len(line) >= _SHORTEST_TEXT and line.isascii() and line.isprintable()
+    if not is_text or b"\0" in text:
+        return ""
+    return f"is a text ({line}) and not a checkpoint; name a .pth, .pt or .safetensors file"
 
 
 def _json(path: Path) -> str:
@@ -117,14 +141,8 @@ def _json(path: Path) -> str:
         document = None
     if not isinstance(document, dict):
         return "is JSON and not a checkpoint; name a .pth, .pt or .safetensors file"
-    places = document.get("weight_map")
-    if isinstance(places, dict):
-        shards = sorted({str(each) for each in places.values()})
-        listed = ", ".join(shards[:3]) + (", ..." if len(shards) > 3 else "")
-        return (
-            f"is the index of a checkpoint in {len(shards)} files ({listed}), not the weights; "
-            f"{one_file_of('those files')}"
-        )
+    if isinstance(document.get("weight_map"), dict):
+        return why_no_index(path, document["weight_map"])
     if "error" in document:
         return (
             f"is what a server answered and not the file ({document['error']}); the download needs "
@@ -133,15 +151,6 @@ def _json(path: Path) -> str:
     if "model_type" in document or "architectures" in document:
         return "is a model's configuration and not its weights; name the file with the weights"
     return "is JSON and not a checkpoint; name a .pth, .pt or .safetensors file"
-
-
-def one_file_of(shards: str) -> str:
-    """Say how to make one file of a checkpoint's shards."""
-    return (
-        f"make one file of {shards}: from safetensors.torch import load_file, save_file; "
-        f"save_file({{name: tensor for shard in SHARDS for name, tensor in "
-        f'load_file(shard).items()}}, "model.safetensors")'
-    )
 
 
 def _tensorflow(path: Path, start: bytes, end: bytes) -> str:
@@ -195,18 +204,11 @@ def why_no_folder(folder: Path) -> str:
     found = [n for n in names if n.endswith((".safetensors", ".pth", ".pt", ".bin", ".ckpt"))]
     if "saved_model.pb" in names:
         return f"is a folder, a model of TensorFlow; {_ORIGINAL}"
+    indexes = [each for each in names if each.endswith(".index.json")]
+    if indexes or any(shard_of(each) for each in found):
+        first = indexes[0] if indexes else found[0]
+        return why_no_folder_of_shards(folder, first)
     if found:
         listed = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
         return f"is a folder; name one of its files: {listed}"
     return "is a folder; name a .pth, .pt or .safetensors file"
-
-
-_SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.\w+$")
-
-
-def shard_of(file_name: str) -> tuple[int, int] | None:
-    """Return the number of a shard and of how many, None for a file that is whole by its name."""
-    found = _SHARD.search(file_name)
-    if found is None or int(found[2]) < 2:
-        return None
-    return int(found[1]), int(found[2])

@@ -57,7 +57,8 @@ def _check_archive(path: Path) -> None:
             f"module's state_dict with torch.save"
         )
     if "data.pkl" not in names:
-        raise CheckpointError(f"{path} {_other_archive(names)}")
+        entries = {record.filename for record in records}
+        raise CheckpointError(f"{path} {_other_archive(names | entries)}")
     if any(record.compress_type != zipfile.ZIP_STORED for record in records):
         raise CheckpointError(
             f"{path} is a compressed archive, which cannot be mapped into memory; use "
@@ -66,12 +67,17 @@ def _check_archive(path: Path) -> None:
 
 
 def _other_archive(names: set[str]) -> str:
-    """Say what a zip archive is; names: of its entries, without the first folder."""
+    """Say what a zip archive is; names: of its entries, and without the first folder."""
     if any(name.startswith(("models/", "data/weights/")) for name in names):
         return (
             "is a program of torch.export and not weights, so it is refused; save the module's "
             "state_dict with torch.save"
         )
+    original = "take the weights that the model's authors publish for PyTorch"
+    if "model.weights.h5" in names:
+        return f"is a Keras model; {original}"
+    if any(name.endswith(".npy") for name in names):
+        return f"is an archive of NumPy arrays and not a checkpoint; {original}"
     return "is a zip archive, but not a PyTorch file; unpack it first"
 
 

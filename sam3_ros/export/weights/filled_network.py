@@ -8,14 +8,13 @@ from pathlib import Path
 
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import CheckpointError, ExportError
-from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.family import Architecture, Family
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.batch_norms import calibrate_batch_norms
 from sam3_ros.export.weights.loading import load_strictly
 from sam3_ros.export.weights.random_weights import fill_randomly
-from sam3_ros.export.weights.recognition import what_else, without_prefix
+from sam3_ros.export.weights.recognition import open_known, what_else, without_prefix
 from sam3_ros.export.weights_identity import (
     CHECKPOINT,
     CHECKPOINT_SHA256,
@@ -43,7 +42,7 @@ def from_checkpoint(family: Family, path: Path, input_size: int | None) -> Fille
     input_size: None for the size that the model was trained at. Raises CheckpointError,
     ExportError.
     """
-    checkpoint = without_prefix(open_checkpoint(path), [family])
+    checkpoint = without_prefix(open_known(path), [family])
     try:
         architecture = family.recognise(checkpoint.shapes, checkpoint.notes)
     except CheckpointError as error:

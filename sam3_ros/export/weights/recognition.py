@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
-from sam3_ros.export.checkpoint.other_formats import one_file_of, shard_of
+from sam3_ros.export.checkpoint.file import open_checkpoint
+from sam3_ros.export.checkpoint.shards import (
+    all_names,
+    one_file_of,
+    shard_of,
+    siblings,
+    tensors_listed,
+)
 from sam3_ros.export.families.foreign import named_by_tensors
 from sam3_ros.export.family import Family
 
@@ -50,18 +58,30 @@ def without_prefix(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkp
     return _stripped(checkpoint, families) or checkpoint
 
 
+def open_known(path: Path) -> Checkpoint:
+    """Open a checkpoint; an index, or a folder with one, of another model is named as that model.
+
+    Raises CheckpointError, see open_checkpoint.
+    """
+    model = named_by_tensors(dict.fromkeys(tensors_listed(path), ()))
+    if model is not None:
+        kind = "a folder with shards" if path.is_dir() else "the index"
+        raise CheckpointError(f"{path} is {kind} of {model}")
+    return open_checkpoint(path)
+
+
 def what_else(checkpoint: Checkpoint) -> str | None:
     """Say what a checkpoint is that no family takes, and what to do; None where it is not known."""
-    model = named_by_tensors(checkpoint.shapes)
-    if (shard := shard_of(checkpoint.path.name)) is not None:
-        number, count = shard
-        kind = f" ({model.partition(';')[0]})" if model else ""
-        merged = one_file_of(f"all {count}")
-        return (
-            f"part {number} of {count} of a checkpoint{kind}: its tensors alone are no model; "
-            + (model.partition("; ")[2] if model else merged)
-        )
-    return model
+    if (shard := shard_of(checkpoint.path.name)) is None:
+        return named_by_tensors(checkpoint.shapes)
+    number, count = shard
+    names = all_names(checkpoint.path) or tuple(checkpoint.shapes)
+    model = named_by_tensors({name: checkpoint.shapes.get(name, ()) for name in names})
+    kind = f" ({model.partition(';')[0]})" if model else ""
+    merged = one_file_of(checkpoint.path.parent, siblings(checkpoint.path))
+    return f"part {number} of {count} of a checkpoint{kind}: its tensors alone are no model; " + (
+        model.partition("; ")[2] if model else merged
+    )
 
 
 def _fits(checkpoint: Checkpoint, families: Iterable[Family]) -> bool:

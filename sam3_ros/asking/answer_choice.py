@@ -46,11 +46,15 @@ class AnswerChoice:
         complete = next((each for each in sure if _found(each, asked) == len(asked)), None)
         if complete is not None:
             return complete
-        best = self.best(asked)
-        is_complete = best is not None and _found(best, asked) == len(asked)
         is_quiet = now - self._latest >= _SETTLED_SECONDS
         has_sure = len(self._answers) - self._unsure >= _SURE_AFTER
-        return best if has_sure or (is_complete and is_quiet) else None
+        is_settled = has_sure or (self.is_complete(asked) and is_quiet)
+        return self.best(asked) if is_settled else None
+
+    def is_complete(self, asked: Sequence[Set[str]]) -> bool:
+        """Return whether an answer has found something of each message."""
+        best = self.best(asked)
+        return best is not None and _found(best, asked) == len(asked)
 
     def best(self, asked: Sequence[Set[str]]) -> SegmentScores | None:
         """Return the answer that has found the most of it, the latest of several; None of none."""

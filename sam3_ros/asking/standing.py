@@ -186,6 +186,9 @@ class StandingQuestions:
             return self._answers.settled(asked(), time.monotonic()) is not None
 
         self._asker.wait(self._patience, lambda: is_settled() or not asked())
+        if not self._answers.is_complete(asked()):
+            # The refusal of what lies outside the image comes by another topic than its answer.
+            self._asker.wait(_MORE_STATUSES_SECONDS, lambda: not asked())
         found = self._answers.settled(asked(), time.monotonic()) or self._answers.best(asked())
         if found is None and asked():
             raise AskError(

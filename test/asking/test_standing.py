@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,10 @@ from sam3_ros.asking.standing import StandingQuestions
 
 
 class TwoCameras(Node):
-    """Accepts each click, and then answers images of the front camera."""
+    """Accepts each click, and then answers images of the front camera.
+
+    A click outside its image is refused right behind the answers that lack it.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__("see", context=context)
@@ -27,18 +31,22 @@ class TwoCameras(Node):
         self._front = self.create_publisher(SegmentScores, "~/front/scores", 10)
         self.create_publisher(SegmentScores, "~/side/scores", 10)
         for camera in ("front", "side"):
-            self.create_subscription(
-                PointStamped, f"~/{camera}/prompt/point", lambda _: self._accept(), 10
-            )
-        self._is_asked = False
+            self.create_subscription(PointStamped, f"~/{camera}/prompt/point", self._accept, 10)
+        self._is_asked = self._is_outside = False
         self.create_timer(0.05, self._answer)
 
-    def _accept(self) -> None:
-        self._is_asked = True
+    def _accept(self, click: PointStamped) -> None:
+        self._is_asked, self._is_outside = True, click.point.x > 1000
         self._status.publish(PromptStatus(prompt_id="point", accepted=True))
 
     def _answer(self) -> None:
-        if self._is_asked:
+        if self._is_outside:
+            self._is_asked = self._is_outside = False
+            for _ in range(2):
+                self._front.publish(SegmentScores())
+            time.sleep(0.05)
+            self._status.publish(PromptStatus(prompt_id="point", reason="outside"))
+        elif self._is_asked:
             found = SegmentScore(prompt_id="point", label="point", score=0.9)
             self._front.publish(SegmentScores(segments=[found]))
 
@@ -72,3 +80,8 @@ def test_a_click_is_answered_by_its_own_camera(standing):
 def test_the_answers_of_another_camera_are_none(standing):
     with pytest.raises(AskError, match="no image was answered"):
         standing.ask(NodeQuestion(click=(3.0, 4.0), camera="side"), wait_for_answer=True)
+
+
+def test_a_refusal_behind_the_answers_is_told(standing):
+    reply = standing.ask(NodeQuestion(click=(5000.0, 4.0), camera="front"), wait_for_answer=True)
+    assert reply.refusals == ("outside",)

@@ -458,13 +458,26 @@ def test_what_is_said_to_make_one_file_of_shards_does(
     assert all("make one file of all 3: " in each for each in said)
     monkeypatch.chdir(tmp_path)
     code = said[0].partition("make one file of all 3: ")[2]
-    exec(code, {"torch": torch, "Path": Path})
+    exec(code, {})
     made = open_checkpoint(tmp_path / ("model.safetensors" if ending != ".bin" else "model.pth"))
     assert len(made.shapes) == 9
 
     shards[0].unlink()
     for path in (index, tmp_path):
         assert f"1 of its files are not in {tmp_path}: {shards[0].name}; fetch" in refused(path)
+
+
+@pytest.mark.usefixtures("small_known")
+def test_a_shard_with_nearly_all_tensors_is_named_as_a_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors, path = small_tensors(), tmp_path / "model-00001-of-00002.safetensors"
+    tensors.popitem()
+    safetensors.torch.save_file(tensors, path)
+    assert main(["inspect", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "1 missing" in error
+    assert "part 1 of 2" in error
 
 
 @pytest.mark.usefixtures("small_known")

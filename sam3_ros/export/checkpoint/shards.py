@@ -57,14 +57,14 @@ def one_file_of(folder: Path, shards: Iterable[str]) -> str:
     pattern = re.sub(r"\d{5}-of", "*-of", names[0])
     if names[0].endswith(".safetensors"):
         how = (
-            "from safetensors.torch import load_file, save_file; save_file({name: tensor for shard "
-            f'in Path(".").glob("{pattern}") for name, tensor in load_file(shard).items()}}, '
-            '"model.safetensors")'
+            "from glob import glob; from safetensors.torch import load_file, save_file; "
+            f'save_file({{name: tensor for shard in glob("{pattern}") for name, tensor in '
+            'load_file(shard).items()}, "model.safetensors")'
         )
     else:
         how = (
-            "torch.save({name: tensor for shard in "
-            f'Path(".").glob("{pattern}") for name, tensor in '
+            "import torch; from glob import glob; torch.save({name: tensor for shard in "
+            f'glob("{pattern}") for name, tensor in '
             'torch.load(shard, weights_only=True).items()}, "model.pth")'
         )
     return f"make one file of all {len(names)}: {how}"

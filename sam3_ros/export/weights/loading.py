@@ -15,6 +15,7 @@ from sam3_ros.export.bindings import joined, original_shapes, split
 from sam3_ros.export.checkpoint.contents import Checkpoint, is_finite
 from sam3_ros.export.checkpoint.file import SAFETENSORS, TORCH, atomic_file
 from sam3_ros.export.checkpoint.safetensors_file import write_safetensors
+from sam3_ros.export.checkpoint.shards import shard_of
 from sam3_ros.export.family import Family
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.mismatches import KINDS, Mismatch, listing_by_component, mismatches
@@ -81,8 +82,10 @@ def original_tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
 def _refusal(found: list[Mismatch], checkpoint: Checkpoint, family: Family) -> str:
     counts = Counter(mismatch.kind for mismatch in found)
     summary = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    shard = shard_of(checkpoint.path.name)
+    part = f"\nBy its name the file is part {shard[0]} of {shard[1]}." if shard else ""
     return (
-        f"{checkpoint.path} does not fit {family.name}: {summary}.\n"
+        f"{checkpoint.path} does not fit {family.name}: {summary}.{part}\n"
         f"{listing_by_component(found, family.components)}\n"
         f"Nothing was loaded: a checkpoint has to fit completely. "
         f"`sam3-ros inspect {checkpoint.path}` shows what the file holds."

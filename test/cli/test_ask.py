@@ -15,6 +15,7 @@ from ros_domains import own_domain
 from running_command import RunningCommand
 from scenes import colour_scene
 
+from sam3_ros.asking import nodes, standing
 from sam3_ros.cli.main import main
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 
@@ -22,6 +23,8 @@ HEIGHT, WIDTH = 96, 128
 RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
 SCENE_BGR = colour_scene(HEIGHT, WIDTH, {"red": RED, "blue": BLUE})[:, :, ::-1]
 NOTHING_FOUND, FAILED = 1, 2
+# Seconds to look for what is not there.
+IN_VAIN = 0.2
 
 pytestmark = pytest.mark.long
 
@@ -138,7 +141,11 @@ def test_once_leaves_the_prompts_in_use(ask, image):
         (["--list", "red"], "ask nothing"),
     ],
 )
-def test_a_refusal_is_one_row_with_its_reason(ask, arguments, words):
+def test_a_refusal_is_one_row_with_its_reason(monkeypatch, ask, arguments, words):
+    if "other" in arguments:
+        monkeypatch.setattr(nodes, "_LOOK_SECONDS", IN_VAIN)
+    if "--of" in arguments:
+        monkeypatch.setattr(standing, "_CONNECT_SECONDS", IN_VAIN)
     code, _, error = ask(*arguments)
     assert code == FAILED
     assert words in error
@@ -164,6 +171,7 @@ def test_a_malformed_option_is_refused(capsys, arguments, words):
 def test_without_a_node_the_domain_is_named(monkeypatch, capsys):
     with own_domain() as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        monkeypatch.setattr(nodes, "_LOOK_SECONDS", IN_VAIN)
         assert main(["ask", "red"]) == FAILED
     said = capsys.readouterr().err
     assert f"no segmentation node runs in ROS_DOMAIN_ID={domain}" in said

@@ -42,6 +42,7 @@ class TwoCameras(Node):
     def _answer(self) -> None:
         if self._is_outside:
             self._is_asked = self._is_outside = False
+            time.sleep(0.3)  # until the question waits for its answer
             for _ in range(2):
                 self._front.publish(SegmentScores())
             time.sleep(0.05)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from rclpy.context import Context
@@ -10,11 +9,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.topics.listening import domain_text
+from sam3_ros.topics.listening import domain_text, spin_for
 
 _TYPE = "sam3_ros/srv/Segment"
 _SERVICE = "/segment"
-_POLL = 0.05
 # A node that is there is found in a fraction of it.
 _LOOK_SECONDS = 3.0
 # All nodes of a machine are known some time after the first.
@@ -38,10 +36,7 @@ class Asker:
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Run callbacks for some seconds, or until that is true; return whether it is."""
-        end = time.monotonic() + seconds
-        while not (done := until()) and (left := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=min(left, _POLL))
-        return done
+        return spin_for(self._executor, seconds, until)
 
     def node_to_ask(self, wanted: str | None) -> str:
         """Return the full name of the node to ask.

@@ -33,6 +33,8 @@ class CommandParser(argparse.ArgumentParser):
         if self._has_commands and not arguments:
             self.print_help()
             self.exit(USAGE_ERROR)
+        if self._has_commands:
+            self._refuse_unknown_options(arguments[:1])  # the others are of the command
         if self._has_commands or self._is_intermixed:
             return super().parse_known_args(arguments, namespace)
         self._refuse_unknown_options(arguments)

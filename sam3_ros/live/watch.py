@@ -18,11 +18,11 @@ from sam3_ros.msg import ActivePrompts, SegmentScores
 from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
 from sam3_ros.ros.qos import LATCHED
 from sam3_ros.ros.stamps import nanoseconds, seconds_since
+from sam3_ros.topics.listening import spin_for
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _SCORES = "sam3_ros/msg/SegmentScores"
 _QOS = QoSProfile(depth=20)
-_POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,7 @@ class NodeWatch:
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Run callbacks for some seconds, or until that is true; return whether it is."""
-        end = time.monotonic() + seconds
-        while not (done := until()) and (left := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=min(left, _POLL))
-        return done
+        return spin_for(self._executor, seconds, until)
 
     def image_topics(self) -> list[str]:
         """Return the topics from which the node takes images, by name."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from rclpy.context import Context
 from rclpy.exceptions import InvalidTopicNameException
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.validate_topic_name import validate_topic_name
@@ -21,7 +21,15 @@ from sam3_ros.ros.message_types import message_class
 from sam3_ros.ros.start import start_ros
 
 _DEPTH = 20
-_POLL = 0.1
+_POLL, _SHORT_POLL = 0.1, 0.05
+
+
+def spin_for(executor: Executor, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+    """Run callbacks for some seconds, or until that is true; return whether it is."""
+    end = time.monotonic() + seconds
+    while not (done := until()) and (left := end - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=min(left, _SHORT_POLL))
+    return done
 
 
 @contextmanager

@@ -112,6 +112,7 @@ def test_an_option_that_is_unknown_is_told_before_what_is_missing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert "no option --ot" in refusal(capsys, "segment", "table.jpg", "--text", "ball", "--ot")
+    assert "no option --jsno" in refusal(capsys, "--jsno", "bundle", "list")
     missing = refusal(capsys, "segment", "table.jpg")
     assert "required: --out (see sam3-ros segment --help)" in missing
 

@@ -13,7 +13,7 @@ from sam3_ros.asking.nodes import Asker, AskError
 from sam3_ros.asking.question import NodeQuestion
 from sam3_ros.asking.reply import AnsweredImage, PromptReply, Reply, found_in
 from sam3_ros.msg import ActivePrompt, ActivePrompts, Prompt, Prompts, PromptStatus, SegmentScores
-from sam3_ros.ros.prompts.requests import Source
+from sam3_ros.ros.prompts.requests import UNHEARD, Source
 from sam3_ros.ros.qos import LATCHED
 
 _DEEP = QoSProfile(depth=300)
@@ -53,11 +53,17 @@ class StandingQuestions:
         if wait_for_answer:
             self._listen_to_answers(question.camera)
         self._connect(publishers)
-        for publisher, (_, message) in zip(publishers, messages, strict=True):
-            self._publish(publisher, message)
-        if not wait_for_answer or not self._ids_in_use():
-            return Reply(self._node, self._asked())
-        answer = self._answer()
+        end = time.monotonic() + _CONNECT_SECONDS
+        while True:
+            self._asked_ids.clear()
+            for publisher, (_, message) in zip(publishers, messages, strict=True):
+                self._publish(publisher, message)
+            if not wait_for_answer:
+                return Reply(self._node, self._asked())
+            answer = self._answer() if self._ids_in_use() else None
+            # The node may see later than we do that somebody listens.
+            if not self._is_unheard() or time.monotonic() > end:
+                break
         if answer is None:
             return Reply(self._node, self._asked())
         ids = self._ids_in_use()
@@ -135,6 +141,9 @@ class StandingQuestions:
             earlier = asked.get(each.id)
             asked[each.id] = each if earlier is None else each.after(earlier)
         return tuple(asked.values())
+
+    def _is_unheard(self) -> bool:
+        return any(each.reason == UNHEARD for each in self._asked())
 
     def _ids_in_use(self) -> set[str]:
         return {each.id for each in self._asked() if each.accepted and each.id}

@@ -17,12 +17,14 @@ from sam3_ros.msg import PromptStatus, SegmentScore, SegmentScores
 from sam3_ros.asking.nodes import Asker, AskError
 from sam3_ros.asking.question import NodeQuestion
 from sam3_ros.asking.standing import StandingQuestions
+from sam3_ros.ros.prompts.requests import UNHEARD
 
 
 class TwoCameras(Node):
     """Accepts each click, and then answers images of the front camera.
 
-    A click outside its image is refused right behind the answers that lack it.
+    A click outside its image is refused right behind the answers that lack it, the first of all
+    as one whose answer nobody listens to.
     """
 
     def __init__(self, context: Context) -> None:
@@ -33,11 +35,16 @@ class TwoCameras(Node):
         for camera in ("front", "side"):
             self.create_subscription(PointStamped, f"~/{camera}/prompt/point", self._accept, 10)
         self._is_asked = self._is_outside = False
+        self._sees_listener = False
         self.create_timer(0.05, self._answer)
 
     def _accept(self, click: PointStamped) -> None:
-        self._is_asked, self._is_outside = True, click.point.x > 1000
         self._status.publish(PromptStatus(prompt_id="point", accepted=True))
+        if self._sees_listener:
+            self._is_asked, self._is_outside = True, click.point.x > 1000
+        else:
+            self._sees_listener = True
+            self._status.publish(PromptStatus(prompt_id="point", reason=UNHEARD))
 
     def _answer(self) -> None:
         if self._is_outside:

@@ -33,6 +33,7 @@ from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
+from sam3_ros.ros.prompts.requests import UNHEARD
 from sam3_ros.ros.prompts.sticky import StickyObjects
 from sam3_ros.ros.stamps import NANOSECONDS, time_message
 from sam3_ros.ros.throttled_log import THROTTLED
@@ -187,8 +188,7 @@ class FrameAnswerer:
                 latest_ns = self._tools.memory.latest_ns(seen.camera)
                 self._tools.prompts.answered(seen.camera, (active,), latest_ns)
             else:
-                reason = "nobody listens to the answers: subscribe to one, then ask again"
-                self._drop(seen.header, seen.camera, active, reason)
+                self._drop(seen.header, seen.camera, active, UNHEARD)
         return 0
 
     def _still_wanted(self, clicks: Clicks, seen: SeenFrame | None) -> tuple[ActivePrompt, ...]:

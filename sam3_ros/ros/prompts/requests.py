@@ -15,6 +15,8 @@ from sam3_ros.ros.cameras import Camera
 # The model compares all points and boxes with each other: thousands take seconds per frame.
 MOST_POSITIONS = 256
 LONGEST_NAME = 60
+#: Why a click is refused whose answer nobody would get.
+UNHEARD = "nobody listens to the answers: subscribe to one, then ask again"
 
 
 class Source(Enum):

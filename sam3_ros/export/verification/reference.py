@@ -60,7 +60,7 @@ def reference_figures(
     1008 pixels), or where they were answered with other weights.
     """
     if not folder.is_dir():
-        raise ExportError(f"{folder} is no folder; expected that of the reference's cases_*.npz")
+        raise ExportError(f"{folder} holds no cases_*.npz, because it is no folder; name theirs")
     paths = sorted(folder.glob("cases_*.npz"))
     if not paths:
         raise ExportError(f"{folder} holds no cases_*.npz; expected the folder of the reference")

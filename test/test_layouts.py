@@ -1,6 +1,7 @@
 """config/segmentation.rviz and config/foxglove_layout.json name topics that the node has.
 
-The tables of topics in docs/interface.md are compared with the running node, so they stand for it here.
+The tables of topics in docs/interface.md are compared with the running node, so they stand for it
+here.
 """
 
 from __future__ import annotations

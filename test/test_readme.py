@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from launch_stand_ins import LaunchFile
-from node_under_test import running_node
 from listed_topics import (
     INTERFACE,
     NodeTopics,
@@ -24,6 +23,7 @@ from listed_topics import (
     rows_after,
     settled_topics,
 )
+from node_under_test import running_node
 
 from sam3_ros.cli import main as cli
 from sam3_ros.core.bundle.bundle import embedded_bundles

@@ -14,7 +14,8 @@ from sam3_ros.core.image_file import read_rgb
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.srv import Segment
 
-_CONNECT_SECONDS = 3.0
+# Fast DDS repeats what is lost of its discovery after three seconds.
+_CONNECT_SECONDS = 5.0
 
 
 def image_of(file: Path) -> Image:

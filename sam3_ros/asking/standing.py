@@ -19,7 +19,8 @@ from sam3_ros.ros.qos import LATCHED
 _DEEP = QoSProfile(depth=300)
 # Discovery at the other end, which cannot be queried, ends a little after ours.
 _MATCHING_SECONDS = 0.5
-_CONNECT_SECONDS = 3.0
+# Fast DDS repeats what is lost of its discovery after three seconds.
+_CONNECT_SECONDS = 5.0
 # A message brings several statuses, one after the other.
 _MORE_STATUSES_SECONDS = 0.15
 _SCORES = "/scores"

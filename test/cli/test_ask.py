@@ -105,7 +105,7 @@ def test_a_click_and_a_box_mark_one_object_each(ask):
 
 
 def test_prompts_are_removed_and_cleared(ask):
-    ask("red; blue", "--no-wait")
+    assert ask("red; blue", "--no-wait")[0] == 0
     assert ask("--remove", "blue")[0] == 0
     assert [row.split()[0] for row in ask("--list")[1].splitlines()[1:]] == ["red"]
     assert ask("--clear")[0] == 0

@@ -20,6 +20,10 @@ _INSTALLED = Path("share", "ament_index", "resource_index", "rmw_typesupport")
 _NO_MIDDLEWARE = frozenset({"rmw_implementation"})  # it chooses one
 _SOURCE_LINE = re.compile(r", at \S+:\d+")
 _LOG_WORDS = ("logging", "log dir")
+_NO_LOG = (
+    "ROS has no folder for its log that can be written: "
+    f"`export {LOG_FOLDER}=/tmp/ros`, or another one"
+)
 
 
 class RosEnvironmentError(Sam3RosError):
@@ -27,7 +31,7 @@ class RosEnvironmentError(Sam3RosError):
 
 
 def check_ros_environment(environment: Mapping[str, str], domain_id: int | None = None) -> None:
-    """Raise RosEnvironmentError for a ROS domain or a middleware that there is not.
+    """Raise RosEnvironmentError for a ROS domain, a middleware or a home that there is not.
 
     domain_id: used instead of that of the environment; None for that one.
     """
@@ -38,6 +42,9 @@ def check_ros_environment(environment: Mapping[str, str], domain_id: int | None 
             f"expected a ROS domain from 0 to {LAST_DOMAIN}, got {given}: "
             f"`export {DOMAIN}=0`, or `unset {DOMAIN}`"
         )
+    if not any(environment.get(name) for name in (LOG_FOLDER, "ROS_HOME", "HOME")):
+        # Jazzy says it in eight lines of its own before its error comes.
+        raise RosEnvironmentError(f"{_NO_LOG} (HOME is not set)")
     wanted, installed = environment.get(MIDDLEWARE, ""), _middlewares(environment)
     if wanted and installed and wanted not in installed:
         raise RosEnvironmentError(
@@ -50,10 +57,7 @@ def explained(error: Exception) -> str:
     """Return what an error of ROS at its start means, and what to do, in one line."""
     said = _SOURCE_LINE.sub("", " ".join(str(error).split()))
     if any(words in said.lower() for words in _LOG_WORDS):
-        return (
-            f"ROS has no folder for its log that can be written: `export {LOG_FOLDER}=/tmp/ros`, "
-            f"or another one ({said})"
-        )
+        return f"{_NO_LOG} ({said})"
     return f"ROS cannot start: {said}"
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command, add_json_option
+from sam3_ros.cli.command import add_command, add_json_option, positive_number
 from sam3_ros.cli.needs import require
 from sam3_ros.cli.table import left, right, table
 from sam3_ros.core.errors import Sam3RosError
@@ -73,7 +73,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument(
         "--patience",
-        type=_seconds,
+        type=positive_number("seconds, such as 10", 86400),
         default=10.0,
         metavar="S",
         help="seconds to wait for an answer (default: %(default)g)",
@@ -192,13 +192,3 @@ def _box(text: str) -> Box:
         return box_of_corners(_numbers(text, 4, "X0,Y0,X1,Y1"))
     except (PromptError, ValueError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"expected seconds, such as 10, got {text!r}")
-    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,24 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
             return int(text)
         limits = f"from {least}" if most is None else f"from {least} to {most}"
         raise argparse.ArgumentTypeError(f"expected a whole number {limits}, got {text!r}")
+
+    return parse
+
+
+def positive_number(what: str, most: float = math.inf) -> Callable[[str], float]:
+    """Return an argument type for finite numbers above 0, `most` at most.
+
+    what: was expected, in the words of the error.
+    """
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number) and 0 < number <= most:
+            return number
+        raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
 
     return parse
 

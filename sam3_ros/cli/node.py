@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.command import add_command
+from sam3_ros.cli.command import add_command, positive_number
 from sam3_ros.cli.needs import require
 from sam3_ros.cli.table import left, table
 from sam3_ros.core.errors import Sam3RosError
@@ -74,7 +74,10 @@ def register(commands: Commands) -> None:
     )
     source.add_argument("--loop", action="store_true", help="begin the video again at its end")
     source.add_argument(
-        "--rate", type=_rate, metavar="R", help="images per second (default: the source's own)"
+        "--rate",
+        type=positive_number("images per second, such as 10", 1000),
+        metavar="R",
+        help="images per second (default: the source's own)",
     )
     node = parser.add_argument_group("node")
     node.add_argument(
@@ -176,13 +179,3 @@ def _file(text: str) -> Path:
     if not text:  # as of a variable that is not set; Path would take it for the folder here
         raise argparse.ArgumentTypeError("expected a file or a folder, got an empty name")
     return Path(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"expected images per second, such as 10, got {text!r}")
-    return value

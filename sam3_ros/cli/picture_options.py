@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from sam3_ros.cli.command import positive_number
+
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:
     """Declare --bit-depth and --max-megapixels."""
@@ -17,7 +19,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-megapixels",
-        type=_megapixels,
+        type=positive_number("a number above 0"),
         metavar="N",
         help="read pictures of up to N million pixels (default: 178)",
     )
@@ -29,13 +31,3 @@ def _bit_depth(text: str) -> int:
             f"expected 8 to 16, or 0 for what the file says; got {text!r}"
         )
     return int(text)
-
-
-def _megapixels(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return number

@@ -7,10 +7,10 @@ therefore have None as argparse's default; `fill_in` sets the real ones.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sam3_ros.cli.command import positive_number
 from sam3_ros.core.errors import Sam3RosError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def add_size_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--seconds",
-        type=_seconds,
+        type=positive_number("seconds above 0"),
         metavar="S",
         help="longest time for a scenario (default: 10), a point of --growth (default: 1) or a "
         "case of --node (default: 10)",
@@ -107,13 +107,3 @@ def image_size(text: str) -> tuple[int, int]:
             f"expected WIDTHxHEIGHT such as 640x480, at most {LARGEST_SIDE} each, got {text!r}"
         )
     return sides[0], sides[1]
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
-    return seconds

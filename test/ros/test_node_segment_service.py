@@ -19,7 +19,6 @@ from camera_rig import CameraRig
 from geometry_msgs.msg import Point
 from node_client import NODE, NodeClient
 from node_under_test import running_node
-from ros_domains import own_domain
 from sam3_ros.msg import Box, Prompt, Prompts
 from sam3_ros.srv import Segment
 from scenes import colour_scene, iou, patch_mask
@@ -37,20 +36,6 @@ RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
 SCENE = colour_scene(HEIGHT, WIDTH, {"red": RED, "blue": BLUE})
 SERVICE = f"{NODE}/segment"
 GOOD = 0.9
-
-
-@pytest.fixture(scope="module")
-def made(sam3_bundle_path) -> Iterator[SmallPipeline]:
-    with own_domain() as domain:
-        pipeline = SmallPipeline(domain, sam3_bundle_path)
-        yield pipeline
-        pipeline.close()
-
-
-@pytest.fixture
-def pipeline(made: SmallPipeline) -> SmallPipeline:
-    made.begin_anew()
-    return made
 
 
 def image(stamp: int = 7, frame_id: str = "gripper") -> Image:

@@ -1,4 +1,7 @@
-"""Runs the stages that a wanted tensor needs, each once; sessions are opened when needed."""
+"""Runs the stages that a wanted tensor needs, each once; sessions are opened when needed.
+
+One file: what a run keeps, shares and frees is only seen together.
+"""
 
 from __future__ import annotations
 

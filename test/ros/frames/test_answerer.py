@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
 import pytest
 from recording_sessions import Change, Outputs
-from ros_domains import own_domain
-from small_pipeline import SCENE, SmallPipeline, click, concept
+from small_pipeline import SCENE, click, concept
 
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.ros.frames.ledger import DropReason
@@ -20,20 +18,6 @@ from sam3_ros.ros.stamps import nanoseconds
 ELSEWHERE = (500.0, 20.0)
 INACTIVE = "no longer followed: the node was inactive in between: click again"
 JUMPED_BACK = "no longer followed: the clock jumped back in between: click again"
-
-
-@pytest.fixture(scope="module")
-def made(sam3_bundle_path) -> Iterator[SmallPipeline]:
-    with own_domain() as domain:
-        pipeline = SmallPipeline(domain, sam3_bundle_path)
-        yield pipeline
-        pipeline.close()
-
-
-@pytest.fixture
-def pipeline(made: SmallPipeline) -> SmallPipeline:
-    made.begin_anew()
-    return made
 
 
 def fails_from(run: int, error: Exception) -> Change:

@@ -47,6 +47,23 @@ def register(commands: Commands) -> None:
         f"{parser.description} It ends with 0 if something was found, with 1 if nothing was, and "
         "with 2 if it was refused or nobody answered."
     )
+    _add_questions(parser)
+    parser.add_argument("--of", default="", metavar="CAMERA", help="of several cameras this one")
+    parser.add_argument("--node", metavar="NAME", help="of several nodes this one")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="do not wait for the answer, only for the node's yes"
+    )
+    parser.add_argument(
+        "--patience",
+        type=positive_number("seconds, such as 10", 86400),
+        default=10.0,
+        metavar="S",
+        help="seconds to wait for an answer (default: %(default)g)",
+    )
+    add_json_option(parser)
+
+
+def _add_questions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "text", nargs="*", metavar="TEXT", help='what to find; phrases are separated by ";"'
     )
@@ -66,19 +83,6 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="with --once, which it implies: this image"
     )
-    parser.add_argument("--of", default="", metavar="CAMERA", help="of several cameras this one")
-    parser.add_argument("--node", metavar="NAME", help="of several nodes this one")
-    parser.add_argument(
-        "--no-wait", action="store_true", help="do not wait for the answer, only for the node's yes"
-    )
-    parser.add_argument(
-        "--patience",
-        type=positive_number("seconds, such as 10", 86400),
-        default=10.0,
-        metavar="S",
-        help="seconds to wait for an answer (default: %(default)g)",
-    )
-    add_json_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -58,6 +58,18 @@ def register(commands: Commands) -> None:
         help="any argument of launch/segmentation.launch.py, every parameter of the node among "
         "them; --show-args lists them",
     )
+    _add_image_options(parser)
+    _add_node_options(parser)
+    parser.add_argument(
+        "--show",
+        action=argparse.BooleanOptionalAction,
+        help="print each second what is found; as a rule with --camera and --video only, because "
+        "the node works on images only while somebody listens",
+    )
+    parser.add_argument("--show-args", action="store_true", help="list the arguments and end")
+
+
+def _add_image_options(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("images")
     source.add_argument(
         "--image", metavar="TOPIC", help=f"topic of the raw images (default: {_IMAGE})"
@@ -79,6 +91,9 @@ def register(commands: Commands) -> None:
         metavar="R",
         help="images per second (default: the source's own)",
     )
+
+
+def _add_node_options(parser: argparse.ArgumentParser) -> None:
     node = parser.add_argument_group("node")
     node.add_argument(
         "--text",
@@ -93,13 +108,6 @@ def register(commands: Commands) -> None:
     node.add_argument("--params-file", metavar="FILE", help="your parameters")
     node.add_argument("--name", help="name of the node (default: segmentation_node)")
     node.add_argument("--namespace", help="namespace of the node and its topics")
-    parser.add_argument(
-        "--show",
-        action=argparse.BooleanOptionalAction,
-        help="print each second what is found; as a rule with --camera and --video only, because "
-        "the node works on images only while somebody listens",
-    )
-    parser.add_argument("--show-args", action="store_true", help="list the arguments and end")
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -26,6 +26,8 @@ class NodeLock(Enum):
     ACTIVITY = "since when the node is active"
     #: Held while a response is sent; it is taken under ACTIVITY.
     SEGMENT_CALLS = "the responses to ~/segment: one for each call, one at a time"
+    #: As SEGMENT_CALLS; it is taken alone.
+    CHANGE_STATE_CALLS = "the responses to ~/change_state"
     FRAME_QUEUE = "the frames and clicks that wait, and the one in work"
     FRAME_MEMORY = "which frames are kept, and their sizes"
     FRAME_LEDGER = "the counts and latencies of a camera's frames"

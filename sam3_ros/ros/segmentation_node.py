@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -24,6 +23,7 @@ from rclpy.parameter import Parameter
 
 from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.ros.frames.ledger import FrameLedger, joint_report
 from sam3_ros.ros.health.diagnostics import NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
@@ -38,11 +38,12 @@ from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
 from sam3_ros.ros.node.rclpy_internals import (
     declared_parameters,
     forget_destroyed,
+    hand_over_transitions,
     parameter_overrides,
-    run_transitions_in,
     survive_impossible_transitions,
 )
 from sam3_ros.ros.node.segment_service import SegmentService
+from sam3_ros.ros.node.transition_thread import TransitionThread
 from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
 from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
@@ -64,21 +65,20 @@ CLEANUP_TIMEOUT = 60.0
 class SegmentationNode(LifecycleNode):
     """Lifecycle, parameters and diagnostics; the pipeline does the work.
 
-    Transitions run in a thread of their own if the executor has two: then nothing else waits while
-    a model is loaded.
+    Transitions run in a thread of their own, so that nothing else waits while a model is loaded.
     """
 
     def __init__(self, end: ProcessEnd | None = None) -> None:
-        """end: called once there is nothing left to do, which build_only alone brings about."""
+        """end: called once there is nothing left to do (build_only), or if a transition broke."""
         self._lock = NodeLock.NODE.make()
         try:
             super().__init__("segmentation_node")
         except InvalidParameterTypeException as error:  # of rclpy's own, such as use_sim_time
             raise mistyped(error) from None
-        self._end = end
-        transitions = MutuallyExclusiveCallbackGroup()
+        self._end = (lambda _code: None) if end is None else end
+        self._transitions = TransitionThread(lambda: self._end(ExitCode.INTERNAL))
         survive_impossible_transitions(self)
-        run_transitions_in(transitions, self)
+        hand_over_transitions(self, NodeLock.CHANGE_STATE_CALLS.make(), self._transitions.put)
         given = parameter_overrides(self)
         declare_parameters(self, given)
         for warning in unknown_parameters(declared_parameters(self), given):
@@ -95,7 +95,7 @@ class SegmentationNode(LifecycleNode):
         DiagnosticsTopic(self, self._status)
         SegmentService(self, self._lease)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._autostart = self.create_timer(0.0, self._start, transitions, clock)
+        self._autostart = self.create_timer(0.0, self._start, clock=clock)
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """Set them as any node does, but never in between two configurations.
@@ -153,27 +153,34 @@ class SegmentationNode(LifecycleNode):
         self._free()
 
     def release(self, timeout: float) -> bool:
-        """Free the model before the process ends. False if a frame is still in work by then."""
-        return self._lease.free(timeout)
+        """End the transitions and free the model before the process ends.
+
+        False if a transition still runs after the timeout, s, or a frame is still in work.
+        """
+        until = time.monotonic() + timeout
+        return self._transitions.end(timeout) and self._lease.free(until - time.monotonic())
 
     def _start(self) -> None:
-        # In the executor's thread, so that the node can already be asked and stopped.
+        # From the executor, so that the node can already be asked and stopped.
         self._autostart.cancel()
+        if not self._transitions.put(self._start_by_itself):
+            self.get_logger().error("not started by itself: others ask for too many transitions")
+
+    def _start_by_itself(self) -> None:
         build_only = self.get_parameter("build_only").value
         autostart = self.get_parameter("autostart").value or build_only
         if not autostart or self.lifecycle.state != "unconfigured":
             return  # a lifecycle manager may have been faster
         configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
         if build_only:
-            if self._end is not None:
-                self._end(0 if configured else 1)
+            self._end(0 if configured else 1)
         elif configured:
             self.trigger_activate()
 
     def _free(self) -> None:
         with self._lock:
             self._active_since, self._model_values, self._model_uses_gpu = None, {}, None
-        if not self.release(CLEANUP_TIMEOUT):
+        if not self._lease.free(CLEANUP_TIMEOUT):
             raise TimeoutError(f"a frame was still being answered after {CLEANUP_TIMEOUT:g} s")
         forget_destroyed(self.default_callback_group)
         return_memory()

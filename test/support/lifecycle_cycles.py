@@ -24,7 +24,7 @@ from sensor_msgs.msg import Image
 
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.node.process import keep_image_memory
-from sam3_ros.ros.node.rclpy_internals import CallbackThreads
+from sam3_ros.ros.node.rclpy_internals import CallbackExecutor
 from sam3_ros.ros.segmentation_node import SegmentationNode
 
 PATIENCE = 60.0
@@ -76,7 +76,7 @@ def main(bundle: str, cycles: int) -> None:
     words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     rclpy.init(args=["--ros-args", "--log-level", "error", *words])
     node, camera = SegmentationNode(), Camera()
-    executors = [CallbackThreads(), SingleThreadedExecutor()]
+    executors = [CallbackExecutor(), SingleThreadedExecutor()]
     threads = []
     for executor, each in zip(executors, (node, camera), strict=True):
         executor.add_node(each)

@@ -26,7 +26,7 @@ from sam3_ros.ros.frames.report import PipelineReport
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
 from sam3_ros.ros.node.pipeline import Pipeline
-from sam3_ros.ros.node.rclpy_internals import CallbackThreads
+from sam3_ros.ros.node.rclpy_internals import CallbackExecutor
 from sam3_ros.ros.node.segment_service import SegmentService
 from sam3_ros.ros.parameters.configuration import NodeConfiguration, configuration
 
@@ -50,7 +50,7 @@ class SmallPipeline:
             lambda node: Pipeline(node, {"": self.ledger}, segmenter, lambda: self.settings),
         )
         SegmentService(self._node, self._lease)
-        self._executor = CallbackThreads(self._context)
+        self._executor = CallbackExecutor(self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
         self._thread.start()
@@ -64,7 +64,7 @@ class SmallPipeline:
         assert self._lease.free(30)
         self._executor.end_spinning()
         self._thread.join()
-        assert self._executor.callbacks_ended(30)
+        self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
 

@@ -17,7 +17,7 @@ import rclpy
 
 from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.ros.error_text import described
-from sam3_ros.ros.node.rclpy_internals import CallbackThreads
+from sam3_ros.ros.node.rclpy_internals import CallbackExecutor
 from sam3_ros.ros.start import start_ros
 
 MEBIBYTE = 2**20
@@ -26,7 +26,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # More than the C libraries' struct sigaction (glibc: 152).
 _SIGACTION_BYTES = 512
 # Together less than the two seconds in which the process must be gone.
-_JOIN_SECONDS, _CALLBACK_SECONDS, _RELEASE_SECONDS = 0.5, 0.5, 0.6
+_CALLBACK_SECONDS, _RELEASE_SECONDS = 0.5, 1.1
 
 
 class ProcessEnd:
@@ -85,8 +85,8 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
     """Spin the node until SIGINT or SIGTERM, or until it calls the ProcessEnd it was made with.
 
     Returns the exit code: 0 after a signal, the node's own code, 2 if it could not be made, or 70
-    if it broke. The node must have release(timeout) -> bool, which frees what it holds; if that or
-    a callback takes too long, the process ends without it.
+    if it broke. The node must have release(timeout) -> bool, which ends its threads and frees what
+    it holds; if that or a callback takes too long, the process ends without it.
     """
     end = ProcessEnd()
     end.by_signals(signal.SIGINT, signal.SIGTERM)
@@ -123,7 +123,7 @@ def signals_end_at_once() -> Iterator[None]:
 
 
 def _spin(node: Any, end: ProcessEnd) -> int:
-    executor = CallbackThreads()
+    executor = CallbackExecutor()
     executor.add_node(node)
 
     def spin() -> None:
@@ -138,10 +138,10 @@ def _spin(node: Any, end: ProcessEnd) -> int:
     code = end.wait()
     # In this order: ending while a thread spins, or while the node exists, sometimes aborts.
     executor.end_spinning()
-    thread.join(_JOIN_SECONDS)
-    idle = not thread.is_alive() and executor.callbacks_ended(_CALLBACK_SECONDS)
-    if not idle or not node.release(_RELEASE_SECONDS):
+    thread.join(_CALLBACK_SECONDS)
+    if thread.is_alive() or not node.release(_RELEASE_SECONDS):
         _end_at_once(node, code)
+    executor.shutdown()
     node.destroy_node()
     rclpy.try_shutdown()
     return code

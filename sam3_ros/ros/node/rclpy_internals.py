@@ -5,9 +5,8 @@ reading their sources.
 
 | what                                       | without it                                          |
 | ------------------------------------------ | --------------------------------------------------- |
-| `MultiThreadedExecutor._make_handler`      | a topic that a transition destroys while its event  |
-|                                            | waits for a thread ends the executor                |
-| `MultiThreadedExecutor._executor`          | the process cannot wait for callbacks with a limit  |
+| `Executor._make_handler`                   | a topic that a transition destroys while its event  |
+|                                            | waits for its turn blocks its group for ever        |
 | `LifecycleNode._service_change_state`      | an impossible transition ends the executor; nobody  |
 |                                            | can ask for the state of a node that configures     |
 | `CallbackGroup.entities`                   | each cleanup leaks weak references                  |
@@ -29,7 +28,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.callback_groups import CallbackGroup
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import Executor, MultiThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
@@ -37,12 +36,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.service import Service
 
-# One for transitions, one for all other callbacks.
-_THREADS = 2
 
-
-class CallbackThreads(MultiThreadedExecutor):
-    """An executor whose callbacks may create and destroy topics while it spins.
+class CallbackExecutor(SingleThreadedExecutor):
+    """An executor beside whose thread another may create and destroy topics.
 
     rclpy's own ends with InvalidHandle if another thread destroys a topic after the executor has
     listed its QoS events and before it waits for them or takes one (rclpy 7 and 9, executors.py),
@@ -50,7 +46,13 @@ class CallbackThreads(MultiThreadedExecutor):
     """
 
     def __init__(self, context: Context | None = None) -> None:
-        super().__init__(_THREADS, context=context)
+        super().__init__(context=context)
+        self._is_ending = False
+
+    def spin(self) -> None:
+        """Run callbacks until end_spinning()."""
+        while self.context.ok() and not self._is_ending:
+            self.spin_once()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         try:
@@ -60,19 +62,16 @@ class CallbackThreads(MultiThreadedExecutor):
             get_logger("sam3_ros").debug(f"a topic was destroyed before it was waited for: {error}")
 
     def end_spinning(self) -> None:
-        """Let spin() return soon; callbacks that run go on.
+        """Let spin() return after the callback that runs; from any thread.
 
-        Not by MultiThreadedExecutor.shutdown, which also waits for the callbacks: without a limit
-        in rclpy 9, not at all in rclpy 7.
+        shutdown() while another thread spins would take from it what it waits with.
         """
-        Executor.shutdown(self, 0.0)
+        self._is_ending = True
+        self.create_task(lambda: None)  # it ends the wait
 
-    def callbacks_ended(self, timeout: float) -> bool:
-        """Wait for the callbacks that run; False if one still does after the timeout, s."""
-        waiting = threading.Thread(target=self._executor.shutdown, daemon=True)
-        waiting.start()
-        waiting.join(timeout)
-        return not waiting.is_alive()
+    def shutdown(self, timeout_sec: float | None = None) -> bool:
+        self._is_ending = True
+        return super().shutdown(timeout_sec)
 
     def _make_handler(self, entity: Any, node: Any, take: Callable[[Any], Any], *more: Any) -> Any:
         """Take nothing from what was destroyed: an error would leave its group blocked for ever."""
@@ -108,15 +107,38 @@ def survive_impossible_transitions(node: LifecycleNode) -> None:
     service.callback = checked
 
 
-def run_transitions_in(group: CallbackGroup, node: LifecycleNode) -> None:
-    """Serve change_state in this group, so that the node's other callbacks go on meanwhile.
+def hand_over_transitions(
+    node: LifecycleNode, lock: threading.Lock, put: Callable[[Callable[[], None]], bool]
+) -> None:
+    """Let another thread run what change_state asks for, and respond when it has ended.
 
-    LifecycleNode has one group for all its services and takes none from its caller (rclpy 3, 7
-    and 9): nobody could ask for the state of a node that configures.
+    put: takes a transition to run, False if too many wait: then it is refused. lock: see
+    LaterResponse. LifecycleNode runs it in the callback: nobody could ask for the state of a node
+    that configures.
     """
     service = node._service_change_state
-    service.callback_group = group
-    group.add_entity(service)
+    change_state = service.callback
+
+    def hand_over(
+        request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response | LaterResponse:
+        later = LaterResponse(lock)
+
+        def run() -> None:
+            try:
+                later.respond(change_state(request, response))
+            finally:  # if it raised: the caller hears from us all the same
+                later.respond(ChangeState.Response(success=False))
+
+        if not put(run):
+            node.get_logger().error(
+                f"transition {request.transition.id} refused: too many wait for the one that runs"
+            )
+            later.respond(ChangeState.Response(success=False))
+        return later
+
+    service.callback = hand_over
+    let_respond_later(service)
 
 
 class LaterResponse:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import rclpy
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
@@ -18,23 +18,20 @@ from rclpy.waitable import NumberOfEntities, Waitable
 from ros_domains import own_domain
 from std_msgs.msg import String
 
-from sam3_ros.ros.node.rclpy_internals import CallbackThreads, forget_destroyed
+from sam3_ros.ros.node.rclpy_internals import CallbackExecutor, forget_destroyed
 
-THREADS = 2
-# For DDS to match two topics, and for the executor to see what came of it.
-MATCH_SECONDS = 0.5
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Spinning:
-    """A node whose callbacks are run by an executor with threads of its own."""
+    """A node whose callbacks are run by an executor in a thread of its own."""
 
     def __init__(self, domain: int) -> None:
         self.context, self.errors = Context(), list[BaseException]()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = Node("node", context=self.context)
-        self.executor = CallbackThreads(self.context)
+        self.executor = CallbackExecutor(self.context)
         self.executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin)
         self._go = threading.Event()
@@ -50,37 +47,38 @@ class Spinning:
         self._thread.start()
 
     def occupy(self) -> None:
-        """Keep every thread in a callback until release(): other callbacks have to wait."""
-        busy = threading.Semaphore(0)
+        """Keep the thread in a callback until release(): other callbacks have to wait."""
+        busy = threading.Event()
 
         def wait() -> None:
-            if not self._go.is_set():
-                busy.release()
-                self._go.wait()
+            busy.set()
+            self._go.wait()
 
         self._go.clear()
-        for _ in range(THREADS):
-            self.node.create_timer(0.01, wait, MutuallyExclusiveCallbackGroup())
-        for _ in range(THREADS):
-            assert busy.acquire(timeout=10)
+        self.node.create_timer(0.01, wait)
+        assert busy.wait(10)
 
     def release(self) -> None:
         self._go.set()
 
-    def require_callbacks(self) -> None:
-        """Require that callbacks of the default callback group, in which topics are, still run."""
+    def require_callbacks(self, group: CallbackGroup | None = None) -> None:
+        """Require that callbacks of the group, by default that in which topics are, still run."""
         ticks = threading.Semaphore(0)
-        timer = self.node.create_timer(0.01, ticks.release)
+        timer = self.node.create_timer(0.01, ticks.release, group)
         assert ticks.acquire(timeout=10), self.errors
         assert not self.errors
         timer.cancel()
 
+    def ended(self, timeout: float) -> bool:
+        """Return whether the executor has ended, after so many seconds at most."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
     def close(self) -> None:
         self.release()
         self.executor.end_spinning()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-        assert self.executor.callbacks_ended(10)
+        assert self.ended(10)
+        self.executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
 
@@ -131,46 +129,77 @@ def test_publishers_that_end_while_the_executor_lists_them(spinning: Spinning) -
     spinning.require_callbacks()
 
 
-def destroy_publisher_with_an_event(node: Node) -> Callable[[], object]:
-    """Return a function that destroys a publisher with a QoS event that is ready.
+class EndsATopic(MutuallyExclusiveCallbackGroup):
+    """Destroys a topic when its turn has come and before anything is taken from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.destroy: Callable[[], object] = lambda: None
+        self.is_reached = threading.Event()
+
+    def beginning_execution(self, entity: object) -> bool:
+        self.destroy()
+        self.is_reached.set()
+        return super().beginning_execution(entity)
+
+
+def publisher_with_an_event(node: Node, group: EndsATopic) -> Callable[[], object]:
+    """Make a publisher with a QoS event that is ready; return what destroys it.
 
     The event is incompatible QoS: a subscription of the topic does not fit.
     """
     events = PublisherEventCallbacks(incompatible_qos=lambda _: None)
-    publisher = node.create_publisher(String, "topic", BEST_EFFORT, event_callbacks=events)
+    publisher = node.create_publisher(
+        String, "topic", BEST_EFFORT, event_callbacks=events, callback_group=group
+    )
     node.create_subscription(String, "topic", lambda _: None, RELIABLE)
     return lambda: node.destroy_publisher(publisher)
 
 
-def destroy_subscription_with_a_message(node: Node) -> Callable[[], object]:
+def subscription_with_a_message(node: Node, group: EndsATopic) -> Callable[[], object]:
     publisher = node.create_publisher(String, "topic", RELIABLE)
-    subscription = node.create_subscription(String, "topic", lambda _: None, RELIABLE)
+    subscription = node.create_subscription(
+        String, "topic", lambda _: None, RELIABLE, callback_group=group
+    )
     while not publisher.get_subscription_count():
         time.sleep(0.01)
     publisher.publish(String())
     return lambda: node.destroy_subscription(subscription)
 
 
-@pytest.mark.parametrize(
-    "make", [destroy_publisher_with_an_event, destroy_subscription_with_a_message]
-)
-def test_a_topic_that_ends_while_what_it_has_waits_for_a_thread(
-    spinning: Spinning, make: Callable[[Node], Callable[[], object]]
+@pytest.mark.parametrize("make", [publisher_with_an_event, subscription_with_a_message])
+def test_a_topic_that_ends_when_its_turn_has_come(
+    spinning: Spinning, make: Callable[[Node, EndsATopic], Callable[[], object]]
 ) -> None:
     spinning.occupy()
-    destroy = make(spinning.node)
-    time.sleep(MATCH_SECONDS)
-    destroy()
+    group = EndsATopic()
+    group.destroy = make(spinning.node, group)
     spinning.release()
-    spinning.require_callbacks()
+    assert group.is_reached.wait(10)
+    spinning.require_callbacks(group)
 
 
-def test_a_callback_that_takes_too_long_is_not_waited_for(spinning: Spinning) -> None:
+def test_it_ends_after_the_callback_that_runs(spinning: Spinning) -> None:
     spinning.occupy()
     spinning.executor.end_spinning()
-    assert not spinning.executor.callbacks_ended(0.1)
+    assert not spinning.ended(0.1)
     spinning.release()
-    assert spinning.executor.callbacks_ended(10)
+    assert spinning.ended(10)
+
+
+def test_it_ends_though_nothing_happens(spinning: Spinning) -> None:
+    spinning.require_callbacks()
+    spinning.executor.end_spinning()
+    assert spinning.ended(10)
+
+
+def test_a_callback_that_raises_ends_it(spinning: Spinning) -> None:
+    def fail() -> None:
+        raise RuntimeError("no such thing")
+
+    spinning.node.create_timer(0.01, fail)
+    assert spinning.ended(10)
+    assert [str(error) for error in spinning.errors] == ["no such thing"]
 
 
 def test_what_was_destroyed_is_forgotten_by_its_group(spinning: Spinning) -> None:

@@ -1,0 +1,50 @@
+"""The thread that runs transitions, so that the executor goes on meanwhile."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+# More than any lifecycle manager asks for at once: configure, activate, and then what undoes them.
+_MOST_WAITING = 8
+
+
+class TransitionThread:
+    """Runs transitions one after another, in the order in which they were asked for."""
+
+    def __init__(self, broken: Callable[[], None]) -> None:
+        """Start the thread. broken: called after a transition has raised, which ends the thread."""
+        self._broken = broken
+        # None ends the thread.
+        self._waiting: queue.Queue[Callable[[], None] | None] = queue.Queue(_MOST_WAITING)
+        self._is_ending = False
+        # A daemon, so that the process can end while a model is loaded.
+        self._thread = threading.Thread(target=self._run, name="transitions", daemon=True)
+        self._thread.start()
+
+    def put(self, transition: Callable[[], None]) -> bool:
+        """Run it once those before it have ended; from any thread. False if too many wait."""
+        try:
+            self._waiting.put_nowait(transition)
+        except queue.Full:
+            return False
+        return True
+
+    def end(self, timeout: float) -> bool:
+        """End after the transition that runs. False if it takes longer than the timeout, s."""
+        self._is_ending = True
+        with suppress(queue.Full):  # then the thread looks at the flag soon
+            self._waiting.put_nowait(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while (transition := self._waiting.get()) is not None and not self._is_ending:
+                transition()
+        except BaseException as error:
+            traceback.print_exception(error)
+            self._broken()

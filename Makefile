@@ -17,7 +17,7 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo test check format torch tabletop test-torch verify-full clean distclean
+.PHONY: help build demo test check soak format torch tabletop test-torch verify-full clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -36,6 +36,9 @@ check: build ## ruff, mypy, and which room imports which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q test/test_import_direction.py
+
+soak: build ## the node for an hour, two cameras, changing prompts: what grows, in out/soak (ARGS="--minutes 5")
+	PYTHONPATH=test:test/support $(BIN)/python -m soak $(ARGS)
 
 format: build ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

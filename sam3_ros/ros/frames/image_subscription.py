@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -18,6 +18,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from sam3_ros.ros.frames.work import CameraMessage
+from sam3_ros.ros.message_info import Origin, with_origin
 from sam3_ros.ros.qos import IMAGE_OVERRIDES
 from sam3_ros.ros.stamps import nanoseconds
 
@@ -27,8 +28,6 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 AUTO, RELIABLE = "auto", "reliable"
-# Humble calls back with the message alone.
-_RCLPY_TELLS_MORE = hasattr(Subscription, "CallbackType")
 _SECONDS_BETWEEN_LOOKS = 0.2
 # All publishers must have been reliable for so long: one that restarts changes nothing.
 _SECONDS_BEFORE_RELIABLE = 2.0
@@ -123,16 +122,13 @@ class ImageSubscription:
         events = SubscriptionEventCallbacks(use_default_callbacks=self.reliability != AUTO)
         made: Subscription | None = None
 
-        def pass_on(message: CameraMessage, info: Mapping[str, Any]) -> None:
-            self._on_image(message, info, made)
-
-        def pass_on_alone(message: CameraMessage) -> None:
-            self._on_image(message, {}, made)
+        def pass_on(message: CameraMessage, origin: Origin) -> None:
+            self._on_image(message, origin, made)
 
         made = self._node.create_subscription(
             self._kind,
             self._topic,
-            pass_on if _RCLPY_TELLS_MORE else pass_on_alone,
+            with_origin(pass_on),
             QoSProfile(depth=_DEPTH, reliability=reliability),
             event_callbacks=events,
             qos_overriding_options=IMAGE_OVERRIDES,
@@ -148,9 +144,7 @@ class ImageSubscription:
         self._subscription = self._subscribe()
         self._log("its publishers have changed: images now come from")
 
-    def _on_image(
-        self, message: CameraMessage, info: Mapping[str, Any], by: Subscription | None
-    ) -> None:
+    def _on_image(self, message: CameraMessage, origin: Origin, by: Subscription | None) -> None:
         if self._old is not None:
             # Both subscriptions may bring it.
             name = nanoseconds(message.header.stamp), zlib.crc32(message.data)
@@ -160,9 +154,7 @@ class ImageSubscription:
                 self._destroy_old()
             if not is_new:
                 return
-        # Older rclpy does not have them.
-        publisher, number = info.get("publisher_gid"), info.get("publication_sequence_number")
-        self._callback(message, bytes(publisher["data"]) if publisher else b"", number or 0)
+        self._callback(message, origin.publisher, origin.number)
 
     def _destroy_old(self) -> None:
         self._passed_on.clear()

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sam3_ros.ros.frames.gaps import StampGaps
+from sam3_ros.ros.number_gaps import NumberGaps
 
 #: The time over which the recent loss is told, s.
 RECENT_S = 10.0
 # A single one is no finding, though it may be a large share of the first few.
 _LEAST_TOLD = 3
-# Publishers of which the last number is known.
-_PUBLISHERS = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class ImageLosses:
 
     def __init__(self, jump_s: Callable[[], float] = lambda: 1.0) -> None:
         """jump_s: returns clock_jump_s as it is now."""
-        self._numbers, self._stamps = _NumberGaps(), StampGaps(jump_s)
+        self._numbers, self._stamps = NumberGaps(), StampGaps(jump_s)
         self._by_number, self._by_stamp = _Tally(), _Tally()
 
     def note(self, stamp_ns: int, publisher: bytes, number: int, now: float) -> bool:
@@ -100,27 +99,3 @@ class _Tally:
         """Return how many were lost, and how many came, in the last RECENT_S seconds."""
         lost = [lost for when, lost in tuple(self._recent) if when >= now - RECENT_S]
         return max(0, sum(lost)), len(lost)
-
-
-class _NumberGaps:
-    """The gaps between the numbers that each publisher gives its messages."""
-
-    def __init__(self) -> None:
-        self._latest: dict[bytes, int] = {}
-        self._missing: dict[bytes, deque[int]] = {}
-
-    def note(self, publisher: bytes, number: int) -> int:
-        """Note a message; return how many are lost before it, -1 for one that comes late."""
-        latest = self._latest.get(publisher, number - 1)
-        missing = self._missing.setdefault(publisher, deque(maxlen=64))
-        if number <= latest:
-            if number not in missing:
-                return 0
-            missing.remove(number)
-            return -1
-        missing.extend(range(max(latest + 1, number - 64), number))
-        self._latest[publisher] = number
-        if len(self._latest) > _PUBLISHERS:
-            oldest = next(iter(self._latest))
-            del self._latest[oldest], self._missing[oldest]
-        return number - latest - 1

@@ -3,6 +3,10 @@
 An engine of another model file, library version, device, option or size is never used, nor is one
 whose files changed since it was built: it is removed and built anew. Where the disk fails, sessions
 are made without the cache.
+
+An engine is code: who can write one runs code as the node's user. So a folder that another user can
+write is refused (docs/security.md), and sessions are made without the cache there too. The sums
+protect from damage alone: who can change an engine can change them.
 """
 
 from __future__ import annotations
@@ -24,6 +28,12 @@ from sam3_ros.core.backends.providers import PROVIDERS
 from sam3_ros.core.backends.tf32 import is_tf32_forbidden
 from sam3_ros.core.bundle.files import sha256_of
 from sam3_ros.core.errors import BackendError
+from sam3_ros.core.private_folder import (
+    OpenToOthersError,
+    is_private,
+    make_private,
+    write_private,
+)
 from sam3_ros.core.stages.session import (
     DeviceSession,
     EngineFolder,
@@ -36,6 +46,7 @@ from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
 # An engine is about as large as its model; building it takes room too.
 _ROOM_FACTOR, _ROOM_BYTES = 2, 16 * 2**20
 _HEX = 12
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _KEY, _CONTENTS, _ENGINE = "key.json", "contents.json", "engine"
 
 #: Everything that an engine depends on, as JSON can hold it.
@@ -89,6 +100,14 @@ class EngineCache:
         if self._is_usable and builds_engines(backend):
             try:
                 return self._open_kept(model, backend, options)
+            except OpenToOthersError as error:
+                self._is_usable = False
+                log.error(
+                    "engines are neither read from %s nor kept there, but built anew: an engine is "
+                    "code, and others could have put one there: %s",
+                    self._folder,
+                    error,
+                )
             except OSError as error:
                 self._is_usable = False
                 log.warning(
@@ -117,7 +136,7 @@ class EngineCache:
             log.info("building the engine of stage %s; of an earlier one: %s", model.stage, why_not)
             self._require_room(model.bytes)
             if PROVIDERS[backend].keeps_timings:
-                engines.timings.mkdir(exist_ok=True)
+                _make_anew_unless_private(engines.timings)
             try:
                 entry.begin(key)
                 return self._kept(model.path, backend, with_engines, entry)
@@ -201,23 +220,31 @@ class EngineEntry:
         """Hold the lock within the block, after any other process that builds the same engine."""
         import fcntl  # not on Windows, where the rest of the core works
 
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._folder.with_name(self._folder.name + ".lock").open("w") as lock:
+        make_private(self._folder.parent)
+        path = self._folder.with_name(self._folder.name + ".lock")
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE_FILE)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
 
     def why_not(self, key: Key, may_have_grown: bool = False) -> str:
         """Say why it cannot be used for this key; empty if it can.
 
         may_have_grown: the backend may have written to it since it was sealed.
         """
-        if not self._folder.is_dir():
+        if not os.path.lexists(self._folder):
             return "there is none"
+        if not all(map(is_private, (self._folder, self.engine, *self.engine.rglob("*")))):
+            return "others could have written it"
         try:
             kept_key = json.loads((self._folder / _KEY).read_text(encoding="utf-8"))
             contents = json.loads((self._folder / _CONTENTS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return "it was not finished"
+        if not isinstance(kept_key, dict):
+            return "its key is damaged"
         if kept_key != key:
             changed = [name for name in key if kept_key.get(name) != key[name]]
             return f"it was built for another {', '.join(changed) or 'key'}"
@@ -230,22 +257,22 @@ class EngineEntry:
         """Empty the folder, for an engine that is about to be built."""
         self.remove()
         self._sealed = None
-        self.engine.mkdir(parents=True)
-        (self._folder / _KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
+        for folder in (self._folder, self.engine):
+            folder.mkdir(_PRIVATE_FOLDER)
+        write_private(self._folder / _KEY, json.dumps(key, indent=1))
 
     def seal(self) -> None:
         """Record the files that are in it now as sound."""
         marks = self._marks()
         if marks != self._sealed:
-            beside = self._folder / f"{_CONTENTS}.new"
-            beside.write_text(json.dumps(self._contents(), indent=1), encoding="utf-8")
-            beside.replace(self._folder / _CONTENTS)
+            for path in self._files():  # the backend wrote them with a mode of its own
+                path.chmod(_PRIVATE_FILE)
+            write_private(self._folder / _CONTENTS, json.dumps(self._contents(), indent=1))
             self._sealed = marks
 
     def remove(self) -> None:
         """Delete the folder."""
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
+        _remove(self._folder)
 
     def _contents(self) -> dict[str, Any]:
         return {
@@ -259,6 +286,20 @@ class EngineEntry:
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.engine.rglob("*") if path.is_file())
+
+
+def _make_anew_unless_private(folder: Path) -> None:
+    if os.path.lexists(folder) and not is_private(folder):
+        _remove(folder)
+    folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder, or the link or file that is in its place."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
 
 
 def engine_key(model: StageModel, backend: str, options: SessionOptions) -> Key:

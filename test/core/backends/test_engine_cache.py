@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -340,3 +342,92 @@ def test_the_folder_is_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
     monkeypatch.setenv("HOME", "/home/robot")
     assert default_engine_folder() == Path("/home/robot/.cache/sam3_ros/engines")
+
+
+def open_to_others(folder: Path, kind: str) -> Path:
+    """Let others write where engines are kept; return the folder to give to the cache."""
+    if kind == "link":
+        link = folder.with_name("link")
+        link.symlink_to(folder)
+        return link
+    if kind == "of another user":
+        os.chown(folder, 54321, -1)
+    else:
+        (folder.parent if kind == "above" else folder).chmod(0o777)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["writable", "above", "link", "of another user"])
+def test_an_engine_that_others_could_have_put_there_is_never_loaded(
+    tmp_path: Path,
+    builder: Builder,
+    model: StageModel,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if kind == "of another user" and os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    folder = tmp_path / "cache" / "engines"
+    opened(builder, folder, model)
+    given = open_to_others(folder, kind)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    cache = EngineCache(given, builder)
+    for _ in range(2):
+        cache.open(model, "tensorrt", SessionOptions()).close()
+
+    assert (builder.built, builder.found) == ([STAGE], [])
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    (error,) = (each for each in caplog.records if each.levelno == logging.ERROR)
+    assert "an engine is code" in error.getMessage()
+    assert "chmod" in error.getMessage() or "give" in error.getMessage()
+
+
+@pytest.mark.parametrize("kind", ["file", "engine folder", "entry", "link", "entry is a link"])
+def test_an_engine_that_others_could_have_changed_is_built_anew(
+    tmp_path: Path, builder: Builder, model: StageModel, kind: str
+) -> None:
+    folder = tmp_path / "engines"
+    opened(builder, folder, model)
+    entry = entry_of(folder)
+    engine = entry / "engine" / f"{STAGE}.engine"
+    if kind == "link":
+        real = engine.rename(tmp_path / "elsewhere")
+        engine.symlink_to(real)
+    elif kind == "entry is a link":
+        real = entry.rename(tmp_path / "elsewhere")
+        entry.symlink_to(real)
+    else:
+        {"file": engine, "engine folder": engine.parent, "entry": entry}[kind].chmod(0o777)
+
+    opened(builder, folder, model)
+
+    assert builder.built == [STAGE, STAGE]
+    assert not engine.is_symlink() and not entry.is_symlink()
+    opened(builder, folder, model)
+    assert builder.found == [STAGE]
+
+
+def test_everything_kept_is_for_the_user_alone(
+    tmp_path: Path, builder: Builder, model: StageModel
+) -> None:
+    before = os.umask(0)
+    try:
+        opened(builder, tmp_path / "cache" / "engines", model)
+    finally:
+        os.umask(before)
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.exists()]
+    assert len(kept) > 5
+    for path in (tmp_path / "cache", *kept):
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+
+
+@pytest.mark.parametrize("text", ["[]", "1", "null", '"key"'])
+def test_a_key_of_another_form_is_damaged(
+    tmp_path: Path, builder: Builder, model: StageModel, text: str
+) -> None:
+    opened(builder, tmp_path, model)
+    (entry_of(tmp_path) / "key.json").write_text(text)
+    opened(builder, tmp_path, model)
+    assert builder.built == [STAGE, STAGE]

@@ -9,6 +9,9 @@ configured again.
 
 from __future__ import annotations
 
+import sam3_ros.ros.node.one_arena  # noqa: F401  # before rclpy
+
+# isort: split
 import os
 import sys
 import time

@@ -48,8 +48,8 @@ except ImportError:  # PyYAML was built without libyaml
     from sam3_ros.core.yaml_events import Events as _Events  # type: ignore[assignment]
 
 MAX_CHARACTERS = 1_000_000
-#: Of UTF-8, in a file.
-_MAX_BYTES = 4 * MAX_CHARACTERS
+#: In a file.
+MAX_BYTES = 4 * MAX_CHARACTERS
 MAX_DEPTH = 32
 #: Scalars, lists and mappings, and the keys.
 MAX_VALUES = 30_000
@@ -105,7 +105,7 @@ class Document:
 def read_document(path: Path, kind: DocumentKind) -> Document:
     """Read a UTF-8 file. Raises the kind's error, with the path, for anything that is not sound."""
     try:
-        text = decoded(read_at_most(path.expanduser(), _MAX_BYTES))
+        text = decoded(read_at_most(path.expanduser(), MAX_BYTES))
     # ValueError: a NUL in the name, or not UTF-8. RuntimeError: ~ of an unknown user.
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -150,10 +150,18 @@ def parse_document(text: str, kind: DocumentKind, source: str = "") -> Document:
     document = Document(value, kind, source, node)
     if kind.format is not None:
         _require_format(document)
-    wrong = _most_telling(_validator(kind.schema).iter_errors(value))
-    if wrong is not None:
-        raise document.error(list(wrong.absolute_path), _shortened(_reason(wrong)))
+    if (fault := first_fault(value, kind.schema)) is not None:
+        raise document.error(*fault)
     return document
+
+
+def first_fault(value: Any, schema: Path) -> tuple[list[str | int], str] | None:
+    """Return the place of what tells most why plain data does not fit a schema, and the reason.
+
+    None for what fits. The place is as Document.error takes it.
+    """
+    wrong = _most_telling(_validator(schema).iter_errors(value))
+    return wrong and (list(wrong.absolute_path), _shortened(_reason(wrong)))
 
 
 def dump_document(document: Mapping[str, Any]) -> str:
@@ -294,9 +302,18 @@ def _is_finite_number(_checker: Any, value: object) -> bool:
         return False
 
 
+def _is_whole_number(checker: Any, value: object) -> bool:
+    # Without the second condition an integer that no float can hold would pass any `maximum`.
+    return Draft7Validator.TYPE_CHECKER.is_type(value, "integer") and _is_finite_number(
+        checker, value
+    )
+
+
 _Validator: Any = extend(  # type: ignore[no-untyped-call]
     Draft7Validator,
-    type_checker=Draft7Validator.TYPE_CHECKER.redefine("number", _is_finite_number),
+    type_checker=Draft7Validator.TYPE_CHECKER.redefine_many(
+        {"number": _is_finite_number, "integer": _is_whole_number}
+    ),
 )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sam3_ros.core.bounded_file import read_at_most
 from sam3_ros.core.bundle.files import resolve_inside, verify_files
 from sam3_ros.core.bundle.manifest import Capability, Manifest
 from sam3_ros.core.bundle.manifest_yaml import parse_manifest
-from sam3_ros.core.checked_yaml import MAX_CHARACTERS
+from sam3_ros.core.bundle.model_files import require_plain_models
+from sam3_ros.core.checked_yaml import MAX_BYTES, decoded
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.plan import StageChoice
@@ -28,13 +30,15 @@ class Bundle:
     def open(cls, name_or_path: str | Path) -> Bundle:
         """Open an embedded bundle by name, or any bundle by its folder, and check all of it.
 
-        Checks the manifest, and the path, size and sha256 of every file of every precision; makes
-        no session. Raises BundleError (ChecksumError for a damaged file) with the reason.
+        Checks the manifest, the path, size and sha256 of every file of every precision, and what
+        the model files ask of an engine; makes no session. Raises BundleError (ChecksumError for a damaged file) with the reason.
         """
         folder = _locate(name_or_path)
         try:
             manifest = parse_manifest(_read_manifest(folder))
             verify_files(folder, manifest.files)
+            if folder not in embedded_bundles().values():
+                require_plain_models(folder, manifest.stages.values())
         except BundleError as error:
             raise type(error)(f"bundle {folder}: {error}") from error
         return cls(folder, manifest)
@@ -138,7 +142,7 @@ def _suggestion(given: str) -> str:
 def _read_manifest(folder: Path) -> str:
     path = resolve_inside(folder, MANIFEST_NAME)
     try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(MAX_CHARACTERS + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{MANIFEST_NAME} cannot be read as UTF-8 text: {error}") from error
+        return decoded(read_at_most(path, MAX_BYTES))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BundleError(f"{MANIFEST_NAME} cannot be read as UTF-8 text: {reason}") from error

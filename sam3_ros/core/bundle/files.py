@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +14,10 @@ from sam3_ros.core.bundle.manifest import FileRef
 from sam3_ros.core.errors import BundleError, ChecksumError
 
 CHUNK_BYTES = 1 << 20
+#: Files below are read, whatever they hold.
+_LARGE = 100_000_000
+#: Of a larger file, one byte of so many must be on the disk.
+_MOST_HOLES = 16
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,13 @@ def verify_files(folder: Path, files: Iterable[FileRef]) -> None:
                 f"{file.path!r} has {size} bytes, the manifest says {file.bytes}: it is {cause}; "
                 f"copy the bundle again"
             )
+    sums: dict[tuple[int, int], str] = {}  # of a file with many names, only once
     for file, path in found:
         try:
-            actual = sha256_of(path)
+            _require_content(file, path)
+            status = path.stat()
+            identity = status.st_dev, status.st_ino
+            actual = sums[identity] = sums.get(identity) or sha256_of(path)
         except OSError as error:
             raise BundleError(f"{file.path!r} cannot be read: {error}") from error
         if actual != file.sha256:
@@ -85,6 +95,36 @@ def verify_files(folder: Path, files: Iterable[FileRef]) -> None:
                 f"{file.path!r} is damaged or swapped: sha256 {actual}, the manifest says "
                 f"{file.sha256}; copy the bundle again"
             )
+
+
+def _require_content(file: FileRef, path: Path) -> None:
+    """Raise BundleError for a large file that is nearly all holes.
+
+    Such a file takes no room on the disk, and minutes to read.
+    """
+    if file.bytes < _LARGE:
+        return
+    with path.open("rb") as stream:
+        content = _bytes_on_disk(stream.fileno(), -(-file.bytes // _MOST_HOLES))
+    if content * _MOST_HOLES < file.bytes:
+        raise BundleError(
+            f"{file.path!r} has {file.bytes} bytes, and all but {content} of them are holes: it is "
+            f"no model; copy the bundle again"
+        )
+
+
+def _bytes_on_disk(descriptor: int, enough: int) -> int:
+    """Return how many bytes of a file are no holes, counted up to `enough`."""
+    content = end = 0
+    while content < enough:
+        try:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        except OSError as error:
+            # ENXIO: the rest is a hole. Else the file system knows no holes.
+            return content if error.errno == errno.ENXIO else enough
+        content += end - begin
+    return content
 
 
 def sha256_of(path: Path) -> str:

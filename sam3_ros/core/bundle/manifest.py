@@ -8,6 +8,7 @@ sections of the document check each other.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -25,6 +26,8 @@ Capability = Literal["concept", "interactive", "video"]
 #: A bundle with all of these can follow an object through a video. This version does not run them.
 VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
 Triple = tuple[float, float, float]
+# Less would make pixels infinite.
+_LEAST_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class Preprocessing:
     def __post_init__(self) -> None:
         _require_pixels("preprocessing", self.size)
         _require_finite("preprocessing", *self.mean, *self.std)
-        if min(self.std) <= 0:
-            raise BundleError(f"preprocessing: std must be above 0, not {self.std}")
+        if min(self.std) < _LEAST_DEVIATION:
+            raise BundleError(
+                f"preprocessing: std must be above 0, {_LEAST_DEVIATION} at least, not {self.std}"
+            )
 
     @property
     def size(self) -> ImageSize:
@@ -82,6 +87,8 @@ class StageEntry(StageSpec):
     files: Mapping[str, StageFile]
     #: The same network written for some backends (plan.RENDITIONS): by rendition and precision.
     renditions: Mapping[str, Mapping[str, StageFile]] = field(default_factory=dict)
+    #: Its files may have loops, branches and graphs within their graph.
+    control_flow: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,6 +152,9 @@ class ConceptSettings:
 
     def __post_init__(self) -> None:
         _require_finite("concept", self.score_threshold, self.mask_threshold)
+        counts = Counter(self.vocabulary or ())
+        if repeated := [word for word, count in counts.items() if count > 1]:
+            raise BundleError(f"concept.vocabulary has the word {repeated[0]!r} twice")
 
 
 @dataclass(frozen=True)

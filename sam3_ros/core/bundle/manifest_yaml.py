@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def _stage(name: str, entry: Mapping[str, Any]) -> StageEntry:
         rendition: _stage_files(files) for rendition, files in entry.get("renditions", {}).items()
     }
     files = _stage_files(entry.get("files", {}))
-    return StageEntry(name, entry["inputs"], entry["outputs"], files, renditions)
+    control_flow = entry.get("control_flow", False)
+    return StageEntry(name, entry["inputs"], entry["outputs"], files, renditions, control_flow)
 
 
 def _stage_files(entry: Mapping[str, Any]) -> dict[str, StageFile]:
@@ -127,10 +129,19 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         document["concept"] = _concept_document(manifest.concept)
     if manifest.interactive is not None:
         document["interactive"] = _interactive_document(manifest.interactive)
-    document["verification"] = manifest.verification
+    document["verification"] = _with_finite_numbers(manifest.verification)
     if manifest.recorded_answers is not None:
         document["recorded_answers"] = asdict(manifest.recorded_answers)
     return document
+
+
+def _with_finite_numbers(figures: Any) -> Any:
+    """Return figures with nan and inf as texts: a manifest has finite numbers only."""
+    if isinstance(figures, Mapping):
+        return {name: _with_finite_numbers(each) for name, each in figures.items()}
+    if isinstance(figures, (list, tuple)):
+        return [_with_finite_numbers(each) for each in figures]
+    return str(figures) if isinstance(figures, float) and not isfinite(figures) else figures
 
 
 def _concept_document(settings: ConceptSettings) -> dict[str, Any]:
@@ -160,6 +171,8 @@ def _stage_document(stage: StageEntry) -> dict[str, Any]:
         document["renditions"] = {
             rendition: _files_document(files) for rendition, files in stage.renditions.items()
         }
+    if stage.control_flow:
+        document["control_flow"] = True
     return document
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 NOT_VERIFIED = "not verified"
 
@@ -38,7 +38,7 @@ def _stages(found: Mapping[str, Any]) -> str:
         for stage in found.values()
         if isinstance(stage, Mapping) and isinstance(stage.get("outputs"), Mapping)
         for output in stage["outputs"].values()
-        if isinstance(output, Mapping) and "limit" in output
+        if isinstance(output, Mapping) and _is_number(output.get("limit"))
     ]
     if not limits:
         return "stages against PyTorch"
@@ -50,11 +50,17 @@ def _stages(found: Mapping[str, Any]) -> str:
 def _precision(name: str, table: Any) -> str:
     end_to_end = table.get("end_to_end") if isinstance(table, Mapping) else None
     iou = end_to_end.get("mean_mask_iou") if isinstance(end_to_end, Mapping) else None
-    return f"{name} against fp32" + (f", mean mask IoU {iou:.3f}" if iou is not None else "")
+    return f"{name} against fp32" + (f", mean mask IoU {iou:.3f}" if _is_number(iou) else "")
 
 
 def _check(check: str, entry: Any) -> str:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("figures"), int):
+    figures = entry.get("figures") if isinstance(entry, Mapping) else None
+    failed = entry.get("failed", []) if isinstance(entry, Mapping) else None
+    if not _is_number(figures) or not isinstance(failed, list):
         return str(check)
-    failed = len(entry.get("failed", ()))
-    return f"{check}: {entry['figures'] - failed} of {entry['figures']} figures in tolerance"
+    return f"{check}: {figures - len(failed)} of {figures} figures in tolerance"
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Return whether a value of the manifest, which may be of any type there, is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -21,7 +21,7 @@ from sam3_ros.core.bundle.manifest import (
     StageEntry,
     StageFile,
 )
-from sam3_ros.core.bundle.manifest_yaml import dump_manifest
+from sam3_ros.core.bundle.manifest_yaml import dump_manifest, parse_manifest
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.stages.plan import PORTABLE
 
@@ -274,8 +274,10 @@ def record_answers(folder: Path, name: str, write: Callable[[Path], None]) -> Bu
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    text = dump_manifest(manifest)
+    parse_manifest(text)  # what cannot be read back is better not written
     unfinished = folder / f".{MANIFEST_NAME}.new"
-    unfinished.write_text(dump_manifest(manifest), encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(folder / MANIFEST_NAME)
 
 

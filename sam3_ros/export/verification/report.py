@@ -242,9 +242,8 @@ def _masks(
     precision: str,
     differences: Mapping[Key, AnswerDifference],
 ) -> Iterator[Figure]:
-    table = bundle.manifest.verification.get("precisions", {}).get(title, {})
     # A poor precision was requested with --allow-poor-precision.
-    poor = table.get("poor")
+    poor = _mapping(_mapping(bundle.manifest.verification, "precisions"), title).get("poor")
     mean = 0.0 if poor else LEAST_MASK_IOU.get(precision, 0.0)
     of_one = 0.0 if poor else LEAST_WORST_MASK.get(precision, 0.0)
     total = worst(differences.values())
@@ -260,5 +259,11 @@ def _record(bundle: Bundle, report: VerificationReport) -> None:
         entry["figures"] += 1
         if not figure.passed:
             entry["failed"].append(figure.as_dict())
-    verified = {**bundle.manifest.verification.get("verified", {}), **checks}
+    verified = {**_mapping(bundle.manifest.verification, "verified"), **checks}
     record_verification(bundle.path, {**bundle.manifest.verification, "verified": verified})
+
+
+def _mapping(figures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a mapping of `verification`, in which a manifest may have anything."""
+    found = figures.get(name)
+    return found if isinstance(found, Mapping) else {}

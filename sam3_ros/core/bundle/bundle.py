@@ -31,7 +31,8 @@ class Bundle:
         """Open an embedded bundle by name, or any bundle by its folder, and check all of it.
 
         Checks the manifest, the path, size and sha256 of every file of every precision, and what
-        the model files ask of an engine; makes no session. Raises BundleError (ChecksumError for a damaged file) with the reason.
+        the model files ask of an engine (not of an embedded one); makes no session. Raises
+        BundleError (ChecksumError for a damaged file) with the reason.
         """
         folder = _locate(name_or_path)
         try:

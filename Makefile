@@ -17,7 +17,7 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo test check soak format torch tabletop test-torch verify-full clean distclean
+.PHONY: help build demo test check fuzz soak format torch tabletop test-torch verify-full clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -31,11 +31,15 @@ demo: build ## replay the tabletop bag through the node; table, video and contac
 test: build ## the tests (ARGS="-k bundle" narrows them)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: build ## ruff, mypy, and which room imports which
+check: build ## ruff, mypy, which room imports which, known faults of the dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q test/test_import_direction.py
+	$(BIN)/python .ci/audit.py
+
+fuzz: build ## 10,000 hostile inputs over DDS, in files and bundles; figures, and what failed in out/hostile (ARGS="--seed 1")
+	PYTHONPATH=test:test/support $(BIN)/python -m hostile $(ARGS)
 
 soak: build ## the node for an hour, two cameras, changing prompts: what grows, in out/soak (ARGS="--minutes 5")
 	PYTHONPATH=test:test/support $(BIN)/python -m soak $(ARGS)

@@ -57,8 +57,6 @@ MAX_DIGITS = 1000
 #: A document with more faults than these is judged by them.
 _FAULTS_LOOKED_AT = 100
 _NAMES_SHOWN = 20
-_REPR = Repr()
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
 @dataclass(frozen=True)
@@ -261,7 +259,7 @@ class _Strict(Composer, _Events, SafeConstructor, _PlainValues):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 line = key.start_mark.line + 1
-                raise ValueError(f"line {line}: expected keys that are single values")
+                raise ValueError(f"expected keys that are single values, not as in line {line}")
             if key.value in mapping:
                 line = key.start_mark.line + 1
                 raise _RefusedError(f"line {line}: has the key {_shortened(key.value)!r} twice")
@@ -382,6 +380,26 @@ def _reason(error: Any) -> str:
 
 
 _MOST = {"maxLength": "characters", "maxItems": "entries", "maxProperties": "entries"}
+
+
+class _Repr(Repr):
+    """Writes the first of each value, mappings in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 80
+
+    def repr_dict(self, mapping: dict[Any, Any], level: int) -> str:
+        if level <= 0:
+            return "{...}"
+        first = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(mapping.items(), self.maxdict)
+        ]
+        return f"{{{', '.join(first)}{', ...' if len(mapping) > len(first) else ''}}}"
+
+
+_REPR = _Repr()
 
 
 def _shown(value: object) -> str:

@@ -154,7 +154,7 @@ class ConceptSettings:
         _require_finite("concept", self.score_threshold, self.mask_threshold)
         counts = Counter(self.vocabulary or ())
         if repeated := [word for word, count in counts.items() if count > 1]:
-            raise BundleError(f"concept.vocabulary has the word {repeated[0]!r} twice")
+            raise BundleError(f"concept/vocabulary: has the word {repeated[0]!r} twice")
 
 
 @dataclass(frozen=True)

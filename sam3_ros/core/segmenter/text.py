@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
 from sam3_ros.core.bundle.manifest import TokenizerSettings
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.segmenter.clip_words import END_TEXT, START_TEXT, clip_words
 from sam3_ros.core.segmenter.text_cleaning import cleaned_as_clip
+from sam3_ros.core.segmenter.tokenizer_file import read_tokenizer
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.timings import CallTimings
@@ -44,18 +44,12 @@ class ClipTokenizer:
             raise BundleError(
                 f"tokenizer: context_length must hold start and end, got {settings.context_length}"
             )
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise BundleError(f"{path} is not a file of the tokenizers library: {error}") from error
-        if settings.cleaning == "clip":
-            # Only the byte pairs are the file's: what else is in such files is close to CLIP's own
-            # cleaning, and not the same.
-            tokenizer = Tokenizer(tokenizer.model)
+        # Only the byte pairs are the file's where CLIP's own cleaning is wanted: what else is in
+        # such files is close to it, and not the same.
+        as_clip = settings.cleaning == "clip"
+        tokenizer = read_tokenizer(path, only_model=as_clip)
+        if as_clip:
             tokenizer.pre_tokenizer = clip_words()
-        # The file may ask for padding and truncation of its own; encode does both.
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
         self._tokenizer = tokenizer
         self._settings = settings
 

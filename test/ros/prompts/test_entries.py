@@ -46,7 +46,7 @@ def test_texts_stand_beside_them():
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ("{point: [320, 240}", r"is not plain YAML: .* expected ',' or ']', but got '}'"),
+        ("{point: [320, 240}", r"is not plain YAML: .* expected ',' or ']'"),
         ("{" * 5000, "is not plain YAML"),
         ("{[1]: 2}", "is not plain YAML: expected keys that are single values"),
         ("{} {}", "is not plain YAML"),
@@ -56,7 +56,7 @@ def test_texts_stand_beside_them():
         ("{text: mug, lable: cup}", "expected the keys .*id, label, .*; got the key 'lable'"),
         ("{point: [1, 2], labels: [1]}", r"expected .*points.*labels.*, got .*'labels': \['1'\]"),
         ("{text: [mug]}", r"text: expected a text, got \['mug'\]"),
-        ('{text: mug, id: "\\ud800"}', "id: expected valid Unicode"),
+        ('{text: mug, id: "\\ud800"}', "is not plain YAML: .*[Uu]nicode"),
         ("{text: ''}", "must not be blank"),
         ("{text: mug, sticky: true}", "is sticky: expected points or a box"),
         ("{point: 320}", r"point: expected \[x, y\] in pixels, got '320'"),

@@ -9,7 +9,7 @@ configured again.
 
 from __future__ import annotations
 
-import sam3_ros.ros.node.one_arena  # noqa: F401  # before rclpy
+import sam3_ros.ros.node.one_heap  # noqa: F401  # before rclpy
 
 # isort: split
 import os

@@ -73,7 +73,7 @@ def keep_image_memory() -> None:
 def return_memory() -> None:
     """Return freed memory to the system, which glibc does not do by itself.
 
-    All of it where one arena is shared (one_arena.py); the last 64 MiB of any other stay.
+    All of it where one heap is shared (one_heap.py); the last 64 MiB of any other stay.
     """
     gc.collect()
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

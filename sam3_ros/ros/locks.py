@@ -24,10 +24,9 @@ class NodeLock(Enum):
     ACTIVE_PROMPTS = "the prompts in use, their label values and remaining frames"
     #: Held while an answer is published: the node cannot be deactivated in between.
     ACTIVITY = "since when the node is active"
-    #: Held while a response is sent; it is taken under ACTIVITY.
-    SEGMENT_CALLS = "the responses to ~/segment: one for each call, one at a time"
-    #: As SEGMENT_CALLS; it is taken alone.
-    CHANGE_STATE_CALLS = "the responses to ~/change_state"
+    #: One of each call that is responded to later; it is taken under ACTIVITY.
+    LATER_RESPONSE = "a response, or where to send it, whichever is known first"
+    RESPONSES = "the responses that wait to be sent"
     FRAME_QUEUE = "the frames and clicks that wait, and the one in work"
     FRAME_MEMORY = "which frames are kept, and their sizes"
     FRAME_LEDGER = "the counts and latencies of a camera's frames"

@@ -28,25 +28,28 @@ from sam3_ros.core.backends.providers import BACKENDS_ON_GPU
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.ros.frames.ledger import FrameLedger, joint_report
+from sam3_ros.ros.health.callback_errors import CallbackErrorLog
 from sam3_ros.ros.health.diagnostics import NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import memory_use
 from sam3_ros.ros.health.topic import DiagnosticsTopic
-from sam3_ros.ros.launching.dds import use_image_profile
+from sam3_ros.ros.launching.dds import KEEPS_DEFAULTS, use_image_profile
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
 from sam3_ros.ros.node.model_loading import LoadingStatus, load_model
+from sam3_ros.ros.node.odd_calls import refuse_odd_calls
 from sam3_ros.ros.node.pipeline import Pipeline
 from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
 from sam3_ros.ros.node.rclpy_internals import (
     declared_parameters,
     forget_destroyed,
-    hand_over_transitions,
     parameter_overrides,
     survive_impossible_transitions,
 )
+from sam3_ros.ros.node.responses import Responses
 from sam3_ros.ros.node.segment_service import SegmentService
-from sam3_ros.ros.node.transition_thread import TransitionThread
+from sam3_ros.ros.node.stack_signals import end_signals, show_stacks_on_signals
+from sam3_ros.ros.node.transition_thread import TransitionThread, hand_over_transitions
 from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
 from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
@@ -58,6 +61,7 @@ from sam3_ros.ros.parameters.configuration import (
     unknown_parameters,
     updated_configuration,
 )
+from sam3_ros.ros.parameters.params_files import left_out
 from sam3_ros.ros.parameters.qos_overrides import unused_overrides
 from sam3_ros.ros.parameters.values import ParameterError, mistyped
 
@@ -79,9 +83,11 @@ class SegmentationNode(LifecycleNode):
         except InvalidParameterTypeException as error:  # of rclpy's own, such as use_sim_time
             raise mistyped(error) from None
         self._end = (lambda _code: None) if end is None else end
+        #: For the executor: called with an entity and what its callback raised.
+        self.callback_errors = CallbackErrorLog(self)
         self._transitions = TransitionThread(lambda: self._end(ExitCode.INTERNAL))
         survive_impossible_transitions(self)
-        hand_over_transitions(self, NodeLock.CHANGE_STATE_CALLS.make(), self._transitions.put)
+        hand_over_transitions(self, self._transitions)
         given = parameter_overrides(self)
         declare_parameters(self, given)
         for warning in unknown_parameters(declared_parameters(self), given):
@@ -97,6 +103,9 @@ class SegmentationNode(LifecycleNode):
         self._model_uses_gpu: bool | None = None  # no model is loaded
         DiagnosticsTopic(self, self._status)
         SegmentService(self, self._lease)
+        # Of all services, so after the last was made.
+        refuse_odd_calls(self)
+        self._responses = Responses(self)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._autostart = self.create_timer(0.0, self._start, clock=clock)
 
@@ -156,12 +165,16 @@ class SegmentationNode(LifecycleNode):
         self._free()
 
     def release(self, timeout: float) -> bool:
-        """End the transitions and free the model before the process ends.
+        """End the transitions, free the model and send the last responses before the process ends.
 
-        False if a transition still runs after the timeout, s, or a frame is still in work.
+        False if that is not done after the timeout, s: a transition still runs, or a frame.
         """
         until = time.monotonic() + timeout
-        return self._transitions.end(timeout) and self._lease.free(until - time.monotonic())
+        return (
+            self._transitions.end(timeout)
+            and self._lease.free(until - time.monotonic())
+            and self._responses.end(until - time.monotonic())
+        )
 
     def _start(self) -> None:
         # From the executor, so that the node can already be asked and stopped.
@@ -237,6 +250,7 @@ class SegmentationNode(LifecycleNode):
                 thresholds=None if report is None else Thresholds.of(self._settings()),
                 memory=memory_use(uses_gpu),
                 uses_gpu=uses_gpu,
+                callback_errors=self.callback_errors.summary(),
             )
 
     def _ledgers_of(self, settings: NodeConfiguration) -> Mapping[str, FrameLedger]:
@@ -245,18 +259,26 @@ class SegmentationNode(LifecycleNode):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; return 0 then, else as docs/exit_codes.md says."""
+    """Run the node until a signal ends it; return 0 then, else as docs/exit_codes.md says."""
+    show_stacks_on_signals()
+    given = sys.argv if arguments is None else arguments
     try:
         transport = use_image_profile(os.environ)
     except Sam3RosError as error:  # it may still do for small images
-        transport = f"Fast DDS keeps its default transports, which lose large images: {error}"
+        transport = f"{KEEPS_DEFAULTS}: {error}"
 
     def make(end: ProcessEnd) -> SegmentationNode:
+        end.by_signals(*end_signals())
         node = SegmentationNode(end)
-        node.get_logger().info(transport)
+        if transport.startswith(KEEPS_DEFAULTS):
+            node.get_logger().warning(transport)
+        else:
+            node.get_logger().info(transport)
+        for warning in left_out(given, node.get_fully_qualified_name()):
+            node.get_logger().warning(warning)
         return node
 
-    return run_node(make, sys.argv if arguments is None else arguments)
+    return run_node(make, given)
 
 
 if __name__ == "__main__":

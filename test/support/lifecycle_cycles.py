@@ -76,7 +76,7 @@ def main(bundle: str, cycles: int) -> None:
     words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     rclpy.init(args=["--ros-args", "--log-level", "error", *words])
     node, camera = SegmentationNode(), Camera()
-    executors = [CallbackExecutor(), SingleThreadedExecutor()]
+    executors = [CallbackExecutor(node.callback_errors), SingleThreadedExecutor()]
     threads = []
     for executor, each in zip(executors, (node, camera), strict=True):
         executor.add_node(each)

@@ -23,10 +23,12 @@ from std_msgs.msg import Header
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.frames.ledger import DropReason, FrameLedger
 from sam3_ros.ros.frames.report import PipelineReport
+from sam3_ros.ros.health.callback_errors import CallbackErrorLog
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
 from sam3_ros.ros.node.pipeline import Pipeline
 from sam3_ros.ros.node.rclpy_internals import CallbackExecutor
+from sam3_ros.ros.node.responses import Responses
 from sam3_ros.ros.node.segment_service import SegmentService
 from sam3_ros.ros.parameters.configuration import NodeConfiguration, configuration
 
@@ -50,7 +52,8 @@ class SmallPipeline:
             lambda node: Pipeline(node, {"": self.ledger}, segmenter, lambda: self.settings),
         )
         SegmentService(self._node, self._lease)
-        self._executor = CallbackExecutor(self._context)
+        self._responses = Responses(self._node)
+        self._executor = CallbackExecutor(CallbackErrorLog(self._node), context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
         self._thread.start()
@@ -65,6 +68,7 @@ class SmallPipeline:
         self._executor.end_spinning()
         self._thread.join()
         self._executor.shutdown()
+        assert self._responses.end(10)
         self._node.destroy_node()
         self._context.try_shutdown()
 

@@ -10,8 +10,10 @@ from std_msgs.msg import Header
 
 from sam3_ros.ros.frames.ledger import DropReason, FrameReport
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
+from sam3_ros.ros.health.callback_errors import CallbackErrors
 from sam3_ros.ros.health.findings import Finding, Interval, Thresholds, findings, worst
 from sam3_ros.ros.health.memory import MemoryUse
+from sam3_ros.ros.health.surroundings import Surroundings
 
 # Reasons that mean a fault; the others are part of normal operation.
 _FAULTS = (DropReason.UNDECODABLE, DropReason.INFERENCE_FAILED, DropReason.OUT_OF_MEMORY)
@@ -40,6 +42,8 @@ class NodeStatus:
     thresholds: Thresholds | None = None
     memory: MemoryUse = field(default_factory=lambda: MemoryUse(None, None, None))
     uses_gpu: bool = False
+    around: Surroundings = field(default_factory=Surroundings)
+    callback_errors: CallbackErrors = field(default_factory=CallbackErrors)
 
 
 class Diagnostics:
@@ -74,18 +78,34 @@ class Diagnostics:
 
 
 def _summary(status: NodeStatus, found: Mapping[str, list[Finding]]) -> tuple[bytes, str]:
+    around = [*status.around.remarks, *_on_prompts(status.report)]
     if status.failure:
-        return DiagnosticStatus.ERROR, f"{status.state}: {status.failure}"
+        words = [f"{status.state}: {status.failure}", *around]
+        return DiagnosticStatus.ERROR, "; ".join(words)
     if status.state != "active":
         loading = f": loading {status.loading}" if status.loading else ""
-        return DiagnosticStatus.WARN, f"{status.state}{loading}"
+        return DiagnosticStatus.WARN, "; ".join([f"{status.state}{loading}", *around])
     words = [
         f"camera {name}: {finding.words}" if name else finding.words
         for name, each in found.items()
         for finding in each
     ]
-    level = worst(finding.level for each in found.values() for finding in each)
-    return level, _active_but(words)
+    levels = [finding.level for each in found.values() for finding in each]
+    levels += [DiagnosticStatus.WARN] * len(around)
+    return worst(levels), _active_but([*around, *words])
+
+
+def _on_prompts(report: PipelineReport | None) -> list[str]:
+    if report is None:
+        return []
+    lost = report.lost_prompts.words() if report.lost_prompts.lately_on else ""
+    return [words for words in (lost, report.keeping.failure) if words]
+
+
+def _callback_words(errors: CallbackErrors) -> list[str]:
+    if not errors.count:
+        return []
+    return [f"callbacks broke, {errors.count} in all, the last one of {errors.last}"]
 
 
 def _active_but(words: list[str]) -> str:
@@ -115,6 +135,8 @@ def _status(name: str, level: bytes, message: str, values: Mapping[str, str]) ->
 
 def _values(status: NodeStatus) -> dict[str, str]:
     values = {"state": status.state, "loading": status.loading, **status.model}
+    values["clock"] = status.around.clock
+    values["callback errors"] = str(status.callback_errors.count)
     report = status.report
     if report is not None:
         values |= {f"provider of {stage}": each for stage, each in report.providers.items()}
@@ -159,6 +181,8 @@ def _report_values(report: PipelineReport) -> dict[str, str]:
         values |= _age_values(report.cameras[""])
     return {
         **values,
+        "prompt messages lost": str(report.lost_prompts.count),
+        "kept prompts": report.keeping.value(),
         "clicks waiting": str(report.clicks_waiting),
         "oldest click's age s": _seconds(report.oldest_click_s),
         "clicks answered at once": str(report.clicks_at_once),

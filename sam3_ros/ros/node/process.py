@@ -123,7 +123,7 @@ def signals_end_at_once() -> Iterator[None]:
 
 
 def _spin(node: Any, end: ProcessEnd) -> int:
-    executor = CallbackExecutor()
+    executor = CallbackExecutor(node.callback_errors)
     executor.add_node(node)
 
     def spin() -> None:

@@ -6,22 +6,23 @@ reading their sources.
 | what                                       | without it                                          |
 | ------------------------------------------ | --------------------------------------------------- |
 | `Executor._make_handler`                   | a topic that a transition destroys while its event  |
-|                                            | waits for its turn blocks its group for ever        |
+|                                            | waits for its turn blocks its group for ever, and   |
+|                                            | one callback that raises ends the node              |
 | `LifecycleNode._service_change_state`      | an impossible transition ends the executor; nobody  |
 |                                            | can ask for the state of a node that configures     |
 | `CallbackGroup.entities`                   | each cleanup leaks weak references                  |
 | `Node._parameters`, `._parameter_overrides`| misspelt parameters are ignored silently, and a 5   |
 |                                            | where 5.0 is meant ends the node                    |
 | `Service.send_response`, replaced          | a callback waits for the model, or the executor     |
-|                                            | polls it on a whole core, to answer a call          |
+|                                            | polls it on a whole core, to answer a call; a       |
+|                                            | response that DDS loses is lost without a word      |
 | `rclpy_implementation.RCLError`            | as for `_service_change_state`                      |
 """
 
 from __future__ import annotations
 
-import threading
+import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
@@ -38,16 +39,20 @@ from rclpy.service import Service
 
 
 class CallbackExecutor(SingleThreadedExecutor):
-    """An executor beside whose thread another may create and destroy topics.
+    """An executor that outlives its callbacks, and whose topics other threads create and destroy.
 
     rclpy's own ends with InvalidHandle if another thread destroys a topic after the executor has
     listed its QoS events and before it waits for them or takes one (rclpy 7 and 9, executors.py),
     or takes a message (rclpy 3, its issue 1142).
     """
 
-    def __init__(self, context: Context | None = None) -> None:
+    def __init__(
+        self, survive: Callable[[Any, Exception], None], *, context: Context | None = None
+    ) -> None:
+        """survive: called with an entity and what its callback raised; then spinning goes on."""
         super().__init__(context=context)
         self._is_ending = False
+        self._survive = survive
 
     def spin(self) -> None:
         """Run callbacks until end_spinning()."""
@@ -74,15 +79,32 @@ class CallbackExecutor(SingleThreadedExecutor):
         return super().shutdown(timeout_sec)
 
     def _make_handler(self, entity: Any, node: Any, take: Callable[[Any], Any], *more: Any) -> Any:
-        """Take nothing from what was destroyed: an error would leave its group blocked for ever."""
+        """Go on after an error: of taking, it would also leave the entity's group blocked for ever.
+
+        Until rclpy 3 `more` has what is called with what was taken; later that is what is taken.
+        """
 
         def take_if_it_exists(entity: Any) -> Any:
             try:
-                return take(entity)
+                taken = take(entity)
             except InvalidHandle:
                 return None
+            except Exception as error:  # such as of bytes that are no message of the topic's type
+                self._survive(entity, error)
+                return None
+            return self._surviving(entity, taken) if taken is not None and not more else taken
 
-        return super()._make_handler(entity, node, take_if_it_exists, *more)
+        calls = (self._surviving(entity, call) for call in more)
+        return super()._make_handler(entity, node, take_if_it_exists, *calls)
+
+    def _surviving(self, entity: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def survive(*arguments: Any) -> None:
+            try:
+                await call(*arguments)
+            except Exception as error:
+                self._survive(entity, error)
+
+        return survive
 
 
 def survive_impossible_transitions(node: LifecycleNode) -> None:
@@ -99,7 +121,7 @@ def survive_impossible_transitions(node: LifecycleNode) -> None:
     ) -> ChangeState.Response:
         try:
             return change_state(request, response)
-        except rclpy_implementation.RCLError as error:
+        except Exception as error:  # RCLError if the state does not allow it
             node.get_logger().error(f"transition {request.transition.id} refused: {error}")
             response.success = False
             return response
@@ -107,88 +129,47 @@ def survive_impossible_transitions(node: LifecycleNode) -> None:
     service.callback = checked
 
 
-def hand_over_transitions(
-    node: LifecycleNode, lock: threading.Lock, put: Callable[[Callable[[], None]], bool]
-) -> None:
-    """Let another thread run what change_state asks for, and respond when it has ended.
+def change_state_service(node: LifecycleNode) -> Service:
+    """Return the service that runs a transition in its callback."""
+    return node._service_change_state
 
-    put: takes a transition to run, False if too many wait: then it is refused. lock: see
-    LaterResponse. LifecycleNode runs it in the callback: nobody could ask for the state of a node
-    that configures.
+
+class UndeliveredError(Exception):
+    """A response did not get to its caller, who may not be known yet."""
+
+
+def refuse_lost_responses() -> None:
+    """Let rclpy raise where it would only warn, once, of a response that was lost.
+
+    For the whole process: Python's filters of warnings belong to no thread.
     """
-    service = node._service_change_state
-    change_state = service.callback
-
-    def hand_over(
-        request: ChangeState.Request, response: ChangeState.Response
-    ) -> ChangeState.Response | LaterResponse:
-        later = LaterResponse(lock)
-
-        def run() -> None:
-            try:
-                later.respond(change_state(request, response))
-            finally:  # if it raised: the caller hears from us all the same
-                later.respond(ChangeState.Response(success=False))
-
-        if not put(run):
-            node.get_logger().error(
-                f"transition {request.transition.id} refused: too many wait for the one that runs"
-            )
-            later.respond(ChangeState.Response(success=False))
-        return later
-
-    service.callback = hand_over
-    let_respond_later(service)
+    warnings.filterwarnings("error", "failed to send response", RuntimeWarning)
 
 
-class LaterResponse:
-    """What a service's callback returns to respond later, from any thread; see let_respond_later.
+def send_responses_by(service: Service, put: Callable[[Callable[[Any], None], Any], None]) -> None:
+    """Let put(send, response) decide when, and in which thread, send(response) is called.
 
-    The first response counts. rclpy could only wait for it: a callback that waits takes a thread
-    away from all others, and a coroutine that awaits is called again and again (rclpy 3, 7 and 9,
-    executors.py).
+    send takes 0.1 s and raises UndeliveredError if the caller cannot be reached. One at a time:
+    rcl sends no two responses of a service at once.
     """
-
-    def __init__(self, lock: threading.Lock) -> None:
-        """lock: one for all of a service's, because rcl sends one response at a time."""
-        self._lock = lock
-        self._response: Any = None
-        self._send: Callable[[Any], None] | None = None
-        self._is_sent = False
-
-    def respond(self, response: Any) -> None:
-        """Send this, unless the call was responded to before."""
-        with self._lock:
-            if self._response is None:
-                self._response = response
-                self._send_if_complete()
-
-    def send_by(self, send: Callable[[Any], None]) -> None:
-        """Send with this function, which is known once the callback has returned."""
-        with self._lock:
-            self._send = send
-            self._send_if_complete()
-
-    def _send_if_complete(self) -> None:
-        if self._send is None or self._response is None or self._is_sent:
-            return
-        self._is_sent = True
-        # A service that is destroyed has no callers, and a caller may have gone.
-        with suppress(InvalidHandle, rclpy_implementation.RCLError):
-            self._send(self._response)
-
-
-def let_respond_later(service: Service) -> None:
-    """Let the callback return a LaterResponse in place of a response."""
     send_response = service.send_response
 
     def send(response: Any, header: Any) -> None:
-        if isinstance(response, LaterResponse):
-            response.send_by(lambda ready: send_response(ready, header))
-        else:
+        try:
             send_response(response, header)
+        except InvalidHandle:
+            pass  # a service that is destroyed has no callers
+        except (RuntimeWarning, rclpy_implementation.RCLError) as error:
+            raise UndeliveredError(str(error)) from error
+        except SystemError as error:  # rclpy returns although the warning has become an error
+            if not isinstance(error.__cause__, RuntimeWarning):
+                raise
+            raise UndeliveredError(str(error.__cause__)) from error
 
-    service.send_response = send  # type: ignore[method-assign]
+    def hand_over(response: Any, header: Any) -> None:
+        put(lambda ready: send(ready, header), response)
+
+    service.send_response = hand_over  # type: ignore[method-assign]
 
 
 def forget_destroyed(group: CallbackGroup) -> None:

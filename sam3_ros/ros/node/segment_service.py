@@ -13,9 +13,8 @@ from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.one_shot import refusal
 from sam3_ros.ros.frames.one_shot_calls import NOT_ACTIVE
 from sam3_ros.ros.frames.queue import MOST_CALLS
-from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
-from sam3_ros.ros.node.rclpy_internals import LaterResponse, let_respond_later
+from sam3_ros.ros.node.responses import LaterResponse
 from sam3_ros.srv import Segment
 
 SERVICE = "~/segment"
@@ -29,12 +28,10 @@ class SegmentService:
     def __init__(self, node: Node, lease: PipelineLease) -> None:
         """Create the service."""
         self._lease = lease
-        self._lock = NodeLock.SEGMENT_CALLS.make()
-        service = node.create_service(Segment, SERVICE, self._on_call, qos_profile=_QOS)
-        let_respond_later(service)
+        node.create_service(Segment, SERVICE, self._on_call, qos_profile=_QOS)
 
     def _on_call(self, request: Segment.Request, _response: Segment.Response) -> LaterResponse:
-        later = LaterResponse(self._lock)
+        later = LaterResponse()
         try:
             with self._lease.use() as pipeline:
                 if pipeline is None:

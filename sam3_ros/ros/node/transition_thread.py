@@ -8,6 +8,12 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
+from lifecycle_msgs.srv import ChangeState
+from rclpy.lifecycle import LifecycleNode
+
+from sam3_ros.ros.node.rclpy_internals import change_state_service
+from sam3_ros.ros.node.responses import LaterResponse
+
 # More than any lifecycle manager asks for at once: configure, activate, and then what undoes them.
 _MOST_WAITING = 8
 
@@ -48,3 +54,32 @@ class TransitionThread:
         except BaseException as error:
             traceback.print_exception(error)
             self._broken()
+
+
+def hand_over_transitions(node: LifecycleNode, thread: TransitionThread) -> None:
+    """Let the thread run what change_state asks for, and respond when it has ended.
+
+    LifecycleNode runs it in the callback: nobody could ask for the state of a node that configures.
+    """
+    service = change_state_service(node)
+    change_state = service.callback
+
+    def hand_over(
+        request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response | LaterResponse:
+        later = LaterResponse()
+
+        def run() -> None:
+            try:
+                later.respond(change_state(request, response))
+            finally:  # if it raised: the caller hears from us all the same
+                later.respond(ChangeState.Response(success=False))
+
+        if not thread.put(run):
+            node.get_logger().error(
+                f"transition {request.transition.id} refused: too many wait for the one that runs"
+            )
+            later.respond(ChangeState.Response(success=False))
+        return later
+
+    service.callback = hand_over

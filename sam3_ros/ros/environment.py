@@ -20,9 +20,16 @@ _INSTALLED = Path("share", "ament_index", "resource_index", "rmw_typesupport")
 _NO_MIDDLEWARE = frozenset({"rmw_implementation"})  # it chooses one
 _SOURCE_LINE = re.compile(r", at \S+:\d+")
 _LOG_WORDS = ("logging", "log dir")
+_PARAMETERS = re.compile(r"Couldn't parse params file: '--params-file (.*)'\. Error: (.*)")
+# rcutils reads nothing else of them, and then fails over and over in many lines.
+_SWITCHES = (
+    "RCUTILS_LOGGING_USE_STDOUT",
+    "RCUTILS_LOGGING_BUFFERED_STREAM",
+    "RCUTILS_COLORIZED_OUTPUT",
+)
 _NO_LOG = (
     "ROS has no folder for its log that can be written: "
-    f"`export {LOG_FOLDER}=/tmp/ros`, or another one"
+    f"`export {LOG_FOLDER}=$(mktemp -d)`, or another one"
 )
 
 
@@ -42,6 +49,12 @@ def check_ros_environment(environment: Mapping[str, str], domain_id: int | None 
             f"expected a ROS domain from 0 to {LAST_DOMAIN}, got {given}: "
             f"`export {DOMAIN}=0`, or `unset {DOMAIN}`"
         )
+    for name in _SWITCHES:
+        if environment.get(name, "") not in ("", "0", "1"):
+            raise RosEnvironmentError(
+                f"expected 0 or 1, got {name}={environment[name]}: `unset {name}`"
+            )
+    _check_security(environment)
     if not any(environment.get(name) for name in (LOG_FOLDER, "ROS_HOME", "HOME")):
         # Jazzy says it in eight lines of its own before its error comes.
         raise RosEnvironmentError(f"{_NO_LOG} (HOME is not set)")
@@ -58,7 +71,31 @@ def explained(error: Exception) -> str:
     said = _SOURCE_LINE.sub("", " ".join(str(error).split()))
     if any(words in said.lower() for words in _LOG_WORDS):
         return f"{_NO_LOG} ({said})"
+    if found := _PARAMETERS.search(said):
+        return (
+            f"ROS cannot read the parameters in {found[1]}: {found[2].strip()}; expected YAML of "
+            "the form `/**: {ros__parameters: {NAME: VALUE}}`"
+        )
     return f"ROS cannot start: {said}"
+
+
+def is_of_parameters(error: Exception) -> bool:
+    """Return whether it is a file of parameters that ROS could not read."""
+    return _PARAMETERS.search(" ".join(str(error).split())) is not None
+
+
+def _check_security(environment: Mapping[str, str]) -> None:
+    """Raise RosEnvironmentError for security without its keys, of which ROS tells no reason."""
+    wanted = environment.get("ROS_SECURITY_ENABLE", "").lower() == "true"
+    if not wanted or environment.get("ROS_SECURITY_STRATEGY", "").lower() != "enforce":
+        return
+    folder = environment.get("ROS_SECURITY_KEYSTORE", "")
+    if not (folder and Path(folder).is_dir()):
+        came = f"ROS_SECURITY_KEYSTORE={folder}" if folder else "no ROS_SECURITY_KEYSTORE"
+        raise RosEnvironmentError(
+            "ROS_SECURITY_STRATEGY=Enforce expects a folder of keys, as `ros2 security "
+            f"create_keystore` makes, got {came}"
+        )
 
 
 def _middlewares(environment: Mapping[str, str]) -> set[str]:

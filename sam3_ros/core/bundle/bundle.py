@@ -44,6 +44,11 @@ class Bundle:
             raise type(error)(f"bundle {folder}: {error}") from error
         return cls(folder, manifest)
 
+    @classmethod
+    def checked_before(cls, folder: Path) -> Bundle:
+        """Open a bundle by its folder, without its files: another process has just checked them."""
+        return cls(folder, parse_manifest(_read_manifest(folder)))
+
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions that every stage has."""

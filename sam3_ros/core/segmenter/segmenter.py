@@ -41,6 +41,7 @@ from sam3_ros.core.stages.graph import OpenStage, StageGraph
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import OpenSession, SessionOptions
 from sam3_ros.core.timings import CallTimings
+from sam3_ros.core.trial.trial import require_tried
 
 
 class Segmenter:
@@ -92,6 +93,9 @@ class Segmenter:
         their defaults then. cuda_graphs: record what a GPU runs and replay it for inputs of the
         same shapes, with one launch instead of hundreds.
 
+        A bundle that did not come with sam3_ros runs first in a process of its own, once
+        (core/trial); not where the caller brings an open_session.
+
         Raises BundleError for a bundle that is damaged or whose files do not fit its manifest,
         BackendError where the backend is not available, PrecisionError for a precision it lacks,
         ValueError for a backend or precision beside a plan.
@@ -106,6 +110,8 @@ class Segmenter:
         options = SessionOptions(threads=threads, device_id=device_id, cuda_graphs=cuda_graphs)
         chosen = plan or StagePlan(choice)
         loading = StageLoading(opened, chosen, options, open_session, engine_cache)
+        if open_session is open_with_onnxruntime:
+            require_tried(opened, chosen, threads)
         segmenter = cls(opened, loading.open)
         segmenter._loading = loading
         try:

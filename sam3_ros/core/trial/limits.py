@@ -1,0 +1,38 @@
+"""How much time and memory the first run of a bundle may take, by what its manifest declares.
+
+Generous: an honest model must not meet them on a slow machine. They end what would never end by
+itself, and what would take all of the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sam3_ros.core.bundle.manifest import Manifest, StageFile
+
+_SECONDS, _SECONDS_PER_GB = 60.0, 120.0
+# The weights are in the file's pages, parsed, and laid out for the engine. What a stage works in
+# grows with the image: the largest stages tried take 2 kB for each of its pixels.
+_TIMES_THE_FILES, _BYTES, _BYTES_PER_PIXEL = 4, 512 << 20, 6000
+
+
+@dataclass(frozen=True)
+class TrialLimits:
+    """The limits of one run."""
+
+    #: By the clock, from the start of the process to the last answer.
+    seconds: float
+    #: In bytes, beyond what Python and the engine's libraries take.
+    memory: int
+
+    @classmethod
+    def of(cls, manifest: Manifest, files: Iterable[StageFile]) -> TrialLimits:
+        """Scale the limits by the bytes of these files and the pixels of the model's input."""
+        held = sum(file.bytes + sum(each.bytes for each in file.data) for file in files)
+        pixels = manifest.preprocessing.height * manifest.preprocessing.width
+        memory = _BYTES + _TIMES_THE_FILES * held + _BYTES_PER_PIXEL * pixels
+        return cls(_SECONDS + _SECONDS_PER_GB * held / 1e9, memory)
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.0f} s and {self.memory / 1e9:.1f} GB"

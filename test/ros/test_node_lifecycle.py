@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from node_client import NODE, NodeClient
 from node_under_test import running_node
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from ros_domains import own_domain
 from scenes import colour_scene
 
@@ -16,6 +20,7 @@ from sam3_ros.ros.segmentation_node import SegmentationNode
 
 pytestmark = pytest.mark.long
 
+SLOW_NODE = str(Path(__file__).parents[1] / "support" / "slow_loading_node.py")
 SCENE = colour_scene(96, 128, {"red": (10, 10, 40, 40)})
 
 
@@ -88,6 +93,47 @@ def test_cycles(tmp_path, sam3_bundle_path):
         assert client.transition("activate")
         assert client.transition("shutdown")
         assert client.state == "finalized"
+
+
+def asked(client: NodeClient, label: str) -> Future:
+    request = ChangeState.Request(transition=Transition(label=label))
+    return client.start(ChangeState, f"{NODE}/change_state", request)
+
+
+def configuring_slowly(client: NodeClient) -> Future:
+    """Ask for the transition and wait until it runs, for a second."""
+    configured = asked(client, "configure")
+    client.spin_until(lambda: client.state == "configuring", "configuring")
+    return configured
+
+
+def test_transitions_that_are_asked_for_while_one_runs_come_after_it(tmp_path, sam3_bundle_path):
+    slow = (SLOW_NODE, "free", "0.1")
+    parameters = {"program": slow, "bundle": sam3_bundle_path, "autostart": "false"}
+    with running_node(tmp_path, **parameters) as (_, client):
+        answers = [configuring_slowly(client)]
+        answers += [asked(client, label) for label in ("activate", "deactivate", "cleanup")]
+        assert not any(answer.done() for answer in answers)
+        client.spin_until(lambda: all(answer.done() for answer in answers), "the transitions")
+        assert [answer.result().success for answer in answers] == [True] * 4
+        assert client.state == "unconfigured"
+
+
+def test_of_too_many_transitions_each_is_answered(tmp_path, sam3_bundle_path):
+    slow = (SLOW_NODE, "free", "0.3")
+    parameters = {"program": slow, "bundle": sam3_bundle_path, "autostart": "false"}
+    with running_node(tmp_path, **parameters) as (process, client):
+        configured = configuring_slowly(client)
+        answers = [asked(client, "activate")]
+        while not any(answer.done() for answer in answers):
+            answers.append(asked(client, "activate"))
+            assert client.state == "configuring"  # so the node has taken the call
+        assert not any(answer.result().success for answer in answers if answer.done())
+        assert "refused: too many wait for the one that runs" in process.log
+        client.spin_until(lambda: all(answer.done() for answer in answers), "the transitions")
+        assert configured.result().success
+        assert sum(answer.result().success for answer in answers) == 1  # it is active then
+        assert client.state == "active"
 
 
 def test_a_parameter_that_is_set_just_as_the_first_configuring_begins():

@@ -41,7 +41,8 @@ _COMMON_FONTS = (
     Font("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
     Font("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 )
-_FONTCONFIG_SECONDS = 5.0
+# A label comes from whoever asks, and the frame waits for the answer.
+_FONTCONFIG_SECONDS = 1.0
 # No font has a glyph for this: it is no character, and never will be one.
 _NO_CHARACTER = "\ufffe"
 _SIZE_TO_LOOK_AT = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -33,6 +34,8 @@ COMMANDS = {
     "topic": "topic",
     "completion": "completion",
 }
+
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,6 +84,8 @@ def _failed(error: Exception) -> ExitCode:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+        return f"cannot write: {error.strerror}"  # most often to stdout
     return str(error)
 
 

@@ -22,6 +22,7 @@ from sam3_ros.core.images.levels import (
     white_of,
 )
 from sam3_ros.core.images.orientation import upright
+from sam3_ros.core.whole_file import write_whole
 
 _LOG = logging.getLogger(__name__)
 
@@ -99,8 +100,10 @@ def write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
 
     Raises ImageError where the file cannot be written.
     """
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG", compress_level=1)
     try:
-        Image.fromarray(pixels).save(path, format="PNG", compress_level=1)
+        write_whole(path, stream.getbuffer())
     except OSError as error:
         raise ImageError(f"cannot write {path}: {error.strerror or error}") from error
 

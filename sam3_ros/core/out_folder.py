@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.whole_file import named_errors, write_whole
 
 LIST_NAME = ".sam3-ros-written"
 _CHUNK = 1 << 20
@@ -77,7 +78,7 @@ class OutFolder:
             _take_apart(self.path / name)
         self._claimed |= dict.fromkeys(new)
         if new:
-            with (self.path / LIST_NAME).open("a", encoding="utf-8") as file:
+            with named_errors(self.path / LIST_NAME), (self.path / LIST_NAME).open("a") as file:
                 file.writelines(_line(name, None) for name in new)
         return tuple(self.path / name for name in names)
 
@@ -116,7 +117,7 @@ class OutFolder:
     def _write_list(self, sums: dict[str, str | None]) -> None:
         text = "".join(_line(name, each) for name, each in sums.items())
         if text:
-            (self.path / LIST_NAME).write_text(text, encoding="utf-8")
+            write_whole(self.path / LIST_NAME, text)
         else:
             (self.path / LIST_NAME).unlink(missing_ok=True)
 

@@ -50,6 +50,8 @@ def replay(
             out = stack.enter_context(OutFolder(settings.out, force=settings.force))
             out.claim(*_file_names(settings))
         albums = _albums(plan)
+        for album in albums.values():
+            stack.callback(album.discard)
         others_play = settings.player is Player.ROS2
         cameras = {
             camera.name: CameraRecord(camera, stamps_from_bag=others_play)

@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.bench.options import (
@@ -25,6 +24,7 @@ from sam3_ros.cli.command import prepare_output, whole_number
 from sam3_ros.cli.out_folder import require_own
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.whole_file import write_whole
 
 if TYPE_CHECKING:
     from sam3_ros.bench.matrix.cells import WayResults
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")
     seconds = time.monotonic() - began
     head = ReportHead(_command(), made, seconds, options.within, asked.backend)
-    Path(options.report).write_text(report_page(head, matrix, node), encoding="utf-8")
+    write_whole(options.report, report_page(head, matrix, node))
     print(f"written: {options.report} ({seconds:.0f} s)")
     return 0 if any(map(_answered, matrix.columns)) else 1
 

@@ -6,13 +6,13 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sam3_ros.cli.out_folder import WRITTEN_BY
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.core.signals import signals_handled
+from sam3_ros.core.whole_file import write_whole
 
 if TYPE_CHECKING:
     from sam3_ros.replay.report.report import ReplayReport
@@ -76,4 +76,4 @@ def print_result(table: str, document: Mapping[str, Any], json_to: str | None) -
     text = json.dumps({WRITTEN_BY: REPLAY, **document}, indent=2)
     print(text if json_to == "-" else table)
     if json_to is not None and json_to != "-":
-        Path(json_to).write_text(f"{text}\n", encoding="utf-8")
+        write_whole(json_to, f"{text}\n")

@@ -17,6 +17,7 @@ from sam3_ros.cli.rows import one_row
 from sam3_ros.cli.segment.inputs import find_inputs
 from sam3_ros.cli.segment.output_names import RESULTS_NAME, claim_outputs
 from sam3_ros.cli.table import left, right, table
+from sam3_ros.core.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -105,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
                     "images": answers,
                 }
                 text = json.dumps(document, indent=2)
-                (options.out / RESULTS_NAME).write_text(text + "\n", encoding="utf-8")
+                write_whole(options.out / RESULTS_NAME, text + "\n")
     if options.json:
         print(text)
     return FAILED if any("error" in each for each in answers) else 0

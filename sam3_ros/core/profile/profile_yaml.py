@@ -16,6 +16,7 @@ from sam3_ros.core.checked_yaml import (
 from sam3_ros.core.errors import ProfileError
 from sam3_ros.core.profile.profile import Machine, MachineProfile
 from sam3_ros.core.stages.plan import StageChoice
+from sam3_ros.core.whole_file import write_whole
 
 FORMAT = 1
 #: The first line of each profile's file, by which it is known to be one.
@@ -42,9 +43,7 @@ def read_profile(path: Path) -> MachineProfile:
 def write_profile(path: Path, profile: MachineProfile) -> None:
     """Write a profile, in place of what is there. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(f"{MARK}\n{dump_profile(profile)}", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, f"{MARK}\n{dump_profile(profile)}")
 
 
 def parse_profile(text: str) -> MachineProfile:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.whole_file import write_whole
 from sam3_ros.replay.client.answered_frame import FoundSegment
 from sam3_ros.replay.golden.comparison import FrameKey, LabelledFrame, Labels
 
@@ -99,19 +100,19 @@ class GoldenWriter:
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def add(self, frame: LabelledFrame) -> None:
-        """Write a frame. Raises GoldenError if its key exists or its picture cannot be written."""
+        """Write a frame. Raises GoldenError if its key exists, OSError if it cannot be written."""
         if frame.key in self._entries:
             raise GoldenError(f"frame {frame.key} of {frame.key.camera or 'the camera'} came twice")
         path = self._staging / frame.key.file_name
-        if not cv2.imwrite(str(path), frame.labels, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
-            raise GoldenError(f"cannot write {path}")
+        _, png = cv2.imencode(".png", frame.labels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        path.write_bytes(png.tobytes())  # OpenCV would not tell that the disk is full
         self._entries[frame.key] = _entry(frame)
 
     def finish(self) -> GoldenFrames:
         """Replace the target. Raises GoldenError without a frame."""
         if not self._entries:
             raise GoldenError("there is no frame to store as golden: nothing was answered")
-        (self._staging / INDEX_NAME).write_text(_index_text(self._entries), encoding="utf-8")
+        write_whole(self._staging / INDEX_NAME, _index_text(self._entries))
         self._keep_others()
         self._staging.chmod(0o755)  # only the owner can read a temporary folder
         retired = self._staging.with_name(f"{self._staging.name}-old")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from sam3_ros.core.whole_file import write_whole
+
 # What XML 1.0 cannot contain, not even escaped; a prompt can.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SUITE = "sam3_ros.replay"
@@ -86,7 +88,7 @@ class ReplayVerdict:
 def write_junit(verdict: ReplayVerdict, path: Path) -> None:
     """Write JUnit XML for CI servers; the folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(junit_text(verdict), encoding="utf-8")
+    write_whole(path, junit_text(verdict))
 
 
 #: By it a file is known as ours.

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.errors import ImageError, Sam3RosError
+from sam3_ros.core.errors import ImageError
+from sam3_ros.core.image_file import write_png
 from sam3_ros.core.out_folder import OutFolder
 from sam3_ros.core.pictures.palette import prompt_colour
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagMessage
@@ -42,9 +43,7 @@ def write_worst_frames(
         key = frame.comparison.key
         image = images.get((key.camera, key.stamp_ns))
         (path,) = out.claim(f"worst_{number}_{_file_part(frame)}.png")
-        sheet = cv2.cvtColor(worst_picture(frame, image), cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(path), sheet):
-            raise Sam3RosError(f"cannot write {path}")
+        write_png(path, worst_picture(frame, image))
         written.append(path)
     return tuple(written)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
 
-from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.image_file import write_png
 from sam3_ros.core.pictures.lettering import lettered
 from sam3_ros.core.segmenter.pixels import require_rgb
 from sam3_ros.replay.report.video import VIDEO_SUFFIXES, OverlayVideo
@@ -138,6 +138,10 @@ class OverlayAlbum:
             written.append(self._write_sheet())
         return tuple(written)
 
+    def discard(self) -> None:
+        """Remove what is not finished, as of a replay that has failed."""
+        self._video.discard()
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a person should know of the files."""
@@ -146,9 +150,7 @@ class OverlayAlbum:
     def _write_sheet(self) -> Path:
         path = self._sheet
         width = max(240, min(self._tiles[0].image.shape[1], _TILE_WIDTH))
-        sheet = cv2.cvtColor(contact_sheet(self._tiles, _COLUMNS, width), cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(path), sheet):
-            raise Sam3RosError(f"cannot write {path}")
+        write_png(path, contact_sheet(self._tiles, _COLUMNS, width))
         return path
 
 

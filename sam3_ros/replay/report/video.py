@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".avi")
 _LONGEST_GAP_SECONDS = 2.0
 # H.264 in MP4 plays in every browser, VP9 in WebM in all current ones.
 _H264, _VP9 = ("libx264", "libopenh264"), ("libvpx-vp9",)
+# In the name of a file that is being written.
+_UNFINISHED = "-unfinished"
 _BT601 = 6  # AVCOL_SPC_SMPTE170M, what FFmpeg's conversion from RGB makes
 _OPTIONS = {
     "libx264": {"crf": "20", "preset": "veryfast"},
@@ -57,6 +60,7 @@ class OverlayVideo:
         self._begin = 0.0
         self._last: Pixels | None = None  # not written yet
         self._last_at = 0.0
+        self._unfinished: Path | None = None
         self.path: Path | None = None
         self.remark = ""
 
@@ -81,14 +85,34 @@ class OverlayVideo:
 
     def close(self) -> Path | None:
         """Finish the file and return its path; None if there was no frame. Raises VideoError."""
-        if self._encoder is not None and self._last is not None:
+        if self._encoder is None or self._last is None:
+            return self.path
+        assert self._unfinished is not None and self.path is not None
+        try:
             self._encoder.write(self._last)
             self._encoder.close()
+            self._unfinished.replace(self.path)
+        except OSError as error:
+            raise _cannot_write(self.path, error.strerror or error) from error
+        finally:
             self._encoder = None
+            self.discard()
         return self.path
 
+    def discard(self) -> None:
+        """Remove a file that is not finished; nothing after close()."""
+        if self._encoder is not None:
+            with suppress(Exception):  # it has failed, or fails for the same reason again
+                self._encoder.close()
+            self._encoder = None
+        if self._unfinished is not None:
+            self._unfinished.unlink(missing_ok=True)
+
     def _open(self, first: Pixels) -> None:
-        self.path, self._encoder = _opened(self._stem, self._rate, first.shape[1], first.shape[0])
+        beside = self._stem.with_name(f"{self._stem.name}{_UNFINISHED}")
+        size = first.shape[1], first.shape[0]
+        self._unfinished, self._encoder = _opened(beside, self._rate, *size)
+        self.path = self._stem.with_suffix(self._unfinished.suffix)
         self.remark = self._encoder.remark
 
     def _write_until(self, at: float) -> None:
@@ -149,6 +173,8 @@ class _AvEncoder:
             self._stream.options = _OPTIONS.get(codec, {})
             self._file.start_encoding()  # so that a bad path or size is known now
         except (OSError, av.FFmpegError) as error:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             raise _cannot_write(path, error) from error
 
     def write(self, frame_bgr: Pixels) -> None:
@@ -159,8 +185,13 @@ class _AvEncoder:
         self._mux(frame)
 
     def close(self) -> None:
-        self._mux(None)
-        self._file.close()
+        try:
+            self._mux(None)
+        finally:
+            try:
+                self._file.close()
+            except (OSError, self._av.FFmpegError) as error:
+                raise _cannot_write(Path(self._file.name), error) from error
 
     def _mux(self, frame: Any) -> None:
         try:
@@ -173,8 +204,8 @@ class _AvEncoder:
 class _OpenCvEncoder:
     """Encodes by OpenCV: MPEG-4, or motion JPEG."""
 
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
+    def __init__(self, writer: Any, path: Path) -> None:
+        self._writer, self._path = writer, path
         self.remark = "browsers do not play it, players such as VLC do; for H.264: pip install av"
 
     def write(self, frame_bgr: Pixels) -> None:
@@ -182,6 +213,8 @@ class _OpenCvEncoder:
 
     def close(self) -> None:
         self._writer.release()
+        if not cv2.VideoCapture(str(self._path)).isOpened():  # it tells nothing of a full disk
+            raise _cannot_write(self._path, "the file is not whole")
 
 
 def _opened_by_opencv(stem: Path, rate: float, width: int, height: int) -> tuple[Path, _Encoder]:
@@ -190,11 +223,12 @@ def _opened_by_opencv(stem: Path, rate: float, width: int, height: int) -> tuple
         four = cv2.VideoWriter.fourcc(*code)
         writer = cv2.VideoWriter(str(path), four, rate, (width, height))
         if writer.isOpened():
-            return path, _OpenCvEncoder(writer)
+            return path, _OpenCvEncoder(writer, path)
     raise _cannot_write(stem.with_suffix(".mp4"), "OpenCV has neither MPEG-4 nor motion JPEG")
 
 
 def _cannot_write(path: Path, reason: object) -> VideoError:
+    path = path.with_name(path.name.replace(_UNFINISHED, ""))
     return VideoError(
         f"cannot write the video {path}: {reason}; check that the folder can be written to and has "
         "room, and that PyAV is sound: pip install --force-reinstall av"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -13,6 +14,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
+from sam3_ros.ros.health.surroundings import SurroundingsWatch
 from sam3_ros.ros.qos import create_publisher
 
 SECONDS_BETWEEN_LOADING_LOGS = 3.0
@@ -27,6 +29,7 @@ class DiagnosticsTopic:
         self._node = node
         self._status = status
         self._diagnostics = Diagnostics()
+        self._surroundings = SurroundingsWatch(node)
         self._level_log = LevelLog(node.get_logger())
         self._publisher = create_publisher(
             node, DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
@@ -38,7 +41,7 @@ class DiagnosticsTopic:
         node.create_timer(SECONDS_BETWEEN_LOADING_LOGS, self._log_loading, clock=clock)
 
     def _publish(self) -> None:
-        status = self._status()
+        status = replace(self._status(), around=self._surroundings.look())
         header = Header(stamp=self._node.get_clock().now().to_msg())
         message = self._diagnostics.message(status, header)
         if status.active_s is None:

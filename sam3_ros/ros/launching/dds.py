@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping, MutableMapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from xml.etree import ElementTree
 
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.ros.launching.shared_files import shared_file
 
 # Kilted and later, Jazzy and earlier.
@@ -20,6 +22,12 @@ _RCLPY_OF_KILTED = 9
 MEBIBYTE = 2**20
 # The segment of config/fastdds.xml, and some room for that of another process.
 _SHARED_MEMORY, _NEEDED_SHARED_MEMORY = "/dev/shm", 80 * MEBIBYTE
+# What Fast DDS 2.13 to 3.2 know; of another one they say nothing, and use DEFAULT.
+_TRANSPORTS = (
+    "NONE", "DEFAULT", "DEFAULTv6", "SHM", "UDPv4", "UDPv6", "LARGE_DATA", "LARGE_DATAv6", "P2P",
+)  # fmt: skip
+#: How a sentence begins that is a warning.
+KEEPS_DEFAULTS = "Fast DDS keeps its default transports, which lose large images"
 
 
 def use_image_profile(environment: MutableMapping[str, str]) -> str:
@@ -32,8 +40,8 @@ def use_image_profile(environment: MutableMapping[str, str]) -> str:
         return chosen
     if _free_shared_memory() < _NEEDED_SHARED_MEMORY:
         return (
-            f"Fast DDS keeps its default transports, which lose large images: {_SHARED_MEMORY} has "
-            f"less than {_NEEDED_SHARED_MEMORY // MEBIBYTE} MiB left (docker run --ipc host, or "
+            f"{KEEPS_DEFAULTS}: {_SHARED_MEMORY} has less than "
+            f"{_NEEDED_SHARED_MEMORY // MEBIBYTE} MiB left (docker run --ipc host, or "
             "--shm-size 1g)"
         )
     environment[profile_variable(environment)] = str(fastdds_profile())
@@ -45,11 +53,31 @@ def chosen_transport(environment: Mapping[str, str]) -> str:
     if not is_fast_dds(environment):
         return f"the ROS middleware is {environment[_MIDDLEWARE]}, with its own settings"
     if profile := profile_in_use(environment):
+        if problem := _unreadable(Path(profile)):
+            return f"{KEEPS_DEFAULTS}: {profile_variable(environment)} names {profile}, {problem}"
         return f"Fast DDS uses the profile {profile}, as the environment says"
     if transports := environment.get(TRANSPORTS_VARIABLE):
+        name = transports.partition("?")[0]  # options may follow
+        if name.lower() not in map(str.lower, _TRANSPORTS):
+            return (
+                f"{KEEPS_DEFAULTS}: {TRANSPORTS_VARIABLE}={transports} is none of "
+                f"{', '.join(_TRANSPORTS)}{did_you_mean(name, _TRANSPORTS)}"
+            )
         return f"Fast DDS uses {TRANSPORTS_VARIABLE}={transports}, as the environment says"
     found = [name for name in _FILES_OF_THE_FOLDER if Path(name).is_file()]
     return f"Fast DDS uses {found[0]} of this folder" if found else ""
+
+
+def _unreadable(profile: Path) -> str:
+    """Return why Fast DDS cannot read a profile, which it says in colours only; empty if it can."""
+    try:
+        with profile.open("rb") as file:
+            ElementTree.parse(file)
+    except OSError as error:
+        return f"which cannot be read ({error.strerror})"
+    except ElementTree.ParseError as error:
+        return f"which is no XML ({error})"
+    return ""
 
 
 def is_fast_dds(environment: Mapping[str, str]) -> bool:

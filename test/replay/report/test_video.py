@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from disk_limits import files_up_to
 
 from sam3_ros.replay.report import video as video_module
 from sam3_ros.replay.report.video import OverlayVideo, VideoError
@@ -78,6 +79,27 @@ def test_without_frames_there_is_no_file(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     with pytest.raises(VideoError, match="can be written to"):
         OverlayVideo(tmp_path / "absent" / "overlay", 10).add(grey(1), 0.0)
+
+
+@pytest.mark.usefixtures("encoder")
+@pytest.mark.parametrize("size", [0, 500, 5000])
+def test_a_full_disk_is_reported_and_leaves_no_half_video(tmp_path, size):
+    noise = np.random.default_rng(1).integers(0, 255, (96, 128, 3), np.uint8)
+    video = OverlayVideo(tmp_path / "overlay", 10)
+    with files_up_to(size), pytest.raises(VideoError, match=r"overlay\.(mp4|webm|avi)"):
+        for number in range(30):
+            video.add(np.roll(noise, 7 * number, 0), number / 10)
+        video.close()
+    video.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_is_not_finished_can_be_discarded(tmp_path):
+    video = OverlayVideo(tmp_path / "overlay", 10)
+    video.add(grey(40), 0.0)
+    video.add(grey(50), 0.1)
+    video.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_overlays_of_two_sizes_are_refused(tmp_path):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from sam3_ros.ros.launching.dds import (
+    KEEPS_DEFAULTS,
     PROFILE_VARIABLES,
     fastdds_profile,
     keep_to_this_machine,
@@ -41,10 +42,28 @@ def test_a_profile_of_the_users_own_wins():
         ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, "middleware is rmw_cyclonedds_cpp"),
     ],
 )
-def test_what_the_user_has_chosen_stays_and_is_said(chosen, said):
+def test_what_the_user_has_chosen_stays_and_is_said(chosen, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.xml").write_text("<dds/>")
     environment = dict(chosen)
     assert said in use_image_profile(environment)
     assert environment == chosen
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({KILTED: "absent.xml"}, f"{KILTED} names absent.xml, which cannot be read"),
+        ({JAZZY: "cut.xml"}, "which is no XML"),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGEDATA"}, "did you mean 'LARGE_DATA'?"),
+    ],
+)
+def test_a_choice_that_fast_dds_would_pass_over_is_a_warning(chosen, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("cut.xml").write_text("<dds")
+    words = use_image_profile(dict(chosen))
+    assert words.startswith(KEEPS_DEFAULTS)
+    assert said in words
 
 
 def test_a_profile_in_the_folder_stays(tmp_path, monkeypatch):

@@ -1,0 +1,58 @@
+"""Files that are written whole or not at all, as where a disk is full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+_NUMBERS = count()
+
+
+def write_whole(path: Path | str, content: bytes | memoryview | str) -> None:
+    """Write a file in place of what is there; text in UTF-8.
+
+    If that fails, what was there before stays. Raises OSError with the file's name.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path | str, suffix: str = "") -> Iterator[Path]:
+    """Yield a path beside the file to write to, and move it into place at the block's end.
+
+    suffix: the end of its name, for a library that goes by it. If the block raises, what was
+    written is removed. What is no regular file, such as /dev/stdout, is written to directly. An
+    OSError gets the file's name.
+    """
+    path = Path(path)
+    with named_errors(path):
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        target = Path(os.path.realpath(path))  # a link stays one
+        unfinished = target.with_name(f".sam3-ros-{os.getpid()}-{next(_NUMBERS)}{suffix}")
+        try:
+            yield unfinished
+            if target.exists():
+                shutil.copymode(target, unfinished)
+            unfinished.replace(target)
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Give the file's name to each OSError in the block: writing fails without one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error

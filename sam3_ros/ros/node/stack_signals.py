@@ -1,0 +1,36 @@
+"""Signals that show what the process does, where by default they would end it without a word.
+
+| signal                                    | what comes                                          |
+| ----------------------------------------- | --------------------------------------------------- |
+| SIGUSR1, SIGUSR2                          | each thread's stack on stderr; the process goes on  |
+| SIGQUIT                                   | the same, then the process ends by it               |
+| SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL  | the same: a library has failed                      |
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import sys
+
+
+def show_stacks_on_signals() -> None:
+    """Register them; without a stderr the two that would end the process are ignored instead."""
+    try:
+        faulthandler.enable()
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            faulthandler.register(number)
+        faulthandler.register(signal.SIGQUIT, chain=True)
+    except (RuntimeError, AttributeError, OSError, ValueError):  # stderr is closed, or no file
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def end_signals() -> tuple[signal.Signals, ...]:
+    """Return the further signals that are to end the process as SIGTERM does.
+
+    SIGHUP comes when the terminal is closed; `nohup` has it ignored, and so it stays.
+    """
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return ()
+    return (signal.SIGHUP,)

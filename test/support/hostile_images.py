@@ -288,14 +288,15 @@ def _tiled(side: int) -> bytes:
 
 def _chain_of_pages() -> bytes:
     """Return a TIFF of thousands of pages that share their thousands of fields."""
-    fields = b"".join(struct.pack("<HHII", 40_000 + n % 9, 4, 4000, 64) for n in range(4090))
-    return b"II*\0\x08\0\0\0" + b"".join(
-        struct.pack("<HHII", 4000, 254, 4, 1)
-        + fields[: 12 * 40]
-        + struct.pack("<I", 8 + 1000 * (n + 1))
-        + bytes(1000 - 498)
-        for n in range(4000)
+    step, count = 1000, 3990
+    field = struct.pack("<HHII", 256, 3, 1, 8)
+    data = bytearray(
+        b"II*\0\x08\0\0\0" + (struct.pack("<H", count) + field * 40).ljust(step) * 3900
     )
+    for number in range(3800):
+        behind = 8 + number * step + 2 + count * 12
+        data[behind : behind + 4] = struct.pack("<I", 8 + (number + 1) * step)
+    return bytes(data)
 
 
 def _pages_below() -> bytes:

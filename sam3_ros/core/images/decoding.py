@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -16,13 +17,15 @@ import numpy.typing as npt
 from PIL import Image, features
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.gif import gif_layout
 from sam3_ros.core.images.jpeg import decode_jpeg
 from sam3_ros.core.images.jpeg_layout import jpeg_layout
 from sam3_ros.core.images.kinds import FileKind, kind_of
 from sam3_ros.core.images.levels import white_of
 from sam3_ros.core.images.netpbm import decode_netpbm, netpbm_size
 from sam3_ros.core.images.orientation import orientation_in
-from sam3_ros.core.images.png import decode_png, png_size
+from sam3_ros.core.images.png import decode_png, is_deep_colour, png_size
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS, require_size
 from sam3_ros.core.images.tiff_pages import main_page
 from sam3_ros.core.images.tiff_pixels import (
     has_planes,
@@ -31,12 +34,25 @@ from sam3_ros.core.images.tiff_pixels import (
     page_alone,
     planes_alone,
     require_known_range,
+    require_known_tiles,
     sixteen_bits,
 )
+from sam3_ros.core.images.webp import decode_webp, webp_frames, webp_size
 
-#: Millions of pixels that are read unless more are allowed: a larger picture may be an attack.
-MAX_MEGAPIXELS = 178
 _ORIENTATION = 0x0112
+# Pixels that are taken over from Pillow at once, since it has four bytes for each of them.
+_BAND = 1 << 20
+# Which of Pillow's plugins may ever open a file, by its name for their kind. The others, of which
+# one would start Ghostscript, are never loaded.
+_PLUGINS = {
+    "JPEG": "JpegImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "GIF": "GifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "QOI": "QoiImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
 _ONE_AT_A_TIME = threading.Lock()
 
 Levelled = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -58,7 +74,8 @@ def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
     """Decode a picture; what it is, its bytes say.
 
     Damage to metadata is passed over. Raises ImageError for what is no picture or is of a kind that
-    is not read, for one that was cut or is too large, and for several pictures in one file.
+    is not read, for one that was cut or has more than max_megapixels, and for several pictures in
+    one file.
     """
     kind = kind_of(data)
     if kind is None:
@@ -78,8 +95,8 @@ def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
 
 def _read_jpeg(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     layout = jpeg_layout(data)
-    _check_size(layout.width, layout.height, max_megapixels)
-    pixels = decode_jpeg(data, layout)
+    require_size(layout.width, layout.height, max_megapixels)
+    pixels = decode_jpeg(data, layout, max_megapixels)
     if len(layout.components) == 4:
         # Pillow's colours of CMYK, which it takes as inverted, as Adobe's programs write it.
         pixels = _eight_bits(_opened(data[: layout.scans[-1].end] + b"\xff\xd9", kind))
@@ -87,21 +104,23 @@ def _read_jpeg(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
 
 
 def _read_png(data: bytes, _: FileKind, max_megapixels: float) -> Decoded:
-    _check_size(*png_size(data), max_megapixels)
+    require_size(*png_size(data), max_megapixels, is_deep=is_deep_colour(data))
     pixels = decode_png(data)
     return Decoded(pixels, white_of(pixels, 0), orientation_in(data))
 
 
 def _read_netpbm(data: bytes, _: FileKind, max_megapixels: float) -> Decoded:
-    _check_size(*netpbm_size(data), max_megapixels)
+    require_size(*netpbm_size(data), max_megapixels)
     pixels, white = decode_netpbm(data)
     return Decoded(pixels, white, 1)
 
 
 def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     page = main_page(data)
-    _check_size(page.width, page.height, max_megapixels)
+    is_deep = page.bits > 8 and page.samples > 2
+    require_size(page.width, page.height, max_megapixels, is_deep=is_deep)
     require_known_range(page)
+    require_known_tiles(page, max_megapixels)
     orientation = page.orientation
     if has_planes(page):
         grey: list[Levelled] = [
@@ -134,7 +153,7 @@ def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     try:
         images = pillow_heif.open_heif(data)
         width, height = images.size
-        _check_size(width, height, max_megapixels)
+        require_size(width, height, max_megapixels)
         return Decoded(_eight_bits(images.to_pillow()), 255, 1)  # it is turned upright
     except ImageError:
         raise
@@ -143,31 +162,47 @@ def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
 
 
 def _read_avif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
-    Image.init()
-    if kind.pillow not in Image.OPEN or not features.check("avif"):
+    if not (_has_plugin(kind.pillow) and features.check("avif")):
         raise ImageError(
             f"expected a JPEG, PNG or the like, got {kind.name}: convert it to JPEG, or "
             "pip install 'pillow>=11.3'"
         )
-    return _read_by_pillow(data, kind, max_megapixels)
+    image = _opened(data, kind)
+    width, height = image.size
+    require_size(width, height, max_megapixels)
+    _require_one(getattr(image, "n_frames", 1), kind)
+    return Decoded(_eight_bits(image), 255, _orientation_by_pillow(image))
+
+
+def _read_webp(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    require_size(*webp_size(data), max_megapixels)
+    _require_one(webp_frames(data), kind)
+    return Decoded(decode_webp(data), 255, orientation_in(data))
+
+
+def _read_gif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    layout = gif_layout(data)
+    require_size(layout.width, layout.height, max_megapixels)
+    _require_one(layout.frames, kind)
+    return Decoded(_eight_bits(_opened(layout.alone, kind)), 255, 1)
 
 
 def _read_by_pillow(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     image = _opened(data, kind)
     width, height = image.size
-    _check_size(width, height, max_megapixels)
-    if (frames := getattr(image, "n_frames", 1)) > 1:
+    require_size(width, height, max_megapixels)
+    if image.mode.startswith("I;16"):
+        levels = np.asarray(_loaded(image)).astype(np.uint16)
+        return Decoded(levels, 65535, 1)
+    return Decoded(_eight_bits(image), 255, 1)
+
+
+def _require_one(frames: int, kind: FileKind) -> None:
+    if frames > 1:
         raise ImageError(
             f"expected one image, got {kind.name} of {frames} frames: save the frame that you "
             "mean, for example by ffmpeg -i FILE frame_%d.png"
         )
-    orientation = orientation_in(data)
-    if kind.pillow == "AVIF":
-        orientation = _orientation_by_pillow(image)
-    if image.mode.startswith("I;16"):
-        levels = np.asarray(_loaded(image)).astype(np.uint16)
-        return Decoded(levels, 65535, orientation)
-    return Decoded(_eight_bits(image), 255, orientation)
 
 
 def _orientation_by_pillow(image: Any) -> int:
@@ -179,15 +214,23 @@ def _orientation_by_pillow(image: Any) -> int:
 
 
 def _opened(data: bytes | bytearray, kind: FileKind) -> Any:
-    """Open by Pillow as the kind that it is."""
-    Image.init()
-    if kind.pillow not in Image.OPEN:
+    """Open by Pillow as the kind that it is, and as no other."""
+    if not _has_plugin(kind.pillow):
         raise ImageError(f"this Pillow does not read {kind.name}: convert it to JPEG or PNG")
     with _pillow_as_we_want_it():
         try:
             return Image.open(BytesIO(data), formats=[kind.pillow])
         except Exception as error:  # SyntaxError, OSError, struct.error and others
             raise ImageError(f"Pillow cannot read it as {kind.name}: {error}") from error
+
+
+@cache
+def _has_plugin(name: str) -> bool:
+    try:
+        import_module(f"PIL.{_PLUGINS[name]}")
+    except ImportError:
+        return False
+    return name in Image.OPEN
 
 
 def _loaded(image: Any) -> Any:
@@ -222,22 +265,18 @@ def _eight_bits(image: Any) -> npt.NDArray[np.uint8]:
     if image.mode in ("I", "F"):
         raise ImageError(f"its pixels have 32 bits (mode {image.mode}): save it with 8 or 16")
     loaded = _loaded(image)
-    if loaded.mode in ("L", "LA", "1"):
-        return np.asarray(loaded.convert("L"), np.uint8)
-    if loaded.mode == "P":
-        # Not at once to RGB: Pillow would warn of the transparency that is left out.
-        loaded = loaded.convert("RGBA")
-    return np.asarray(loaded.convert("RGB"), np.uint8)
-
-
-def _check_size(width: int, height: int, max_megapixels: float) -> None:
-    megapixels = width * height / 1e6
-    if megapixels > max_megapixels:
-        raise ImageError(
-            f"expected at most {max_megapixels:g} megapixels, got {width}x{height} "
-            f"({megapixels:.0f} megapixels): allow it with --max-megapixels "
-            f"{int(megapixels) + 1}, or max_megapixels={int(megapixels) + 1} in Python"
-        )
+    width, height = loaded.size
+    is_grey = loaded.mode in ("L", "LA", "1")
+    pixels = np.empty((height, width) if is_grey else (height, width, 3), np.uint8)
+    rows = max(1, _BAND // width)
+    with _pillow_as_we_want_it():  # a band is checked as a picture is
+        for top in range(0, height, rows):
+            band = loaded.crop((0, top, width, min(top + rows, height)))
+            if band.mode == "P":
+                # Not at once to RGB: Pillow would warn of the transparency that is left out.
+                band = band.convert("RGBA")
+            pixels[top : top + rows] = np.asarray(band.convert("L" if is_grey else "RGB"))
+    return pixels
 
 
 _READERS = {
@@ -245,6 +284,8 @@ _READERS = {
     "png": _read_png,
     "pnm": _read_netpbm,
     "tiff": _read_tiff,
+    "gif": _read_gif,
+    "webp": _read_webp,
     "heif": _read_heif,
     "avif": _read_avif,
     "pillow": _read_by_pillow,

@@ -7,6 +7,7 @@ not in the file.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from functools import cache
 
@@ -22,6 +23,7 @@ from sam3_ros.core.images.jpeg_layout import (
     JPEG_START,
     JpegLayout,
 )
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 
 _END = b"\xff\xd9"
 # Baseline, extended and progressive with Huffman codes.
@@ -30,29 +32,88 @@ _FRAMES = {0xC0, 0xC1, 0xC2}
 _NO_DATA = 128
 # Fewer zeros before the end marker are the end of the data, as in an image that ends in black.
 _FEW_ZEROS = 8
+# A component's coefficients are visited in each of its scans, up to six times where they are all
+# refined, and its samples become pixels once. A picture may be decoded about twice in this way.
+_MOST_WORK, _WORK_A_SAMPLE = 48, 3
+# Megapixels that are always allowed; and samples that make a picture a large one.
+_SMALL, _LARGE = 4, 24_000_000
 # libjpeg looks up to 64 bits ahead. No FF, which would begin a marker.
 _LOOKAHEAD, _OTHER_LOOKAHEAD = b"\x55" * 8, bytes(range(0x9E, 0xDE, 8))
 
 
-def decode_jpeg(data: bytes, layout: JpegLayout) -> npt.NDArray[np.uint8]:
+def decode_jpeg(
+    data: bytes, layout: JpegLayout, max_megapixels: float = MAX_MEGAPIXELS
+) -> npt.NDArray[np.uint8]:
     """Decode a JPEG to uint8 [H, W] if it is grey, otherwise [H, W, 3], RGB; not turned upright.
 
-    Raises ImageError where pixels are missing, and for what OpenCV does not decode.
+    Raises ImageError where pixels are missing, for what OpenCV does not decode, and for what takes
+    more work than a picture of max_megapixels does.
     """
     _require_known_frame(layout)
     _require_all_scans(layout, len(data))
+    work = _Work(layout, max_megapixels)
     last = layout.scans[-1]
     # libjpeg wants a marker behind the first one; between the others it skips what is not one.
     body = JPEG_START + data[data.index(b"\xff", len(JPEG_START)) : last.end]
-    pixels = _decoded_at_once(body, layout)
-    if pixels is None:
-        pixels = _decoded(body + _END)
-        if pixels is None:
+    if not _decoded_at_once(body, layout, work):
+        whole = work.decoded(body + _END)
+        if whole is None:
             raise ImageError(f"expected a whole JPEG, got {len(data)} damaged bytes")
-        _require_all_pixels(body, layout, pixels)
+        _require_all_pixels(body, layout, work)
+        if work.sum() != whole:
+            work.decoded(body + _END)
+    pixels = work.taken_pixels()
     if pixels.ndim == 2:
         return pixels
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+
+
+# What two decodings of the same pixels have in common: their shape and a checksum.
+_Sum = tuple[tuple[int, ...], int]
+
+
+class _Work:
+    """Decodes one JPEG with other bytes behind it, as often as its size allows.
+
+    Only the last pixels are kept, and of those before a checksum: no picture is in memory twice.
+    """
+
+    def __init__(self, layout: JpegLayout, max_megapixels: float) -> None:
+        self._layout = layout
+        samples = layout.width * layout.height * len(layout.components)
+        self._each = 64 * sum(scan.blocks for scan in layout.scans) + _WORK_A_SAMPLE * samples
+        self._left = _MOST_WORK * max(max_megapixels, _SMALL) * 1e6
+        #: Whether it is so large that one other end must do to see whether it matters.
+        self.is_large = samples > _LARGE
+        self._pixels: npt.NDArray[np.uint8] | None = None
+
+    def decoded(self, data: bytes) -> _Sum | None:
+        """Decode, and return the sum of the pixels; None where OpenCV returns none."""
+        self.decode(data)
+        return self.sum()
+
+    def sum(self) -> _Sum | None:
+        """Return the sum of the last decoding."""
+        pixels = self._pixels
+        return None if pixels is None else (pixels.shape, zlib.crc32(pixels.data))
+
+    def decode(self, data: bytes) -> bool:
+        """Decode; return whether OpenCV returns pixels. Raises ImageError."""
+        self._left -= self._each
+        if self._left < 0:
+            raise ImageError(
+                f"expected a JPEG that is soon decoded, got {self._layout.width}x"
+                f"{self._layout.height} px in {len(self._layout.scans)} scans, which takes too "
+                "long, or too long to see whether it is whole: save it as a baseline JPEG"
+            )
+        self._pixels = None  # before there are others
+        self._pixels = _decoded(data)
+        return self._pixels is not None
+
+    def taken_pixels(self) -> npt.NDArray[np.uint8]:
+        """Return the pixels of the last decoding, which had some."""
+        assert self._pixels is not None
+        return self._pixels
 
 
 def _require_known_frame(layout: JpegLayout) -> None:
@@ -71,19 +132,19 @@ def _require_known_frame(layout: JpegLayout) -> None:
         )
 
 
-def _decoded_at_once(body: bytes, layout: JpegLayout) -> npt.NDArray[np.uint8] | None:
-    """Decode what certainly is whole; return None for what needs a closer look.
+def _decoded_at_once(body: bytes, layout: JpegLayout, work: _Work) -> bool:
+    """Decode what certainly is whole; return False for what needs a closer look.
 
     Without an end marker OpenCV returns nothing where data is missing, but for the few bytes that
     it looks ahead. Where the marker was missing before, those must not matter either.
     """
     if not (_is_plain(layout) and _opencv_asks_for_more()) or body.endswith(b"\0\0"):
-        return None
-    pixels = _decoded(body + _LOOKAHEAD)
-    if pixels is None or layout.scans[-1].ended_by == END_OF_IMAGE:
-        return pixels
-    again = _decoded(body + _OTHER_LOOKAHEAD)
-    return pixels if again is not None and np.array_equal(pixels, again) else None
+        return False
+    has_pixels = work.decode(body + _LOOKAHEAD)
+    if not has_pixels or layout.scans[-1].ended_by == END_OF_IMAGE:
+        return has_pixels
+    before = work.sum()
+    return work.decoded(body + _OTHER_LOOKAHEAD) == before
 
 
 def _require_all_scans(layout: JpegLayout, size: int) -> None:
@@ -94,9 +155,15 @@ def _require_all_scans(layout: JpegLayout, size: int) -> None:
             )
     if missing := _missing_scans(layout):
         raise _cut(f"{size} bytes without {missing}")
+    # The decoder looks ahead: what lacks only this may pass.
+    if layout.missing_bytes() > len(_LOOKAHEAD):
+        raise _cut(
+            f"{size} bytes, fewer than {layout.width}x{layout.height} px take in any JPEG of its "
+            "kind"
+        )
 
 
-def _require_all_pixels(body: bytes, layout: JpegLayout, pixels: npt.NDArray[np.uint8]) -> None:
+def _require_all_pixels(body: bytes, layout: JpegLayout, work: _Work) -> None:
     at_end = layout.scans[-1].ended_by == END_OF_IMAGE
     if layout.is_arithmetic:
         # Its decoder takes zeros behind the end for data: what is missing cannot be told.
@@ -110,11 +177,11 @@ def _require_all_pixels(body: bytes, layout: JpegLayout, pixels: npt.NDArray[np.
         and _is_plain(layout)
         and at_end
         and not body.endswith(b"\0\0")
-        and not (pixels[-1, -1] == _NO_DATA).all()
+        and not (work.taken_pixels()[-1, -1] == _NO_DATA).all()
     ):
         return
     head = len(body) - (layout.scans[-1].end - layout.scans[-1].start)
-    if not _has_all_data(body, head, at_end):
+    if not _has_all_data(body, head, at_end, work):
         raise _cut(f"{len(body)} bytes whose last pixels are missing")
 
 
@@ -157,8 +224,10 @@ def _opencv_asks_for_more() -> bool:
     )
 
 
-def _has_all_data(data: bytes, head: int, ends_by_marker: bool) -> bool:
+def _has_all_data(data: bytes, head: int, ends_by_marker: bool, work: _Work) -> bool:
     """Return whether the last scan has data for all its pixels; it is all of data behind the head.
+
+    The data itself, with an end marker, was decoded last.
 
     Buffers of a fixed size are filled with zeros behind the image, and so is what was lost.
     """
@@ -166,35 +235,38 @@ def _has_all_data(data: bytes, head: int, ends_by_marker: bool) -> bool:
     if without_zeros.endswith(b"\xff"):
         without_zeros += b"\0"
     zeros = len(data) - len(without_zeros)
+    whole = work.sum()
     if zeros < (_FEW_ZEROS if ends_by_marker else 2):
-        return _is_determined(data)
-    if _is_determined(without_zeros):
+        return _is_determined(data, work, whole)
+    if _is_determined(without_zeros, work):
         return True
     # Zeros that are used up to the last are data; of those behind an image none is used.
-    if _is_determined(data) and not _is_determined(data[:-3]):
+    if _is_determined(data, work, whole) and not _is_determined(data[:-3], work):
         return True
     with_one = without_zeros + b"\0"
-    return _is_determined(with_one) and _uses_last_bit(with_one)
+    return _is_determined(with_one, work) and _uses_last_bit(with_one, work)
 
 
-def _uses_last_bit(data: bytes) -> bool:
+def _uses_last_bit(data: bytes, work: _Work) -> bool:
     """Return whether the pixels are others where the last bit of the data, a zero, is a one."""
-    before, after = (_decoded(data[:-1] + bit + _LOOKAHEAD + _END) for bit in (b"\0", b"\x01"))
-    return before is None or after is None or not np.array_equal(before, after)
+    before, after = (work.decoded(data[:-1] + bit + _LOOKAHEAD + _END) for bit in (b"\0", b"\x01"))
+    return before is None or before != after
 
 
-def _is_determined(data: bytes) -> bool:
-    """Return whether the pixels stay the same with other bytes behind the data."""
-    followed_by = [b"", *_noise()]
-    first, *others = (_decoded(data + each + _END) for each in followed_by)
+def _is_determined(data: bytes, work: _Work, with_end: _Sum | None = None) -> bool:
+    """Return whether the pixels stay the same with other bytes behind the data.
+
+    with_end: what the data and an end marker were decoded to, where that is known.
+    """
+    first = with_end or work.decoded(data + _END)
     return first is not None and all(
-        other is not None and np.array_equal(first, other) for other in others
+        work.decoded(data + each + _END) == first for each in _noise(1 if work.is_large else 2)
     )
 
 
-def _noise() -> Iterator[bytes]:
+def _noise(number: int) -> Iterator[bytes]:
     """Yield bytes without an FF, which would begin a marker."""
-    for seed in (1, 2):
+    for seed in range(1, number + 1):
         yield np.random.default_rng(seed).integers(0, 255, 64, np.uint8).tobytes()
 
 

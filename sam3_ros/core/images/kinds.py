@@ -24,7 +24,8 @@ class FileKind:
 
     #: With an article, as in "a PDF".
     name: str
-    #: What reads it: jpeg, png, tiff, pnm, heif, pillow; empty for a kind that is not read.
+    #: What reads it: jpeg, png, tiff, pnm, gif, webp, heif, avif, pillow; empty for a kind that is
+    #: not read.
     reader: str = ""
     #: Pillow's name for it.
     pillow: str = ""
@@ -49,7 +50,7 @@ _BY_START: tuple[tuple[bytes, FileKind], ...] = (
     (b"FOVb", _RAW_PHOTO),  # Sigma
     (b"\0MRM", _RAW_PHOTO),  # Minolta
     *((start, FileKind("a TIFF", "tiff", "TIFF")) for start in TIFF_STARTS),
-    (b"GIF8", FileKind("a GIF", "pillow", "GIF")),
+    (b"GIF8", FileKind("a GIF", "gif", "GIF")),
     (b"BM", FileKind("a BMP", "pillow", "BMP")),
     (b"\0\0\0\x0cjP  \r\n", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
     (b"\xff\x4f\xff\x51", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
@@ -71,6 +72,16 @@ _BY_START: tuple[tuple[bytes, FileKind], ...] = (
     (b"#?RADIANCE", FileKind("a Radiance HDR file", advice=_CONVERT)),
     (b"%PDF", FileKind("a PDF", advice="save its page as PNG (pdftoppm -png)")),
     (b"%!PS", FileKind("a PostScript file", advice=_CONVERT)),
+    (b"\xc5\xd0\xd3\xc6", FileKind("a PostScript file (EPS of Windows)", advice=_CONVERT)),
+    (b"\xd7\xcd\xc6\x9a", FileKind("a WMF drawing", advice=_CONVERT)),
+    (b"\xd0\xcf\x11\xe0", FileKind("an OLE file (FlashPix, MIC or Office)", advice=_CONVERT)),
+    (b"Y\xa6j\x95", FileKind("a Sun raster image", advice=_CONVERT)),
+    (b"icns", FileKind("an icon", advice=_CONVERT)),
+    (b"\0\0\2\0", FileKind("a cursor or a Targa image", advice=_CONVERT)),
+    (b"BLP", FileKind("a BLP texture", advice=_CONVERT)),
+    (b"/* XPM */", FileKind("an XPM image", advice=_CONVERT)),
+    (b"#EXTM3U", FileKind("a playlist", advice="name the video or picture itself")),
+    (b"ffconcat", FileKind("a playlist", advice="name the video or picture itself")),
     (b"\x1a\x45\xdf\xa3", FileKind("a video (MKV or WebM)", advice=_FRAMES)),
     (b"\0\0\0\x01", FileKind("a video stream (H.264 or H.265)", advice=_DECODE)),
     (b"\0\0\x01\xba", FileKind("a video (MPEG)", advice=_FRAMES)),
@@ -125,7 +136,7 @@ def _by_brands(data: bytes) -> FileKind:
 
 def _of_riff(form: bytes) -> FileKind | None:
     if form == b"WEBP":
-        return FileKind("a WebP", "pillow", "WEBP")
+        return FileKind("a WebP", "webp")
     if form == b"AVI ":
         return FileKind("a video (AVI)", advice=_FRAMES)
     return None

@@ -14,12 +14,21 @@ _SPACE = rb"(?:\s|#[^\n]*\n)+"
 _HEADER = re.compile(rb"P([2356])" + 3 * (_SPACE + rb"(\d{1,9})") + rb"(?:#[^\n]*\n|\s)")
 _BITMAP = re.compile(rb"P([14])" + 2 * (_SPACE + rb"(\d{1,9})") + rb"(?:#[^\n]*\n|\s)")
 _COMMENT = re.compile(rb"#[^\n]*")
+# Comments take memory while they are matched.
+_MOST_HEADER = 65_536
+_LONGEST_NUMBER = 20
+
+
+def _matched(header: re.Pattern[bytes], data: bytes) -> re.Match[bytes] | None:
+    return header.match(data, 0, _MOST_HEADER)
 
 
 def netpbm_size(data: bytes) -> tuple[int, int]:
-    """Return width and height; 0 where the header is not one."""
-    found = _HEADER.match(data) or _BITMAP.match(data)
-    return (int(found[2]), int(found[3])) if found else (0, 0)
+    """Return width and height. Raises ImageError where the header is wrong."""
+    found = _matched(_HEADER, data) or _matched(_BITMAP, data)
+    if found is None:
+        raise ImageError("expected a PBM, PGM or PPM, got one whose header is wrong")
+    return int(found[2]), int(found[3])
 
 
 def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
@@ -27,9 +36,9 @@ def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.u
 
     Raises ImageError for a header that is wrong, and for a file that was cut.
     """
-    if (bitmap := _BITMAP.match(data)) is not None:
+    if (bitmap := _matched(_BITMAP, data)) is not None:
         return _decoded_bitmap(data, bitmap), 255
-    found = _HEADER.match(data)
+    found = _matched(_HEADER, data)
     if found is None:
         raise ImageError("expected a PGM or PPM, got one whose header is wrong")
     kind, width, height, white = (int(found[group]) for group in range(1, 5))
@@ -42,8 +51,8 @@ def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.u
     count = width * height * channels
     deep = white > 255
     if kind in (2, 3):
-        numbers = _COMMENT.sub(b"", data[found.end() - 1 :]).split()[:count]
-        if odd := next((each for each in numbers if not each.isdigit()), None):
+        numbers = _COMMENT.sub(b"", data[found.end() - 1 :]).split(maxsplit=count)[:count]
+        if odd := next((each for each in numbers if not _is_number(each)), None):
             raise ImageError(f"expected a PGM or PPM of whole numbers from 0, got {odd[:20]!r}")
         values: npt.NDArray[np.generic] = np.array([int(each) for each in numbers], np.int64)
     else:
@@ -60,6 +69,10 @@ def decode_netpbm(data: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.u
     return pixels.reshape((height, width, 3) if channels == 3 else (height, width)), white
 
 
+def _is_number(text: bytes) -> bool:
+    return len(text) <= _LONGEST_NUMBER and text.isdigit()
+
+
 def _start(data: bytes, start: int, needed: int) -> int:
     """Return where the values begin: behind one character, or the two that end a line of Windows.
 
@@ -70,7 +83,7 @@ def _start(data: bytes, start: int, needed: int) -> int:
 
 
 def _require_last(rest: bytes) -> None:
-    if _HEADER.match(rest.lstrip()):
+    if _matched(_HEADER, rest[:_MOST_HEADER].lstrip()):
         raise ImageError(
             "expected one image, got a PGM or PPM of several: save the one that you mean as a file "
             "of its own"
@@ -86,8 +99,8 @@ def _decoded_bitmap(data: bytes, header: re.Match[bytes]) -> npt.NDArray[np.uint
         bits = np.array(digits, "S1").view(np.uint8) - ord("0")
         needed = width * height
     else:
-        bits = np.unpackbits(np.frombuffer(content, np.uint8))
         needed = -(-width // 8) * 8 * height
+        bits = np.unpackbits(np.frombuffer(content[: needed // 8], np.uint8))
     if not needed or bits.size < needed:
         raise ImageError(f"expected a whole PBM of {width}x{height} px, got one that was cut off")
     rows = bits[:needed].reshape(height, -1)[:, :width]

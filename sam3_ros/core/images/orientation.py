@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ _TEXTS = (_XMP_TEXT, b"Raw profile type exif", b"Raw profile type APP1")
 _APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
 # What a text chunk of a PNG may unpack to before it is taken for something else.
 _MOST_TEXT = 1 << 20
+# Of each file: blocks that may hold it, and parts that are passed over. Files have a few.
+_MOST_BLOCKS, _MOST_PARTS = 8, 65_536
+_FILL = re.compile(rb"\xff+")
 
 
 def orientation_in(data: bytes) -> int:
@@ -33,7 +37,7 @@ def orientation_in(data: bytes) -> int:
     What EXIF states counts before XMP, as for other readers.
     """
     in_xmp = None
-    for block in _blocks(data):
+    for block in islice(_blocks(data), _MOST_BLOCKS):
         if block.startswith(_EXIF):
             if stated := orientation_of(block[len(_EXIF) :]):
                 return stated
@@ -65,12 +69,14 @@ def _blocks(data: bytes) -> Iterator[bytes]:
 
 def _of_jpeg(data: bytes) -> Iterator[bytes]:
     position = len(JPEG_START)
-    while (position := data.find(b"\xff", position)) >= 0:
-        marker = data[position + 1 : position + 2]
+    for _ in range(_MOST_PARTS):
+        if (fill := _FILL.search(data, position)) is None:
+            return
+        position = fill.end()
+        marker = data[position : position + 1]
         if not marker or marker[0] in (_SOS, _EOI):
             return
-        position += 1
-        if marker[0] in (0, 0x01, 0xFF) or 0xD0 <= marker[0] <= 0xD8:
+        if marker[0] in (0, 0x01) or 0xD0 <= marker[0] <= 0xD8:
             continue
         length = int.from_bytes(data[position + 1 : position + 3], "big")
         content = data[position + 3 : position + 1 + length]
@@ -117,7 +123,9 @@ def _of_raw_profile(text: bytes) -> bytes:
 
 def _of_webp(data: bytes) -> Iterator[bytes]:
     position = 12
-    while position + 8 <= len(data):
+    for _ in range(_MOST_PARTS):
+        if position + 8 > len(data):
+            return
         kind = data[position : position + 4]
         size = int.from_bytes(data[position + 4 : position + 8], "little")
         content = data[position + 8 : position + 8 + size]

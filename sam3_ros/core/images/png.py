@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 # Where the header has the kind of its colours, and the one that has a palette.
 _COLOUR_TYPE, _PALETTE = 25, 3
 _NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Each costs time. Large pictures have some 50,000 of 8 KB.
+_MOST_CHUNKS = 100_000
+# libpng unpacks the data to its end, however much it is. What inflates to a thousand times its size
+# repeats itself, and can be packed again; below this size it does no harm.
+_HARMLESS, _SAMPLES, _SAMPLE, _REPEATS = 200_000, 32, 2048, 4
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,9 @@ class PngChunk:
 
 
 def png_chunks(data: bytes) -> Iterator[PngChunk]:
-    """Yield the whole chunks; the last is IEND, or the data was cut."""
-    position = len(PNG_START)
-    while position + 12 <= len(data):
+    """Yield the whole chunks; the last is IEND, or the data was cut, or there are too many."""
+    position, number = len(PNG_START), 0
+    while number < _MOST_CHUNKS and position + 12 <= len(data):
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
         if end > len(data):
             return
@@ -47,14 +54,19 @@ def png_chunks(data: bytes) -> Iterator[PngChunk]:
         yield chunk
         if chunk.kind == b"IEND":
             return
-        position = end
+        position, number = end, number + 1
 
 
 def png_size(data: bytes) -> tuple[int, int]:
-    """Return width and height; 0 where it has no header."""
-    if data[12:16] != b"IHDR" or len(data) < 24:
-        return 0, 0
+    """Return width and height. Raises ImageError where it does not begin with its header."""
+    if data[8:16] != b"\0\0\0\x0dIHDR" or len(data) < 33:
+        raise ImageError(f"expected a PNG that begins with its header, got {data[8:16].hex()}")
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+
+
+def is_deep_colour(data: bytes) -> bool:
+    """Return whether its header states colours of 16 bits."""
+    return data[_COLOUR_TYPE - 1] == 16 and _CHANNELS.get(data[_COLOUR_TYPE], 3) > 2
 
 
 def decode_png(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
@@ -64,6 +76,8 @@ def decode_png(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     where a chunk that the pixels need has a wrong checksum.
     """
     chunks = list(png_chunks(data))
+    if len(chunks) == _MOST_CHUNKS:
+        raise ImageError(f"expected a PNG of fewer than {_MOST_CHUNKS} chunks: save it again")
     if not chunks or chunks[-1].kind != b"IEND":
         raise ImageError(
             f"expected a whole PNG, got {len(data)} bytes without the end chunk: the image was cut "
@@ -86,11 +100,45 @@ def decode_png(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
             "expected one image, got an animated PNG: save the frame that you mean, for example "
             "by ffmpeg -i FILE frame_%d.png"
         )
+    _require_no_more_data(data, [each for each in needed if each.kind == b"IDAT"])
     return _decoded(b"".join([PNG_START, *(data[each.start : each.end] for each in needed)]))
 
 
 def _is_animated(chunks: list[PngChunk]) -> bool:
     return sum(chunk.kind == b"fcTL" for chunk in chunks) > 1
+
+
+def _require_no_more_data(data: bytes, parts: list[PngChunk]) -> None:
+    """Raise ImageError for pixel data that unpacks to far more than the pixels."""
+    size = sum(each.end - each.start - 12 for each in parts)
+    if size < _HARMLESS:
+        return
+    packed = b"".join(each.content(data) for each in parts)
+    places = (random.randrange(size - _SAMPLE) for _ in range(_SAMPLES))
+    samples = (packed[at : at + _SAMPLE] for at in places)
+    if not any(len(zlib.compress(each, 1)) * _REPEATS < _SAMPLE for each in samples):
+        return
+    left, unpacker = _unpacked_size(data), zlib.decompressobj()
+    while packed and left >= 0 and not unpacker.eof:
+        try:
+            left -= len(unpacker.decompress(packed, 1 << 20))
+        except zlib.error:
+            return  # libpng will say so
+        packed = unpacker.unconsumed_tail
+    if left < 0:
+        width, height = png_size(data)
+        raise ImageError(
+            f"expected a PNG of {width}x{height} px, got one whose data unpacks to more: it is "
+            "damaged or an attack"
+        )
+
+
+def _unpacked_size(data: bytes) -> int:
+    """Return how many bytes the pixels have at most, with what interlacing adds."""
+    width, height = png_size(data)
+    channels = _CHANNELS.get(data[_COLOUR_TYPE], 4)
+    row = -(-width * channels * data[_COLOUR_TYPE - 1] // 8) + 1
+    return 2 * row * height + 4096
 
 
 def _decoded(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
@@ -102,5 +150,5 @@ def _decoded(data: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     if pixels is None:
         raise ImageError(f"expected a whole PNG, got {len(data)} damaged bytes")
     if pixels.ndim == 3:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)  # type: ignore[return-value]
     return pixels  # type: ignore[return-value]

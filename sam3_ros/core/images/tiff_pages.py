@@ -7,7 +7,7 @@ TIFF/EP and DNG specifications, and BigTIFF.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sam3_ros.core.errors import ImageError
@@ -15,6 +15,7 @@ from sam3_ros.core.errors import ImageError
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _ORIENTATION, _SAMPLES, _SUB_PAGES, _DNG = 274, 277, 330, 50706
+_COMPRESSION, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _FORMAT = 259, 284, 322, 323, 339
 _REDUCED, _MASK = 1, 4
 # Colour filter array, and linear raw.
 _RAW_PHOTOMETRICS = (32803, 34892)
@@ -23,8 +24,15 @@ _SIZES = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 18: 8}
 # Text, fractions, bytes of no type, and floats.
 _OTHER_SIZES = {2: 1, 5: 8, 7: 1, 10: 8, 11: 4, 12: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
-# Enough for any picture; a damaged file may point in circles.
-_MOST_PAGES, _MOST_FIELDS = 4096, 4096
+# Of all fields only these are read here.
+_READ = {
+    *(_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES),
+    *(_PLANES, _TILE_WIDTH, _TILE_HEIGHT, _SUB_PAGES, _FORMAT, _DNG),
+}
+# Enough for any picture. Pages may share their fields, so that a small file has many of both.
+_MOST_PAGES, _MOST_FIELDS, _MOST_FIELDS_OF_ALL = 1024, 4096, 65_536
+# Bytes of a value: of the places of strips or tiles, and of tables.
+_LARGEST_VALUE = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -141,9 +149,12 @@ def main_page(data: bytes) -> TiffPage:
     return full[0]
 
 
-def page_values(data: bytes, page: TiffPage) -> dict[int, TiffValue]:
-    """Return the values of a page by tag, of a BigTIFF as a TIFF has them; none that is damaged."""
-    return _Reader(data).contents(page.offset)
+def page_values(data: bytes, page: TiffPage, tags: Collection[int]) -> dict[int, TiffValue]:
+    """Return the values of these tags, of a BigTIFF as a TIFF has them; none that is damaged.
+
+    Raises ImageError for one that is larger than any picture needs.
+    """
+    return _Reader(data).contents(page.offset, tags)
 
 
 def _order(data: bytes) -> str:
@@ -157,6 +168,7 @@ class _Reader:
         self._data = data
         self._order = _order(data)
         self._big = data[2:4] in (b"+\0", b"\0+")
+        self._pages = self._fields = 0
 
     def first_offset(self) -> int:
         return self._number("Q", 8) if self._big else self._number("I", 4)
@@ -164,7 +176,7 @@ class _Reader:
     def pages(self) -> Iterator[TiffPage]:
         """Yield the pages of the chain."""
         offset, seen = self.first_offset(), set[int]()
-        while offset and offset not in seen and len(seen) < _MOST_PAGES:
+        while offset and offset not in seen:
             seen.add(offset)
             page = self.page(offset)
             if page is None:
@@ -174,28 +186,38 @@ class _Reader:
 
     def pages_below(self, page: TiffPage) -> Iterator[TiffPage]:
         """Yield the pages that a page names as its own."""
-        for offset in page.fields.get(_SUB_PAGES, ())[:_MOST_PAGES]:
+        for offset in page.fields.get(_SUB_PAGES, ()):
             below = self.page(offset)
             if below is not None:
                 yield below
 
     def page(self, offset: int) -> TiffPage | None:
-        """Return the directory at an offset; None where there is none."""
+        """Return the directory at an offset; None where there is none. Raises ImageError."""
         fields: dict[int, tuple[int, ...]] = {}
         places = self._places(offset)
+        self._pages, self._fields = self._pages + 1, self._fields + len(places)
+        if self._pages > _MOST_PAGES or self._fields > _MOST_FIELDS_OF_ALL:
+            raise ImageError(
+                f"expected one image, got a TIFF of more than {_MOST_PAGES} pages or "
+                f"{_MOST_FIELDS_OF_ALL} fields: save the one that you mean as a file of its own"
+            )
         for position in places:
             tag = self._number("H", position)
+            if tag not in _READ:
+                continue
             if values := self._values(position):
                 fields.setdefault(tag, values)
         return TiffPage(offset, self._order, fields) if places else None
 
-    def contents(self, offset: int) -> dict[int, TiffValue]:
-        """Return the values of the directory at an offset, by tag."""
+    def contents(self, offset: int, tags: Collection[int]) -> dict[int, TiffValue]:
+        """Return the values of these tags in the directory at an offset."""
         found: dict[int, TiffValue] = {}
         for position in self._places(offset):
-            value = self._content(position)
-            if value is not None:
-                found.setdefault(self._number("H", position), value)
+            tag = self._number("H", position)
+            if tag in tags and tag not in found:
+                value = self._content(position)
+                if value is not None:
+                    found[tag] = value
         return found
 
     def _content(self, position: int) -> TiffValue | None:
@@ -205,6 +227,11 @@ class _Reader:
         room, place = (8, position + 12) if self._big else (4, position + 8)
         if size > room:
             place = self._number("Q" if self._big else "I", place)
+        if size > _LARGEST_VALUE:
+            raise ImageError(
+                f"expected a TIFF whose values have at most {_LARGEST_VALUE} bytes, got {size}: it "
+                "is damaged, or has too many strips or tiles; save it again"
+            )
         content = self._data[place : place + size]
         if not size or len(content) < size:
             return None

@@ -18,18 +18,35 @@ from sam3_ros.core.images.tiff_pages import TiffPage, TiffValue, page_values
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
 _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES, _PLANES = 273, 279, 324, 325, 284
-_EXTRA_SAMPLES, _FORMAT = 338, 339
+_EXTRA_SAMPLES, _FORMAT, _TILE_WIDTH, _TILE_HEIGHT = 338, 339, 322, 323
+_USUAL_TILE = 1 << 20
 # What pixels need; all else is metadata. Beyond TIFF 6.0: tables of JPEG and of LERC.
 _NEEDED = {
     *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, 266, _STRIPS, _SAMPLES, 278),
-    *(_STRIP_SIZES, _PLANES, 292, 293, 317, 320, 322, 323, _TILES, _TILE_SIZES, 332, 334),
+    *(
+        _STRIP_SIZES,
+        _PLANES,
+        292,
+        293,
+        317,
+        320,
+        _TILE_WIDTH,
+        _TILE_HEIGHT,
+        _TILES,
+        _TILE_SIZES,
+        332,
+        334,
+    ),
     *(_EXTRA_SAMPLES, _FORMAT, 347, *range(512, 522), 529, 530, 531, 532, 50674),
 }
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _WHOLE_NUMBERS, _UNDEFINED = 1, 4
 _FORMATS = {2: "signed numbers", 3: "floats", 5: "complex numbers", 6: "complex numbers"}
 _COLOURS = {_RGB: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}
-_SHORT = 3
+_SHORT, _LONG = 3, 4
+# A strip or a tile each takes time; JPEG has two numbers.
+_MOST_PARTS = 65_536
+_JPEGS, _PROGRESSIVE = (6, 7), b"\xff\xc2"
 
 
 def page_alone(data: bytes, page: TiffPage) -> bytearray:
@@ -69,7 +86,7 @@ def sixteen_bits(file: bytearray, page: TiffPage) -> npt.NDArray[np.uint16]:
     if pixels is None or pixels.dtype != np.uint16:
         raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode: it was cut off")
     if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
     elif page.photometric == _WHITE_IS_ZERO:
         pixels = 65535 - pixels
     return np.asarray(pixels, np.uint16)
@@ -95,11 +112,54 @@ def not_read(page: TiffPage) -> ImageError:
 
 
 def _needed_values(data: bytes, page: TiffPage) -> dict[int, TiffValue]:
-    values = {tag: each for tag, each in page_values(data, page).items() if tag in _NEEDED}
+    values = page_values(data, page, _NEEDED)
+    # The decoder is to see the size that was checked, and not another that is a fraction or text.
+    for tag, number in ((_WIDTH, page.width), (_HEIGHT, page.height)):
+        values[tag] = TiffValue(_LONG, 1, struct.pack(f"{page.order}I", number))
+    _require_few_parts(values)
+    if page.first(_COMPRESSION, 1) in _JPEGS:
+        _require_sequential(data, page.order, values)
     extra = page.samples - _COLOURS.get(page.photometric, 1)
     if _EXTRA_SAMPLES in values and values[_EXTRA_SAMPLES].count != extra:
         del values[_EXTRA_SAMPLES]
     return values
+
+
+def require_known_tiles(page: TiffPage, max_megapixels: float) -> None:
+    """Raise ImageError for tiles that are larger than a picture may be."""
+    width, height = page.first(_TILE_WIDTH, 1), page.first(_TILE_HEIGHT, 1)
+    if not 0 < width * height <= max_megapixels * 1e6 + _USUAL_TILE:
+        raise ImageError(
+            f"expected a TIFF whose tiles fit its {page.width}x{page.height} px, got tiles of "
+            f"{width}x{height} px: it is damaged, or an attack"
+        )
+
+
+def _require_few_parts(values: dict[int, TiffValue]) -> None:
+    for tag in (_STRIPS, _TILES):
+        if tag in values and values[tag].count > _MOST_PARTS:
+            raise ImageError(
+                f"expected a TIFF of at most {_MOST_PARTS} strips or tiles, got "
+                f"{values[tag].count}: save it with larger ones"
+            )
+
+
+def _require_sequential(data: bytes, order: str, values: dict[int, TiffValue]) -> None:
+    """Raise ImageError for progressive JPEG inside, which no TIFF may have and takes long."""
+    for where, size in ((_STRIPS, _STRIP_SIZES), (_TILES, _TILE_SIZES)):
+        starts, sizes = (_numbers(values.get(tag), order) for tag in (where, size))
+        parts = set(zip(starts, sizes, strict=False))
+        if sum(end for _, end in parts) > 2 * len(data):
+            raise ImageError("expected a TIFF whose strips are apart, got some that overlap")
+        if any(data.find(_PROGRESSIVE, start, start + end) >= 0 for start, end in parts):
+            raise ImageError(
+                "expected a TIFF with baseline JPEG inside, got progressive JPEG: save it as JPEG"
+            )
+
+
+def _numbers(value: TiffValue | None, order: str) -> tuple[int, ...]:
+    code = {_SHORT: "H", _LONG: "I"}.get(value.kind) if value is not None else None
+    return struct.unpack(f"{order}{value.count}{code}", value.content) if value and code else ()
 
 
 def _plane(values: dict[int, TiffValue], page: TiffPage, number: int) -> dict[int, TiffValue]:

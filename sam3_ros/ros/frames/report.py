@@ -11,6 +11,8 @@ import numpy as np
 from sam3_ros.ros.frames.ledger import LATENCIES_KEPT, FrameReport
 from sam3_ros.ros.frames.losses import LostImages
 from sam3_ros.ros.locks import NodeLock
+from sam3_ros.ros.prompts.keeping import Keeping
+from sam3_ros.ros.prompts.losses import LostPrompts
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class PipelineReport:
     steps: Mapping[str, StepLatency]
     #: Why the last frame or click that failed did, and how long ago; empty if none did.
     last_error: str
+    #: Messages with prompts that never arrived.
+    lost_prompts: LostPrompts = field(default_factory=LostPrompts)
+    #: Whether prompts are kept over a restart.
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 class StepLatencies:

@@ -33,6 +33,7 @@ from sam3_ros.ros.node.lost_images import remedy
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.inbox import PromptInbox
+from sam3_ros.ros.prompts.keeping import Keeping, PromptKeeping
 from sam3_ros.ros.prompts.rules import PromptRules
 from sam3_ros.ros.stamps import NANOSECONDS, nanoseconds
 from sam3_ros.ros.throttled_log import THROTTLED_LONG
@@ -61,6 +62,7 @@ class Pipeline:
         self._activity = Activity()
         self._memory, self._queue = FrameMemory(self._memory_limits), FrameQueue()
         self.prompts = ActivePrompts(self._cameras.names)
+        self._keeping: Callable[[], Keeping] = Keeping
         with ExitStack() as undo:
             undo.callback(segmenter.close)
             self._outputs = self._make_outputs(undo)
@@ -125,6 +127,8 @@ class Pipeline:
             kept_texts=texts.texts,
             kept_text_bytes=texts.nbytes,
             steps=self._answerer.latencies.report(),
+            lost_prompts=self.inbox.losses(now),
+            keeping=self._keeping(),
             last_error=self._worker.last_error,
         )
 
@@ -184,7 +188,11 @@ class Pipeline:
     def _make_inbox(self, undo: ExitStack) -> PromptInbox:
         inbox = PromptInbox(self._node, self.prompts, self._rules)
         undo.callback(inbox.destroy)
-        inbox.ask_parameter(self._configuration().prompt_entries())
+        by_parameter = inbox.ask_parameter(self._configuration().prompt_entries())
+        if self._configuration().keep_prompts:
+            keeping = PromptKeeping(self._node, self.prompts, self._rules, inbox, by_parameter)
+            undo.callback(keeping.destroy)
+            self._keeping = lambda: keeping.state
         self._publish_labels()
         self.prompts.on_change(self._publish_labels)
         return inbox

@@ -12,14 +12,13 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.one_shot import refusal
 from sam3_ros.ros.frames.one_shot_calls import NOT_ACTIVE
-from sam3_ros.ros.frames.queue import MOST_CALLS
 from sam3_ros.ros.node.lease import PipelineLease
 from sam3_ros.ros.node.responses import LaterResponse
 from sam3_ros.srv import Segment
 
 SERVICE = "~/segment"
-# Deeper than the queue: a call is refused with a reason, and never lost on its way.
-_QOS = QoSProfile(depth=4 * MOST_CALLS)
+# Far deeper than the queue: a call is refused with a reason, and never lost on its way.
+_QOS = QoSProfile(depth=1000)
 
 
 class SegmentService:

@@ -50,6 +50,7 @@ class NodeConfiguration:
     image_reliability: str
     bit_depth: int
     prompts: tuple[str, ...]
+    keep_prompts: bool
     score_threshold: float
     mask_encoding: str
     click_seconds: float

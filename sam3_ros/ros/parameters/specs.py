@@ -170,6 +170,11 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME,
     ),
     ParameterSpec(
+        "keep_prompts", False,
+        "Keep what is asked in a file below $ROS_HOME or ~/.ros, and ask it again after a "
+        "restart.",
+    ),
+    ParameterSpec(
         "score_threshold", 0.0, "Lowest score of a text's answers; 0 takes the bundle's own.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),

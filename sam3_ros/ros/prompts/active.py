@@ -113,13 +113,15 @@ class ActivePrompts:
         with self._changing():
             return self._install({}, _by(Source.SET, requests))
 
-    def put(self, requests: Sequence[PromptRequest]) -> tuple[Snapshot, Snapshot]:
+    def put(
+        self, requests: Sequence[PromptRequest], source: Source = Source.SET
+    ) -> tuple[Snapshot, Snapshot]:
         """Ask these too, each in place of one with its id and camera.
 
         Returns and raises as replace.
         """
         with self._changing():
-            return self._put_beside(self._by_key, _by(Source.SET, requests))
+            return self._put_beside(self._by_key, _by(source, requests))
 
     def replace(
         self, source: Source, camera: str | None, requests: Sequence[PromptRequest]

@@ -9,17 +9,16 @@ from functools import partial
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.msg import Prompts, PromptStatus
+from sam3_ros.msg import Prompts
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Key, Snapshot
 from sam3_ros.ros.prompts.active_topic import ActivePromptsTopic
 from sam3_ros.ros.prompts.entries import PromptEntries
+from sam3_ros.ros.prompts.losses import LostPrompts
 from sam3_ros.ros.prompts.messages import (
     keys_from_set,
     prompt_from_box,
@@ -34,16 +33,11 @@ from sam3_ros.ros.prompts.requests import (
     Source,
     refusing,
     shortened,
-    with_prompt_name,
 )
 from sam3_ros.ros.prompts.rules import PromptRules
-from sam3_ros.ros.qos import create_publisher
+from sam3_ros.ros.prompts.status_topic import PromptStatusTopic
+from sam3_ros.ros.prompts.subscription import PromptSubscription
 from sam3_ros.ros.stamps import nanoseconds
-from sam3_ros.ros.throttled_log import THROTTLED
-
-PROMPT_QOS = QoSProfile(depth=10)
-# A set of as many prompts as there can be is answered with as many messages at once.
-STATUS_QOS = QoSProfile(depth=300)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +59,7 @@ class PromptInbox:
         self._prompts = prompts
         self._rules = rules
         self._remarks = PromptRemarks(rules.warnings_on)
-        self._status = create_publisher(node, PromptStatus, "~/prompt/status", STATUS_QOS)
+        self.status = PromptStatusTopic(node)
         self._list = ActivePromptsTopic(node, prompts)
         self._subscriptions = [self._subscribe(Prompts, Source.SET, None, self._on_set)]
         for camera in (None, *(name for name in rules.cameras.names if name)):
@@ -80,10 +74,11 @@ class PromptInbox:
                 ),
             ]
 
-    def ask_parameter(self, entries: PromptEntries) -> None:
+    def ask_parameter(self, entries: PromptEntries) -> Snapshot:
         """Replace what the parameter asked before, and the texts in use for every camera.
 
-        Positions belong to the newest image. Raises PromptError, and changes nothing.
+        Positions belong to the newest image. Returns what is asked. Raises PromptError, and changes
+        nothing.
         """
         for request in entries.others:
             self._rules.require_camera(request)
@@ -91,20 +86,26 @@ class PromptInbox:
         accepted = self._rules.accepted([*entries.texts, *entries.others])
         outcome = _outcome(*self._prompts.replace_parameter(accepted[:count], accepted[count:]))
         self._report_displaced(outcome)
-        header = self._header_of_now()
+        header = self.status.header_of_now()
         for active in outcome.asked:
             if warnings := self._warnings_on(active):
-                self._accept(header, active.prompt.id, active.camera or "", warnings)
+                self.status.accept(header, active.prompt.id, active.camera or "", warnings)
         self._answer_now(header, outcome.asked)
+        return outcome.asked
+
+    def confirm(self, active: ActivePrompt) -> None:
+        """Report that a prompt is asked which no message has just brought."""
+        camera = active.camera or ""
+        self.status.accept(
+            self.status.header_of_now(), active.prompt.id, camera, self._warnings_on(active)
+        )
 
     def refuse(self, header: Header, prompt_id: str, reason: str, camera: str = "") -> None:
         """Report that a prompt is not, or no longer, asked; from any thread.
 
         camera: where it is not asked, empty for every camera.
         """
-        logger = self._node.get_logger()
-        logger.warning(f"prompt not asked: {with_prompt_name(prompt_id, reason)}", **THROTTLED)
-        self._publish_status(header, prompt_id, reason, camera)
+        self.status.refuse(header, prompt_id, reason, camera)
 
     def warn_on_image(
         self, header: Header, active: ActivePrompt, camera: str, size: ImageSize
@@ -114,20 +115,29 @@ class PromptInbox:
         Only for its camera's first image, and unless that was known when it was accepted.
         """
         if warnings := self._remarks.on_image(active, camera, size):
-            self._accept(header, active.prompt.id, camera, warnings)
+            self.status.accept(header, active.prompt.id, camera, warnings)
 
     def destroy(self) -> None:
         """Destroy the subscriptions and publishers."""
         for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+            subscription.destroy()
         self._subscriptions.clear()
         self._list.destroy()
-        self._node.destroy_publisher(self._status)
+        self.status.destroy()
+
+    def losses(self, now: float) -> LostPrompts:
+        """Return how many messages did not arrive; from any thread. now: time.monotonic() s."""
+        topics = tuple(self._subscriptions)
+        lately = tuple(each.topic for each in topics if each.losses.is_recent(now))
+        return LostPrompts(sum(each.losses.count for each in topics), lately)
 
     def _subscribe(
         self, kind: type, source: Source, camera: str | None, callback: Callable[..., None]
-    ) -> Subscription:
-        return self._node.create_subscription(kind, source.topic(camera), callback, PROMPT_QOS)
+    ) -> PromptSubscription:
+        def refuse(reason: str) -> None:
+            self.status.refuse_now("", reason, camera or "")
+
+        return PromptSubscription(self._node, kind, source.topic(camera), callback, refuse)
 
     def _on_text(self, camera: str | None, message: String) -> None:
         def change() -> _Outcome:
@@ -136,11 +146,11 @@ class PromptInbox:
                 Source.TEXT, camera, [PromptRequest(prompt, camera) for prompt in prompts]
             )
 
-        self._apply(self._header_of_now(), camera, change)
+        self._apply(self.status.header_of_now(), camera, change)
 
     def _on_click(self, camera: str | None, message: Point) -> None:
         """Take a click from rqt_image_view, like a point without a stamp."""
-        self._apply_point(camera, PointStamped(point=message), self._header_of_now())
+        self._apply_point(camera, PointStamped(point=message), self.status.header_of_now())
 
     def _on_point(self, camera: str | None, message: PointStamped) -> None:
         self._apply_point(camera, message, message.header)
@@ -164,7 +174,7 @@ class PromptInbox:
                     self._rules.require_one_camera_for_a_box()
             return self._replace(Source.BOX, camera, [self._rules.click(prompt, camera)])
 
-        self._apply(self._header_of_now(), camera, change)
+        self._apply(self.status.header_of_now(), camera, change)
 
     def _on_set(self, message: Prompts) -> None:
         self._apply(message.header, None, lambda: self._change(message))
@@ -205,7 +215,7 @@ class PromptInbox:
         except PromptError as error:
             named = error if isinstance(error, PromptRefusedError) else None
             prompt_id, at = (named.prompt_id, named.camera) if named is not None else ("", "")
-            self.refuse(header, prompt_id, str(error), at or camera or "")
+            self.status.refuse(header, prompt_id, str(error), at or camera or "")
             return
         self._report_displaced(outcome)
         # One status also if everything was cleared.
@@ -213,7 +223,7 @@ class PromptInbox:
         for of, prompt_id in outcome.keys or [(camera, "")]:
             active = asked.get((of, prompt_id))
             warnings = self._warnings_on(active) if active is not None else ()
-            self._accept(header, prompt_id, of or "", warnings)
+            self.status.accept(header, prompt_id, of or "", warnings)
         self._answer_now(header, outcome.asked)
 
     def _report_displaced(self, outcome: _Outcome) -> None:
@@ -223,7 +233,7 @@ class PromptInbox:
                 f"no longer asked: the prompt {shortened(active.prompt.id)!r} of {_topic(active)} "
                 f"gave way to one of the same id from {_topic(by_key[active.key])}"
             )
-            self.refuse(self._header_of_now(), active.prompt.id, reason, active.camera or "")
+            self.status.refuse_now(active.prompt.id, reason, active.camera or "")
 
     def _answer_now(self, header: Header, asked: Snapshot) -> None:
         """Answer those that are pinned to a frame, without waiting for another frame."""
@@ -242,7 +252,7 @@ class PromptInbox:
         except PromptError as error:
             for active in clicks:
                 self._prompts.remove(active, camera)
-                self.refuse(header, active.prompt.id, str(error), camera)
+                self.status.refuse(header, active.prompt.id, str(error), camera)
 
     def _warnings_on(self, active: ActivePrompt) -> tuple[str, ...]:
         """Return what to know about a prompt that was accepted."""
@@ -252,36 +262,6 @@ class PromptInbox:
             name: frames.image_size(name, self._prompts.pinned_ns(active, name)) for name in names
         }
         return self._remarks.on_accepting(active, sizes)
-
-    def _accept(
-        self, header: Header, prompt_id: str, camera: str, warnings: Sequence[str] = ()
-    ) -> None:
-        """Publish that a prompt is asked, and what to know about it; log that too."""
-        for warning in warnings:
-            self._node.get_logger().warning(with_prompt_name(prompt_id, warning), **THROTTLED)
-        self._publish_status(header, prompt_id, "", camera, warnings)
-
-    def _publish_status(
-        self,
-        header: Header,
-        prompt_id: str,
-        reason: str,
-        camera: str,
-        warnings: Sequence[str] = (),
-    ) -> None:
-        self._status.publish(
-            PromptStatus(
-                header=header,
-                prompt_id=prompt_id,
-                camera=camera,
-                accepted=not reason,
-                reason=reason,
-                warnings=list(warnings),
-            )
-        )
-
-    def _header_of_now(self) -> Header:
-        return Header(stamp=self._node.get_clock().now().to_msg())
 
 
 def _outcome(asked: Snapshot, displaced: Snapshot = ()) -> _Outcome:

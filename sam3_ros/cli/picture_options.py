@@ -21,7 +21,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
         "--max-megapixels",
         type=positive_number("a number above 0"),
         metavar="N",
-        help="read pictures of up to N million pixels (default: 178)",
+        help="read pictures of up to N million pixels (default: 50)",
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sam3_ros.core.errors import ImageError
-from sam3_ros.core.images.decoding import MAX_MEGAPIXELS, Decoded, decode
+from sam3_ros.core.images.decoding import Decoded, decode
 from sam3_ros.core.images.levels import (
     check_bit_depth,
     finding_on,
@@ -22,9 +24,23 @@ from sam3_ros.core.images.levels import (
     white_of,
 )
 from sam3_ros.core.images.orientation import upright
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.whole_file import write_whole
 
 _LOG = logging.getLogger(__name__)
+# What is no plain file; a device such as /dev/video0 has no end, and a pipe may never begin.
+_NO_FILES = (
+    (stat.S_ISCHR, "the device"),
+    (stat.S_ISBLK, "the device"),
+    (stat.S_ISFIFO, "the pipe"),
+    (stat.S_ISSOCK, "the socket"),
+)
+_ADVICE = {
+    "the device": ": sam3-ros node --camera N plays that of a camera",
+    "the pipe": ": write it to a file first",
+}
+# A pixel takes at most four colours of 16 bits, and metadata may be large.
+_BYTES_A_MEGAPIXEL, _METADATA = 8_000_000, 64_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +58,42 @@ def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEG
 
     16 bits are scaled: what is white by bit_depth (8 to 16; 0 for the file's own) becomes 255.
     Transparency is ignored, and damage to metadata passed over. Raises ImageError for a file that
-    is missing, no image, cut short, or larger than max_megapixels; for several images in one file;
-    and for pixels without a known range (32 bits).
+    is missing or no plain file, no image, cut short, or larger than max_megapixels; for several
+    images in one file; and for pixels without a known range (32 bits).
     """
     try:
-        if path.is_char_device() or path.is_block_device():  # /dev/video0 has no end
-            raise ImageError(
-                f"expected an image file, got the device {path}: sam3-ros node --camera N plays "
-                "that of a camera"
-            )
-        data = path.read_bytes()
+        data = _content(path, max_megapixels)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"cannot read the image {path}: {reason}") from error
     return decode_picture(data, str(path), bit_depth, max_megapixels)
+
+
+def _content(path: Path, max_megapixels: float) -> bytes:
+    """Return the bytes of a plain file; whatever else it is, do not wait for it."""
+    _require_plain_file(path, path.stat().st_mode)  # opening a device may already do something
+    with open(path, "rb", opener=_opened_at_once) as file:  # noqa: PTH123, its own has no opener
+        found = os.fstat(file.fileno())
+        _require_plain_file(path, found.st_mode)
+        most = int(max_megapixels * _BYTES_A_MEGAPIXEL) + _METADATA
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ImageError(
+            f"expected an image file of at most {most // 1_000_000} MB, as {max_megapixels:g} "
+            f"megapixels may have, got the file {path} of {max(found.st_size, most) // 1_000_000} "
+            "MB: if that is meant, set max_megapixels (--max-megapixels) to more"
+        )
+    return data
+
+
+def _opened_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def _require_plain_file(path: Path, mode: int) -> None:
+    for is_one, name in _NO_FILES:
+        if is_one(mode):
+            raise ImageError(f"expected an image file, got {name} {path}{_ADVICE.get(name, '')}")
 
 
 def decode_picture(

@@ -11,7 +11,7 @@ import numpy as np
 
 from sam3_ros.cli.segment.output_names import OutputFiles
 from sam3_ros.core.image_file import read_picture, write_png
-from sam3_ros.core.images.decoding import MAX_MEGAPIXELS
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.pictures.coco_rle import RunLengths
 from sam3_ros.core.pictures.label_image import label_image
 from sam3_ros.core.pictures.overlay import draw_overlay

@@ -73,7 +73,7 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.cli.segment.answering import ImageQuestion
-    from sam3_ros.core.images.decoding import MAX_MEGAPIXELS
+    from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 
     question = ImageQuestion(
         prompts_from(options),

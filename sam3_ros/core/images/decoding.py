@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -70,8 +70,12 @@ class Decoded:
     orientation: int
 
 
-def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
+def decode(
+    data: bytes, max_megapixels: float = MAX_MEGAPIXELS, readers: Collection[str] = ()
+) -> Decoded:
     """Decode a picture; what it is, its bytes say.
+
+    readers: of the kinds that are expected (FileKind.reader); none for all.
 
     Damage to metadata is passed over. Raises ImageError for what is no picture or is of a kind that
     is not read, for one that was cut or has more than max_megapixels, and for several pictures in
@@ -85,6 +89,8 @@ def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
         )
     if not kind.reader:
         raise ImageError(f"expected a picture, got {kind.name}: {kind.advice}")
+    if readers and kind.reader not in readers:
+        raise ImageError(f"expected a picture as cameras send it, got {kind.name}")
     try:
         return _READERS[kind.reader](data, kind, max_megapixels)
     except (ImageError, MemoryError):
@@ -284,6 +290,7 @@ _READERS = {
     "png": _read_png,
     "pnm": _read_netpbm,
     "tiff": _read_tiff,
+    "bmp": _read_by_pillow,
     "gif": _read_gif,
     "webp": _read_webp,
     "heif": _read_heif,

@@ -24,8 +24,7 @@ class FileKind:
 
     #: With an article, as in "a PDF".
     name: str
-    #: What reads it: jpeg, png, tiff, pnm, gif, webp, heif, avif, pillow; empty for a kind that is
-    #: not read.
+    #: What reads it: jpeg, png, tiff, webp, bmp, pnm, gif, heif, avif, pillow; empty for nothing.
     reader: str = ""
     #: Pillow's name for it.
     pillow: str = ""
@@ -51,7 +50,7 @@ _BY_START: tuple[tuple[bytes, FileKind], ...] = (
     (b"\0MRM", _RAW_PHOTO),  # Minolta
     *((start, FileKind("a TIFF", "tiff", "TIFF")) for start in TIFF_STARTS),
     (b"GIF8", FileKind("a GIF", "gif", "GIF")),
-    (b"BM", FileKind("a BMP", "pillow", "BMP")),
+    (b"BM", FileKind("a BMP", "bmp", "BMP")),
     (b"\0\0\0\x0cjP  \r\n", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
     (b"\xff\x4f\xff\x51", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
     (b"qoif", FileKind("a QOI", "pillow", "QOI")),

@@ -85,6 +85,7 @@ class FrameAnswerer:
             tools.converter,
             tools.outputs.keys(),
             lambda: tools.configuration().bit_depth,
+            lambda: tools.configuration().max_megapixels,
             tools.logger,
         )
         self.latencies = StepLatencies()

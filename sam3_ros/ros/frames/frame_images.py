@@ -25,13 +25,15 @@ class FrameImages:
         converter: ImageConverter,
         cameras: Collection[str],
         bit_depth: Callable[[], int],
+        max_megapixels: Callable[[], float],
         logger: Any,
     ) -> None:
-        """cameras: their names. bit_depth: returns the parameter as it is now."""
+        """cameras: their names. The others return the parameters as they are now."""
         self._segmenter = segmenter
         self._converter = converter
         self._cameras = cameras
         self._bit_depth = bit_depth
+        self._max_megapixels = max_megapixels
         #: By camera, of its last image that was decoded.
         self.sizes: dict[str, ImageSize] = {}
         self.watch = ImageWatch(logger)
@@ -41,7 +43,9 @@ class FrameImages:
         if seen.image_rgb is None:
             assert seen.message is not None
             with steps.measure("convert"):
-                image = camera_image(seen.message, self._converter, self._bit_depth())
+                image = camera_image(
+                    seen.message, self._converter, self._bit_depth(), self._max_megapixels()
+                )
             seen.image_rgb, seen.message = image.rgb, None
             if seen.camera in self._cameras:  # the image of a call has no camera
                 self.sizes[seen.camera] = ImageSize(*seen.image_rgb.shape[:2])

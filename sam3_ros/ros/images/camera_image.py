@@ -8,9 +8,16 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam3_ros.core.images.levels import Levels, levels_of, white_of
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.ros.images.compressed import decompressed
 from sam3_ros.ros.images.conversion import ImageConverter
-from sam3_ros.ros.images.messages import ImageMessage, Pixels, layout_of, pixels_of
+from sam3_ros.ros.images.messages import (
+    ImageMessage,
+    Pixels,
+    layout_of,
+    pixels_of,
+    require_bounded,
+)
 from sam3_ros.ros.images.planar import is_planar
 
 
@@ -25,13 +32,21 @@ class CameraImage:
 
 
 def camera_image(
-    message: Image | CompressedImage, converter: ImageConverter, bit_depth: int
+    message: Image | CompressedImage,
+    converter: ImageConverter,
+    bit_depth: int,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> CameraImage:
     """Read an image message; bit_depth is the bits that the camera puts into 16, 0 for all.
 
-    Raises ImageError.
+    Raises ImageError, also for an image of more than max_megapixels.
     """
-    raw: ImageMessage = decompressed(message) if isinstance(message, CompressedImage) else message
+    raw: ImageMessage
+    if isinstance(message, CompressedImage):
+        raw = decompressed(message, max_megapixels)
+    else:
+        require_bounded(message, max_megapixels)
+        raw = message
     rgb = converter.to_rgb(raw, bit_depth)
     if is_planar(raw.encoding) or layout_of(raw.encoding).bytes_a_channel == 1:
         return CameraImage(rgb, levels_of(rgb, 255))

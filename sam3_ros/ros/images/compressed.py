@@ -28,10 +28,13 @@ import numpy as np
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.images.decoding import Decoded, decode
 from sam3_ros.core.images.levels import to_eight_bits
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.ros.images.conversion import OwnConverter
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.images.planar import is_planar
 
+# What is read of a message: each decoder more is one more that can be attacked.
+_READERS = ("jpeg", "png", "tiff", "webp", "bmp")
 _VIDEO_CODECS = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "theora")
 # Numbers that no camera picture has: distances, disparities, labels.
 _NO_PICTURE = ("32f", "64f", "32s", "16s", "8s")
@@ -58,13 +61,16 @@ class RawImage:
     is_bigendian: int = int(sys.byteorder == "big")
 
 
-def decompressed(message: CompressedImageMessage) -> RawImage:
+def decompressed(
+    message: CompressedImageMessage, max_megapixels: float = MAX_MEGAPIXELS
+) -> RawImage:
     """Decode a JPEG, PNG or TIFF to the image that was compressed; EXIF turns no camera image.
 
-    Raises ImageError for what is no camera picture, and for one that was cut.
+    Raises ImageError for what is no camera picture, for one that was cut, and for one of more than
+    max_megapixels.
     """
     _require_picture(message.format)
-    decoded = decode(bytes(message.data))
+    decoded = decode(bytes(message.data), max_megapixels, _READERS)
     pixels = np.ascontiguousarray(_of_whole_bytes(decoded))
     height, width = pixels.shape[:2]
     return RawImage(

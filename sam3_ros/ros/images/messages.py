@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.images.levels import to_eight_bits, white_of
+from sam3_ros.core.images.size_bound import require_size
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -154,6 +155,14 @@ def require_pixels(message: ImageMessage) -> None:
         raise ImageError(
             f"expected an image of at least 1x1 px, got {described(message)}: check the camera"
         )
+
+
+def require_bounded(message: ImageMessage, max_megapixels: float) -> None:
+    """Raise ImageError for an image of more than max_megapixels, or of nothing."""
+    require_pixels(message)
+    layout = _BY_FOLDED_NAME.get(message.encoding.strip().casefold())
+    is_deep = layout is not None and LAYOUTS[layout].bytes_a_pixel > 4
+    require_size(message.width, message.height, max_megapixels, is_deep=is_deep)
 
 
 def described(message: ImageMessage) -> str:

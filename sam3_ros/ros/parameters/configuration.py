@@ -49,6 +49,7 @@ class NodeConfiguration:
     image_transport: str
     image_reliability: str
     bit_depth: int
+    max_megapixels: float
     prompts: tuple[str, ...]
     keep_prompts: bool
     score_threshold: float

@@ -13,6 +13,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from sam3_ros.core.backends import BACKENDS
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.precision.repair import ON_FAILURE
 from sam3_ros.ros.parameters.values import Default, ParameterError, mismatch, taken
 
@@ -162,6 +163,12 @@ SPECS: tuple[ParameterSpec, ...] = (
         "Bits that the camera puts into the 16 of mono16, bayer or rgb16, raw or compressed: 8 to "
         "16; 0 takes all 16.",
         Changes.ANY_TIME, limits=(0, 16),
+    ),
+    ParameterSpec(
+        "max_megapixels", MAX_MEGAPIXELS,
+        "Millions of pixels that an image may have, by its header; a larger one is dropped before "
+        "it is decoded. Colours of 16 bits count twice.",
+        Changes.ANY_TIME, limits=(0.001, 1000.0),
     ),
     ParameterSpec(
         "prompts", ("",),

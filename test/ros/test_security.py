@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from listed_topics import NODE
-from node_client import NodeClient
+from node_client import PATIENCE, NodeClient
 from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess, running_node
 from ros_domains import own_domain
 
@@ -25,6 +25,17 @@ ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "config" / "sros2" / "policy.xml"
 COPY_OF_THE_SCHEMA = ROOT / "test" / "support" / "sros2_policy.xsd"
 
+LOOK_FOR_THE_NODE = """
+import sys, time, rclpy
+rclpy.init()
+node, end = rclpy.create_node("looking"), time.monotonic() + 30
+while "segmentation_node" not in node.get_node_names():
+    if time.monotonic() > end:
+        sys.exit("not found")
+    time.sleep(0.1)
+node.destroy_node()
+rclpy.try_shutdown()
+"""
 #: The kind of rule, as in the policy, and the method of rclpy that lists the same.
 KINDS = {
     "subscribe": "get_subscriber_names_and_types_by_node",
@@ -182,6 +193,36 @@ def test_it_listens_by_udp_and_shared_memory_alone(
     assert mapped
     for path in {*mapped}:
         assert not stat.S_IMODE(Path(path).stat().st_mode) & 0o022, path
+
+
+def test_the_profile_for_this_machine_opens_nothing_to_others() -> None:
+    """Also in the widest range, and somebody on this machine still finds it."""
+    profile = ROOT / "config" / "fastdds_localhost.xml"
+    wide = {
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": "",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
+    }
+    with own_domain() as domain:
+        environment = {**os.environ, **wide, "ROS_DOMAIN_ID": str(domain)}
+        command = [sys.executable, *THE_NODE]
+        node = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            found = subprocess.run(
+                [sys.executable, "-c", LOOK_FOR_THE_NODE],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            addresses = {address for address, _, _ in sockets_of(node.pid, "udp")}
+        finally:
+            node.terminate()
+            assert node.wait(PATIENCE) == 0
+    assert found.returncode == 0, found.stderr
+    # 127.0.0.1, and the multicast group on that interface.
+    assert addresses <= {"0100007F", "0100FFEF"}
+    assert "0100007F" in addresses
 
 
 def without_keys(_: Path) -> None:

@@ -50,8 +50,8 @@ def bench_node(
 
     Sets the process's environment for Fast DDS. Raises NodeBenchError, NodeFailedError.
     """
+    keep_to_this_machine(os.environ)  # first: the profile depends on it
     use_image_profile(os.environ)
-    keep_to_this_machine(os.environ)
     keep_image_memory()
     cases: list[CaseReport] = []
     for transport in settings.transports:

@@ -19,6 +19,7 @@ _MIDDLEWARE = "RMW_IMPLEMENTATION"
 # Fast DDS reads them without being told.
 _FILES_OF_THE_FOLDER = ("DEFAULT_FASTDDS_PROFILES.xml", "DEFAULT_FASTRTPS_PROFILES.xml")
 _RCLPY_OF_KILTED = 9
+_HUMBLE, _LOCALHOST_ONLY = "humble", "ROS_LOCALHOST_ONLY"
 MEBIBYTE = 2**20
 # The segment of config/fastdds.xml, and some room for that of another process.
 _SHARED_MEMORY, _NEEDED_SHARED_MEMORY = "/dev/shm", 80 * MEBIBYTE
@@ -44,8 +45,9 @@ def use_image_profile(environment: MutableMapping[str, str]) -> str:
             f"{_NEEDED_SHARED_MEMORY // MEBIBYTE} MiB left (docker run --ipc host, or "
             "--shm-size 1g)"
         )
-    environment[profile_variable(environment)] = str(fastdds_profile())
-    return f"Fast DDS uses the profile {fastdds_profile()}"
+    profile = fastdds_profile(environment)
+    environment[profile_variable(environment)] = str(profile)
+    return f"Fast DDS uses the profile {profile}"
 
 
 def chosen_transport(environment: Mapping[str, str]) -> str:
@@ -123,12 +125,18 @@ def is_before_kilted(distribution: str) -> bool:
 
 def keep_to_this_machine(environment: MutableMapping[str, str]) -> None:
     """Let ROS neither discover other machines nor be discovered by them."""
-    if environment.get("ROS_DISTRO") == "humble":  # which does not know the other variable
-        environment["ROS_LOCALHOST_ONLY"] = "1"
+    if environment.get("ROS_DISTRO") == _HUMBLE:  # which does not know the other variable
+        environment[_LOCALHOST_ONLY] = "1"
     else:
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
-def fastdds_profile() -> Path:
-    """Return the path of this package's profile. Raises Sam3RosError if it is missing."""
-    return shared_file("config/fastdds.xml")
+def fastdds_profile(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the path of this package's profile. Raises Sam3RosError if it is missing.
+
+    environment: by ROS_LOCALHOST_ONLY, Humble adds a transport for this machine to those of the
+    profile, and one for every interface would undo it. Later distributions find strangers by none.
+    """
+    of_humble = (environment.get("ROS_DISTRO"), environment.get(_LOCALHOST_ONLY))
+    is_for_this_machine = of_humble == (_HUMBLE, "1")
+    return shared_file(f"config/fastdds{'_localhost' if is_for_this_machine else ''}.xml")

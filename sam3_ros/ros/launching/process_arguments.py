@@ -51,7 +51,7 @@ def process_arguments(environment: Mapping[str, str]) -> tuple[ProcessArgument, 
 
     environment: its Fast DDS profile is the default. Raises Sam3RosError if ours is missing.
     """
-    profile = profile_in_use(environment) or str(fastdds_profile())
+    profile = profile_in_use(environment) or str(fastdds_profile(environment))
     return (
         ProcessArgument(
             "image",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -89,8 +90,38 @@ def test_the_variable_that_the_user_has_names_the_profile():
     assert profile_variable({"ROS_DISTRO": "kilted"}) == KILTED
 
 
-def test_the_profile_comes_with_the_package():
-    assert fastdds_profile().name == "fastdds.xml"
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "fastdds.xml"),
+        ({"ROS_LOCALHOST_ONLY": "1"}, "fastdds.xml"),
+        ({"ROS_DISTRO": "jazzy", "ROS_LOCALHOST_ONLY": "1"}, "fastdds.xml"),
+        ({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "0"}, "fastdds.xml"),
+        ({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "1"}, "fastdds_localhost.xml"),
+    ],
+)
+def test_the_profile_leaves_a_node_of_humble_on_this_machine(environment, name):
+    assert fastdds_profile(environment).name == name
+    kept = dict(environment)
+    assert name in use_image_profile(kept)
+    assert Path(kept[profile_variable(environment)]).name == name
+
+
+def test_the_profiles_differ_in_where_udp_is_heard_alone():
+    def transports(environment):
+        tree = ElementTree.parse(fastdds_profile(environment))
+        found = [
+            {field.tag.rpartition("}")[2]: (field.text or "").strip() for field in transport}
+            for transport in tree.iter("{http://www.eprosima.com}transport_descriptor")
+        ]
+        for each in found:
+            del each["transport_id"]
+        return found
+
+    everywhere = transports({})
+    here = transports({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "1"})
+    assert [each.pop("interfaceWhiteList", None) for each in here] == [None, ""]
+    assert here == everywhere
 
 
 @pytest.mark.parametrize(

@@ -12,55 +12,50 @@ from math import prod
 #: Elements of a tensor that constants ask for: 1 GiB in float32.
 MOST_ELEMENTS = 1 << 28
 
-Constants = Mapping[str, Sequence[int]]
-# The operator, and the place of the input that says how large the output is.
-_SIZE_INPUT = {
-    "CenterCropPad": 1,
-    "Col2Im": 1,
-    "ConstantOfShape": 0,
-    "Expand": 1,
-    "MaxUnpool": 2,
-    "OneHot": 1,
-    "Pad": 1,
-    "Resize": 3,
-    "Tile": 1,
-}
+Constants = Mapping[str, Sequence[float]]
 _RANGE, _PAD = "Range", "Pad"
+# The operator, and the places of the inputs that say how large the output is, or how many times.
+_SIZE_INPUTS = {
+    "CenterCropPad": (1,),
+    "Col2Im": (1,),
+    "ConstantOfShape": (0,),
+    "Expand": (1,),
+    "MaxUnpool": (2,),
+    "OneHot": (1,),
+    _PAD: (1,),
+    "Resize": (3, 2, 1),
+    "Tile": (1,),
+    "Upsample": (1,),
+}
 
 
 def require_moderate_size(
-    operator: str,
-    inputs: Sequence[str],
-    attributes: Mapping[str, Sequence[int]],
-    constants: Constants,
+    operator: str, inputs: Sequence[str], attributes: Constants, constants: Constants
 ) -> None:
     """Raise ValueError where constants make an operator of ONNX write more than MOST_ELEMENTS.
 
-    attributes: those that are whole numbers. constants: small ones of whole numbers, by name.
+    attributes: those that are numbers. constants: small ones, by name.
     """
-    place = _SIZE_INPUT.get(operator)
-    sizes: Sequence[int] | None = None
-    if place is not None and place < len(inputs):
-        sizes = constants.get(inputs[place])
-    if operator == _PAD and sizes is None:
-        sizes = attributes.get("pads")
+    named = [inputs[place] for place in _SIZE_INPUTS.get(operator, ()) if place < len(inputs)]
+    asked = [constants[name] for name in named if name in constants]
+    if operator == _PAD and "pads" in attributes:
+        asked.append(attributes["pads"])
     if operator == _RANGE:
-        sizes = _steps(inputs, constants)
-    if sizes is None:
-        return
-    # Each axis grows by its pads, and has at least one element before.
-    grown = [abs(each) + 1 for each in sizes] if operator == _PAD else [abs(each) for each in sizes]
-    if prod(max(each, 1) for each in grown) > MOST_ELEMENTS:
-        what = "x".join(map(str, sizes))
-        raise ValueError(
-            f"operator {operator} asks for a tensor of {what}, and {MOST_ELEMENTS} elements are "
-            f"allowed"
-        )
+        asked = [_steps([constants.get(name, ()) for name in inputs])]
+    for sizes in asked:
+        # A Pad adds to axes that have at least one element.
+        grown = [abs(each) + (operator == _PAD) for each in sizes]
+        if prod(max(each, 1) for each in grown) > MOST_ELEMENTS:
+            what = "x".join(f"{each:.15g}" for each in sizes)
+            raise ValueError(
+                f"operator {operator} asks for a tensor of {what}, and {MOST_ELEMENTS} elements "
+                f"are allowed"
+            )
 
 
-def _steps(inputs: Sequence[str], constants: Constants) -> Sequence[int] | None:
-    bounds = [constants.get(name) for name in inputs[:3]]
-    if len(bounds) < 3 or any(each is None or len(each) != 1 for each in bounds):
-        return None
-    (start,), (limit,), (step,) = (each for each in bounds if each is not None)
-    return [abs(limit - start) // max(abs(step), 1)]
+def _steps(bounds: Sequence[Sequence[float]]) -> Sequence[float]:
+    """Return the elements of a Range; none where its bounds are no constants."""
+    if [len(each) for each in bounds] != [1, 1, 1]:
+        return ()
+    (start,), (limit,), (step,) = bounds
+    return (abs(limit - start) / abs(step),) if step else ()

@@ -31,7 +31,7 @@ from sam3_ros.core.stages.surveyed_tensor import (
 MOST_BYTES = (1 << 31) - 1
 #: The largest stage of the largest model tried has 1,100.
 MOST_NODES = 20_000
-MOST_FIELDS = 1_000_000
+MOST_FIELDS = 500_000
 #: Graphs within graphs.
 MOST_LEVELS = 4
 _TEXT_BYTES = 1 << 20
@@ -105,8 +105,8 @@ class _Node:
     operator: str
     inputs: list[str]
     outputs: list[str]
-    #: Those that are whole numbers.
-    attributes: dict[str, list[int]] = field(default_factory=dict)
+    #: Those that are whole numbers, or a tensor.
+    attributes: dict[str, list[float]] = field(default_factory=dict)
 
 
 class _Surveyor:
@@ -134,7 +134,7 @@ class _Surveyor:
     def _graph(self, start: int, end: int, levels: int) -> None:
         if levels == 0:
             raise ValueError(f"its graphs are nested deeper than {MOST_LEVELS} levels")
-        constants: dict[str, list[int]] = {}
+        constants: dict[str, list[float]] = {}
         nodes: list[tuple[int, int]] = []
         for number, _, first, last in self._reader.fields(_GRAPH, start, end):
             if number == _NODE_FIELD:
@@ -143,15 +143,15 @@ class _Surveyor:
                     raise ValueError(f"it has more than {MOST_NODES} nodes")
                 nodes.append((first, last))
             elif number == _INITIALIZER:
-                name, integers = self._constant(first, last)
-                if integers is not None:
-                    constants[name] = integers
+                name, numbers = self._constant(first, last)
+                if numbers is not None:
+                    constants[name] = numbers
             elif number == _SPARSE:
                 raise ValueError("it has sparse weights: store them dense")
         for first, last in nodes:  # a file may have them before the weights
             self._node(first, last, constants, levels)
 
-    def _node(self, start: int, end: int, constants: dict[str, list[int]], levels: int) -> None:
+    def _node(self, start: int, end: int, constants: dict[str, list[float]], levels: int) -> None:
         reader = self._reader
         attributes: list[tuple[int, int]] = []
         texts: dict[int, list[str]] = {}
@@ -173,9 +173,9 @@ class _Surveyor:
             require_moderate_size(operator, node.inputs, node.attributes, constants)
 
     def _attribute(
-        self, start: int, end: int, node: _Node, constants: dict[str, list[int]], levels: int
+        self, start: int, end: int, node: _Node, constants: dict[str, list[float]], levels: int
     ) -> None:
-        name, values = "", list[int]()
+        name, values = "", list[float]()
         for number, wire, first, last in self._reader.fields(_ATTRIBUTE, start, end):
             if number == _NAME:
                 name = self._reader.text(first, last, NAME_BYTES)
@@ -200,8 +200,8 @@ class _Surveyor:
                 "(control_flow: true)"
             )
 
-    def _constant(self, start: int, end: int) -> tuple[str, list[int] | None]:
+    def _constant(self, start: int, end: int) -> tuple[str, list[float] | None]:
         tensor = surveyed_tensor(self._reader, start, end)
         if tensor.external is not None:
             self.external.append(tensor.external)
-        return tensor.name, tensor.integers
+        return tensor.name, tensor.numbers

@@ -6,6 +6,7 @@ memory for a shape that nothing is behind.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from math import prod
 
@@ -56,7 +57,8 @@ _BITS = {
     **dict.fromkeys((21, 22, 23), 4),
     **dict.fromkeys((25, 26), 2),
 }
-_INT32, _INT64 = 6, 7
+# TensorProto.DataType to how `struct` reads a number, of the types that sizes come in.
+_FORMATS = {1: "f", 6: "i", 7: "q", 11: "d"}
 _LARGEST = 1 << 62
 #: TensorProto.DataLocation.EXTERNAL
 _IN_A_FILE = 1
@@ -80,8 +82,8 @@ class SurveyedTensor:
 
     name: str
     external: ExternalData | None = None
-    #: Of a small constant of whole numbers; None for any other.
-    integers: list[int] | None = None
+    #: Of a small constant that is here; None for any other.
+    numbers: list[float] | None = None
 
 
 def surveyed_tensor(reader: StrictReader, start: int, end: int) -> SurveyedTensor:
@@ -98,9 +100,9 @@ def surveyed_tensor(reader: StrictReader, start: int, end: int) -> SurveyedTenso
         raise ValueError(f"{parts.described} has {size} bytes, and others in the file")
     if parts.raw is None and elements > 2 * sum(_written(*each[1:]) for each in parts.typed):
         raise ValueError(f"{parts.described} has too few numbers in the file")
-    if elements > SMALL or parts.kind not in (_INT32, _INT64):
+    if elements > SMALL or parts.kind not in _FORMATS:
         return SurveyedTensor(parts.name)
-    return SurveyedTensor(parts.name, integers=_integers(reader, parts))
+    return SurveyedTensor(parts.name, numbers=_numbers(reader, parts))
 
 
 @dataclass
@@ -183,14 +185,21 @@ def _written(wire: int, first: int, last: int) -> int:
     return last - first if wire == BYTES else 1
 
 
-def _integers(reader: StrictReader, parts: _Parts) -> list[int]:
+def _numbers(reader: StrictReader, parts: _Parts) -> list[float]:
+    form = _FORMATS[parts.kind]
     if parts.raw is not None:
-        data, size = reader.bytes(*parts.raw), _BITS[parts.kind] // 8
-        return [
-            int.from_bytes(data[at : at + size], "little", signed=True)
-            for at in range(0, len(data), size)
-        ]
+        return _unpacked(form, reader.bytes(*parts.raw))
     if sum(_written(*each[1:]) for each in parts.typed) > 10 * SMALL:
         raise ValueError(f"{parts.described} has more numbers than that in the file")
-    packed = (each for each in parts.typed if each[0] in (_INT32S, _INT64S))
-    return [number for each in packed for number in reader.integers(*each[1:])]
+    found: list[float] = []
+    for number, wire, first, last in parts.typed:
+        if number in (_INT32S, _INT64S):
+            found += reader.integers(wire, first, last)
+        elif number in (_FLOATS, _DOUBLES):
+            found += _unpacked("f" if number == _FLOATS else "d", reader.bytes(first, last))
+    return found
+
+
+def _unpacked(form: str, data: bytes) -> list[float]:
+    whole = len(data) // struct.calcsize(form)
+    return list(struct.unpack_from(f"<{whole}{form}", data))

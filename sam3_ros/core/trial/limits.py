@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from sam3_ros.core.bundle.manifest import Manifest, StageFile
 
 _SECONDS, _SECONDS_PER_GB = 60.0, 120.0
-# The weights are in the file's pages, parsed, and laid out for the engine. What a stage works in
-# grows with the image: the largest stages tried take 2 kB for each of its pixels.
-_TIMES_THE_FILES, _BYTES, _BYTES_PER_PIXEL = 4, 512 << 20, 6000
+# The weights are there parsed, and laid out for the engine; what a stage works in grows with the
+# image. EfficientSAM3 in full size (0.52 GB, 1008x1008 px) takes 1.3 GB, of the 4.6 GB that it may.
+_TIMES_THE_FILES, _BYTES, _BYTES_PER_PIXEL = 3, 512 << 20, 2500
 
 
 @dataclass(frozen=True)

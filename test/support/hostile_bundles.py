@@ -512,6 +512,10 @@ _ANSWERS: dict[str, tuple[_Bytes, str]] = {
         _with_array("0/0/masks", _of_shape("(" + "1," * _MB + ")")),
         "recorded",
     ),
+    "a shape of very many digits": (
+        _with_array("0/0/masks", _of_shape("(" + "1" * 9000 + "x)")),
+        "recorded",
+    ),
     "a header nested deep": (
         _with_array("0/0/masks", _header("(" * 9000 + ")" * 9000)),
         "recorded",

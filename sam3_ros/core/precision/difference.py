@@ -8,10 +8,15 @@ from statistics import fmean
 
 import numpy as np
 
+from sam3_ros.core.errors import BundleError
 from sam3_ros.core.precision.answers import RawAnswer
 from sam3_ros.core.precision.mask_iou import lenient_ious, plain_ious
 from sam3_ros.core.segmenter.concept import scores_of
 from sam3_ros.core.stages.session import Array
+
+
+class NotComparableError(BundleError, ValueError):
+    """Answers that were recorded with another model, or to other questions."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,15 @@ class AnswerDifference:
 def difference(expected: RawAnswer, found: RawAnswer) -> AnswerDifference:
     """Compare two answers to one question.
 
-    Raises ValueError where shapes differ, or where their masks are of different queries.
+    Raises NotComparableError where shapes differ, or where their masks are of different queries.
     """
     if expected.queries != found.queries or expected.masks.shape != found.masks.shape:
-        raise ValueError(
+        raise NotComparableError(
             f"answers with masks {expected.masks.shape} of the queries {expected.queries} and "
             f"{found.masks.shape} of {found.queries} cannot be compared"
         )
+    if not found.tensors.keys() <= expected.tensors.keys():
+        raise NotComparableError(f"expected answers with {', '.join(found.tensors)}")
     apart = {name: _largest(expected.tensors[name], found.tensors[name]) for name in found.tensors}
     inside = (expected.masks > 0, found.masks > 0)
     finite = bool(np.isfinite(found.masks).all() and np.isfinite(expected.masks).all())
@@ -123,7 +130,7 @@ def _scores(answer: RawAnswer) -> Array:
 
 def _largest(expected: Array, found: Array) -> float:
     if expected.shape != found.shape:
-        raise ValueError(f"shapes {expected.shape} and {found.shape} cannot be compared")
+        raise NotComparableError(f"shapes {expected.shape} and {found.shape} cannot be compared")
     if not (np.isfinite(found).all() and np.isfinite(expected).all()):
         return float("inf")
     if expected.size == 0:

@@ -6,7 +6,6 @@ They are kept in an .npz file of plain arrays, with a group of names for each im
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,9 +17,16 @@ import numpy.typing as npt
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.geometry import ImageSize
-from sam3_ros.core.image_file import decode_rgb, png_of
+from sam3_ros.core.image_file import decode_picture, png_of
 from sam3_ros.core.precision.answers import Question, RawAnswer, ask_raw, best_queries
+from sam3_ros.core.precision.bounded_npz import read_arrays
 from sam3_ros.core.precision.difference import AnswerDifference, difference
+from sam3_ros.core.precision.recorded_form import (
+    check_answer,
+    check_pixels,
+    described,
+    parse_index,
+)
 from sam3_ros.core.precision.samples import SampleTap, StageSamples, TensorSamples
 from sam3_ros.core.segmenter.embedding import ON_CPU, ImageEmbedding
 from sam3_ros.core.stages.graph import StageGraph
@@ -35,6 +41,8 @@ Key = tuple[str, str]
 _INDEX = "index"
 _SAMPLES = "stage_witnesses"
 _OF_ORIGINAL = "of_original"
+#: Of an image.
+_MOST_MEGAPIXELS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,10 +190,12 @@ def load_recorded_answers(path: Path) -> RecordedAnswers:
     Raises BundleError for a file that save_recorded_answers did not write.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return _load(dict(file))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path.name} holds no recorded answers: {error}") from error
+        return _load(read_arrays(path))
+    except KeyError as error:
+        raise BundleError(f"{path.name} holds no recorded answers: it lacks {error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BundleError(f"{path.name} holds no recorded answers: {reason}") from error
 
 
 def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
@@ -193,25 +203,28 @@ def _load(arrays: Mapping[str, Array]) -> RecordedAnswers:
     answers: dict[Key, RawAnswer] = {}
     rounding: dict[Key, AnswerDifference] = {}
     samples: dict[Key, StageSamples] = {}
-    for i, image in enumerate(json.loads(str(arrays[_INDEX]))):
+    for i, image in enumerate(parse_index(str(arrays[_INDEX]))):
         questions = []
         if _SAMPLES in image:
             values = arrays[f"{i}/{_SAMPLES}"]
             samples[image["name"], ""] = _split_samples(values, image[_SAMPLES])
         for k, entry in enumerate(image["questions"]):
             group = f"{i}/{k}"
-            questions.append(Question(entry["name"], _below(arrays, f"{group}/feeds/")))
+            question = Question(entry["name"], _below(arrays, f"{group}/feeds/"))
             tensors = _below(arrays, f"{group}/tensors/")
-            answers[image["name"], entry["name"]] = RawAnswer(
-                tensors, arrays[f"{group}/masks"], tuple(entry["queries"])
-            )
+            answer = RawAnswer(tensors, arrays[f"{group}/masks"], tuple(entry["queries"]))
+            check_answer(question, answer)
+            questions.append(question)
+            answers[image["name"], entry["name"]] = answer
             if "rounding" in entry:
                 rounding[image["name"], entry["name"]] = _rounding(entry["rounding"])
             if _SAMPLES in entry:
                 values = arrays[f"{group}/{_SAMPLES}"]
                 samples[image["name"], entry["name"]] = _split_samples(values, entry[_SAMPLES])
         images.append(QuestionedImage(image["name"], _pixels(arrays, i), tuple(questions)))
-    of_original = bool(arrays.get(_OF_ORIGINAL, True))
+    if len(answers) < sum(len(image.questions) for image in images):
+        raise ValueError("expected another name for each image, and for each of its questions")
+    of_original = bool(np.all(arrays.get(_OF_ORIGINAL, True)))
     return RecordedAnswers(tuple(images), answers, rounding, samples, of_original)
 
 
@@ -226,8 +239,9 @@ def _rounding(figures: Mapping[str, Any]) -> AnswerDifference:
 def _pixels(arrays: Mapping[str, Array], number: int) -> Array:
     """Return an image's pixels; older files hold them as an array rather than as a PNG."""
     if f"{number}/pixels" in arrays:
-        return arrays[f"{number}/pixels"]
-    return decode_rgb(arrays[f"{number}/png"].tobytes(), "a recorded image")
+        return check_pixels(arrays[f"{number}/pixels"])
+    png = arrays[f"{number}/png"].tobytes()
+    return decode_picture(png, "a recorded image", max_megapixels=_MOST_MEGAPIXELS).rgb
 
 
 def _put_samples(
@@ -245,6 +259,9 @@ def _put_samples(
 
 
 def _split_samples(values: Array, figures: Mapping[str, Any]) -> StageSamples:
+    kept = sum(each["kept"] for outputs in figures.values() for each in outputs.values())
+    if values.ndim != 1 or values.dtype.kind != "f" or len(values) != kept:
+        raise ValueError(f"expected {kept} samples of the stages, got {described(values)}")
     found: dict[str, dict[str, TensorSamples]] = {}
     begin = 0
     for stage, outputs in figures.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +122,8 @@ def _run(options: argparse.Namespace) -> int:
     camera = _camera(options, given)
     show = camera is not None if options.show is None else options.show
     node = node_command(given)
+    if camera is not None:
+        camera = replace(camera, max_megapixels=node.parameters.get("max_megapixels"))
     if options.text and not node.parameters.get("prompts"):
         raise Sam3RosError(
             f'--text must not be blank: give words such as "cube", got {" ".join(options.text)!r}'

@@ -63,6 +63,8 @@ def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEG
     """
     try:
         data = _content(path, max_megapixels)
+    except ImageError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"cannot read the image {path}: {reason}") from error
@@ -72,7 +74,7 @@ def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEG
 def _content(path: Path, max_megapixels: float) -> bytes:
     """Return the bytes of a plain file; whatever else it is, do not wait for it."""
     _require_plain_file(path, path.stat().st_mode)  # opening a device may already do something
-    with open(path, "rb", opener=_opened_at_once) as file:  # noqa: PTH123, its own has no opener
+    with open(path, "rb", opener=_opened_at_once) as file:
         found = os.fstat(file.fileno())
         _require_plain_file(path, found.st_mode)
         most = int(max_megapixels * _BYTES_A_MEGAPIXEL) + _METADATA

@@ -26,6 +26,7 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.exit_codes import ExitCode
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.live.sources import Picture, PicturePace, PictureSource, open_camera, open_video
 from sam3_ros.ros.frames.worker import RateLimit
 from sam3_ros.ros.images.messages import image_message
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    source = open_camera(options.camera) if options.camera else open_video(options.video)
+    source = _source(options)
     first = source.read()
     assert first is not None, "a source without a first picture raises"
     publisher = PicturePublisher(options.topic, options.compressed)
@@ -138,6 +139,12 @@ def _run(options: argparse.Namespace) -> int:
     publisher.close()
     source.close()
     return 0
+
+
+def _source(options: argparse.Namespace) -> PictureSource:
+    if options.camera:
+        return open_camera(options.camera)
+    return open_video(options.video, options.max_megapixels)
 
 
 def _stop_at_end_of_input(stopped: threading.Event) -> None:
@@ -159,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topic", required=True)
     parser.add_argument("--compressed", action="store_true")
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS)
     parser.add_argument("--loop", action="store_true")
     return parser
 

@@ -34,6 +34,8 @@ class CameraSettings:
     #: Pictures per second; None for the source's own.
     rate: float | None = None
     loop: bool = False
+    #: Of a picture of the video; None for the default.
+    max_megapixels: float | None = None
 
     @property
     def name(self) -> str:
@@ -48,6 +50,7 @@ class CameraSettings:
             *(["--compressed"] if self.compressed else []),
             *(["--rate", str(self.rate)] if self.rate else []),
             *(["--loop"] if self.loop else []),
+            *(["--max-megapixels", str(self.max_megapixels)] if self.max_megapixels else []),
         ]
 
 

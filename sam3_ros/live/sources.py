@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError, Sam3RosError
 from sam3_ros.core.image_file import read_rgb
+from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS, require_size
 
 Picture = npt.NDArray[np.uint8]
 
@@ -21,6 +24,14 @@ DEVICES = Path("/dev")
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 # For a file that says nothing, or nonsense.
 _VIDEO_RATE, _FASTEST = 30.0, 1000.0
+# What OpenCV's FFmpeg may read, by its names: containers and streams. Playlists and scripts, which
+# name other files and addresses, are none of them.
+_CONTAINERS = (
+    *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264"),
+    *("hevc", "vvc", "av1", "obu", "ivf", "vc1", "mjpeg", "flv", "ogg", "asf", "dv", "mxf", "rm"),
+    *("nut", "wtv", "gif", "apng", "yuv4mpegpipe"),
+)
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # Few enough to look at each of them.
 _FOLDER_RATE = 5.0
 
@@ -54,11 +65,16 @@ def open_camera(camera: str) -> PictureSource:
     return Webcam(device)
 
 
-def open_video(path: Path) -> PictureSource:
-    """Open a video file, or a folder of images in the order of their names. Raises SourceError."""
+def open_video(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> PictureSource:
+    """Open a video file, or a folder of images in the order of their names.
+
+    Raises SourceError; opening and read() also do for pictures of more than max_megapixels.
+    """
     try:
         if path.is_dir():
-            return ImageFolder(path)
+            return ImageFolder(path, max_megapixels)
+        if path.exists() and not path.is_file():  # a pipe may never begin, and cannot be rewound
+            raise SourceError(f"expected a video file or a folder of images, got {path}")
         with path.open("rb") as file:
             is_empty = not file.read(1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -66,7 +82,7 @@ def open_video(path: Path) -> PictureSource:
     if is_empty:
         raise SourceError(f"cannot read {path}: the file is empty")
     _require_video_support("ffmpeg", "videos")
-    return VideoFile(path)
+    return VideoFile(path, max_megapixels)
 
 
 class Webcam:
@@ -102,28 +118,45 @@ class Webcam:
 class VideoFile:
     """A file that OpenCV's FFmpeg reads, turned upright as the file says."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> None:
         self.name = str(path)
+        # As a whole path no name is an address, such as concat:a|b.
+        self._path = str(path.absolute())
+        self._max_megapixels = max_megapixels
         self._open()
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate: float | None = rate if 0 < rate <= _FASTEST else _VIDEO_RATE
 
     def _open(self) -> None:
-        self._capture = _captured(self.name, cv2.CAP_FFMPEG)
+        with _only_files(self._max_megapixels):
+            self._capture = _captured(self._path, cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(
                 f"cannot read {self.name} as a video: it is none, it is damaged, or OpenCV here "
                 "lacks its codec; `ffmpeg -i FILE out.mp4` makes one that works"
             )
+        size = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        self._require_size(*(int(self._capture.get(each)) for each in size))
         self._count = 0
+
+    def _require_size(self, width: int, height: int) -> None:
+        try:
+            require_size(width, height, self._max_megapixels)
+        except ImageError as error:
+            raise SourceError(f"cannot read {self.name} as a video: {error}") from error
 
     def read(self) -> Picture | None:
         went_well, picture = self._capture.read()
         if went_well:
             self._count += 1
+            height, width = picture.shape[:2]
+            self._require_size(width, height)  # it may change within a video
             return _bgr(picture)
         if not self._count:
-            raise SourceError(f"{self.name} holds no picture that can be decoded")
+            raise SourceError(
+                f"{self.name} holds no picture of at most {self._max_megapixels:g} megapixels "
+                "that can be decoded"
+            )
         return None
 
     def rewind(self) -> None:
@@ -140,7 +173,8 @@ class ImageFolder:
 
     rate: float | None = _FOLDER_RATE
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_megapixels: float = MAX_MEGAPIXELS) -> None:
+        self._max_megapixels = max_megapixels
         self.name = str(folder)
         self._files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _IMAGES)
         if not self._files:
@@ -153,7 +187,7 @@ class ImageFolder:
         file = self._files[self._next]
         self._next += 1
         try:
-            return np.ascontiguousarray(read_rgb(file)[:, :, ::-1])
+            return np.ascontiguousarray(read_rgb(file, 0, self._max_megapixels)[:, :, ::-1])
         except ImageError as error:
             raise SourceError(str(error)) from error
 
@@ -204,6 +238,26 @@ def _require_video_support(library: str, what: str) -> None:
                 f"OpenCV {cv2.__version__} was built here without {library}, so it reads no "
                 f"{what}: pip install opencv-python-headless"
             )
+
+
+@contextmanager
+def _only_files(max_megapixels: float) -> Iterator[None]:
+    """Let OpenCV's FFmpeg read a file of a known kind, and from it nothing else.
+
+    OpenCV reads its options from the environment whenever it opens.
+    """
+    before = os.environ.get(_OPTIONS)
+    os.environ[_OPTIONS] = (
+        f"protocol_whitelist;file|format_whitelist;{','.join(_CONTAINERS)}"
+        f"|max_pixels;{int(max_megapixels * 1e6)}"
+    )
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_OPTIONS]
+        else:
+            os.environ[_OPTIONS] = before
 
 
 def _captured(name: str, backend: int) -> Any:

@@ -147,7 +147,7 @@ def test_cleanup_keeps_them_and_a_damaged_file_is_set_aside(keeper: Keeper) -> N
 
 
 def test_where_nothing_can_be_kept_the_node_says_so_and_goes_on(keeper: Keeper) -> None:
-    keeper.file.parent.parent.mkdir()
+    keeper.file.parent.parent.mkdir(exist_ok=True)
     keeper.file.parent.write_text("a file where the folder should be")
     with keeper.node() as process:
         assert "prompts cannot be kept" in keeper.diagnosed("not kept: ")

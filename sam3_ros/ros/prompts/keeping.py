@@ -30,6 +30,8 @@ from sam3_ros.ros.prompts.rules import PromptRules
 _WAS_FOLLOWED = "no longer followed: the node was started anew in between: click again"
 # A disk that was full is tried again.
 _SECONDS_BETWEEN_TRIES = 10.0
+# A burst of prompts is not a burst of files.
+_SECONDS_BETWEEN_WRITES = 0.2
 # The process has two seconds to end.
 _SECONDS_TO_END = 0.5
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -78,7 +80,7 @@ class PromptKeeping:
             self._fail(str(error))
             return
         self._ask_again(self._file)
-        self._has_changed, self._ends = threading.Event(), False
+        self._has_changed, self._ends = threading.Event(), threading.Event()
         self._has_changed.set()
         self._thread = threading.Thread(target=self._keep, name="keep_prompts", daemon=True)
         self._thread.start()
@@ -92,7 +94,7 @@ class PromptKeeping:
         if self._file is None:
             return
         self._node.destroy_timer(self._timer)
-        self._ends = True
+        self._ends.set()
         self._has_changed.set()
         self._thread.join(_SECONDS_TO_END)
 
@@ -140,10 +142,12 @@ class PromptKeeping:
         self._words.clear()
 
     def _keep(self) -> None:
-        while not self._ends:
+        while not self._ends.is_set():
             self._has_changed.wait(_SECONDS_BETWEEN_TRIES if self.state.failure else None)
             self._has_changed.clear()
             self._write()
+            self._ends.wait(_SECONDS_BETWEEN_WRITES)
+        self._write()
 
     def _write(self) -> None:
         assert self._file is not None, "the thread starts with a file"

@@ -19,6 +19,8 @@ from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import MemoryUse, memory_use
 from sam3_ros.ros.health.topic import LevelLog
 from sam3_ros.ros.parameters.configuration import configuration
+from sam3_ros.ros.prompts.keeping import Keeping
+from sam3_ros.ros.prompts.losses import LostPrompts
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -111,6 +113,21 @@ def test_it_warns_of_images_in_which_nothing_can_be_seen():
     assert warned.message == f"active, but {words}"
     first, second = Reporter("front", "rear").all(image_finding=words)[1:]
     assert first.level == second.level == WARN
+
+
+def test_it_warns_of_prompts_that_are_lost_or_cannot_be_kept():
+    reporter = Reporter()
+    status = reporter.status()
+    lost = replace(status.report, lost_prompts=LostPrompts(3, ("~/prompts",)))
+    kept = replace(status.report, keeping=Keeping(failure="prompts cannot be kept: disk full"))
+    for report, words in ((lost, "messages on ~/prompts did not"), (kept, "disk full")):
+        warned = reporter(report=report)
+        assert warned.level == WARN
+        assert words in warned.message
+    assert values_of(reporter(report=lost))["prompt messages lost"] == "3"
+    assert values_of(reporter(report=lost))["kept prompts"] == "off"
+    long_ago = replace(status.report, lost_prompts=LostPrompts(3))
+    assert reporter(report=long_ago).level == OK
 
 
 def fail(ledger: FrameLedger, failed: int, answered: int) -> None:

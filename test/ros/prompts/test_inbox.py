@@ -54,6 +54,7 @@ class Rig:
     """An inbox with one unnamed camera, whose images at 1 s to `frames` s were seen."""
 
     def __init__(self, node: Node, bundle: Bundle, frames: int = 2) -> None:
+        self.node = node
         cameras = Cameras.named([])
         self.prompts = ActivePrompts(cameras.names)
         memory, self.queue = FrameMemory(lambda: MemoryLimits(8, 2**20)), FrameQueue()
@@ -201,6 +202,17 @@ def test_what_the_parameter_asks_is_told_too(node: Node) -> None:
     rig.spin_until(lambda: len(rig.statuses) == 2)
     assert [status.prompt_id for status in rig.statuses] == ["mug", "the cup"]
     assert all(status.accepted and status.warnings for status in rig.statuses)
+
+
+def test_a_long_list_that_changes_fast_is_published_now_and_then_and_at_its_end(rig: Rig) -> None:
+    lists: list[ActivePromptsMessage] = []
+    rig.node.create_subscription(ActivePromptsMessage, ACTIVE_PROMPTS, lists.append, LATCHED)
+    rig.spin_until(lambda: lists)
+    for number in range(200):
+        rig.prompts.put([PromptRequest(ConceptPrompt(f"thing {number}"))])
+    rig.spin_until(lambda: len(lists[-1].prompts) == 200)
+    rig.prompts.replace_all([])
+    rig.spin_until(lambda: not lists[-1].prompts)
 
 
 class PausingPrompts(ActivePrompts):

@@ -6,10 +6,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
-
-_NUMBERS = count()
+from secrets import token_hex
 
 
 def write_whole(path: Path | str, content: bytes | memoryview | str) -> None:
@@ -36,7 +34,9 @@ def whole_file(path: Path | str, suffix: str = "") -> Iterator[Path]:
             yield path
             return
         target = Path(os.path.realpath(path))  # a link stays one
-        unfinished = target.with_name(f".sam3-ros-{os.getpid()}-{next(_NUMBERS)}{suffix}")
+        # In a folder that others can write too, nobody can foresee the name and put a link there.
+        unfinished = target.with_name(f".sam3-ros-{os.getpid()}-{token_hex(8)}{suffix}")
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
             yield unfinished
             if target.exists():

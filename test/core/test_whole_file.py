@@ -56,6 +56,16 @@ def test_the_file_on_the_way_lies_beside_it_and_has_the_suffix(tmp_path, suffix)
         unfinished.touch()
 
 
+def test_nobody_can_foresee_the_name_of_the_file_on_the_way(tmp_path):
+    names = set()
+    for _ in range(20):
+        with whole_file(tmp_path / "a") as unfinished:
+            assert unfinished.is_file() and not unfinished.is_symlink()  # it is made, not found
+            names.add(unfinished.name)
+    assert len(names) == 20
+    assert all(len(name) > 20 for name in names)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         write_whole(tmp_path / "absent" / "a", "x")

@@ -15,6 +15,7 @@ from sam3_ros.cli.needs import require
 from sam3_ros.cli.table import left, right, table
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.exit_codes import ExitCode
+from sam3_ros.core.visible_text import visible
 
 if TYPE_CHECKING:
     from sam3_ros.asking.question import NodeQuestion
@@ -127,9 +128,9 @@ def _question(options: argparse.Namespace) -> NodeQuestion:
 def _report(reply: Reply, options: argparse.Namespace) -> int:
     """Print the outcome and return the exit code."""
     for text in reply.warnings:
-        print(f"warning: {text}", file=sys.stderr)
+        print(f"warning: {visible(text)}", file=sys.stderr)
     if options.json:
-        print(json.dumps(reply.document(), indent=2, ensure_ascii=False))
+        print(json.dumps(reply.document(), indent=2))
     if reply.refusals:
         raise Sam3RosError("; ".join(reply.refusals))
     is_answered = reply.image is not None

@@ -12,9 +12,9 @@ from io import TextIOWrapper
 
 from sam3_ros import __version__
 from sam3_ros.cli.parser import CommandParser
-from sam3_ros.cli.rows import one_row
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.exit_codes import ExitCode
+from sam3_ros.core.visible_text import visible
 
 #: The sub-commands in the order of --help, each with its module in sam3_ros.cli. A module has
 #: `register(commands)` and imports what is heavy only inside the function that runs.
@@ -74,7 +74,7 @@ def _failed(error: Exception) -> ExitCode:
     # What rclpy refuses are names and arguments of the user. Its types cannot be imported here.
     is_of_ros = type(error).__module__.partition(".")[0] == "rclpy"
     if is_of_ros or isinstance(error, (Sam3RosError, OSError)):
-        print(f"sam3-ros: error: {one_row(' '.join(_message(error).split()))}", file=sys.stderr)
+        print(f"sam3-ros: error: {visible(' '.join(_message(error).split()))}", file=sys.stderr)
         return ExitCode.REFUSED
     traceback.print_exception(error)
     print(f"sam3-ros: a fault in sam3_ros {__version__}, please report it", file=sys.stderr)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from sam3_ros.core.visible_text import visible
+
 if TYPE_CHECKING:
     from sam3_ros.replay.play.schedule import ReplayProgress
 
@@ -15,7 +17,7 @@ _BAR = 30
 
 def print_step(line: str) -> None:
     """Print a step of work that takes minutes, on a line of its own."""
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 class ProgressLine:
@@ -62,7 +64,7 @@ class ProgressLine:
             self._stream.flush()
 
     def _print(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
+        self._stream.write(f"{visible(line)}\n")
         self._stream.flush()
 
     def _overwrite(self, text: str, part: float | None = None) -> None:
@@ -80,7 +82,7 @@ class ProgressLine:
             if part is not None:
                 console.print(ProgressBar(1.0, part, width=_BAR), end=" ")
                 room -= _BAR + 1
-            shown = Text(" ".join(text.splitlines()), no_wrap=True)
+            shown = Text(visible(" ".join(text.splitlines())), no_wrap=True)
             shown.truncate(max(room, 1), overflow="ellipsis")
             console.print(shown, end="", soft_wrap=True)
         self._stream.write(f"\r{captured.get()}\033[K")  # \033[K clears what a longer line left

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Literal
 
+from sam3_ros.core.visible_text import visible
+
 #: Wider than any table, so that rich neither cuts nor wraps a cell. Without a height as well, rich
 #: takes 80 columns for a dumb terminal.
 _UNLIMITED = 100_000
@@ -48,8 +50,9 @@ def table(
     """Return a table as lines: the headings, unless all are empty, then one line per row.
 
     A row may have fewer cells than there are columns; None is an empty cell. Line breaks in a cell
-    become spaces. A cell is never read as markup, and nothing is cut or wrapped. The lines hold
-    escape codes only if standard output is a terminal that shows colours.
+    become spaces, and what a terminal would obey is shown as escapes. A cell is never read as
+    markup, and nothing is cut or wrapped. The lines hold escape codes of our own only if standard
+    output is a terminal that shows colours.
     """
     from rich.console import Console
     from rich.padding import Padding
@@ -57,7 +60,7 @@ def table(
     from rich.text import Text
 
     def cell(value: object, styles: Mapping[str, str]) -> Text:
-        text = "" if value is None else " ".join(str(value).splitlines())
+        text = "" if value is None else visible(" ".join(str(value).splitlines()))
         return Text(text, styles.get(text, ""))
 
     has_headings = any(column.heading for column in columns)

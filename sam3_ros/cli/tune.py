@@ -73,6 +73,8 @@ def register(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.profile.profile_yaml import MARK, as_document, write_profile
+    from sam3_ros.core.stages.plan import StagePlan
+    from sam3_ros.core.trial.trial import require_tried
     from sam3_ros.core.tuning.tune import TuneSettings, Tuning
 
     bundle = Bundle.open(options.bundle)
@@ -82,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = TuneSettings(
         options.threads, options.least_gain, options.device_id, options.precisions
     )
+    require_tried(bundle, StagePlan(), options.threads)
     profile = Tuning(bundle, settings, print_step).run(options.image)
     write_profile(path, profile)
     if options.json:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sam3_ros.core.visible_text import visible
+
 LONGEST_ARRAY, LONGEST_STRING = 12, 200
 
 
@@ -58,7 +60,7 @@ def _scalar(value: Any) -> str:
         return str(value[0]) if value else "0"
     if isinstance(value, str):
         cut = value if len(value) <= LONGEST_STRING else f"{value[:LONGEST_STRING]}..."
-        return json.dumps(cut, ensure_ascii=False)
+        return visible(json.dumps(cut, ensure_ascii=False))
     if isinstance(value, bool):
         return str(value).lower()
     # str() of a numpy number would include its type.

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.needs import require
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.own_program import own_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: The modules that a node and its bench need.
 NEEDS = ("rclpy", "sam3_ros.msg", "rosbags")
-_COMMAND = (sys.executable, "-m", "sam3_ros.cli.main", "bench", "--node", "--json")
+_COMMAND = (*own_command("sam3_ros.cli.main"), "bench", "--node", "--json")
 _FRAMES, _SECONDS, _CLICKS = 60, 5, 10
 #: How long it may take to stop the node, s.
 _STOP_SECONDS = 5.0

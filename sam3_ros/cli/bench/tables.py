@@ -25,7 +25,8 @@ _PARTS_NOTE = (
     "Median ms by part; of one answer the parts add up to the total, their medians only nearly."
 )
 _NODE_NOTE = """\
-total: from the moment the camera (or the click) publishes to the mask in the receiver's callback.
+total: from the moment the camera (or the click) publishes to the mask in the receiver's callback;
+median, 95th percentile and the worst, which is far off where other work took the cores.
 overhead: total without the sessions. in node: overhead without the ways to and from the node and
 without waiting for a turn. Camera and receiver are Python, in one process. CPU: of the node, % of
 one core and ms an answer. MiB: its resident memory, now and at most so far. mask %: of the last
@@ -207,7 +208,7 @@ def _node_lines(report: NodeBenchReport) -> Iterator[str]:
     yield ", ".join(f"{name} {value}" for name, value in report.parameters.items())
     yield f"Fast DDS profile (README, Large images): {report.profile}"
     yield ""
-    times = ("total", "p95", "sessions", "overhead", "p95", "in node")
+    times = ("total", "p95", "worst", "sessions", "overhead", "p95", "in node")
     others = ("per s", "CPU %", "CPU ms", "MiB", "peak", "mask %")
     columns = [left("images"), left("pace"), *map(right, (*times, *others)), left("frames")]
     yield from table(columns, map(_case_row, report.cases))
@@ -243,10 +244,11 @@ def _case_row(case: CaseReport) -> Sequence[object]:
 
 def _latency_cells(latency: LatencyReport | None) -> list[str]:
     if latency is None:
-        return ["no answer", *[""] * 5]
+        return ["no answer", *[""] * 6]
     total, overhead = latency.total, latency.overhead
     sessions, in_node = latency.parts["sessions"].median, latency.in_node.median
-    cells = (total.median, total.p95, sessions, overhead.median, overhead.p95, in_node)
+    of_total = (total.median, total.p95, total.worst)
+    cells = (*of_total, sessions, overhead.median, overhead.p95, in_node)
     return [f"{milliseconds:.1f}" for milliseconds in cells]
 
 

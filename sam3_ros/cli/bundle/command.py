@@ -1,4 +1,4 @@
-"""`sam3-ros bundle list|inspect|verify|record`: what a bundle holds, and whether it is sound."""
+"""`sam3-ros bundle list|inspect|verify|record|trust`: what a bundle holds, and whether it is sound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.command import add_command, add_group, add_json_option
 from sam3_ros.cli.table import left, readable_size, right, table
+from sam3_ros.core.visible_text import visible
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -24,7 +25,7 @@ def register(commands: Commands) -> None:
     group = add_group(
         commands,
         "bundle",
-        "list, inspect, verify and record bundles",
+        "list, inspect, verify, record and trust bundles",
         """
         sam3-ros bundle list
         sam3-ros bundle inspect tabletop
@@ -32,7 +33,13 @@ def register(commands: Commands) -> None:
         """,
     )
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for register_action in (_register_list, _register_inspect, _register_verify, _register_record):
+    for register_action in (
+        _register_list,
+        _register_inspect,
+        _register_verify,
+        _register_record,
+        _register_trust,
+    ):
         register_action(actions)
 
 
@@ -93,6 +100,17 @@ def _register_record(actions: Commands) -> None:
     )
 
 
+def _register_trust(actions: Commands) -> None:
+    parser = add_command(
+        actions,
+        "trust",
+        "vouch for a bundle: it is then loaded without a first run in a process of its own",
+        "sam3-ros bundle trust ./my_bundle",
+        _trust,
+    )
+    parser.add_argument("path", metavar="BUNDLE", help=PATH_HELP)
+
+
 def _list(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import MANIFEST_NAME, embedded_bundles
     from sam3_ros.core.errors import BundleError
@@ -140,7 +158,7 @@ def _print_list(rows: list[dict[str, Any]], refused: list[dict[str, Any]]) -> No
     if not rows:
         print("no bundles")
     for each in refused:
-        print(f"sam3-ros: refused: {each['error']}", file=sys.stderr)
+        print(f"sam3-ros: refused: {visible(each['error'])}", file=sys.stderr)
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -155,6 +173,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
 
     bundle = Bundle.open(options.path)
+    _check_other_files(bundle)
     precision = options.precision or (bundle.precisions or all_precisions(bundle))[0]
     reports = list(stage_reports(bundle, precision))
     counts = operator_counts(bundle)
@@ -175,11 +194,9 @@ def _inspect(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from sam3_ros.cli.bundle.inspection import all_precisions, stage_reports
     from sam3_ros.core.bundle.bundle import Bundle
-    from sam3_ros.core.segmenter.text import ClipTokenizer
 
     bundle = Bundle.open(options.path)
-    if bundle.manifest.concept is not None:
-        ClipTokenizer(bundle.tokenizer_file, bundle.manifest.concept.tokenizer)
+    _check_other_files(bundle)
     reports = [
         report
         for precision in all_precisions(bundle)
@@ -204,8 +221,18 @@ def _verify(options: argparse.Namespace) -> int:
     ]
     for line in table([left(ok="green"), left(), left(), left(), left()], rows):
         print(line)
-    print(f"sound: {bundle.path} ({len(bundle.manifest.files)} files)")
+    print(f"sound: {visible(str(bundle.path))} ({len(bundle.manifest.files)} files)")
     return 0
+
+
+def _check_other_files(bundle: Bundle) -> None:
+    """Read the tokenizer and the recorded answers. Raises BundleError for what is not sound."""
+    from sam3_ros.core.precision.recording import recorded_in
+    from sam3_ros.core.segmenter.text import ClipTokenizer
+
+    if bundle.manifest.concept is not None:
+        ClipTokenizer(bundle.tokenizer_file, bundle.manifest.concept.tokenizer)
+    recorded_in(bundle)
 
 
 def _record(options: argparse.Namespace) -> int:
@@ -213,8 +240,11 @@ def _record(options: argparse.Namespace) -> int:
     from sam3_ros.core.errors import BundleError
     from sam3_ros.core.precision.questions import TABLE, questions_of
     from sam3_ros.core.precision.recording import add_samples, record_into, recorded_in
+    from sam3_ros.core.stages.plan import StagePlan
+    from sam3_ros.core.trial.trial import require_tried
 
     bundle = Bundle.open(options.path)
+    require_tried(bundle, StagePlan())
     recorded = recorded_in(bundle)
     if recorded is None or not recorded.of_original:
         written = record_into(bundle, [questions_of(bundle, options.image or TABLE)])
@@ -228,6 +258,21 @@ def _record(options: argparse.Namespace) -> int:
     file = written.manifest.recorded_answers
     assert file is not None
     print(f"recorded: {written.path / file.path} ({file.bytes / 1e6:.2f} MB)")
+    return 0
+
+
+def _trust(options: argparse.Namespace) -> int:
+    from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.errors import BundleError
+    from sam3_ros.core.trial.record import TRUSTED, TrialRecord
+
+    bundle = Bundle.open(options.path)
+    try:
+        written = TrialRecord(bundle, TRUSTED, "").write()
+    except (OSError, RuntimeError) as error:
+        raise BundleError(f"trust in bundle {bundle.path} cannot be kept: {error}") from error
+    print(f"trusted until a file of it changes: {visible(str(bundle.path))}")
+    print(f"to take that back, remove {visible(str(written))}")
     return 0
 
 

@@ -18,6 +18,8 @@ from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.operators import OperatorCounts, count_operators
 from sam3_ros.core.stages.plan import titled
 from sam3_ros.core.stages.session import OpenSession, SessionOptions, TensorSpec
+from sam3_ros.core.trial.trial import require_files_tried
+from sam3_ros.core.visible_text import visible
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def stage_reports(
 ) -> Iterator[StageReport]:
     """Open every stage that has this precision, one at a time, and check its tensors.
 
+    A bundle that did not come with sam3_ros runs first in a process of its own.
+
     Raises PrecisionError if no stage has it, BackendError if a session cannot be opened, and
     BundleError if a file's tensors are not those of the manifest.
     """
@@ -50,6 +54,8 @@ def stage_reports(
             f"no stage of bundle {bundle.path} has {precision!r}; it has {', '.join(known)}"
             f"{did_you_mean(precision, known)}"
         )
+    if open_session is open_engine_session:
+        require_files_tried(bundle, precision)
     for entry in stages:
         name = entry.name
         graph = StageGraph(
@@ -144,7 +150,7 @@ def inspection_lines(
 ) -> Iterator[str]:
     """Yield a bundle's summary, its stages with their tensors and files, and its other files."""
     manifest, frame = bundle.manifest, bundle.manifest.preprocessing
-    yield f"{manifest.name}  {manifest.description}".rstrip()
+    yield visible(f"{manifest.name}  {' '.join(manifest.description.split())}".rstrip())
     summary = {
         "path": bundle.path,
         "licence": manifest.licence,
@@ -196,7 +202,7 @@ def _vocabulary_lines(concept: ConceptSettings | None) -> Iterator[str]:
     if words is not None:
         yield ""
         yield f"the {len(words)} words that it knows"
-        yield from wrap(", ".join(words), 98, initial_indent="  ", subsequent_indent="  ")
+        yield from wrap(visible(", ".join(words)), 98, initial_indent="  ", subsequent_indent="  ")
 
 
 def _file_cells(file: FileRef) -> tuple[str, str, str]:

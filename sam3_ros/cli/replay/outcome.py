@@ -12,6 +12,7 @@ from sam3_ros.cli.out_folder import WRITTEN_BY
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.core.signals import signals_handled
+from sam3_ros.core.visible_text import visible
 from sam3_ros.core.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def print_remarks(report: ReplayReport) -> None:
     from sam3_ros.cli.replay.tables import remark_lines
 
     for line in remark_lines(report):
-        print(f"sam3-ros: {line}", file=sys.stderr)
+        print(f"sam3-ros: {visible(line)}", file=sys.stderr)
 
 
 def run_watched(
@@ -67,7 +68,8 @@ def run_watched(
                 progress.say(first_step)
             return run(progress)
     except NodeFailedError as error:
-        print(f"sam3-ros: error: {error}", file=sys.stderr)  # the node's last lines follow as lines
+        for line in f"sam3-ros: error: {error}".splitlines():  # the node's last lines follow
+            print(visible(line), file=sys.stderr)
         return None
 
 

@@ -13,10 +13,10 @@ from sam3_ros.cli.model_options import add_model_options, configured_model
 from sam3_ros.cli.out_folder import OutFolder, add_force_option
 from sam3_ros.cli.picture_options import add_picture_options
 from sam3_ros.cli.prompt_options import add_prompt_options, prompts_from
-from sam3_ros.cli.rows import one_row
 from sam3_ros.cli.segment.inputs import find_inputs
 from sam3_ros.cli.segment.output_names import RESULTS_NAME, claim_outputs
 from sam3_ros.cli.table import left, right, table
+from sam3_ros.core.visible_text import visible
 from sam3_ros.core.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -143,15 +143,15 @@ class _Warnings:
     def tell(self, warnings: Iterable[str]) -> None:
         for warning in warnings:
             if warning not in self._told:
-                print(f"sam3-ros: warning: {one_row(warning)}", file=sys.stderr)
+                print(f"sam3-ros: warning: {visible(warning)}", file=sys.stderr)
                 self._told.add(warning)
 
 
 def _report(answer: dict[str, Any], for_program: bool) -> None:
     if "error" in answer:
-        print(f"sam3-ros: error: {one_row(answer['error'])}", file=sys.stderr)
+        print(f"sam3-ros: error: {visible(answer['error'])}", file=sys.stderr)
     elif not for_program:
-        image, overlay = one_row(answer["image"]), one_row(answer["overlay"])
+        image, overlay = visible(answer["image"]), visible(answer["overlay"])
         print(f"{image}: {len(answer['segments'])} segments -> {overlay}")
         rows = [
             (
@@ -163,4 +163,4 @@ def _report(answer: dict[str, Any], for_program: bool) -> None:
             for found in answer["segments"]
         ]
         for line in table([left(), right(), left(), left()], rows, indent=2):
-            print(one_row(line))
+            print(line)

@@ -19,6 +19,7 @@ from sam3_ros.core.precision.repair import Guarded, guard
 from sam3_ros.core.segmenter.loading import LoadProgress
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import StagePlan
+from sam3_ros.core.visible_text import visible
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.process import signals_end_at_once
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
@@ -78,7 +79,7 @@ def load_model(settings: NodeConfiguration, logger: Any, status: LoadingStatus) 
 
     Raises what Segmenter.load raises, and PrecisionError for a model that the guard refuses.
     """
-    status.begin("the bundle's files")
+    status.begin("the bundle's files, and its first run")
     try:
         with (
             core_log_in(logger),
@@ -110,7 +111,7 @@ def _load(settings: NodeConfiguration, status: LoadingStatus) -> LoadedModel:
     manifest = segmenter.bundle.manifest
     of_bundle = {
         "bundle name": manifest.name,
-        "verification": described_verification(manifest.verification),
+        "verification": visible(described_verification(manifest.verification)),
     }
     return LoadedModel(segmenter, {**of_bundle, **guard_values(segmenter, guarded)})
 
@@ -166,10 +167,11 @@ class _ToNode(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
+        text = visible(record.getMessage())
         # Three lines: rclpy allows one severity for each line of code.
         if record.levelno >= logging.ERROR:
-            self._logger.error(record.getMessage())
+            self._logger.error(text)
         elif record.levelno >= logging.WARNING:
-            self._logger.warning(record.getMessage())
+            self._logger.warning(text)
         else:
-            self._logger.info(record.getMessage())
+            self._logger.info(text)

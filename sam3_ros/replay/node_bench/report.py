@@ -91,6 +91,7 @@ class LatencySpread:
     mean: float
     median: float
     p95: float
+    worst: float
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,4 @@ def _sum_without(parts: Mapping[str, float], names: Iterable[str]) -> float:
 def _spread(values: Iterable[float]) -> LatencySpread:
     found = np.array(list(values))
     median, p95 = np.percentile(found, (50, 95))
-    return LatencySpread(
-        round(float(found.mean()), 4), round(float(median), 4), round(float(p95), 4)
-    )
+    return LatencySpread(*(round(float(ms), 4) for ms in (found.mean(), median, p95, found.max())))

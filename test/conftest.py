@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,12 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+# What was tried of the tests' own bundles is remembered there, for all workers, and not in the
+# user's own cache.
+_CACHE = Path(tempfile.gettempdir()) / f"sam3_ros-tests-{os.getuid()}"
+_CACHE.mkdir(mode=0o700, exist_ok=True)
+os.environ["XDG_CACHE_HOME"] = str(_CACHE)
 
 # A shell starts what it runs in the background with SIGINT ignored, and every child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,10 +11,12 @@ from sam3_ros.bench.device_clock import ClockOf, DeviceClock, device_clock
 from sam3_ros.bench.measurement import WARM_UPS
 from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
+from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
 from sam3_ros.core.stages.session import Array, DeviceSession, Session, SessionOptions, Tensor
 from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
+from sam3_ros.core.trial.trial import require_tried
 
 Shape = tuple[int, ...]
 
@@ -61,8 +63,10 @@ class Setup:
 
     def load(self, sessions: ObservedSessions | None = None) -> Segmenter:
         """Load the model. Raises as Segmenter.load does."""
+        bundle = Bundle.open(self.bundle)
+        require_tried(bundle, self.plan, self.threads)
         return Segmenter.load(
-            self.bundle,
+            bundle,
             threads=self.threads,
             open_session=sessions or ObservedSessions(),
             plan=self.plan,

@@ -1,4 +1,4 @@
-"""`sam3-ros bundle list|inspect|verify|record|trust`: what a bundle holds, and whether it is sound."""
+"""`sam3-ros bundle list|inspect|verify|record|trust`: what a bundle holds, if it is sound."""
 
 from __future__ import annotations
 

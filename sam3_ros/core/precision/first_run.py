@@ -30,7 +30,9 @@ from sam3_ros.core.stages.session import Session, SessionOptions
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _MOST_BYTES_WRITTEN = 1 << 20
 _MOST_CHARACTERS = 2000
-_NO_MEMORY = re.compile(r"bad_alloc|failed to allocate|out of memory|cannot allocate|std::length")
+_NO_MEMORY = re.compile(
+    r"bad_alloc|(failed|unable) to allocate|out of memory|cannot allocate|length_error"
+)
 
 Request = Mapping[str, Any]
 

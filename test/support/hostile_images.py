@@ -206,12 +206,12 @@ def png(
     return PNG_START + first + chunks + png_chunk(b"IEND", b"")
 
 
-@cache
 def packed_zeros(megabytes: int) -> bytes:
-    """Return so many MB of zeros as zlib packs them."""
-    packer = zlib.compressobj(6)
-    parts = [packer.compress(bytes(1_000_000)) for _ in range(megabytes)]
-    return b"".join(parts) + packer.flush()
+    """Return so many MB of zeros as zlib packs them (RFC 1950)."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = (megabytes * 1_000_000 % 65_521) << 16 | 1
+    return b"\x78\x9c" + block * megabytes + b"\3\0" + struct.pack(">I", checksum)
 
 
 def _small_png(before: bytes = b"", first: bytes = b"") -> bytes:
@@ -440,7 +440,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PNG of 2147483647 px": lambda: png(2**31 - 1, 2**31 - 1, zlib.compress(bytes(99))),
     "PNG of 0 px": lambda: png(0, 0, zlib.compress(bytes(99))),
     "PNG whose header comes second": lambda: png(
-        32000, 32000, packed_zeros(100), first=png_chunk(b"tEXt", b"a\0b")
+        32000, 32000, packed_zeros(9), first=png_chunk(b"tEXt", b"a\0b")
     ),
     "PNG with two headers": lambda: _small_png(
         before=png_chunk(b"IHDR", struct.pack(">IIBBBBB", 32000, 32000, 8, 2, 0, 0, 0))

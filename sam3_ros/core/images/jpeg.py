@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.colour_order import rgb_of_bgr
 from sam3_ros.core.images.jpeg_layout import (
     ARITHMETIC,
     END_OF_IMAGE,
@@ -65,7 +66,7 @@ def decode_jpeg(
     pixels = work.taken_pixels()
     if pixels.ndim == 2:
         return pixels
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+    return np.asarray(rgb_of_bgr(pixels), np.uint8)
 
 
 # What two decodings of the same pixels have in common: their shape and a checksum.

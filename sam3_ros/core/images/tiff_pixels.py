@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.colour_order import rgb_of_bgr
 from sam3_ros.core.images.tiff_pages import TiffPage, TiffValue, page_values
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
@@ -86,7 +87,7 @@ def sixteen_bits(file: bytearray, page: TiffPage) -> npt.NDArray[np.uint16]:
     if pixels is None or pixels.dtype != np.uint16:
         raise ImageError("expected a whole TIFF, got one that OpenCV cannot decode: it was cut off")
     if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+        pixels = rgb_of_bgr(pixels)
     elif page.photometric == _WHITE_IS_ZERO:
         pixels = 65535 - pixels
     return np.asarray(pixels, np.uint16)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.colour_order import rgb_of_bgr
 
 _BEGIN = 12
 _LEAST = 30
@@ -50,4 +51,4 @@ def decode_webp(data: bytes) -> npt.NDArray[np.uint8]:
         raise ImageError(f"OpenCV cannot decode this WebP: {error}") from error
     if pixels is None:
         raise ImageError(f"expected a whole WebP, got {len(data)} damaged bytes")
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+    return np.asarray(rgb_of_bgr(pixels), np.uint8)

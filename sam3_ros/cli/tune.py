@@ -72,12 +72,14 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.precision.other_files import check_other_files
     from sam3_ros.core.profile.profile_yaml import MARK, as_document, write_profile
     from sam3_ros.core.stages.plan import StagePlan
     from sam3_ros.core.trial.trial import require_tried
     from sam3_ros.core.tuning.tune import TuneSettings, Tuning
 
     bundle = Bundle.open(options.bundle)
+    check_other_files(bundle)
     path = _path(options.out, bundle)
     require_own(options.out, MARK, force=options.force)
     prepare_output(path)

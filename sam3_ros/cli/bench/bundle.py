@@ -64,8 +64,10 @@ def _task(options: argparse.Namespace) -> _Task:
     from sam3_ros.bench.measurement import Budget
     from sam3_ros.bench.scenarios import Workload
     from sam3_ros.bench.setup import Setup
+    from sam3_ros.core.precision.other_files import check_other_files
 
     model = configured_model(options)
+    check_other_files(model.bundle)
     setup = Setup.of_plan(str(model.bundle.path), model.plan, model.threads, options.cuda_graphs)
     image = _picture(options)
     workload = Workload(image, options.text, options.prompts, options.cameras)

@@ -171,9 +171,10 @@ def _inspect(options: argparse.Namespace) -> int:
         stage_reports,
     )
     from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.precision.other_files import check_other_files
 
     bundle = Bundle.open(options.path)
-    _check_other_files(bundle)
+    check_other_files(bundle)
     precision = options.precision or (bundle.precisions or all_precisions(bundle))[0]
     reports = list(stage_reports(bundle, precision))
     counts = operator_counts(bundle)
@@ -194,9 +195,10 @@ def _inspect(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from sam3_ros.cli.bundle.inspection import all_precisions, stage_reports
     from sam3_ros.core.bundle.bundle import Bundle
+    from sam3_ros.core.precision.other_files import check_other_files
 
     bundle = Bundle.open(options.path)
-    _check_other_files(bundle)
+    check_other_files(bundle)
     reports = [
         report
         for precision in all_precisions(bundle)
@@ -223,16 +225,6 @@ def _verify(options: argparse.Namespace) -> int:
         print(line)
     print(f"sound: {visible(str(bundle.path))} ({len(bundle.manifest.files)} files)")
     return 0
-
-
-def _check_other_files(bundle: Bundle) -> None:
-    """Read the tokenizer and the recorded answers. Raises BundleError for what is not sound."""
-    from sam3_ros.core.precision.recording import recorded_in
-    from sam3_ros.core.segmenter.text import ClipTokenizer
-
-    if bundle.manifest.concept is not None:
-        ClipTokenizer(bundle.tokenizer_file, bundle.manifest.concept.tokenizer)
-    recorded_in(bundle)
 
 
 def _record(options: argparse.Namespace) -> int:

@@ -110,9 +110,9 @@ class Segmenter:
         options = SessionOptions(threads=threads, device_id=device_id, cuda_graphs=cuda_graphs)
         chosen = plan or StagePlan(choice)
         loading = StageLoading(opened, chosen, options, open_session, engine_cache)
+        segmenter = cls(opened, loading.open)  # reads the tokenizer, which takes no process
         if open_session is open_with_onnxruntime:
             require_tried(opened, chosen, threads)
-        segmenter = cls(opened, loading.open)
         segmenter._loading = loading
         try:
             for progress in loading.steps():

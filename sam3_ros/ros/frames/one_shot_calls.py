@@ -25,7 +25,7 @@ NOT_ACTIVE = (
 
 @dataclass(frozen=True, eq=False)
 class OneShotCalls:
-    """Takes calls; for the executor's threads."""
+    """Takes calls; for the executor's thread."""
 
     rules: PromptRules
     frames: FramesSeen

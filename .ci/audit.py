@@ -26,6 +26,8 @@ _NO_ANSWER = (
     "requests.exceptions.ReadTimeout",
     "requests.exceptions.SSLError",
 )
+# And what its cause is where the service answers with an error of its own.
+_REFUSED = "requests.exceptions.HTTPError: "
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,12 @@ def verdict(
     try:
         dependencies = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        last = errors.strip().splitlines()[-1:] or ["it printed nothing"]
-        if code and last[0].startswith(_NO_ANSWER):
-            return 0, f"not audited: the advisories cannot be reached: {last[0]}"
-        return 1, f"the audit failed: pip-audit ended with {code}: {errors.strip() or last[0]}"
+        lines = errors.strip().splitlines() or ["it printed nothing"]
+        refused = [line for line in lines if line.startswith(_REFUSED)]
+        if code and (lines[-1].startswith(_NO_ANSWER) or refused):
+            reason = (refused or lines)[-1]
+            return 0, f"not audited: the advisories cannot be reached: {reason}"
+        return 1, f"the audit failed: pip-audit ended with {code}: {errors.strip() or lines[0]}"
     return _judged(code, dependencies, today, ignored)
 
 

@@ -85,8 +85,17 @@ def test_an_index_without_advisories_is_no_clean_bill() -> None:
     assert "no known fault" not in told
 
 
-def test_without_a_network_it_says_so_and_goes_on() -> None:
-    code, told = audit.verdict(1, "", UNREACHABLE, TODAY)
+@pytest.mark.parametrize(
+    "errors",
+    [
+        UNREACHABLE,
+        "requests.exceptions.HTTPError: 503 Server Error for url: https://pypi.org/pypi/x\n"
+        "The above exception was the direct cause of the following exception:\n"
+        "pip_audit._service.interface.ServiceError",
+    ],
+)
+def test_without_an_answer_it_says_so_and_goes_on(errors: str) -> None:
+    code, told = audit.verdict(1, "", errors, TODAY)
     assert code == 0
     assert told.startswith("not audited: the advisories cannot be reached")
     assert "pypi.org" in told
@@ -96,6 +105,7 @@ def test_without_a_network_it_says_so_and_goes_on() -> None:
     "code, output, errors",
     [
         (1, "", "ValueError: something else broke"),
+        (1, "", "pip_audit._service.interface.ServiceError: malformed version"),
         (1, "", "No module named pip_audit"),
         (2, "", ""),
         (0, "", ""),

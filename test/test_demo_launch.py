@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from launch_stand_ins import LaunchFile, Recorded, shown
 
+from sam3_ros.core.own_program import own_command
 from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.ros.launching import demo_player
 from sam3_ros.ros.launching.arguments import LaunchArgumentError
@@ -110,8 +111,9 @@ def test_our_own_replay_plays_it_elsewhere(demo: LaunchFile, installed: set[str]
     started_once = started(demo, rviz="false", loop="false", namespace="/arm/")
     command = started_once["ExecuteProcess"]["cmd"]
 
-    assert command[:5] == [sys.executable, "-m", "sam3_ros.cli.main", "replay", str(demo_bag())]
-    assert command[5:] == [
+    own = own_command("sam3_ros.cli.main")
+    assert command[: len(own) + 2] == [*own, "replay", str(demo_bag())]
+    assert command[len(own) + 2 :] == [
         *("--no-node", "--image-topic", "/camera/image/compressed"),
         *("--node", "/arm/segmentation_node"),
         *("--rate", "1.0", "--loop", "1"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from sam3_ros.core.own_program import own_command
 from sam3_ros.live.sources import SourceError
 
 # A webcam takes seconds to wake up.
@@ -74,7 +74,7 @@ class CameraChild:
     def __init__(self, settings: CameraSettings, environment: Mapping[str, str]) -> None:
         """Start it. It opens the source, and publishes nothing before go()."""
         self._settings = settings
-        command = [sys.executable, "-m", "sam3_ros.live.camera", *settings.arguments()]
+        command = [*own_command("sam3_ros.live.camera"), *settings.arguments()]
         # In a session of its own, so that Ctrl-C is for the parent alone.
         self._process = subprocess.Popen(
             command,

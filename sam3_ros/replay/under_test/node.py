@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.own_program import own_command
 from sam3_ros.replay.ask.plan import CameraPlan
 from sam3_ros.replay.ask.settings import ReplayError, ReplaySettings
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE
@@ -35,7 +35,7 @@ class NodeChild(ChildProcess):
 
         log_file: None to let it log where this process does.
         """
-        command = [sys.executable, "-m", "sam3_ros.ros.segmentation_node", *arguments]
+        command = [*own_command("sam3_ros.ros.segmentation_node"), *arguments]
         super().__init__(command, log_file, environment)
 
     def __enter__(self) -> NodeChild:

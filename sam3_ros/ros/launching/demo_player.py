@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
+from sam3_ros.core.own_program import own_command
 from sam3_ros.ros.launching.arguments import BOOLEANS, LaunchArgumentError
 
 PLAYERS = ("ros2", "sam3-ros")
@@ -28,7 +28,7 @@ def player_command(texts: Mapping[str, str], bag: Path) -> list[str]:
     if _player(texts["player"]) == "ros2":
         loops = ["--loop"] if loop else []
         return ["ros2", "bag", "play", str(bag), "--rate", rate, *loops, "--topics", *TOPICS]
-    replay = [sys.executable, "-m", "sam3_ros.cli.main", "replay", str(bag), "--no-node"]
+    replay = [*own_command("sam3_ros.cli.main"), "replay", str(bag), "--no-node"]
     replay += ["--image-topic", TOPICS[0]]  # the bag has a second camera
     namespace, name = texts["namespace"].strip("/"), texts["name"]
     node = f"/{namespace}/{name}" if namespace else f"/{name}"

@@ -97,7 +97,7 @@ def test_build_only_builds_and_ends(tmp_path, sam3_bundle_path, monkeypatch):
         assert "]: inactive" in process.log
         assert "]: active" not in process.log
     # The CPU builds nothing that would be kept.
-    assert not (tmp_path / "cache" / "sam3_ros").exists()
+    assert not (tmp_path / "cache" / "sam3_ros" / "engines").exists()
 
 
 def test_build_only_that_cannot_build_says_why(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 from geometry_msgs.msg import Point, PointStamped
 from node_client import NODE, NodeClient
 from node_under_test import running_node
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sam3_ros.msg import Prompt, Prompts, PromptStatus
 from sam3_ros.srv import Segment
@@ -16,6 +18,7 @@ from std_msgs.msg import String
 
 from sam3_ros.ros.frames.queue import MOST_CALLS
 from sam3_ros.ros.prompts.label_values import LABEL_VALUES
+from sam3_ros.ros.prompts.subscription import MOST_BYTES
 
 COUNT = 1000
 LATCHED_TEXT = f"qos_overrides.{NODE}/prompt/text.subscription.durability"
@@ -118,7 +121,7 @@ def test_a_message_larger_than_any_prompt_is_refused_unread(client: Client, kind
     text = "&amp;" * 100_000
     message = String(data=text) if kind is String else Prompts(prompts=[Prompt(text=text)])
     (status,) = client.burst("prompt/text" if kind is String else "prompts", [message])
-    assert "at most 262144 bytes" in status.reason
+    assert f"at most {MOST_BYTES} bytes" in status.reason
 
 
 def test_bytes_that_are_no_prompt_are_refused(client: Client) -> None:
@@ -127,8 +130,17 @@ def test_bytes_that_are_no_prompt_are_refused(client: Client) -> None:
 
 
 def test_the_parameter_takes_a_burst(client: Client) -> None:
-    results = [client.client.set_parameters(prompts=[f"thing {n}"]) for n in range(50)]
-    assert all(result.successful for result in results)
+    service = client.client.node.create_client(
+        SetParametersAtomically,
+        f"{NODE}/set_parameters_atomically",
+        qos_profile=QoSProfile(depth=COUNT),
+    )
+    client.client.spin_until(service.service_is_ready, "the service")
+    values = [Parameter("prompts", value=[f"thing {n}"]).to_parameter_msg() for n in range(200)]
+    requests = [SetParametersAtomically.Request(parameters=[value]) for value in values]
+    futures = [service.call_async(request) for request in requests]
+    client.client.spin_until(lambda: all(f.done() for f in futures), "the responses")
+    assert all(future.result().result.successful for future in futures)
 
 
 def test_each_of_many_calls_at_once_is_responded_to(client: Client) -> None:

@@ -26,7 +26,7 @@ from sam3_ros.ros.prompts.active import ActivePrompt
 from sam3_ros.ros.prompts.messages import active_message
 from sam3_ros.ros.prompts.requests import Source
 
-#: As many as a message of ~/prompts has: more would take long to read at a start.
+#: More would take long to read at a start.
 MOST_BYTES = 256 * 1024
 _FORMAT = 1
 _SCHEMA = Path(__file__).with_name("kept_schema.json")

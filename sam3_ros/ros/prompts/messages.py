@@ -24,7 +24,7 @@ from sam3_ros.msg import Prompts
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.prompts.active import ActivePrompt, Key
 from sam3_ros.ros.prompts.label_values import require_label_values
-from sam3_ros.ros.prompts.requests import PromptRequest, refusing
+from sam3_ros.ros.prompts.requests import PromptRequest, refusing, require_few_positions
 
 _Item = TypeVar("_Item")
 
@@ -129,6 +129,14 @@ def _camera(message: PromptMessage, cameras: Cameras) -> str | None:
 
 
 def _prompt(message: PromptMessage) -> Prompt:
+    positions = (
+        message.positive_points,
+        message.negative_points,
+        message.boxes,
+        message.negative_boxes,
+    )
+    # Before they are read, which would take as long as a frame.
+    require_few_positions(message.id or message.text, sum(map(len, positions)))
     has_points = bool(message.positive_points or message.negative_points)
     several_boxes = len(message.boxes) > 1 and not has_points
     if message.text or message.negative_boxes or several_boxes:

@@ -72,12 +72,7 @@ class PromptRequest:
     def __post_init__(self) -> None:
         if self.frames < 0:
             raise PromptError(f"a prompt lasts 0 frames (without end) or more, got {self.frames}")
-        count = len(self.prompt.points) + len(boxes_of(self.prompt))
-        if count > MOST_POSITIONS:
-            raise PromptError(
-                f"prompt {shortened(self.prompt.id)!r}: expected at most {MOST_POSITIONS} points "
-                f"and boxes, got {count}"
-            )
+        require_few_positions(self.prompt.id, len(self.prompt.points) + len(boxes_of(self.prompt)))
         if self.sticky and not isinstance(self.prompt, InteractivePrompt):
             raise PromptError(
                 f"prompt {shortened(self.prompt.id)!r} is sticky: expected points or a box that "
@@ -133,6 +128,13 @@ def refusing(prompt_id: str, camera: str = "", called: str = "") -> Iterator[Non
         raise
     except PromptError as error:
         raise PromptRefusedError(prompt_id, str(error), camera, called) from error
+
+
+def require_few_positions(prompt_id: str, count: int) -> None:
+    """Raise PromptError for a prompt with more points and boxes than MOST_POSITIONS."""
+    if count > MOST_POSITIONS:
+        name = f"prompt {shortened(prompt_id)!r}: " if prompt_id else ""
+        raise PromptError(f"{name}expected at most {MOST_POSITIONS} points and boxes, got {count}")
 
 
 def with_prompt_name(prompt_id: str, reason: str) -> str:

@@ -31,8 +31,9 @@ except ImportError:  # Humble
 # A burst waits here until its turn: each message has a status, also where there are thousands. DDS
 # takes the memory when they come, not before.
 PROMPT_QOS = QoSProfile(depth=10_000)
-#: Bytes of a message, as DDS carries it. 254 texts of 900 characters, or 10,000 points.
-MOST_BYTES = 256 * 1024
+#: Bytes of a message, as DDS carries it: 254 texts of 200 characters, or 2,500 points. The others
+#: wait while it is read, some 10 ms.
+MOST_BYTES = 64 * 1024
 _OVERRIDES = (
     QoSPolicyKind.HISTORY,
     QoSPolicyKind.DEPTH,

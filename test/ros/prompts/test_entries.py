@@ -65,7 +65,8 @@ def test_texts_stand_beside_them():
         ("{point: [nan, 2]}", "got 'nan'"),
         ("{point: [[1, 2], 2]}", r"point/entry 1: expected a number of pixels, got \['1', '2'\]"),
         ("{point: [.nan, 2]}", "got '.nan'"),
-        ("{point: [1" + "0" * 400 + ", 2]}", "expected pixels from -1000000 to 1000000"),
+        ("{point: [1" + "0" * 90 + ", 2]}", "expected pixels from -1000000 to 1000000"),
+        ("{point: [1" + "0" * 400 + ", 2]}", "expected at most 100 characters, got 401"),
         ("{box: [0, 0, 1000001, 4]}", r"expected pixels .*, got \[0.0, 0.0, 1000001.0, 4.0\]"),
         (
             "{points: [[1, 2]], labels: [true]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import selectors
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hostile_bundles import hostile_bundles, mutated_bundles
+from hostile_graphs import hostile_graphs, mutated_graphs
 
 from hostile.inputs import Channel, Input
 from hostile.odd_images import odd_file
@@ -21,8 +23,8 @@ from hostile.rig import HANG_S
 from sam3_ros.core.bundle.bundle import Bundle
 
 _READER = Path(__file__).with_name("reader.py")
-#: How long to wait for what hangs, s.
-_GIVE_UP_S = 20.0
+#: How long to wait for what hangs, s: a model that looks sound has a minute for its first run.
+_GIVE_UP_S = 75.0
 _START_S = 60.0
 
 
@@ -99,6 +101,7 @@ class FileReader:
             self.close()
             self._process = subprocess.Popen(
                 [sys.executable, str(_READER)],
+                env={**os.environ, "XDG_CACHE_HOME": str(self._folder.with_name("cache"))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -129,8 +132,10 @@ class FileReader:
 
 
 def _bundle_of(chance: random.Random) -> tuple[str, Any]:
-    if chance.random() < 0.5:
-        ((name, make),) = mutated_bundles(chance.randrange(2**32), 1)
+    kind = chance.randrange(20)
+    if kind < 12:
+        mutate = mutated_bundles if kind < 8 else mutated_graphs
+        ((name, make),) = mutate(chance.randrange(2**32), 1)
         return name, make
-    chosen = chance.choice(tuple(hostile_bundles()))
+    chosen = chance.choice(tuple(hostile_bundles() if kind < 16 else hostile_graphs()))
     return chosen.name, chosen.make

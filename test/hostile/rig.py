@@ -19,6 +19,7 @@ from process_samples import MEGABYTE
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -43,10 +44,13 @@ _START_S = 60.0
 _GOOD_TEXT = "red cube"
 #: What is kept of frames on purpose is no consequence of an attack: the bound of it, MiB.
 FRAME_MEMORY_MB = 64
+#: Nor is the work on a whole large picture, which is as long and as large as it is: the bound, MP.
+MAX_MEGAPIXELS = 8.0
 _RESET = tuple(
     spec
     for spec in SPECS
-    if spec.changes is Changes.ANY_TIME and spec.name not in ("prompts", "frame_memory_mb")
+    if spec.changes is Changes.ANY_TIME
+    and spec.name not in ("prompts", "frame_memory_mb", "max_megapixels")
 )
 _KINDS = {"raw": Image, "compressed": CompressedImage}
 
@@ -64,7 +68,7 @@ class Rig:
 
     def __init__(self, domain: int, log: Path) -> None:
         """Start the node; Raises NodeEndedError."""
-        os.environ.update(ENVIRONMENT)
+        os.environ.update(ENVIRONMENT, ROS_HOME=str(log.parent / "ros_home"))  # keep_prompts
         self.process = NodeProcess(domain, log, THE_NODE, _parameters())
         self.domain = domain
         self._context = Context()
@@ -83,6 +87,10 @@ class Rig:
         self.prompts = {
             name: self.node.create_publisher(kind, f"{NODE}/{name}", deep)
             for name, kind in _prompt_topics().items()
+        }
+        # Whoever sends an empty message is not heard any more by Fast DDS: no matter for these.
+        self.vandals = {
+            name: self.node.create_publisher(kind, name, deep) for name, kind in _topics().items()
         }
         self.clients = {
             name: self.node.create_client(kind, f"{NODE}/{name}")
@@ -159,6 +167,12 @@ class Rig:
         counts = self.counts.get(camera)
         return counts is not None and counts.received >= self.sent[camera] and counts.in_work == 0
 
+    def vandalise(self, topic: str, content: bytes) -> None:
+        """Publish bytes as a message on a topic of prompts, or as an image of a camera."""
+        name = _image_topic(topic, self.transport) if topic in CAMERAS else f"{NODE}/{topic}"
+        with suppress(rclpy_implementation.RCLError):  # an empty one has stopped its publisher
+            self.vandals[name].publish(content)
+
     def settle(self, cameras: Sequence[str], seconds: float = GIVE_UP_S) -> list[str]:
         """Wait until all is done; return the cameras of which an image was lost on the way.
 
@@ -210,6 +224,7 @@ class Rig:
         """Ask for one text alone, by the parameters as they come. Raises as wait does."""
         values = [Parameter(s.name, value=_value(s.default)) for s in _RESET]
         values += [Parameter("frame_memory_mb", value=FRAME_MEMORY_MB)]
+        values += [Parameter("max_megapixels", value=MAX_MEGAPIXELS)]
         values += [Parameter("use_sim_time", value=False)]
         request = SetParametersAtomically.Request(
             parameters=[value.to_parameter_msg() for value in values]
@@ -289,7 +304,7 @@ class Rig:
     @property
     def prompts_lost(self) -> int:
         """How many prompts the node knows to be lost on the way."""
-        return int(self.values.get("prompts lost", "0"))
+        return int(self.values.get("prompt messages lost", "0"))
 
     def peak_mb(self) -> float:
         """Return the most that was resident since the last call, MB, and begin anew."""
@@ -381,11 +396,18 @@ def _prompt_topics() -> dict[str, Any]:
     return {**odd_prompts.KINDS, **of_cameras}
 
 
+def _topics() -> dict[str, Any]:
+    """Return every topic that the node hears, by its full name."""
+    images = {_image_topic(c, transport): k for transport, k in _KINDS.items() for c in CAMERAS}
+    return {**images, **{f"{NODE}/{name}": kind for name, kind in _prompt_topics().items()}}
+
+
 def _parameters() -> dict[str, str]:
     return {
         "cameras": f"[{', '.join(CAMERAS)}]",
         "diagnostics_period": "0.1",
         "frame_memory_mb": str(FRAME_MEMORY_MB),
+        "max_megapixels": str(MAX_MEGAPIXELS),
         "prompts": f"[{_GOOD_TEXT}]",
     }
 

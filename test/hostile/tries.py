@@ -25,6 +25,7 @@ from hostile.rig import CAMERAS, GIVE_UP_S, HANG_S, HangError, Rig
 _IDS = (1, 2, 3, 4, 1, 2, 3, 4, 0, 8, 9, *range(10, 16), 30, 31, 40, 50, 60, 61, 62, 99, 255)
 _LABELS = ("configure", "cleanup", "activate", "deactivate", "destroy", "create", "Configure")
 _PUTS = 100
+_LEAST_LARGE = 50_000
 
 
 class FailedError(Exception):
@@ -86,11 +87,11 @@ class Tries:
         tried = []
         for camera in cameras:
             since = rig.counts[camera].since(before[camera])
-            outcome = "refused" if since.failures else "answered"
+            outcome = "dropped" if sum(since.dropped.values()) else "answered"
             if camera in gone:
                 outcome = "lost"
-            elif sum(since.dropped.values()) and not since.failures:
-                outcome = "dropped"
+            elif sum(since.failures.values()):
+                outcome = "refused"
             tried.append(Tried(outcome, seconds))
         return tried
 
@@ -121,7 +122,9 @@ class Tries:
 
         def found() -> Any:
             for status in rig.statuses:
-                if token in status.header.frame_id or not isinstance(message, Prompts):
+                # One that is refused for its size is not read, so its header is not known.
+                has_token = isinstance(message, Prompts) and len(self.last) < _LEAST_LARGE
+                if token in status.header.frame_id or not has_token:
                     return status
             return None
 
@@ -196,10 +199,8 @@ class Tries:
             _, message = make(chance, rig.next_stamp())
         self.last = _malformed(serialize_message(message)[:200_000], chance)
         if camera is None:
-            rig.prompts[topic].publish(self.last)
             self.is_changed = True
-        else:
-            rig.images[rig.transport][camera].publish(self.last)
+        rig.vandalise(camera or topic, self.last)
         self._response("get_state", GetState.Request())
         if camera is not None:  # by chance it may be an image after all
             rig.wait_for_reports()

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -155,7 +156,8 @@ def _stop_at_end_of_input(stopped: threading.Event) -> None:
 
 
 def _say(kind: str, words: str) -> None:
-    print(kind, words, flush=True)
+    with suppress(BrokenPipeError):  # the parent has ended
+        print(kind, words, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -75,12 +75,14 @@ def run(settings: RunSettings, write: Write) -> None:
 
 @contextmanager
 def _ended_by_signals(write: Write) -> Iterator[None]:
-    """Take SIGINT and SIGTERM for the end that the user wants."""
+    """Take SIGINT, SIGTERM and a closed terminal for the end that the user wants."""
 
     def end(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    with signals_handled(end, signal.SIGINT, signal.SIGTERM):
+    # One that is ignored, as by nohup, stays so.
+    closed = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    with signals_handled(end, signal.SIGINT, signal.SIGTERM, *closed):
         try:
             yield
         except KeyboardInterrupt:

@@ -18,6 +18,8 @@ DOMAIN, MIDDLEWARE, LOG_FOLDER = "ROS_DOMAIN_ID", "RMW_IMPLEMENTATION", "ROS_LOG
 LAST_DOMAIN = 232
 _INSTALLED = Path("share", "ament_index", "resource_index", "rmw_typesupport")
 _NO_MIDDLEWARE = frozenset({"rmw_implementation"})  # it chooses one
+# What LTTng's tracing library takes of it when rclpy is imported, and some more.
+_SHARED_MEMORY, _LEAST_SHARED_MEMORY = "/dev/shm", 64 * 1024
 _SOURCE_LINE = re.compile(r", at \S+:\d+")
 _LOG_WORDS = ("logging", "log dir")
 _PARAMETERS = re.compile(r"Couldn't parse params file: '--params-file (.*)'\. Error: (.*)")
@@ -55,6 +57,12 @@ def check_ros_environment(environment: Mapping[str, str], domain_id: int | None 
                 f"expected 0 or 1, got {name}={environment[name]}: `unset {name}`"
             )
     _check_security(environment)
+    if _free_bytes(_SHARED_MEMORY) < _LEAST_SHARED_MEMORY:
+        raise RosEnvironmentError(
+            f"{_SHARED_MEMORY} is full, where ROS would be ended by SIGBUS: remove what ended "
+            f"processes have left there (`fastdds shm clean`, or {_SHARED_MEMORY}/fast*), or give "
+            "it more room"
+        )
     if not any(environment.get(name) for name in (LOG_FOLDER, "ROS_HOME", "HOME")):
         # Jazzy says it in eight lines of its own before its error comes.
         raise RosEnvironmentError(f"{_NO_LOG} (HOME is not set)")
@@ -96,6 +104,14 @@ def _check_security(environment: Mapping[str, str]) -> None:
             "ROS_SECURITY_STRATEGY=Enforce expects a folder of keys, as `ros2 security "
             f"create_keystore` makes, got {came}"
         )
+
+
+def _free_bytes(folder: str) -> float:
+    try:
+        found = os.statvfs(folder)
+    except OSError:  # not Linux, or a container without it
+        return float("inf")
+    return found.f_bavail * found.f_frsize
 
 
 def _middlewares(environment: Mapping[str, str]) -> set[str]:

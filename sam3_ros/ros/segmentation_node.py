@@ -9,7 +9,8 @@ configured again.
 
 from __future__ import annotations
 
-import sam3_ros.ros.node.one_heap  # noqa: F401  # before rclpy
+import sam3_ros.ros.node.environment_first
+import sam3_ros.ros.node.one_heap  # noqa: F401  # both before rclpy
 
 # isort: split
 import os
@@ -33,9 +34,14 @@ from sam3_ros.ros.health.diagnostics import NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import memory_use
 from sam3_ros.ros.health.topic import DiagnosticsTopic
-from sam3_ros.ros.launching.dds import KEEPS_DEFAULTS, use_image_profile
+from sam3_ros.ros.launching.dds import (
+    KEEPS_DEFAULTS,
+    WITHOUT_SHARED_MEMORY,
+    use_image_profile,
+)
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.node.lease import PipelineLease
+from sam3_ros.ros.node.log_pipes import never_wait_for_readers
 from sam3_ros.ros.node.model_loading import LoadingStatus, load_model
 from sam3_ros.ros.node.odd_calls import refuse_odd_calls
 from sam3_ros.ros.node.pipeline import Pipeline
@@ -48,7 +54,11 @@ from sam3_ros.ros.node.rclpy_internals import (
 )
 from sam3_ros.ros.node.responses import Responses
 from sam3_ros.ros.node.segment_service import SegmentService
-from sam3_ros.ros.node.stack_signals import end_signals, show_stacks_on_signals
+from sam3_ros.ros.node.stack_signals import (
+    end_signals,
+    ended_if_stuck,
+    show_stacks_on_signals,
+)
 from sam3_ros.ros.node.transition_thread import TransitionThread, hand_over_transitions
 from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
 from sam3_ros.ros.parameters.configuration import (
@@ -67,6 +77,8 @@ from sam3_ros.ros.parameters.values import ParameterError, mistyped
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
+# A node is made in a tenth of a second. Short of memory, Fast DDS waits there for ever.
+_START_SECONDS = 30.0
 
 
 class SegmentationNode(LifecycleNode):
@@ -260,6 +272,7 @@ class SegmentationNode(LifecycleNode):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node until a signal ends it; return 0 then, else as docs/exit_codes.md says."""
+    never_wait_for_readers()
     show_stacks_on_signals()
     given = sys.argv if arguments is None else arguments
     try:
@@ -269,8 +282,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def make(end: ProcessEnd) -> SegmentationNode:
         end.by_signals(*end_signals())
-        node = SegmentationNode(end)
-        if transport.startswith(KEEPS_DEFAULTS):
+        with ended_if_stuck(_START_SECONDS):
+            node = SegmentationNode(end)
+        if transport.startswith((KEEPS_DEFAULTS, WITHOUT_SHARED_MEMORY)):
             node.get_logger().warning(transport)
         else:
             node.get_logger().info(transport)

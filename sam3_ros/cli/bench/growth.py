@@ -15,6 +15,7 @@ from sam3_ros.cli.needs import require
 from sam3_ros.cli.out_folder import require_own
 from sam3_ros.cli.progress import ProgressLine
 from sam3_ros.cli.table import left, right, table
+from sam3_ros.core.whole_file import whole_file
 
 if TYPE_CHECKING:
     from sam3_ros.bench.growth import Growth
@@ -75,7 +76,8 @@ def draw_growths(found: Sequence[Growth], title: str, path: Path) -> None:
     for axes in figure.axes[len(found) :]:
         axes.remove()
     key = "Creator" if path.suffix.lower() == ".svg" else "Software"
-    figure.savefig(path, metadata={key: MARK})
+    with whole_file(path, path.suffix) as unfinished:
+        figure.savefig(unfinished, metadata={key: MARK})
 
 
 def _draw(axes: Any, growth: Growth) -> None:

@@ -24,6 +24,7 @@ from sam3_ros.core.bundle.manifest import (
 from sam3_ros.core.bundle.manifest_yaml import dump_manifest, parse_manifest
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.stages.plan import PORTABLE
+from sam3_ros.core.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -276,9 +277,7 @@ def record_answers(folder: Path, name: str, write: Callable[[Path], None]) -> Bu
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
     text = dump_manifest(manifest)
     parse_manifest(text)  # what cannot be read back is better not written
-    unfinished = folder / f".{MANIFEST_NAME}.new"
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(folder / MANIFEST_NAME)
+    write_whole(folder / MANIFEST_NAME, text)
 
 
 def _has_entries(folder: Path) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from rclpy.node import Node
 
+from sam3_ros.ros.health.network import has_network
+
 CLOCK_TOPIC = "/clock"
 # Listing the nodes copies the names of all of them.
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -36,6 +38,7 @@ class SurroundingsWatch:
         self._node, self._now, self._logger = node, now, node.get_logger()
         self._next_look = now()
         self._namesakes = 0
+        self._is_alone = not has_network()
         self._clock = _ClockWatch(now)
         self._logged: dict[str, str] = {}
 
@@ -57,6 +60,12 @@ class SurroundingsWatch:
                 f"another node {name} is in this ROS domain (or was killed in the last "
                 f"{_LEASE_SECONDS} s): both hear the same prompts and publish the same topics; "
                 "start one of them with another name (-r __node:=NAME)",
+            )
+        if self._is_alone:
+            yield (
+                "network",
+                "no network interface was up when this node started, not even the loopback, so "
+                "nobody hears it: `ip link set lo up`, then start it again",
             )
         clock: Any = self._node.get_clock()  # a ROSClock
         time_ns = clock.now().nanoseconds if clock.ros_time_is_active else None

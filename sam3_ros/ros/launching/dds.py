@@ -23,11 +23,15 @@ _HUMBLE, _LOCALHOST_ONLY = "humble", "ROS_LOCALHOST_ONLY"
 MEBIBYTE = 2**20
 # The segment of config/fastdds.xml, and some room for that of another process.
 _SHARED_MEMORY, _NEEDED_SHARED_MEMORY = "/dev/shm", 80 * MEBIBYTE
+# Its default takes less than one each for the segment and the ports; where the memory is full, the
+# system ends the process by SIGBUS as soon as it writes there.
+_LEAST_SHARED_MEMORY = 4 * MEBIBYTE
 # What Fast DDS 2.13 to 3.2 know; of another one they say nothing, and use DEFAULT.
 _TRANSPORTS = (
     "NONE", "DEFAULT", "DEFAULTv6", "SHM", "UDPv4", "UDPv6", "LARGE_DATA", "LARGE_DATAv6", "P2P",
 )  # fmt: skip
-#: How a sentence begins that is a warning.
+#: How a sentence begins that is a warning, this one or the other.
+WITHOUT_SHARED_MEMORY = "Fast DDS goes without shared memory"
 KEEPS_DEFAULTS = "Fast DDS keeps its default transports, which lose large images"
 
 
@@ -39,7 +43,14 @@ def use_image_profile(environment: MutableMapping[str, str]) -> str:
     chosen = chosen_transport(environment)
     if chosen:
         return chosen
-    if _free_shared_memory() < _NEEDED_SHARED_MEMORY:
+    free = _free_shared_memory()
+    if free < _LEAST_SHARED_MEMORY:
+        environment[TRANSPORTS_VARIABLE] = "UDPv4"
+        return (
+            f"{WITHOUT_SHARED_MEMORY}, because {_SHARED_MEMORY} is full: it loses "
+            "large images; empty it, then start again"
+        )
+    if free < _NEEDED_SHARED_MEMORY:
         return (
             f"{KEEPS_DEFAULTS}: {_SHARED_MEMORY} has less than "
             f"{_NEEDED_SHARED_MEMORY // MEBIBYTE} MiB left (docker run --ipc host, or "

@@ -12,6 +12,8 @@ from __future__ import annotations
 import faulthandler
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 def show_stacks_on_signals() -> None:
@@ -24,6 +26,20 @@ def show_stacks_on_signals() -> None:
     except (RuntimeError, AttributeError, OSError, ValueError):  # stderr is closed, or no file
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def ended_if_stuck(seconds: float) -> Iterator[None]:
+    """End the process with code 1, and the stack of each thread, if the block takes longer.
+
+    For work outside Python, in which no signal is handled.
+    """
+    with suppress(RuntimeError, AttributeError, OSError, ValueError):  # no stderr, or no thread
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def end_signals() -> tuple[signal.Signals, ...]:

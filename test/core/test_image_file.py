@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sam3_ros.core.errors import ImageError
-from sam3_ros.core.image_file import decode_rgb, read_rgb, write_png
+from sam3_ros.core.image_file import decode_rgb, read_picture, read_rgb, write_png
 
 
 def jpeg(image: np.ndarray, **options: object) -> bytes:
@@ -92,3 +93,19 @@ def test_a_name_that_no_file_can_have_is_refused() -> None:
 def test_a_device_is_refused_before_it_is_read() -> None:
     with pytest.raises(ImageError, match="expected an image file, got the device /dev/zero"):
         read_rgb(Path("/dev/zero"))
+
+
+def test_a_pipe_with_the_name_of_a_picture_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    (tmp_path / "link.png").symlink_to("x.png")
+    for name in ("x.png", "link.png"):
+        with pytest.raises(ImageError, match=r"^expected an image file, got the pipe"):
+            read_picture(tmp_path / name)
+
+
+def test_a_file_that_no_picture_of_the_size_needs_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # takes no room
+    with pytest.raises(ImageError, match=r"at most 72 MB, .* of 1099511 MB.*max_megapixels"):
+        read_picture(path, max_megapixels=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -166,3 +167,54 @@ def test_the_pace_is_that_of_a_schedule():
     assert pace.wait_before(3, 100.1) == pytest.approx(0.2)
     assert pace.wait_before(3, 200.0) == 0.0
     assert PicturePace(None, 0.0).wait_before(7, 0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile 'a.avi'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.avi\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+    ids=["concat", "HLS", "SDP"],
+)
+@pytest.mark.parametrize("name", ["list.mp4", "list.m3u8", "list.sdp", "list.ffconcat"])
+def test_a_playlist_is_not_followed(tmp_path, text, name):
+    write_video(tmp_path / "a.avi", "MJPG")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SourceError, match=r"cannot read .* as a video"):
+        open_video(tmp_path / name)
+
+
+def test_a_name_is_no_address_and_no_pattern(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "concat:a.avi", "MJPG")
+    source = open_video(Path("concat:a.avi"))
+    assert source.read() is not None
+    source.close()
+    cv2.imwrite("1.png", SCENE_BGR)
+    Path("%d.png").write_bytes(Path("1.png").read_bytes())
+    with pytest.raises(SourceError, match="cannot read"):
+        open_video(Path("%d.png"))
+
+
+def test_a_video_of_pictures_that_are_too_large_is_refused(tmp_path):
+    video = write_video(tmp_path / "a.avi", "MJPG")
+    with pytest.raises(SourceError, match=r"at most 0\.01 megapixels, got 128x96"):
+        open_video(video, max_megapixels=0.01)
+    data = video.read_bytes()
+    at = data.index(b"\xff\xc0\0") + 5
+    claims = data.replace(data[at : at + 4], (30000).to_bytes(2, "big") * 2)
+    video.write_bytes(claims)  # its pictures, not its header
+    with pytest.raises(SourceError, match="no picture of at most 50 megapixels"):
+        open_video(video).read()
+    with pytest.raises(SourceError, match=r"at most 1e-05 megapixels"):
+        open_video(write_images(tmp_path / "images"), max_megapixels=0.00001).read()
+
+
+def test_a_pipe_is_no_video_and_no_picture_of_a_folder(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(SourceError, match="expected a video file"):
+        open_video(tmp_path / "x.png")
+    with pytest.raises(SourceError, match="got the pipe"):
+        open_video(tmp_path).read()

@@ -75,10 +75,14 @@ def _verify(options: argparse.Namespace) -> int:
 
     if options.checkpoint or options.rebuild:
         require_export()
+    from sam3_ros.core.stages.plan import StagePlan
+    from sam3_ros.core.trial.trial import require_tried
     from sam3_ros.export.verification.report import verify_bundle
 
+    bundle = Bundle.open(options.bundle)
+    require_tried(bundle, StagePlan())
     report = verify_bundle(
-        Bundle.open(options.bundle),
+        bundle,
         checkpoint=options.checkpoint,
         rebuild=options.rebuild,
         images=tuple(options.image),

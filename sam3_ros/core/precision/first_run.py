@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sam3_ros.core.backends.factory import open_session
+from sam3_ros.core.backends.factory import OPENVINO, open_session
 from sam3_ros.core.backends.onnxruntime_session import import_onnxruntime
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError, Sam3RosError
@@ -29,6 +29,7 @@ from sam3_ros.core.stages.session import Session, SessionOptions
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _MOST_BYTES_WRITTEN = 1 << 20
+_BYTES_OF_A_THREAD = 16 << 20
 _MOST_CHARACTERS = 2000
 _NO_MEMORY = re.compile(
     r"bad_alloc|(failed|unable) to allocate|out of memory|cannot allocate|length_error"
@@ -46,8 +47,10 @@ def main(request: Request) -> None:
     _bound(resource.RLIMIT_CORE, 0)
     _bound(resource.RLIMIT_FSIZE, _MOST_BYTES_WRITTEN)
     _bound(resource.RLIMIT_CPU, int(request["seconds"] * threads) + 1)
-    import_onnxruntime()
-    _bound(resource.RLIMIT_AS, _address_space() + request["memory"])
+    _import_engines({each["backend"] for each in request["stages"].values()})
+    # The stacks of the engine's threads are reserved, hardly used.
+    reserved = _address_space() + threads * _BYTES_OF_A_THREAD
+    _bound(resource.RLIMIT_AS, reserved + request["memory"])
     os.write(answers, json.dumps(_tried(request)).encode())
     os._exit(0)  # the end of an interpreter with sessions takes time, and tells nothing
 
@@ -111,6 +114,15 @@ def _is_about_memory(error: Exception) -> bool:
 
 def _text(error: BaseException) -> str:
     return str(error)[:_MOST_CHARACTERS]
+
+
+def _import_engines(backends: set[str]) -> None:
+    """Import what runs the stages, so that its own memory does not count as the bundle's."""
+    import_onnxruntime()
+    if OPENVINO in backends:
+        from sam3_ros.core.backends.openvino_session import core
+
+        core().available_devices  # noqa: B018, loads the plug-ins
 
 
 def _bound(what: int, most: int) -> None:

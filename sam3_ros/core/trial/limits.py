@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from sam3_ros.core.bundle.manifest import Manifest, StageFile
 
-_SECONDS, _SECONDS_PER_GB = 60.0, 120.0
+_SECONDS, _SECONDS_PER_GB = 60.0, 240.0
 # The weights are there parsed, and laid out for the engine; what a stage works in grows with the
-# image. EfficientSAM3 in full size (0.52 GB, 1008x1008 px) takes 1.3 GB, of the 4.6 GB that it may.
-_TIMES_THE_FILES, _BYTES, _BYTES_PER_PIXEL = 3, 512 << 20, 2500
+# image. EfficientSAM3 in full size (0.52 GB, 1008x1008 px) takes 1.3 GB, of the 5.2 GB that it may.
+_TIMES_THE_FILES, _BYTES, _BYTES_PER_PIXEL = 3, 1 << 30, 2500
 
 
 @dataclass(frozen=True)

@@ -236,4 +236,5 @@ def test_limits_grow_with_the_model(sam3_bundle_path: Path) -> None:
     manifest = Bundle.open(sam3_bundle_path).manifest
     files = [stage.files["fp32"] for stage in manifest.stages.values()]
     small = TrialLimits.of(manifest, files)
-    assert (60, 512 << 20) <= (small.seconds, small.memory) < (61, 600 << 20)
+    assert 60 < small.seconds < 61
+    assert 1 << 30 < small.memory < 1.2e9

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     use_image_profile(os.environ)
     keep_to_this_machine(os.environ)
+    # As Ctrl-C: what there is, is judged and printed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.monotonic()
     numbers = options.only or range(1, options.count + 1)
     with own_domain() as domain:

@@ -386,7 +386,7 @@ def _jp2(**changes: int) -> bytes:
     if "tile" in changes:
         data[size + 22 : size + 30] = struct.pack(">II", changes["tile"], changes["tile"])
     if "layers" in changes:
-        data[style + 6 : style + 8] = struct.pack(">H", changes["layers"])
+        data[style + 5 : style + 7] = struct.pack(">H", changes["layers"])
     if "box" in changes:
         at = data.index(b"ihdr") + 4
         data[at : at + 8] = struct.pack(">II", changes["box"], changes["box"])

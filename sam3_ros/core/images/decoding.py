@@ -19,6 +19,7 @@ from PIL import Image, features
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.images.gif import gif_layout
 from sam3_ros.core.images.jpeg import decode_jpeg
+from sam3_ros.core.images.jpeg2000 import require_bounded_jpeg2000
 from sam3_ros.core.images.jpeg_layout import jpeg_layout
 from sam3_ros.core.images.kinds import FileKind, kind_of
 from sam3_ros.core.images.levels import white_of
@@ -193,6 +194,11 @@ def _read_gif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     return Decoded(_eight_bits(_opened(layout.alone, kind)), 255, 1)
 
 
+def _read_jpeg2000(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
+    require_bounded_jpeg2000(data, max_megapixels)
+    return _read_by_pillow(data, kind, max_megapixels)
+
+
 def _read_by_pillow(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     image = _opened(data, kind)
     width, height = image.size
@@ -291,6 +297,7 @@ _READERS = {
     "pnm": _read_netpbm,
     "tiff": _read_tiff,
     "bmp": _read_by_pillow,
+    "jpeg2000": _read_jpeg2000,
     "gif": _read_gif,
     "webp": _read_webp,
     "heif": _read_heif,

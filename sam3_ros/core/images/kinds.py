@@ -24,7 +24,7 @@ class FileKind:
 
     #: With an article, as in "a PDF".
     name: str
-    #: What reads it: jpeg, png, tiff, webp, bmp, pnm, gif, heif, avif, pillow; empty for nothing.
+    #: What reads it, by its name in decoding.py; empty for a kind that is not read.
     reader: str = ""
     #: Pillow's name for it.
     pillow: str = ""
@@ -51,8 +51,8 @@ _BY_START: tuple[tuple[bytes, FileKind], ...] = (
     *((start, FileKind("a TIFF", "tiff", "TIFF")) for start in TIFF_STARTS),
     (b"GIF8", FileKind("a GIF", "gif", "GIF")),
     (b"BM", FileKind("a BMP", "bmp", "BMP")),
-    (b"\0\0\0\x0cjP  \r\n", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
-    (b"\xff\x4f\xff\x51", FileKind("a JPEG 2000", "pillow", "JPEG2000")),
+    (b"\0\0\0\x0cjP  \r\n", FileKind("a JPEG 2000", "jpeg2000", "JPEG2000")),
+    (b"\xff\x4f\xff\x51", FileKind("a JPEG 2000", "jpeg2000", "JPEG2000")),
     (b"qoif", FileKind("a QOI", "pillow", "QOI")),
     (b"II\xbc\x01", FileKind("a JPEG XR", advice=_CONVERT)),
     (b"P7\n", FileKind("a PAM", advice=_CONVERT)),

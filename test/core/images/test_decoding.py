@@ -32,6 +32,21 @@ def test_other_kinds_are_read(kind: str, options: dict[str, bool]) -> None:
     np.testing.assert_array_equal(decode(saved(kind, **options)).pixels, PICTURE)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"no_jp2": True},
+        {"tile_size": (16, 16)},
+        {"num_resolutions": 1},
+        {"precinct_size": (128, 128)},
+        {"codeblock_size": (16, 16)},
+        {"progression": "RPCL"},
+    ],
+)
+def test_jpeg_2000_of_any_style_is_read(options: dict[str, object]) -> None:
+    np.testing.assert_array_equal(decode(saved("JPEG2000", **options)).pixels, PICTURE)
+
+
 def test_a_gif_of_one_frame_is_read_and_an_animation_refused() -> None:
     frame = Image.fromarray(PICTURE).quantize(32)
     expected = np.array(frame.convert("RGB"))

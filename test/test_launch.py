@@ -201,6 +201,10 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
         node_of(params_file=str(builds), respawn="true")
     assert node_of(params_file=str(builds), respawn="true", build_only="false")["respawn"]
 
+    builds.write_text("[" * 100_000)
+    with pytest.raises(LaunchArgumentError, match="params_file.*nesting|levels"):
+        node_of(params_file=str(builds), respawn="true")
+
 
 @pytest.mark.parametrize(
     ("given", "reason"),

@@ -47,6 +47,9 @@ try:
 except ImportError:  # PyYAML was built without libyaml
     from sam3_ros.core.yaml_events import Events as _Events  # type: ignore[assignment]
 
+#: A schema for a document of which only some keys are looked at.
+ANY_MAPPING = Path(__file__).with_name("any_mapping.json")
+
 MAX_CHARACTERS = 1_000_000
 #: In a file.
 MAX_BYTES = 4 * MAX_CHARACTERS

@@ -80,7 +80,7 @@ def _header(path: Path) -> dict[str, Any]:
     try:
         header = json.loads(text, object_pairs_hook=_without_repetition)
         ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the file's header is damaged ({error}); fetch it again") from error
     expected = LENGTH_BYTES + length + max(ends, default=0)
     if size < expected:

@@ -72,7 +72,7 @@ def _read_metadata(folder: Path, remarks: BagRemarks) -> dict[str, Any] | None:
         return None
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, yaml.YAMLError, ValueError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or " ".join(str(error).split())
     else:
         metadata = document.get(_INFORMATION) if isinstance(document, dict) else None

@@ -129,7 +129,7 @@ def _objects(bag: Bag, text: str) -> dict[int, TrueObject]:
             int(number): TrueObject(str(entry["colour"]), str(entry["shape"]))
             for number, entry in json.loads(text).items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise BagError(
             f'expected {{"1": {{"colour": "red", "shape": "cube"}}, ...}} on {OBJECTS_TOPIC} of '
             f"{bag.path}, got {text[:200]!r}"

@@ -19,12 +19,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sam3_ros.core.bounded_file import read_at_most
+from sam3_ros.core.checked_json import parse_json
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.whole_file import write_whole
 from sam3_ros.replay.client.answered_frame import FoundSegment
 from sam3_ros.replay.golden.comparison import FrameKey, LabelledFrame, Labels
 
 INDEX_NAME, FORMAT = "golden.json", 1
+# Of the index; 100,000 frames have about 30 million bytes and 2 million values.
+_MOST_BYTES, _MOST_VALUES = 200_000_000, 20_000_000
 # By which a file is known as an index, also one that is cut off.
 _BEGIN = '{"format":'
 
@@ -188,7 +192,7 @@ def _index_text(entries: Mapping[FrameKey, dict[str, Any]]) -> str:
 
 def _read_index(path: Path) -> dict[FrameKey, dict[str, Any]]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(read_at_most(path, _MOST_BYTES), _MOST_VALUES)
     except FileNotFoundError as error:
         raise GoldenError(
             f"there are no golden frames: {path} is missing; write them with --update"

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from sam3_ros.core.checked_yaml import ANY_MAPPING, DocumentKind, read_document
 from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.ros.cameras import Camera, CameraNameError, Cameras
 from sam3_ros.ros.parameters.configuration import configuration
@@ -33,6 +32,9 @@ _CAMERAS_FORM = 'cameras:="front=/front/image_raw left=/left/image_raw"'
 
 class LaunchArgumentError(ParameterError):
     """Launch arguments that are not allowed, alone or together."""
+
+
+_PARAMETERS = DocumentKind("argument 'params_file':", ANY_MAPPING, LaunchArgumentError)
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,7 @@ def starts_again(texts: Mapping[str, str], given: Mapping[str, Any]) -> bool:
 def _sets_build_only(path: str) -> bool:
     if not path:
         return False
-    try:
-        rules = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise LaunchArgumentError(f"argument 'params_file': cannot read {path}: {error}") from error
-    return _holds_build_only(rules)
+    return _holds_build_only(read_document(Path(path), _PARAMETERS).value)
 
 
 def _holds_build_only(rules: object) -> bool:

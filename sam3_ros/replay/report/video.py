@@ -93,7 +93,7 @@ class OverlayVideo:
             self._encoder.close()
             self._unfinished.replace(self.path)
         except OSError as error:
-            raise _cannot_write(self.path, error.strerror or error) from error
+            raise _cannot_write(self.path, error) from error
         finally:
             self._encoder = None
             self.discard()
@@ -229,7 +229,8 @@ def _opened_by_opencv(stem: Path, rate: float, width: int, height: int) -> tuple
 
 def _cannot_write(path: Path, reason: object) -> VideoError:
     path = path.with_name(path.name.replace(_UNFINISHED, ""))
+    words = getattr(reason, "strerror", None) or reason  # its text repeats the path
     return VideoError(
-        f"cannot write the video {path}: {reason}; check that the folder can be written to and has "
+        f"cannot write the video {path}: {words}; check that the folder can be written to and has "
         "room, and that PyAV is sound: pip install --force-reinstall av"
     )

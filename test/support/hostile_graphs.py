@@ -94,7 +94,7 @@ def mutated(sound: bytes, seed: str) -> bytes:
             del data[begin : begin + length]
         elif how == 2:
             data[begin:begin] = data[begin : begin + length] * chance.choice((1, 2, 30))
-        elif how == 3:
+        elif how == 3 and begin < len(data):
             data[begin : begin + 1] = bytes([data[begin] ^ (1 << chance.randrange(8))])
         else:
             data[begin:begin] = chance.choice(_FRAGMENTS)

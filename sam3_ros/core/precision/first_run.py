@@ -83,7 +83,7 @@ def _run(request: Request) -> None:
             graph.load([name])
         else:
             _open_if_possible(stages[name], options)
-    if set(stages).issuperset(manifest.stages_in_use):
+    if request["asks"]:
         tokenizer = bundle.tokenizer_file if manifest.concept else None
         recorded_of(graph, manifest, few_images(standard_images(manifest, tokenizer)))
 

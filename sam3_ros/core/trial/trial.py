@@ -62,14 +62,14 @@ def require_tried(bundle: Bundle, plan: StagePlan, threads: int | None = None) -
 
 
 def require_files_tried(bundle: Bundle, precision: str) -> None:
-    """The same for all portable files of one precision, of whichever stages have it."""
+    """Load all portable files of one precision in a process of its own; ask nothing of them."""
     if not is_trusted(bundle):
         stages = {
             name: TriedStage((entry.files[precision],), "cpu", is_for_gpu=False)
             for name, entry in bundle.manifest.stages.items()
             if precision in entry.files
         }
-        _require_tried(bundle, stages, None)
+        _require_tried(bundle, stages, None, asks=False)
 
 
 def is_trusted(bundle: Bundle) -> bool:
@@ -78,7 +78,7 @@ def is_trusted(bundle: Bundle) -> bool:
 
 
 def _require_plan_tried(bundle: Bundle, plan: StagePlan, threads: int | None) -> None:
-    _require_tried(bundle, _stages_of(bundle, plan), threads)
+    _require_tried(bundle, _stages_of(bundle, plan), threads, asks=True)
 
 
 def _stages_of(bundle: Bundle, plan: StagePlan) -> dict[str, TriedStage]:
@@ -100,13 +100,15 @@ def _stages_of(bundle: Bundle, plan: StagePlan) -> dict[str, TriedStage]:
     return found
 
 
-def _require_tried(bundle: Bundle, stages: Mapping[str, TriedStage], threads: int | None) -> None:
+def _require_tried(
+    bundle: Bundle, stages: Mapping[str, TriedStage], threads: int | None, *, asks: bool
+) -> None:
     files = tuple(file for stage in stages.values() for file in stage.files)
     what = " ".join(
         f"{name}:{stage.backend}:{','.join(file.sha256[:16] for file in stage.files)}"
         for name, stage in stages.items()
     )
-    record = TrialRecord(bundle, what, _engine_version())
+    record = TrialRecord(bundle, f"{'asked' if asks else 'loaded'} {what}", _engine_version())
     if record.exists():
         return
     limits = TrialLimits.of(bundle.manifest, dict.fromkeys(files))
@@ -118,7 +120,8 @@ def _require_tried(bundle: Bundle, stages: Mapping[str, TriedStage], threads: in
     )
     start = perf_counter()
     try:
-        end = run_in_child(_request(bundle, stages, threads, limits), limits.seconds)
+        request = {**_request(bundle, stages, threads, limits), "asks": asks}
+        end = run_in_child(request, limits.seconds)
     except OSError as error:
         raise BackendError(
             f"bundle {bundle.path} must first run in a process of its own, which cannot be started "

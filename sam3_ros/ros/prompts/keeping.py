@@ -20,7 +20,7 @@ from rclpy.node import Node
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.visible_text import visible
 from sam3_ros.msg import Prompts
-from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
+from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.inbox import PromptInbox
 from sam3_ros.ros.prompts.kept_file import KeptFile, KeptFileError, KeptPrompt, kept_path
 from sam3_ros.ros.prompts.messages import requests_from_set
@@ -83,8 +83,8 @@ class PromptKeeping:
         self._has_changed, self._ends = threading.Event(), threading.Event()
         self._has_changed.set()
         self._thread = threading.Thread(target=self._keep, name="keep_prompts", daemon=True)
-        self._thread.start()
         prompts.on_change(self._has_changed.set)
+        self._thread.start()
         self._listens_until = time.monotonic() + _SECONDS_FOR_A_LISTENER
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_SECONDS_BETWEEN_LOOKS, self._say, clock=steady)
@@ -118,7 +118,7 @@ class PromptKeeping:
                     raise PromptRefusedError(request.prompt.id, _WAS_FOLLOWED)
                 (active,), _ = self._prompts.put(self._rules.accepted([request]), each.source)
                 asked.append(repr(visible(name)))
-                self._words.append(partial(self._inbox.confirm, active))
+                self._words.append(partial(self._confirm, active))
             except PromptError as error:
                 refused = each.message.id or each.message.text
                 logger.warning(f"not asked again: {visible(str(error))}")
@@ -131,6 +131,10 @@ class PromptKeeping:
     def _is_asked(self, request: PromptRequest) -> bool:
         key = request.camera, request.prompt.id
         return any(active.key == key for active in self._prompts.all())
+
+    def _confirm(self, active: ActivePrompt) -> None:
+        if active in self._prompts.all():  # and nobody has removed it since
+            self._inbox.confirm(active)
 
     def _say(self) -> None:
         """Publish what became of the kept prompts once somebody listens, who comes later."""

@@ -29,7 +29,7 @@ _FILES = (Channel.FILE, Channel.BUNDLE)
 #: MB that reading a file or bundle may take. A picture of 50 megapixels, the most by default, takes
 #: seven bytes a pixel where Pillow reads it.
 _MOST_READING_MB = {Channel.FILE: 350.0, Channel.BUNDLE: 200.0}
-_WARM_UP = 10
+_WARM_UP = 5
 # Of the good mask, the share that may differ.
 _LEAST_OVERLAP = 0.98
 _ESCAPES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -191,7 +191,7 @@ class Fuzz:
                 self.verdict.fail(None, first, last, "wrong", what)
 
     def _check_silence(self, batch: list[Input]) -> None:
-        """Try a batch again during which /diagnostics was silent: the machine may have been busy."""
+        """Try a batch again during which /diagnostics was silent: perhaps the machine was busy."""
         silence, self._rig.silence = self._rig.silence, 0.0
         if silence > HANG_S:
             self.verdict.slow_once += 1

@@ -204,10 +204,21 @@ class Rig:
         self.resync(camera)
         return missing
 
-    def wait_for_reports(self) -> None:
-        """Wait until the node has reported what it had received before. Raises as wait does."""
-        before = self.reports
-        self.wait(lambda: self.reports >= before + 2, GIVE_UP_S)
+    def wait_until_quiet(self) -> None:
+        """Wait until the node has reported three times that nothing came and nothing is in work.
+
+        Raises as wait does.
+        """
+        same, seen, reports = 0, None, self.reports
+        end = time.monotonic() + GIVE_UP_S
+        while same < 3:
+            self.wait(lambda: self.reports > reports, GIVE_UP_S)  # noqa: B023, called at once
+            reports, before = self.reports, seen
+            seen = {camera: counts.received for camera, counts in self.counts.items()}
+            is_idle = not any(counts.in_work for counts in self.counts.values())
+            same = same + 1 if is_idle and seen == before else 0
+            if time.monotonic() > end:
+                raise HangError("frames are still in work")
 
     def resync(self, camera: str) -> None:
         """Begin the account of a camera's images anew."""
@@ -254,11 +265,11 @@ class Rig:
             self._wanted.add(stamp_ns)
             before = self.counts.get(camera)
             self.send(camera, message)
-            if self.settle([camera]):
-                continue
             try:
                 self.wait(lambda stamp_ns=stamp_ns: stamp_ns in self.masks, 2 * HANG_S)
             except HangError as error:
+                if self.settle([camera]):
+                    continue
                 account = self.counts[camera].since(before) if before else self.counts[camera]
                 raise HangError(f"no mask of a good frame: {account}") from error
             self._wanted.clear()

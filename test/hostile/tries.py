@@ -203,8 +203,7 @@ class Tries:
         rig.vandalise(camera or topic, self.last)
         self._response("get_state", GetState.Request())
         if camera is not None:  # by chance it may be an image after all
-            rig.wait_for_reports()
-            rig.wait(lambda: rig.counts[camera].in_work == 0, GIVE_UP_S)
+            rig.wait_until_quiet()
             rig.resync(camera)
         return "ignored"
 
@@ -239,9 +238,10 @@ class Tries:
         except HangError as error:
             raise FailedError("silent", "a transition has no response") from error
         rig.drive_to("active")
-        rig.wait_for_reports()
+        rig.wait_until_quiet()
         self.is_changed = True
         for camera in CAMERAS:
+            rig.resync(camera)
             since = rig.counts[camera].since(before[camera])
             if since.received > sent[camera] or since.in_work:
                 raise FailedError("silent", f"frames of {camera} in transitions: {since}")

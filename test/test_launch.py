@@ -202,7 +202,7 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
     assert node_of(params_file=str(builds), respawn="true", build_only="false")["respawn"]
 
     builds.write_text("[" * 100_000)
-    with pytest.raises(LaunchArgumentError, match="params_file.*nesting|levels"):
+    with pytest.raises(LaunchArgumentError, match=r"not plain YAML: .*nesting|levels"):
         node_of(params_file=str(builds), respawn="true")
 
 

@@ -358,6 +358,7 @@ _KINDS: dict[str, dict[str, tuple[Spoil, str]]] = {
         "a backslash": (_reads("a\\b"), "no file beside it"),
         "a NUL": (_reads("a\0b"), "no file beside it"),
         "an address in memory": (_reads("*/_ORT_MEM_ADDR_/*", offset="4096"), "no file beside it"),
+        "of no file": (_tensor(data_type=1, dims=[4], data_location=1), "does not say in which"),
         "below zero": (_reads("stolen.bin", offset="-1"), "starts at"),
         "a start that is none": (_reads("stolen.bin", offset="9" * 5000), "starts|name of"),
         "another length": (_reads("stolen.bin", length="99"), "bytes"),

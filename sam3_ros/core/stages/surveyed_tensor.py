@@ -170,7 +170,9 @@ def _entry(reader: StrictReader, start: int, end: int) -> tuple[str, str]:
 
 
 def _external(name: str, entries: dict[str, str], size: int) -> ExternalData:
-    location = entries.get("location", "")
+    if "location" not in entries:
+        raise ValueError(f"tensor {name!r} is in another file, and does not say in which")
+    location = entries["location"]
     offset, length = entries.get("offset", "0"), entries.get("length", str(size))
     for each in (offset, length):
         if not (each.isascii() and each.isdigit() and len(each) < 19):

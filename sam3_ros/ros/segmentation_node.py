@@ -57,6 +57,7 @@ from sam3_ros.ros.node.segment_service import SegmentService
 from sam3_ros.ros.node.stack_signals import (
     end_signals,
     ended_if_stuck,
+    ignore_end_signals,
     show_stacks_on_signals,
 )
 from sam3_ros.ros.node.transition_thread import TransitionThread, hand_over_transitions
@@ -292,7 +293,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             node.get_logger().warning(warning)
         return node
 
-    return run_node(make, given)
+    code = run_node(make, given)
+    ignore_end_signals()
+    return code
 
 
 if __name__ == "__main__":

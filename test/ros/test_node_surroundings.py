@@ -71,5 +71,8 @@ def test_a_users_signal_shows_the_threads_and_ends_nothing(running, number):
 def test_a_terminal_that_is_closed_ends_it_as_a_signal_does(running):
     """The last test of the module: it ends the node."""
     process, _ = running
-    assert process.stop(signal.SIGHUP) == 0
+    process.process.send_signal(signal.SIGHUP)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # whoever is impatient
+        process.process.send_signal(number)
+    assert process.stop(signal.SIGINT) == 0
     assert "Traceback" not in process.log

@@ -50,3 +50,9 @@ def end_signals() -> tuple[signal.Signals, ...]:
     if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         return ()
     return (signal.SIGHUP,)
+
+
+def ignore_end_signals() -> None:
+    """Let a second Ctrl-C change nothing: Python, while it ends, no longer handles it."""
+    for number in (signal.SIGINT, signal.SIGTERM, *end_signals()):
+        signal.signal(number, signal.SIG_IGN)

@@ -14,6 +14,6 @@ def described(error: BaseException) -> str:
     text = str(error) if isinstance(error, Sam3RosError) else f"{type(error).__name__}: {error}"
     cause = error.__cause__
     shown = visible(" ".join(text.split()))
-    if cause is None or (isinstance(cause, Sam3RosError) and str(cause) in text):
+    if cause is None or (isinstance(cause, (Sam3RosError, ValueError)) and str(cause) in text):
         return shown
     return f"{shown} (caused by {described(cause)})"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from sam3_ros.core.checked_yaml import (
     MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_VALUES,
     DocumentKind,
     dump_document,
     parse_document,
@@ -137,3 +140,39 @@ def test_a_character_that_yaml_does_not_allow_is_refused(
 ) -> None:
     with pytest.raises(kind.error, match="is not plain YAML"):
         parse_document(f'- {{at: 0, text: "a{character}"}}', kind, "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- " * 100, f"at most {MAX_DEPTH} levels"),
+        ("[" * 100_000, "not plain YAML"),
+        ("- 1\n" * (MAX_VALUES + 1), f"at most {MAX_VALUES} values"),
+        ("- {at: " + "9" * 5000 + "}", "digits"),
+        ("- {at: " + "9" * 1000 + ", text: a}", "a finite number"),
+        ("- {at: 0x10, text: a}", "a finite number, got '0x10'"),
+        ("- {at: 1:30, text: a}", "a finite number, got '1:30'"),
+        ("- {at: 0, text: 2026-01-01, on: " + "x" * 100_000 + "}", "expected one of image"),
+        ('- {at: 0, "\\e[2J": 1}', r"\x1b[2J"),
+    ],
+)
+def test_what_a_stranger_might_write_is_refused_in_few_words(
+    kind: DocumentKind, text: str, expected: str
+) -> None:
+    said = refused(text, kind)
+    assert expected in said
+    assert len(said) < 1000 and said.isprintable()
+
+
+def test_a_file_that_would_never_end_is_refused(kind: DocumentKind, tmp_path: Path) -> None:
+    fifo = tmp_path / "a.yaml"
+    os.mkfifo(fifo)
+    for file in (fifo, Path("/dev/zero")):
+        with pytest.raises(PromptError, match="not a regular file"):
+            read_document(file, kind)
+
+
+def test_the_mark_of_utf_8_is_no_part_of_a_text(kind: DocumentKind, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes(b"\xef\xbb\xbf- {at: 0, text: a}")
+    assert read_document(file, kind).value == [{"at": 0, "text": "a"}]

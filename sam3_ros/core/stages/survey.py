@@ -31,7 +31,7 @@ from sam3_ros.core.stages.surveyed_tensor import (
 MOST_BYTES = (1 << 31) - 1
 #: The largest stage of the largest model tried has 1,100.
 MOST_NODES = 20_000
-MOST_FIELDS = 500_000
+MOST_FIELDS = 300_000
 #: Graphs within graphs.
 MOST_LEVELS = 4
 _TEXT_BYTES = 1 << 20

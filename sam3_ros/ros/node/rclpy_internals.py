@@ -37,6 +37,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.service import Service
 
+# What was not taken, where rclpy calls back with whatever that returned. None is a timer's.
+_NOTHING = object()
+
 
 class CallbackExecutor(SingleThreadedExecutor):
     """An executor that outlives its callbacks, and whose topics other threads create and destroy.
@@ -84,14 +87,16 @@ class CallbackExecutor(SingleThreadedExecutor):
         Until rclpy 3 `more` has what is called with what was taken; later that is what is taken.
         """
 
+        nothing = _NOTHING if more else None
+
         def take_if_it_exists(entity: Any) -> Any:
             try:
                 taken = take(entity)
             except InvalidHandle:
-                return None
+                return nothing
             except Exception as error:  # such as of bytes that are no message of the topic's type
                 self._survive(entity, error)
-                return None
+                return nothing
             return self._surviving(entity, taken) if taken is not None and not more else taken
 
         calls = (self._surviving(entity, call) for call in more)
@@ -99,6 +104,8 @@ class CallbackExecutor(SingleThreadedExecutor):
 
     def _surviving(self, entity: Any, call: Callable[..., Any]) -> Callable[..., Any]:
         async def survive(*arguments: Any) -> None:
+            if any(each is _NOTHING for each in arguments):
+                return
             try:
                 await call(*arguments)
             except Exception as error:

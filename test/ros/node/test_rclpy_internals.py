@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ import pytest
 import rclpy
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
-from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -19,6 +21,11 @@ from ros_domains import own_domain
 from std_msgs.msg import String
 
 from sam3_ros.ros.node.rclpy_internals import CallbackExecutor, forget_destroyed
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -195,6 +202,36 @@ def test_a_topic_that_ends_when_its_turn_has_come(
     spinning.release()
     assert group.is_reached.wait(10)
     spinning.require_callbacks(group)
+
+
+@pytest.mark.parametrize("error", [InvalidHandle("it was destroyed"), ValueError("no message")])
+def test_humble_calls_back_with_what_was_taken_alone(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, called, told = list[tuple[Callable, Callable]](), list[object](), list[Exception]()
+
+    def make(_self: object, _entity: object, _node: object, take: Callable, call: Callable) -> None:
+        made.append((take, call))
+
+    async def call(_entity: object, taken: object) -> None:
+        called.append(taken)
+
+    def fail(_entity: object) -> None:
+        raise error
+
+    monkeypatch.setattr(SingleThreadedExecutor, "_make_handler", make)
+    with own_domain() as domain:
+        context = Context()
+        rclpy.init(context=context, domain_id=domain)
+        executor = CallbackExecutor(lambda _, error: told.append(error), context=context)
+        for taker in (fail, lambda _entity: None):  # the second is a timer's, which is due
+            executor._make_handler("entity", "node", taker, call)
+        for take, callback in made:
+            asyncio.run(callback("entity", take("entity")))
+        executor.shutdown()
+        context.try_shutdown()
+    assert called == [None]
+    assert told == [error] * isinstance(error, ValueError)
 
 
 def test_it_ends_after_the_callback_that_runs(spinning: Spinning) -> None:

@@ -17,14 +17,11 @@ from typing import Any
 
 _SECONDS = 300
 _NAMES = 12
-# What pip-audit's traceback ends with where the service did not answer.
+# What pip-audit's traceback ends with where the service gave no answer, or none that can be read.
 _NO_ANSWER = (
     "pip_audit._service.interface.ConnectionError",
-    "requests.exceptions.ConnectionError",
-    "requests.exceptions.ConnectTimeout",
-    "requests.exceptions.ProxyError",
-    "requests.exceptions.ReadTimeout",
-    "requests.exceptions.SSLError",
+    "requests.exceptions.",
+    "urllib3.exceptions.",
 )
 # And what its cause is where the service answers with an error of its own.
 _REFUSED = "requests.exceptions.HTTPError: "

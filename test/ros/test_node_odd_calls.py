@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,7 @@ def client(tmp_path_factory, sam3_bundle_path) -> Iterator[NodeClient]:
     with running_node(folder, bundle=sam3_bundle_path, prompts="[red]") as (process, client):
         yield client.connected()
         assert "Traceback" not in process.log
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", process.log), "escapes in the log"
 
 
 def parameter(name: str, kind: int) -> Parameter:
@@ -82,6 +84,19 @@ def test_each_type_for_each_parameter_has_a_result(client, kind):
     assert all(result.successful or result.reason for result in results)
 
 
+def test_thousands_of_parameters_in_one_call_are_refused(client):
+    good = Parameter(name="max_rate", value=ParameterValue(type=3, double_value=9.0))
+    each = SetParameters.Request(parameters=[good] * 2000)
+    results = client.call(SetParameters, f"{NODE}/set_parameters", each).results
+    assert len(results) == 2000
+    assert all("at most 256 parameters in one call, got 2000" in one.reason for one in results)
+    together = SetParametersAtomically.Request(parameters=[good] * 2000)
+    service = f"{NODE}/set_parameters_atomically"
+    result = client.call(SetParametersAtomically, service, together).result
+    assert not result.successful
+    assert "at most 256" in result.reason
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_questions_about_odd_names(client, name):
     for kind, service in (
@@ -97,7 +112,7 @@ def test_questions_about_odd_names(client, name):
 
 @pytest.mark.parametrize("number", [0, 2, 9, 10, 11, 30, 60, 99, 255])
 def test_a_transition_that_does_not_exist_is_refused(client, number):
-    for label in ("", "nonsense", "é" * 1000):
+    for label in ("", "nonsense", "é" * 1000, "\x1b[31m\x9b2J"):
         request = ChangeState.Request(transition=Transition(id=number, label=label))
         assert not client.call(ChangeState, f"{NODE}/change_state", request).success
     assert client.state == "active"

@@ -20,6 +20,8 @@ from sam3_ros.ros.error_text import described
 from sam3_ros.ros.throttled_log import THROTTLED
 
 _TYPES = {kind.value for kind in Value.Type}
+#: Parameters that one call may set: each takes a millisecond, in which nobody else is heard.
+MOST_SET = 256
 #: A name that came from anywhere is shown no longer than this.
 _SHOWN = 80
 
@@ -32,6 +34,8 @@ def refuse_odd_calls(node: Node) -> None:
             answer = _one_by_one(node, answer)
         elif service.srv_type is SetParametersAtomically:
             answer = _all_or_none(answer)
+        elif service.srv_type is ChangeState:
+            answer = _of_readable_labels(node, answer)
         service.callback = _surviving(node, service, answer)
 
 
@@ -51,7 +55,10 @@ def _one_by_one(node: Node, answer: Callable[..., Any]) -> Callable[..., Any]:
     def set_each(
         request: SetParameters.Request, response: SetParameters.Response
     ) -> SetParameters.Response:
-        response.results = [set_one(parameter) for parameter in request.parameters]
+        if reason := _too_many(request):
+            response.results = [_refused(reason)] * len(request.parameters)
+        else:
+            response.results = [set_one(parameter) for parameter in request.parameters]
         return response
 
     return set_each
@@ -62,12 +69,25 @@ def _all_or_none(answer: Callable[..., Any]) -> Callable[..., Any]:
         request: SetParametersAtomically.Request, response: SetParametersAtomically.Response
     ) -> SetParametersAtomically.Response:
         reasons = filter(None, map(_odd_type, request.parameters))
-        if reason := next(reasons, ""):
+        if reason := _too_many(request) or next(reasons, ""):
             response.result = _refused(reason)
             return response
         return answer(request, response)
 
     return set_all
+
+
+def _of_readable_labels(node: Node, answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a label with control characters: rcl would write it into the log as it came."""
+
+    def change_state(request: ChangeState.Request, response: ChangeState.Response) -> Any:
+        label = request.transition.label
+        if label.isprintable():
+            return answer(request, response)
+        node.get_logger().error(f"no transition is called {_shown(label)}", **THROTTLED)
+        return ChangeState.Response(success=False)
+
+    return change_state
 
 
 def _surviving(node: Node, service: Service, answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,6 +108,14 @@ def _refusal(kind: Any, reason: str) -> Any:
     if kind is ChangeState:
         return ChangeState.Response(success=False)
     return kind.Response()
+
+
+def _too_many(request: Any) -> str:
+    """Return why a call sets too many parameters; empty if it does not."""
+    count = len(request.parameters)
+    if count <= MOST_SET:
+        return ""
+    return f"expected at most {MOST_SET} parameters in one call, got {count}: set them in parts"
 
 
 def _odd_type(parameter: Parameter) -> str:

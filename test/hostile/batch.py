@@ -28,7 +28,7 @@ _IMAGES = (Channel.RAW, Channel.COMPRESSED)
 _FILES = (Channel.FILE, Channel.BUNDLE)
 #: MB that reading a file or bundle may take. A picture of 50 megapixels, the most by default, takes
 #: seven bytes a pixel where Pillow reads it.
-_MOST_READING_MB = {Channel.FILE: 350.0, Channel.BUNDLE: 200.0}
+_MOST_READING_MB = {Channel.FILE: 400.0, Channel.BUNDLE: 200.0}
 _WARM_UP = 5
 # Of the good mask, the share that may differ.
 _LEAST_OVERLAP = 0.98

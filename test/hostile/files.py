@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostile_bundles import hostile_bundles, mutated_bundles
+from hostile_bundles import hostile_bundles, mutated_bundles, with_escapes
 from hostile_graphs import hostile_graphs, mutated_graphs
 
 from hostile.inputs import Channel, Input
@@ -133,6 +133,8 @@ class FileReader:
 
 def _bundle_of(chance: random.Random) -> tuple[str, Any]:
     kind = chance.randrange(20)
+    if kind == 0:
+        return "texts with escapes", with_escapes
     if kind < 12:
         mutate = mutated_bundles if kind < 8 else mutated_graphs
         ((name, make),) = mutate(chance.randrange(2**32), 1)

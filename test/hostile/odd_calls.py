@@ -82,7 +82,9 @@ def odd_segment(
     request.camera = chance.choice(("", *cameras, odd_text(chance)))
     count = chance.choice((0, 1, 1, 1, 2, 3, 300))
     request.prompts = [odd_prompt(chance, cameras) for _ in range(min(count, 3))]
-    if count > 3:
+    if chance.random() < 0.5:  # or no image would be looked at
+        request.camera, request.prompts = cameras[0], [Prompt(text="red cube")]
+    elif count > 3:
         request.prompts = [Prompt(id=f"{number}", text="red cube") for number in range(count)]
     return what, request
 

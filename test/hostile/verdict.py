@@ -69,7 +69,7 @@ class Verdict:
         headings = ("inputs", *OUTCOMES, "failed", "longest, s")
         columns = (left("what"), *(right(heading) for heading in headings))
         kinds = Counter(failure.kind for failure in self.failures)
-        above = self.peak_mb - self.idle_mb
+        above = max(0.0, self.peak_mb - self.idle_mb)
         return [
             *table(columns, rows),
             "",

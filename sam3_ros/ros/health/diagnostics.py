@@ -51,11 +51,14 @@ class Diagnostics:
 
     def __init__(self) -> None:
         self._before: dict[str, tuple[int, int]] = {}
+        #: The level of each camera in the last message, and the words for it.
+        self.cameras: dict[str, tuple[bytes, str]] = {}
 
     def message(self, status: NodeStatus, header: Header) -> DiagnosticArray:
         """Make the node's status, followed by one for each camera that has a name."""
         cameras = {} if status.report is None else status.report.cameras
         found = {name: self._findings(name, each, status) for name, each in cameras.items()}
+        self.cameras = {name: _camera_level(each) for name, each in found.items()}
         level, summary = _summary(status, found)
         statuses = [_status(f"{status.node_name}: segmentation", level, summary, _values(status))]
         statuses += [
@@ -78,7 +81,11 @@ class Diagnostics:
 
 
 def _summary(status: NodeStatus, found: Mapping[str, list[Finding]]) -> tuple[bytes, str]:
-    around = [*status.around.remarks, *_on_prompts(status.report)]
+    around = [
+        *status.around.remarks,
+        *_callback_words(status.callback_errors),
+        *_on_prompts(status.report),
+    ]
     if status.failure:
         words = [f"{status.state}: {status.failure}", *around]
         return DiagnosticStatus.ERROR, "; ".join(words)
@@ -112,6 +119,10 @@ def _active_but(words: list[str]) -> str:
     return f"active, but {'; '.join(words)}" if words else "active"
 
 
+def _camera_level(found: list[Finding]) -> tuple[bytes, str]:
+    return worst(each.level for each in found), _active_but([each.words for each in found])
+
+
 def _camera_status(
     status: NodeStatus, name: str, camera: CameraReport, found: list[Finding]
 ) -> DiagnosticStatus:
@@ -119,8 +130,7 @@ def _camera_status(
     values = {"state": status.state, **_frame_values(camera.frames), **_age_values(camera)}
     if status.state != "active":
         return _status(full_name, DiagnosticStatus.WARN, status.state, values)
-    words = [finding.words for finding in found]
-    return _status(full_name, worst(each.level for each in found), _active_but(words), values)
+    return _status(full_name, *_camera_level(found), values)
 
 
 def _status(name: str, level: bytes, message: str, values: Mapping[str, str]) -> DiagnosticStatus:

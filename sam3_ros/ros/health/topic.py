@@ -47,8 +47,9 @@ class DiagnosticsTopic:
         if status.active_s is None:
             self._level_log.reset()
         else:
-            for each in message.status[1:] or message.status:
-                self._level_log.log(each)
+            # Of the cameras alone: all else that is a warning is logged where it is found.
+            for camera, (level, words) in self._diagnostics.cameras.items():
+                self._level_log.log(camera, level, words)
         self._publisher.publish(message)
 
     def _log_loading(self) -> None:
@@ -58,27 +59,28 @@ class DiagnosticsTopic:
 
 
 class LevelLog:
-    """Logs when a status gets worse or better, and not more often than people can read."""
+    """Logs when a camera gets worse or better, and not more often than people can read."""
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
-        # By the status's name: the level that was logged last, OK before the first, and when.
+        # By camera: the level that was logged last, OK before the first, and when.
         self._logged: dict[str, tuple[bytes, float]] = {}
 
-    def log(self, status: DiagnosticStatus) -> None:
-        """Log the status if its level is not the one that was logged last."""
-        level, when = self._logged.get(status.name, (DiagnosticStatus.OK, float("-inf")))
+    def log(self, camera: str, level: bytes, words: str) -> None:
+        """Log the words if the level is not the one that was logged last.
+
+        camera: its name; empty for the only one. level: of DiagnosticStatus.
+        """
+        before, when = self._logged.get(camera, (DiagnosticStatus.OK, float("-inf")))
         now = time.monotonic()
-        if status.level == level or now - when < SECONDS_BETWEEN_LEVEL_LOGS:
+        if level == before or now - when < SECONDS_BETWEEN_LEVEL_LOGS:
             return
-        self._logged[status.name] = (status.level, now)
-        # The logger names the node; the camera is named here.
-        of = status.name.rpartition(": ")[2]
-        text = f"{of}: {status.message}" if of.startswith("camera ") else status.message
+        self._logged[camera] = (level, now)
+        text = f"camera {camera}: {words}" if camera else words
         # Three lines: rclpy allows one severity for each line of code.
-        if status.level == DiagnosticStatus.ERROR:
+        if level == DiagnosticStatus.ERROR:
             self._logger.error(text)
-        elif status.level == DiagnosticStatus.WARN:
+        elif level == DiagnosticStatus.WARN:
             self._logger.warning(text)
         else:
             self._logger.info(text)

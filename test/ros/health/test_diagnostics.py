@@ -14,9 +14,11 @@ from sam3_ros.ros.frames.ledger import DropReason, FrameLedger, joint_report
 from sam3_ros.ros.frames.losses import LostImages
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport, StepLatency
 from sam3_ros.ros.health import memory as memory_module
+from sam3_ros.ros.health.callback_errors import CallbackErrors
 from sam3_ros.ros.health.diagnostics import Diagnostics, NodeStatus
 from sam3_ros.ros.health.findings import Thresholds
 from sam3_ros.ros.health.memory import MemoryUse, memory_use
+from sam3_ros.ros.health.surroundings import Surroundings
 from sam3_ros.ros.health.topic import LevelLog
 from sam3_ros.ros.parameters.configuration import configuration
 from sam3_ros.ros.prompts.keeping import Keeping
@@ -340,35 +342,33 @@ class Lines:
         self.lines.append(("error", words))
 
 
-def status(level: bytes, message: str, name: str = "node") -> DiagnosticStatus:
-    return DiagnosticStatus(level=level, name=name, message=message)
-
-
 def test_a_level_that_changes_is_logged_once(monkeypatch):
     lines, now = Lines(), [0.0]
     monkeypatch.setattr("sam3_ros.ros.health.topic.time.monotonic", lambda: now[0])
     log = LevelLog(lines)
     for level, words in [(OK, "well"), (WARN, "slow"), (WARN, "slower"), (WARN, "slow")]:
-        log.log(status(level, words))
+        log.log("", level, words)
     assert lines.lines == [("warning", "slow")]
     now[0] = 10.0
     for level, words in [(ERROR, "silent"), (OK, "well"), (ERROR, "silent"), (OK, "well")]:
-        log.log(status(level, words))
+        log.log("", level, words)
     assert lines.lines[1:] == [("error", "silent")]
     now[0] = 20.0
-    log.log(status(OK, "well"))
-    log.log(status(WARN, "slow", "another"))
-    assert lines.lines[2:] == [("info", "well"), ("warning", "slow")]
+    log.log("", OK, "well")
+    log.log("left", WARN, "slow")
+    assert lines.lines[2:] == [("info", "well"), ("warning", "camera left: slow")]
     log.reset()
-    log.log(status(WARN, "slow"))
+    log.log("", WARN, "slow")
     assert lines.lines[4:] == [("warning", "slow")]
 
 
-def test_the_log_says_which_camera():
-    lines = Lines()
-    log = LevelLog(lines)
-    for camera in ("front", "left"):
-        log.log(status(WARN, "active, but slow", f"/node: camera {camera}"))
-    log.log(status(WARN, "active, but slow", "/node: segmentation"))
-    expected = [f"camera {camera}: active, but slow" for camera in ("front", "left")]
-    assert [words for _, words in lines.lines] == [*expected, "active, but slow"]
+@pytest.mark.parametrize("cameras", [("",), ("front", "left")])
+def test_what_is_logged_where_it_is_found_is_no_level_of_a_camera(cameras):
+    reporter = Reporter(*cameras)
+    around = Surroundings(remarks=("another node",))
+    errors = CallbackErrors(2, "/image: KeyError: 'x'")
+    first = reporter(around=around, callback_errors=errors)
+    assert first.level == WARN
+    assert "another node" in first.message
+    assert "callbacks broke, 2 in all, the last one of /image" in first.message
+    assert reporter.diagnostics.cameras == dict.fromkeys(cameras, (OK, "active"))

@@ -1,8 +1,9 @@
-"""Signals that do something else inside a block of code."""
+"""Signals: those that ask a process to end, and what they do inside a block of code."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,17 @@ from types import FrameType
 from typing import Any
 
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
+
+
+def end_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that ask this process to end: SIGINT, SIGTERM, and SIGHUP.
+
+    SIGHUP comes when the terminal is closed; `nohup` has it ignored, and so it stays.
+    """
+    asked = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return asked
+    return (*asked, signal.SIGHUP)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.core.signals import signals_handled
+from sam3_ros.core.signals import end_signals, signals_handled
 from sam3_ros.live.camera_child import CameraChild, CameraSettings
 from sam3_ros.live.no_images import Silence, Write
 from sam3_ros.live.watch import NodeWatch
@@ -80,9 +79,7 @@ def _ended_by_signals(write: Write) -> Iterator[None]:
     def end(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    # One that is ignored, as by nohup, stays so.
-    closed = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
-    with signals_handled(end, signal.SIGINT, signal.SIGTERM, *closed):
+    with signals_handled(end, *end_signals()):
         try:
             yield
         except KeyboardInterrupt:

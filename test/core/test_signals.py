@@ -1,4 +1,4 @@
-"""Signals do something else inside a block, and what they did before afterwards."""
+"""Which signals end a process; inside a block they do something else, afterwards as before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sam3_ros.core.signals import signals_handled
+from sam3_ros.core.signals import end_signals, signals_handled
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +60,11 @@ def test_in_another_thread_nothing_changes() -> None:
     thread.join()
 
     assert handlers == [signal.getsignal(signal.SIGUSR1)]
+
+
+def test_a_closed_terminal_ends_it_unless_that_is_ignored() -> None:
+    asked = {signal.SIGINT, signal.SIGTERM}
+    with signals_handled(signal.SIG_DFL, signal.SIGHUP):
+        assert {*end_signals()} == {*asked, signal.SIGHUP}
+    with signals_handled(signal.SIG_IGN, signal.SIGHUP):
+        assert {*end_signals()} == asked

@@ -72,7 +72,7 @@ def test_a_signal_ends_it_while_it_loads(tmp_path, sam3_bundle_path, number):
         assert "ending in the middle of a frame or of loading a bundle" in process.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_while_nothing_but_the_engine_runs(tmp_path, sam3_bundle_path, number):
     grip = (SLOW_NODE, "grip", FOR_EVER)
     parameters = {"bundle": sam3_bundle_path, "program": grip, "expected_code": -number}

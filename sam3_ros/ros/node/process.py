@@ -16,6 +16,7 @@ from typing import Any
 import rclpy
 
 from sam3_ros.core.exit_codes import ExitCode
+from sam3_ros.core.signals import end_signals
 from sam3_ros.ros.error_text import described
 from sam3_ros.ros.node.rclpy_internals import CallbackExecutor
 from sam3_ros.ros.start import start_ros
@@ -82,14 +83,14 @@ def return_memory() -> None:
 
 
 def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -> int:
-    """Spin the node until SIGINT or SIGTERM, or until it calls the ProcessEnd it was made with.
+    """Spin the node until a signal ends it, or until it calls the ProcessEnd it was made with.
 
     Returns the exit code: 0 after a signal, the node's own code, 2 if it could not be made, or 70
     if it broke. The node must have release(timeout) -> bool, which ends its threads and frees what
     it holds; if that or a callback takes too long, the process ends without it.
     """
     end = ProcessEnd()
-    end.by_signals(signal.SIGINT, signal.SIGTERM)
+    end.by_signals(*end_signals())
     keep_image_memory()
     try:
         # Our own handlers of signals: rclpy's would end the executor while a callback runs.
@@ -105,12 +106,12 @@ def run_node(make_node: Callable[[ProcessEnd], Any], arguments: Sequence[str]) -
 
 @contextmanager
 def signals_end_at_once() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the process at once inside the block, as without a handler.
+    """Let signals end the process at once inside the block, as without a handler.
 
     For work during which no Python code runs, and so no handler of ours.
     """
     libc = ctypes.CDLL(None)
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = end_signals()
     handlers = [ctypes.create_string_buffer(_SIGACTION_BYTES) for _ in numbers]
     by_default = ctypes.create_string_buffer(_SIGACTION_BYTES)  # all zero: SIG_DFL
     for number, handler in zip(numbers, handlers, strict=True):

@@ -49,6 +49,7 @@ from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
 from sam3_ros.ros.node.rclpy_internals import (
     declared_parameters,
     forget_destroyed,
+    leave_out_impossible_times,
     parameter_overrides,
     survive_impossible_transitions,
 )
@@ -75,6 +76,7 @@ from sam3_ros.ros.parameters.configuration import (
 from sam3_ros.ros.parameters.params_files import left_out
 from sam3_ros.ros.parameters.qos_overrides import unused_overrides
 from sam3_ros.ros.parameters.values import ParameterError, mistyped
+from sam3_ros.ros.throttled_log import THROTTLED
 
 # Longer than any frame takes, even with the largest model on a slow CPU.
 CLEANUP_TIMEOUT = 60.0
@@ -95,6 +97,9 @@ class SegmentationNode(LifecycleNode):
             super().__init__("segmentation_node")
         except InvalidParameterTypeException as error:  # of rclpy's own, such as use_sim_time
             raise mistyped(error) from None
+        leave_out_impossible_times(
+            self, lambda reason: self.get_logger().warning(reason, **THROTTLED)
+        )
         self._end = (lambda _code: None) if end is None else end
         #: For the executor: called with an entity and what its callback raised.
         self.callback_errors = CallbackErrorLog(self)

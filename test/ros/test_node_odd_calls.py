@@ -97,6 +97,28 @@ def test_thousands_of_parameters_in_one_call_are_refused(client):
     assert "at most 256" in result.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "service"),
+    [
+        (GetParameters, "get_parameters"),
+        (GetParameterTypes, "get_parameter_types"),
+        (DescribeParameters, "describe_parameters"),
+    ],
+)
+def test_of_thousands_of_names_nothing_is_told(client, kind, service):
+    many = client.call(kind, f"{NODE}/{service}", kind.Request(names=["bundle"] * 5000))
+    assert many == kind.Response()
+    few = client.call(kind, f"{NODE}/{service}", kind.Request(names=["bundle"] * 1000))
+    assert few != kind.Response()
+
+
+def test_of_thousands_of_prefixes_nothing_is_told(client):
+    for prefixes, is_answered in ((["bundle"] * 5000, False), (["bundle"] * 1000, True)):
+        request = ListParameters.Request(prefixes=prefixes)
+        answer = client.call(ListParameters, f"{NODE}/list_parameters", request)
+        assert (answer != ListParameters.Response()) == is_answered
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_questions_about_odd_names(client, name):
     for kind, service in (

@@ -44,6 +44,31 @@ def test_a_clock_that_nobody_publishes_is_told_until_somebody_does(running):
     assert "the clock is as it should be again" in process.log
 
 
+def test_a_time_that_is_none_leaves_the_clock_as_it_is(running):
+    process, client = running
+    publisher = client.node.create_publisher(Clock, "/clock", 10)
+
+    def publish(sec, nanosec=0):
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = sec, nanosec
+        publisher.publish(message)
+
+    for odd in ((-1, 0), (-(2**31), 5), (2**31 - 1, 2**32 - 1)):
+        told = process.log.count("expected a time from 0 to 2**31 s on /clock")
+
+        def is_left_out(values, _, odd=odd):
+            publish(*odd)
+            return values["callback errors"] == "0"
+
+        client.diagnosed(is_left_out)
+        assert told == 0 or process.log.count("it is left out") == 1
+    client.spin_until(lambda: "it is left out" in process.log, "the time is left out")
+    publish(5_000)
+    values = client.diagnosed(lambda values, _: values["clock"] == "/clock")
+    assert values["callback errors"] == "0"
+    assert "Traceback" not in process.log
+
+
 def test_another_node_of_its_name_is_told_while_it_is_there(running):
     process, client = running
     context = Context()

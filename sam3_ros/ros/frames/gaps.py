@@ -16,6 +16,8 @@ from sam3_ros.ros.stamps import NANOSECONDS
 # Differences of stamps that the period is learnt from: two seconds at 15 Hz.
 _KNOWN = 31
 _LEAST_KNOWN = 12
+# No camera takes ten thousand images a second; stamps that are nearer count something else.
+_LEAST_PERIOD_NS = 100_000
 # How far a difference may be from a whole number of periods, in periods, and how many must be near.
 _NEAR = 0.2
 _LEAST_NEAR = 0.8
@@ -109,7 +111,7 @@ class StampGaps:
         ordered = sorted(self._differences)
         # Where most images are lost, the median is of several periods; the least ones are of one.
         for period in (ordered[len(ordered) // 2], ordered[len(ordered) // 8]):
-            if self._is_regular(period):
+            if period >= _LEAST_PERIOD_NS and self._is_regular(period):
                 return period
         return None
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter, SetParametersResult
-from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rcl_interfaces.srv import (
+    DescribeParameters,
+    GetParameters,
+    GetParameterTypes,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter as Value
 from rclpy.service import Service
@@ -22,6 +29,9 @@ from sam3_ros.ros.throttled_log import THROTTLED
 _TYPES = {kind.value for kind in Value.Type}
 #: Parameters that one call may set: each takes a millisecond, in which nobody else is heard.
 MOST_SET = 256
+#: Names that one call may ask for: a thousand take a tenth of a second.
+MOST_ASKED = 1000
+_READS = (DescribeParameters, GetParameters, GetParameterTypes, ListParameters)
 #: A name that came from anywhere is shown no longer than this.
 _SHOWN = 80
 
@@ -34,6 +44,8 @@ def refuse_odd_calls(node: Node) -> None:
             answer = _one_by_one(node, answer)
         elif service.srv_type is SetParametersAtomically:
             answer = _all_or_none(answer)
+        elif service.srv_type in _READS:
+            answer = _of_a_few(node, service, answer)
         elif service.srv_type is ChangeState:
             answer = _of_readable_labels(node, answer)
         service.callback = _surviving(node, service, answer)
@@ -75,6 +87,23 @@ def _all_or_none(answer: Callable[..., Any]) -> Callable[..., Any]:
         return answer(request, response)
 
     return set_all
+
+
+def _of_a_few(node: Node, service: Service, answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer with nothing where too much is asked: such a response has no place for a reason."""
+
+    def read(request: Any, response: Any) -> Any:
+        names = request.prefixes if service.srv_type is ListParameters else request.names
+        if len(names) <= MOST_ASKED:
+            return answer(request, response)
+        node.get_logger().error(
+            f"{service.srv_name} expects at most {MOST_ASKED} names in one call, got {len(names)}: "
+            "ask in parts",
+            **THROTTLED,
+        )
+        return response
+
+    return read
 
 
 def _of_readable_labels(node: Node, answer: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ reading their sources; the executor with 7.1.6 (Jazzy) by its tests.
 |                                            | polls it on a whole core, to answer a call; a       |
 |                                            | response that DDS loses is lost without a word      |
 | `rclpy_implementation.RCLError`            | as for `_service_change_state`                      |
+| `Node._time_source`, `._clock_sub`         | a time before 1970 on /clock is a broken callback   |
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.srv import ChangeState
 from rclpy.callback_groups import CallbackGroup
 from rclpy.context import Context
@@ -36,6 +38,9 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.service import Service
+from rosgraph_msgs.msg import Clock
+
+from sam3_ros.ros.stamps import NANOSECONDS, nanoseconds
 
 # What was not taken, where rclpy calls back with whatever that returned. None is a timer's.
 _NOTHING = object()
@@ -134,6 +139,33 @@ def survive_impossible_transitions(node: LifecycleNode) -> None:
             return response
 
     service.callback = checked
+
+
+def leave_out_impossible_times(node: Node, tell: Callable[[str], object]) -> None:
+    """Let the node's clock take from /clock only what is a time; tell has the reason otherwise.
+
+    rclpy raises for one before 1970, and of one that no stamp can hold it makes stamps that are
+    others, or raises for each.
+    """
+    source = node._time_source
+    take = source.clock_callback
+
+    def checked(message: Clock) -> None:
+        if 0 <= nanoseconds(message.clock) < 2**31 * NANOSECONDS:
+            take(message)
+        else:
+            tell(_no_time(message.clock))
+
+    source.clock_callback = checked  # type: ignore[method-assign,assignment]
+    if source._clock_sub is not None:  # use_sim_time was given at the start
+        source._clock_sub.callback = checked
+
+
+def _no_time(given: Time) -> str:
+    return (
+        f"expected a time from 0 to 2**31 s on /clock, got sec {given.sec}, nanosec "
+        f"{given.nanosec}: it is left out, and the clock stays as it is"
+    )
 
 
 def change_state_service(node: LifecycleNode) -> Service:

@@ -16,6 +16,7 @@ from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.precision.repair import OnFailure
 from sam3_ros.core.profile.configured_plan import ConfiguredPlan
 from sam3_ros.core.stages.plan import StageChoice
+from sam3_ros.core.visible_text import visible
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.parameters.qos_overrides import check_override
 from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
@@ -26,6 +27,8 @@ from sam3_ros.ros.qos import OVERRIDES
 
 _SPEC_OF = {spec.name: spec for spec in SPECS}
 _LISTS = tuple(spec.name for spec in SPECS if isinstance(spec.default, tuple))
+# A name that came from anywhere is shown no longer than this.
+_SHOWN = 80
 # Parameters of earlier versions, and what to do instead.
 _GONE = {
     "click_frames": "set click_seconds: a click lasts that many seconds, 0 keeps it until the next"
@@ -153,7 +156,8 @@ def _taken_update(node: Node, update: Parameter) -> Parameter:
         return Parameter(name, value=spec.taken(update.value))
     if not node.has_parameter(name):
         known = [spec.name for spec in SPECS]
-        raise ParameterError(f"no parameter '{name}'{did_you_mean(name, known)}")
+        shown = visible(name[:_SHOWN])
+        raise ParameterError(f"no parameter '{shown}'{did_you_mean(name, known)}")
     present = node.get_parameter(name)  # of rclpy, such as use_sim_time
     if present.type_ not in (update.type_, Parameter.Type.NOT_SET):
         raise mismatch(name, present.value, update.value)

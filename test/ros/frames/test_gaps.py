@@ -88,6 +88,9 @@ NOTHING_LOST = {
     ],
     "two publishers on one topic": sorted([*regular(100, 33.3), *regular(100, 33.3, 9.0)]),
     "a timelapse of 5 s": regular(40, 5000.0),
+    "numbers in place of stamps, and one that counts seconds": [
+        each + 1500.0 * (number // 30) for number, each in enumerate(regular(90, 1e-6))
+    ],
 }
 
 

@@ -208,6 +208,7 @@ def test_what_is_clearly_meant_is_taken_from_an_update(tmp_path, update, value):
         (Parameter("max_rate", value=-1), "'max_rate' lies in 0..1000; got -1"),
         (Parameter("prompts", value=[True]), "'prompts' expects a list of texts, got .True. .a li"),
         (Parameter("max_rat", value=5), "no parameter 'max_rat'; did you mean 'max_rate'"),
+        (Parameter("\x1b[31m" + "a" * 200, value=5), r"no parameter '\\x1b\[31ma{75}'"),
         (Parameter("click_frames", value=1), "no parameter 'click_frames' any more: set click_s"),
         (Parameter("use_sim_time", value=1), "'use_sim_time' expects true or false, got 1"),
         (Parameter("autostart", value=False), "'autostart' may change only when the node starts"),

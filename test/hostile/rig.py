@@ -30,6 +30,7 @@ from std_msgs.msg import Header
 
 from hostile import odd_calls, odd_prompts
 from hostile.odd_images import good_message
+from hostile.verdict import FRAME_MEMORY_MB
 from sam3_ros.replay.under_test.diagnostics import FrameCounts, read_node_report
 from sam3_ros.ros.parameters.specs import SPECS, Changes
 from sam3_ros.ros.stamps import nanoseconds, time_message
@@ -42,15 +43,10 @@ HANG_S = 2.0
 GIVE_UP_S = 30.0
 _START_S = 60.0
 _GOOD_TEXT = "red cube"
-#: What is kept of frames on purpose is no consequence of an attack: the bound of it, MiB.
-FRAME_MEMORY_MB = 64
-#: Nor is the work on a whole large picture, which is as long and as large as it is: the bound, MP.
-MAX_MEGAPIXELS = 8.0
 _RESET = tuple(
     spec
     for spec in SPECS
-    if spec.changes is Changes.ANY_TIME
-    and spec.name not in ("prompts", "frame_memory_mb", "max_megapixels")
+    if spec.changes is Changes.ANY_TIME and spec.name not in ("prompts", "frame_memory_mb")
 )
 _KINDS = {"raw": Image, "compressed": CompressedImage}
 
@@ -235,7 +231,6 @@ class Rig:
         """Ask for one text alone, by the parameters as they come. Raises as wait does."""
         values = [Parameter(s.name, value=_value(s.default)) for s in _RESET]
         values += [Parameter("frame_memory_mb", value=FRAME_MEMORY_MB)]
-        values += [Parameter("max_megapixels", value=MAX_MEGAPIXELS)]
         values += [Parameter("use_sim_time", value=False)]
         request = SetParametersAtomically.Request(
             parameters=[value.to_parameter_msg() for value in values]
@@ -418,7 +413,6 @@ def _parameters() -> dict[str, str]:
         "cameras": f"[{', '.join(CAMERAS)}]",
         "diagnostics_period": "0.1",
         "frame_memory_mb": str(FRAME_MEMORY_MB),
-        "max_megapixels": str(MAX_MEGAPIXELS),
         "prompts": f"[{_GOOD_TEXT}]",
     }
 

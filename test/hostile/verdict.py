@@ -13,6 +13,8 @@ from sam3_ros.cli.table import left, right, table
 OUTCOMES = ("answered", "refused", "dropped", "lost", "ignored")
 #: MB above idle that the node may take.
 MOST_MB = 300.0
+#: What the node may keep of frames that it has seen, MiB.
+FRAME_MEMORY_MB = 64
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Verdict:
             f"memory {kinds['memory']}; slow once, not when tried again: {self.slow_once}",
             f"good frames between them: {self.good_answers} answered rightly; the node was "
             f"restarted {self.restarts} times",
+            f"node: parameters as they come, but frame_memory_mb {FRAME_MEMORY_MB}: what is kept "
+            "on purpose is no fault; whole pictures of nearly max_megapixels only as files",
             f"node: idle {self.idle_mb:.0f} MB, at most {above:.0f} MB above it; reading a file or "
             f"bundle: at most {self.reader_mb:.0f} MB; longest time between two reports on "
             f"/diagnostics: {self.longest_silence:.2f} s",

@@ -30,6 +30,8 @@ Interpolation = Literal["bilinear", "area", "bilinear_antialias"]
 Triple = tuple[float, float, float]
 
 _CV_FLAGS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+# Pillow 9.0, Ubuntu 22.04's, has it beside the images' functions.
+_PILLOW_BILINEAR: Any = getattr(Image, "Resampling", Image).BILINEAR
 # With fewer pixels a band, starting the threads costs more than they save.
 _LEAST_PIXELS = 2**18
 _MOST_BANDS = 8
@@ -59,7 +61,7 @@ def resized(
         return image
     target = (size.width, size.height)
     if interpolation == "bilinear_antialias":
-        return np.asarray(Image.fromarray(image).resize(target, Image.Resampling.BILINEAR))
+        return np.asarray(Image.fromarray(image).resize(target, _PILLOW_BILINEAR))
     return np.asarray(cv2.resize(image, target, interpolation=_CV_FLAGS[interpolation]), np.uint8)
 
 
@@ -140,7 +142,7 @@ def antialiased_band(
     part = Image.fromarray(image[top:bottom])
     box = (0, band.source_first - top, width, band.source_end - top)
     target = (size.width, band.end - band.first)
-    return np.asarray(part.resize(target, Image.Resampling.BILINEAR, box=box))
+    return np.asarray(part.resize(target, _PILLOW_BILINEAR, box=box))
 
 
 def area_band(image: npt.NDArray[np.uint8], size: ImageSize, band: Band) -> npt.NDArray[np.uint8]:

@@ -95,7 +95,7 @@ def opencv_threads(count: int) -> Iterator[None]:
 
 def by_pillow(image: np.ndarray, size: ImageSize) -> np.ndarray:
     target = (size.width, size.height)
-    return np.asarray(Image.fromarray(image).resize(target, Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize(target, Image.BILINEAR))
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 8])

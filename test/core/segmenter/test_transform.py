@@ -40,7 +40,7 @@ def transform(
 def test_antialiased_stretching_equals_pillow() -> None:
     image = noise(480, 640)
     values = transform(stretch("bilinear_antialias"), 480, 640).pixel_values(image)
-    small = np.array(Image.fromarray(image).resize((160, 120), Image.Resampling.BILINEAR))
+    small = np.array(Image.fromarray(image).resize((160, 120), Image.BILINEAR))
     assert values.shape == (1, 3, 120, 160)
     assert values.dtype == np.float32
     np.testing.assert_allclose(values[0], normalised(small), atol=2e-6)
@@ -71,7 +71,7 @@ def test_an_image_of_the_right_size_is_only_normalised() -> None:
 def test_padding_lies_bottom_right_and_is_zero_after_normalising() -> None:
     image = noise(48, 96)
     values = transform(padded(), 48, 96).pixel_values(image)
-    small = np.array(Image.fromarray(image).resize((128, 64), Image.Resampling.BILINEAR))
+    small = np.array(Image.fromarray(image).resize((128, 64), Image.BILINEAR))
     np.testing.assert_allclose(values[0, :, :64], normalised(small), atol=2e-6)
     assert not values[0, :, 64:].any()
 

@@ -317,10 +317,17 @@ def _changed_tokenizer(change: Callable[[dict[str, Any]], None]) -> _Bytes:
     return changed
 
 
+def _with_nothing_left(document: dict[str, Any]) -> None:
+    removes = {"type": "Replace", "pattern": {"String": "!"}, "content": ""}
+    document["normalizer"] = removes
+    number = document["model"]["vocab"].setdefault("!", 900_000)
+    document["added_tokens"] = [{"id": number, "content": "!", "normalized": True}]
+
+
 _NO_TOKENIZER = "tokenizer"
 _CATASTROPHE = r"(?:\w+\s?)+$|((a+)+)+b"
 _TOKENIZERS: dict[str, tuple[_Bytes, str]] = {
-    "lists nested deep": (lambda _: b"[" * _MB, "levels|nested|JSON"),
+    "lists nested deep": (lambda _: b"[" * 200_000, "levels|nested|JSON"),
     "mappings nested deep": (lambda _: b'{"a":' * 200_000, "levels|nested|JSON"),
     "lists nested in a sound one": (
         lambda sound: sound[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
@@ -423,6 +430,14 @@ _TOKENIZERS: dict[str, tuple[_Bytes, str]] = {
             )
         ),
         "expression",
+    ),
+    "a token of which the normalizer leaves nothing": (
+        _changed_tokenizer(_with_nothing_left),
+        "leaves nothing",
+    ),
+    "more tokens than are read in a second": (
+        _changed_tokenizer(_put("model", "vocab", {f"{n:x}": n for n in range(900_000)})),
+        "values",
     ),
     "an unknown normalizer": (
         _changed_tokenizer(
@@ -600,6 +615,22 @@ def _sparse(good: Path, target: Path) -> Path:
     return folder
 
 
+def _many_sparse(good: Path, target: Path) -> Path:
+    folder = copied(good, target)
+    manifest, size, count = read_manifest(folder), 50_000_000, 400
+    stage = next(iter(manifest["stages"].values()))
+    (file,) = stage["files"].values()
+    file["data"] = []
+    zeros = hashlib.sha256(bytes(size)).hexdigest()
+    for number in range(count):
+        path = f"fp32/weights{number}.bin"
+        replace_file(folder / path, b"")
+        os.truncate(folder / path, size)
+        file["data"].append({"path": path, "sha256": zeros, "bytes": size})
+    write_manifest(folder, manifest)
+    return folder
+
+
 def _huge_manifest(good: Path, target: Path) -> Path:
     folder = copied(good, target)
     replace_file(folder / "bundle.yaml", b"")
@@ -616,6 +647,7 @@ _FILES: dict[str, tuple[Make, str]] = {
     "the manifest leads nowhere": (_manifest_leads("nowhere"), "missing"),
     "a manifest of 1 TB of nothing": (_huge_manifest, "bytes|characters"),
     "a model of 60 GB of nothing": (_sparse, "holes"),
+    "20 GB of nothing in 400 files": (_many_sparse, "holes"),
     "a file is a FIFO": (_tokenizer_is(os.mkfifo), "regular file"),
     "a file is a folder": (_tokenizer_is(Path.mkdir), "regular file"),
     "a file leads to a device": (

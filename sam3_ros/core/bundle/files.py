@@ -14,10 +14,10 @@ from sam3_ros.core.bundle.manifest import FileRef
 from sam3_ros.core.errors import BundleError, ChecksumError
 
 CHUNK_BYTES = 1 << 20
-#: Files below are read, whatever they hold.
-_LARGE = 100_000_000
-#: Of a larger file, one byte of so many must be on the disk.
+#: Of a file, one byte of so many must be on the disk.
 _MOST_HOLES = 16
+#: Bytes that all files of a bundle together may have beyond that: they cost little to read.
+_MORE_HOLES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,20 @@ def verify_files(folder: Path, files: Iterable[FileRef]) -> None:
                 f"copy the bundle again"
             )
     sums: dict[tuple[int, int], str] = {}  # of a file with many names, only once
+    holes = 0
     for file, path in found:
         try:
-            _require_content(file, path)
             status = path.stat()
             identity = status.st_dev, status.st_ino
-            actual = sums[identity] = sums.get(identity) or sha256_of(path)
+            if identity not in sums:
+                holes += _holes(file, path)
+                if holes > _MORE_HOLES:
+                    raise BundleError(
+                        f"{file.path!r} has {file.bytes} bytes, and nearly all of it, or of it and "
+                        f"the files before it, are holes: it is no model; copy the bundle again"
+                    )
+                sums[identity] = sha256_of(path)
+            actual = sums[identity]
         except OSError as error:
             raise BundleError(f"{file.path!r} cannot be read: {error}") from error
         if actual != file.sha256:
@@ -97,20 +105,14 @@ def verify_files(folder: Path, files: Iterable[FileRef]) -> None:
             )
 
 
-def _require_content(file: FileRef, path: Path) -> None:
-    """Raise BundleError for a large file that is nearly all holes.
+def _holes(file: FileRef, path: Path) -> int:
+    """Return the bytes of a file that are more than _MOST_HOLES times those on the disk.
 
     Such a file takes no room on the disk, and minutes to read.
     """
-    if file.bytes < _LARGE:
-        return
     with path.open("rb") as stream:
         content = _bytes_on_disk(stream.fileno(), -(-file.bytes // _MOST_HOLES))
-    if content * _MOST_HOLES < file.bytes:
-        raise BundleError(
-            f"{file.path!r} has {file.bytes} bytes, and all but {content} of them are holes: it is "
-            f"no model; copy the bundle again"
-        )
+    return max(0, file.bytes - content * _MOST_HOLES)
 
 
 def _bytes_on_disk(descriptor: int, enough: int) -> int:

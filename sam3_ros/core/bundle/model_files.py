@@ -12,6 +12,8 @@ from sam3_ros.core.stages.survey import Survey, survey
 
 # External data of a file: two tensors may share their numbers, but not any number of them.
 _MOST_SHARED = 2
+#: Of all model files together; EfficientSAM3 in four precisions, for CPU and GPU, has 150,000.
+MOST_FIELDS_OF_ALL = 500_000
 
 
 def require_plain_models(folder: Path, stages: Iterable[StageEntry]) -> None:
@@ -21,21 +23,29 @@ def require_plain_models(folder: Path, stages: Iterable[StageEntry]) -> None:
     manifest does not allow them, external data that it does not list, tensors that do not fit their
     shapes, and all that parsers of ONNX files might read differently.
     """
-    surveyed: set[tuple[str, bool]] = set()
+    surveyed: dict[tuple[str, bool], Survey] = {}  # by content: one file may have many names
     for stage in stages:
         for files in stage.files_by_rendition.values():
             for file in files.values():
-                if (file.path, stage.control_flow) in surveyed:
-                    continue
-                surveyed.add((file.path, stage.control_flow))
                 path = resolve_inside(folder, file.path)
+                content = file.sha256, stage.control_flow
                 try:
-                    found = survey(path, stage.control_flow)
-                    _require_listed(folder, path, file, found)
+                    if content not in surveyed:
+                        surveyed[content] = survey(path, stage.control_flow)
+                        _require_few_fields(surveyed.values())
+                    _require_listed(folder, path, file, surveyed[content])
                 except (OSError, ValueError) as error:
                     raise BundleError(
                         f"{file.path!r}, of stage {stage.name!r}, is no model to load: {error}"
                     ) from error
+
+
+def _require_few_fields(surveys: Iterable[Survey]) -> None:
+    if sum(each.fields for each in surveys) > MOST_FIELDS_OF_ALL:
+        raise ValueError(
+            f"with the files before it, it has more than {MOST_FIELDS_OF_ALL} parts, weights not "
+            f"counted"
+        )
 
 
 def _require_listed(folder: Path, path: Path, file: StageFile, found: Survey) -> None:

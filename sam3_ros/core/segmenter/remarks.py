@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sam3_ros.core.bundle.manifest import Manifest
+from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.phrases import separator_remark
 from sam3_ros.core.segmenter.positions import moved_points
@@ -50,7 +51,11 @@ class Remarks:
         yield from filter(None, [separator_remark(text)])
         if self._tokenizer is None or self._concept is None:
             return
-        words = self._tokenizer.words(text)
+        try:
+            words = self._tokenizer.words(text)
+        except PromptError as error:
+            yield str(error)
+            return
         read = _words_read(words, self._tokenizer.most_tokens)
         if unread := [word.text for word in words[read:]]:
             yield (

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.bundle.manifest import TokenizerSettings
-from sam3_ros.core.errors import BundleError
+from sam3_ros.core.errors import BundleError, PromptError
 from sam3_ros.core.segmenter.clip_words import END_TEXT, START_TEXT, clip_words
 from sam3_ros.core.segmenter.text_cleaning import cleaned_as_clip
-from sam3_ros.core.segmenter.tokenizer_file import read_tokenizer
+from sam3_ros.core.segmenter.tokenizer_file import no_panic, read_tokenizer
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.timings import CallTimings
@@ -58,9 +58,19 @@ class ClipTokenizer:
         return cleaned_as_clip(text) if self._settings.cleaning == "clip" else text
 
     def words(self, text: str) -> tuple[Word, ...]:
-        """Return the words of a text, also those that encode has no room for."""
+        """Return the words of a text, also those that encode has no room for.
+
+        Raises PromptError where the tokenizer, which the bundle brought, cannot read it.
+        """
         clean = self.clean(text)
-        encoding = self._tokenizer.encode(clean, add_special_tokens=False)
+        try:
+            with no_panic():
+                encoding = self._tokenizer.encode(clean, add_special_tokens=False)
+        except ValueError as error:
+            raise PromptError(
+                f"the tokenizer of the bundle cannot read the text {text[:80]!r}: {error}; ask "
+                f"for something else, or use another bundle"
+            ) from error
         tokens = zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True)
         words = []
         for _, group in groupby(tokens, key=itemgetter(0)):
@@ -72,7 +82,7 @@ class ClipTokenizer:
     def encode(self, text: str) -> npt.NDArray[np.int64]:
         """Return the ids, int64[1, context_length]: start, the words, end, padding.
 
-        A text that is too long loses its tail; the end id stays.
+        A text that is too long loses its tail; the end id stays. Raises as words does.
         """
         how = self._settings
         found = [number for word in self.words(text) for number in word.ids]
@@ -130,7 +140,7 @@ class TextEncoder:
     def encode(self, text: str) -> TextEmbedding:
         """Encode a phrase, or return what is kept of it.
 
-        Raises InferenceError when the text stage fails.
+        Raises InferenceError when the text stage fails, and PromptError as ClipTokenizer.words.
         """
         phrase = self._tokenizer.clean(text)
         if phrase in self._kept:

@@ -8,7 +8,8 @@ was checked, not the file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from tokenizers import AddedToken, Tokenizer, models, processors
 
 from sam3_ros.core.bounded_file import read_at_most
 from sam3_ros.core.checked_json import parse_json
-from sam3_ros.core.checked_yaml import first_fault
 from sam3_ros.core.errors import BundleError
+from sam3_ros.core.schema_fault import first_fault
 from sam3_ros.core.segmenter.tokenizer_steps import check_steps
 
 #: Of the file; CLIP's has 3.6 million bytes. The manifest's schema has the same number.
 MOST_BYTES = 16_000_000
-# Of CLIP's file 100,000: a token and a merge are one each, in newer files a merge is two.
-_MOST_VALUES = 1_000_000
+# CLIP's file has 100,000: a token and a merge are one each, in newer files a merge is two.
+_MOST_VALUES = 300_000
 _LONGEST_TOKEN = 256
 _LARGEST_ID = 2**31 - 1
 _SCHEMA = Path(__file__).with_name("tokenizer_schema.json")
@@ -63,16 +64,25 @@ def _tokenizer(document: Any, only_model: bool) -> Tokenizer:
     if needs_unknown and unknown not in tokens:
         raise ValueError(f"model/unk_token: expected one of the tokens, got {unknown!r}")
     pairs = _pairs(merges, tokens)
-    try:
+    with no_panic():
         made = Tokenizer(_model(model, tokens, pairs))
         if not only_model:
             _add_steps(made, document)
-    # A panic of the library, which is written in Rust, is no Exception.
+    return made
+
+
+@contextmanager
+def no_panic() -> Iterator[None]:
+    """Raise ValueError where the library fails in the block, which may end the process otherwise.
+
+    It is written in Rust, and a panic there is no Exception.
+    """
+    try:
+        yield
     except BaseException as error:
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise ValueError(f"the library refuses it: {str(error)[:200]}") from error
-    return made
 
 
 def _check_tokens(tokens: Any) -> None:
@@ -134,6 +144,10 @@ def _add_steps(tokenizer: Tokenizer, document: Mapping[str, Any]) -> None:
         # All else that such a step does is for the ids of start and end, which others add.
         tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
     for each in document.get("added_tokens", ()):
+        # The library would find it everywhere, also in the middle of a letter of two bytes.
+        normal = tokenizer.normalizer
+        if normal is not None and not normal.normalize_str(each["content"]):
+            raise ValueError(f"added_tokens: the normalizer leaves nothing of {each['content']!r}")
         rest = {key: value for key, value in each.items() if key not in ("id", "content")}
         token = AddedToken(each["content"], **rest)
         if rest.get("special"):

@@ -60,6 +60,10 @@ class StrictReader:
         self._left = most_fields
         self._most = most_fields
 
+    @property
+    def fields_read(self) -> int:
+        return self._most - self._left
+
     def fields(self, kind: MessageKind, start: int, end: int) -> Iterator[Field]:
         """Yield every field of a message. Raises ValueError with the reason."""
         data, at = self._data, start

@@ -80,6 +80,8 @@ class Survey:
     """What was found in a file."""
 
     nodes: int
+    #: Of its messages; what surveying it cost.
+    fields: int
     #: Of all its tensors, those of graphs within its graph too.
     external: tuple[ExternalData, ...]
 
@@ -93,9 +95,10 @@ def survey(path: Path, control_flow: bool = False) -> Survey:
     if not 0 < size <= MOST_BYTES:
         raise ValueError(f"it has {size} bytes; an ONNX file has 1 to {MOST_BYTES}")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        surveyor = _Surveyor(StrictReader(data, MOST_FIELDS), control_flow)
+        reader = StrictReader(data, MOST_FIELDS)
+        surveyor = _Surveyor(reader, control_flow)
         surveyor.model(0, len(data))
-    return Survey(surveyor.nodes, tuple(surveyor.external))
+    return Survey(surveyor.nodes, reader.fields_read, tuple(surveyor.external))
 
 
 @dataclass

@@ -13,6 +13,7 @@ from hostile_graphs import bombs, bundle_with, hostile_graphs, mutated_graphs
 from onnx import numpy_helper
 from onnx.external_data_helper import set_external_data
 
+from sam3_ros.core.bundle import model_files
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BundleError
 
@@ -86,3 +87,30 @@ def test_control_flow_is_allowed_stage_by_stage(sam3_bundle_path: Path, tmp_path
     bundle = Bundle.open(folder)
     allowed = [name for name, stage in bundle.manifest.stages.items() if stage.control_flow]
     assert allowed == ["image_trunk"]
+
+
+@pytest.mark.parametrize("kind", ["links", "copies", "different"])
+def test_the_parts_of_all_files_together_are_bounded(
+    kind: str, sam3_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy = b"\x08\x08\x3a\xa0\x9c\x01" + b"\x6a\x00" * 10_000
+    monkeypatch.setattr(model_files, "MOST_FIELDS_OF_ALL", 25_000)
+    folder = copied(sam3_bundle_path, tmp_path / "bundle")
+    manifest = read_manifest(folder)
+    first, *_ = manifest["stages"].values()
+    (folder / "heavy").mkdir()
+    for number in range(5):
+        path, content = f"heavy/{number}.onnx", heavy
+        if kind == "different":
+            content += b"\x12\x04odd" + bytes([ord("a") + number])
+        if kind == "links" and number:
+            (folder / path).symlink_to("0.onnx")
+        else:
+            (folder / path).write_bytes(content)
+        first["files"][f"p{number}"] = stated(path, content)
+    write_manifest(folder, manifest)
+    if kind == "different":
+        with pytest.raises(BundleError, match="more than 25000 parts"):
+            Bundle.open(folder)
+    else:
+        Bundle.open(folder)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from sam3_ros.core.bundle.manifest import FileRef, TokenizerSettings
-from sam3_ros.core.errors import BundleError
+from sam3_ros.core.errors import BundleError, PromptError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
 
@@ -87,3 +88,18 @@ def test_kept_texts_are_counted_with_their_bytes(
         assert segmenter.kept_texts == (2, 2 * (one.features.nbytes + one.mask.nbytes))
     with Segmenter.load(mobile_sam_bundle_path, threads=1) as clicks_only:
         assert clicks_only.kept_texts == (0, 0)
+
+
+def test_a_library_that_panics_refuses_the_text_and_ends_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        """As the one of a library in Rust."""
+
+    def panic(*_: object, **__: object) -> None:
+        raise Panic("end byte index 1 is not a char boundary")
+
+    tokenizer = ClipTokenizer(file, settings(5))
+    monkeypatch.setattr(tokenizer, "_tokenizer", SimpleNamespace(encode=panic))
+    with pytest.raises(PromptError, match=r"cannot read the text 'cup'.*char boundary"):
+        tokenizer.encode("cup")

@@ -20,6 +20,7 @@ from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess, running_node
 from ros_domains import own_domain
 
 from sam3_ros.ros.answers.vision_msgs import find_vision_messages
+from sam3_ros.ros.launching.dds import PROFILE_VARIABLES, profile_variable
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "config" / "sros2" / "policy.xml"
@@ -189,7 +190,7 @@ def test_it_listens_by_udp_and_shared_memory_alone(
     for table in ("tcp", "tcp6"):
         assert listening not in {state for _, _, state in sockets_of(pid, table)}
     assert not sockets_of(pid, "udp6")
-    mapped = re.findall(r"/dev/shm/fastdds_\S+", Path(f"/proc/{pid}/maps").read_text())
+    mapped = re.findall(r"/dev/shm/fast(?:dds|rtps)_\S+", Path(f"/proc/{pid}/maps").read_text())
     assert mapped
     for path in {*mapped}:
         assert not stat.S_IMODE(Path(path).stat().st_mode) & 0o022, path
@@ -198,14 +199,12 @@ def test_it_listens_by_udp_and_shared_memory_alone(
 def test_the_profile_for_this_machine_opens_nothing_to_others() -> None:
     """Also in the widest range, and somebody on this machine still finds it."""
     profile = ROOT / "config" / "fastdds_localhost.xml"
-    wide = {
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),
-        "FASTRTPS_DEFAULT_PROFILES_FILE": "",
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
-    }
+    before = {name: os.environ[name] for name in os.environ if name not in PROFILE_VARIABLES}
+    wide = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", profile_variable(before): str(profile)}
     with own_domain() as domain:
-        environment = {**os.environ, **wide, "ROS_DOMAIN_ID": str(domain)}
-        command = [sys.executable, *THE_NODE]
+        environment = {**before, **wide, "ROS_DOMAIN_ID": str(domain)}
+        # While a model is loaded, a signal would end it at once.
+        command = [sys.executable, *THE_NODE, "--ros-args", "-p", "autostart:=false"]
         node = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         try:
             found = subprocess.run(

@@ -63,7 +63,7 @@ REFUSED = {
     "JPEG 2000 of 60000x60000 in a small box": "at most 50 megapixels, got 60000x60000",
     "JPEG 2000 of many tiles": "at most 4096 tiles and 4 colours, got 62500 and 3",
     "JPEG 2000 of 65535 layers": "at most 2097152 packets, got 65535 layers",
-    "QOI of 60000x60000": "at most 50 megapixels",
+    "QOI of 60000x60000": "at most 50 megapixels|this Pillow does not read a QOI",
     "EPS": "a PostScript file",
     "EPS of Windows": "a PostScript file",
     "PSD of 30000x30000": "a Photoshop file",

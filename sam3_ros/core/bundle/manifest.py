@@ -26,6 +26,8 @@ Capability = Literal["concept", "interactive", "video"]
 #: A bundle with all of these can follow an object through a video. This version does not run them.
 VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
 Triple = tuple[float, float, float]
+#: Of the model's input and of what else a manifest gives as a size; those of SAM 3 have a million.
+MOST_PIXELS = 1 << 24
 # Less would make pixels infinite.
 _LEAST_DEVIATION = 1e-6
 
@@ -347,4 +349,8 @@ def _require_pixels(section: str, size: ImageSize) -> None:
     if size.height < 1 or size.width < 1:
         raise BundleError(
             f"{section}: a size must be at least 1x1 px, not {size.height}x{size.width}"
+        )
+    if size.height * size.width > MOST_PIXELS:
+        raise BundleError(
+            f"{section}: a size has at most {MOST_PIXELS} px, not {size.height}x{size.width}"
         )

@@ -302,3 +302,14 @@ def test_reading_a_manifest_loads_no_engine() -> None:
         "sys.exit(any(name in sys.modules for name in ('onnxruntime', 'cv2', 'torch', 'rclpy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("place", ["preprocessing", "interactive.prompt_space"])
+def test_a_size_takes_no_more_memory_than_a_model_needs(
+    document: dict[str, Any], place: str
+) -> None:
+    section = document
+    for step in place.split("."):
+        section = section[step]
+    section |= {"height": 16384, "width": 1025}
+    assert f"{place}: a size has at most 16777216 px, not 16384x1025" in refused(document)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BackendError, BundleError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import StageChoice, StagePlan
-from sam3_ros.core.trial import child_process, trial
+from sam3_ros.core.trial import child_process, limits, trial
 from sam3_ros.core.trial.child_process import ChildEnd
 from sam3_ros.core.trial.limits import TrialLimits
 from sam3_ros.core.trial.record import TRUSTED, TrialRecord
@@ -238,3 +239,18 @@ def test_limits_grow_with_the_model(sam3_bundle_path: Path) -> None:
     small = TrialLimits.of(manifest, files)
     assert 60 < small.seconds < 61
     assert 1 << 30 < small.memory < 1.2e9
+
+
+def test_limits_are_what_the_machine_has_whatever_a_manifest_declares(
+    sam3_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = Bundle.open(sam3_bundle_path).manifest
+    size = replace(manifest.preprocessing, height=4096, width=4096)
+    stage = manifest.stages["image_trunk"].files["fp32"]
+    large = replace(stage, bytes=3 << 30)
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable:    5000000 kB\n")
+    monkeypatch.setattr(limits, "_MEMORY", tmp_path / "meminfo")
+    declared = TrialLimits.of(replace(manifest, preprocessing=size), [large])
+    assert declared.memory == 5_000_000 << 10
+    names = [replace(large, path=f"fp32/{number}.onnx") for number in range(10)]
+    assert TrialLimits.of(manifest, names).seconds == declared.seconds

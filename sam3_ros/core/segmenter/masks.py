@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float32]
 
 # Neighbours of the values above the threshold, which the next resize needs unchanged.
 _MARGIN = 3
+# A grid of more px, and of more than so many times what is wanted of it, is not computed whole.
+_LARGE, _MOST_UNWANTED = 1 << 24, 4
 # As a share of the work of resizing the whole: above it, patches cost more than they save.
 _WORTH_IT = 0.7
 
@@ -116,6 +118,22 @@ class Patch:
         values = self.values[: size.height - top, : size.width - left]
         return Patch(values, top, left, size, self.filling)
 
+    def resized_corner(self, size: ImageSize, corner: ImageSize) -> Patch:
+        """Return resized(size).cropped(corner), whatever the size.
+
+        The frame around a picture of 1x1000000 px, of which it is the corner, has 10^12 px. Of such
+        a frame only the corner is computed, and then to rounding as if it were resized whole.
+        """
+        area = size.height * size.width
+        if area <= max(_LARGE, _MOST_UNWANTED * corner.height * corner.width):
+            return self.resized(size).cropped(corner)
+        values = self._laid_out()
+        # The axis that becomes shorter goes first: what lies between the two is small.
+        axes = (0, 1) if corner.height <= corner.width else (1, 0)
+        for axis in axes:
+            values = _sampled(values, axis, size[axis], corner[axis])
+        return Patch(values, 0, 0, corner, self.filling)
+
     def found(self, threshold: float) -> FoundMask:
         """Return the mask of what is above the threshold, over the whole grid."""
         mask = np.zeros(self.whole, np.bool_)
@@ -174,3 +192,16 @@ def _resize(values: Floats, size: ImageSize) -> Floats:
         return values
     target = (size.width, size.height)
     return np.asarray(cv2.resize(values, target, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _sampled(values: Floats, axis: int, size: int, wanted: int) -> Floats:
+    """Return the first values along an axis that is resized as _resize does."""
+    length = values.shape[axis]
+    places = (np.arange(wanted) + 0.5) * (length / size) - 0.5
+    places = np.clip(places, 0, length - 1)
+    before = places.astype(np.intp)
+    after = np.minimum(before + 1, length - 1)
+    share = (places - before).astype(np.float32)
+    share = share[:, None] if axis == 0 else share
+    first, second = values.take(before, axis), values.take(after, axis)
+    return np.asarray(first + (second - first) * share, np.float32)

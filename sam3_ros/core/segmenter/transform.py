@@ -104,7 +104,7 @@ class ImageTransform:
             patch = patch.resized(frame)
             patch = patch.cropped(self._content_in(frame)).resized(self.source)
         else:
-            patch = patch.resized(self._canvas()).cropped(self.source)
+            patch = patch.resized_corner(self._canvas(), self.source)
         return patch.found(threshold)
 
     def _prompt_frame(self) -> ImageSize:

@@ -8,6 +8,7 @@ import pytest
 
 from sam3_ros.core.bundle.manifest import Preprocessing
 from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.segmenter import masks
 from sam3_ros.core.segmenter.masks import Patch, inmost_point, iou, mask_bounds, patch_of
 from sam3_ros.core.segmenter.transform import ImageTransform
 
@@ -138,3 +139,25 @@ def test_the_overlap_of_masks_is_their_iou() -> None:
     assert iou(one, other) == 0
     one[:, :4], other[:, 2:] = True, True
     assert iou(one, other) == pytest.approx(2 / 6)
+
+
+@pytest.mark.parametrize("size", [(40, 300), (300, 7), (1, 90)])
+def test_a_corner_is_that_of_logits_resized_whole(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch = patch_of(blobs(32, seed=3), 0.0)
+    assert patch is not None
+    frame, corner = ImageSize(max(size), max(size)), ImageSize(*size)
+    expected = patch.resized(frame).cropped(corner).found(0.0).mask
+    monkeypatch.setattr(masks, "_LARGE", 0)
+    monkeypatch.setattr(masks, "_MOST_UNWANTED", 0)
+    found = patch.resized_corner(frame, corner).found(0.0)
+    assert found.mask.shape == size
+    assert np.count_nonzero(found.mask != expected) <= 1  # one may lie on the threshold
+
+
+@pytest.mark.parametrize("size", [(1, 1_000_000), (500_000, 2)])
+def test_the_frame_around_a_line_takes_no_memory(size: tuple[int, int]) -> None:
+    frame = Preprocessing(64, 64, (0.5,) * 3, (0.5,) * 3, fit="longest_side")
+    logits = np.ones((16, 16), np.float32)
+    assert ImageTransform(ImageSize(*size), frame).found_in_source(logits, 0.0).mask.all()

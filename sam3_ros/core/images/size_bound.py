@@ -6,6 +6,8 @@ from sam3_ros.core.errors import ImageError
 
 #: Millions of pixels that are read unless more are allowed: a small file can claim any size.
 MAX_MEGAPIXELS = 50.0
+# As many as the parameter may be set to (ros/parameters/specs.py): no camera has more.
+_MOST_MEGAPIXELS = 1000
 
 
 def require_size(width: int, height: int, max_megapixels: float, *, is_deep: bool = False) -> None:
@@ -20,8 +22,13 @@ def require_size(width: int, height: int, max_megapixels: float, *, is_deep: boo
     if counted > max_megapixels:
         enough = int(counted) + 1
         twice = ", which count twice with 16 bits a colour" if is_deep else ""
+        advice = (
+            f"if that is meant, set max_megapixels to {enough} (a parameter of the node and in "
+            f"Python; --max-megapixels {enough})"
+        )
+        if enough > _MOST_MEGAPIXELS:
+            advice = "no picture is that large: its header is damaged, or made up"
         raise ImageError(
             f"expected at most {max_megapixels:g} megapixels, got {width}x{height} "
-            f"({megapixels:.0f} megapixels{twice}): if that is meant, set max_megapixels to "
-            f"{enough} (a parameter of the node and in Python; --max-megapixels {enough})"
+            f"({megapixels:.0f} megapixels{twice}): {advice}"
         )

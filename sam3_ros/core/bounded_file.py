@@ -1,4 +1,4 @@
-"""Whole files of bounded size, from people who may not be trusted."""
+"""Whole files of bounded size, and their text, from people who may not be trusted."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def read_at_most(path: Path, limit: int) -> bytes:
         if data is None or len(data) > limit:
             raise OSError(errno.EFBIG, f"expected at most {limit} bytes, got more", str(path))
         return data
+
+
+def decoded(data: bytes) -> str:
+    """Return UTF-8 as a text, without the mark with which some editors begin it.
+
+    Raises ValueError, in a few words, for anything else.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        came = "utf-16" if is_utf16 else f"byte 0x{data[error.start]:02x} at {error.start}"
+        raise ValueError(f"expected text in utf-8, got {came}; save it as utf-8") from error

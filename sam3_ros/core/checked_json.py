@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from sam3_ros.core.checked_yaml import MAX_DIGITS, decoded
+from sam3_ros.core.bounded_file import decoded
+from sam3_ros.core.strict_yaml import MAX_DIGITS
 
 
 def parse_json(data: bytes, most_values: int) -> Any:

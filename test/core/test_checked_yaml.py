@@ -10,14 +10,13 @@ import pytest
 
 from sam3_ros.core.checked_yaml import (
     MAX_CHARACTERS,
-    MAX_DEPTH,
-    MAX_VALUES,
     DocumentKind,
     dump_document,
     parse_document,
     read_document,
 )
 from sam3_ros.core.errors import PromptError
+from sam3_ros.core.strict_yaml import MAX_DEPTH, MAX_VALUES
 
 SCHEMA = {
     "type": "array",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam3_ros.core.bounded_file import read_at_most
+from sam3_ros.core.bounded_file import decoded, read_at_most
 from sam3_ros.core.bundle.files import resolve_inside, verify_files
 from sam3_ros.core.bundle.manifest import Capability, Manifest
 from sam3_ros.core.bundle.manifest_yaml import parse_manifest
 from sam3_ros.core.bundle.model_files import require_plain_models
-from sam3_ros.core.checked_yaml import MAX_BYTES, decoded
+from sam3_ros.core.checked_yaml import MAX_BYTES
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.plan import StageChoice

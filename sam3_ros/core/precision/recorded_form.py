@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from sam3_ros.core.checked_json import parse_json
-from sam3_ros.core.checked_yaml import first_fault
 from sam3_ros.core.precision.answers import Question, RawAnswer
+from sam3_ros.core.schema_fault import first_fault
 from sam3_ros.core.stages.session import Array
 
 _SCHEMA = Path(__file__).with_name("index_schema.json")

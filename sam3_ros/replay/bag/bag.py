@@ -14,7 +14,7 @@ from typing import Any
 import zstandard
 from rosbags.typesys import Stores, get_typestore
 
-from sam3_ros.replay.bag.bag_file import ZSTD_MAGIC, open_recording
+from sam3_ros.replay.bag.bag_file import open_recording
 from sam3_ros.replay.bag.bag_folder import BagParts, find_parts
 from sam3_ros.replay.bag.image_stamps import ImageStamps
 from sam3_ros.replay.bag.own_outputs import left_out_outputs
@@ -27,6 +27,7 @@ from sam3_ros.replay.bag.recording import (
     Recording,
     grouped,
 )
+from sam3_ros.replay.bag.unpacking import ZSTD_MAGIC, TooLargeError, unpacked_frames
 
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
@@ -34,6 +35,8 @@ DEFAULT_NODE = "/segmentation_node"
 
 _NOT_CDR = "not serialised as ROS 2 does it (CDR), left out"
 _TOLD = 5
+# Bytes of a message that was compressed by itself.
+_MOST_OF_A_MESSAGE = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -212,8 +215,8 @@ class Bag:
         """Return a message as it was before it was compressed; None for what is no CDR."""
         if data.startswith(ZSTD_MAGIC):
             try:
-                data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-            except zstandard.ZstdError:
+                data = b"".join(unpacked_frames([data], _MOST_OF_A_MESSAGE))
+            except (zstandard.ZstdError, EOFError, TooLargeError):
                 return None
             if not self._has_metadata:
                 self._repairs.add(self.path.name, "its messages were compressed, by zstandard")

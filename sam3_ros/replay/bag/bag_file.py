@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +14,15 @@ from sam3_ros.replay.bag.bag_folder import how_to_convert
 from sam3_ros.replay.bag.mcap_file import McapFile, is_mcap
 from sam3_ros.replay.bag.recording import BagError, BagRemarks, Channel, RecordedMessage, Recording
 from sam3_ros.replay.bag.sqlite_file import SqliteFile, is_sqlite
+from sam3_ros.replay.bag.unpacking import ZSTD_MAGIC, TooLargeError, unpacked_frames
 
-#: The first bytes of what zstandard has compressed; no CDR message begins so.
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ROS1_MAGIC = b"#ROSBAG V"
 _BEGIN, _PIECE = 16, 1 << 20
+# What a file may become when it is decompressed: a gigabyte, or so many times its size. Raw images
+# of a simulation become 100 times as many bytes, zeros 30,000 times.
+_ALWAYS, _TIMES = 10**9, 1000
+# Bytes that stay free in the temporary folder.
+_KEPT_FREE = 10**9
 
 
 def open_recording(path: Path) -> Recording:
@@ -55,7 +60,8 @@ def _decompressed(file: IO[bytes], told: Path) -> Recording:
     try:
         remarks = BagRemarks()
         copy = Path(folder.name) / told.name
-        if not _decompress(file, copy):
+        is_all = _decompress(file, copy, told)
+        if not is_all:
             remarks.add(told.name, "cut off or damaged; what can be decompressed of it is read")
         with copy.open("rb") as opened:
             begin = opened.read(_BEGIN)
@@ -67,21 +73,27 @@ def _decompressed(file: IO[bytes], told: Path) -> Recording:
         raise
 
 
-def _decompress(file: IO[bytes], copy: Path) -> bool:
-    """Write what can be decompressed; return whether it is all."""
+def _decompress(file: IO[bytes], copy: Path, told: Path) -> bool:
+    """Write what can be decompressed; return whether it is all. Raises BagError for too much."""
     file.seek(0)
-    frame = zstandard.ZstdDecompressor().decompressobj()
+    usual = max(_ALWAYS, _TIMES * told.stat().st_size)
+    free = max(0, shutil.disk_usage(copy.parent).free - _KEPT_FREE)
     with copy.open("wb") as out:
         try:
-            while piece := file.read(_PIECE):
-                while piece:
-                    if frame.eof:
-                        frame = zstandard.ZstdDecompressor().decompressobj()
-                    out.write(frame.decompress(piece))
-                    piece = frame.unused_data if frame.eof else b""
-        except zstandard.ZstdError:
+            pieces = iter(lambda: file.read(_PIECE), b"")
+            for piece in unpacked_frames(pieces, min(usual, free)):
+                out.write(piece)
+        except TooLargeError as error:
+            why = (
+                f"and {copy.parent.parent} has no more room: set TMPDIR to where there is"
+                if free < usual
+                else f"{_TIMES} times its size, which no recording does: if you know it to be "
+                "sound, decompress it by `unzstd`"
+            )
+            raise BagError(f"{told} is not decompressed: {error}, {why}") from error
+        except (zstandard.ZstdError, EOFError):
             return False
-    return bool(frame.eof)
+    return True
 
 
 class _Copy:

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from sam3_ros.core.bounded_file import decoded, read_at_most
+from sam3_ros.core.checked_yaml import (
+    ANY_MAPPING,
+    MAX_BYTES,
+    DocumentKind,
+    parse_document,
+)
 from sam3_ros.replay.bag.recording import BagError, BagRemarks
 
 METADATA = "metadata.yaml"
+_METADATA = DocumentKind("its text", ANY_MAPPING, BagError)
 _INFORMATION, _PATHS = "rosbag2_bagfile_information", "relative_file_paths"
 _STORAGES, _COMPRESSED = (".mcap", ".db3"), (".zstd", ".zst")
 _NUMBER = re.compile(r"\d+")
@@ -71,9 +77,10 @@ def _read_metadata(folder: Path, remarks: BagRemarks) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        text = decoded(read_at_most(file, MAX_BYTES))
+        document = parse_document(text, _METADATA).value
+    except (OSError, ValueError, BagError) as error:
+        why = getattr(error, "strerror", None) or str(error)
     else:
         metadata = document.get(_INFORMATION) if isinstance(document, dict) else None
         if isinstance(metadata, dict) and isinstance(metadata.get(_PATHS), list):

@@ -10,19 +10,20 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import lz4.frame  # type: ignore[import-untyped]
-import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.reader import make_reader
 from mcap.records import Channel, Chunk, Message, Schema
 from mcap.summary import Summary
 
+from sam3_ros.replay.bag.unpacking import unpacked_chunk
+
 MAGIC = b"\x89MCAP0\r\n"
 _HEAD = struct.Struct("<BQ")  # operation code and length of a record
 _FOOTER_AND_MAGIC = 9 + 20 + len(MAGIC)
+# Bytes that the records of a chunk may have; recorders write a few megabytes.
+_MOST_OF_A_CHUNK = 1 << 28
 # start, end, uncompressed size, checksum; then the compression's name and the size of the rest
-_PIECE = 4096
 _CHUNK_HEAD = struct.Struct("<QQQI")
 
 
@@ -157,7 +158,9 @@ def _chunk_contents(data: bytes) -> Contents:
     records = _decompressed(chunk)
     if len(chunk.data) < records_size:
         damage = "is cut off"
-    elif len(records) < chunk.uncompressed_size:
+    elif chunk.uncompressed_size > _MOST_OF_A_CHUNK:
+        damage = f"has more than {_MOST_OF_A_CHUNK} bytes when it is decompressed"
+    elif len(records) != chunk.uncompressed_size:
         damage = "is damaged"
     elif chunk.uncompressed_crc and zlib.crc32(records) != chunk.uncompressed_crc:
         damage = "has a wrong checksum"
@@ -176,19 +179,8 @@ def _decompressed(chunk: Chunk) -> bytes:
     """Return the records of a chunk up to the first damage."""
     if not chunk.compression:
         return bytes(chunk.data)
-    if chunk.compression == "zstd":
-        decompressor = zstandard.ZstdDecompressor().decompressobj()
-    elif chunk.compression == "lz4":
-        decompressor = lz4.frame.LZ4FrameDecompressor()
-    else:
-        return b""
-    sound = bytearray()
-    try:
-        for begin in range(0, len(chunk.data), _PIECE):
-            sound += decompressor.decompress(chunk.data[begin : begin + _PIECE])
-    except (zstandard.ZstdError, RuntimeError, EOFError):  # RuntimeError: of lz4
-        pass
-    return bytes(sound)
+    most = min(chunk.uncompressed_size + 1, _MOST_OF_A_CHUNK)
+    return unpacked_chunk(chunk.data, chunk.compression, most)
 
 
 def _parsed(records: bytes, damage: str, start_ns: int, end_ns: int) -> Contents:
@@ -200,11 +192,14 @@ def _parsed(records: bytes, damage: str, start_ns: int, end_ns: int) -> Contents
     while offset + _HEAD.size <= len(records):
         opcode, length = _HEAD.unpack_from(records, offset)
         offset += _HEAD.size
+        # A chunk in a chunk is none: each could hold another.
+        opcode = 0 if opcode == Opcode.CHUNK else opcode
         read = _contents(opcode, records[offset : offset + length])
         is_of_another_time = end_ns > 0 and any(
             not start_ns <= message.log_time <= end_ns for message in read.messages
         )
-        if opcode == 0 or offset + length > len(records) or read.damage or is_of_another_time:
+        is_none = opcode == 0 or offset + length > len(records)
+        if is_none or read.damage or is_of_another_time:
             damage = damage or "is damaged"
             break
         schemas += read.schemas

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import zstandard
@@ -279,6 +280,39 @@ def test_a_compressed_file_that_was_cut(tmp_path, kept):
             read(compressed)
 
 
+@pytest.mark.parametrize(
+    ("free", "said"), [(10**12, "2 times its size, which no recording"), (10**9 + 5000, "TMPDIR")]
+)
+def test_a_compressed_file_that_becomes_too_large_is_refused(tmp_path, monkeypatch, free, said):
+    monkeypatch.setattr("sam3_ros.replay.bag.bag_file._ALWAYS", 100_000)
+    monkeypatch.setattr("sam3_ros.replay.bag.bag_file._TIMES", 2)
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr("sam3_ros.replay.bag.bag_file.shutil.disk_usage", lambda _: usage)
+    content = write_mcap(tmp_path / "a", LARGE).read_bytes() + bytes(10_000_000)
+    bomb = tmp_path / "a.mcap.zstd"
+    bomb.write_bytes(zstandard.ZstdCompressor().compress(content))
+    with pytest.raises(BagError, match=f"becomes more than .*{said}"):
+        read(bomb)
+
+
+def test_a_message_that_becomes_too_large_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("sam3_ros.replay.bag.bag._MOST_OF_A_MESSAGE", 1_000_000)
+    bomb = zstandard.ZstdCompressor().compress(bytes(10_000_000))
+    images, told = read(write_mcap(tmp_path / "a.mcap", [*LARGE, bomb]))
+    assert images == LARGE
+    assert "1 message" in told
+
+
+@pytest.mark.parametrize("compression", [CompressionType.ZSTD, CompressionType.LZ4])
+def test_a_chunk_that_becomes_too_large_is_told(tmp_path, monkeypatch, compression):
+    monkeypatch.setattr("sam3_ros.replay.bag.mcap_records._MOST_OF_A_CHUNK", 1_000_000)
+    zeros = bytes(10_000_000)
+    bag = write_mcap(tmp_path / "a.mcap", [zeros, *LARGE], compression=compression)
+    images, told = read(bag)
+    assert images == LARGE
+    assert "has more than 1000000 bytes when it is decompressed" in told
+
+
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 def test_a_folder_without_metadata_is_read(tmp_path, storage):
     folder = write_bag(tmp_path / "bag", frames=3, storage=storage)
@@ -296,6 +330,8 @@ def test_a_folder_without_metadata_is_read(tmp_path, storage):
         "rosbag2_bagfile_information: {relative_file_paths: null}",
         "rosbag2_bagfile_information: [1]",
         "a: [",
+        "[" * 1_000_000,
+        "a: &a [1]\nb: *a",
         "",
         "- 1",
         "\0",

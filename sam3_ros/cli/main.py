@@ -12,6 +12,7 @@ from io import TextIOWrapper
 
 from sam3_ros import __version__
 from sam3_ros.cli.parser import CommandParser
+from sam3_ros.cli.progress import first_runs_told
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.exit_codes import ExitCode
 from sam3_ros.core.visible_text import visible
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(arguments)
-        return int(options.run(options))
+        with first_runs_told():
+            return int(options.run(options))
     finally:
         sys.stdout.flush()  # a closed pipe must fail here, not while Python exits
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sam3_ros.core.visible_text import visible
@@ -13,11 +16,30 @@ if TYPE_CHECKING:
 
 _TERMINAL_SECONDS, _FILE_SECONDS = 0.2, 2.0
 _BAR = 30
+_FIRST_RUNS = logging.getLogger("sam3_ros.core.trial")
 
 
 def print_step(line: str) -> None:
     """Print a step of work that takes minutes, on a line of its own."""
     print(visible(line), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def first_runs_told() -> Iterator[None]:
+    """Print, inside the block, when a bundle runs first in a process of its own, and how long."""
+    handler, level = _ToSteps(), _FIRST_RUNS.level
+    _FIRST_RUNS.addHandler(handler)
+    _FIRST_RUNS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _FIRST_RUNS.removeHandler(handler)
+        _FIRST_RUNS.setLevel(level)
+
+
+class _ToSteps(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print_step(record.getMessage())
 
 
 class ProgressLine:

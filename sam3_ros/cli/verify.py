@@ -75,11 +75,13 @@ def _verify(options: argparse.Namespace) -> int:
 
     if options.checkpoint or options.rebuild:
         require_export()
+    from sam3_ros.core.precision.other_files import check_other_files
     from sam3_ros.core.stages.plan import StagePlan
     from sam3_ros.core.trial.trial import require_tried
     from sam3_ros.export.verification.report import verify_bundle
 
     bundle = Bundle.open(options.bundle)
+    check_other_files(bundle)
     require_tried(bundle, StagePlan())
     report = verify_bundle(
         bundle,

@@ -9,18 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_bundles import hostile_bundles, with_escapes
+from hostile_bundles import copied, hostile_bundles, with_escapes
 
 from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.exit_codes import ExitCode
 
-OBEYED = [
-    *map(chr, range(9)),
-    *map(chr, range(11, 32)),
-    *map(chr, range(127, 160)),
-    *"\u202e\u2066",
-]
+OBEYED = {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160), 0x202E, 0x2066)}
 HOSTILE = {each.name: each for each in hostile_bundles()}
 
 
@@ -85,6 +80,21 @@ def test_inspect_shows_on_a_terminal_what_a_terminal_would_obey(good: Path, tmp_
     for ours_alone in ("\x1b[1m", "\x1b[0m", "\r\n"):
         text = text.replace(ours_alone, "")
     assert not OBEYED & set(text)
+
+
+def test_a_first_run_is_told_beside_the_result_and_once(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = copied(good, tmp_path / "bundle")
+    command = ["bundle", "inspect", "--json", str(folder)]
+    assert main(command) == ExitCode.OK
+    first = capsys.readouterr()
+    begun, ended = first.err.splitlines()
+    assert begun.startswith(f"bundle {folder} did not come with sam3_ros: it runs first")
+    assert "its first run took" in ended
+    assert main(command) == ExitCode.OK
+    assert capsys.readouterr() == (first.out, "")
 
 
 def _read(descriptor: int) -> bytes:

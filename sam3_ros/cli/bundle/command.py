@@ -230,12 +230,14 @@ def _verify(options: argparse.Namespace) -> int:
 def _record(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.errors import BundleError
+    from sam3_ros.core.precision.other_files import check_other_files
     from sam3_ros.core.precision.questions import TABLE, questions_of
     from sam3_ros.core.precision.recording import add_samples, record_into, recorded_in
     from sam3_ros.core.stages.plan import StagePlan
     from sam3_ros.core.trial.trial import require_tried
 
     bundle = Bundle.open(options.path)
+    check_other_files(bundle)
     require_tried(bundle, StagePlan())
     recorded = recorded_in(bundle)
     if recorded is None or not recorded.of_original:

@@ -17,7 +17,6 @@ from sam3_ros.core.bundle.writer import record_verification
 from sam3_ros.core.errors import ExportError, VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference, worst
 from sam3_ros.core.precision.limits import LEAST_MASK_IOU, LEAST_WORST_MASK, Fp32Limits
-from sam3_ros.core.precision.other_files import check_other_files
 from sam3_ros.core.precision.recorded import Key, RecordedAnswers, load_recorded_answers
 from sam3_ros.core.stages.plan import StageChoice, titled
 from sam3_ros.export.verification.bundle_graph import (
@@ -99,7 +98,6 @@ def verify_bundle(
             f"{images[0]}: images need a model that is built again; give "
             f"--checkpoint FILE, or --rebuild for random weights"
         )
-    check_other_files(bundle)
     found: list[Figure] = []
     if reference is not None:
         found += _against_reference(bundle, reference, progress)

@@ -65,6 +65,11 @@ def chosen_transport(environment: Mapping[str, str]) -> str:
     """Return in words what the environment already says of how DDS transports; empty if nothing."""
     if not is_fast_dds(environment):
         return f"the ROS middleware is {environment[_MIDDLEWARE]}, with its own settings"
+    if unread := _unread_variable(environment):
+        return (
+            f"{KEEPS_DEFAULTS}: {unread} is set, and before Kilted Fast DDS reads "
+            f"{PROFILE_VARIABLES[1]} alone"
+        )
     if profile := profile_in_use(environment):
         if problem := _unreadable(Path(profile)):
             return f"{KEEPS_DEFAULTS}: {profile_variable(environment)} names {profile}, {problem}"
@@ -79,6 +84,16 @@ def chosen_transport(environment: Mapping[str, str]) -> str:
         return f"Fast DDS uses {TRANSPORTS_VARIABLE}={transports}, as the environment says"
     found = [name for name in _FILES_OF_THE_FOLDER if Path(name).is_file()]
     return f"Fast DDS uses {found[0]} of this folder" if found else ""
+
+
+def _unread_variable(environment: Mapping[str, str]) -> str:
+    """Return the variable in which a profile is named and not found; empty if none is.
+
+    Kilted reads the old one too.
+    """
+    new, old = PROFILE_VARIABLES
+    is_old = is_before_kilted(environment.get("ROS_DISTRO", ""))
+    return new if is_old and environment.get(new) and not environment.get(old) else ""
 
 
 def _unreadable(profile: Path) -> str:

@@ -54,7 +54,11 @@ def test_what_the_user_has_chosen_stays_and_is_said(chosen, said, tmp_path, monk
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({KILTED: "absent.xml"}, f"{KILTED} names absent.xml, which cannot be read"),
+        (
+            {KILTED: "absent.xml", "ROS_DISTRO": "kilted"},
+            f"{KILTED} names absent.xml, which cannot be read",
+        ),
+        ({KILTED: "mine.xml", "ROS_DISTRO": "humble"}, f"{KILTED} is set, and before Kilted"),
         ({JAZZY: "cut.xml"}, "which is no XML"),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGEDATA"}, "did you mean 'LARGE_DATA'?"),
     ],

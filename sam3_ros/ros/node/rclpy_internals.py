@@ -1,7 +1,7 @@
 """All uses of what rclpy does not document, in one place.
 
-Checked with rclpy 9.1.2 (Kilted) by running the tests, with 7.1.3 (Jazzy) and 3.3.15 (Humble) by
-reading their sources; the executor with 7.1.6 (Jazzy) by its tests.
+Checked with rclpy 9.1.2 (Kilted) and 7.1.6 (Jazzy) by running the tests, with 3.3.15 (Humble) by
+reading its sources.
 
 | what                                       | without it                                          |
 | ------------------------------------------ | --------------------------------------------------- |

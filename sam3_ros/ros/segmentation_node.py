@@ -45,7 +45,12 @@ from sam3_ros.ros.node.log_pipes import never_wait_for_readers
 from sam3_ros.ros.node.model_loading import LoadingStatus, load_model
 from sam3_ros.ros.node.odd_calls import refuse_odd_calls
 from sam3_ros.ros.node.pipeline import Pipeline
-from sam3_ros.ros.node.process import ProcessEnd, return_memory, run_node
+from sam3_ros.ros.node.process import (
+    ProcessEnd,
+    ignore_end_signals,
+    return_memory,
+    run_node,
+)
 from sam3_ros.ros.node.rclpy_internals import (
     declared_parameters,
     forget_destroyed,
@@ -55,12 +60,7 @@ from sam3_ros.ros.node.rclpy_internals import (
 )
 from sam3_ros.ros.node.responses import Responses
 from sam3_ros.ros.node.segment_service import SegmentService
-from sam3_ros.ros.node.stack_signals import (
-    end_signals,
-    ended_if_stuck,
-    ignore_end_signals,
-    show_stacks_on_signals,
-)
+from sam3_ros.ros.node.stack_signals import ended_if_stuck, show_stacks_on_signals
 from sam3_ros.ros.node.transition_thread import TransitionThread, hand_over_transitions
 from sam3_ros.ros.node.transitions import LifecycleRecord, recorded
 from sam3_ros.ros.parameters.configuration import (
@@ -287,7 +287,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         transport = f"{KEEPS_DEFAULTS}: {error}"
 
     def make(end: ProcessEnd) -> SegmentationNode:
-        end.by_signals(*end_signals())
         with ended_if_stuck(_START_SECONDS):
             node = SegmentationNode(end)
         if transport.startswith((KEEPS_DEFAULTS, WITHOUT_SHARED_MEMORY)):

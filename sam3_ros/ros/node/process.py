@@ -123,6 +123,12 @@ def signals_end_at_once() -> Iterator[None]:
             libc.sigaction(int(number), handler, None)
 
 
+def ignore_end_signals() -> None:
+    """Let a second Ctrl-C change nothing: Python, while it ends, no longer handles it."""
+    for number in end_signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _spin(node: Any, end: ProcessEnd) -> int:
     executor = CallbackExecutor(node.callback_errors)
     executor.add_node(node)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import faulthandler
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -40,19 +39,3 @@ def ended_if_stuck(seconds: float) -> Iterator[None]:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def end_signals() -> tuple[signal.Signals, ...]:
-    """Return the further signals that are to end the process as SIGTERM does.
-
-    SIGHUP comes when the terminal is closed; `nohup` has it ignored, and so it stays.
-    """
-    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        return ()
-    return (signal.SIGHUP,)
-
-
-def ignore_end_signals() -> None:
-    """Let a second Ctrl-C change nothing: Python, while it ends, no longer handles it."""
-    for number in (signal.SIGINT, signal.SIGTERM, *end_signals()):
-        signal.signal(number, signal.SIG_IGN)

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sam3_ros.core.checked_yaml import DocumentKind, read_document
+from sam3_ros.core.checked_yaml import ANY_MAPPING, DocumentKind, read_document
 from sam3_ros.ros.parameters.values import ParameterError
 
 _FILE, _ASSIGNMENTS = "--params-file", ("-p", "--param")
 _PARAMETERS = "ros__parameters"
 _KIND = DocumentKind(
     "the parameters",
-    Path(__file__).with_name("params_file.json"),
+    ANY_MAPPING,
     ParameterError,
     only_strings=True,  # rcl reads the values; here only names count
 )

@@ -23,13 +23,6 @@ for number in {numbers}:
     signal.raise_signal(number)
 print("went on")
 """
-IGNORED = """
-import signal
-from sam3_ros.ros.node.stack_signals import end_signals
-before = end_signals()
-signal.signal(signal.SIGHUP, signal.SIG_IGN)
-print(before == (signal.SIGHUP,), end_signals() == ())
-"""
 
 
 def run(program: str, **options) -> subprocess.CompletedProcess[str]:
@@ -63,7 +56,3 @@ def test_what_ends_the_process_shows_the_stacks_before(number):
     ended = run(SHOWN.format(numbers=f"({int(number)},)"), preexec_fn=as_by_default)
     assert ended.returncode == -number
     assert "most recent call first" in ended.stderr
-
-
-def test_a_signal_that_is_ignored_ends_nothing():
-    assert run(IGNORED).stdout == "True True\n"

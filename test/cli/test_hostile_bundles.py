@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_bundles import copied, hostile_bundles, with_escapes
+from bundle_spoiling import copied
+from hostile_bundles import hostile_bundles, with_escapes
 
 from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from bundle_spoiling import HostileBundle
 from hostile_bundle_reader import FAULT, SOUND
-from hostile_bundles import HostileBundle, hostile_bundles
+from hostile_bundles import hostile_bundles
 
 from sam3_ros.core.bundle.bundle import Bundle
 

@@ -15,7 +15,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from hostile_bundles import Make, hostile_bundles, mutated_bundles, with_escapes
+from bundle_spoiling import Make
+from hostile_bundles import hostile_bundles, mutated_bundles, with_escapes
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.verification import described_verification

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hostile_bundles import (
+from bundle_spoiling import (
     HostileBundle,
     copied,
     read_manifest,

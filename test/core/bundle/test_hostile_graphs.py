@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hostile_bundles import HostileBundle, copied, read_manifest, stated, write_manifest
+from bundle_spoiling import HostileBundle, copied, read_manifest, stated, write_manifest
 from hostile_graphs import bombs, bundle_with, hostile_graphs, mutated_graphs
 from onnx import numpy_helper
 from onnx.external_data_helper import set_external_data

@@ -22,8 +22,9 @@ from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.frame_images import FrameImages
+from sam3_ros.ros.frames.kept_answers import Answers, KeptAnswers
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
-from sam3_ros.ros.frames.memory import Answers, FrameMemory, SeenFrame
+from sam3_ros.ros.frames.memory import FrameMemory, SeenFrame
 from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
@@ -167,7 +168,7 @@ class FrameAnswerer:
         if not topics:
             return self._refuse_unheard(seen, wanted)
         image_rgb = self.images.pixels(seen, job.steps)
-        earlier = {a: found for a, found in seen.answers.items() if tools.prompts.has_value(a)}
+        earlier = seen.answers.of(tools.prompts.has_value)
         new = self._ask(job, wanted)
         if new:
             by_id = {active.prompt.id: active for active in (*earlier, *new)}
@@ -195,7 +196,7 @@ class FrameAnswerer:
     def _still_wanted(self, clicks: Clicks, seen: SeenFrame | None) -> tuple[ActivePrompt, ...]:
         """Return those not answered by the frame, and neither cleared nor replaced since."""
         has_value = self._tools.prompts.has_value
-        answered = seen.answers if seen is not None else {}
+        answered = seen.answers if seen is not None else KeptAnswers()
         wanted = (a for a in clicks.prompts if a not in answered and has_value(a))
         return tuple({active.key: active for active in wanted}.values())
 
@@ -268,7 +269,7 @@ class FrameAnswerer:
         with tools.activity.publishing(job.received), job.steps.measure("publish"):
             outputs.publish(messages)
             # Not before: a click whose answer was not published still waits for one.
-            seen.answers = answers
+            seen.answers = KeptAnswers(answers)
         self.latencies.add(job.steps.as_dict())
 
     def _drop_cut_off(self, seen: SeenFrame, clock_went_on: bool) -> None:

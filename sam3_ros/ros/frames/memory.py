@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from std_msgs.msg import Header
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.ros.frames.kept_answers import KeptAnswers
 from sam3_ros.ros.frames.work import CameraMessage, Frame
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.locks import NodeLock
-from sam3_ros.ros.prompts.active import ActivePrompt
 from sam3_ros.ros.stamps import NANOSECONDS
-
-Answers: TypeAlias = dict[ActivePrompt, tuple[Segment, ...]]
 
 
 @dataclass(eq=False)
@@ -35,7 +31,7 @@ class SeenFrame:
     #: Once a prompt has needed it.
     embedding: ImageEmbedding | None = None
     #: What was last published of it: prompts, each with its segments.
-    answers: Answers = field(default_factory=dict)
+    answers: KeptAnswers = field(default_factory=KeptAnswers)
 
     @classmethod
     def of(cls, frame: Frame) -> SeenFrame:
@@ -53,8 +49,7 @@ class SeenFrame:
         size = len(message.data) if message is not None else 0
         size += image_rgb.nbytes if image_rgb is not None else 0
         size += embedding.nbytes if embedding is not None else 0
-        segments = (segment for found in self.answers.values() for segment in found)
-        return size + sum(segment.mask.nbytes for segment in segments)
+        return size + self.answers.nbytes
 
 
 @dataclass(frozen=True)

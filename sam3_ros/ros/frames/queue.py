@@ -15,8 +15,9 @@ from sam3_ros.ros.prompts.active import ActivePrompt
 
 # More than a person or a planner asks at once: a flood is refused, not kept.
 MOST_CLICKS = 64
-# Each may bring an image of some MB.
 MOST_CALLS = 16
+# The images that calls bring wait with them: one of any size, but not sixteen of 150 MB.
+MOST_CALL_BYTES = 128 * 2**20
 # A flood of clicks or calls must not keep the cameras from being answered.
 CLICKS_IN_A_ROW = 8
 
@@ -68,12 +69,19 @@ class FrameQueue:
     def put_call(self, call: OneShot) -> None:
         """Add a call; its camera's newest frame goes before it.
 
-        Raises PromptError if too many wait.
+        Raises PromptError if too many wait, or images that are too large together.
         """
         with self._changed:
             if len(self._calls) >= MOST_CALLS or self._closed:
                 raise PromptError(
                     f"{len(self._calls)} calls wait for their answers already: call again once "
+                    "some are answered"
+                )
+            waiting, more = sum(map(_image_bytes, self._calls)), _image_bytes(call)
+            if waiting and more and waiting + more > MOST_CALL_BYTES:
+                raise PromptError(
+                    f"calls with images of {waiting} bytes wait for their answers already, and "
+                    f"this one has {more}, together more than {MOST_CALL_BYTES}: call again once "
                     "some are answered"
                 )
             self._calls.append(call)
@@ -188,3 +196,7 @@ class FrameQueue:
         self._clicks.clear()
         self._calls.clear()
         return waited
+
+
+def _image_bytes(call: OneShot) -> int:
+    return 0 if call.image is None else len(call.image.data)

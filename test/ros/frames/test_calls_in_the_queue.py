@@ -10,7 +10,12 @@ from std_msgs.msg import Header
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.ros.frames.one_shot import OneShot
-from sam3_ros.ros.frames.queue import CLICKS_IN_A_ROW, MOST_CALLS, FrameQueue
+from sam3_ros.ros.frames.queue import (
+    CLICKS_IN_A_ROW,
+    MOST_CALL_BYTES,
+    MOST_CALLS,
+    FrameQueue,
+)
 from sam3_ros.ros.frames.work import Clicks, Frame
 
 
@@ -75,3 +80,19 @@ def test_too_many_calls_are_refused_and_all_that_wait_are_handed_back():
     assert list(queue.close()) == calls
     with pytest.raises(PromptError):
         queue.put_call(call())
+
+
+def test_images_that_wait_have_a_bound_together_but_one_may_be_large():
+    def with_bytes(count: int) -> OneShot:
+        image = Image()
+        image.data.frombytes(bytes(count))
+        return call(image=image)
+
+    queue = FrameQueue()
+    queue.put_call(with_bytes(MOST_CALL_BYTES + 1))
+    with pytest.raises(PromptError, match=f"has 1000, together more than {MOST_CALL_BYTES}"):
+        queue.put_call(with_bytes(1000))
+    queue.put_call(call())  # about a camera's image
+    assert queue.calls() == 2
+    queue.take()
+    queue.put_call(with_bytes(1000))

@@ -24,3 +24,7 @@ def test_the_name_that_was_meant_is_told(name: str, end: str) -> None:
 
 def test_nothing_known_gives_nothing() -> None:
     assert did_you_mean("segment", ()) == ""
+
+
+def test_a_name_of_megabytes_is_like_none() -> None:
+    assert did_you_mean("segment" * 10**6, KNOWN) == ""

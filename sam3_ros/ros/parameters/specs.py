@@ -15,7 +15,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from sam3_ros.core.backends import BACKENDS
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.precision.repair import ON_FAILURE
-from sam3_ros.ros.parameters.values import Default, ParameterError, mismatch, taken
+from sam3_ros.ros.parameters.values import Default, ParameterError, mismatch, shown, taken
 
 
 class Changes(Enum):
@@ -56,7 +56,7 @@ class ParameterSpec:
             is_blank = isinstance(value, tuple) and not each  # what rclpy makes of an empty list
             if self.choices and each not in self.choices and not is_blank:
                 raise ParameterError(
-                    f"parameter '{self.name}' is {self._of_choices()}; got {each!r}"
+                    f"parameter '{self.name}' is {self._of_choices()}; got {shown(each)}"
                 )
         self._check_limits(value)
 

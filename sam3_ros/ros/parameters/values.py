@@ -14,6 +14,8 @@ _IN_WORDS = {"BOOL": _ONE[bool], "INTEGER": _ONE[int], "DOUBLE": _ONE[float], "S
 _OF_RCLPY = re.compile(
     r"Trying to set parameter '(.*)' to '(.*)' of type '\w+', expecting type '(\w+)'", re.DOTALL
 )
+# A value that came is shown no longer than this, and of a list so many items.
+_SHOWN, _ITEMS_SHOWN = 200, 10
 _MANY = {bool: "true and false", int: "whole numbers", float: "numbers", str: "texts"}
 
 
@@ -47,6 +49,20 @@ def mismatch(name: str, default: Any, value: Any) -> ParameterError:
     return ParameterError(
         f"parameter '{name}' expects {_expected(default)}, got {_came(value)}{_advice(default)}"
     )
+
+
+def shown(value: Any) -> str:
+    """Return a value that came as a person may read it: in one line, cut where it is long."""
+    if isinstance(value, (str, bytes)):
+        text, is_cut = repr(value[:_SHOWN]), len(value) > _SHOWN
+    elif isinstance(value, list):
+        text = f"[{', '.join(map(shown, value[:_ITEMS_SHOWN]))}]"
+        is_cut = len(value) > _ITEMS_SHOWN
+    else:
+        text, is_cut = repr(value), False
+    if len(text) > 2 * _SHOWN:
+        text, is_cut = text[: 2 * _SHOWN], True
+    return f"{text}..." if is_cut else text
 
 
 def mistyped(error: Exception) -> ParameterError:
@@ -94,12 +110,12 @@ def _came(value: Any) -> str:
         return "nothing, or an empty list"
     items = _listed(value)
     if items is None:
-        return f"{value!r} ({_ONE.get(type(value), 'no such value')})"
+        return f"{shown(value)} ({_ONE.get(type(value), 'no such value')})"
     kinds = {type(item) for item in items}
     if not items:
         return "an empty list"
     kind = _MANY.get(kinds.pop(), "values") if len(kinds) == 1 else "values"
-    return f"{items!r} (a list of {kind})"
+    return f"{shown(items)} (a list of {kind})"
 
 
 def _advice(default: Any) -> str:

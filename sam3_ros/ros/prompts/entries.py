@@ -18,11 +18,14 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Point, box_of_corners
 from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
+from sam3_ros.ros.prompts.label_values import require_label_values
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, shortened
 
 YAML_BEGINS = "{"
 # Room for as many points as a prompt may have; YAML of megabytes takes seconds to read.
 MOST_CHARACTERS = 20_000
+# Of all entries: as a message on ~/prompts may have. Thousands of texts take seconds to check.
+MOST_TOGETHER = 64 * 1024
 _FARTHEST_PIXEL = 1_000_000
 _NAMES = ("text", "id", "label", "camera")
 _ENTRY = DocumentKind(
@@ -47,10 +50,17 @@ def read_prompt_entries(entries: Sequence[str]) -> PromptEntries:
     """Read the entries in their order, without blank ones and repeated texts.
 
     A plain text may be several phrases, with semicolons between them. Raises PromptError naming the
-    entry that is wrong. Does not check that the cameras exist.
+    entry that is wrong, or if they are too many. Does not check that the cameras exist.
     """
+    together = sum(map(len, entries))
+    if together > MOST_TOGETHER:
+        raise PromptError(
+            f"expected at most {MOST_TOGETHER} characters in all entries together, got {together}"
+        )
     plain = chain.from_iterable(split_phrases(entry) for entry in entries if not is_yaml(entry))
-    texts = tuple(PromptRequest(ConceptPrompt(text)) for text in dict.fromkeys(plain))
+    phrases = dict.fromkeys(plain)
+    require_label_values(len(phrases) + sum(map(is_yaml, entries)))
+    texts = tuple(PromptRequest(ConceptPrompt(text)) for text in phrases)
     others = tuple(_read_yaml(entry) for entry in entries if is_yaml(entry))
     seen = set()
     for request in (*texts, *others):

@@ -209,6 +209,11 @@ def test_what_is_clearly_meant_is_taken_from_an_update(tmp_path, update, value):
         (Parameter("prompts", value=[True]), "'prompts' expects a list of texts, got .True. .a li"),
         (Parameter("max_rat", value=5), "no parameter 'max_rat'; did you mean 'max_rate'"),
         (Parameter("\x1b[31m" + "a" * 200, value=5), r"no parameter '\\x1b\[31ma{75}'"),
+        (
+            Parameter("max_rate", value="\x1b" * 10**6),
+            r"number, got '(\\x1b){99}\\x1\.\.\. \(a text\)",
+        ),
+        (Parameter("max_rate", value=["a"] * 10**5), r"got \[('a', ){9}'a'\]\.\.\. \(a list of te"),
         (Parameter("click_frames", value=1), "no parameter 'click_frames' any more: set click_s"),
         (Parameter("use_sim_time", value=1), "'use_sim_time' expects true or false, got 1"),
         (Parameter("autostart", value=False), "'autostart' may change only when the node starts"),
@@ -288,3 +293,8 @@ def test_types_are_those_that_ros_will_see():
     assert types["prompts"] == ParameterType.PARAMETER_STRING_ARRAY
     assert types["score_threshold"] == ParameterType.PARAMETER_DOUBLE
     assert types["autostart"] == ParameterType.PARAMETER_BOOL
+
+
+def test_of_a_value_of_megabytes_the_beginning_is_shown():
+    with pytest.raises(ParameterError, match=r"; got 'a{200}'\.\.\.$"):
+        configuration({"image_transport": "a" * 10**6})

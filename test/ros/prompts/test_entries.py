@@ -124,3 +124,20 @@ def test_ids_differ(entries):
 def test_a_character_that_yaml_does_not_allow_is_refused(character):
     with pytest.raises(PromptError, match="is not plain YAML"):
         read_prompt_entries([f'{{text: "a{character}"}}'])
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ([f"cube {number}" for number in range(300)], "at most 254 prompts at a time.* got 300"),
+        (["; ".join(f"cube {number}" for number in range(300))], "at most 254 .* got 300"),
+        ([f"{{text: cube {number}}}" for number in range(300)], "at most 254 .* got 300"),
+        ([f"cube {number}" for number in range(100_000)], "at most 65536 characters in all"),
+        (["a;" * 10**6], "at most 65536 characters in all entries together, got 2000000"),
+        (["{text: " + "a" * 15_000 + "}"] * 5, "at most 65536 characters in all"),
+    ],
+    ids=lambda each: str(each)[:30],
+)
+def test_too_many_are_refused_before_each_is_read(entries, reason):
+    with pytest.raises(PromptError, match=reason):
+        read_prompt_entries(entries)

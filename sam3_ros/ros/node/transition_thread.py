@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from sam3_ros.ros.node.rclpy_internals import change_state_service
 from sam3_ros.ros.node.responses import LaterResponse
+from sam3_ros.ros.throttled_log import THROTTLED
 
 # More than any lifecycle manager asks for at once: configure, activate, and then what undoes them.
 _MOST_WAITING = 8
@@ -77,7 +78,8 @@ def hand_over_transitions(node: LifecycleNode, thread: TransitionThread) -> None
 
         if not thread.put(run):
             node.get_logger().error(
-                f"transition {request.transition.id} refused: too many wait for the one that runs"
+                f"transition {request.transition.id} refused: too many wait for the one that runs",
+                **THROTTLED,
             )
             later.respond(ChangeState.Response(success=False))
         return later

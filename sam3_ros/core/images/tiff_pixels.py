@@ -24,20 +24,8 @@ _USUAL_TILE = 1 << 20
 # What pixels need; all else is metadata. Beyond TIFF 6.0: tables of JPEG and of LERC.
 _NEEDED = {
     *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, 266, _STRIPS, _SAMPLES, 278),
-    *(
-        _STRIP_SIZES,
-        _PLANES,
-        292,
-        293,
-        317,
-        320,
-        _TILE_WIDTH,
-        _TILE_HEIGHT,
-        _TILES,
-        _TILE_SIZES,
-        332,
-        334,
-    ),
+    *(_STRIP_SIZES, _PLANES, 292, 293, 317, 320, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES),
+    *(332, 334),
     *(_EXTRA_SAMPLES, _FORMAT, 347, *range(512, 522), 529, 530, 531, 532, 50674),
 }
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2

@@ -73,7 +73,8 @@ class PromptKeeping:
         self._file: KeptFile | None = None
         self._written: tuple[object, ...] | None = None
         self.state = Keeping()
-        self._words: list[Callable[[], None]] = []
+        #: What became of the kept prompts, to be published once somebody listens.
+        self._reports: list[Callable[[], None]] = []
         try:
             self._file = KeptFile(kept_path(os.environ, self._name, node.context.get_domain_id()))
         except KeptFileError as error:
@@ -87,7 +88,7 @@ class PromptKeeping:
         self._thread.start()
         self._listens_until = time.monotonic() + _SECONDS_FOR_A_LISTENER
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(_SECONDS_BETWEEN_LOOKS, self._say, clock=steady)
+        self._timer = node.create_timer(_SECONDS_BETWEEN_LOOKS, self._publish_reports, clock=steady)
 
     def destroy(self) -> None:
         """Keep what is asked now, and nothing that comes later."""
@@ -118,11 +119,11 @@ class PromptKeeping:
                     raise PromptRefusedError(request.prompt.id, _WAS_FOLLOWED)
                 (active,), _ = self._prompts.put(self._rules.accepted([request]), each.source)
                 asked.append(repr(visible(name)))
-                self._words.append(partial(self._confirm, active))
+                self._reports.append(partial(self._confirm, active))
             except PromptError as error:
                 refused = each.message.id or each.message.text
                 logger.warning(f"not asked again: {visible(str(error))}")
-                self._words.append(
+                self._reports.append(
                     partial(self._inbox.status.refuse_now, refused, str(error), each.message.camera)
                 )
         if asked:
@@ -136,14 +137,14 @@ class PromptKeeping:
         if active in self._prompts.all():  # and nobody has removed it since
             self._inbox.confirm(active)
 
-    def _say(self) -> None:
+    def _publish_reports(self) -> None:
         """Publish what became of the kept prompts once somebody listens, who comes later."""
         if not self._inbox.status.is_heard and time.monotonic() < self._listens_until:
             return
         self._timer.cancel()
-        for say in self._words:
-            say()
-        self._words.clear()
+        for report in self._reports:
+            report()
+        self._reports.clear()
 
     def _keep(self) -> None:
         while not self._ends.is_set():

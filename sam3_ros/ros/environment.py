@@ -18,8 +18,10 @@ DOMAIN, MIDDLEWARE, LOG_FOLDER = "ROS_DOMAIN_ID", "RMW_IMPLEMENTATION", "ROS_LOG
 LAST_DOMAIN = 232
 _INSTALLED = Path("share", "ament_index", "resource_index", "rmw_typesupport")
 _NO_MIDDLEWARE = frozenset({"rmw_implementation"})  # it chooses one
+#: Where DDS keeps what the processes of this machine share.
+SHARED_MEMORY = "/dev/shm"
 # What LTTng's tracing library takes of it when rclpy is imported, and some more.
-_SHARED_MEMORY, _LEAST_SHARED_MEMORY = "/dev/shm", 64 * 1024
+_LEAST_SHARED_MEMORY = 64 * 1024
 _SOURCE_LINE = re.compile(r", at \S+:\d+")
 _LOG_WORDS = ("logging", "log dir")
 _PARAMETERS = re.compile(r"Couldn't parse params file: '--params-file (.*)'\. Error: (.*)")
@@ -57,10 +59,10 @@ def check_ros_environment(environment: Mapping[str, str], domain_id: int | None 
                 f"expected 0 or 1, got {name}={environment[name]}: `unset {name}`"
             )
     _check_security(environment)
-    if _free_bytes(_SHARED_MEMORY) < _LEAST_SHARED_MEMORY:
+    if free_shared_memory() < _LEAST_SHARED_MEMORY:
         raise RosEnvironmentError(
-            f"{_SHARED_MEMORY} is full, where ROS would be ended by SIGBUS: remove what ended "
-            f"processes have left there (`fastdds shm clean`, or {_SHARED_MEMORY}/fast*), or give "
+            f"{SHARED_MEMORY} is full, where ROS would be ended by SIGBUS: remove what ended "
+            f"processes have left there (`fastdds shm clean`, or {SHARED_MEMORY}/fast*), or give "
             "it more room"
         )
     if not any(environment.get(name) for name in (LOG_FOLDER, "ROS_HOME", "HOME")):
@@ -106,9 +108,10 @@ def _check_security(environment: Mapping[str, str]) -> None:
         )
 
 
-def _free_bytes(folder: str) -> float:
+def free_shared_memory() -> float:
+    """Return how many bytes are free in /dev/shm; infinity where there is none."""
     try:
-        found = os.statvfs(folder)
+        found = os.statvfs(SHARED_MEMORY)
     except OSError:  # not Linux, or a container without it
         return float("inf")
     return found.f_bavail * found.f_frsize

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sam3_ros.core.nearest_name import did_you_mean
+from sam3_ros.ros.environment import SHARED_MEMORY, free_shared_memory
 from sam3_ros.ros.launching.shared_files import shared_file
 
 # Kilted and later, Jazzy and earlier.
@@ -22,7 +23,7 @@ _RCLPY_OF_KILTED = 9
 _HUMBLE, _LOCALHOST_ONLY = "humble", "ROS_LOCALHOST_ONLY"
 MEBIBYTE = 2**20
 # The segment of config/fastdds.xml, and some room for that of another process.
-_SHARED_MEMORY, _NEEDED_SHARED_MEMORY = "/dev/shm", 80 * MEBIBYTE
+_NEEDED_SHARED_MEMORY = 80 * MEBIBYTE
 # Its default takes less than one each for the segment and the ports; where the memory is full, the
 # system ends the process by SIGBUS as soon as it writes there.
 _LEAST_SHARED_MEMORY = 4 * MEBIBYTE
@@ -43,16 +44,16 @@ def use_image_profile(environment: MutableMapping[str, str]) -> str:
     chosen = chosen_transport(environment)
     if chosen:
         return chosen
-    free = _free_shared_memory()
+    free = free_shared_memory()
     if free < _LEAST_SHARED_MEMORY:
         environment[TRANSPORTS_VARIABLE] = "UDPv4"
         return (
-            f"{WITHOUT_SHARED_MEMORY}, because {_SHARED_MEMORY} is full: it loses "
+            f"{WITHOUT_SHARED_MEMORY}, because {SHARED_MEMORY} is full: it loses "
             "large images; empty it, then start again"
         )
     if free < _NEEDED_SHARED_MEMORY:
         return (
-            f"{KEEPS_DEFAULTS}: {_SHARED_MEMORY} has less than "
+            f"{KEEPS_DEFAULTS}: {SHARED_MEMORY} has less than "
             f"{_NEEDED_SHARED_MEMORY // MEBIBYTE} MiB left (docker run --ipc host, or "
             "--shm-size 1g)"
         )
@@ -111,14 +112,6 @@ def _unreadable(profile: Path) -> str:
 def is_fast_dds(environment: Mapping[str, str]) -> bool:
     """Return whether ROS runs on Fast DDS, its default."""
     return environment.get(_MIDDLEWARE, "") in ("", "rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
-
-
-def _free_shared_memory() -> int:
-    try:
-        found = os.statvfs(_SHARED_MEMORY)
-    except OSError:  # not Linux: Fast DDS has files elsewhere
-        return _NEEDED_SHARED_MEMORY
-    return found.f_bavail * found.f_frsize
 
 
 def profile_in_use(environment: Mapping[str, str]) -> str | None:

@@ -11,6 +11,10 @@ from sam3_ros.core.errors import Sam3RosError
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Names in the node's own topics.
 _RESERVED = frozenset({"prompt", "debug", "image"})
+#: Far more than one model can serve; each has a dozen topics.
+MOST_CAMERAS = 64
+# ROS takes no longer names of topics.
+_LONGEST_NAME = 200
 
 
 class CameraNameError(Sam3RosError, ValueError):
@@ -57,6 +61,13 @@ class Cameras:
         Raises CameraNameError.
         """
         wanted = [name.strip() for name in names if name.strip()]
+        if len(wanted) > MOST_CAMERAS:
+            raise CameraNameError(f"expected at most {MOST_CAMERAS} cameras, got {len(wanted)}")
+        for name in wanted:
+            if len(name) > _LONGEST_NAME:
+                raise CameraNameError(
+                    f"a camera's name has at most {_LONGEST_NAME} characters, got {len(name)}"
+                )
         if len(set(wanted)) < len(wanted):
             raise CameraNameError(f"expected different names, got {', '.join(wanted)}")
         return cls(tuple(Camera(name) for name in wanted) or (Camera(),))
@@ -77,4 +88,5 @@ class Cameras:
             if camera.name == name:
                 return camera
         known = ", ".join(self.names) if self.names != ("",) else "one without a name only"
-        raise CameraNameError(f"there is no camera {name!r}; the parameter cameras has {known}")
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+        raise CameraNameError(f"there is no camera {shown!r}; the parameter cameras has {known}")

@@ -107,11 +107,11 @@ def _of_a_few(node: Node, service: Service, answer: Callable[..., Any]) -> Calla
 
 
 def _of_readable_labels(node: Node, answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse a label with control characters: rcl would write it into the log as it came."""
+    """Refuse a label that is long or has control characters: rcl logs it as it came."""
 
     def change_state(request: ChangeState.Request, response: ChangeState.Response) -> Any:
         label = request.transition.label
-        if label.isprintable():
+        if label.isprintable() and len(label) <= _SHOWN:
             return answer(request, response)
         node.get_logger().error(f"no transition is called {_shown(label)}", **THROTTLED)
         return ChangeState.Response(success=False)

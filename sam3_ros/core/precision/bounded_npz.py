@@ -13,6 +13,7 @@ import zlib
 from io import BytesIO
 from math import prod
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -27,6 +28,10 @@ _MOST_UNPACKED = 128_000_000
 _MOST_ARRAYS = 4000
 _MOST_AXES = 8
 _LONGEST_HEADER = 10_000
+_CHUNK_BYTES = 1 << 20
+# numpy.save fills a header up to a multiple of this or of more, so that engines take the numbers
+# as they lie in a file's bytes.
+_ALIGNED = 16
 
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip file's table
 # By version, where the length of the header is, and where the header begins.
@@ -64,8 +69,7 @@ def _read(archive: zipfile.ZipFile) -> dict[str, Array]:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"array {entry.filename[:80]!r} is packed in another way than numpy's")
         with archive.open(entry) as stream:
-            # With a length, no more is unpacked than the entry promises.
-            content = stream.read(entry.file_size)
+            content = _unpacked(stream, entry.file_size)
         name = entry.filename.removesuffix(".npy")
         if name in arrays:
             raise ValueError(f"it has the array {name[:80]!r} twice")
@@ -76,9 +80,23 @@ def _read(archive: zipfile.ZipFile) -> dict[str, Array]:
     return arrays
 
 
-def array_of(content: bytes) -> Array:
-    """Return the array of an .npy file's bytes. Raises ValueError or TypeError."""
-    begin = _VERSIONS.get(content[:8])
+def _unpacked(stream: IO[bytes], size: int) -> bytearray:
+    """Return so many bytes, or fewer if there are no more, without a second copy."""
+    content, end = bytearray(size), 0
+    # With a length, no more is unpacked than the entry promises.
+    while chunk := stream.read(min(_CHUNK_BYTES, size - end)):
+        content[end : end + len(chunk)] = chunk
+        end += len(chunk)
+    del content[end:]
+    return content
+
+
+def array_of(content: bytearray) -> Array:
+    """Return the array of an .npy file's bytes, which is a view of them.
+
+    Raises ValueError or TypeError.
+    """
+    begin = _VERSIONS.get(bytes(content[:8]))
     if begin is None:
         raise ValueError("expected what numpy.save writes")
     length = int.from_bytes(content[8:begin], "little")
@@ -88,12 +106,12 @@ def array_of(content: bytes) -> Array:
         raise ValueError("expected a header of a plain array of booleans, numbers or texts")
     dtype = np.dtype(form[1].decode())
     shape = tuple(int(size) for size in re.findall(rb"[0-9]+", form[3]))
-    values = content[begin + length :]
-    if len(shape) > _MOST_AXES or prod(shape) * dtype.itemsize != len(values):
+    size = max(0, len(content) - begin - length)
+    if len(shape) > _MOST_AXES or prod(shape) * dtype.itemsize != size:
         raise ValueError(
-            f"its header promises {dtype} in the shape {str(shape)[:80]}, and it has {len(values)} "
-            "bytes"
+            f"its header promises {dtype} in the shape {str(shape)[:80]}, and it has {size} bytes"
         )
-    # bytearray: an array of bytes could not be written to.
-    flat = np.frombuffer(bytearray(values), dtype) if values else np.empty(0, dtype)
+    if (begin + length) % _ALIGNED:
+        raise ValueError("expected numbers that begin where numpy.save has them begin")
+    flat = np.frombuffer(content, dtype, offset=begin + length) if size else np.empty(0, dtype)
     return flat.reshape(shape, order="F" if form[2] == b"True" else "C")

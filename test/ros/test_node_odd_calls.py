@@ -141,6 +141,16 @@ def test_a_transition_that_does_not_exist_is_refused(client, number):
     assert client.state == "active"
 
 
+@pytest.mark.parametrize("type_hash", ["", "junk", "\x1b[31m", "a" * 10**5, "RIHS01_" + "0" * 64])
+def test_types_that_do_not_exist_are_not_described(client, type_hash):
+    services = pytest.importorskip("type_description_interfaces.srv")  # not in Humble
+    request = services.GetTypeDescription.Request(type_name="\x1b[31m", type_hash=type_hash)
+    service = f"{NODE}/get_type_description"
+    answer = client.call(services.GetTypeDescription, service, request)
+    assert not answer.successful
+    assert 0 < len(answer.failure_reason) < 300
+
+
 def test_bytes_that_are_no_message(client):
     for kind, topic in (
         (String, f"{NODE}/prompt/text"),

@@ -11,7 +11,7 @@ from typing import Any
 from sam3_ros.cli.table import left, readable_size, right, table
 from sam3_ros.core.backends import open_session as open_engine_session
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.bundle.manifest import ConceptSettings, FileRef, Preprocessing
+from sam3_ros.core.bundle.manifest import ConceptSettings, FileRef, Preprocessing, StageFile
 from sam3_ros.core.errors import BundleError, PrecisionError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.stages.graph import StageGraph
@@ -118,9 +118,16 @@ def operator_counts(bundle: Bundle) -> dict[str, dict[str, OperatorCounts]]:
 
     Raises BackendError for a file that is no ONNX model.
     """
+    counted: dict[str, OperatorCounts] = {}  # one file may have many names
+
+    def count(file: StageFile) -> OperatorCounts:
+        if file.sha256 not in counted:
+            counted[file.sha256] = count_operators(bundle.path / file.path)
+        return counted[file.sha256]
+
     return {
         name: {
-            titled(precision, rendition): count_operators(bundle.path / file.path)
+            titled(precision, rendition): count(file)
             for rendition, files in stage.files_by_rendition.items()
             for precision, file in files.items()
         }

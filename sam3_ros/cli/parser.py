@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from sam3_ros.core.nearest_name import did_you_mean
+from sam3_ros.core.visible_text import visible
 
 USAGE_ERROR = 2
 #: Such as -5,-5 or -.5,3: argparse alone takes it for an option.
@@ -49,7 +50,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one row and end the process."""
-        row = " ".join(message.split())
+        row = visible(" ".join(message.split()))  # a shell's * brings names of files in
         self.exit(USAGE_ERROR, f"{self.prog}: error: {row} (see {self.prog} --help)\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

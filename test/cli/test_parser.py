@@ -122,3 +122,12 @@ def test_a_file_that_begins_with_a_minus_follows_two() -> None:
 
     assert options.images == ["-a.jpg", "b.jpg"]
     assert options.text == ["ball"]
+
+
+def test_a_name_that_a_shell_brings_in_is_shown_and_not_obeyed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = refusal(capsys, "bundle", "list", "--json", "--odd\x1b[2J")
+    assert "\x1b" not in told
+    told = refusal(capsys, "bench", "\x1b[31m\u202ea.jpg")
+    assert r"\x1b[31m\u202ea.jpg" in told

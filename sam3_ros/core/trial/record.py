@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sam3_ros.core.backends.engine_cache import default_engine_folder
+from sam3_ros.core.bounded_file import read_at_most
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.private_folder import is_private, make_private, write_private
 
@@ -47,9 +48,7 @@ class TrialRecord:
             path = self._path()
             if not (is_private(path.parent) and is_private(path)):
                 return False
-            if path.stat().st_size > _MOST_BYTES:
-                return False
-            return bool(json.loads(path.read_text(encoding="utf-8")) == dict(self._key))
+            return bool(json.loads(read_at_most(path, _MOST_BYTES)) == dict(self._key))
         except (OSError, RuntimeError, ValueError):
             return False
 

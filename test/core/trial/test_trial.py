@@ -107,7 +107,9 @@ def test_a_changed_bundle_is_tried_anew(
     assert len(children.requests) == 2
 
 
-@pytest.mark.parametrize("spoil", ["writable", "link", "other", "broken", "large", "folder"])
+@pytest.mark.parametrize(
+    "spoil", ["writable", "link", "other", "broken", "large", "folder", "pipe"]
+)
 def test_a_record_that_is_not_ones_own_is_none(
     spoil: str, sam3_bundle_path: Path, children: Children, tmp_path: Path, own_cache: Path
 ) -> None:
@@ -119,6 +121,9 @@ def test_a_record_that_is_not_ones_own_is_none(
     elif spoil == "link":
         record.rename(tmp_path / "elsewhere.json")
         record.symlink_to(tmp_path / "elsewhere.json")
+    elif spoil == "pipe":
+        record.unlink()
+        os.mkfifo(record, 0o600)
     elif spoil == "folder":
         record.parent.chmod(0o777)
     else:

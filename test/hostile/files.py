@@ -44,8 +44,9 @@ class Reading:
 class FileReader:
     """Reads one file or bundle after another, each made in a folder that is emptied again."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, hang_s: float = HANG_S) -> None:
+        """hang_s: what takes more seconds is a hang."""
+        self._folder, self._hang_s = folder, hang_s
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, each: Input) -> Reading:
@@ -70,7 +71,7 @@ class FileReader:
                 outcome, reason = "crash", f"the reader ended with {process.wait()}"
             self.close()
             return Reading(what, outcome, reason, seconds, 0.0)
-        outcome = "hang" if answer["seconds"] > HANG_S else answer["outcome"]
+        outcome = "hang" if answer["seconds"] > self._hang_s else answer["outcome"]
         return Reading(what, outcome, answer["reason"], answer["seconds"], answer["mb"])
 
     def make(self, each: Input) -> tuple[str, Path]:

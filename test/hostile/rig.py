@@ -37,7 +37,7 @@ from sam3_ros.ros.stamps import nanoseconds, time_message
 
 NODE = "/segmentation_node"
 CAMERAS = ("front", "left", "right", "rear")
-#: An answer that takes longer is a hang, s.
+#: An answer that takes longer is a hang, s; where others use the machine, Rig.hang_s may be longer.
 HANG_S = 2.0
 #: How long to wait for what hangs, before the node is given up, s.
 GIVE_UP_S = 30.0
@@ -56,14 +56,15 @@ class NodeEndedError(Exception):
 
 
 class HangError(Exception):
-    """An answer took longer than HANG_S; it may have come since."""
+    """An answer took longer than it may; it may have come since."""
 
 
 class Rig:
     """A running, active node with four cameras: every wait is a wait for an answer of its own."""
 
-    def __init__(self, domain: int, log: Path) -> None:
-        """Start the node; Raises NodeEndedError."""
+    def __init__(self, domain: int, log: Path, hang_s: float = HANG_S) -> None:
+        """Start the node. Raises NodeEndedError."""
+        self.hang_s = hang_s
         os.environ.update(ENVIRONMENT, ROS_HOME=str(log.parent / "ros_home"))  # keep_prompts
         self.process = NodeProcess(domain, log, THE_NODE, _parameters())
         self.domain = domain
@@ -95,6 +96,8 @@ class Rig:
         self.transport = "raw"
         #: Images sent, by camera.
         self.sent: Counter[str] = Counter()
+        #: Images that were counted as lost, by camera.
+        self.written_off: Counter[str] = Counter()
         self.counts: Mapping[str, FrameCounts] = {}
         self.lost: dict[str, int] = dict.fromkeys(CAMERAS, 0)
         self.state = ""
@@ -125,11 +128,12 @@ class Rig:
         self._stamp_ns += 33_000_000
         return self._stamp_ns
 
-    def wait(self, done: Callable[[], Any], seconds: float = HANG_S) -> Any:
-        """Spin until done() is true and return its value.
+    def wait(self, done: Callable[[], Any], seconds: float | None = None) -> Any:
+        """Spin until done() is true and return its value; hang_s at most by default.
 
         Raises NodeEndedError if the node ends, HangError if it takes longer.
         """
+        seconds = self.hang_s if seconds is None else seconds
         end = time.monotonic() + seconds
         while not (value := done()):
             if not self.is_alive:
@@ -143,7 +147,7 @@ class Rig:
         """Let one message in, or wait for one."""
         self._executor.spin_once(timeout_sec=seconds)
 
-    def call(self, name: str, request: Any, seconds: float = HANG_S) -> Any:
+    def call(self, name: str, request: Any, seconds: float | None = None) -> Any:
         """Return the response of a service of the node. Raises as wait does."""
         future = self.clients[name].call_async(request)
         try:
@@ -197,6 +201,7 @@ class Rig:
             raise HangError(
                 f"{missing} images of {camera} were neither received nor counted as lost"
             )
+        self.written_off[camera] += max(missing, 0)
         self.resync(camera)
         return missing
 
@@ -220,7 +225,7 @@ class Rig:
         """Begin the account of a camera's images anew."""
         self.sent[camera] = self.counts[camera].received
 
-    def prompt(self, topic: str, message: Any, seconds: float = HANG_S) -> PromptStatus:
+    def prompt(self, topic: str, message: Any, seconds: float | None = None) -> PromptStatus:
         """Publish a prompt and return the first status that it brings. Raises as wait does."""
         before = len(self.statuses)
         self.prompts[topic].publish(message)
@@ -261,7 +266,7 @@ class Rig:
             before = self.counts.get(camera)
             self.send(camera, message)
             try:
-                self.wait(lambda stamp_ns=stamp_ns: stamp_ns in self.masks, 2 * HANG_S)
+                self.wait(lambda stamp_ns=stamp_ns: stamp_ns in self.masks, 2 * self.hang_s)
             except HangError as error:
                 if self.settle([camera]):
                     continue

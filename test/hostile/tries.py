@@ -19,7 +19,7 @@ from hostile.odd_calls import is_refused, is_refused_without_reason, odd_call, o
 from hostile.odd_images import good_message, odd_compressed, odd_image
 from hostile.odd_prompts import odd_prompt_message
 from hostile.odd_values import odd_text
-from hostile.rig import CAMERAS, GIVE_UP_S, HANG_S, HangError, Rig
+from hostile.rig import CAMERAS, GIVE_UP_S, HangError, Rig
 
 # change_state knows 1 to 4; 5 to 7 would end the node for good, as they should.
 _IDS = (1, 2, 3, 4, 1, 2, 3, 4, 0, 8, 9, *range(10, 16), 30, 31, 40, 50, 60, 61, 62, 99, 255)
@@ -82,7 +82,7 @@ class Tries:
         begin = time.monotonic()
         for camera, message in zip(cameras, messages, strict=True):
             rig.send(camera, message)
-        gone = rig.settle(cameras, HANG_S)
+        gone = rig.settle(cameras, rig.hang_s)
         seconds = time.monotonic() - begin
         tried = []
         for camera in cameras:
@@ -131,7 +131,7 @@ class Tries:
         rig.statuses.clear()
         rig.prompts[topic].publish(message)
         try:
-            status = rig.wait(found, 5 * HANG_S)
+            status = rig.wait(found, 5 * rig.hang_s)
         except HangError as error:
             raise FailedError("silent", f"a prompt on {topic} has no status") from error
         if not status.accepted and not status.reason:
@@ -153,7 +153,7 @@ class Tries:
             return len(tokens - {status.header.frame_id for status in rig.statuses})
 
         try:
-            rig.wait(lambda: not missing(), 2 * HANG_S)
+            rig.wait(lambda: not missing(), 2 * rig.hang_s)
         except HangError as error:
             counted = rig.prompts_lost
             if missing() > counted:
@@ -186,7 +186,7 @@ class Tries:
         with suppress(HangError):
             return self._rig.call(name, request)
         try:
-            return self._rig.call(name, request, HANG_S)
+            return self._rig.call(name, request)
         except HangError as error:
             raise FailedError("silent", f"no response of {name}: {error}") from error
 

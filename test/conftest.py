@@ -21,8 +21,10 @@ _CACHE = Path(tempfile.gettempdir()) / f"sam3_ros-tests-{os.getuid()}"
 _CACHE.mkdir(mode=0o700, exist_ok=True)
 os.environ["XDG_CACHE_HOME"] = str(_CACHE)
 
-# A shell starts what it runs in the background with SIGINT ignored, and every child inherits that.
+# A shell starts what it runs in the background with SIGINT ignored, and nohup ignores SIGHUP; every
+# child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -67,9 +67,12 @@ class ChangingQuestions:
             name: node.create_publisher(RegionOfInterest, f"{NODE}/{name}/prompt/box", qos)
             for name in cameras
         }
-        self._segment = node.create_client(Segment, f"{NODE}/segment")
+        # Deeper than by default: on a busy machine this process may be behind by more than ten
+        # responses, of which DDS would drop the oldest here.
+        deep = QoSProfile(depth=1000)
+        self._segment = node.create_client(Segment, f"{NODE}/segment", qos_profile=deep)
         self._parameters = node.create_client(
-            SetParametersAtomically, f"{NODE}/set_parameters_atomically"
+            SetParametersAtomically, f"{NODE}/set_parameters_atomically", qos_profile=deep
         )
         self._kinds: tuple[Callable[[], None], ...] = (
             *(self._ask_text, self._ask_text, self._ask_point, self._ask_click, self._ask_box),

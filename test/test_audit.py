@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 TODAY = date(2030, 5, 1)
 UNREACHABLE = (
     "Traceback (most recent call last):\n  ...\n"
-    "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='pypi.org', port=443): ..."
+    "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='index.example', port=443): ..."
 )
 
 
@@ -89,7 +89,7 @@ def test_an_index_without_advisories_is_no_clean_bill() -> None:
     "errors",
     [
         UNREACHABLE,
-        "requests.exceptions.HTTPError: 503 Server Error for url: https://pypi.org/pypi/x\n"
+        "requests.exceptions.HTTPError: 503 Server Error for url: https://index.example/pypi/x\n"
         "The above exception was the direct cause of the following exception:\n"
         "pip_audit._service.interface.ServiceError",
     ],
@@ -98,7 +98,7 @@ def test_without_an_answer_it_says_so_and_goes_on(errors: str) -> None:
     code, told = audit.verdict(1, "", errors, TODAY)
     assert code == 0
     assert told.startswith("not audited: the advisories cannot be reached")
-    assert "pypi.org" in told
+    assert "index.example" in told
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ _FEW_ZEROS = 8
 # A component's coefficients are visited in each of its scans, up to six times where they are all
 # refined, and its samples become pixels once. A picture may be decoded about twice in this way.
 _MOST_WORK, _WORK_A_SAMPLE = 48, 3
+# Arithmetic codes take longer, and a few bytes of them may stand for any number of pixels. No camera
+# writes them.
+_ARITHMETIC_WORK = 8
 # Megapixels that are always allowed; and samples that make a picture a large one.
 _SMALL, _LARGE = 4, 24_000_000
 # libjpeg looks up to 64 bits ahead. No FF, which would begin a marker.
@@ -83,6 +86,8 @@ class _Work:
         self._layout = layout
         samples = layout.width * layout.height * len(layout.components)
         self._each = 64 * sum(scan.blocks for scan in layout.scans) + _WORK_A_SAMPLE * samples
+        if layout.frame in ARITHMETIC:
+            self._each *= _ARITHMETIC_WORK
         self._left = _MOST_WORK * max(max_megapixels, _SMALL) * 1e6
         #: Whether it is so large that one other end must do to see whether it matters.
         self.is_large = samples > _LARGE

@@ -36,7 +36,7 @@ _FEW_ZEROS = 8
 # A component's coefficients are visited in each of its scans, up to six times where they are all
 # refined, and its samples become pixels once. A picture may be decoded about twice in this way.
 _MOST_WORK, _WORK_A_SAMPLE = 48, 3
-# Arithmetic codes take longer, and a few bytes of them may stand for any number of pixels. No camera
+# Arithmetic codes take longer, and a few bytes of them stand for any number of pixels. No camera
 # writes them.
 _ARITHMETIC_WORK = 8
 # Megapixels that are always allowed; and samples that make a picture a large one.

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 _ROOT = 0
-_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+_PRIVATE_FOLDER = 0o700
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -50,16 +50,6 @@ def is_private(path: Path) -> bool:
     except OSError:
         return False
     return not path.is_symlink()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that this user alone can read, in place of what is there. Raises OSError."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    beside.replace(path)
 
 
 def _require_trusted(path: Path, may_be_sticky: bool = False) -> None:

@@ -13,8 +13,8 @@ from sam3_ros.core.private_folder import (
     OpenToOthersError,
     is_private,
     make_private,
-    write_private,
 )
+from sam3_ros.core.whole_file import write_whole
 
 #: Some other user, who need not exist.
 STRANGER = 54321
@@ -38,7 +38,7 @@ def test_what_is_made_is_for_this_user_alone(home: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         make_private(home / "cache" / "engines")
-        write_private(home / "cache" / "engines" / "key.json", "{}")
+        write_whole(home / "cache" / "engines" / "key.json", "{}", private=True)
     finally:
         os.umask(before)
     assert mode(home / "cache") == mode(home / "cache" / "engines") == 0o700
@@ -152,7 +152,7 @@ def test_a_link_where_a_file_is_written_is_replaced_not_followed(home: Path) -> 
     (home / "key.json.new").symlink_to(target)
     (home / "key.json").symlink_to(target)
 
-    write_private(home / "key.json", "ours")
+    write_whole(home / "key.json", "ours", private=True)
 
     assert target.read_text() == "theirs"
     assert (home / "key.json").read_text() == "ours"

@@ -32,7 +32,6 @@ from sam3_ros.core.private_folder import (
     OpenToOthersError,
     is_private,
     make_private,
-    write_private,
 )
 from sam3_ros.core.stages.session import (
     DeviceSession,
@@ -42,6 +41,7 @@ from sam3_ros.core.stages.session import (
     SessionOptions,
 )
 from sam3_ros.core.stages.session_wrapper import WrappedOnDevice, WrappedSession
+from sam3_ros.core.whole_file import write_whole
 
 # An engine is about as large as its model; building it takes room too.
 _ROOM_FACTOR, _ROOM_BYTES = 2, 16 * 2**20
@@ -259,7 +259,7 @@ class EngineEntry:
         self._sealed = None
         for folder in (self._folder, self.engine):
             folder.mkdir(_PRIVATE_FOLDER)
-        write_private(self._folder / _KEY, json.dumps(key, indent=1))
+        write_whole(self._folder / _KEY, json.dumps(key, indent=1), private=True)
 
     def seal(self) -> None:
         """Record the files that are in it now as sound."""
@@ -267,7 +267,9 @@ class EngineEntry:
         if marks != self._sealed:
             for path in self._files():  # the backend wrote them with a mode of its own
                 path.chmod(_PRIVATE_FILE)
-            write_private(self._folder / _CONTENTS, json.dumps(self._contents(), indent=1))
+            write_whole(
+                self._folder / _CONTENTS, json.dumps(self._contents(), indent=1), private=True
+            )
             self._sealed = marks
 
     def remove(self) -> None:

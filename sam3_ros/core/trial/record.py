@@ -15,7 +15,8 @@ from pathlib import Path
 from sam3_ros.core.backends.engine_cache import default_engine_folder
 from sam3_ros.core.bounded_file import read_at_most
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.private_folder import is_private, make_private, write_private
+from sam3_ros.core.private_folder import is_private, make_private
+from sam3_ros.core.whole_file import write_whole
 
 _FOLDER = "tried"
 _MOST_BYTES = 10_000
@@ -56,7 +57,7 @@ class TrialRecord:
         """Write it. Raises OSError or RuntimeError where there is no place for it."""
         path = self._path()
         make_private(path.parent)
-        write_private(path, json.dumps(dict(self._key), indent=1))
+        write_whole(path, json.dumps(dict(self._key), indent=1), private=True)
         return path
 
     def try_to_write(self) -> None:

@@ -7,7 +7,6 @@ ones. One that is not as it should be is set aside, with `.refused` behind its n
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,10 @@ from geometry_msgs.msg import Point as PointMessage
 from jsonschema import Draft7Validator
 
 from sam3_ros.core.bounded_file import read_at_most
+from sam3_ros.core.checked_json import parse_json
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.shortened_text import shortened
+from sam3_ros.core.whole_file import whole_file
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Prompt as PromptMessage
 from sam3_ros.ros.prompts.active import ActivePrompt
@@ -28,6 +30,7 @@ from sam3_ros.ros.prompts.requests import Source
 
 #: More would take long to read at a start.
 MOST_BYTES = 256 * 1024
+_MOST_VALUES = 100_000
 _FORMAT = 1
 _SCHEMA = Path(__file__).with_name("kept_schema.json")
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
@@ -71,7 +74,7 @@ class KeptFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        self._suffix = f".{path.name}.new"
 
     def read(self) -> tuple[KeptPrompt, ...]:
         """Return what is kept; nothing if there is no file.
@@ -85,14 +88,13 @@ class KeptFile:
         except (OSError, ValueError) as error:
             raise self._set_aside(getattr(error, "strerror", None) or str(error)) from error
         try:
-            document = json.loads(data, parse_int=float, parse_constant=_refuse_constant)
-        # UnicodeDecodeError is a ValueError.
-        except (ValueError, RecursionError) as error:
-            raise self._set_aside(f"it is no JSON ({_shortened(error)})") from error
+            document = parse_json(data, _MOST_VALUES)
+        except ValueError as error:
+            raise self._set_aside(shortened(str(error))) from error
         wrong = next(_validator().iter_errors(document), None)
         if wrong is not None:
             place = "/".join(str(step) for step in wrong.absolute_path) or "top level"
-            raise self._set_aside(f"{place}: {_shortened(wrong.message)}")
+            raise self._set_aside(f"{place}: {shortened(wrong.message)}")
         return tuple(_prompt(values) for values in document["prompts"])
 
     def write(self, node_name: str, prompts: Sequence[KeptPrompt]) -> None:
@@ -106,33 +108,16 @@ class KeptFile:
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._replace(data)
+            with whole_file(self.path, self._suffix, private=True) as unfinished:
+                unfinished.write_bytes(data)
         except (OSError, ValueError) as error:
-            with suppress(OSError):
-                self._beside.unlink()
             raise KeptFileError(getattr(error, "strerror", None) or str(error)) from error
 
     def remove_unfinished(self) -> None:
         """Remove what writers left behind that were killed."""
         with suppress(OSError, ValueError):
-            for unfinished in self.path.parent.glob(f"{self.path.name}.*.new"):
+            for unfinished in self.path.parent.glob(f".*{self._suffix}"):
                 unfinished.unlink()
-
-    def _replace(self, data: bytes) -> None:
-        with suppress(FileNotFoundError):
-            self._beside.unlink()
-        # Exclusively: a link that somebody has put there is not followed.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(self._beside, flags, 0o600), "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        self._beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _set_aside(self, reason: str) -> KeptFileError:
         refused = self.path.with_name(f"{self.path.name}.refused")
@@ -146,10 +131,6 @@ class KeptFile:
 @cache
 def _validator() -> Any:
     return Draft7Validator(json.loads(_SCHEMA.read_text("utf-8")))
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"expected numbers, got {name}")
 
 
 def _values(kept: KeptPrompt) -> dict[str, Any]:
@@ -174,14 +155,11 @@ def _prompt(values: Mapping[str, Any]) -> KeptPrompt:
     for name in ("id", "label", "camera", "text"):
         setattr(message, name, values.get(name, ""))
     for name in ("positive_points", "negative_points"):
-        setattr(message, name, [PointMessage(x=x, y=y) for x, y in values.get(name, ())])
+        setattr(
+            message, name, [PointMessage(x=float(x), y=float(y)) for x, y in values.get(name, ())]
+        )
     for name in ("boxes", "negative_boxes"):
         corners = [map(float, each) for each in values.get(name, ())]
         boxes = [BoxMessage(**dict(zip(_CORNERS, each, strict=True))) for each in corners]
         setattr(message, name, boxes)
     return KeptPrompt(Source(values["source"]), message)
-
-
-def _shortened(error: object, limit: int = 200) -> str:
-    line = " ".join(str(error).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"

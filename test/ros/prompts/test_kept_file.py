@@ -133,12 +133,11 @@ def test_what_is_no_file_is_refused_without_waiting(kept: KeptFile, what: str) -
     assert len(kept.read()) == len(PROMPTS)
 
 
-def test_a_link_beside_it_is_not_followed(kept: KeptFile, tmp_path) -> None:
+def test_a_link_in_its_place_is_not_followed(kept: KeptFile, tmp_path) -> None:
     other = tmp_path / "other"
     other.write_text("precious")
     kept.path.parent.mkdir(parents=True)
-    for name in (kept.path, kept.path.with_name(f"{kept.path.name}.{os.getpid()}.new")):
-        name.symlink_to(other)
+    kept.path.symlink_to(other)
     kept.write("/node", actives())
     assert other.read_text() == "precious"
     assert not kept.path.is_symlink()
@@ -176,7 +175,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, place: str) -> None:
 
 def test_what_killed_writers_left_is_removed(kept: KeptFile) -> None:
     kept.write("/node", actives())
-    left = kept.path.with_name(f"{kept.path.name}.1.new")
+    left = kept.path.with_name(f".sam3-ros-1-abc.{kept.path.name}.new")
     left.write_text("{")
     kept.remove_unfinished()
     assert names(kept) == [kept.path.name]

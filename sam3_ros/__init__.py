@@ -10,12 +10,17 @@ The library in five lines, without ROS:
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 # The generated messages are in a second folder with the same package name; this merges the two.
 __path__ = extend_path(__path__, __name__)
+
+# ONNX Runtime (1.32 and others) collects telemetry, under Linux too, unless this is set before it
+# is loaded. Whoever wants it sets the variable.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from sam3_ros.core.bundle.bundle import Bundle

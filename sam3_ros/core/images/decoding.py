@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, features
+from PIL import features
 
 from sam3_ros.core.errors import ImageError
+from sam3_ros.core.images.by_pillow import eight_bits, has_plugin, loaded, opened
 from sam3_ros.core.images.gif import gif_layout
 from sam3_ros.core.images.jpeg import decode_jpeg
 from sam3_ros.core.images.jpeg2000 import require_bounded_jpeg2000
@@ -41,20 +37,6 @@ from sam3_ros.core.images.tiff_pixels import (
 from sam3_ros.core.images.webp import decode_webp, webp_frames, webp_size
 
 _ORIENTATION = 0x0112
-# Pixels that are taken over from Pillow at once, since it has four bytes for each of them.
-_BAND = 1 << 20
-# Which of Pillow's plugins may ever open a file, by its name for their kind. The others, of which
-# one would start Ghostscript, are never loaded.
-_PLUGINS = {
-    "JPEG": "JpegImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "GIF": "GifImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "JPEG2000": "Jpeg2KImagePlugin",
-    "QOI": "QoiImagePlugin",
-    "AVIF": "AvifImagePlugin",
-}
-_ONE_AT_A_TIME = threading.Lock()
 
 Levelled = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -106,7 +88,7 @@ def _read_jpeg(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     pixels = decode_jpeg(data, layout, max_megapixels)
     if len(layout.components) == 4:
         # Pillow's colours of CMYK, which it takes as inverted, as Adobe's programs write it.
-        pixels = _eight_bits(_opened(data[: layout.scans[-1].end] + b"\xff\xd9", kind))
+        pixels = eight_bits(opened(data[: layout.scans[-1].end] + b"\xff\xd9", kind))
     return Decoded(pixels, 255, orientation_in(data))
 
 
@@ -131,7 +113,7 @@ def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     orientation = page.orientation
     if has_planes(page):
         grey: list[Levelled] = [
-            sixteen_bits(each, page) if page.bits == 16 else _eight_bits(_opened(each, kind))
+            sixteen_bits(each, page) if page.bits == 16 else eight_bits(opened(each, kind))
             for each in planes_alone(data, page)
         ]
         pixels: Any = grey[0] if len(grey) == 1 else np.stack(grey, axis=2)
@@ -140,12 +122,12 @@ def _read_tiff(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     if has_sixteen_bits(page):
         return Decoded(sixteen_bits(alone, page), 65535, orientation)
     try:
-        image = _opened(alone, kind)
+        image = opened(alone, kind)
     except ImageError as error:
         raise not_read(page) from error
     if not image.mode.startswith("I;16"):
-        return Decoded(_eight_bits(image), 255, orientation)
-    levels = np.asarray(_loaded(image)).astype(np.uint16)
+        return Decoded(eight_bits(image), 255, orientation)
+    levels = np.asarray(loaded(image)).astype(np.uint16)
     return Decoded(levels, 2 ** (page.bits if 8 < page.bits < 16 else 16) - 1, orientation)
 
 
@@ -161,7 +143,7 @@ def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
         images = pillow_heif.open_heif(data)
         width, height = images.size
         require_size(width, height, max_megapixels)
-        return Decoded(_eight_bits(images.to_pillow()), 255, 1)  # it is turned upright
+        return Decoded(eight_bits(images.to_pillow()), 255, 1)  # it is turned upright
     except ImageError:
         raise
     except Exception as error:  # libheif's errors have several types
@@ -169,16 +151,16 @@ def _read_heif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
 
 
 def _read_avif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
-    if not (_has_plugin(kind.pillow) and features.check("avif")):
+    if not (has_plugin(kind.pillow) and features.check("avif")):
         raise ImageError(
             f"expected a JPEG, PNG or the like, got {kind.name}: convert it to JPEG, or "
             "pip install 'pillow>=11.3'"
         )
-    image = _opened(data, kind)
+    image = opened(data, kind)
     width, height = image.size
     require_size(width, height, max_megapixels)
     _require_one(getattr(image, "n_frames", 1), kind)
-    return Decoded(_eight_bits(image), 255, _orientation_by_pillow(image))
+    return Decoded(eight_bits(image), 255, _orientation_by_pillow(image))
 
 
 def _read_webp(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
@@ -191,7 +173,7 @@ def _read_gif(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
     layout = gif_layout(data)
     require_size(layout.width, layout.height, max_megapixels)
     _require_one(layout.frames, kind)
-    return Decoded(_eight_bits(_opened(layout.alone, kind)), 255, 1)
+    return Decoded(eight_bits(opened(layout.alone, kind)), 255, 1)
 
 
 def _read_jpeg2000(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
@@ -200,13 +182,13 @@ def _read_jpeg2000(data: bytes, kind: FileKind, max_megapixels: float) -> Decode
 
 
 def _read_by_pillow(data: bytes, kind: FileKind, max_megapixels: float) -> Decoded:
-    image = _opened(data, kind)
+    image = opened(data, kind)
     width, height = image.size
     require_size(width, height, max_megapixels)
     if image.mode.startswith("I;16"):
-        levels = np.asarray(_loaded(image)).astype(np.uint16)
+        levels = np.asarray(loaded(image)).astype(np.uint16)
         return Decoded(levels, 65535, 1)
-    return Decoded(_eight_bits(image), 255, 1)
+    return Decoded(eight_bits(image), 255, 1)
 
 
 def _require_one(frames: int, kind: FileKind) -> None:
@@ -223,72 +205,6 @@ def _orientation_by_pillow(image: Any) -> int:
     except Exception:  # damaged metadata
         return 1
     return value if value in range(1, 9) else 1
-
-
-def _opened(data: bytes | bytearray, kind: FileKind) -> Any:
-    """Open by Pillow as the kind that it is, and as no other."""
-    if not _has_plugin(kind.pillow):
-        raise ImageError(f"this Pillow does not read {kind.name}: convert it to JPEG or PNG")
-    with _pillow_as_we_want_it():
-        try:
-            return Image.open(BytesIO(data), formats=[kind.pillow])
-        except Exception as error:  # SyntaxError, OSError, struct.error and others
-            raise ImageError(f"Pillow cannot read it as {kind.name}: {error}") from error
-
-
-@cache
-def _has_plugin(name: str) -> bool:
-    try:
-        import_module(f"PIL.{_PLUGINS[name]}")
-    except ImportError:
-        return False
-    return name in Image.OPEN
-
-
-def _loaded(image: Any) -> Any:
-    with _pillow_as_we_want_it():
-        try:
-            image.load()
-        except Exception as error:  # OSError where it was cut, and whatever decoders raise
-            raise ImageError(f"the picture was cut off or is damaged: {error}") from error
-    return image
-
-
-@contextmanager
-def _pillow_as_we_want_it() -> Iterator[None]:
-    """Switch off its limit of pixels, for which there is our own, and warnings of metadata.
-
-    Both are of the whole process.
-    """
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-def _eight_bits(image: Any) -> npt.NDArray[np.uint8]:
-    """Return uint8 [H, W] of grey, otherwise [H, W, 3], RGB; transparency is ignored.
-
-    Raises ImageError for 32 bits.
-    """
-    if image.mode in ("I", "F"):
-        raise ImageError(f"its pixels have 32 bits (mode {image.mode}): save it with 8 or 16")
-    loaded = _loaded(image)
-    width, height = loaded.size
-    is_grey = loaded.mode in ("L", "LA", "1")
-    pixels = np.empty((height, width) if is_grey else (height, width, 3), np.uint8)
-    rows = max(1, _BAND // width)
-    with _pillow_as_we_want_it():  # a band is checked as a picture is
-        for top in range(0, height, rows):
-            band = loaded.crop((0, top, width, min(top + rows, height)))
-            if band.mode == "P":
-                # Not at once to RGB: Pillow would warn of the transparency that is left out.
-                band = band.convert("RGBA")
-            pixels[top : top + rows] = np.asarray(band.convert("L" if is_grey else "RGB"))
-    return pixels
 
 
 _READERS = {

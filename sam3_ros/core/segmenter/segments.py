@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -12,9 +13,43 @@ from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.masks import mask_bounds
 
 
+class TrackState(str, Enum):
+    """What is known of a tracked object."""
+
+    #: Detected, but not yet detected again.
+    TENTATIVE = "tentative"
+    #: Seen; it was shown by a person, or detected again.
+    CONFIRMED = "confirmed"
+    #: Not seen, and looked for.
+    OCCLUDED = "occluded"
+    #: Not seen for so long that it has probably left.
+    LOST = "lost"
+    #: No longer tracked; its id is not used again.
+    ENDED = "ended"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class TrackStatus:
+    """The identity of an object in one image of several."""
+
+    #: From 1; never that of another object while the session lives.
+    id: int
+    state: TrackState
+    #: Answered images since it was born, 0 in its first.
+    age: int
+    #: For how many images it has not been seen, 0 while it is.
+    frames_unseen: int
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Segment:
-    """One object found in an image."""
+    """One object found in an image, or a tracked one that is not seen in it.
+
+    The latter has an empty mask, no bounds, score 0, and the box where it was seen last.
+    """
 
     prompt_id: str
     label: str
@@ -28,6 +63,8 @@ class Segment:
     mask: np.ndarray
     #: The mask's own box, around its True pixels; None where there are none. Computed unless given.
     bounds: Box | None = None
+    #: None where it is not tracked.
+    track: TrackStatus | None = None
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
@@ -45,9 +82,10 @@ class Segment:
         """Return one line, without the mask's values."""
         corners = ", ".join(f"{corner:.1f}" for corner in self.box.as_tuple())
         height, width = self.size
+        track = f", track {self.track.id} {self.track.state}" if self.track else ""
         return (
             f"<Segment {self.label!r}, score {self.score:.3f}, box ({corners}), "
-            f"{np.count_nonzero(self.mask)} px of {width}x{height}>"
+            f"{np.count_nonzero(self.mask)} px of {width}x{height}{track}>"
         )
 
     @property

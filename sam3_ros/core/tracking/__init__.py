@@ -1,0 +1,1 @@
+"""Objects that keep their identity from image to image."""

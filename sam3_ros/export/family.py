@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing
+from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, VideoSettings
 from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.network import Network, Part
 
@@ -63,6 +63,7 @@ class ModelSettings:
     interactive: InteractiveSettings | None
     #: Text tokens that the model reads; None where it reads no text.
     context_length: int | None
+    video: VideoSettings | None = None
 
 
 class Family(Protocol):

@@ -23,8 +23,6 @@ from sam3_ros.core.stages.plan import PORTABLE, StageChoice, StagePlan
 FORMAT = 1
 
 Capability = Literal["concept", "interactive", "video"]
-#: A bundle with all of these can follow an object through a video. This version does not run them.
-VIDEO_STAGES = ("memory_encoder", "memory_attention", "object_pointer")
 Triple = tuple[float, float, float]
 #: Of the model's input and of what else a manifest gives as a size; those of SAM 3 have a million.
 MOST_PIXELS = 1 << 24
@@ -206,6 +204,45 @@ class InteractiveSettings:
 
 
 @dataclass(frozen=True)
+class VideoSettings:
+    """Following an object by memories of it. The defaults are those of SAM 3."""
+
+    #: Of the tensor memory_mask.
+    memory_mask: ImageSize
+    #: Of the tensor object_mask.
+    object_mask: ImageSize
+    #: Mask logits are resized to this size, become values in [0, 1], and are resized to
+    #: memory_mask.
+    cut_at: ImageSize
+    #: How many frames that were not prompted the model attends to: their ages are 1 to this.
+    memories: int = 6
+    #: How many prompted frames it attends to.
+    prompted: int = 4
+    #: How many object pointers: of frames up to one less than this ago, and of prompted frames.
+    pointers: int = 16
+    #: The age of a pointer, in frames, is divided by this.
+    pointer_divisor: int = 15
+    #: What logits become for the memory of a prompted frame: 0 or 1 (`cut`), or as those of every
+    #: other frame (`sigmoid`).
+    prompted_memory: Literal["cut", "sigmoid"] = "cut"
+    #: What answers on a frame without a prompt: the best-rated of masks 1:4 (`best`), or one by the
+    #: rule of a clear prompt (`single`).
+    tracked_mask: Literal["best", "single"] = "best"
+    #: Attend to the last frames whose quality is above this, instead of the last ones; None: to the
+    #: last ones.
+    selection: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("memory_mask", "object_mask", "cut_at"):
+            _require_pixels(f"video.{name}", getattr(self, name))
+        for name in ("memories", "prompted", "pointers", "pointer_divisor"):
+            if getattr(self, name) < 1:
+                raise BundleError(f"video.{name} must be at least 1, not {getattr(self, name)}")
+        if self.selection is not None:
+            _require_finite("video", self.selection)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything bundle.yaml says.
 
@@ -223,6 +260,7 @@ class Manifest:
     stages: Mapping[str, StageEntry]
     concept: ConceptSettings | None = None
     interactive: InteractiveSettings | None = None
+    video: VideoSettings | None = None
     verification: Mapping[str, Any] = field(default_factory=dict)
     #: What the original model answered, so that any machine can check itself against it
     #: (core/precision/recorded.py).
@@ -238,14 +276,17 @@ class Manifest:
         if self.interactive is not None:
             self._require_mask_input(self.interactive)
             self._require_same_picture(self.interactive.prompt_space)
+        if self.video is not None and (not self.interactive or not self.interactive.mask_input):
+            raise BundleError(
+                "a `video` section needs an `interactive` section whose mask_input has a size"
+            )
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        """`concept`, `interactive` or both; and `video` where its stages are there."""
+        """`concept`, `interactive` or both; and `video` beside `interactive`."""
         concept: tuple[Capability, ...] = ("concept",) if self.concept else ()
         interactive: tuple[Capability, ...] = ("interactive",) if self.interactive else ()
-        tracks = self.interactive and self.stages.keys() >= set(VIDEO_STAGES)
-        video: tuple[Capability, ...] = ("video",) if tracks else ()
+        video: tuple[Capability, ...] = ("video",) if self.video else ()
         return concept + interactive + video
 
     @property
@@ -259,6 +300,12 @@ class Manifest:
         """The stages that texts and clicks need, in the file's order; not those for video alone."""
         needed = self._stages_needed()
         return tuple(name for name in self.stages if name in needed)
+
+    @property
+    def video_stages(self) -> tuple[str, ...]:
+        """The stages that only following an object needs, in the file's order."""
+        video, others = self._stages_for_video(), self._stages_needed()
+        return tuple(name for name in self.stages if name in video - others)
 
     @property
     def files(self) -> tuple[FileRef, ...]:
@@ -275,8 +322,14 @@ class Manifest:
         return tuple(dict.fromkeys(named))
 
     def stages_to_load(self, plan: StagePlan) -> tuple[str, ...]:
-        """Return the stages in use, and those that only some backends have and the plan has."""
-        in_use = self.stages_in_use
+        """Return the stages in use, those for video, and those that only the plan's backends have.
+
+        Those for video are loaded with the others, though a tenth of a model's weights may never be
+        used: a robot should learn at the start, not with the first object to follow, that a stage
+        does not fit its machine, and GPUs build engines for minutes. A bundle exported without them
+        saves their memory.
+        """
+        in_use = self.stages_in_use + self.video_stages
         return tuple(
             name
             for name, stage in self.stages.items()
@@ -299,6 +352,14 @@ class Manifest:
             needed |= self._stages_of("interactive", inputs, outputs)
         return needed
 
+    def _stages_for_video(self) -> set[str]:
+        """Return the stages of following. Raises BundleError where it lacks one."""
+        if self.video is None:
+            return set()
+        inputs = {**tensor_names.INTERACTIVE_INPUTS, **tensor_names.VIDEO_INPUTS}
+        outputs = (*tensor_names.VIDEO_OUTPUTS, *tensor_names.INTERACTIVE_OUTPUTS)
+        return self._stages_of("video", inputs, (*outputs, tensor_names.OBJECT_SCORE))
+
     def _stages_of(
         self, capability: Capability, inputs: Mapping[str, int], outputs: Iterable[str]
     ) -> set[str]:
@@ -312,8 +373,8 @@ class Manifest:
         return stages
 
     def _require_portable_files(self) -> None:
-        """Raise BundleError if only some backends can run a stage that texts or clicks need."""
-        for name in self.stages_in_use:
+        """Raise BundleError if only some backends can run a stage that is needed."""
+        for name in (*self.stages_in_use, *self.video_stages):
             stage = self.stages[name]
             if not stage.files:
                 raise BundleError(

@@ -19,6 +19,7 @@ from sam3_ros.core.bundle.manifest import (
     StageEntry,
     StageFile,
     TokenizerSettings,
+    VideoSettings,
 )
 from sam3_ros.core.checked_yaml import DocumentKind, dump_document, parse_document
 from sam3_ros.core.errors import BundleError
@@ -61,6 +62,7 @@ def _build(document: Mapping[str, Any]) -> Manifest:
         stages={name: _stage(name, entry) for name, entry in document["stages"].items()},
         concept=_concept(document["concept"]) if "concept" in document else None,
         interactive=_interactive(document["interactive"]) if "interactive" in document else None,
+        video=_video(document),
         verification=document.get("verification", {}),
         recorded_answers=FileRef(**answers) if answers else None,
     )
@@ -110,6 +112,36 @@ def _interactive(entry: Mapping[str, Any]) -> InteractiveSettings:
     return InteractiveSettings(**{**entry, **parts})
 
 
+_VIDEO_SIZES = ("memory_mask", "object_mask", "cut_at")
+#: Of SAM 3.
+_MEMORY_PX_PER_MASK_PX = 4
+
+
+def _video(document: Mapping[str, Any]) -> VideoSettings | None:
+    if "video" not in document:
+        claimed = "video" in document["capabilities"]
+        return _video_before_its_section(document) if claimed else None
+    entry = document["video"]
+    return VideoSettings(**{**entry, **{name: ImageSize(**entry[name]) for name in _VIDEO_SIZES}})
+
+
+def _video_before_its_section(document: Mapping[str, Any]) -> VideoSettings:
+    """Return the settings of a bundle of SAM 3 that was exported before the section was written.
+
+    No other model had video stages then. Raises BundleError where its sizes are not known.
+    """
+    mask = document.get("interactive", {}).get("mask_input")
+    if not mask:
+        raise BundleError(
+            "the manifest claims the capability video without a `video` section, which says how "
+            "its stages are used: export the bundle again"
+        )
+    scale = _MEMORY_PX_PER_MASK_PX
+    given = ImageSize(scale * mask["height"], scale * mask["width"])
+    frame = document["preprocessing"]
+    return VideoSettings(given, given, ImageSize(frame["height"], frame["width"]))
+
+
 def _document(manifest: Manifest) -> dict[str, Any]:
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -129,6 +161,8 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         document["concept"] = _concept_document(manifest.concept)
     if manifest.interactive is not None:
         document["interactive"] = _interactive_document(manifest.interactive)
+    if manifest.video is not None:
+        document["video"] = _video_document(manifest.video)
     document["verification"] = _with_finite_numbers(manifest.verification)
     if manifest.recorded_answers is not None:
         document["recorded_answers"] = asdict(manifest.recorded_answers)
@@ -158,6 +192,12 @@ def _interactive_document(settings: InteractiveSettings) -> dict[str, Any]:
         "prompt_space": settings.prompt_space._asdict(),
         "mask_input": None if mask_input is None else mask_input._asdict(),
     }
+
+
+def _video_document(settings: VideoSettings) -> dict[str, Any]:
+    sizes = {name: getattr(settings, name)._asdict() for name in _VIDEO_SIZES}
+    document = {**asdict(settings), **sizes}
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _stage_document(stage: StageEntry) -> dict[str, Any]:

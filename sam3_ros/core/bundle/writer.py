@@ -20,6 +20,7 @@ from sam3_ros.core.bundle.manifest import (
     Preprocessing,
     StageEntry,
     StageFile,
+    VideoSettings,
 )
 from sam3_ros.core.bundle.manifest_yaml import dump_manifest, parse_manifest
 from sam3_ros.core.errors import BundleError
@@ -38,6 +39,7 @@ class BundleDescription:
     preprocessing: Preprocessing
     concept: ConceptSettings | None = None
     interactive: InteractiveSettings | None = None
+    video: VideoSettings | None = None
     verification: Mapping[str, Any] = field(default_factory=dict)
     recorded_answers: FileRef | None = None
 

@@ -107,6 +107,7 @@ def describe(job: ExportJob, writer: BundleWriter) -> BundleDescription:
         preprocessing=settings.preprocessing,
         concept=concept,
         interactive=settings.interactive if clicks else None,
+        video=settings.video if "video" in job.parts else None,
     )
 
 

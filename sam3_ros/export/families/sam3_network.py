@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
+from sam3_ros.core.bundle.manifest import (
+    InteractiveSettings,
+    Preprocessing,
+    SingleMask,
+    VideoSettings,
+)
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.families.nearest import nearest_sizes
@@ -25,7 +30,13 @@ from sam3_ros.export.models.sam3.scoring import Scoring
 from sam3_ros.export.models.sam3.segmentation import Segmentation
 from sam3_ros.export.models.sam3.sizes import DetectorSizes
 from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
-from sam3_ros.export.models.sam3.tracker_sizes import MASK_SCALE, PATCH, TrackerSizes
+from sam3_ros.export.models.sam3.tracker_sizes import (
+    MASK_SCALE,
+    MEMORY_MASK_SCALE,
+    OBJECT_MASK_SCALE,
+    PATCH,
+    TrackerSizes,
+)
 from sam3_ros.export.models.text import mobileclip, sam3_text
 from sam3_ros.export.models.text.encoder import TextArchitecture
 from sam3_ros.export.models.text.recognise import build_text, recognise_text
@@ -138,7 +149,10 @@ def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, StageModule]:
 def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
     """Return the original's preparation of input: resized on uint8 without keeping the aspect."""
     half = (0.5, 0.5, 0.5)
-    mask_side = MASK_SCALE * (input_size // PATCH)
+    grid = input_size // PATCH
+    mask_side, memory_side, object_side = (
+        scale * grid for scale in (MASK_SCALE, MEMORY_MASK_SCALE, OBJECT_MASK_SCALE)
+    )
     return ModelSettings(
         Preprocessing(
             input_size, input_size, half, half, fit="stretch", interpolation="bilinear_antialias"
@@ -153,4 +167,10 @@ def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
             mask_fit="direct",
         ),
         context_length=sizes.text.context_length,
+        video=VideoSettings(
+            memory_mask=ImageSize(memory_side, memory_side),
+            object_mask=ImageSize(object_side, object_side),
+            cut_at=ImageSize(input_size, input_size),
+            memories=max(1, sizes.tracker.memory_frames - 1),
+        ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sam3_ros.core.bundle.manifest import FileRef, SingleMask
+from sam3_ros.core.bundle.manifest import FileRef, SingleMask, VideoSettings
 from sam3_ros.core.bundle.manifest_yaml import dump_manifest, parse_manifest
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.stages.plan import StagePlan
 
 SHA = "0" * 64
 
@@ -194,32 +196,76 @@ def test_stages_that_wait_for_each_other_are_refused(sam3_document: dict[str, An
     assert "wait for each other" in refused(sam3_document)
 
 
+VIDEO_SECTION = {
+    "memory_mask": {"height": 240, "width": 320},
+    "object_mask": {"height": 240, "width": 320},
+    "cut_at": {"height": 120, "width": 160},
+}
+
+
 def add_video_stages(document: dict[str, Any]) -> None:
     tensors = {
-        "memory_encoder": ("frame_features", "frame_memory"),
-        "memory_attention": ("frame_memory", "conditioned"),
-        "object_pointer": ("sam_tokens", "pointer"),
+        "mask_prompt": (["object_mask"], ["mask_prompt"]),
+        "memory_encoder": (["frame_features", "memory_mask", "object_score"], ["mask_memory"]),
+        "memory_attention": (
+            ["frame_features", "memories", "memory_ages", "object_pointers", "pointer_ages"],
+            ["tracked_embed"],
+        ),
+        "object_pointer": (["sam_tokens", "object_score"], ["pointers"]),
     }
-    for name, (given, made) in tensors.items():
+    for name, sides in tensors.items():
         file = {"path": f"fp32/{name}.onnx", "sha256": SHA, "bytes": 1}
         files = {"fp32": file, "fp16": dict(file)}
-        document["stages"][name] = {"inputs": {given: "x"}, "outputs": {made: "y"}, "files": files}
+        inputs, outputs = ({each: each for each in side} for side in sides)
+        document["stages"][name] = {"inputs": inputs, "outputs": outputs, "files": files}
+    document["stages"]["tracker_neck"]["outputs"]["frame_features"] = "frame_features"
+    document["stages"]["mask_decoder"]["outputs"]["sam_tokens"] = "sam_tokens"
+    document["capabilities"].append("video")
+    document["video"] = copy.deepcopy(VIDEO_SECTION)
 
 
-def test_video_stages_are_a_capability_and_not_in_use(sam3_document: dict[str, Any]) -> None:
+def test_video_stages_are_loaded_and_serve_neither_texts_nor_clicks(
+    sam3_document: dict[str, Any],
+) -> None:
     before = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
     add_video_stages(sam3_document)
-    sam3_document["capabilities"].append("video")
     manifest = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
     assert manifest.capabilities == ("concept", "interactive", "video")
     assert manifest.stages_in_use == before.stages_in_use == tuple(before.stages)
+    only_video = ("mask_prompt", "memory_encoder", "memory_attention", "object_pointer")
+    assert manifest.video_stages == only_video
+    assert manifest.stages_to_load(StagePlan()) == (*before.stages_in_use, *only_video)
+    assert parse_manifest(dump_manifest(manifest)) == manifest
+    assert manifest.video == VideoSettings(
+        ImageSize(240, 320), ImageSize(240, 320), ImageSize(120, 160)
+    )
 
 
-def test_a_video_needs_all_of_its_stages(sam3_document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("stage", ["mask_prompt", "memory_encoder", "object_pointer"])
+def test_a_video_needs_all_of_its_stages(sam3_document: dict[str, Any], stage: str) -> None:
     add_video_stages(sam3_document)
-    del sam3_document["stages"]["object_pointer"]
-    sam3_document["capabilities"].append("video")
-    assert "claims capabilities" in refused(sam3_document)
+    del sam3_document["stages"][stage]
+    assert "capability video: the answer needs" in refused(sam3_document)
+
+
+def test_a_bundle_of_sam3_from_before_the_video_section_is_read(
+    sam3_document: dict[str, Any],
+) -> None:
+    add_video_stages(sam3_document)
+    del sam3_document["video"]
+    manifest = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
+    assert manifest.video is not None
+    assert manifest.video.memory_mask == ImageSize(96, 128)
+    assert manifest.video.cut_at == manifest.preprocessing.size
+    del sam3_document["interactive"]["mask_input"]
+    assert "export the bundle again" in refused(sam3_document)
+
+
+@pytest.mark.parametrize("name", ["memories", "prompted", "pointers", "pointer_divisor"])
+def test_a_video_section_counts_from_one(sam3_document: dict[str, Any], name: str) -> None:
+    add_video_stages(sam3_document)
+    sam3_document["video"][name] = 0
+    assert name in refused(sam3_document)
 
 
 def test_data_files_and_recorded_answers_read_back_equal(document: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ NODE_ARGUMENTS = [
         description='What to find from the start, separated by ";".',
     ),
     DeclareLaunchArgument(
-        "sticky_clicks",
+        "tracking_clicks",
         default_value="true",
         choices=list(BOOLEANS),
         description="Follow the object that was clicked on.",

@@ -77,7 +77,7 @@ def odd_prompt(chance: random.Random, cameras: tuple[str, ...]) -> Prompt:
         prompt.boxes = [_box(chance) for _ in range(_number(chance))]
     if chance.random() < 0.1:
         prompt.negative_boxes = [_box(chance) for _ in range(_number(chance))]
-    prompt.sticky = chance.random() < 0.2
+    prompt.tracking = chance.random() < 0.2
     prompt.frames = chance.choice((0, 0, 1, 2**32 - 1))
     return prompt
 

@@ -78,7 +78,7 @@ def test_a_camera_that_goes_and_comes_back(client):
 def test_size_and_encoding_change_in_mid_stream(client):
     """Also under an object that is followed: it is dropped with words, or stays."""
     client.answer(SCENE, "mask")
-    sticky = Prompt(id="it", sticky=True)
+    sticky = Prompt(id="it", tracking=True)
     sticky.positive_points.append(PointStamped().point)
     sticky.positive_points[0].x, sticky.positive_points[0].y = 25.0, 25.0
     client.prompt("set", Prompts(action=Prompts.PUT, prompts=[sticky]))

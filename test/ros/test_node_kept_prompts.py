@@ -116,7 +116,7 @@ def test_what_was_asked_is_asked_again_after_the_node_was_killed(keeper: Keeper)
         keeper.put(
             Prompt(id="place", positive_points=ON_IT, label="here"),
             Prompt(id="ends", positive_points=ON_IT, frames=1_000_000),
-            Prompt(id="followed", positive_points=ON_IT, sticky=True),
+            Prompt(id="followed", positive_points=ON_IT, tracking=True),
         )
         assert keeper.client.set_parameters(prompts=["green"]).successful
         keeper.diagnosed("3 in ")

@@ -146,7 +146,7 @@ def both_of_one_node(tmp_path_factory, sam3_bundle_path) -> Iterator[TwoCameras]
 def both(both_of_one_node: TwoCameras) -> Iterator[TwoCameras]:
     both_of_one_node.set(action=Prompts.REPLACE)
     yield both_of_one_node
-    both_of_one_node.client.set_parameters(click_seconds=0.001, sticky_clicks=False)
+    both_of_one_node.client.set_parameters(click_seconds=0.001, tracking_clicks=False)
 
 
 def test_prompts_come_and_go_one_by_one(both):
@@ -192,7 +192,7 @@ def test_a_refusal_changes_nothing(both):
         ([], Prompts.REMOVE, "", "REPLACE with none clears everything"),
         ([Prompt(id="b", text="blue")], 7, "", "REPLACE (0), PUT (1) or REMOVE (2), got 7"),
         ([Prompt(id="b", text="blue", camera="up")], Prompts.PUT, "b", "there is no camera 'up'"),
-        ([Prompt(id="b", text="blue", sticky=True)], Prompts.PUT, "b", "'b' is sticky: expected"),
+        ([Prompt(id="b", text="blue", tracking=True)], Prompts.PUT, "b", "'b' is tracking: expected"),
         (
             [Prompt(id="b", text=t) for t in ("c", "d")],
             Prompts.PUT,
@@ -335,12 +335,12 @@ def test_an_image_that_is_not_kept_is_refused(both):
 
 
 def test_a_sticky_click_is_followed_until_it_is_lost(both):
-    both.client.set_parameters(sticky_clicks=True)
+    both.client.set_parameters(tracking_clicks=True)
     both.see("front")
     begin = len(both.segments["front"])
     both.say("front/prompt/point", point(25.5, 25.5))
     both.answer_to("front", "point", begin)
-    assert both.listed("point").prompts[0].prompt.sticky
+    assert both.listed("point").prompts[0].prompt.tracking
     assert overlap(both.see("front"), "point", RED) > GOOD
     before = len(both.client.statuses)
     begin = len(both.segments["front"])

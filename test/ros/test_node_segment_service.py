@@ -109,7 +109,7 @@ def test_prompts_in_use_and_their_answers_stay_as_they_are(pipeline):
 
 
 def test_what_only_a_prompt_in_use_has_is_not_read(pipeline):
-    prompt = Prompt(text="red", camera="nowhere", sticky=True, frames=3)
+    prompt = Prompt(text="red", camera="nowhere", tracking=True, frames=3)
     assert found(call(pipeline.client, prompt, image=image())).keys() == {"red"}
     assert pipeline.report().prompts == ()
 

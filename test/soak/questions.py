@@ -32,7 +32,7 @@ _PARAMETERS: Mapping[str, Sequence[Any]] = {
     "score_threshold": (0.0, 0.3, 0.6),
     "mask_encoding": ("mono8", "mono16"),
     "click_seconds": (0.5, 1.0, 2.0),
-    "sticky_clicks": (True, False),
+    "tracking_clicks": (True, False),
     "frame_memory": (4, 8, 16),
     "prompts": (["red cube"], ["ball", "{box: [200, 150, 320, 260], id: area}"], [""]),
     "silence_warn_s": (1.0, 2.0),
@@ -183,7 +183,7 @@ class ChangingQuestions:
         elif kind == 1:
             prompt.boxes = [self._box(camera), self._box(camera)]
         elif kind == 2:
-            prompt.boxes, prompt.sticky = [self._box(camera)], self._random.random() < 0.5
+            prompt.boxes, prompt.tracking = [self._box(camera)], self._random.random() < 0.5
         else:
             prompt.positive_points = [self._place(camera)]
             prompt.negative_points = [self._place(camera)] if kind == 3 else []

@@ -78,7 +78,7 @@ def _prompt(cue: PromptCue) -> Prompt:
         return Prompt(id=cue.id, camera=cue.camera, text=cue.phrases[0])
     lasts = bool(cue.id) or cue.sticky
     prompt = Prompt(
-        id=cue.prompt_id, camera=cue.camera, sticky=cue.sticky, frames=0 if lasts else 1
+        id=cue.prompt_id, camera=cue.camera, tracking=cue.sticky, frames=0 if lasts else 1
     )
     if isinstance(cue, PointCue):
         prompt.positive_points = [Point(x=float(cue.x), y=float(cue.y))]

@@ -79,7 +79,7 @@ class FrameAnswerer:
     def __init__(self, tools: FrameTools) -> None:
         self._tools = tools
         self._sticky = StickyObjects(
-            tools.segmenter, lambda: tools.configuration().sticky_least_score
+            tools.segmenter, lambda: tools.configuration().tracking_least_score
         )
         self.images = FrameImages(
             tools.segmenter,
@@ -186,7 +186,7 @@ class FrameAnswerer:
     def _refuse_unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
         """Refuse clicks that nobody would get the answer to; those without an end go on."""
         for active in wanted:
-            if not active.has_end and not active.sticky:
+            if not active.has_end and not active.tracking:
                 latest_ns = self._tools.memory.latest_ns(seen.camera)
                 self._tools.prompts.answered(seen.camera, (active,), latest_ns)
             else:
@@ -211,7 +211,7 @@ class FrameAnswerer:
         together: list[ActivePrompt] = []
         for active in asked:
             with self._dropped_if_unfit(job, active):
-                if active.sticky:
+                if active.tracking:
                     answers[active] = self._followed(job, active)
                 else:
                     self._tools.segmenter.check(self._encoded(job), active.prompt)

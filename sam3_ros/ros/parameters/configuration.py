@@ -58,8 +58,8 @@ class NodeConfiguration:
     score_threshold: float
     mask_encoding: str
     click_seconds: float
-    sticky_clicks: bool
-    sticky_least_score: float
+    tracking_clicks: bool
+    tracking_least_score: float
     outputs: tuple[str, ...]
     max_rate: float
     clock_jump_s: float
@@ -115,7 +115,7 @@ class NodeConfiguration:
 
     def click_settings(self) -> ClickSettings:
         """Return how long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
-        return ClickSettings(self.sticky_clicks, self.click_seconds)
+        return ClickSettings(self.tracking_clicks, self.click_seconds)
 
 
 def declare_parameters(node: Node, given: Mapping[str, Parameter]) -> None:

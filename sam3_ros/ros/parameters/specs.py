@@ -172,7 +172,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "prompts", ("",),
-        "Texts and prompts in YAML, such as {point: [320, 240], sticky: true}, to ask from the "
+        "Texts and prompts in YAML, such as {point: [320, 240], tracking: true}, to ask from the "
         "start; setting it replaces them and the texts in use.",
         Changes.ANY_TIME,
     ),
@@ -196,13 +196,13 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
-        "sticky_clicks", False,
+        "tracking_clicks", False,
         "Follow what a click or box from ~/prompt/point or ~/prompt/box has marked, frame by "
         "frame.",
         Changes.ANY_TIME,
     ),
     ParameterSpec(
-        "sticky_least_score", 0.5,
+        "tracking_least_score", 0.5,
         "A followed object whose score falls below this is lost, and its prompt dropped.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
     ),

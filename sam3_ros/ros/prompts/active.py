@@ -19,14 +19,14 @@ Key: TypeAlias = tuple[str | None, str]
 
 @dataclass(frozen=True, eq=False)
 class ActivePrompt:
-    """A prompt in use. camera, sticky, frames and seconds are those of its PromptRequest."""
+    """A prompt in use. camera, tracking, frames and seconds are those of its PromptRequest."""
 
     prompt: Prompt
     source: Source
     #: 1..254; belongs to the id, at every camera, as long as the id is in use.
     label_value: int
     camera: str | None = None
-    sticky: bool = False
+    tracking: bool = False
     frames: int = 0
     seconds: float = 0.0
 
@@ -252,7 +252,7 @@ class ActivePrompts:
                 source,
                 values[prompt.id],
                 camera,
-                request.sticky,
+                request.tracking,
                 request.frames,
                 request.seconds,
             )

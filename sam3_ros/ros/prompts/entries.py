@@ -1,6 +1,6 @@
 """The entries of the parameter `prompts`: texts, and prompts in YAML.
 
-prompts: ["red cube", "{point: [320, 240], id: it, sticky: true}", "{text: mug, camera: front}"]
+prompts: ["red cube", "{point: [320, 240], id: it, tracking: true}", "{text: mug, camera: front}"]
 
 entry_schema.json says what an entry in YAML may hold.
 """
@@ -87,7 +87,7 @@ def _read_yaml(entry: str) -> PromptRequest:
         return PromptRequest(
             _prompt(values),
             camera=values.get("camera") or None,
-            sticky=values.get("sticky") == "true",
+            tracking=values.get("tracking") == "true",
             frames=int(values.get("frames", 0)),
         )
     except PromptError as error:

@@ -115,7 +115,7 @@ class PromptKeeping:
                 name = shortened(request.prompt.id)
                 if self._is_asked(request):  # by the parameter
                     continue
-                if request.sticky:
+                if request.tracking:
                     raise PromptRefusedError(request.prompt.id, _WAS_FOLLOWED)
                 (active,), _ = self._prompts.put(self._rules.accepted([request]), each.source)
                 asked.append(repr(visible(name)))

@@ -141,7 +141,7 @@ def _values(kept: KeptPrompt) -> dict[str, Any]:
         "label": message.label,
         "camera": message.camera,
         "text": message.text,
-        "sticky": message.sticky,
+        "tracking": message.tracking,
     }
     for name in ("positive_points", "negative_points"):
         values[name] = [[point.x, point.y] for point in getattr(message, name)]
@@ -151,7 +151,7 @@ def _values(kept: KeptPrompt) -> dict[str, Any]:
 
 
 def _prompt(values: Mapping[str, Any]) -> KeptPrompt:
-    message = PromptMessage(sticky=values.get("sticky", False))
+    message = PromptMessage(tracking=values.get("tracking", False))
     for name in ("id", "label", "camera", "text"):
         setattr(message, name, values.get(name, ""))
     for name in ("positive_points", "negative_points"):

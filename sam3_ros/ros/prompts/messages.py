@@ -66,7 +66,7 @@ def requests_from_set(message: Prompts, cameras: Cameras) -> tuple[PromptRequest
             request = PromptRequest(
                 _prompt(prompt),
                 camera=_camera(prompt, cameras),
-                sticky=prompt.sticky,
+                tracking=prompt.tracking,
                 frames=prompt.frames,
             )
             requests.append(request)
@@ -97,7 +97,7 @@ def prompt_from_message(message: PromptMessage) -> Prompt:
 def active_message(active: ActivePrompt) -> ActivePromptMessage:
     """Return the entry of ~/active_prompts for a prompt in use."""
     prompt = prompt_message(active.prompt)
-    prompt.camera, prompt.sticky = active.camera or "", active.sticky
+    prompt.camera, prompt.tracking = active.camera or "", active.tracking
     prompt.frames = active.frames
     source = active.source.topic(active.camera)
     return ActivePromptMessage(prompt=prompt, label_value=active.label_value, source=source)

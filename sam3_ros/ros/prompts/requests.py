@@ -44,7 +44,7 @@ class ClickSettings:
     """How long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
 
     #: Follow the object from frame to frame until it is lost; `seconds` is not read then.
-    sticky: bool
+    tracking: bool
     #: By the stamps of the frames, from the first answer on; 0 until it is replaced.
     seconds: float
 
@@ -54,14 +54,14 @@ class PromptRequest:
     """A prompt, its cameras, how long it lasts and which frames answer it first.
 
     Raises PromptError for a negative number of frames, for more than MOST_POSITIONS points and
-    boxes, and for a sticky concept.
+    boxes, and for a tracking concept.
     """
 
     prompt: Prompt
     #: The only camera it is asked of; None for every camera.
     camera: str | None = None
     #: Follow the object from frame to frame.
-    sticky: bool = False
+    tracking: bool = False
     #: Answered frames of each camera it lasts; 0 until it is replaced, removed or lost.
     frames: int = 0
     #: Seconds it lasts at each camera, by the stamps of the frames; 0 for no such end.
@@ -73,10 +73,10 @@ class PromptRequest:
         if self.frames < 0:
             raise PromptError(f"a prompt lasts 0 frames (without end) or more, got {self.frames}")
         require_few_positions(self.prompt.id, len(self.prompt.points) + len(boxes_of(self.prompt)))
-        if self.sticky and not isinstance(self.prompt, InteractivePrompt):
+        if self.tracking and not isinstance(self.prompt, InteractivePrompt):
             raise PromptError(
-                f"prompt {shortened(self.prompt.id)!r} is sticky: expected points or a box that "
-                "mark a single object to follow, got a concept; leave sticky false, because a "
+                f"prompt {shortened(self.prompt.id)!r} is tracking: expected points or a box that "
+                "mark a single object to follow, got a concept; leave tracking false, because a "
                 "concept is searched for in every image anyway"
             )
 

@@ -66,8 +66,8 @@ class PromptRules:
     def click(self, prompt: InteractivePrompt, camera: str | None) -> PromptRequest:
         """Return the request for a prompt of ~/prompt/point or ~/prompt/box."""
         now = self.click_settings()
-        seconds = 0.0 if now.sticky else now.seconds
-        return PromptRequest(prompt, camera, sticky=now.sticky, seconds=seconds)
+        seconds = 0.0 if now.tracking else now.seconds
+        return PromptRequest(prompt, camera, tracking=now.tracking, seconds=seconds)
 
     def camera_of_point(self, frame_id: str, stamp_ns: int) -> str | None:
         """Return the camera of a click on ~/prompt/point; None where there is only one.

@@ -152,7 +152,7 @@ MILLISECONDS = [(0, 33, 30, 66, 99), (33, 0, 99, 66, 165, 132), (0, 33, 33, 66),
 def test_stamps_in_disorder_are_no_jump_of_the_clock(pipeline, offsets_ms):
     """The object is followed on, and each frame is kept for clicks."""
     pipeline.show(10)
-    pipeline.ask(click("it", sticky=True))
+    pipeline.ask(click("it", tracking=True))
     assert pipeline.answer(10, 2) == ["it"]
     stamps = [11_000 + offset for offset in offsets_ms]
     for stamp in stamps:
@@ -209,11 +209,11 @@ def test_a_click_that_was_cleared_while_it_waited_is_not_refused(pipeline):
 
 
 def test_nothing_is_followed_to_where_the_clock_jumped_back(pipeline):
-    pipeline.ask(click("it", sticky=True))
+    pipeline.ask(click("it", tracking=True))
     assert pipeline.show(8) == ["it"]
     with pipeline.held(9):
         pipeline.send(2)
-        pipeline.ask(click("waiting", sticky=True), stamp=2)
+        pipeline.ask(click("waiting", tracking=True), stamp=2)
     assert pipeline.answer(9) == ["it"]
     assert pipeline.answer(2) == ["waiting"]  # it had not been found before
     ((header, prompt_id, reason),) = pipeline.wait_for(lambda: pipeline.refused, "a refusal")
@@ -222,7 +222,7 @@ def test_nothing_is_followed_to_where_the_clock_jumped_back(pipeline):
 
 
 def test_nothing_is_followed_from_before_the_node_was_inactive(pipeline):
-    pipeline.ask(click("it", sticky=True))
+    pipeline.ask(click("it", tracking=True))
     assert pipeline.show(1) == ["it"]
     pipeline.deactivate()
     pipeline.activate()
@@ -230,13 +230,13 @@ def test_nothing_is_followed_from_before_the_node_was_inactive(pipeline):
     ((header, prompt_id, reason),) = pipeline.wait_for(lambda: pipeline.refused, "a refusal")
     assert (header.stamp.sec, prompt_id, reason) == (2, "it", INACTIVE)
     assert pipeline.report().prompts == ()
-    pipeline.ask(click("it", sticky=True))
+    pipeline.ask(click("it", tracking=True))
     assert pipeline.show(3) == pipeline.show(4) == ["it"]
 
 
 def test_an_object_is_not_followed_on_from_a_frame_before_the_node_was_inactive(pipeline):
     before = pipeline.dropped().get(DropReason.NOT_ACTIVE, 0)
-    pipeline.ask(click("it", sticky=True))
+    pipeline.ask(click("it", tracking=True))
     with pipeline.held(1, "mask_decoder"):
         pipeline.deactivate()
         pipeline.activate()
@@ -248,7 +248,7 @@ def test_an_object_is_not_followed_on_from_a_frame_before_the_node_was_inactive(
 
 
 def test_what_was_cleared_before_the_gap_is_not_refused(pipeline):
-    pipeline.ask(click("it", sticky=True))
+    pipeline.ask(click("it", tracking=True))
     pipeline.show(5)
     pipeline.clear()
     assert pipeline.show(1) == []

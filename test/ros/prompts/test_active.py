@@ -242,8 +242,8 @@ def test_there_are_254_values_and_too_many_prompts_change_nothing():
 
 
 def test_a_concept_is_not_sticky():
-    with pytest.raises(PromptError, match="prompt 'mug' is sticky: expected points or a box"):
-        PromptRequest(ConceptPrompt("mug"), sticky=True)
+    with pytest.raises(PromptError, match="prompt 'mug' is tracking: expected points or a box"):
+        PromptRequest(ConceptPrompt("mug"), tracking=True)
 
 
 def test_so_many_points_that_they_would_keep_the_model_busy_are_refused():

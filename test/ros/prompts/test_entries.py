@@ -28,13 +28,13 @@ from sam3_ros.ros.prompts.entries import MOST_CHARACTERS, read_prompt_entries
 def test_a_prompt_in_yaml(entry, prompt):
     (request,) = read_prompt_entries([entry]).others
     assert request.prompt == prompt
-    assert (request.camera, request.sticky, request.frames) == (None, False, 0)
+    assert (request.camera, request.tracking, request.frames) == (None, False, 0)
 
 
 def test_how_long_and_where_it_is_asked():
-    entry = "{point: [1, 2], camera: front, sticky: true, frames: 3}"
+    entry = "{point: [1, 2], camera: front, tracking: true, frames: 3}"
     (request,) = read_prompt_entries([entry]).others
-    assert (request.camera, request.sticky, request.frames) == ("front", True, 3)
+    assert (request.camera, request.tracking, request.frames) == ("front", True, 3)
 
 
 def test_texts_stand_beside_them():
@@ -58,7 +58,7 @@ def test_texts_stand_beside_them():
         ("{text: [mug]}", r"text: expected a text, got \['mug'\]"),
         ('{text: mug, id: "\\ud800"}', "is not plain YAML: .*[Uu]nicode"),
         ("{text: ''}", "must not be blank"),
-        ("{text: mug, sticky: true}", "is sticky: expected points or a box"),
+        ("{text: mug, tracking: true}", "is tracking: expected points or a box"),
         ("{point: 320}", r"point: expected \[x, y\] in pixels, got '320'"),
         ("{point: [320]}", r"point: expected \[x, y\] in pixels, got \['320'\]"),
         ("{point: [true, 2]}", "point/entry 1: expected a number of pixels, got 'true'"),
@@ -82,7 +82,7 @@ def test_texts_stand_beside_them():
             "{box: [100, 80, 60, 60]}",
             r"two corners .* got \[100, 80, 60, 60\]; .* is written \[100, 80, 160, 140\]",
         ),
-        ("{point: [1, 2], sticky: maybe}", r"sticky: expected true or false, got 'maybe'"),
+        ("{point: [1, 2], tracking: maybe}", r"tracking: expected true or false, got 'maybe'"),
         ("{point: [1, 2], frames: -1}", r"frames: expected a whole number, 0 .*, got '-1'"),
         ("{point: [1, 2], frames: 1000001}", "frames: expected a whole number"),
         ("{text: " + "x" * MOST_CHARACTERS + "}", "expected at most 20000 characters"),

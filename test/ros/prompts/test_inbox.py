@@ -67,7 +67,7 @@ class Rig:
             bundle.manifest,
             cameras,
             seen,
-            lambda: ClickSettings(sticky=False, seconds=1.0),
+            lambda: ClickSettings(tracking=False, seconds=1.0),
             Remarks(bundle.manifest, tokenizer_of(bundle)).on,
         )
         self.inbox = PromptInbox(node, self.prompts, rules)

@@ -119,18 +119,18 @@ def test_a_refusal_names_a_prompt_as_its_sender_knows_it():
 
 
 def test_a_request_has_its_camera_and_how_long_it_lasts():
-    clicks = Prompt(positive_points=[Point(x=1.0)], camera="left", sticky=True, frames=7)
+    clicks = Prompt(positive_points=[Point(x=1.0)], camera="left", tracking=True, frames=7)
     front, everywhere = Cameras.named(["front", "left"]), Prompt(text="mug")
     one, other = requests_from_set(Prompts(prompts=[clicks, everywhere]), front)
-    assert (one.prompt.id, one.camera, one.sticky, one.frames) == ("point", "left", True, 7)
-    assert (other.prompt.id, other.camera, other.sticky, other.frames) == ("mug", None, False, 0)
+    assert (one.prompt.id, one.camera, one.tracking, one.frames) == ("point", "left", True, 7)
+    assert (other.prompt.id, other.camera, other.tracking, other.frames) == ("mug", None, False, 0)
 
 
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
         (Prompt(id="a", text="mug", camera="right"), r"^prompt 'a': there is no camera 'right'"),
-        (Prompt(id="a", text="mug", sticky=True), r"^prompt 'a' is sticky: expected points"),
+        (Prompt(id="a", text="mug", tracking=True), r"^prompt 'a' is tracking: expected points"),
         (Prompt(camera="left"), r"^prompt number 2 of 2: .* a box or at least one point"),
     ],
 )
@@ -168,8 +168,8 @@ def test_what_is_listed_is_what_was_asked(message):
 
 def test_a_listed_prompt_has_all_that_was_asked():
     prompt = InteractivePrompt(points=((3.5, 4.0),), id="a", label="mug")
-    listed = active_message(ActivePrompt(prompt, Source.POINT, 7, "front", sticky=True, frames=2))
+    listed = active_message(ActivePrompt(prompt, Source.POINT, 7, "front", tracking=True, frames=2))
     assert (listed.source, listed.label_value) == ("~/front/prompt/point", 7)
     (point,) = listed.prompt.positive_points
     assert (point.x, point.y, listed.prompt.id, listed.prompt.label) == (3.5, 4.0, "a", "mug")
-    assert (listed.prompt.camera, listed.prompt.sticky, listed.prompt.frames) == ("front", True, 2)
+    assert (listed.prompt.camera, listed.prompt.tracking, listed.prompt.frames) == ("front", True, 2)

@@ -1,4 +1,4 @@
-"""What is written beside each object of an overlay: label and score, on a plate."""
+"""What is written beside each object of an overlay: label, track and score, on a plate."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ class Caption:
     #: Of the plate, and of what is written on it, in the picture's order of channels.
     paper: Colour
     ink: Colour
+    #: Of a tracked object; empty for others.
+    track: str = ""
+    #: Of a tracked object that is not seen: why, and for how long. It takes the score's place.
+    unseen: str = ""
+
+    @property
+    def ending(self) -> str:
+        """What stays where the label is cut."""
+        return f"{self.track} {self.unseen or short_score(self.score)}".strip()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +59,9 @@ def draw_captions(canvas: Pixels, captions: Sequence[Caption], size: int) -> Non
     """Write captions into a picture uint8 [H, W, 3].
 
     None covers another. The best of each prompt is placed first, then the others, the most certain
-    first; where there is no place for all of a caption, its score alone is written; the number of
-    those left out is written into the lower right corner. size: of the font, px.
+    first, then what is not seen. Where there is no place for all of a caption, it is written
+    without its label, then as its track alone; the number of those left out is written into the
+    lower right corner. size: of the font, px.
     """
     picture = ImageSize(*canvas.shape[:2])
     plates, left_out = _placed(picture, captions, size, note=None)
@@ -98,24 +108,28 @@ def _placed(
 
 
 def _in_order(captions: Sequence[Caption]) -> list[Caption]:
-    """Return the best caption of each prompt, then the others, the most certain first."""
-    ranked = sorted(captions, key=lambda caption: -caption.score)
+    """Return the best caption of each prompt, then the others, the most certain first.
+
+    What is not seen comes last.
+    """
+    ranked = sorted(captions, key=lambda caption: (bool(caption.unseen), -caption.score))
     first = {caption.label: caption for caption in reversed(ranked)}
-    return sorted(ranked, key=lambda caption: first[caption.label] is not caption)
+    return sorted(ranked, key=lambda c: (bool(c.unseen), first[c.label] is not c))
 
 
 def _forms(caption: Caption, size: int, width: int) -> Iterator[Ink]:
-    """Yield the caption's ink, then a shorter form."""
-    score = short_score(caption.score)
+    """Yield the caption's ink, then shorter forms."""
     most = max(round(_WIDEST_LABEL * width), _LEAST_LABEL_SIZES * size)
-    yield _letters(caption.label, size, score, most)
-    yield _letters(score, size)
+    yield _letters(caption.label, size, caption.ending, most)
+    yield _letters(caption.ending, size)
+    if caption.track:
+        yield _letters(caption.track, size)
 
 
 @lru_cache(maxsize=512)
-def _letters(text: str, size: int, score: str = "", most: int | None = None) -> Ink:
-    """Return a text, and a score behind it, with a margin, uint8 [H, W]."""
-    written = [lettered(text, size, most), lettered(score, size)]
+def _letters(text: str, size: int, ending: str = "", most: int | None = None) -> Ink:
+    """Return a text, and another behind it that is not cut, with a margin, uint8 [H, W]."""
+    written = [lettered(text, size, most), lettered(ending, size)]
     parts = [part for part in written if part.shape[1]]
     margin, space = max(1, round(size / 5)), max(2, round(size / 3))
     width = sum(part.shape[1] for part in parts) + space * (len(parts) - 1)

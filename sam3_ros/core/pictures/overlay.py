@@ -23,12 +23,16 @@ from sam3_ros.core.pictures.palette import (
 )
 from sam3_ros.core.pictures.placement import Area
 from sam3_ros.core.segmenter.pixels import require_rgb
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.segments import Segment, TrackState
 
 Pixels = npt.NDArray[np.uint8]
 
 # What an outline may be off.
 _STRAIGHTENED_PX = 0.75
+# Of the dashes around what is not seen, in widths of their line.
+_DASH, _GAP = 5, 4
+# What captions call a track's state; those that are seen need no word.
+_UNSEEN = {TrackState.OCCLUDED: "hidden", TrackState.LOST: "lost", TrackState.ENDED: "ended"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,17 @@ class _Look:
     fill: Colour
     pattern: Pattern
 
+    @property
+    def caption(self) -> Caption:
+        segment, track = self.segment, self.segment.track
+        words = (segment.label, segment.score, self.box, self.colour, self.ink)
+        if track is None:
+            return Caption(*words)
+        unsure = "?" if track.state is TrackState.TENTATIVE else ""
+        state = _UNSEEN.get(track.state, "") if segment.bounds is None else ""
+        unseen = f"{state} {track.frames_unseen}" if state else ""
+        return Caption(*words, track=f"#{track.id}{unsure}", unseen=unseen)
+
 
 def draw_overlay(
     image_rgb: Pixels,
@@ -80,8 +95,10 @@ def draw_overlay(
 
     Both are uint8 [H, W, 3] in RGB. values: prompt id to label value, which decides on a prompt's
     colour and pattern; without them prompts count as they come. A prompt's objects share its
-    colour and are filled with three shades of it, in turns from left to right. Raises ImageError
-    for another kind of image, and ValueError for an opacity outside 0..1.
+    colour and are filled with three shades of it, in turns from left to right. A tracked object has
+    the colour and pattern of its track's id instead; where it is not seen, dashes show its last
+    place, unless it is lost. Raises ImageError for another kind of image, and ValueError for an
+    opacity outside 0..1.
     """
     canvas: Pixels = require_rgb(image_rgb).copy()
     _draw(canvas, segments, values, opacity, lambda colour: colour)
@@ -117,13 +134,22 @@ def _draw(
     for look in from_worst:
         _tint(canvas, look, opacity, strokes)
     for look in from_worst:
-        _draw_outline(canvas, look, strokes)
-        _draw_box(canvas, look, strokes)
-    captions = [
-        Caption(look.segment.label, look.segment.score, look.box, look.colour, look.ink)
-        for look in looks
-    ]
-    draw_captions(canvas, captions, strokes.font)
+        if _is_hidden(look.segment):
+            _draw_dashes(canvas, look, strokes)
+        elif not _is_gone(look.segment):
+            _draw_outline(canvas, look, strokes)
+            _draw_box(canvas, look, strokes)
+    draw_captions(canvas, [look.caption for look in looks], strokes.font)
+
+
+def _is_hidden(segment: Segment) -> bool:
+    track = segment.track
+    return segment.bounds is None and track is not None and track.state is TrackState.OCCLUDED
+
+
+def _is_gone(segment: Segment) -> bool:
+    """Return whether a tracked object is no longer where it was seen last."""
+    return segment.bounds is None and segment.track is not None and not _is_hidden(segment)
 
 
 def _looks(
@@ -138,10 +164,11 @@ def _looks(
     places: defaultdict[str, int] = defaultdict(int)
     looks = []
     for segment in sorted(segments, key=lambda each: each.box.x_min + each.box.x_max):
-        value = seen[segment.prompt_id]
-        colour = prompt_colour(value)
-        fill = shaded(colour, places[segment.prompt_id])
-        places[segment.prompt_id] += 1
+        value = seen[segment.prompt_id] if segment.track is None else segment.track.id
+        colour = fill = prompt_colour(value)
+        if segment.track is None:  # the place of a track changes, its look does not
+            fill = shaded(colour, places[segment.prompt_id])
+            places[segment.prompt_id] += 1
         box = _inside(segment, size)
         colour, ink, fill = map(in_order, (colour, readable_on(colour), fill))
         looks.append(_Look(segment, box, colour, ink, fill, prompt_pattern(value)))
@@ -199,6 +226,22 @@ def _draw_box(canvas: Pixels, look: _Look, strokes: Strokes) -> None:
     # OpenCV's corners are pixels, ours are edges between them.
     corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
     cv2.rectangle(canvas, *corners, look.colour, strokes.box)
+
+
+def _draw_dashes(canvas: Pixels, look: _Look, strokes: Strokes) -> None:
+    box, width = look.box, strokes.outline
+    dash, step = _DASH * width, (_DASH + _GAP) * width
+    right, bottom = box.right - 1, box.bottom - 1
+    lines = []
+    for left in range(box.left, box.right, step):
+        end = min(left + dash, right)
+        lines += [[(left, top), (end, top)] for top in (box.top, bottom)]
+    for top in range(box.top, box.bottom, step):
+        end = min(top + dash, bottom)
+        lines += [[(left, top), (left, end)] for left in (box.left, right)]
+    ends = list(np.array(lines, np.int32))
+    for thickness, colour in ((strokes.below, BLACK), (width, look.colour)):
+        cv2.polylines(canvas, ends, False, colour, thickness, cv2.LINE_AA)
 
 
 def _reversed(colour: Colour) -> Colour:

@@ -1,4 +1,4 @@
-"""Colours of prompts, and the shades and patterns that their objects are filled with.
+"""Colours of prompts and of tracks, and the shades and patterns that objects are filled with.
 
 The colours are those of M. Okabe and K. Ito, "Color Universal Design" (2008), without black: they
 stay apart for people with any of the common kinds of colour blindness. Their order here keeps the
@@ -26,7 +26,7 @@ COLOURS: tuple[Colour, ...] = (
 
 
 class Pattern(Enum):
-    """How the mask of an object is filled: tells prompts of one colour apart."""
+    """How the mask of an object is filled: tells prompts or tracks of one colour apart."""
 
     PLAIN = 0
     STRIPES = 1
@@ -41,12 +41,15 @@ _SHADES = (0.0, 0.7, -0.6)
 
 
 def prompt_colour(value: int) -> Colour:
-    """Return the RGB colour of the prompt with this label value, from 1."""
+    """Return the RGB colour of the prompt with this label value, or the track with this id, from 1.
+
+    Neither is used again for another, so the colour stays from image to image.
+    """
     return COLOURS[(value - 1) % len(COLOURS)]
 
 
 def prompt_pattern(value: int) -> Pattern:
-    """Return the pattern of the prompt with this label value, from 1."""
+    """Return the pattern of the prompt with this label value, or the track with this id, from 1."""
     return Pattern((value - 1) // len(COLOURS) % len(Pattern))
 
 

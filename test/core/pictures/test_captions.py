@@ -26,6 +26,11 @@ def caption(label: str, score: float, box: Area, colour: int = 0) -> Caption:
     return Caption(label, score, box, COLOURS[colour], ink=BLACK)
 
 
+def of_track(track: str, unseen: str = "", label: str = "cube", box: Area | None = None) -> Caption:
+    place = box or Area(50, 60, 120, 140)
+    return Caption(label, 0.87, place, COLOURS[0], ink=BLACK, track=track, unseen=unseen)
+
+
 def pixels_of(canvas: np.ndarray, colour: int) -> int:
     return int((canvas == COLOURS[colour]).all(axis=2).sum())
 
@@ -121,3 +126,41 @@ def test_a_long_label_is_cut_to_less_than_the_picture_and_keeps_its_score() -> N
     canvas = drawn([caption("x" * 1000, 0.87, Area(50, 60, 120, 140))])
     columns = np.nonzero((canvas != GREY).any(axis=(0, 2)))[0]
     assert 100 < columns.size < 200
+
+
+@pytest.mark.parametrize(
+    ("track", "unseen", "expected"),
+    [
+        ("", "", ".87"), ("#3", "", "#3 .87"), ("#3?", "", "#3? .87"),
+        ("#3", "hidden 12", "#3 hidden 12"),
+    ],
+)  # fmt: skip
+def test_a_track_is_told_behind_the_label(track: str, unseen: str, expected: str) -> None:
+    assert of_track(track, unseen).ending == expected
+
+
+def test_another_track_is_another_caption() -> None:
+    pictures = [drawn([of_track(track)]) for track in ("#3", "#4", "#3")]
+    assert not np.array_equal(pictures[0], pictures[1])
+    np.testing.assert_array_equal(pictures[0], pictures[2])
+
+
+def test_a_long_label_is_cut_and_its_track_is_not() -> None:
+    one, other = (drawn([of_track(track, label="x" * 1000)]) for track in ("#3", "#4"))
+    assert not np.array_equal(one, other)
+
+
+def test_where_nothing_else_fits_the_track_is_written() -> None:
+    box = Area(0, 0, 20, 40)
+    canvas = drawn([of_track("#3", box=box)], picture(40, 24))
+    assert pixels_of(canvas, 0) > 0
+
+
+def test_what_is_seen_is_named_before_what_is_hidden() -> None:
+    box = Area(60, 50, 62, 52)
+    hidden = [
+        Caption(f"cube {n}", 0.0, box, COLOURS[1], BLACK, f"#{n}", "hidden 5") for n in range(9)
+    ]
+    seen = caption("ball", 0.1, box)
+    canvas = drawn([*hidden, seen], picture(60, 120))
+    assert pixels_of(canvas, 0) == pixels_of(drawn([seen], picture(60, 120)), 0)

@@ -7,7 +7,7 @@ from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.pictures.overlay import Strokes, draw_overlay, draw_overlay_bgr
 from sam3_ros.core.pictures.palette import COLOURS, prompt_colour, shaded
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
 
 GREY = np.full((120, 160, 3), 100, np.uint8)
 
@@ -18,6 +18,17 @@ def square(
     mask = np.zeros((120, 160), np.bool_)
     mask[40:80, left : left + 40] = True
     return Segment(label, label, score, box or Box(left, 40, left + 40, 80), mask)
+
+
+def tracked(
+    number: int, left: int = 60, state: TrackState = TrackState.CONFIRMED, unseen: int = 0
+) -> Segment:
+    mask = np.zeros((120, 160), np.bool_)
+    mask[40:80, left : left + 40] = not unseen
+    track = TrackStatus(number, state, 20, unseen)
+    return Segment(
+        "cube", "cube", 0.0 if unseen else 0.9, Box(left, 40, left + 40, 80), mask, track=track
+    )
 
 
 def fills(drawn: np.ndarray, *places: tuple[int, int]) -> list[tuple[int, ...]]:
@@ -159,3 +170,54 @@ def test_bad_arguments_are_refused() -> None:
         draw_overlay(GREY.astype(np.float32), [])
     with pytest.raises(ValueError, match="opacity"):
         draw_overlay(GREY, [], opacity=1.5)
+
+
+def test_a_track_keeps_its_colour_wherever_its_object_is_and_whatever_comes_beside_it() -> None:
+    alone = draw_overlay(GREY, [tracked(3, left=10)], {"cube": 1}, opacity=0.5)
+    beside = [tracked(2, left=5), tracked(3, left=100)]
+    for order in (beside, beside[::-1]):
+        drawn = draw_overlay(GREY, order, {"cube": 1}, opacity=0.5)
+        np.testing.assert_allclose(
+            fills(drawn, (60, 25), (60, 120)), [COLOURS[1], COLOURS[2]], atol=2
+        )
+    np.testing.assert_allclose(fills(alone, (60, 30)), [COLOURS[2]], atol=2)
+
+
+def test_tracks_of_one_colour_differ_in_their_pattern() -> None:
+    plain, stripes = (draw_overlay(GREY, [tracked(number)]) for number in (2, 9))
+    inside = slice(45, 75), slice(65, 95)
+    assert float((plain[inside] == 100).all(axis=2).mean()) == 0
+    assert float((stripes[inside] == 100).all(axis=2).mean()) == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_hidden_has_dashes_where_it_was_and_nothing_inside() -> None:
+    drawn = draw_overlay(GREY, [tracked(3, state=TrackState.OCCLUDED, unseen=12)])
+    np.testing.assert_array_equal(drawn[46:74, 66:94], GREY[46:74, 66:94])
+    edge = (drawn[45:75, 60] != 100).any(axis=1)
+    assert 0.3 < edge.mean() < 0.9
+    assert 2 <= np.count_nonzero(np.diff(edge.astype(int)) == 1) <= 6
+    assert (drawn[20:38] != 100).any()  # its caption
+
+
+def test_what_is_lost_has_a_caption_alone() -> None:
+    drawn = draw_overlay(GREY, [tracked(3, state=TrackState.LOST, unseen=90)])
+    np.testing.assert_array_equal(drawn[40:81, 55:105], GREY[40:81, 55:105])
+    assert (drawn[20:38] != 100).any()
+
+
+def test_untracked_objects_look_as_they_did_beside_tracked_ones() -> None:
+    values = {"red cube": 2, "cube": 1}
+    alone = draw_overlay(GREY, [square(left=100)], values)
+    both = draw_overlay(GREY, [square(left=100), tracked(5, left=5)], values)
+    np.testing.assert_array_equal(both[38:82, 98:], alone[38:82, 98:])
+
+
+@pytest.mark.parametrize("state", TrackState)
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
+def test_unseen_objects_of_small_images_can_be_drawn(
+    size: tuple[int, int], state: TrackState
+) -> None:
+    track = TrackStatus(1, state, 5, 5)
+    segment = Segment("a", "a", 0.0, Box(0, 0, 1, 1), np.zeros(size, np.bool_), track=track)
+    image = np.zeros((*size, 3), np.uint8)
+    assert draw_overlay(image, [segment]).shape == image.shape

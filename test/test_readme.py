@@ -76,19 +76,43 @@ def test_the_parameter_table_is_the_declarations() -> None:
     assert rows_after("parameters") == expected, "expected\n" + "\n".join(expected)
 
 
+def published_here() -> frozenset[tuple[str, str]]:
+    """Return the listed topics out without those whose messages are not installed."""
+    # test/ros/test_vision_msgs.py builds them.
+    vision = find_vision_messages()
+    absent = {
+        ("~/label_info", "vision_msgs/msg/LabelInfo"): vision.label_info is None,
+        ("~/detections", "vision_msgs/msg/Detection2DArray"): vision.detections is None,
+    }
+    listed = listed_topics("topics out")
+    assert set(absent) <= listed
+    return frozenset(topic for topic in listed if not absent.get(topic))
+
+
+def topics_with(transport: str) -> NodeTopics:
+    """Return the topics that a node has by the page; of the images only those it takes."""
+    images = {
+        "raw": ("/image", "sensor_msgs/msg/Image"),
+        "compressed": ("/image/compressed", "sensor_msgs/msg/CompressedImage"),
+    }
+    return NodeTopics(
+        frozenset(listed_topics("topics in") - {*images.values()} | {images[transport]}),
+        published_here(),
+        frozenset(listed_topics("services")),
+    )
+
+
 @pytest.fixture(scope="module")
 def node_topics(tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path) -> NodeTopics:
     """Return the topics of the running node, of both image transports together."""
     seen: list[NodeTopics] = []
     for transport in ("raw", "compressed"):
         folder = tmp_path_factory.mktemp(transport)
-        with running_node(folder, bundle=sam3_bundle_path, image_transport=transport) as (
-            _,
-            client,
-        ):
+        parameters = {"bundle": sam3_bundle_path, "image_transport": transport}
+        with running_node(folder, **parameters) as (_, client):
             client.connected()
             client.diagnosed(lambda values, _: values["state"] == "active")
-            seen.append(settled_topics(client.node))
+            seen.append(settled_topics(client.node, topics_with(transport).__eq__))
     return NodeTopics(
         frozenset().union(*(each.subscribed for each in seen)),
         frozenset().union(*(each.published for each in seen)),
@@ -101,16 +125,7 @@ def test_the_topics_in_are_those_of_the_running_node(node_topics: NodeTopics) ->
 
 
 def test_the_topics_out_are_those_of_the_running_node(node_topics: NodeTopics) -> None:
-    # Where vision_msgs is missing, so are its topics; test/ros/test_vision_msgs.py builds it.
-    vision = find_vision_messages()
-    absent = {
-        ("~/label_info", "vision_msgs/msg/LabelInfo"): vision.label_info is None,
-        ("~/detections", "vision_msgs/msg/Detection2DArray"): vision.detections is None,
-    }
-    listed = listed_topics("topics out")
-
-    assert set(absent) <= listed
-    assert {topic for topic in listed if not absent.get(topic)} == node_topics.published
+    assert published_here() == node_topics.published
 
 
 def test_the_services_are_those_of_the_running_node(node_topics: NodeTopics) -> None:

@@ -7,13 +7,13 @@ import re
 import stat
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from discovery import discovered
 from listed_topics import NODE
 from node_client import PATIENCE, NodeClient
 from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess, running_node
@@ -44,6 +44,8 @@ KINDS = {
     "reply": "get_service_names_and_types_by_node",
     "request": "get_client_names_and_types_by_node",
 }
+#: With raw images, or with compressed ones and time from /clock.
+OF_ONE_TRANSPORT = {"/image", "/image/compressed", "/clock"}
 Graph = dict[str, frozenset[str]]
 
 
@@ -54,19 +56,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NodeProc
         yield process, client
 
 
-def graph_of_the_node(client: NodeClient) -> Graph:
-    """Return full names by kind of rule, once they are the same twice."""
+def graph_of_the_node(client: NodeClient, expected: Graph) -> Graph:
+    """Return full names by kind of rule, once they are as expected or do not get so."""
     name = NODE.strip("/")
 
-    def seen() -> Graph:
+    def seen() -> Graph | None:
+        if (name, "/") not in client.node.get_node_names_and_namespaces():
+            return None
         listed = {kind: getattr(client.node, method)(name, "/") for kind, method in KINDS.items()}
         return {kind: frozenset(each for each, _ in found) for kind, found in listed.items()}
 
-    before, now = None, seen()
-    while now != before:
-        time.sleep(0.5)
-        before, now = now, seen()
-    return now
+    return discovered(seen, lambda found: found == expected)
 
 
 def policy_rules() -> Graph:
@@ -129,16 +129,21 @@ def test_the_policy_lists_exactly_what_the_node_has(
     running: tuple[NodeProcess, NodeClient],
 ) -> None:
     _, client = running
-    raw = graph_of_the_node(client)
+    rules = {kind: names - absent_here() for kind, names in policy_rules().items()}
+    both = {kind: names - OF_ONE_TRANSPORT for kind, names in rules.items()}
+    subscribed = both["subscribe"]
+    as_raw = {**both, "subscribe": subscribed | {"/image"}}
+    as_compressed = {**both, "subscribe": subscribed | {"/image/compressed", "/clock"}}
+
+    raw = graph_of_the_node(client, as_raw)
     assert client.transition("deactivate") and client.transition("cleanup")
     assert client.set_parameters(image_transport="compressed", use_sim_time=True).successful
     assert client.transition("configure") and client.transition("activate")
-    compressed = graph_of_the_node(client)
-    found = {kind: raw[kind] | compressed[kind] for kind in KINDS}
+    compressed = graph_of_the_node(client, as_compressed)
 
-    allowed = {kind: names - absent_here() for kind, names in policy_rules().items()}
-
-    assert found == allowed
+    assert raw == as_raw
+    assert compressed == as_compressed
+    assert {kind: raw[kind] | compressed[kind] for kind in KINDS} == rules
 
 
 def sockets_of(process: int, table: str) -> list[tuple[str, int, str]]:

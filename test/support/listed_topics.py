@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from discovery import discovered
 from rclpy.node import Node
 
 INTERFACE = (Path(__file__).parents[2] / "docs" / "interface.md").read_text(encoding="utf-8")
@@ -42,13 +43,11 @@ class NodeTopics:
     services: frozenset[tuple[str, str]]
 
 
-def settled_topics(observer: Node) -> NodeTopics:
-    """Wait until the topics are the same twice, 0.5 s apart: DDS discovers endpoints one by one."""
-    before, now = None, topics_in_the_graph(observer)
-    while now is None or now != before:
-        time.sleep(0.5)
-        before, now = now, topics_in_the_graph(observer)
-    return now
+def settled_topics(
+    observer: Node, is_complete: Callable[[NodeTopics], bool] = lambda _: True
+) -> NodeTopics:
+    """Return the node's topics once they are complete; after DISCOVERY_S, whatever there is."""
+    return discovered(lambda: topics_in_the_graph(observer), is_complete)
 
 
 def topics_in_the_graph(observer: Node) -> NodeTopics | None:

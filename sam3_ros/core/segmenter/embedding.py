@@ -116,6 +116,17 @@ class ImageEmbedding:
         self._drop_superseded()
         return computed
 
+    def compute_apart(self, wanted: Iterable[str], values: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Compute with values that may take the place of this image's features.
+
+        What the stages read of the image itself is computed and kept; what comes of the values is
+        not, not even by the name of a feature.
+        """
+        wanted = list(wanted)
+        read = self.graph.read_by(wanted, {*self._lasting_names, *values})
+        self.compute_in_place((read & self._lasting_names).difference(values), {})
+        return self.graph.compute(wanted, {**self._values, **values})
+
     def of_one_prompt(
         self, wanted: Iterable[str], values: Mapping[str, Tensor], row: int
     ) -> dict[str, Tensor]:

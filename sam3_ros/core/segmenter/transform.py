@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -51,6 +52,25 @@ class ImageTransform:
         write_resized(image, content, how.interpolation, how.mean, how.std, values[0])
         return values
 
+    def to_model_frame(self, values: Floats, size: ImageSize) -> Floats:
+        """Return f32[h, w]: one value for each source px, f32[H, W], in a frame of another size.
+
+        The frame covers the picture of the model frame; its padding is 0. Bilinear, with
+        antialiasing where the picture shrinks.
+        """
+        content = self._content_in(size)
+        if content.height >= self.source.height and content.width >= self.source.width:
+            wanted = (content.width, content.height)
+            inner = cv2.resize(values, wanted, interpolation=cv2.INTER_LINEAR)
+            if content == size:
+                return np.asarray(inner, np.float32)
+            frame = np.zeros(size, np.float32)
+            frame[: content.height, : content.width] = inner
+            return frame
+        weights = resize_weights(self.source, content, size, "bilinear_antialias")
+        across = values @ weights.columns.T
+        return np.asarray(weights.rows @ across, np.float32)
+
     def resize_weights(self) -> ResizeWeights:
         """Return the matrices that resize an image as pixel_values does, but for its rounding."""
         how = self.preprocessing
@@ -86,6 +106,21 @@ class ImageTransform:
     ) -> npt.NDArray[np.bool_]:
         """Return bool [H, W], the mask of found_in_source."""
         return self.found_in_source(logits, threshold, fit).mask
+
+    def mask_in_frame(self, mask: npt.NDArray[np.bool_], frame: ImageSize) -> Floats:
+        """Return f32 [h, w] in [0, 1] of a mask, bool [H, W], over the model's frame; padding is 0.
+
+        frame: the size of what covers the model's frame. Bilinear between pixel centres without
+        antialias, as torch with align_corners=False.
+        """
+        content = self._content_in(frame)
+        target = (content.width, content.height)
+        resized = cv2.resize(mask.astype(np.float32), target, interpolation=cv2.INTER_LINEAR)
+        if content == frame:
+            return np.asarray(resized, np.float32)
+        values = np.zeros(frame, np.float32)
+        values[: content.height, : content.width] = resized
+        return values
 
     def found_in_source(
         self, logits: npt.NDArray[Any], threshold: float, fit: MaskFit = "direct"

@@ -115,7 +115,7 @@ def _follow(camera: DemoCamera, number: int) -> PointCue:
     """Return the one click on the object that is followed."""
     at, stamp = camera.frames(_FOLLOW)[0]
     x, y = inmost_point(camera.truth.labels[stamp] == number)
-    return PointCue(at, x, y, camera.name, sticky=True)
+    return PointCue(at, x, y, camera.name, tracking=True)
 
 
 def _clicks(camera: DemoCamera, number: int, part: tuple[float, float]) -> Iterator[PointCue]:

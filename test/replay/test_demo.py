@@ -26,9 +26,9 @@ def object_at(camera: DemoCamera, cue: PointCue) -> int:
     return camera.truth.number_at(camera.times.stamp_at(cue.at), cue.x, cue.y)
 
 
-def clicks_of(cameras, camera: DemoCamera, *, sticky: bool) -> list[PointCue]:
+def clicks_of(cameras, camera: DemoCamera, *, tracking: bool) -> list[PointCue]:
     cues = [cue for cue in demo_script(cameras) if isinstance(cue, PointCue)]
-    return [cue for cue in cues if (cue.camera, cue.sticky) == (camera.name, sticky)]
+    return [cue for cue in cues if (cue.camera, cue.tracking) == (camera.name, tracking)]
 
 
 def test_texts_change_for_both_cameras_and_the_last_names_nothing(cameras):
@@ -44,7 +44,7 @@ def test_texts_change_for_both_cameras_and_the_last_names_nothing(cameras):
 
 def test_clicks_and_boxes_lie_on_one_object_each_in_their_own_image(cameras):
     camera = cameras[0]
-    clicks = clicks_of(cameras, camera, sticky=False)
+    clicks = clicks_of(cameras, camera, tracking=False)
     boxes = [cue for cue in demo_script(cameras) if isinstance(cue, BoxCue)]
     assert min(len(clicks), len(boxes)) >= 5
     clicked = {object_at(camera, cue) for cue in clicks}
@@ -60,7 +60,7 @@ def test_clicks_and_boxes_lie_on_one_object_each_in_their_own_image(cameras):
 
 
 def test_one_click_on_what_no_text_names_is_followed(cameras):
-    (click,) = clicks_of(cameras, cameras[0], sticky=True)
+    (click,) = clicks_of(cameras, cameras[0], tracking=True)
     number = object_at(cameras[0], click)
     named = [
         cameras[0].truth.named_by(phrase)
@@ -73,7 +73,7 @@ def test_one_click_on_what_no_text_names_is_followed(cameras):
 
 
 def test_the_other_camera_is_clicked_on_too(cameras):
-    clicks = clicks_of(cameras, cameras[1], sticky=False)
+    clicks = clicks_of(cameras, cameras[1], tracking=False)
     assert len(clicks) >= 5
     assert {click.on for click in clicks} == {On.IMAGE}
     assert {object_at(cameras[1], click) for click in clicks} != {0}

@@ -119,9 +119,9 @@ def test_two_cameras_have_an_account_and_answers_of_their_own(
     ]
 
 
-def test_a_sticky_click_is_followed_until_it_is_removed(one_camera, sam3_bundle_path):
+def test_a_tracking_click_is_followed_until_it_is_removed(one_camera, sam3_bundle_path):
     cues = (
-        PointCue(0.2, 28.5, 70.5, sticky=True, id="ball"),
+        PointCue(0.2, 28.5, 70.5, tracking=True, id="ball"),
         TextCue(0.3, "blue cube", id="cube"),
         RemoveCue(0.6, "ball"),
     )

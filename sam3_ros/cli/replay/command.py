@@ -63,8 +63,10 @@ def _add_prompts(parser: argparse.ArgumentParser) -> None:
     for name, form, what in (
         ("text", "[T:]TEXT", "phrases, with ';' between several; empty clears them"),
         ("point", "T:[NAME:]X,Y", "a click, image px; NAME: the camera where there are several"),
-        ("sticky-point", "T:[NAME:]X,Y", "a click on an object that is followed from there on"),
         ("box", "T:[NAME:]X0,Y0,X1,Y1", "a box by two corners, image px"),
+        ("track", "[T:]TEXT", "phrases whose objects keep an id from there on, beside other texts"),
+        ("track-point", "T:[NAME:]X,Y", "a click on an object that is followed from there on"),
+        ("track-box", "T:[NAME:]X0,Y0,X1,Y1", "a box around one that is followed"),
     ):
         group.add_argument(f"--{name}", action="append", default=[], metavar=form, help=what)
     group.add_argument(
@@ -72,7 +74,7 @@ def _add_prompts(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="a YAML list of {at: 2.5, text: red cube}, point: [x, y], box: [x0, y0, x1, y1] "
-        "or remove: id, with camera, id, sticky",
+        "or remove: id, with camera, id, tracking",
     )
 
 
@@ -193,8 +195,10 @@ def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:
 
     cues: list[PromptCue] = [text_cue(text) for text in options.text]
     cues += [point_cue(text) for text in options.point]
-    cues += [point_cue(text, sticky=True) for text in options.sticky_point]
     cues += [box_cue(text) for text in options.box]
+    cues += [text_cue(text, tracking=True) for text in options.track]
+    cues += [point_cue(text, tracking=True) for text in options.track_point]
+    cues += [box_cue(text, tracking=True) for text in options.track_box]
     if options.prompts is not None:
         cues += read_prompt_file(options.prompts)
     return tuple(cues)

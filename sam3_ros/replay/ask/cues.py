@@ -41,17 +41,29 @@ class TextCue:
     #: Empty for ~/prompt/text, whose phrases replace each other; else one phrase, asked in
     #: addition to the others.
     id: str = ""
+    #: What is found keeps an id from image to image. Each phrase is asked in addition to the
+    #: others, by the phrase as its id unless one is given.
+    tracking: bool = False
 
     def __post_init__(self) -> None:
         _check_time(self.at)
         Camera(self.camera)
         if self.id and len(self.phrases) != 1:
             raise PromptError(f"a text with an id is one phrase, got {self.text!r}")
+        if self.tracking and not self.phrases:
+            raise PromptError("a text that is tracked has a phrase or more, got none")
 
     @property
     def phrases(self) -> tuple[str, ...]:
         """The phrases in the form in which the node uses them as prompt ids."""
         return split_phrases(self.text)
+
+    @property
+    def added(self) -> dict[str, str]:
+        """The phrases, by their ids, that are asked in addition to those of ~/prompt/text."""
+        if self.id:
+            return {self.id: self.phrases[0]}
+        return {phrase: phrase for phrase in self.phrases} if self.tracking else {}
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,8 @@ class PointCue:
     #: Empty for the only camera.
     camera: str = ""
     on: On = On.IMAGE
-    #: Follow the object until it is lost.
-    sticky: bool = False
+    #: Follow the object until it is lost for good.
+    tracking: bool = False
     #: With an id the prompt is asked until it is removed by that id. Empty: the node chooses the
     #: id, and the prompt lasts one answer.
     id: str = ""
@@ -80,12 +92,12 @@ class PointCue:
 
     @property
     def prompt_id(self) -> str:
-        return self.id or (FOLLOWED_ID if self.sticky else POINT_ID)
+        return self.id or (FOLLOWED_ID if self.tracking else POINT_ID)
 
 
 @dataclass(frozen=True)
 class BoxCue:
-    """A box as two corners. camera, sticky and id are as in PointCue. Raises PromptError."""
+    """A box as two corners. camera, tracking and id are as in PointCue. Raises PromptError."""
 
     #: Seconds since the bag's first message.
     at: float
@@ -96,7 +108,7 @@ class BoxCue:
     y_max: int
     camera: str = ""
     on: On = On.NEWEST
-    sticky: bool = False
+    tracking: bool = False
     id: str = ""
 
     def __post_init__(self) -> None:
@@ -122,7 +134,7 @@ class BoxCue:
 
     @property
     def prompt_id(self) -> str:
-        return self.id or (FOLLOWED_ID if self.sticky else BOX_ID)
+        return self.id or (FOLLOWED_ID if self.tracking else BOX_ID)
 
 
 @dataclass(frozen=True)
@@ -153,9 +165,9 @@ def is_on_image(cue: PromptCue) -> bool:
 def asked_at(cues: Sequence[PromptCue], at: float, click_seconds: float, camera: str = "") -> str:
     """Describe what a camera is asked at a time; clicks and boxes last click_seconds."""
     past = [c for c in cues if c.at <= at and c.camera in ("", camera)]
-    texts = {c.camera: c.text for c in past if isinstance(c, TextCue) and not c.id}
+    texts = {c.camera: c.text for c in past if isinstance(c, TextCue) and not c.added}
     words = [text for text in texts.values() if text.strip()]
-    words += [f"{name} {kind}" if name else kind for name, kind in _lasting(past).items()]
+    words += _lasting(past).values()
     fresh = [c for c in past if at - click_seconds < c.at]
     words += ["click"] if any(isinstance(c, PointCue) and not c.id for c in fresh) else []
     words += ["box"] if any(isinstance(c, BoxCue) and not c.id for c in fresh) else []
@@ -169,9 +181,14 @@ def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
         if isinstance(cue, RemoveCue):
             found.pop(cue.id, None)
         elif isinstance(cue, TextCue):
-            found |= {cue.id: cue.text} if cue.id else {}
-        elif cue.sticky or cue.id:
-            found[cue.id] = "followed" if cue.sticky else "click"
+            followed = " followed" if cue.tracking else ""
+            found |= {
+                id_: f"{phrase}{followed}" if id_ == phrase else f"{id_} {phrase}{followed}"
+                for id_, phrase in cue.added.items()
+            }
+        elif cue.tracking or cue.id:
+            kind = "followed" if cue.tracking else "click"
+            found[cue.prompt_id] = f"{cue.id} {kind}" if cue.id else kind
     return found
 
 

@@ -4,7 +4,8 @@
 - {at: 3.5, text: "balls; blue thing", camera: side}
 - {at: 5, point: [320, 240]}
 - {at: 6, box: [100, 80, 160, 140], on: image}       # two corners: x0, y0, x1, y1
-- {at: 7, point: [320, 240], sticky: true, id: mine}
+- {at: 7, point: [320, 240], tracking: true, id: mine}
+- {at: 7, text: white ball, tracking: true}
 - {at: 9, remove: mine}
 """
 
@@ -27,19 +28,20 @@ _PROMPTS = DocumentKind(
 )
 
 
-def text_cue(argument: str) -> TextCue:
+def text_cue(argument: str, *, tracking: bool = False) -> TextCue:
     """Read "TEXT", asked from the start, or "T:TEXT". Raises PromptError."""
     timed = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*:(.*)", argument, re.DOTALL)
-    return TextCue(float(timed[1]), timed[2].strip()) if timed else TextCue(0.0, argument)
+    at, text = (float(timed[1]), timed[2].strip()) if timed else (0.0, argument)
+    return TextCue(at, text, tracking=tracking)
 
 
-def point_cue(argument: str, *, sticky: bool = False) -> PointCue:
+def point_cue(argument: str, *, tracking: bool = False) -> PointCue:
     """Read "T:X,Y" or, for one of several cameras, "T:NAME:X,Y". Raises PromptError."""
     at, camera, (x, y) = _placed(argument, "T:X,Y, such as 2.5:320,240", 2)
-    return PointCue(at, x, y, camera, sticky=sticky)
+    return PointCue(at, x, y, camera, tracking=tracking)
 
 
-def box_cue(argument: str) -> BoxCue:
+def box_cue(argument: str, *, tracking: bool = False) -> BoxCue:
     """Read "T:X0,Y0,X1,Y1" or, for one of several cameras, "T:NAME:X0,Y0,X1,Y1".
 
     Raises PromptError; for what looks like x, y, width, height it gives the two corners.
@@ -47,7 +49,7 @@ def box_cue(argument: str) -> BoxCue:
     form = "T:X0,Y0,X1,Y1, such as 2.5:100,80,160,140"
     at, camera, numbers = _placed(argument, form, 4)
     try:
-        return _box(at, numbers, camera=camera)
+        return _box(at, numbers, camera=camera, tracking=tracking)
     except PromptError as error:
         raise PromptError(f"{argument!r}: {error}") from error
 
@@ -93,11 +95,10 @@ def _cue(entry: Mapping[str, Any]) -> PromptCue:
     options: dict[str, Any] = {"camera": entry.get("camera", "")}
     if "remove" in entry:
         return RemoveCue(at, str(entry["remove"]), **options)
-    options["id"] = str(entry.get("id", ""))
+    options |= {"id": str(entry.get("id", "")), "tracking": entry.get("tracking", False)}
     if "text" in entry:
         text = entry["text"]
         return TextCue(at, "" if text is None else str(text), **options)
-    options["sticky"] = entry.get("sticky", False)
     if "on" in entry:
         options["on"] = On(entry["on"])
     if "point" in entry:

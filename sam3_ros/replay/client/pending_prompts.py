@@ -41,7 +41,7 @@ class PendingPrompt:
     @property
     def lasts(self) -> bool:
         """Whether the click is asked again after its first answer."""
-        return isinstance(self.cue, (PointCue, BoxCue)) and bool(self.cue.sticky or self.cue.id)
+        return isinstance(self.cue, (PointCue, BoxCue)) and bool(self.cue.tracking or self.cue.id)
 
 
 class PendingPrompts:

@@ -13,7 +13,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header, String
 
 from sam3_ros.msg import Box, Prompt, Prompts
-from sam3_ros.replay.ask.cues import BoxCue, PointCue, PromptCue, RemoveCue
+from sam3_ros.replay.ask.cues import BoxCue, ClickCue, PointCue, PromptCue, RemoveCue
 from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.ros.cameras import Camera
 
@@ -46,7 +46,7 @@ class PromptPublishers:
             removed = Prompt(id=cue.id, camera=cue.camera)
             self._sets.publish(Prompts(header=header, action=Prompts.REMOVE, prompts=[removed]))
         elif cue.id or not _fits_simple_topic(cue, stamp_ns):
-            self._sets.publish(Prompts(header=header, action=Prompts.PUT, prompts=[_prompt(cue)]))
+            self._sets.publish(Prompts(header=header, action=Prompts.PUT, prompts=_prompts(cue)))
         else:
             kind, message = _simple_message(cue, header)
             self._simple[cue.camera, kind].publish(message)
@@ -54,8 +54,8 @@ class PromptPublishers:
 
 def _fits_simple_topic(cue: PromptCue, stamp_ns: int) -> bool:
     if isinstance(cue, BoxCue):  # its message has no header that could name an image
-        return not cue.sticky and not stamp_ns
-    return not (isinstance(cue, PointCue) and cue.sticky)
+        return not cue.tracking and not stamp_ns
+    return isinstance(cue, RemoveCue) or not cue.tracking
 
 
 def _simple_message(cue: PromptCue, header: Header) -> tuple[str, Any]:
@@ -72,13 +72,20 @@ def _simple_message(cue: PromptCue, header: Header) -> tuple[str, Any]:
     return "text", String(data=cue.text)
 
 
-def _prompt(cue: PromptCue) -> Prompt:
+def _prompts(cue: PromptCue) -> list[Prompt]:
     assert not isinstance(cue, RemoveCue)
-    if not isinstance(cue, (PointCue, BoxCue)):
-        return Prompt(id=cue.id, camera=cue.camera, text=cue.phrases[0])
-    lasts = bool(cue.id) or cue.sticky
+    if isinstance(cue, (PointCue, BoxCue)):
+        return [_click(cue)]
+    return [
+        Prompt(id=prompt_id, camera=cue.camera, text=phrase, tracking=cue.tracking)
+        for prompt_id, phrase in cue.added.items()
+    ]
+
+
+def _click(cue: ClickCue) -> Prompt:
+    lasts = bool(cue.id) or cue.tracking
     prompt = Prompt(
-        id=cue.prompt_id, camera=cue.camera, tracking=cue.sticky, frames=0 if lasts else 1
+        id=cue.prompt_id, camera=cue.camera, tracking=cue.tracking, frames=0 if lasts else 1
     )
     if isinstance(cue, PointCue):
         prompt.positive_points = [Point(x=float(cue.x), y=float(cue.y))]

@@ -111,7 +111,7 @@ class PromptStatistics:
         elif isinstance(cue, (PointCue, BoxCue)):
             number = self._number_of(cue, bag_stamp_ns)
             tally = self._tally(_kind(cue), self._described(cue, number))
-            tally.frames += not cue.sticky
+            tally.frames += not cue.tracking
             placed_ns = bag_stamp_ns if is_named else None
             if not is_named:  # it replaces one that has no answer yet
                 self._clicks = [c for c in self._clicks if c.cue.prompt_id != cue.prompt_id]
@@ -120,9 +120,8 @@ class PromptStatistics:
     def accepted(self, cue: PromptCue) -> None:
         """Record that the node asks the prompt from now on."""
         if isinstance(cue, TextCue):
-            if cue.id:
-                self._named[cue.id] = cue.phrases[0]
-            else:
+            self._named |= cue.added
+            if not cue.added:
                 self._phrases[cue.camera] = cue.phrases
         elif not isinstance(cue, (PointCue, BoxCue)):
             self._named.pop(cue.id, None)
@@ -232,7 +231,7 @@ class PromptStatistics:
     def _described(self, cue: ClickCue, number: int | None) -> str:
         if self._truth is not None and number is not None and number in self._truth.objects:
             name = str(self._truth.objects[number])
-            return name if cue.sticky else f"on the {name}"
+            return name if cue.tracking else f"on the {name}"
         x, y = (cue.x, cue.y) if isinstance(cue, PointCue) else (cue.x_min, cue.y_min)
         return f"at {x:g},{y:g}"
 
@@ -241,7 +240,7 @@ class PromptStatistics:
 
 
 def _kind(cue: ClickCue) -> str:
-    if cue.sticky:
+    if cue.tracking:
         return "followed"
     return "click" if isinstance(cue, PointCue) else "box"
 

@@ -99,7 +99,7 @@ def test_two_cameras_with_the_clock_as_fast_as_answered(sam3_bundle_path, tmp_pa
             *(bag, "--bundle", sam3_bundle_path, "--rate", "answered", "--clock", "--json"),
             *("--camera", f"front={IMAGES}", "--camera", f"side={SIDE_IMAGES}"),
             *("--publish-as", "side=/other/compressed", "--loop", "2", "--loop-clock"),
-            *("--text", "red", "--sticky-point", "0.2:side:98.5,70.5"),
+            *("--text", "red", "--track-point", "0.2:side:98.5,70.5"),
             domain=domain,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -34,7 +34,18 @@ def test_a_box_as_corner_and_size_is_refused_with_the_same_box_as_two_corners(ar
 def test_clicks_and_boxes_may_name_their_camera():
     assert point_cue("2.5:side:320,240") == PointCue(2.5, 320.0, 240.0, "side")
     assert box_cue("0:side:1,2,3,4") == BoxCue(0.0, 1, 2, 3, 4, "side")
-    assert point_cue("1:3,4", sticky=True).sticky
+    assert point_cue("1:3,4", tracking=True).tracking
+    assert box_cue("0:side:1,2,3,4", tracking=True).tracking
+
+
+def test_a_text_that_is_tracked_is_asked_beside_others_by_its_phrases():
+    cue = text_cue("2:red cube; ball", tracking=True)
+    assert cue == TextCue(2.0, "red cube; ball", tracking=True)
+    assert cue.added == {"red cube": "red cube", "ball": "ball"}
+    assert TextCue(0, "ball", id="mine", tracking=True).added == {"mine": "ball"}
+    assert TextCue(0, "ball").added == {}
+    with pytest.raises(PromptError, match="a phrase or more"):
+        text_cue("", tracking=True)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +83,7 @@ def test_prompts_that_last_are_named_until_they_are_removed():
     cues = (
         TextCue(0, "red", camera="front"),
         TextCue(0, "blue cup", id="cup"),
-        PointCue(1, 1, 1, camera="front", sticky=True),
+        PointCue(1, 1, 1, camera="front", tracking=True),
         RemoveCue(2, "cup"),
     )
     said = [asked_at(cues, at, 0.1, "front") for at in (0.5, 1.5, 2.5)]
@@ -82,6 +93,8 @@ def test_prompts_that_last_are_named_until_they_are_removed():
         "red + followed",
     ]
     assert asked_at(cues, 2.5, 0.1, "side") == "nothing asked"
+    tracked = (TextCue(0, "red cup; ball", tracking=True), TextCue(0, "red"))
+    assert asked_at(tracked, 1, 0.1) == "red + red cup followed + ball followed"
 
 
 def test_a_file_of_prompts(tmp_path):
@@ -89,17 +102,19 @@ def test_a_file_of_prompts(tmp_path):
     path.write_text(
         "- {at: 0, text: red cube}\n- {at: 3.5, text: }\n"
         "- {at: 5, point: [320, 240.5]}\n- {at: 6, box: [100, 80, 160, 130]}\n"
-        "- {at: 7, point: [1, 2], camera: side, sticky: true, on: newest, id: mine}\n"
+        "- {at: 7, point: [1, 2], camera: side, tracking: true, on: newest, id: mine}\n"
         "- {at: 8, text: cup, id: 7}\n- {at: 9, remove: mine, camera: side}\n"
+        "- {at: 9, text: cup, tracking: true}\n"
     )
     assert read_prompt_file(path) == (
         TextCue(0.0, "red cube"),
         TextCue(3.5, ""),
         PointCue(5.0, 320.0, 240.5),
         BoxCue(6.0, 100, 80, 160, 130),
-        PointCue(7.0, 1.0, 2.0, "side", On.NEWEST, sticky=True, id="mine"),
+        PointCue(7.0, 1.0, 2.0, "side", On.NEWEST, tracking=True, id="mine"),
         TextCue(8.0, "cup", id="7"),
         RemoveCue(9.0, "mine", "side"),
+        TextCue(9.0, "cup", tracking=True),
     )
 
 
@@ -116,8 +131,11 @@ def test_a_file_of_prompts(tmp_path):
         ("- {at: 1, box: [1, 2, 3]}", "entry 1/box: expected box: .*two corners"),
         ("- {at: soon, text: a}", "entry 1"),
         ("- {at: 1, sound: a}", "entry 1"),
+        ("- {at: 1, text: a, tracking: perhaps}", "entry 1"),
         ("- {at: 1, text: a, sticky: true}", "entry 1"),
-        ("- {at: 1, point: [1, 2], sticky: perhaps}", "entry 1"),
+        ("- {at: 1, remove: a, tracking: true}", "entry 1"),
+        ("- {at: 1, text: , tracking: true}", "line 1, entry 1: .*a phrase or more"),
+        ("- {at: 1, point: [1, 2], tracking: perhaps}", "entry 1"),
         ("- {at: 1, point: [1, 2], on: tuesday}", "entry 1"),
         ("- {at: 1, point: [1, 2], camera: 1st}", "entry 1.*camera's name"),
         ("- {at: 1, text: a; b, id: c}", "entry 1.*one phrase"),

@@ -94,7 +94,7 @@ def test_a_click_on_the_newest_may_concern_any_image_in_work(prompts):
 
 
 def test_a_prompt_that_lasts_counts_from_the_image_after_its_first_answer(prompts):
-    prompts.published(PointCue(0, 1, 1, sticky=True), 7, is_quiet=False)
+    prompts.published(PointCue(0, 1, 1, tracking=True), 7, is_quiet=False)
     prompts.status_came(status("followed"), now=1)
     prompts.answered(answer(1, "followed", stamp=7, repeat=True))  # came at 1.5
     assert [prompts.is_certain(answer(at)) for at in (1.4, 1.6)] == [False, True]

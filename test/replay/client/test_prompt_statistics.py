@@ -194,7 +194,7 @@ def test_a_click_that_could_not_be_answered_after_all_says_why():
 
 def followed_from(number: int) -> PromptStatistics:
     statistics = PromptStatistics(TRUTH)
-    cue = PointCue(0, number - 0.5, 0.5, sticky=True)
+    cue = PointCue(0, number - 0.5, 0.5, tracking=True)
     statistics.published(cue, STAMP, now=0.5)
     statistics.accepted(cue)
     answered(statistics, answer(1, followed=number))

@@ -54,7 +54,7 @@ NODE_ARGUMENTS = [
         description='What to find from the start, separated by ";".',
     ),
     DeclareLaunchArgument(
-        "tracking_clicks",
+        "tracking",
         default_value="true",
         choices=list(BOOLEANS),
         description="Follow the object that was clicked on.",

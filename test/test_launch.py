@@ -213,7 +213,7 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
         ({"threads": "300"}, "'threads' lies in 0..256; got 300"),
         ({"max_rate": "fast"}, "'max_rate' expects a number; got 'fast'"),
         ({"max_rate": "nan"}, "'max_rate' lies in 0..1000; got nan"),
-        ({"tracking_clicks": "yes"}, "'tracking_clicks' is true or false; got 'yes'"),
+        ({"tracking": "yes"}, "'tracking' is true or false; got 'yes'"),
         ({"outputs": "mask, musk"}, "'outputs' is some of mask, .*; got 'musk'"),
         ({"prompts": "x" * 1001}, "'prompts': .*1000"),
         ({"prompts": "mug; {point: [3, 4]}"}, "goes into the file that params_file names"),

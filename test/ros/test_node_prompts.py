@@ -146,7 +146,7 @@ def both_of_one_node(tmp_path_factory, sam3_bundle_path) -> Iterator[TwoCameras]
 def both(both_of_one_node: TwoCameras) -> Iterator[TwoCameras]:
     both_of_one_node.set(action=Prompts.REPLACE)
     yield both_of_one_node
-    both_of_one_node.client.set_parameters(click_seconds=0.001, tracking_clicks=False)
+    both_of_one_node.client.set_parameters(click_seconds=0.001, tracking=False)
 
 
 def test_prompts_come_and_go_one_by_one(both):
@@ -335,7 +335,7 @@ def test_an_image_that_is_not_kept_is_refused(both):
 
 
 def test_a_sticky_click_is_followed_until_it_is_lost(both):
-    both.client.set_parameters(tracking_clicks=True)
+    both.client.set_parameters(tracking=True)
     both.see("front")
     begin = len(both.segments["front"])
     both.say("front/prompt/point", point(25.5, 25.5))

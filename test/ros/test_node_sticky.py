@@ -37,11 +37,11 @@ def rig_of_one_node(tmp_path_factory, sam3_bundle_path):
 def rig(rig_of_one_node):
     rig_of_one_node.client.prompt("set", Prompts())
     yield rig_of_one_node
-    rig_of_one_node.client.set_parameters(tracking_clicks=False, tracking_least_score=0.5)
+    rig_of_one_node.client.set_parameters(tracking=False, tracking_least_score=0.5)
 
 
 def test_an_object_is_followed_until_it_is_gone(rig):
-    assert rig.client.set_parameters(tracking_clicks=True).successful
+    assert rig.client.set_parameters(tracking=True).successful
     rig.show(101, scene(0))
     assert rig.click(20.5, 10.5, stamp=101).accepted
     assert len(rig.answers(rig.scores, 101, 2)[1].segments) == 1
@@ -86,7 +86,7 @@ def test_an_object_whose_score_falls_is_dropped(rig):
 
 
 def test_a_click_on_nothing_is_not_followed(rig):
-    assert rig.client.set_parameters(tracking_clicks=True).successful
+    assert rig.client.set_parameters(tracking=True).successful
     rig.show(301, scene(0))
     before = len(rig.client.statuses)
     assert rig.click(110.0, 80.0, stamp=301).accepted
@@ -97,7 +97,7 @@ def test_a_click_on_nothing_is_not_followed(rig):
 
 def test_what_is_cut_off_is_dropped_with_the_reason(rig):
     lists = rig.client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED)
-    assert rig.client.set_parameters(tracking_clicks=True).successful
+    assert rig.client.set_parameters(tracking=True).successful
 
     def followed(stamp: int) -> int:
         rig.show(stamp, scene(0))

@@ -32,7 +32,7 @@ _PARAMETERS: Mapping[str, Sequence[Any]] = {
     "score_threshold": (0.0, 0.3, 0.6),
     "mask_encoding": ("mono8", "mono16"),
     "click_seconds": (0.5, 1.0, 2.0),
-    "tracking_clicks": (True, False),
+    "tracking": (True, False),
     "frame_memory": (4, 8, 16),
     "prompts": (["red cube"], ["ball", "{box: [200, 150, 320, 260], id: area}"], [""]),
     "silence_warn_s": (1.0, 2.0),

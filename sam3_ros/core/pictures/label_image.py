@@ -61,9 +61,14 @@ class PaintedSegments:
                 raise ValueError(f"a label value must be in 1..{highest}, got {values[prompt_id]}")
         return self._read([values[segment.prompt_id] for segment in self._segments], dtype)
 
-    def instances(self) -> Labels:
-        """Return each segment's place in the list, from 1; uint16 [H, W], 0 = nothing."""
-        return self._numbers.astype(np.uint16)
+    def instances(self, values: Sequence[int] | None = None) -> Labels:
+        """Return one value per segment; uint16 [H, W], 0 = nothing.
+
+        values: of each segment, 1 to 65,535; without them its place in the list, from 1.
+        """
+        if values is None:
+            return self._numbers.astype(np.uint16)
+        return self._read(values, np.uint16)
 
     def confidences(self) -> Labels:
         """Return 255 x the score of the segment that shows, clipped to 0..1; uint8 [H, W]."""

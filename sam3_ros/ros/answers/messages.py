@@ -15,14 +15,17 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.pictures.label_image import Labels, PaintedSegments
 from sam3_ros.core.pictures.overlay import draw_overlay_bgr
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.msg import FrameTiming, Segments, SegmentScores, StageTime
+from sam3_ros.core.tracking.events import TrackEvent
+from sam3_ros.msg import FrameTiming, Segments, SegmentScores, StageTime, TrackEvents
 from sam3_ros.ros.answers.compressed import jpeg_message, png_message
-from sam3_ros.ros.answers.segments import scores_message, segments_message
+from sam3_ros.ros.answers.segments import pixel_values, scores_message, segments_message
+from sam3_ros.ros.answers.tracks import events_message
 from sam3_ros.ros.answers.vision_msgs import detections_maker
 from sam3_ros.ros.images.messages import Pixels, image_message
 
 # What image_transport adds to a topic's name; the output is wanted where the raw one is.
 COMPRESSED = "/compressed"
+TRACKS = "tracks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Answer:
 
     header: Header
     image_rgb: Pixels
-    #: Best first.
+    #: Best first; those that are not seen last.
     segments: Sequence[Segment]
     #: Prompt id to value.
     label_values: Mapping[str, int]
@@ -43,10 +46,19 @@ class Answer:
     waited: float = 0.0
     #: Seconds of each step of that work.
     stages: Mapping[str, float] = field(default_factory=dict)
+    #: Whether a prompt of the image is tracked.
+    some_are_tracked: bool = False
+    #: What became of tracked objects since the answer before.
+    events: Sequence[TrackEvent] = ()
 
     @property
     def size(self) -> ImageSize:
         return ImageSize(*self.image_rgb.shape[:2])
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The number of each segment, which all topics give it."""
+        return pixel_values(self.segments, self.some_are_tracked)
 
     @cached_property
     def painted(self) -> PaintedSegments:
@@ -57,7 +69,7 @@ class Answer:
     def mask(self) -> Labels:
         """The label image in mask_encoding, [H, W]. Raises ValueError."""
         if self.mask_encoding == "mono16":
-            return self.painted.instances()
+            return self.painted.instances(self.numbers)
         return self.painted.labels(self.label_values)
 
     @cached_property
@@ -77,6 +89,7 @@ class OutputMessage:
 def output_messages(detections_class: type[Any] | None) -> dict[str, OutputMessage]:
     """Return them by output, in the order of publishing: what robots steer by comes first.
 
+    A function that makes one may return None, where there is nothing to publish.
     detections_class: vision_msgs/Detection2DArray, None where it is not installed.
     """
     messages = {
@@ -84,11 +97,12 @@ def output_messages(detections_class: type[Any] | None) -> dict[str, OutputMessa
         "confidence": OutputMessage(Image, _confidence),
         "scores": OutputMessage(SegmentScores, _scores),
         "segments": OutputMessage(Segments, _segments),
+        TRACKS: OutputMessage(TrackEvents, _tracks),
     }
     if detections_class is not None:
         make = detections_maker(detections_class)
         messages["detections"] = OutputMessage(
-            detections_class, lambda answer: make(answer.segments, answer.header)
+            detections_class, lambda answer: make(answer.segments, answer.header, answer.numbers)
         )
     return {
         **messages,
@@ -135,8 +149,14 @@ def _compressed_overlay(answer: Answer) -> CompressedImage:
 
 
 def _scores(answer: Answer) -> SegmentScores:
-    return scores_message(answer.segments, answer.label_values, answer.header)
+    return scores_message(answer.segments, answer.label_values, answer.header, answer.numbers)
 
 
 def _segments(answer: Answer) -> Segments:
-    return segments_message(answer.segments, answer.label_values, answer.size, answer.header)
+    return segments_message(
+        answer.segments, answer.label_values, answer.size, answer.header, answer.numbers
+    )
+
+
+def _tracks(answer: Answer) -> TrackEvents | None:
+    return events_message(answer.events, answer.header) if answer.events else None

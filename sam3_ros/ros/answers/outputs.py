@@ -13,7 +13,13 @@ from rclpy.qos import QoSProfile
 
 from sam3_ros.msg import FrameTiming
 from sam3_ros.ros.answers.label_info import LabelInfoTopic, LabelNames
-from sam3_ros.ros.answers.messages import COMPRESSED, Answer, output_messages, timing_message
+from sam3_ros.ros.answers.messages import (
+    COMPRESSED,
+    TRACKS,
+    Answer,
+    output_messages,
+    timing_message,
+)
 from sam3_ros.ros.answers.vision_msgs import find_vision_messages
 from sam3_ros.ros.cameras import Camera
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
@@ -22,6 +28,8 @@ from sam3_ros.ros.qos import create_publisher
 
 # Reliable, to match subscribers of either kind; a few deep, for those a frame or two late.
 OUTPUT_QOS = QoSProfile(depth=5)
+# Events are told once: a subscriber that is slow finds those of as many images here.
+EVENTS_QOS = QoSProfile(depth=1000)
 LABEL_INFO = "label_info"
 TIMING = "debug/timing"
 
@@ -64,7 +72,9 @@ class Outputs:
         self._messages = output_messages(vision.detections)
         classes = {output: each.message_class for output, each in self._messages.items()}
         self._publishers: dict[str, Publisher] = {
-            output: create_publisher(node, kind, camera.topic(output), OUTPUT_QOS)
+            output: create_publisher(
+                node, kind, camera.topic(output), EVENTS_QOS if output == TRACKS else OUTPUT_QOS
+            )
             for output, kind in {**classes, TIMING: FrameTiming}.items()
         }
         self._label_info = (
@@ -89,9 +99,9 @@ class Outputs:
         """Make the messages of these outputs, which is the slow part of publishing."""
         begun = time.perf_counter()
         made = {
-            output: each.make(answer)
+            output: message
             for output, each in self._messages.items()
-            if output in outputs
+            if output in outputs and (message := each.make(answer)) is not None
         }
         return MadeMessages(answer, made, TIMING in outputs, time.perf_counter() - begun)
 

@@ -11,17 +11,24 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.geometry import Box, ImageSize
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
 from sam3_ros.msg import Box as BoxMessage
 from sam3_ros.msg import Segment as SegmentMessage
 from sam3_ros.msg import Segments, SegmentScore, SegmentScores
 from sam3_ros.ros.images.messages import image_message
 
 MOST_SEGMENTS = 2**16 - 1
+STATES = {
+    TrackState.TENTATIVE: SegmentScore.TENTATIVE,
+    TrackState.CONFIRMED: SegmentScore.CONFIRMED,
+    TrackState.OCCLUDED: SegmentScore.OCCLUDED,
+    TrackState.LOST: SegmentScore.LOST,
+    TrackState.ENDED: SegmentScore.ENDED,
+}
 
 
 def best_first(segments: Sequence[Segment]) -> list[Segment]:
-    """Return the order in which every topic numbers them, from 1; equal scores keep theirs.
+    """Return the order of every topic; equal scores keep theirs, and what is not seen goes last.
 
     Raises InferenceError for more than the 16 bits of a mask's pixel or a message's id can number.
     """
@@ -30,21 +37,58 @@ def best_first(segments: Sequence[Segment]) -> list[Segment]:
             f"expected at most {MOST_SEGMENTS} segments in an image, got {len(segments)}: ask "
             "fewer prompts, or raise score_threshold"
         )
-    return sorted(segments, key=lambda segment: -segment.score)
+    return sorted(segments, key=lambda segment: (segment.bounds is None, -segment.score))
+
+
+def pixel_values(segments: Sequence[Segment], some_are_tracked: bool = False) -> list[int]:
+    """Return the number of each segment: SegmentScore.id, and its pixels in an instance mask.
+
+    Of a tracked one its track's id; from 65,536 on they begin again at 1, and where two would be
+    the same the later takes the next free one. Others go by their place, from 1; or, where prompts
+    of the image are tracked, down from 65,535, so that no number is now a track's and now not.
+    """
+    if not some_are_tracked:
+        return list(range(1, len(segments) + 1))
+    taken: dict[int, int] = {}  # by the place in the list
+    used: set[int] = set()
+    for place, segment in enumerate(segments):
+        if segment.track is not None:
+            number = _from_one(segment.track.id)
+            while number in used:
+                number = _from_one(number + 1)
+            taken[place] = number
+            used.add(number)
+    free = (number for number in range(MOST_SEGMENTS, 0, -1) if number not in used)
+    return [taken[place] if place in taken else next(free) for place in range(len(segments))]
+
+
+def _from_one(number: int) -> int:
+    return (number - 1) % MOST_SEGMENTS + 1
 
 
 def scores_message(
-    segments: Sequence[Segment], values: Mapping[str, int], header: Header
+    segments: Sequence[Segment],
+    values: Mapping[str, int],
+    header: Header,
+    numbers: Sequence[int] | None = None,
 ) -> SegmentScores:
-    """Return the segments without their masks. values: prompt id to label value."""
-    return SegmentScores(header=header, segments=_scores(segments, values))
+    """Return the segments without their masks.
+
+    values: prompt id to label value. numbers: of each segment (pixel_values); without them its
+    place, from 1.
+    """
+    return SegmentScores(header=header, segments=_scores(segments, values, numbers))
 
 
 def segments_message(
-    segments: Sequence[Segment], values: Mapping[str, int], size: ImageSize, header: Header
+    segments: Sequence[Segment],
+    values: Mapping[str, int],
+    size: ImageSize,
+    header: Header,
+    numbers: Sequence[int] | None = None,
 ) -> Segments:
-    """Return the segments, each with its whole mask, cut to the part that holds it."""
-    scores = _scores(segments, values)
+    """Return the segments as scores_message, each with its mask, cut to the part that holds it."""
+    scores = _scores(segments, values, numbers)
     return Segments(
         header=header,
         height=size.height,
@@ -67,7 +111,10 @@ def mask_of(message: SegmentMessage, size: ImageSize) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _scores(segments: Sequence[Segment], values: Mapping[str, int]) -> list[SegmentScore]:
+def _scores(
+    segments: Sequence[Segment], values: Mapping[str, int], numbers: Sequence[int] | None
+) -> list[SegmentScore]:
+    numbers = pixel_values(segments) if numbers is None else numbers
     return [
         SegmentScore(
             id=number,
@@ -76,13 +123,25 @@ def _scores(segments: Sequence[Segment], values: Mapping[str, int]) -> list[Segm
             label=segment.label,
             score=float(segment.score),
             box=_box_message(segment.box),
+            **track_fields(segment.track),
         )
-        for number, segment in enumerate(segments, start=1)
+        for number, segment in zip(numbers, segments, strict=True)
     ]
 
 
+def track_fields(track: TrackStatus | None) -> dict[str, int]:
+    """Return the fields of a SegmentScore that tell of its track."""
+    if track is None:
+        return {}
+    return {
+        "track_id": track.id,
+        "track_state": STATES[track.state],
+        "track_age": track.age,
+        "frames_unseen": track.frames_unseen,
+    }
+
+
 def _segment_message(segment: Segment, score: SegmentScore, header: Header) -> SegmentMessage:
-    assert segment.bounds is not None, "the segmenter returns no empty masks"
     rows, columns = segment.window
     part = segment.mask[rows, columns]
     height, width = part.shape

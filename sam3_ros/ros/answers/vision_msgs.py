@@ -42,10 +42,13 @@ def vision_class(name: str) -> type[Any]:
     return message_class(f"vision_msgs/msg/{name}")
 
 
-def detections_maker(array_class: type[Any]) -> Callable[[Sequence[Segment], Header], Any]:
+def detections_maker(
+    array_class: type[Any],
+) -> Callable[[Sequence[Segment], Header, Sequence[int]], Any]:
     """Return a function that makes a vision_msgs/Detection2DArray. Raises MessageTypeError.
 
-    Its detections have the numbers of the scores' message; class_id is the label.
+    It takes segments, header and the segments' numbers. The id of a tracked one is its track's, of
+    others their number; class_id is the label. What is not seen is left out: it is no detection.
     """
     detection_class = vision_class("Detection2D")
     hypothesis_class = vision_class("ObjectHypothesisWithPose")
@@ -55,16 +58,18 @@ def detections_maker(array_class: type[Any]) -> Callable[[Sequence[Segment], Hea
         result.hypothesis.class_id = segment.label
         # By the message's convention in 0..1; a click's score may lie outside.
         result.hypothesis.score = min(max(float(segment.score), 0.0), 1.0)
-        message = detection_class(header=header, results=[result], id=str(number))
+        track_id = number if segment.track is None else segment.track.id
+        message = detection_class(header=header, results=[result], id=str(track_id))
         set_box(message.bbox, segment.box)
         return message
 
-    def detections(segments: Sequence[Segment], header: Header) -> Any:
+    def detections(segments: Sequence[Segment], header: Header, numbers: Sequence[int]) -> Any:
         return array_class(
             header=header,
             detections=[
                 detection(number, segment, header)
-                for number, segment in enumerate(segments, start=1)
+                for number, segment in zip(numbers, segments, strict=True)
+                if segment.bounds is not None
             ],
         )
 

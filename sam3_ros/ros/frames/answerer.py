@@ -29,13 +29,13 @@ from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
+from sam3_ros.ros.frames.tracks import JUMPED_BACK, Moment, TrackedPrompts
 from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.messages import Pixels
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.requests import UNHEARD
-from sam3_ros.ros.prompts.sticky import StickyObjects
 from sam3_ros.ros.stamps import NANOSECONDS, time_message
 from sam3_ros.ros.throttled_log import THROTTLED
 
@@ -71,6 +71,14 @@ class _Job:
     began: float = field(default_factory=time.monotonic)
     #: convert, the segmenter's own steps, messages, publish.
     steps: Timings = field(default_factory=Timings)
+    #: Of these, what each tracked object took, by its id.
+    objects: dict[int, float] = field(default_factory=dict)
+    #: Whether it is the camera's next image, not one that was seen before.
+    is_next: bool = False
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.seen.stamp_ns, self.received)
 
 
 class FrameAnswerer:
@@ -78,9 +86,7 @@ class FrameAnswerer:
 
     def __init__(self, tools: FrameTools) -> None:
         self._tools = tools
-        self._sticky = StickyObjects(
-            tools.segmenter, lambda: tools.configuration().tracking_least_score
-        )
+        self.tracks = TrackedPrompts(tools.segmenter, tools.configuration)
         self.images = FrameImages(
             tools.segmenter,
             tools.converter,
@@ -110,7 +116,7 @@ class FrameAnswerer:
         self._drop_cut_off(seen, went_on)
         self._tools.prompts.end_by_time(frame.camera, _time_ns(frame))
         try:
-            self._answer(_Job(seen, frame.received))
+            self._answer(_Job(seen, frame.received, is_next=True))
         except ImageError:
             self._tools.memory.forget(seen)
             raise
@@ -122,6 +128,7 @@ class FrameAnswerer:
 
         Raises as answer(), and PromptError if the frame is no longer kept.
         """
+        self.tidy()
         seen = self._tools.memory.find(clicks.camera, clicks.stamp_ns)
         wanted = self._still_wanted(clicks, seen)
         if not wanted:
@@ -146,6 +153,11 @@ class FrameAnswerer:
         header = seen.header if seen else Header(stamp=time_message(clicks.stamp_ns))
         for active in self._still_wanted(clicks, seen):
             self._drop(header, clicks.camera, active, reason)
+
+    def tidy(self) -> None:
+        """Free what is remembered of objects that are no longer tracked."""
+        tools = self._tools
+        self.tracks.tidy(tools.prompts.snapshot, tools.activity.active_since)
 
     def make_room(self) -> None:
         """Forget every frame, because memory ran out."""
@@ -186,7 +198,7 @@ class FrameAnswerer:
     def _refuse_unheard(self, seen: SeenFrame, wanted: Iterable[ActivePrompt]) -> int:
         """Refuse clicks that nobody would get the answer to; those without an end go on."""
         for active in wanted:
-            if not active.has_end and not active.tracking:
+            if not active.has_end and not active.is_followed:
                 latest_ns = self._tools.memory.latest_ns(seen.camera)
                 self._tools.prompts.answered(seen.camera, (active,), latest_ns)
             else:
@@ -203,17 +215,15 @@ class FrameAnswerer:
     def _ask(self, job: _Job, asked: Sequence[ActivePrompt]) -> Answers:
         """Return the answers of those that could be answered; drop those that do not fit the image.
 
-        What is not followed is asked at once, since several texts together may cost less. So each
+        What is not tracked is asked at once, since several texts together may cost less. So each
         is checked before, to drop one without the others.
         """
-        self._sticky.keep_only(self._tools.prompts.all())
         answers: dict[ActivePrompt, tuple[Segment, ...]] = {}
         together: list[ActivePrompt] = []
+        tracked = [active for active in asked if active.tracking]
         for active in asked:
-            with self._dropped_if_unfit(job, active):
-                if active.tracking:
-                    answers[active] = self._followed(job, active)
-                else:
+            if not active.tracking:
+                with self._dropped_if_unfit(job, active):
                     self._tools.segmenter.check(self._encoded(job), active.prompt)
                     together.append(active)
         if together:
@@ -222,6 +232,8 @@ class FrameAnswerer:
             segments = self._tools.segmenter.ask(self._encoded(job), prompts, threshold)
             job.steps.absorb(segments.timings)
             answers |= zip(together, segments.by_prompt, strict=True)
+        if tracked:
+            answers |= self._tracked(job, tracked)
         for active in answers:
             seen = job.seen
             self._tools.warn(seen.header, seen.camera, active, self._encoded(job).size)
@@ -235,14 +247,17 @@ class FrameAnswerer:
         except PromptError as error:
             self._drop(job.seen.header, job.seen.camera, active, str(error))
 
-    def _followed(self, job: _Job, active: ActivePrompt) -> tuple[Segment, ...]:
-        """Find a sticky prompt's object. Raises PromptError where it is lost."""
+    def _tracked(self, job: _Job, tracked: Sequence[ActivePrompt]) -> Answers:
+        """Find tracked objects; drop the prompts that are over with theirs."""
         image, seen = self._encoded(job), job.seen
-        followed = self._sticky.find(active, seen.camera, image, job.received)
-        job.steps.absorb(followed.timings)
-        if followed.segment is None:
-            raise PromptError(f"no longer followed: {followed.lost}")
-        return (followed.segment,)
+        tracks = self.tracks.of(seen.camera)
+        answer = tracks.answer if job.is_next else tracks.answer_earlier
+        found = answer(image, job.moment, tracked)
+        job.steps.absorb(found.steps.as_dict())
+        job.objects.update(found.object_seconds)
+        for active, reason in found.ended.items():
+            self._drop(seen.header, seen.camera, active, reason)
+        return found.answers
 
     def _encoded(self, job: _Job) -> ImageEmbedding:
         """Return the frame's embedding; without any prompt it is not made."""
@@ -252,6 +267,7 @@ class FrameAnswerer:
         self, job: _Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]
     ) -> None:
         tools, seen = self._tools, job.seen
+        tracks = self.tracks.if_any(seen.camera)
         found = chain.from_iterable(answers.values())
         answer = Answer(
             header=seen.header,
@@ -261,7 +277,9 @@ class FrameAnswerer:
             mask_encoding=tools.configuration().mask_encoding,
             received=job.received,
             waited=job.began - job.received,
-            stages=job.steps.as_dict(),
+            stages={**job.steps.as_dict(), **_by_object(job.objects)},
+            some_are_tracked=any(active.tracking for active in answers),
+            events=() if tracks is None else tracks.events,
         )
         outputs = tools.outputs[seen.camera]
         with job.steps.measure("messages"):
@@ -270,13 +288,19 @@ class FrameAnswerer:
             outputs.publish(messages)
             # Not before: a click whose answer was not published still waits for one.
             seen.answers = KeptAnswers(answers)
+            if tracks is not None:
+                tracks.told()
         self.latencies.add(job.steps.as_dict())
 
     def _drop_cut_off(self, seen: SeenFrame, clock_went_on: bool) -> None:
         """Drop followed objects if the node was inactive or the clock jumped back in between."""
-        self._sticky.keep_only(self._tools.prompts.all())
-        since = self._tools.activity.active_since
-        for active, reason in self._sticky.cut_off(seen.camera, since, clock_went_on).items():
+        self.tidy()
+        tracks = self.tracks.if_any(seen.camera)
+        if tracks is None:
+            return
+        if not clock_went_on:
+            tracks.restart(JUMPED_BACK)
+        for active, reason in tracks.cut().items():
             self._drop(seen.header, seen.camera, active, reason)
 
     def _drop(self, header: Header, camera: str, active: ActivePrompt, reason: str) -> None:
@@ -289,6 +313,11 @@ class FrameAnswerer:
             self._tools.memory.trim(seen)
         else:
             self._tools.memory.forget(seen)
+
+
+def _by_object(seconds: Mapping[int, float]) -> dict[str, float]:
+    """Name what each tracked object took, as ~/debug/timing does."""
+    return {f"track/{track_id}": each for track_id, each in seconds.items()}
 
 
 def _time_ns(frame: Frame) -> int:

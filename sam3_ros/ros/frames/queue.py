@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.ros.frames.one_shot import OneShot
-from sam3_ros.ros.frames.work import Clicks, Frame, Work
+from sam3_ros.ros.frames.work import Clicks, Frame, Tidy, Work
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
 
@@ -39,7 +39,7 @@ class FrameQueue:
         self._in_work: Work | None = None
         self._turns: dict[str, int] = {}
         self._turn = self._clicks_in_a_row = 0
-        self._closed = False
+        self._closed = self._is_untidy = False
 
     def put(self, frame: Frame) -> Frame | None:
         """Add a frame. Return the one that is not taken: the older one, or this one if closed."""
@@ -89,6 +89,12 @@ class FrameQueue:
                 self._awaited.append(self._newest.pop(call.camera))
             self._changed.notify()
 
+    def put_tidy(self) -> None:
+        """Have things tidied once nothing else waits."""
+        with self._changed:
+            self._is_untidy = True
+            self._changed.notify()
+
     def take(self) -> Work | None:
         """Wait for work and return it, None once closed.
 
@@ -96,9 +102,7 @@ class FrameQueue:
         """
         with self._changed:
             self._in_work = None
-            self._changed.wait_for(
-                lambda: self._closed or self._clicks or self._calls or self._awaited or self._newest
-            )
+            self._changed.wait_for(lambda: self._closed or self._is_untidy or self._has_more())
             self._in_work = None if self._closed else self._next()
             return self._in_work
 
@@ -150,7 +154,13 @@ class FrameQueue:
         yield from self._awaited
         yield from self._newest.values()
 
+    def _has_more(self) -> bool:
+        return bool(self._clicks or self._calls or self._awaited or self._newest)
+
     def _next(self) -> Work:
+        if not self._has_more():
+            self._is_untidy = False
+            return Tidy()
         # A frame that clicks or calls wait for goes before them, and before a later one of its
         # camera.
         awaited = {frame.camera for frame in self._awaited}

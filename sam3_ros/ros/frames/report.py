@@ -10,6 +10,7 @@ import numpy as np
 
 from sam3_ros.ros.frames.ledger import LATENCIES_KEPT, FrameReport
 from sam3_ros.ros.frames.losses import LostImages
+from sam3_ros.ros.frames.tracks import TracksReport
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.keeping import Keeping
 from sam3_ros.ros.prompts.losses import LostPrompts
@@ -40,6 +41,9 @@ class CameraReport:
     remedy: str = ""
     #: What is suspicious about its last image; empty if nothing is.
     image_finding: str = ""
+    tracks: TracksReport = field(default_factory=TracksReport)
+    #: Why objects were lately found and not tracked; empty if none was.
+    tracks_refused: str = ""
 
 
 @dataclass(frozen=True)

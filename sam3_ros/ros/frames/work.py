@@ -48,4 +48,9 @@ class Clicks:
     received: float
 
 
-Work: TypeAlias = Frame | Clicks | OneShot
+@dataclass(frozen=True)
+class Tidy:
+    """A look at what is remembered of objects: prompts, or the node's activity, have changed."""
+
+
+Work: TypeAlias = Frame | Clicks | OneShot | Tidy

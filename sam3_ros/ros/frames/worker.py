@@ -13,7 +13,7 @@ from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
 from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.queue import FrameQueue
-from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Work
+from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Tidy, Work
 from sam3_ros.ros.stamps import seconds_since
 from sam3_ros.ros.throttled_log import THROTTLED
 
@@ -43,6 +43,8 @@ class Answerer(Protocol):
     def give_up(self, clicks: Clicks, reason: str) -> None: ...
 
     def make_room(self) -> None: ...
+
+    def tidy(self) -> None: ...
 
 
 class InferenceWorker:
@@ -121,7 +123,7 @@ class InferenceWorker:
                 self._answerer.give_up(work, _INACTIVE)
             elif isinstance(work, OneShot):
                 work.refuse(_INACTIVE)
-            else:
+            elif isinstance(work, Frame):
                 self._ledgers[work.camera].count_dropped(DropReason.NOT_ACTIVE)
 
     def _run(self) -> None:
@@ -134,6 +136,8 @@ class InferenceWorker:
                 self._process_clicks(work)
             elif isinstance(work, OneShot):
                 self._process_call(work)
+            elif isinstance(work, Tidy):
+                self._answerer.tidy()
             else:
                 self._process(work)
         except Exception as error:  # counting it failed too; go on with the next

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from sam3_ros.core.segmenter.segments import TrackState
 from sam3_ros.ros.frames.ledger import DropReason, FrameReport
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
+from sam3_ros.ros.frames.tracks import TracksReport
 from sam3_ros.ros.health.callback_errors import CallbackErrors
 from sam3_ros.ros.health.findings import Finding, Interval, Thresholds, findings, worst
 from sam3_ros.ros.health.memory import MemoryUse
@@ -127,7 +129,12 @@ def _camera_status(
     status: NodeStatus, name: str, camera: CameraReport, found: list[Finding]
 ) -> DiagnosticStatus:
     full_name = f"{status.node_name}: camera {name}"
-    values = {"state": status.state, **_frame_values(camera.frames), **_age_values(camera)}
+    values = {
+        "state": status.state,
+        **_frame_values(camera.frames),
+        **_age_values(camera),
+        **_track_values(camera.tracks),
+    }
     if status.state != "active":
         return _status(full_name, DiagnosticStatus.WARN, status.state, values)
     return _status(full_name, *_camera_level(found), values)
@@ -182,6 +189,16 @@ def _age_values(camera: CameraReport) -> dict[str, str]:
     }
 
 
+def _track_values(tracks: TracksReport) -> dict[str, str]:
+    states = (state for state in TrackState if state is not TrackState.ENDED)
+    return {
+        **{f"tracks, {state}": str(tracks.states.get(state, 0)) for state in states},
+        "tracks MiB": _mebibytes(tracks.nbytes),
+        "track ids given": str(tracks.given),
+        "objects not tracked": str(tracks.refused),
+    }
+
+
 def _report_values(report: PipelineReport) -> dict[str, str]:
     values = {}
     for step, latency in report.steps.items():
@@ -189,6 +206,7 @@ def _report_values(report: PipelineReport) -> dict[str, str]:
         values[f"step {step} p95 ms"] = f"{latency.p95_ms:.1f}"
     if "" in report.cameras:
         values |= _age_values(report.cameras[""])
+        values |= _track_values(report.cameras[""].tracks)
     return {
         **values,
         "prompt messages lost": str(report.lost_prompts.count),

@@ -88,6 +88,8 @@ def findings(
         yield Finding(WARN, f"{camera.lost.words()}: {camera.remedy}")
     if camera.image_finding:
         yield Finding(WARN, camera.image_finding)
+    if camera.tracks_refused:
+        yield Finding(WARN, f"objects are found and not tracked: {camera.tracks_refused}")
     if interval.failed:
         level = thresholds.failed.level(interval.failed / interval.ended)
         if level != OK:

@@ -73,6 +73,7 @@ class Pipeline:
             self._rules = self._make_rules()
             self.inbox = self._make_inbox(undo)
             self._worker = self._make_worker(undo)
+            self.prompts.on_change(self._queue.put_tidy)
             self.calls = self._make_calls()
             self._losses = {name: self._make_losses() for name in self._cameras.names}
             self._subscriptions = {each.name: self._subscribe(each) for each in self._cameras}
@@ -87,6 +88,7 @@ class Pipeline:
         self._activity.switch(False)
         self._worker.discard()
         self._memory.clear()
+        self._queue.put_tidy()
 
     def settings_changed(self) -> None:
         """Apply the parts of a changed configuration that are not read for each frame."""
@@ -142,6 +144,8 @@ class Pipeline:
             publishers=len(self._subscriptions[name].publishers()),
             remedy=self._remedy(name, lost),
             image_finding=self._answerer.images.watch.finding(name),
+            tracks=(tracks := self._answerer.tracks.report(name)),
+            tracks_refused=tracks.refused_lately(now),
         )
 
     def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:
@@ -181,7 +185,7 @@ class Pipeline:
             manifest=self._segmenter.bundle.manifest,
             cameras=self._cameras,
             frames=self._frames,
-            click_settings=lambda: self._configuration().click_settings(),
+            topic_settings=lambda: self._configuration().topic_settings(),
             warnings_on=self._segmenter.warnings,
         )
 

@@ -16,13 +16,14 @@ from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.core.precision.repair import OnFailure
 from sam3_ros.core.profile.configured_plan import ConfiguredPlan
 from sam3_ros.core.stages.plan import StageChoice
+from sam3_ros.core.tracking.settings import TrackingSettings
 from sam3_ros.core.visible_text import visible
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.parameters.qos_overrides import check_override
 from sam3_ros.ros.parameters.specs import DEFAULTS, SPECS, Changes
 from sam3_ros.ros.parameters.values import ParameterError, mismatch
 from sam3_ros.ros.prompts.entries import PromptEntries, read_prompt_entries
-from sam3_ros.ros.prompts.requests import ClickSettings
+from sam3_ros.ros.prompts.requests import TopicSettings
 from sam3_ros.ros.qos import OVERRIDES
 
 _SPEC_OF = {spec.name: spec for spec in SPECS}
@@ -31,7 +32,9 @@ _LISTS = tuple(spec.name for spec in SPECS if isinstance(spec.default, tuple))
 _SHOWN = 80
 # Parameters of earlier versions, and what to do instead.
 _GONE = {
-    "click_frames": "set click_seconds: a click lasts that many seconds, 0 keeps it until the next"
+    "click_frames": "set click_seconds: a click lasts that many seconds, 0 keeps it until the next",
+    "sticky_clicks": "set tracking, which is for texts too",
+    "sticky_least_score": "set tracking_least_score",
 }
 
 
@@ -58,8 +61,12 @@ class NodeConfiguration:
     score_threshold: float
     mask_encoding: str
     click_seconds: float
-    tracking_clicks: bool
+    tracking: bool
     tracking_least_score: float
+    redetect_every: int
+    max_objects: int
+    memory_frames: int
+    tracking_gap_s: float
     outputs: tuple[str, ...]
     max_rate: float
     clock_jump_s: float
@@ -111,11 +118,20 @@ class NodeConfiguration:
 
     def prompt_entries(self) -> PromptEntries:
         """Return what `prompts` asks; blank entries are ignored."""
-        return read_prompt_entries(self.prompts)
+        return read_prompt_entries(self.prompts, self.tracking)
 
-    def click_settings(self) -> ClickSettings:
-        """Return how long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
-        return ClickSettings(self.tracking_clicks, self.click_seconds)
+    def topic_settings(self) -> TopicSettings:
+        """Return what the prompts of the simple topics have."""
+        return TopicSettings(self.tracking, self.click_seconds)
+
+    def tracking_settings(self) -> TrackingSettings:
+        """Return how objects are tracked."""
+        return TrackingSettings(
+            memory_frames=self.memory_frames,
+            redetect_every=self.redetect_every,
+            max_objects=self.max_objects,
+            least_score=self.tracking_least_score,
+        )
 
 
 def declare_parameters(node: Node, given: Mapping[str, Parameter]) -> None:

@@ -15,6 +15,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from sam3_ros.core.backends import BACKENDS
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.precision.repair import ON_FAILURE
+from sam3_ros.core.tracking.settings import MOST_MEMORIES, TrackingSettings
 from sam3_ros.ros.parameters.values import Default, ParameterError, mismatch, shown, taken
 
 
@@ -97,8 +98,9 @@ class ParameterSpec:
         return f"{number} of {', '.join(self.choices)}"
 
 
+DEFAULT_TRACKING = TrackingSettings()
 OUTPUTS = (
-    "mask", "confidence", "label_info", "detections", "scores", "segments", "overlay",
+    "mask", "confidence", "label_info", "detections", "scores", "segments", "tracks", "overlay",
     "debug/timing",
 )  # fmt: skip
 SPECS: tuple[ParameterSpec, ...] = (
@@ -196,15 +198,38 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
-        "tracking_clicks", False,
-        "Follow what a click or box from ~/prompt/point or ~/prompt/box has marked, frame by "
-        "frame.",
+        "tracking", False,
+        "Track what plain texts of prompts, ~/prompt/text, point, click and box find: its ids stay "
+        "from frame to frame. For what is asked from then on.",
         Changes.ANY_TIME,
     ),
     ParameterSpec(
-        "tracking_least_score", 0.5,
-        "A followed object whose score falls below this is lost, and its prompt dropped.",
+        "tracking_least_score", DEFAULT_TRACKING.least_score,
+        "Score of a tracked object's mask below which it is not seen.",
         Changes.ANY_TIME, limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        "redetect_every", DEFAULT_TRACKING.redetect_every,
+        "A tracked text is searched for in every so many answered frames; between them its objects "
+        "are only followed, which costs less.",
+        Changes.ANY_TIME, limits=(1, 10_000),
+    ),
+    ParameterSpec(
+        "max_objects", DEFAULT_TRACKING.max_objects,
+        "Objects of a camera that are tracked at a time; more are refused.",
+        Changes.ANY_TIME, limits=(1, 10_000),
+    ),
+    ParameterSpec(
+        "memory_frames", DEFAULT_TRACKING.memory_frames,
+        "Past frames in the memory of a tracked object, where the bundle has one; fewer are faster "
+        "and take less memory.",
+        Changes.ANY_TIME, limits=(1, MOST_MEMORIES),
+    ),
+    ParameterSpec(
+        "tracking_gap_s", 10.0,
+        "Seconds between two answered images of a camera after which its tracked objects end, as "
+        "they may have become others; 0 never ends them.",
+        Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
         "outputs", OUTPUTS,

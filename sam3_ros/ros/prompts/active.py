@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sam3_ros.core.segmenter.prompts import Prompt
+from sam3_ros.core.segmenter.prompts import InteractivePrompt, Prompt
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.label_values import label_values
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, Source
@@ -34,6 +34,11 @@ class ActivePrompt:
     def has_end(self) -> bool:
         """Whether it ends by itself, after some frames or seconds."""
         return bool(self.frames or self.seconds)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether it is tracked and marks a single object: it ends with that."""
+        return self.tracking and isinstance(self.prompt, InteractivePrompt)
 
     @property
     def key(self) -> Key:

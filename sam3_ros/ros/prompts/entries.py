@@ -27,6 +27,8 @@ MOST_CHARACTERS = 20_000
 # Of all entries: as a message on ~/prompts may have. Thousands of texts take seconds to check.
 MOST_TOGETHER = 64 * 1024
 _FARTHEST_PIXEL = 1_000_000
+# What `tracking` was called when it was for clicks and boxes alone.
+_OLD_WORD = "sticky"
 _NAMES = ("text", "id", "label", "camera")
 _ENTRY = DocumentKind(
     "an entry of the parameter prompts",
@@ -46,10 +48,11 @@ class PromptEntries:
     others: tuple[PromptRequest, ...] = ()
 
 
-def read_prompt_entries(entries: Sequence[str]) -> PromptEntries:
+def read_prompt_entries(entries: Sequence[str], tracking: bool = False) -> PromptEntries:
     """Read the entries in their order, without blank ones and repeated texts.
 
-    A plain text may be several phrases, with semicolons between them. Raises PromptError naming the
+    A plain text may be several phrases, with semicolons between them. tracking: whether what plain
+    texts find is tracked; an entry in YAML says it itself. Raises PromptError naming the
     entry that is wrong, or if they are too many. Does not check that the cameras exist.
     """
     together = sum(map(len, entries))
@@ -60,7 +63,7 @@ def read_prompt_entries(entries: Sequence[str]) -> PromptEntries:
     plain = chain.from_iterable(split_phrases(entry) for entry in entries if not is_yaml(entry))
     phrases = dict.fromkeys(plain)
     require_label_values(len(phrases) + sum(map(is_yaml, entries)))
-    texts = tuple(PromptRequest(ConceptPrompt(text)) for text in phrases)
+    texts = tuple(PromptRequest(ConceptPrompt(text), tracking=tracking) for text in phrases)
     others = tuple(_read_yaml(entry) for entry in entries if is_yaml(entry))
     seen = set()
     for request in (*texts, *others):
@@ -82,7 +85,14 @@ def _read_yaml(entry: str) -> PromptRequest:
         raise PromptError(
             f"{source}: expected at most {MOST_CHARACTERS} characters, got {len(entry)}"
         )
-    values = parse_document(entry, _ENTRY, source).value
+    try:
+        values = parse_document(entry, _ENTRY, source).value
+    except PromptError as error:
+        if f"got the key {_OLD_WORD!r}" in str(error):
+            raise PromptError(
+                f"{source}: {_OLD_WORD!r} is now 'tracking': write tracking: true"
+            ) from error
+        raise
     try:
         return PromptRequest(
             _prompt(values),

@@ -143,7 +143,7 @@ class PromptInbox:
         def change() -> _Outcome:
             prompts = prompts_from_text(message)
             return self._replace(
-                Source.TEXT, camera, [PromptRequest(prompt, camera) for prompt in prompts]
+                Source.TEXT, camera, [self._rules.text(prompt, camera) for prompt in prompts]
             )
 
         self._apply(self.status.header_of_now(), camera, change)

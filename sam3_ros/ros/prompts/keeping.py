@@ -1,8 +1,8 @@
 """keep_prompts: what is asked is written down, and asked again after a restart.
 
 Not kept: what ends by itself, such as a click that lasts a second, and what the parameter `prompts`
-asked at the start, which asks it at the next one too. A followed object is written down only so
-that a word can be said on it: nobody saw where it went.
+asked at the start, which asks it at the next one too. A click or box that is tracked is written
+down only so that a word can be said on it: nobody saw where its object went.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from sam3_ros.core.errors import PromptError
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.visible_text import visible
 from sam3_ros.msg import Prompts
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
@@ -27,7 +28,7 @@ from sam3_ros.ros.prompts.messages import requests_from_set
 from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, shortened
 from sam3_ros.ros.prompts.rules import PromptRules
 
-_WAS_FOLLOWED = "no longer followed: the node was started anew in between: click again"
+_WAS_FOLLOWED = "no longer tracked: the node was started anew in between: click again"
 # A disk that was full is tried again.
 _SECONDS_BETWEEN_TRIES = 10.0
 # A burst of prompts is not a burst of files.
@@ -115,7 +116,7 @@ class PromptKeeping:
                 name = shortened(request.prompt.id)
                 if self._is_asked(request):  # by the parameter
                     continue
-                if request.tracking:
+                if request.tracking and isinstance(request.prompt, InteractivePrompt):
                     raise PromptRefusedError(request.prompt.id, _WAS_FOLLOWED)
                 (active,), _ = self._prompts.put(self._rules.accepted([request]), each.source)
                 asked.append(repr(visible(name)))

@@ -32,6 +32,7 @@ from sam3_ros.ros.prompts.requests import Source
 MOST_BYTES = 256 * 1024
 _MOST_VALUES = 100_000
 _FORMAT = 1
+_OLD_WORD = "sticky"
 _SCHEMA = Path(__file__).with_name("kept_schema.json")
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 
@@ -93,6 +94,10 @@ class KeptFile:
             raise self._set_aside(shortened(str(error))) from error
         wrong = next(_validator().iter_errors(document), None)
         if wrong is not None:
+            if f"'{_OLD_WORD}' was" in wrong.message:
+                raise self._set_aside(
+                    f"it is of an earlier version, which called tracking {_OLD_WORD!r}: ask again"
+                )
             place = "/".join(str(step) for step in wrong.absolute_path) or "top level"
             raise self._set_aside(f"{place}: {shortened(wrong.message)}")
         return tuple(_prompt(values) for values in document["prompts"])

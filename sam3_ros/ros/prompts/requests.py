@@ -9,7 +9,7 @@ from enum import Enum
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.positions import boxes_of
-from sam3_ros.core.segmenter.prompts import MAX_TEXT_CHARACTERS, InteractivePrompt, Prompt
+from sam3_ros.core.segmenter.prompts import MAX_TEXT_CHARACTERS, Prompt
 from sam3_ros.ros.cameras import Camera
 
 # The model compares all points and boxes with each other: thousands take seconds per frame.
@@ -40,12 +40,13 @@ class Source(Enum):
 
 
 @dataclass(frozen=True)
-class ClickSettings:
-    """How long a click on ~/prompt/point or a box on ~/prompt/box lasts."""
+class TopicSettings:
+    """What the messages of ~/prompt/text, point, click and box have no field for."""
 
-    #: Follow the object from frame to frame until it is lost; `seconds` is not read then.
+    #: Whether what they find is tracked. Then a click or box lasts as long as its object is.
     tracking: bool
-    #: By the stamps of the frames, from the first answer on; 0 until it is replaced.
+    #: How long other clicks and boxes last, by the stamps of the frames, from the first answer on;
+    #: 0 until it is replaced.
     seconds: float
 
 
@@ -53,16 +54,16 @@ class ClickSettings:
 class PromptRequest:
     """A prompt, its cameras, how long it lasts and which frames answer it first.
 
-    Raises PromptError for a negative number of frames, for more than MOST_POSITIONS points and
-    boxes, and for a tracking concept.
+    Raises PromptError for a negative number of frames, and for more than MOST_POSITIONS points and
+    boxes.
     """
 
     prompt: Prompt
     #: The only camera it is asked of; None for every camera.
     camera: str | None = None
-    #: Follow the object from frame to frame.
+    #: Whether what it finds keeps its id from frame to frame.
     tracking: bool = False
-    #: Answered frames of each camera it lasts; 0 until it is replaced, removed or lost.
+    #: Answered frames of each camera it lasts; 0 until it is replaced, removed or its object ends.
     frames: int = 0
     #: Seconds it lasts at each camera, by the stamps of the frames; 0 for no such end.
     seconds: float = 0.0
@@ -73,12 +74,6 @@ class PromptRequest:
         if self.frames < 0:
             raise PromptError(f"a prompt lasts 0 frames (without end) or more, got {self.frames}")
         require_few_positions(self.prompt.id, len(self.prompt.points) + len(boxes_of(self.prompt)))
-        if self.tracking and not isinstance(self.prompt, InteractivePrompt):
-            raise PromptError(
-                f"prompt {shortened(self.prompt.id)!r} is tracking: expected points or a box that "
-                "mark a single object to follow, got a concept; leave tracking false, because a "
-                "concept is searched for in every image anyway"
-            )
 
     @property
     def has_position(self) -> bool:

@@ -11,11 +11,11 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.checks import require_capability
 from sam3_ros.core.segmenter.positions import require_on_image
-from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.ros.cameras import CameraNameError, Cameras
 from sam3_ros.ros.prompts.active import Snapshot
 from sam3_ros.ros.prompts.remarks import WarningsOn
-from sam3_ros.ros.prompts.requests import ClickSettings, PromptRequest, Source, refusing
+from sam3_ros.ros.prompts.requests import PromptRequest, Source, TopicSettings, refusing
 
 
 class ClickableFrames(Protocol):
@@ -59,13 +59,17 @@ class PromptRules:
     cameras: Cameras
     frames: ClickableFrames
     #: Returns the settings as they are now.
-    click_settings: Callable[[], ClickSettings]
+    topic_settings: Callable[[], TopicSettings]
     #: Returns what to know about a prompt that is asked.
     warnings_on: WarningsOn
 
+    def text(self, prompt: ConceptPrompt, camera: str | None) -> PromptRequest:
+        """Return the request for a prompt of ~/prompt/text."""
+        return PromptRequest(prompt, camera, tracking=self.topic_settings().tracking)
+
     def click(self, prompt: InteractivePrompt, camera: str | None) -> PromptRequest:
         """Return the request for a prompt of ~/prompt/point or ~/prompt/box."""
-        now = self.click_settings()
+        now = self.topic_settings()
         seconds = 0.0 if now.tracking else now.seconds
         return PromptRequest(prompt, camera, tracking=now.tracking, seconds=seconds)
 

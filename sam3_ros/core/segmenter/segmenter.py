@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -39,8 +40,12 @@ from sam3_ros.core.segmenter.segments import Segment, Segments
 from sam3_ros.core.segmenter.text import ClipTokenizer, KeptTexts, TextEmbedding, TextEncoder
 from sam3_ros.core.stages.graph import OpenStage, StageGraph
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
-from sam3_ros.core.stages.session import OpenSession, SessionOptions
+from sam3_ros.core.stages.session import Array, OpenSession, SessionOptions
 from sam3_ros.core.timings import CallTimings
+from sam3_ros.core.tracking.asking import Asking
+from sam3_ros.core.tracking.choice import following_of
+from sam3_ros.core.tracking.session import TrackingSession
+from sam3_ros.core.tracking.settings import TrackingSettings
 from sam3_ros.core.trial.trial import require_tried
 
 
@@ -225,6 +230,26 @@ class Segmenter:
             answers = self._ask(self._encode_image(image), asked, None)
         return Segments.of(answers, timings.as_dict())
 
+    def track(
+        self,
+        settings: TrackingSettings | None = None,
+        saved: Mapping[str, Array] | None = None,
+    ) -> TrackingSession:
+        """Start to track objects through the images of one camera, each under an id of its own.
+
+        saved: what `TrackingSession.saved` returned, to go on from there; BundleError for that of
+        another bundle. How objects are followed depends on the bundle: docs/tracking.md.
+        """
+        asking = Asking(
+            require_own=self._require_own,
+            askable=self._askable,
+            detect=self._detect,
+            timings=self._timings,
+            bundle=self._identity,
+        )
+        how = following_of(self.bundle.manifest, self._interactive, self._timings)
+        return TrackingSession(asking, how, settings or TrackingSettings(), saved)
+
     def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
         """Answer a click or box, and take note of its object, to `follow` it in later images.
 
@@ -332,6 +357,20 @@ class Segmenter:
                 answer = self._interactive.answer(embedding, prompt)
                 answers[number] = [] if answer.segment is None else [answer.segment]
         return [answers[number] for number in range(len(prompts))]
+
+    def _detect(
+        self,
+        image: ImageEmbedding,
+        prompts: Sequence[ConceptPrompt],
+        score_thresholds: Sequence[float | None],
+    ) -> list[list[Segment]]:
+        return self._answers(image, prompts, score_thresholds)
+
+    @property
+    def _identity(self) -> str:
+        """The bundle's name, and a sum over those of its files."""
+        sums = "".join(file.sha256 for file in self.bundle.manifest.files)
+        return f"{self.bundle.manifest.name} ({sha256(sums.encode()).hexdigest()[:16]})"
 
     def _askable(self, embedding: ImageEmbedding, prompt: Prompt) -> Prompt:
         """Return the prompt as it is put to the model. Raises PromptError where it cannot be."""

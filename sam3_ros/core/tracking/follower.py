@@ -29,7 +29,7 @@ class FollowerState(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """An object in one image, or why it is not seen there. Raises ValueError for both or neither."""
+    """An object in one image, or why it is not seen there; ValueError for both or neither."""
 
     #: Its ids and label are of no matter: the session writes its own. None where it is not seen.
     segment: Segment | None

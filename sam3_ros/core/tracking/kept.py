@@ -1,0 +1,66 @@
+"""What a session keeps between two images."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.prompts import ConceptPrompt
+from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.tracking.track import Track
+
+ImageRef = weakref.ref[ImageEmbedding]
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedObject:
+    """An object, and its answer to the last image."""
+
+    track: Track
+    #: None where it is not seen, and after a session was restored.
+    segment: Segment | None = None
+    #: The image of the answer. It is not kept alive.
+    image: ImageRef | None = None
+
+    def answered(self, image: ImageEmbedding) -> bool:
+        """Return whether its last answer is of this image."""
+        return self.image is not None and self.image() is image
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedText:
+    """A text that is looked for."""
+
+    #: As it is asked in later images.
+    prompt: ConceptPrompt
+    #: None: what the session is told with each image, or the bundle's.
+    score_threshold: float | None = None
+    #: Images since it was looked for; None: look in the next.
+    waited: int | None = None
+    #: A detection may start an object; not where a person showed which are meant.
+    starts: bool = True
+    #: It was told that there are too many objects.
+    full: bool = False
+    #: The last image that counts in `waited`.
+    image: ImageRef | None = None
+
+    @property
+    def asked_anew(self) -> TrackedText:
+        """Return it as it is when tracking starts anew."""
+        return replace(self, waited=None, full=False, image=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """All of it. It never changes, so a failed image leaves it as it was."""
+
+    #: By id, in their order.
+    objects: Mapping[int, TrackedObject] = field(default_factory=dict)
+    #: By the id of their prompt, in the order in which they were added.
+    texts: Mapping[str, TrackedText] = field(default_factory=dict)
+    next_id: int = 1
+    #: Of the images; None before the first.
+    size: ImageSize | None = None

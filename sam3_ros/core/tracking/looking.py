@@ -1,0 +1,164 @@
+"""What the detections of a text say about its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sam3_ros.core.geometry import Point
+from sam3_ros.core.segmenter.segments import Segment, TrackState
+from sam3_ros.core.tracking.association import (
+    Missing,
+    Overlaps,
+    best_pairs,
+    found_again,
+    overlaps_of,
+    starting,
+)
+from sam3_ros.core.tracking.place import Place
+from sam3_ros.core.tracking.settings import TrackingSettings
+from sam3_ros.core.tracking.track import Looked, Track
+
+# An object keeps its pace for so many images; later nobody knows.
+_KEEPS_PACE = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """An object that a detection may be."""
+
+    #: As it was before this image.
+    track: Track
+    #: What its follower sees in this image; None where it sees nothing.
+    seen: Segment | None
+    #: Whether this image still changes it; it was answered by a person's click otherwise.
+    is_open: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the detections of a text say."""
+
+    #: By the id of the object.
+    looked: Mapping[int, Looked] = field(default_factory=dict)
+    #: Which detection is an object's new outline, by the id of the object.
+    renewed: Mapping[int, int] = field(default_factory=dict)
+    #: The detections that start an object, best first.
+    starts: tuple[int, ...] = ()
+
+
+def look(
+    found: Sequence[Segment],
+    candidates: Sequence[Candidate],
+    settings: TrackingSettings,
+    *,
+    starts: bool,
+    least_score: float | None = None,
+) -> Outcome:
+    """Tell which detection is which object, and which are new.
+
+    least_score: of those that start an object, by default that of the settings.
+    """
+    places = [Place.of(segment) for segment in found]
+    seen = [(each, Place.of(each.seen)) for each in candidates if each.seen is not None]
+    unseen = [each for each in candidates if each.seen is None and each.is_open]
+    overlaps = overlaps_of([place for _, place in seen], places)
+    pairs = best_pairs(overlaps, settings.match_overlap)
+    looked: dict[int, Looked] = {}
+    renewed: dict[int, int] = {}
+    same_as = _covering_the_same([each.track for each, _ in seen], places, overlaps, settings)
+    for row, (candidate, _) in enumerate(seen):
+        number, column = candidate.track.id, pairs.get(row)
+        if not candidate.is_open:
+            continue
+        score = None if column is None else found[column].score
+        looked[number] = Looked(score, same_as.get(number, 0))
+        if column is not None and _renews(
+            candidate.track, found[column].score, overlaps[row, column], settings
+        ):
+            renewed[number] = column
+    near_none = [
+        column
+        for column in range(len(found))
+        if column not in pairs.values()
+        and not (overlaps[:, column] >= settings.start_overlap).any()
+    ]
+    missing = [_missing(each.track) for each in unseen]
+    again = found_again(
+        missing,
+        [places[column] for column in near_none],
+        settings.match_overlap,
+        settings.find_within,
+    )
+    for row, each in enumerate(unseen):
+        if row in again:
+            renewed[each.track.id] = near_none[again[row]]
+            looked[each.track.id] = Looked(found[near_none[again[row]]].score)
+        else:
+            looked[each.track.id] = Looked(None)
+    if not starts:
+        return Outcome(looked, renewed)
+    taken = {near_none[each] for each in again.values()}
+    new = starting(
+        [segment.score for segment in found],
+        places,
+        [column for column in near_none if column not in taken],
+        [places[column] for column in taken],
+        settings.start_score if least_score is None else least_score,
+        settings.start_overlap,
+    )
+    return Outcome(looked, renewed, tuple(new))
+
+
+def _renews(track: Track, score: float, overlap: float, settings: TrackingSettings) -> bool:
+    """Return whether tracker and detector agree, and it is time."""
+    return (
+        track.state is not TrackState.TENTATIVE
+        and track.age + 1 - track.renewed >= settings.renew_every
+        and score >= settings.renew_score
+        and overlap >= settings.renew_overlap
+    )
+
+
+def _missing(track: Track) -> Missing:
+    frames = track.frames_unseen + 1
+    gone = min(frames, _KEEPS_PACE)
+    step = Point(track.step.x * gone, track.step.y * gone)
+    return Missing(track.id, track.place, track.place.moved(step), frames)
+
+
+def _covering_the_same(
+    tracks: Sequence[Track],
+    detections: Sequence[Place],
+    overlaps: Overlaps,
+    settings: TrackingSettings,
+) -> dict[int, int]:
+    """Return for each object that covers the same as another which one that is."""
+    same: dict[int, int] = {}
+    for column, place in enumerate(detections):
+        rows = (overlaps[:, column] >= settings.match_overlap).nonzero()[0].tolist()
+        if len(rows) > 1:
+            sharing = [tracks[row] for row in rows]
+            keeper = _keeper(sharing, place)
+            same.update((each.id, keeper.id) for each in sharing if each is not keeper)
+    return same
+
+
+def _keeper(sharing: Sequence[Track], detection: Place) -> Track:
+    """Return the object, of several at one place, that the detection there is.
+
+    A confirmed one before the others; of those the one that was nearest when it was detected last,
+    since the others have slid there. But one that had been out of sight takes its place back from
+    an object that began there meanwhile.
+    """
+    confirmed = [each for each in sharing if each.state is not TrackState.TENTATIVE]
+    ranked = sorted(confirmed or sharing, key=lambda each: each.id)
+    nearest = max(ranked, key=lambda each: each.detected.iou(detection) if each.detected else 0.0)
+    return next(_away_when_born(nearest, ranked), nearest)
+
+
+def _away_when_born(younger: Track, others: Sequence[Track]) -> Iterator[Track]:
+    """Yield the objects that were out of sight when this one began."""
+    for each in others:
+        if each.away >= 0 and each.age - each.away >= younger.age and each.id < younger.id:
+            yield each

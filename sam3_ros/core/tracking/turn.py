@@ -1,0 +1,287 @@
+"""One answer in the making: it works on copies, so that nothing is kept of one that fails."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.segments import Segment, TrackState
+from sam3_ros.core.tracking.answers import TrackedFrame
+from sam3_ros.core.tracking.asking import Asking
+from sam3_ros.core.tracking.events import TrackEvent
+from sam3_ros.core.tracking.follower import Follower, Sighting
+from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText
+from sam3_ros.core.tracking.looking import Candidate, Outcome, look
+from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+from sam3_ros.core.tracking.settings import TrackingSettings
+from sam3_ros.core.tracking.track import Looked, Track
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """What making an answer takes."""
+
+    asking: Asking
+    follower: Follower
+    settings: TrackingSettings
+    #: Texts are looked for in so many images once.
+    redetect_every: int
+
+
+class Turn:
+    """The answer to one image, from what was kept before it."""
+
+    def __init__(self, tools: Tools, kept: Kept, image: ImageEmbedding) -> None:
+        self._tools = tools
+        self._image = image
+        self._ref = weakref.ref(image)
+        self._objects = dict(kept.objects)
+        self._texts = dict(kept.texts)
+        self._next_id = kept.next_id
+        self._seconds: dict[int, float] = {}
+        self.events: list[TrackEvent] = []
+        if kept.size not in (None, image.size) and self._objects:
+            assert kept.size is not None
+            changed = f"from {_text(kept.size)} to {_text(image.size)}"
+            self.restart(f"the image's size changed {changed}")
+
+    def kept(self) -> Kept:
+        """Return what is kept of it."""
+        return Kept(self._objects, self._texts, self._next_id, self._image.size)
+
+    def answer(self, timings: dict[str, float], ids: Collection[int] | None = None) -> TrackedFrame:
+        """Return the answer; ids: of the objects that it is about, None for all."""
+        nothing: np.ndarray | None = None
+        segments = []
+        for number, each in self._objects.items():
+            if ids is not None and number not in ids:
+                continue
+            if each.segment is None and nothing is None:
+                nothing = np.zeros(self._image.size, np.bool_)
+                nothing.setflags(write=False)
+            segments.append(_answered(each, nothing))
+        prompts = self._texts if ids is None else ()
+        return TrackedFrame(segments, timings, self.events, self._seconds, prompts)
+
+    def restart(self, reason: str) -> None:
+        """End all objects. Texts are looked for anew, but for those that were shown in an image."""
+        self.end(tuple(self._objects), reason)
+        self._texts = {name: text.asked_anew for name, text in self._texts.items() if text.starts}
+
+    def end(self, ids: Iterable[int], reason: str) -> None:
+        """End some objects."""
+        for number in ids:
+            self.events.append(self._objects.pop(number).track.event("ended", reason))
+
+    # What a person asks.
+
+    def show(self, prompt: InteractivePrompt | MaskPrompt) -> list[int]:
+        """Start the object that a person shows; return its id, or none where it is refused."""
+        if full := self._full():
+            self._refuse(prompt.id, prompt.label, full)
+            return []
+        began = time.perf_counter()
+        sighting = self._tools.follower.start(self._image, 0, prompt)
+        if sighting.segment is None:
+            self._refuse(prompt.id, prompt.label, sighting.unseen)
+            return []
+        score, names = sighting.segment.score, (prompt.id, prompt.label)
+        number = self._start(names, sighting, score, "shown", detectable=False, confirmed=True)
+        self._seconds[number] = time.perf_counter() - began
+        return [number]
+
+    def ask(self, text: TrackedText, found: Sequence[Segment], *, shown: bool) -> list[int]:
+        """Begin to look for a text; return the ids of what starts at once.
+
+        found: its detections in this image. shown: a person pointed at what is meant, so all of it
+        starts and is confirmed.
+        """
+        outcome = look(
+            found, [], self._tools.settings, starts=True, least_score=0 if shown else None
+        )
+        name = text.prompt.id
+        self._texts[name] = replace(text, waited=0, image=self._ref)
+        return self._start_new(name, [found[each] for each in outcome.starts], shown=shown)
+
+    def correct(self, number: int, prompt: InteractivePrompt) -> None:
+        """Answer clicks on an object; where they show nothing it is left as it was."""
+        old = self._objects[number]
+        track = old.track
+        age = track.age if old.answered(self._image) else track.age + 1
+        follower, began = self._tools.follower, time.perf_counter()
+        if track.follower_state is None:
+            sighting = follower.start(self._image, age, prompt)
+        else:
+            sighting = follower.correct(self._image, age, track.follower_state, prompt)
+        self._seconds[number] = time.perf_counter() - began
+        if sighting.gone:
+            self.events.append(track.event("refused", sighting.unseen))
+            return
+        now, events = track.corrected(sighting, age=age)
+        self.events += events
+        self._objects[number] = TrackedObject(now, sighting.segment, self._ref)
+
+    # The next image.
+
+    def step(self, score_threshold: float | None) -> None:
+        """Find all objects, and look for the texts whose turn it is.
+
+        score_threshold: of texts that have none of their own.
+        """
+        before = {n: each for n, each in self._objects.items() if not each.answered(self._image)}
+        sightings = {number: self._follow(each.track) for number, each in before.items()}
+        due = self._due(before, sightings)
+        thresholds = [
+            score_threshold if each.score_threshold is None else each.score_threshold
+            for each in due
+        ]
+        prompts = [each.prompt for each in due]
+        found = self._tools.asking.detect(self._image, prompts, thresholds) if due else []
+        outcomes = [
+            self._look(text, segments, before, sightings)
+            for text, segments in zip(due, found, strict=True)
+        ]
+        looked = {number: each for outcome in outcomes for number, each in outcome.looked.items()}
+        for number, each in before.items():
+            self._settle(each.track, sightings[number], looked.get(number))
+        for text, segments, outcome in zip(due, found, outcomes, strict=True):
+            new = [segments[each] for each in outcome.starts]
+            self._start_new(text.prompt.id, new, shown=False)
+
+    def _follow(self, track: Track) -> Sighting:
+        if track.follower_state is None:
+            return Sighting(None, None, "nothing but a detection can find it", gone=True)
+        began = time.perf_counter()
+        found = self._tools.follower.follow(self._image, track.age + 1, track.follower_state)
+        self._seconds[track.id] = time.perf_counter() - began
+        return found
+
+    def _due(
+        self, before: dict[int, TrackedObject], sightings: dict[int, Sighting]
+    ) -> list[TrackedText]:
+        """Return the texts to look for in this image, and count it for the others."""
+        just_lost = {
+            each.track.prompt_id
+            for number, each in before.items()
+            if sightings[number].gone and each.track.follower_state is not None
+        }
+        due = []
+        for name, text in self._texts.items():
+            if text.image is not None and text.image() is self._image:
+                continue
+            waited = None if text.waited is None else text.waited + 1
+            is_due = waited is None or waited >= self._tools.redetect_every or name in just_lost
+            now = replace(text, waited=0 if is_due else waited, image=self._ref)
+            self._texts[name] = now
+            if is_due:
+                due.append(now)
+        return due
+
+    def _look(
+        self,
+        text: TrackedText,
+        found: Sequence[Segment],
+        before: dict[int, TrackedObject],
+        sightings: dict[int, Sighting],
+    ) -> Outcome:
+        """Tell which detection is which object, and write what that shows into the sightings."""
+        candidates = []
+        for number, each in self._objects.items():
+            if each.track.prompt_id == text.prompt.id and each.track.detectable:
+                seen = sightings[number].segment if number in before else each.segment
+                candidates.append(Candidate(each.track, seen, is_open=number in before))
+        outcome = look(found, candidates, self._tools.settings, starts=text.starts)
+        for number, column in outcome.renewed.items():
+            track, mask = before[number].track, found[column].mask
+            began = time.perf_counter()
+            state, age, follower = sightings[number].state, track.age + 1, self._tools.follower
+            if state is None:
+                again = MaskPrompt(mask, track.prompt_id, track.label)
+                sightings[number] = follower.start(self._image, age, again)
+            else:
+                sightings[number] = follower.renew(self._image, age, state, mask)
+            passed = time.perf_counter() - began
+            self._seconds[number] = self._seconds.get(number, 0.0) + passed
+        return outcome
+
+    def _settle(self, track: Track, sighting: Sighting, looked: Looked | None) -> None:
+        now, events = track.after(sighting, looked, self._tools.settings)
+        self.events += events
+        if now.state is TrackState.ENDED:
+            del self._objects[now.id]
+        else:
+            self._objects[now.id] = TrackedObject(now, sighting.segment, self._ref)
+
+    # Objects that start.
+
+    def _start_new(self, name: str, found: Sequence[Segment], *, shown: bool) -> list[int]:
+        """Start objects of a text, as far as there is room."""
+        numbers: list[int] = []
+        text = self._texts[name]
+        full = ""
+        for segment in found:
+            if full := self._full():
+                break
+            began = time.perf_counter()
+            names = (segment.prompt_id, segment.label)
+            sighting = self._tools.follower.start(self._image, 0, MaskPrompt(segment.mask, *names))
+            reason = f"detected, score {segment.score:.2f}"
+            numbers.append(
+                self._start(
+                    names, sighting, segment.score, reason, detectable=True, confirmed=shown
+                )
+            )
+            self._seconds[numbers[-1]] = time.perf_counter() - began
+        if full and not text.full:
+            self._refuse(name, text.prompt.label, full)
+        self._texts[name] = replace(text, full=bool(full))
+        return numbers
+
+    def _start(
+        self,
+        names: tuple[str, str],
+        sighting: Sighting,
+        score: float,
+        reason: str,
+        *,
+        detectable: bool,
+        confirmed: bool,
+    ) -> int:
+        number = self._next_id
+        self._next_id += 1
+        track = Track.born(
+            number, *names, sighting, score, detectable=detectable, confirmed=confirmed
+        )
+        self.events.append(track.event("born", reason))
+        self._objects[number] = TrackedObject(track, sighting.segment, self._ref)
+        return number
+
+    def _full(self) -> str:
+        """Return why no other object can start, or ""."""
+        most = self._tools.settings.max_objects
+        if len(self._objects) < most:
+            return ""
+        return f"there are {most} objects already (max_objects): remove one or raise it"
+
+    def _refuse(self, prompt_id: str, label: str, reason: str) -> None:
+        self.events.append(TrackEvent("refused", 0, prompt_id, label, reason))
+
+
+def _answered(each: TrackedObject, nothing: np.ndarray | None) -> Segment:
+    track, segment = each.track, each.segment
+    names = (track.prompt_id, track.label)
+    if segment is None:
+        assert nothing is not None
+        return Segment(*names, 0.0, track.place.box, nothing, None, track.status)
+    return Segment(*names, track.score, segment.box, segment.mask, segment.bounds, track.status)
+
+
+def _text(size: ImageSize) -> str:
+    return f"{size.width}x{size.height}"

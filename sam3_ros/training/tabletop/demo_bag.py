@@ -1,4 +1,7 @@
-"""The demo's bag: two cameras at a table, one that moves, with the true labels of every frame."""
+"""The demo's bag: two cameras at a table, one that moves, with the true labels of every frame.
+
+For about a second a board hides one object from the moving camera.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,13 @@ STILL = "table.jpg"
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 STRING = "std_msgs/msg/String"
 TARGET = np.array([0.0, 0.0, 0.02])
+
+HIDDEN_KIND = ("white", "ball")
+# Frames of the first camera: the board comes from the left, stands still, and goes back.
+BOARD_COMES, BOARD_STANDS, BOARD_GOES, BOARD_GONE = 106, 120, 134, 148
+# m: width and height; how far before the object it stands, and from how far it comes.
+BOARD_SIZE = (0.18, 0.21)
+BOARD_BEFORE, BOARD_PATH = 0.09, 0.42
 
 
 View = tuple[float, float, float, np.ndarray, float]  # as World.place_camera takes it
@@ -91,6 +101,8 @@ CAMERAS = (
 def write_demo_bag(folder: Path) -> None:
     """Write the rosbag2 folder (mcap), replacing one that is there.
 
+    A board passes between the first camera and the object of HIDDEN_KIND.
+
     For each of CAMERAS: JPEG images, camera_info and true labels (mono8: 0 nothing, else the
     object's number). Once for both: /truth/objects (JSON: number -> colour and shape). The middle
     frame of the first camera is saved beside the folder as STILL.
@@ -103,12 +115,28 @@ def write_demo_bag(folder: Path) -> None:
         recording = _Recording(writer)
         recording.write("/truth/objects", STORE.types[STRING](json.dumps(objects)), START_NS)
         noises = [np.random.default_rng(camera.noise_seed) for camera in CAMERAS]
+        kinds = [(object_["colour"], object_["shape"]) for object_ in objects.values()]
+        hidden = world.places()[kinds.index(HIDDEN_KIND)]
         for number in range(FRAMES):
+            _move_board(world, number, hidden)
             for camera, noise in zip(CAMERAS, noises, strict=True):
                 if number % camera.every == 0:
                     image = recording.take(world, camera, number, noise)
                     if number == FRAMES // 2 and camera is CAMERAS[0]:
                         (folder.parent / STILL).write_bytes(_jpeg_bytes(image))
+
+
+def _move_board(world: World, number: int, hidden: np.ndarray) -> None:
+    """Put the board to where it is in a frame. hidden: x and y of what it hides, m."""
+    if not BOARD_COMES <= number < BOARD_GONE:
+        world.remove_board()
+        return
+    coming = (BOARD_STANDS - number) / (BOARD_STANDS - BOARD_COMES)
+    going = (number - BOARD_GOES) / (BOARD_GONE - BOARD_GOES)
+    away = max(coming, going, 0.0) ** 2 * BOARD_PATH  # slow where it stops
+    yaw = _moving_view(BOARD_STANDS / (FRAMES - 1))[0]
+    towards, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([np.sin(yaw), -np.cos(yaw)])
+    world.stand_board(hidden + BOARD_BEFORE * towards + away * left, yaw, BOARD_SIZE)
 
 
 class _Recording:

@@ -22,6 +22,9 @@ FIRST_CLUTTER_ID = 101
 #: Pixels at 640x480 that must be seen of an object for it to be in the scene.
 SMALLEST_VISIBLE = 350
 
+_BOARD_THICKNESS = 0.008
+_BOARD_COLOUR = (0.72, 0.68, 0.6, 1.0)
+
 #: (hue range, saturation range, value range), hue in turns
 COLOUR_RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "red": ((-0.02, 0.012), (0.85, 1.0), (0.55, 0.95)),
@@ -51,7 +54,8 @@ class Scene:
 
     #: uint8 RGB [H,W,3], without camera effects.
     image: np.ndarray
-    #: uint8 [480,640]: 0 background, 1 to N the objects in order, from FIRST_CLUTTER_ID on clutter.
+    #: uint8 [480,640] or the world's label size: 0 background, 1 to N the objects in order, from
+    #: FIRST_CLUTTER_ID on clutter.
     labels: np.ndarray
     objects: tuple[SceneObject, ...]
 
@@ -62,9 +66,17 @@ class World:
     The renderer needs MUJOCO_GL=osmesa or egl where there is no display.
     """
 
-    def __init__(self, seed: int, width: int = 640, height: int = 480, scenes_per_stage: int = 40):
+    def __init__(
+        self,
+        seed: int,
+        width: int = 640,
+        height: int = 480,
+        scenes_per_stage: int = 40,
+        label_size: tuple[int, int] = (640, 480),
+    ):
         self._rng = np.random.default_rng(seed)
         self._size = (width, height)
+        self._label_size = label_size
         self._scenes_per_stage = scenes_per_stage
         self._drawn = 0
         self._renderers: list[mujoco.Renderer] = []
@@ -94,7 +106,8 @@ class World:
         """Place light, camera, objects and clutter anew, without rendering."""
         self._hide_all()
         self._light()
-        self.place_camera(*self._random_view())
+        self.view = self._random_view()
+        self.place_camera(*self.view)
         self._place_objects()
         self._place_clutter()
 
@@ -117,6 +130,56 @@ class World:
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         return Scene(image.copy(), labels, tuple(self._shown.values()))
 
+    # -- objects that move
+
+    def places(self) -> np.ndarray:
+        """Return where the objects stand on the table: x and y in m, float [N,2]."""
+        bodies = [slot.body for slot in self._shown]
+        return self._data.mocap_pos[bodies, :2].copy()
+
+    def kinds(self) -> tuple[SceneObject, ...]:
+        """Return the objects of the scene in order."""
+        return tuple(self._shown.values())
+
+    def move(self, number: int, place: np.ndarray) -> None:
+        """Put object `number` (from 0) at x and y, in m; it stays as high and turned as it is."""
+        self._data.mocap_pos[list(self._shown)[number].body, :2] = place
+
+    def paint_alike(self, number: int, other: int) -> None:
+        """Give object `number` the very colour of `other`."""
+        slots = list(self._shown)
+        one, model = slots[number], slots[other]
+        self._model.geom_rgba[one.geom] = self._model.geom_rgba[model.geom]
+        self._shown[one] = SceneObject(self._shown[model].colour, self._shown[one].shape)
+
+    def stand_board(self, place: np.ndarray, yaw: float, size: tuple[float, float]) -> None:
+        """Stand a board on the table, which no prompt names, or move the one that stands there.
+
+        place: x and y of its middle, m; yaw: of the direction that it faces, radians; size: width
+        and height, m. Raises RuntimeError where all clutter that could be a board is in use.
+        """
+        model = self._model
+        if self._board is None:
+            is_box = model.geom_type == mujoco.mjtGeom.mjGEOM_BOX
+            free = (s for s in self._slots if s.shape == "clutter" and s not in self._clutter)
+            self._board = next((slot for slot in free if is_box[slot.geom]), None)
+            if self._board is None:
+                raise RuntimeError("no clutter is left that could be a board")
+            self._clutter.append(self._board)
+        slot, half = self._board, np.array([_BOARD_THICKNESS, *size]) / 2
+        model.geom_size[slot.geom] = half
+        model.geom_rbound[slot.geom] = np.linalg.norm(half)
+        model.geom_rgba[slot.geom] = _BOARD_COLOUR
+        self._data.mocap_pos[slot.body] = [*place, half[2]]
+        self._data.mocap_quat[slot.body] = _wxyz(Rotation.from_euler("z", yaw))
+
+    def remove_board(self) -> None:
+        """Take the board away, if there is one."""
+        if self._board is not None:
+            self._hide(self._board)
+            self._clutter.remove(self._board)
+            self._board = None
+
     # -- the stage
 
     def next_stage(self) -> None:
@@ -127,7 +190,7 @@ class World:
             self._data = mujoco.MjData(self._model)
             width, height = self._size
             colour = mujoco.Renderer(self._model, height, width)
-            masks = mujoco.Renderer(self._model, 480, 640)
+            masks = mujoco.Renderer(self._model, self._label_size[1], self._label_size[0])
             masks.enable_segmentation_rendering()
             self._renderers = [colour, masks]
         self._drawn += 1
@@ -141,6 +204,7 @@ class World:
             self._hide(slot)
         self._shown: dict[Slot, SceneObject] = {}
         self._clutter: list[Slot] = []
+        self._board: Slot | None = None
         self._occupied: list[tuple[float, float, float]] = []
 
     # -- light and camera
@@ -277,7 +341,7 @@ class World:
         return table[np.where(is_geom, found[..., 0], -1)]
 
     def _hardly_seen(self, labels: np.ndarray) -> list[Slot]:
-        seen = np.bincount(labels.ravel(), minlength=256)
+        seen = np.bincount(labels.ravel(), minlength=256) * (640 * 480 / labels.size)
         hidden = []
         for number, slot in enumerate(self._shown, start=1):
             _, scale = self._project(self._data.mocap_pos[slot.body])

@@ -14,7 +14,7 @@ from geometry_msgs.msg import Point
 from node_client import NODE, NodeClient
 from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess
 from ros_domains import own_domain
-from sam3_ros.msg import ActivePrompts, Prompt, Prompts, PromptStatus
+from sam3_ros.msg import ActivePrompt, ActivePrompts, Prompt, Prompts, PromptStatus
 from std_msgs.msg import String
 
 from sam3_ros.ros.qos import LATCHED
@@ -61,6 +61,9 @@ class Keeper:
             return sorted(now) == sorted(expected)
 
         self.client.spin_until(lambda: self._lists and found(), f"the list {expected}")
+
+    def listed(self) -> list[ActivePrompt]:
+        return list(self._lists[-1].prompts)
 
     def put(self, *prompts: Prompt) -> None:
         statuses = self.client.prompt("set", Prompts(action=Prompts.PUT, prompts=list(prompts)))
@@ -117,19 +120,27 @@ def test_what_was_asked_is_asked_again_after_the_node_was_killed(keeper: Keeper)
             Prompt(id="place", positive_points=ON_IT, label="here"),
             Prompt(id="ends", positive_points=ON_IT, frames=1_000_000),
             Prompt(id="followed", positive_points=ON_IT, tracking=True),
+            Prompt(id="tracked", text="blue", tracking=True),
         )
         assert keeper.client.set_parameters(prompts=["green"]).successful
-        keeper.diagnosed("3 in ")
+        keeper.diagnosed("4 in ")
     with keeper.node(signal.SIGTERM, prompts="['blue']") as process:
         # By the parameter, as it is now, and what was set while the node ran.
-        keeper.asked(("blue", "~/prompt/text"), ("green", "~/prompt/text"), ("place", "~/prompts"))
+        keeper.asked(
+            ("blue", "~/prompt/text"),
+            ("green", "~/prompt/text"),
+            ("place", "~/prompts"),
+            ("tracked", "~/prompts"),
+        )
         assert keeper.told("place").accepted
+        assert keeper.told("tracked").accepted
+        assert [each.prompt.id for each in keeper.listed() if each.prompt.tracking] == ["tracked"]
         refused = keeper.told("followed")
         assert not refused.accepted
         assert "click again" in refused.reason
         assert "asked again, as kept in" in process.log
-        keeper.diagnosed("2 in ")
-        assert sorted(keeper.ids()) == ["green", "place"]
+        keeper.diagnosed("3 in ")
+        assert sorted(keeper.ids()) == ["green", "place", "tracked"]
         keeper.clear()
     assert keeper.ids() == []  # written at the end of a node that may end in peace
 

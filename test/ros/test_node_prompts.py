@@ -192,7 +192,6 @@ def test_a_refusal_changes_nothing(both):
         ([], Prompts.REMOVE, "", "REPLACE with none clears everything"),
         ([Prompt(id="b", text="blue")], 7, "", "REPLACE (0), PUT (1) or REMOVE (2), got 7"),
         ([Prompt(id="b", text="blue", camera="up")], Prompts.PUT, "b", "there is no camera 'up'"),
-        ([Prompt(id="b", text="blue", tracking=True)], Prompts.PUT, "b", "'b' is tracking: expected"),
         (
             [Prompt(id="b", text=t) for t in ("c", "d")],
             Prompts.PUT,

@@ -38,15 +38,18 @@ class TracksReport:
     nbytes: int = 0
     #: How many there have been since the node was configured.
     given: int = 0
-    #: How many objects were found and not tracked since then.
+    #: How often since then there was no room for what was found.
     refused: int = 0
-    #: time.monotonic() seconds of the last of them, and why.
+    #: time.monotonic() seconds of the last time, and why.
     refused_at: float = float("-inf")
     refused_why: str = ""
+    #: Whether there is no room now.
+    is_full: bool = False
 
-    def refused_lately(self, now: float) -> str:
-        """Return why objects were refused in the last ten seconds; empty if none was."""
-        return self.refused_why if now - self.refused_at < _RECENT_SECONDS else ""
+    def refusal(self, now: float) -> str:
+        """Return why objects are not tracked, or were not lately; empty if there is room."""
+        lately = now - self.refused_at < _RECENT_SECONDS
+        return self.refused_why if self.is_full or lately else ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class CameraTracks:
         """configuration: returns the parameters as they are now."""
         self._configuration = configuration
         self._session = segmenter.track(configuration().tracking_settings())
+        concept = segmenter.bundle.manifest.concept
+        self._bundle_threshold = concept.score_threshold if concept is not None else None
         #: Those that the session knows, by id.
         self._known: dict[str, ActivePrompt] = {}
         self._last: tuple[Moment, ImageSize] | None = None
@@ -105,10 +110,9 @@ class CameraTracks:
 
     def keep_only(self, asked: Collection[ActivePrompt]) -> None:
         """End the objects of all prompts but these."""
-        for prompt_id, active in tuple(self._known.items()):
+        for active in tuple(self._known.values()):
             if active not in asked:
-                del self._known[prompt_id]
-                self._note(self._session.remove_prompt(prompt_id, NOT_ASKED))
+                self._forget(active)
         self._cut = {active: why for active, why in self._cut.items() if active in asked}
 
     def end_if_before(self, active_since: float | None) -> None:
@@ -140,7 +144,7 @@ class CameraTracks:
         Where it raises, nothing is lost: the next image is answered in place of this one. Raises
         InferenceError.
         """
-        self._session.settings = self._configuration().tracking_settings()
+        self._apply_settings()
         self._restart_after_a_gap(moment, image.size)
         found = TrackedAnswer()
         known = [active for active in asked if active in self._known.values()]
@@ -159,7 +163,7 @@ class CameraTracks:
 
         Raises InferenceError.
         """
-        self._session.settings = self._configuration().tracking_settings()
+        self._apply_settings()
         if self._last is None:
             self._last = (moment, image.size)
         for active in asked:  # an earlier answer to it was not published
@@ -170,7 +174,12 @@ class CameraTracks:
 
     @property
     def _threshold(self) -> float | None:
-        return self._configuration().score_threshold or None
+        return self._configuration().score_threshold or self._bundle_threshold
+
+    def _apply_settings(self) -> None:
+        settings = self._configuration().tracking_settings()
+        if self._session.settings != settings:
+            self._session.settings = settings
 
     def _restart_after_a_gap(self, moment: Moment, size: ImageSize) -> None:
         if self._last is None or not self._known:
@@ -232,19 +241,22 @@ class CameraTracks:
         prompt_id = active.prompt.id
         if self._known.get(prompt_id) is active:
             del self._known[prompt_id]
-            self._note(self._session.remove_prompt(prompt_id, NOT_ASKED))
+            if prompt_id in self._session.prompt_ids:
+                self._note(self._session.remove_prompt(prompt_id, NOT_ASKED))
 
     def _note(self, events: Sequence[TrackEvent]) -> None:
         self._events.extend(events)
-        refused = [event for event in events if event.kind == "refused"]
-        before = self.report
+        before, session = self.report, self._session
+        is_full = len(session.tracks) >= session.settings.max_objects
+        refused = [event for event in events if event.kind == "refused" and is_full]
         self.report = TracksReport(
-            states=Counter(track.state for track in self._session.tracks),
-            nbytes=self._session.nbytes,
+            states=Counter(track.state for track in session.tracks),
+            nbytes=session.nbytes,
             given=before.given + sum(event.kind == "born" for event in events),
             refused=before.refused + len(refused),
             refused_at=time.monotonic() if refused else before.refused_at,
             refused_why=refused[-1].reason if refused else before.refused_why,
+            is_full=is_full,
         )
 
 

@@ -195,7 +195,7 @@ def _track_values(tracks: TracksReport) -> dict[str, str]:
         **{f"tracks, {state}": str(tracks.states.get(state, 0)) for state in states},
         "tracks MiB": _mebibytes(tracks.nbytes),
         "track ids given": str(tracks.given),
-        "objects not tracked": str(tracks.refused),
+        "objects refused, max_objects": str(tracks.refused),
     }
 
 

@@ -145,7 +145,7 @@ class Pipeline:
             remedy=self._remedy(name, lost),
             image_finding=self._answerer.images.watch.finding(name),
             tracks=(tracks := self._answerer.tracks.report(name)),
-            tracks_refused=tracks.refused_lately(now),
+            tracks_refused=tracks.refusal(now),
         )
 
     def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:

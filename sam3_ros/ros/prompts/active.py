@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sam3_ros.core.segmenter.prompts import InteractivePrompt, Prompt
+from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.label_values import label_values
-from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, Source
+from sam3_ros.ros.prompts.requests import (
+    PromptRefusedError,
+    PromptRequest,
+    Source,
+    has_position,
+)
 from sam3_ros.ros.stamps import NANOSECONDS
 
 # A prompt's camera (None: every camera) and id, which identify it.
@@ -37,8 +42,11 @@ class ActivePrompt:
 
     @property
     def is_followed(self) -> bool:
-        """Whether it is tracked and marks a single object: it ends with that."""
-        return self.tracking and isinstance(self.prompt, InteractivePrompt)
+        """Whether it shows what is tracked, on one image: it ends with that.
+
+        A text alone does not; it may find other objects later.
+        """
+        return self.tracking and has_position(self.prompt)
 
     @property
     def key(self) -> Key:

@@ -18,7 +18,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from sam3_ros.core.errors import PromptError
-from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.visible_text import visible
 from sam3_ros.msg import Prompts
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts, Snapshot
@@ -116,7 +115,7 @@ class PromptKeeping:
                 name = shortened(request.prompt.id)
                 if self._is_asked(request):  # by the parameter
                     continue
-                if request.tracking and isinstance(request.prompt, InteractivePrompt):
+                if request.tracking and request.has_position:
                     raise PromptRefusedError(request.prompt.id, _WAS_FOLLOWED)
                 (active,), _ = self._prompts.put(self._rules.accepted([request]), each.source)
                 asked.append(repr(visible(name)))

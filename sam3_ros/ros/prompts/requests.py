@@ -39,6 +39,11 @@ class Source(Enum):
         return Camera("" if self is Source.SET else camera or "").topic(self.value)
 
 
+def has_position(prompt: Prompt) -> bool:
+    """Return whether a prompt has points or boxes."""
+    return bool(prompt.points or boxes_of(prompt))
+
+
 @dataclass(frozen=True)
 class TopicSettings:
     """What the messages of ~/prompt/text, point, click and box have no field for."""
@@ -78,7 +83,7 @@ class PromptRequest:
     @property
     def has_position(self) -> bool:
         """Whether it has points or boxes, which were placed on one image."""
-        return bool(self.prompt.points or boxes_of(self.prompt))
+        return has_position(self.prompt)
 
 
 class PromptRefusedError(PromptError):

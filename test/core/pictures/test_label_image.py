@@ -43,6 +43,18 @@ def test_instances_of_a_prompt_share_its_value_but_not_their_own() -> None:
     assert instances[0].tolist() == [1, 1, 0, 0, 2, 2, 0, 0]
 
 
+def test_instances_may_have_numbers_of_their_own() -> None:
+    left, right = np.zeros((2, 4), bool), np.zeros((2, 4), bool)
+    left[:, :2], right[:, 3] = True, True
+    box = Box(0, 0, 4, 2)
+    hidden = Segment("mug", "mug", 0.0, box, np.zeros((2, 4), bool))
+    segments = [Segment("mug", "mug", 0.5, box, left), hidden]
+    segments.append(Segment("mug", "mug", 0.9, box, right))
+    painted = PaintedSegments(segments, (2, 4)).instances([7, 8, 65_535])
+    assert painted.dtype == np.uint16
+    assert painted.tolist() == [[7, 7, 0, 65_535]] * 2
+
+
 def test_wider_values_need_a_wider_dtype() -> None:
     segments = [segment("a", 0.9, slice(0, 2))]
     assert label_image(segments, {"a": 1000}, SIZE, np.uint16).max() == 1000

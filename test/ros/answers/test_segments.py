@@ -4,12 +4,19 @@ import array
 
 import numpy as np
 import pytest
+from sam3_ros.msg import SegmentScore
 from std_msgs.msg import Header
 
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.geometry import Box, ImageSize
-from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.ros.answers.segments import best_first, mask_of, scores_message, segments_message
+from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
+from sam3_ros.ros.answers.segments import (
+    best_first,
+    mask_of,
+    pixel_values,
+    scores_message,
+    segments_message,
+)
 from sam3_ros.ros.images.conversion import OwnConverter
 from sam3_ros.ros.images.messages import image_message
 
@@ -48,6 +55,45 @@ def test_scores_are_numbered_best_first():
     assert {(s.prompt_id, s.label, s.label_value) for s in scores} == {("mug", "cup", 7)}
     box = scores[0].box
     assert (box.x_min, box.y_min, box.x_max, box.y_max) == (1.5, -2, 60, 40)
+
+
+def tracked(number: int, score: float = 0.5) -> Segment:
+    """Return an object; one of score 0 is not seen."""
+    state = TrackState.CONFIRMED if score else TrackState.OCCLUDED
+    status = TrackStatus(number, state, age=4, frames_unseen=0 if score else 2)
+    mask = np.full(SIZE, score != 0)
+    return Segment("mug", "cup", score, Box(1, 2, 30, 40), mask, track=status)
+
+
+def test_an_object_that_is_not_seen_is_listed_last_and_without_a_mask():
+    segments = best_first([tracked(3, 0.0), tracked(9, -0.01), *blobs()])
+    message = segments_message(segments, {"mug": 7}, SIZE, HEADER, pixel_values(segments, True))
+    unseen = message.segments[-1]
+    assert (unseen.score.track_id, unseen.score.id, unseen.score.score) == (3, 3, 0.0)
+    assert (unseen.score.track_state, unseen.score.frames_unseen) == (SegmentScore.OCCLUDED, 2)
+    assert (unseen.roi.width, unseen.roi.height, len(unseen.mask.data)) == (0, 0, 0)
+    assert not mask_of(unseen, SIZE).any()
+    assert (unseen.score.box.x_max, unseen.score.box.y_max) == (30, 40)
+    seen = message.segments[-2].score
+    assert (seen.track_id, seen.track_state, seen.track_age) == (9, SegmentScore.CONFIRMED, 4)
+    assert [each.score.track_id for each in message.segments[:3]] == [0, 0, 0]
+    assert {each.score.track_state for each in message.segments[:3]} == {SegmentScore.NOT_TRACKED}
+
+
+@pytest.mark.parametrize(
+    ("ids", "some_are_tracked", "numbers"),
+    [
+        ([0, 0], False, [1, 2]),
+        ([0, 0], True, [65_535, 65_534]),  # what is tracked is not seen yet, or not any more
+        ([4, 0, 2], True, [4, 65_535, 2]),
+        ([65_535, 0, 65_536, 1], True, [65_535, 65_534, 1, 2]),
+        ([65_534, 0, 0, 131_071], True, [65_534, 65_535, 65_533, 1]),
+    ],
+)
+def test_a_pixel_is_the_track_wherever_it_can_be(ids, some_are_tracked, numbers):
+    other = blobs()[0]
+    segments = [tracked(number) if number else other for number in ids]
+    assert pixel_values(segments, some_are_tracked) == numbers
 
 
 def test_more_segments_than_numbers_are_refused():

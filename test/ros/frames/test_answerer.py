@@ -16,8 +16,8 @@ from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.stamps import nanoseconds
 
 ELSEWHERE = (500.0, 20.0)
-INACTIVE = "no longer followed: the node was inactive in between: click again"
-JUMPED_BACK = "no longer followed: the clock jumped back in between: click again"
+INACTIVE = "no longer tracked: the node was inactive in between: click again"
+JUMPED_BACK = "no longer tracked: the clock jumped back in between: click again"
 
 
 def fails_from(run: int, error: Exception) -> Change:

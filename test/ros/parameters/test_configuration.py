@@ -172,6 +172,8 @@ def test_what_is_clearly_meant_is_taken_from_a_file(tmp_path, line, name, value)
         ("prompts: [1, 2]", r"'prompts' expects a list of texts, got \[1, 2\] .a list of whole"),
         ("prompts: yes", "'prompts' expects a list of texts, got True .true or false."),
         ("click_frames: 2", "no parameter 'click_frames' any more: set click_seconds"),
+        ("sticky_clicks: true", "no parameter 'sticky_clicks' any more: set tracking"),
+        ("sticky_least_score: 0.5", "'sticky_least_score' any more: set tracking_least_score"),
     ],
 )
 def test_a_wrong_value_in_a_file_is_refused_by_name(tmp_path, line, reason):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -241,9 +242,21 @@ def test_there_are_254_values_and_too_many_prompts_change_nothing():
     assert len(values(active)) == 254
 
 
-def test_a_concept_is_not_sticky():
-    with pytest.raises(PromptError, match="prompt 'mug' is tracking: expected points or a box"):
-        PromptRequest(ConceptPrompt("mug"), tracking=True)
+@pytest.mark.parametrize(
+    ("prompt", "ends_with_its_object"),
+    [
+        (ConceptPrompt("mug"), False),
+        (ConceptPrompt("mug", exemplars=(Box(1, 1, 2, 2),)), True),
+        (InteractivePrompt(points=((1.0, 1.0),)), True),
+    ],
+)
+def test_what_shows_an_object_on_an_image_ends_with_it(prompt, ends_with_its_object):
+    active = ActivePrompts()
+    (tracked, other), _ = active.put(
+        [PromptRequest(prompt, tracking=True), PromptRequest(replace(prompt, id="other"))]
+    )
+    assert tracked.is_followed == ends_with_its_object
+    assert not other.is_followed
 
 
 def test_so_many_points_that_they_would_keep_the_model_busy_are_refused():

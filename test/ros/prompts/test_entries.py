@@ -37,6 +37,12 @@ def test_how_long_and_where_it_is_asked():
     assert (request.camera, request.tracking, request.frames) == ("front", True, 3)
 
 
+def test_plain_texts_are_tracked_as_the_parameter_says():
+    entries = read_prompt_entries(["red; blue", "{text: mug}"], tracking=True)
+    assert [request.tracking for request in entries.texts] == [True, True]
+    assert [request.tracking for request in entries.others] == [False]
+
+
 def test_texts_stand_beside_them():
     entries = read_prompt_entries(["red  cube", "{text: mug, camera: front}", "", "red cube"])
     assert [request.prompt.text for request in entries.texts] == ["red cube"]
@@ -58,7 +64,7 @@ def test_texts_stand_beside_them():
         ("{text: [mug]}", r"text: expected a text, got \['mug'\]"),
         ('{text: mug, id: "\\ud800"}', "is not plain YAML: .*[Uu]nicode"),
         ("{text: ''}", "must not be blank"),
-        ("{text: mug, tracking: true}", "is tracking: expected points or a box"),
+        ("{text: mug, sticky: true}", "'sticky' is now 'tracking': write tracking: true"),
         ("{point: 320}", r"point: expected \[x, y\] in pixels, got '320'"),
         ("{point: [320]}", r"point: expected \[x, y\] in pixels, got \['320'\]"),
         ("{point: [true, 2]}", "point/entry 1: expected a number of pixels, got 'true'"),

@@ -32,7 +32,7 @@ from sam3_ros.ros.prompts.active import ActivePrompts, Snapshot
 from sam3_ros.ros.prompts.active_topic import ACTIVE_PROMPTS, ActivePromptsTopic
 from sam3_ros.ros.prompts.entries import read_prompt_entries
 from sam3_ros.ros.prompts.inbox import PromptInbox
-from sam3_ros.ros.prompts.requests import TopicSettings, PromptRequest
+from sam3_ros.ros.prompts.requests import PromptRequest, TopicSettings
 from sam3_ros.ros.prompts.rules import PromptRules
 from sam3_ros.ros.qos import LATCHED
 

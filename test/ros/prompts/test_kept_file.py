@@ -116,6 +116,14 @@ def test_what_is_damaged_foreign_or_hostile_is_refused_and_set_aside(
     assert len(kept.read()) == len(PROMPTS)
 
 
+def test_the_old_word_for_tracking_is_refused_by_name(kept: KeptFile) -> None:
+    old = {"source": "prompts", "id": "it", "positive_points": [[1, 2]], "sticky": True}
+    kept.path.parent.mkdir(parents=True)
+    kept.path.write_text(json.dumps({"format": 1, "prompts": [old]}))
+    with pytest.raises(KeptFileError, match="an earlier version, which called tracking 'sticky'"):
+        kept.read()
+
+
 @pytest.mark.parametrize("what", ["fifo", "folder", "endless"])
 def test_what_is_no_file_is_refused_without_waiting(kept: KeptFile, what: str) -> None:
     kept.path.parent.mkdir(parents=True)

@@ -85,6 +85,11 @@ def _report(
         cameras=tuple(_camera_report(each, counts[name]) for name, each in cameras.items()),
         latency=latency_of(latencies),
         prompts=tuple(p for camera in cameras.values() for p in camera.statistics.reports()),
+        tracks=tuple(
+            track
+            for camera in cameras.values()
+            for track in camera.tracks.reports(camera.statistics.titles)
+        ),
         has_truth=plan.has_truth,
         prompt_warnings=tuple(
             dict.fromkeys(w for camera in cameras.values() for w in camera.prompt_warnings)

@@ -10,10 +10,12 @@ import pytest
 from scenes import iou
 
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
-from sam3_ros.core.segmenter.following import Followed
-from sam3_ros.core.segmenter.masks import inmost_point
+from sam3_ros.core.segmenter.masks import inmost_point, mask_bounds
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.segmenter.segments import TrackState
+from sam3_ros.core.tracking.answers import TrackedFrame
+from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.bag.truth import Labels, read_truth
@@ -51,30 +53,60 @@ def views(segmenter: Segmenter, pictures: Sequence[Picture]) -> list[View]:
     return [(segmenter.encode_image(image), labels) for image, labels in pictures]
 
 
-def track(segmenter: Segmenter, seen: Sequence[View], number: int) -> Iterator[Followed]:
-    """Click an object in the first view; yield the answers of later views until it is lost."""
+def track(segmenter: Segmenter, seen: Sequence[View], number: int) -> Iterator[TrackedFrame]:
+    """Click an object in the first view; yield the answers to later views until it is lost."""
     embedding, labels = seen[0]
-    prompt = InteractivePrompt(points=(inmost_point(labels == number),))
-    last = segmenter.start_following(embedding, prompt)
+    tracking = segmenter.track()
+    tracking.add(embedding, InteractivePrompt(points=(inmost_point(labels == number),)))
     for embedding, _ in seen[1:]:
-        last = segmenter.follow(embedding, prompt, last, least_score=0.5)
-        yield last
-        if last.segment is None:
+        frame = tracking.step(embedding)
+        yield frame
+        if not frame:
             return
 
 
 def test_every_object_of_the_bag_is_followed_to_its_end(
     segmenter: Segmenter, pictures: list[Picture]
 ) -> None:
+    """All in one session, each shown in another way."""
     seen = views(segmenter, pictures)
+    tracking, numbers = segmenter.track(), range(1, 10)
+    for number in numbers:
+        there = seen[0][1] == number
+        box = mask_bounds(there)
+        ways = (
+            InteractivePrompt(points=(inmost_point(there),)),
+            InteractivePrompt(box=box),
+            MaskPrompt(there),
+        )
+        frame = tracking.add(seen[0][0], ways[number % 3])
+        assert [event.kind for event in frame.events] == ["born"]
     overlaps = []
-    for number in range(1, 10):
-        for followed, (_, labels) in zip(track(segmenter, seen, number), seen[1:], strict=True):
-            assert followed.segment is not None, (number, followed.lost)
-            overlaps.append(iou(followed.segment.mask, labels == number))
+    for embedding, labels in seen[1:]:
+        frame = tracking.step(embedding)
+        assert [each.track.id for each in frame if each.track] == list(numbers), frame.events
+        for number, segment in zip(numbers, frame, strict=True):
+            overlaps.append(iou(segment.mask, labels == number))
             assert overlaps[-1] > 0.7, number
-    assert len(overlaps) == 9 * 14
     assert np.mean(overlaps) > 0.92
+
+
+def test_the_objects_of_texts_keep_their_ids_over_the_bag(
+    segmenter: Segmenter, pictures: list[Picture]
+) -> None:
+    seen = views(segmenter, pictures)
+    tracking = segmenter.track()
+    first = tracking.add(seen[0][0], "red cube; ball")
+    assert {str(each.track.state) for each in first if each.track} == {"tentative"}
+    shown: dict[int, set[int]] = {}
+    for embedding, labels in seen[1:]:
+        for segment in tracking.step(embedding):
+            assert segment.track is not None
+            there = np.bincount(labels[segment.mask], minlength=256)[1:]
+            shown.setdefault(segment.track.id, set()).add(int(there.argmax()) + 1)
+    confirmed = {each.id for each in tracking.tracks if each.state is TrackState.CONFIRMED}
+    # The cube is number 6, the balls 3 and 9: one id each, and no id for two.
+    assert sorted(map(sorted, (shown[each] for each in confirmed))) == [[3], [6], [9]]
 
 
 def panned(picture: Picture, right: bool) -> list[Picture]:
@@ -98,12 +130,12 @@ def test_an_object_that_leaves_the_view_is_lost_and_never_swapped_for_another(
             continue
         answers = list(track(segmenter, seen, number))
         for followed, (_, labels) in zip(answers, seen[1:], strict=False):
-            if followed.segment is not None:
-                there = np.bincount(labels[followed.segment.mask], minlength=256)
-                assert there[1:].argmax() + 1 == number, followed.segment.box
+            for segment in followed:
+                there = np.bincount(labels[segment.mask], minlength=256)
+                assert there[1:].argmax() + 1 == number, segment.box
         if not np.any(last == number):
             left += 1
-            assert answers[-1].segment is None, number
+            assert not answers[-1], number
         elif np.count_nonzero(last == number) == np.count_nonzero(first == number):
-            assert answers[-1].segment is not None, (number, answers[-1].lost)
+            assert answers[-1], (number, answers[-1].events)
     assert left >= 1

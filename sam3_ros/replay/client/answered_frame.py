@@ -10,12 +10,14 @@ import numpy.typing as npt
 from sensor_msgs.msg import Image
 
 from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.segments import TrackState, TrackStatus
 from sam3_ros.msg import SegmentScore, SegmentScores
 
 Mask = npt.NDArray[np.bool_]
-# IoU of two boxes from which on they are taken for one object's.
-_SAME_OBJECT = 0.5
+#: IoU of two boxes from which on they are taken for one object's.
+SAME_OBJECT = 0.5
 _DTYPES = {"mono8": np.uint8, "mono16": np.uint16}
+_STATES = {getattr(SegmentScore, state.name): state for state in TrackState}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class FoundSegment:
     score: float = 0.0
     #: x_min, y_min, x_max, y_max, px.
     box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    #: None where it is not tracked.
+    track: TrackStatus | None = None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it is an object of this image, and not one that is hidden in it."""
+        return self.track is None or self.track.frames_unseen == 0
 
     def overlap(self, other: Box, size: tuple[int, ...]) -> float:
         """Return the IoU of another box and the part of this one that is in the image."""
@@ -52,8 +61,10 @@ class AnsweredFrame:
     sent_at: float
     #: Integers [H, W]: uint8, or uint16 if the node's mask_encoding is mono16.
     labels: npt.NDArray[np.integer]
-    #: Best score first.
+    #: What is seen, the best score first.
     segments: Sequence[FoundSegment]
+    #: Tracked objects that are not.
+    unseen: Sequence[FoundSegment] = ()
     #: Empty for an only camera without a name.
     camera: str = ""
     #: 0 for the first time that the bag is played.
@@ -83,7 +94,7 @@ class AnsweredFrame:
             if segment.prompt_id != prompt_id:
                 continue
             overlaps = [segment.overlap(place, self.labels.shape) for place in left]
-            if max(overlaps, default=0.0) < _SAME_OBJECT:
+            if max(overlaps, default=0.0) < SAME_OBJECT:
                 return True
             del left[int(np.argmax(overlaps))]
         return False
@@ -105,7 +116,7 @@ def labels_of(mask: Image) -> npt.NDArray[np.integer]:
 
 
 def segments_of(mask: Image, scores: SegmentScores) -> tuple[FoundSegment, ...]:
-    """Return the segments of a mask."""
+    """Return the segments of a mask, also those that are hidden."""
     by_segment = mask.encoding == "mono16"
     return tuple(_segment(score, by_segment) for score in scores.segments)
 
@@ -118,6 +129,10 @@ def mask_iou(one: Mask, other: Mask) -> float:
 
 def _segment(score: SegmentScore, by_segment: bool) -> FoundSegment:
     box = score.box
+    track = None
+    if score.track_id:
+        state = _STATES[score.track_state]
+        track = TrackStatus(score.track_id, state, score.track_age, score.frames_unseen)
     return FoundSegment(
         prompt_id=score.prompt_id,
         value=score.id if by_segment else score.label_value,
@@ -125,4 +140,5 @@ def _segment(score: SegmentScore, by_segment: bool) -> FoundSegment:
         label=score.label,
         score=score.score,
         box=(box.x_min, box.y_min, box.x_max, box.y_max),
+        track=track,
     )

@@ -13,6 +13,7 @@ from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.client.frame_log import FrameLog, stamp_of
 from sam3_ros.replay.client.pending_prompts import NO_LONGER, PendingPrompt, PendingPrompts
 from sam3_ros.replay.client.prompt_statistics import PromptStatistics
+from sam3_ros.replay.client.track_statistics import TrackStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class CameraRecord:
         self.log = FrameLog(plan.name)
         self.pending = PendingPrompts()
         self.statistics = PromptStatistics(plan.truth, plan.name)
+        self.tracks = TrackStatistics(plan.truth, plan.name)
         #: What the node said about prompts that it accepted, in its order, as keys.
         self.prompt_warnings: dict[str, None] = {}
         self._expected = frozenset(plan.times.stamps_ns) if stamps_from_bag else frozenset()
@@ -86,5 +88,6 @@ class CameraRecord:
             return None
         answer = replace(answer, certain=self.pending.is_certain(answer))
         self.statistics.answered(answer, self.pending.has_certain_texts(answer))
+        self.tracks.answered(answer, self.statistics.asked)
         self.pending.answered(answer)
         return answer

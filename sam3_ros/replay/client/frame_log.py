@@ -160,11 +160,13 @@ class FrameLog:
             return None
         mask, scores = frame.masks.popleft(), frame.scores.popleft()
         frame.complete_answers += 1
+        segments = segments_of(mask.message, scores)
         return AnsweredFrame(
             bag_stamp_ns=frame.bag_stamp_ns,
             sent_at=frame.at,
             labels=labels_of(mask.message),
-            segments=segments_of(mask.message, scores),
+            segments=tuple(segment for segment in segments if segment.is_seen),
+            unseen=tuple(segment for segment in segments if not segment.is_seen),
             camera=self.camera,
             loop=frame.loop,
             latency=mask.latency,

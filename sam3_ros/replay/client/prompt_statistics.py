@@ -96,6 +96,14 @@ class PromptStatistics:
         self._named: dict[str, str] = {}  # phrases by their ids
         self._clicks: list[_Click] = []
         self._followed: dict[str, _Followed] = {}
+        #: Kind and what was asked, by prompt id.
+        self.titles: dict[str, tuple[str, str]] = {}
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The ids of the texts that are asked and of the objects that are followed."""
+        phrases = (phrase for several in self._phrases.values() for phrase in several)
+        return frozenset((*phrases, *self._named, *self._followed))
 
     def published(
         self, cue: PromptCue, bag_stamp_ns: int, now: float = 0.0, *, is_named: bool = False
@@ -108,10 +116,13 @@ class PromptStatistics:
         if isinstance(cue, TextCue):
             for phrase in cue.phrases:
                 self._tally("text", phrase)
+            named = cue.added or {phrase: phrase for phrase in cue.phrases}
+            self.titles |= {prompt_id: ("text", phrase) for prompt_id, phrase in named.items()}
         elif isinstance(cue, (PointCue, BoxCue)):
             number = self._number_of(cue, bag_stamp_ns)
             tally = self._tally(_kind(cue), self._described(cue, number))
             tally.frames += not cue.tracking
+            self.titles[cue.prompt_id] = (tally.kind, tally.asked)
             placed_ns = bag_stamp_ns if is_named else None
             if not is_named:  # it replaces one that has no answer yet
                 self._clicks = [c for c in self._clicks if c.cue.prompt_id != cue.prompt_id]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sam3_ros.replay.bag.recording import BagRemark
+from sam3_ros.replay.report.tracks import TrackReport
 from sam3_ros.replay.under_test.diagnostics import FrameCounts
 
 
@@ -147,6 +148,8 @@ class ReplayReport:
     prompt_warnings: tuple[str, ...] = ()
     #: What of the bag was left out, or not played as it was recorded.
     remarks: tuple[BagRemark, ...] = ()
+    #: One per prompt whose objects have ids.
+    tracks: tuple[TrackReport, ...] = ()
 
     @property
     def frames(self) -> FrameAccount:

@@ -59,7 +59,8 @@ def register(commands: Commands) -> None:
         "--reference",
         type=Path,
         metavar="DIR",
-        help="a folder of cases_*.npz with the original code's answers",
+        help="a folder of cases_*.npz and video_cases_*.npz with the original code's answers; "
+        "those of other weights are named and left out",
     )
     parser.add_argument(
         "--record",
@@ -105,4 +106,7 @@ def _table(report: VerificationReport) -> str:
     lines = table([*map(left, ("check", "what", "figure", "limit")), result], rows)
     failed = sum(not figure.passed for figure in report.figures)
     end = f"{failed} of {len(report.figures)} figures failed" if failed else "verified"
-    return "\n".join([*lines, f"{end}: {report.bundle}"])
+    skipped = [f"not compared: {each.case}: {each.reason}" for each in report.skipped]
+    if skipped:
+        end += f", {len(skipped)} cases of the reference not compared"
+    return "\n".join([*lines, *skipped, f"{end}: {report.bundle}"])

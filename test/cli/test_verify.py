@@ -16,8 +16,12 @@ from sam3_ros.cli.main import main
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import ExportError
-from sam3_ros.export.verification.reference_weights import require_same_weights
+from sam3_ros.export.verification.reference_weights import (
+    other_video_weights,
+    require_same_weights,
+)
 from sam3_ros.export.weights_identity import (
+    Adjustment,
     filled_by_rule,
     parsed_samples,
     weights_samples,
@@ -175,3 +179,50 @@ def test_weights_are_known_in_half_precision_too(kept_as: type) -> None:
 @pytest.mark.parametrize("text", ["", "no numbers", "a: 1 x"])
 def test_a_damaged_sample_says_nothing(text: str) -> None:
     assert parsed_samples(text) == {}
+
+
+HEADS = (
+    "tracker.sam_mask_decoder.iou_prediction_head.layers.2.bias",
+    "tracker.sam_mask_decoder.pred_obj_score_head.layers.2.bias",
+)
+ADJUSTED = Adjustment(score_shift=4.2, iou_bias=(0, 0, 3.9, 1.8))
+
+
+def exported_with_heads(adjustment: Adjustment | None) -> Manifest:
+    """Return the manifest of a reference checkpoint, with what a video case changes in it."""
+    weights = reference_checkpoint(1)
+    for name, count in zip(HEADS, (4, 1), strict=True):
+        generator = np.random.Generator(np.random.PCG64([1, zlib.crc32(name.encode())]))
+        values = (0.02 * generator.standard_normal(count)).tolist()
+        weights[name] = np.array(adjustment.applied(name, values) if adjustment else values)
+    shapes = {name: value.shape for name, value in weights.items()}
+    samples = weights_samples(shapes, lambda name: weights[name].tolist(), weights)
+    return manifest_with(checkpoint="model.pth", weights_samples=samples)
+
+
+def test_a_video_case_of_the_bundles_weights_is_known() -> None:
+    assert not other_video_weights(exported_with_heads(ADJUSTED), 1, ADJUSTED)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "seed", "ours"),
+    [
+        (exported_with_heads(None), 1, "model.pth"),
+        (exported_with_heads(Adjustment(4.2, (0, 0, 0, 2.4))), 1, "model.pth"),
+        (exported_with_heads(Adjustment(8.0, (0, 0, 3.9, 1.8))), 1, "model.pth"),
+        (exported_with_heads(ADJUSTED), 2, "model.pth"),
+        (manifest_with(random_seed="1"), 1, "random ones of seed 1"),
+    ],
+)
+def test_a_video_case_of_other_weights_is_named_as_such(
+    manifest: Manifest, seed: int, ours: str
+) -> None:
+    reason = other_video_weights(manifest, seed, ADJUSTED)
+    assert reason.startswith("other weights")
+    assert ours in reason
+
+
+def test_a_case_of_clicks_is_not_of_the_weights_of_a_video_case() -> None:
+    with pytest.raises(ExportError, match="other weights: cases_a"):
+        require_same_weights(exported_with_heads(ADJUSTED), "cases_a", CASE)
+    assert require_same_weights(exported_with_heads(None), "cases_a", CASE)

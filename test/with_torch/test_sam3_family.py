@@ -21,7 +21,7 @@ from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.families.sam3 import SAM3
 from sam3_ros.export.network import PARTS
-from sam3_ros.export.verification.reference import reference_figures
+from sam3_ros.export.verification.reference import compared_with_reference
 from sam3_ros.export.verification.report import verify_bundle
 from sam3_ros.export.verification.torch_graph import torch_graph
 from sam3_ros.export.weights.filled_network import FilledNetwork, from_checkpoint
@@ -213,7 +213,7 @@ def recorded_case(graph: object, folder: Path, change: Callable[[dict[str, Array
         blank[f"{name}_masks"] = np.zeros((1, count, 288, 288), np.float16)
     folder.mkdir()
     np.savez(folder / "cases_x.npz", **blank)
-    reference_figures(Recording(), Settings(), folder, lambda _: None)  # type: ignore[arg-type]
+    compared_with_reference(Recording(), Settings(), folder, lambda _: None)  # type: ignore[arg-type]
     case |= {"logits": answered["logits"], "boxes": answered["pred_boxes"]}
     case["presence"] = answered["presence"]
     case["top_queries"] = np.array([[0, 1, 2]], np.int16)
@@ -242,13 +242,13 @@ def test_a_reference_case_finds_a_changed_number(
         case[tensor] = case[tensor] + np.float32(by)
 
     folder = recorded_case(graph, tmp_path / "reference", shift)
-    figures = reference_figures(graph, Settings(), folder, lambda _: None)  # type: ignore[arg-type]
+    found = compared_with_reference(graph, Settings(), folder, lambda _: None)  # type: ignore[arg-type]
 
-    compared = [figure for figure in figures if not figure.tensor.startswith("single")]
+    compared = [figure for figure in found.figures if not figure.tensor.startswith("single")]
     assert {figure.tensor for figure in compared if not figure.passed} == {tensor}
     assert len(compared) == 8
 
 
 def test_a_folder_without_cases_is_refused(large: object, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"holds no cases_\*\.npz"):
-        reference_figures(torch_graph(large), Settings(), tmp_path, print)  # type: ignore[arg-type]
+        compared_with_reference(torch_graph(large), Settings(), tmp_path, print)  # type: ignore[arg-type]

@@ -23,7 +23,10 @@ from sam3_ros.core.segmenter.interactive import choose_mask
 from sam3_ros.core.segmenter.transform import ImageTransform
 from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array
+from sam3_ros.export.verification.reference_figure import ReferenceFigure, beyond_half_precision
 from sam3_ros.export.verification.reference_weights import require_same_weights
+from sam3_ros.export.verification.video_case import PREFIX
+from sam3_ros.export.verification.video_reference import sorted_video_cases, video_comparison
 
 SIDE = 1008
 NUMBER_LIMIT = 1e-5
@@ -35,35 +38,38 @@ Case = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class ReferenceFigure:
-    """The difference of one tensor of one case."""
+class SkippedCase:
+    """A case that was not compared."""
 
     case: str
-    tensor: str
-    #: Largest absolute difference.
-    difference: float
-    #: Allowed difference.
-    limit: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is within its limit; NaN is not."""
-        return self.difference <= self.limit
+    #: For people.
+    reason: str
 
 
-def reference_figures(
+@dataclass(frozen=True)
+class ReferenceComparison:
+    """What came of the cases of a folder."""
+
+    figures: tuple[ReferenceFigure, ...]
+    skipped: tuple[SkippedCase, ...]
+
+
+def compared_with_reference(
     graph: StageGraph, manifest: Manifest, folder: Path, progress: Callable[[str], None]
-) -> list[ReferenceFigure]:
-    """Compare the bundle with every case of the folder.
+) -> ReferenceComparison:
+    """Compare the bundle with every case of the folder that was answered with its weights.
 
-    Raises ExportError where there is no case, or none for this model (the cases have an input of
-    1008 pixels), or where they were answered with other weights.
+    Raises ExportError where no case is left: none is there, none is for this model (the cases have
+    an input of 1008 pixels), or all were answered with other weights.
     """
     if not folder.is_dir():
         raise ExportError(f"{folder} holds no cases_*.npz, because it is no folder; name theirs")
-    paths = sorted(folder.glob("cases_*.npz"))
-    if not paths:
-        raise ExportError(f"{folder} holds no cases_*.npz; expected the folder of the reference")
+    paths, videos = sorted(folder.glob("cases_*.npz")), sorted(folder.glob(f"{PREFIX}*.npz"))
+    if not paths and not videos:
+        raise ExportError(
+            f"{folder} holds no cases_*.npz and no {PREFIX}*.npz; expected the folder of the "
+            f"reference"
+        )
     size = (manifest.preprocessing.height, manifest.preprocessing.width)
     if size != (SIDE, SIDE):
         raise ExportError(
@@ -71,17 +77,35 @@ def reference_figures(
             f"export it without --input-size"
         )
     cases = {path.stem: _load(path) for path in paths}
-    known = [require_same_weights(manifest, name, case) for name, case in cases.items()]
+    weights = {name: _weights_of(manifest, name, case) for name, case in cases.items()}
+    others = {name: each for name, each in weights.items() if isinstance(each, ExportError)}
+    known = {name: each for name, each in weights.items() if not isinstance(each, ExportError)}
+    video = sorted_video_cases(manifest, videos)
+    skipped = [SkippedCase(name, str(reason)) for name, reason in others.items()]
+    skipped += [SkippedCase(name, reason) for name, reason in video.skipped.items()]
+    if not known and not video.cases:
+        raise next(iter(others.values()), None) or ExportError(
+            f"no case of {folder} can be compared: {skipped[0].case}: {skipped[0].reason}"
+        )
     found: list[ReferenceFigure] = []
-    for name, case in cases.items():
+    for name in known:
         progress(f"reference {name}: running the bundle")
-        found += _case_figures(graph, manifest, name, case)
-    if not all(known) and found and not any(figure.passed for figure in found):
+        found += _case_figures(graph, manifest, name, cases[name])
+    if not all(known.values()) and found and not any(figure.passed for figure in found):
         progress(
             "no number agrees: probably other weights than the reference's, or another model; the "
             "bundle does not say which weights it has, export it again to be sure"
         )
-    return found
+    found += video_comparison(graph, manifest, video.cases, progress)
+    return ReferenceComparison(tuple(found), tuple(skipped))
+
+
+def _weights_of(manifest: Manifest, name: str, case: Case) -> bool | ExportError:
+    """Return what require_same_weights returns or raises."""
+    try:
+        return require_same_weights(manifest, name, case)
+    except ExportError as error:
+        return error
 
 
 def reference_image(seed: int) -> npt.NDArray[np.float32]:
@@ -181,12 +205,7 @@ def _statistic(case: str, tensor: str, found: Array, expected: Array) -> Referen
 
 
 def _mask(case: str, tensor: str, found: Array, expected: Array) -> ReferenceFigure:
-    if found.shape != expected.shape:
-        return ReferenceFigure(case, tensor, float("inf"), MASK_LIMIT)
-    rounding = np.spacing(np.abs(expected.astype(np.float16))).astype(np.float64) / 2
-    beyond = np.abs(found.astype(np.float64) - expected) - rounding
-    # np.maximum keeps a NaN, which Python's max would take for 0.
-    return ReferenceFigure(case, tensor, float(np.maximum(0.0, np.max(beyond))), MASK_LIMIT)
+    return ReferenceFigure(case, tensor, beyond_half_precision(found, expected), MASK_LIMIT)
 
 
 def _largest(found: Array, expected: Array) -> float:

@@ -17,8 +17,10 @@ from sam3_ros.export.weights_identity import (
     CHECKPOINT_SHA256,
     RANDOM_SEED,
     WEIGHTS_SAMPLES,
+    Adjustment,
     filled_by_rule,
     parsed_samples,
+    shows_adjustment,
 )
 
 #: Keys of a case.
@@ -47,6 +49,32 @@ def require_same_weights(manifest: Manifest, name: str, case: Mapping[str, Array
     if not filled_by_rule(samples, int(case[_SEED])):
         raise _other(manifest, name, case, ours)
     return True
+
+
+def other_video_weights(
+    manifest: Manifest, seed: int, adjustment: Adjustment, checkpoint_sha256: str = ""
+) -> str:
+    """Say why a video case was not answered with the bundle's weights; empty if it was, or may be.
+
+    seed, adjustment: of the case's checkpoint, a random one; checkpoint_sha256 instead, of a file.
+    """
+    source = manifest.source
+    ours = f"the bundle has those of {source.get(CHECKPOINT, 'a file that it does not name')}"
+    if RANDOM_SEED in source:
+        return f"other weights: the bundle has random ones of seed {source[RANDOM_SEED]}"
+    if checkpoint_sha256 and CHECKPOINT_SHA256 in source:
+        same = checkpoint_sha256 == source[CHECKPOINT_SHA256]
+        return "" if same else f"other weights: {ours}, not of {checkpoint_sha256[:12]}..."
+    samples = parsed_samples(source.get(WEIGHTS_SAMPLES, ""))
+    if not samples or filled_by_rule(samples, seed, adjustment):
+        return ""
+    if not shows_adjustment(samples) and filled_by_rule(samples, seed):
+        return ""
+    bias = ", ".join(f"{each:g}" for each in adjustment.iou_bias)
+    return (
+        f"other weights: {ours}, the case those of seed {seed} with score_shift "
+        f"{adjustment.score_shift:g} and iou_bias [{bias}]"
+    )
 
 
 def _other(manifest: Manifest, name: str, case: Mapping[str, Array], ours: str) -> ExportError:

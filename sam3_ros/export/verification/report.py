@@ -24,7 +24,7 @@ from sam3_ros.export.verification.bundle_graph import (
     bundle_graph,
 )
 from sam3_ros.export.verification.pixels import MOST_LEVELS, pixel_differences
-from sam3_ros.export.verification.reference import reference_figures
+from sam3_ros.export.verification.reference import SkippedCase, compared_with_reference
 
 if TYPE_CHECKING:
     from sam3_ros.export.stage import StageModule
@@ -66,6 +66,8 @@ class VerificationReport:
 
     bundle: Path
     figures: tuple[Figure, ...]
+    #: Cases of the reference that were not compared.
+    skipped: tuple[SkippedCase, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -75,7 +77,9 @@ class VerificationReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
         figures = [figure.as_dict() for figure in self.figures]
-        return {"bundle": str(self.bundle), "passed": self.passed, "figures": figures}
+        skipped = {"skipped": {each.case: each.reason for each in self.skipped}}
+        report = {"bundle": str(self.bundle), "passed": self.passed, "figures": figures}
+        return report | (skipped if self.skipped else {})
 
 
 def verify_bundle(
@@ -99,13 +103,16 @@ def verify_bundle(
             f"--checkpoint FILE, or --rebuild for random weights"
         )
     found: list[Figure] = []
+    skipped: dict[str, SkippedCase] = {}
     if reference is not None:
-        found += _against_reference(bundle, reference, progress)
+        for figures, left_out in _against_reference(bundle, reference, progress):
+            found += figures
+            skipped |= {each.case: each for each in left_out}
     if checkpoint is not None or rebuild:
         found += _against_pytorch(bundle, checkpoint, images, progress)
     if reference is None and checkpoint is None and not rebuild:
         found += _against_recorded(bundle, _recorded(bundle), "recorded answers", progress)
-    report = VerificationReport(bundle.path, tuple(found))
+    report = VerificationReport(bundle.path, tuple(found), tuple(skipped.values()))
     if record:
         _record(bundle, report)
     return report
@@ -113,15 +120,19 @@ def verify_bundle(
 
 def _against_reference(
     bundle: Bundle, folder: Path, progress: Callable[[str], None]
-) -> Iterator[Figure]:
+) -> Iterator[tuple[list[Figure], tuple[SkippedCase, ...]]]:
     for rendition, precision in _runnable(bundle):
         if precision != "fp32":
             continue
         graph = bundle_graph(bundle, "fp32", rendition=rendition)
         check = f"reference, {titled(precision, rendition)}"
         try:
-            for one in reference_figures(graph, bundle.manifest, folder, progress):
-                yield Figure(check, f"{one.case}: {one.tensor}", one.difference, one.limit)
+            compared = compared_with_reference(graph, bundle.manifest, folder, progress)
+            figures = [
+                Figure(check, f"{f.case}: {f.tensor}", f.difference, f.limit, f.at_least)
+                for f in compared.figures
+            ]
+            yield figures, compared.skipped
         finally:
             graph.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess
 from process_samples import MEGABYTE
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
@@ -42,6 +43,7 @@ HANG_S = 2.0
 #: How long to wait for what hangs, before the node is given up, s.
 GIVE_UP_S = 30.0
 _START_S = 60.0
+_AT_ONCE = Duration()
 _GOOD_TEXT = "red cube"
 _RESET = tuple(
     spec
@@ -111,8 +113,11 @@ class Rig:
         self.masks: dict[int, bytes] = {}
         self._stamp_ns = time.time_ns()
         self._wanted: set[int] = set()
+        # Of the topics of vandals, those that an empty message has stopped.
+        self._unheard: set[str] = set()
         self._listen()
         self.wait(self._is_ready, _START_S)
+        self.begin_account()
         self.silence = 0.0
 
     @property
@@ -168,10 +173,17 @@ class Rig:
         return counts is not None and counts.received >= self.sent[camera] and counts.in_work == 0
 
     def vandalise(self, topic: str, content: bytes) -> None:
-        """Publish bytes as a message on a topic of prompts, or as an image of a camera."""
+        """Publish bytes as a message on a topic of prompts, or as an image of a camera.
+
+        Raises NodeEndedError, HangError if DDS does not bring them to the node.
+        """
         name = _image_topic(topic, self.transport) if topic in CAMERAS else f"{NODE}/{topic}"
+        if not content:
+            self._unheard.add(name)
         with suppress(rclpy_implementation.RCLError):  # an empty one has stopped its publisher
             self.vandals[name].publish(content)
+        if name not in self._unheard:
+            self._wait_until_delivered([self.vandals[name]])
 
     def settle(self, cameras: Sequence[str], seconds: float = GIVE_UP_S) -> list[str]:
         """Wait until all is done; return the cameras of which an image was lost on the way.
@@ -190,10 +202,16 @@ class Rig:
     def _find_lost(self, camera: str) -> int:
         """Send images until one is received: then the number of DDS tells what was lost before."""
         lost, received = self.lost[camera], self.counts[camera].received
+
+        def is_told() -> bool:
+            """Return whether one was received, and all that were not are counted as lost."""
+            now = self.counts[camera].received
+            return now > received and self.sent[camera] - now <= self.lost[camera] - lost
+
         for _ in range(5):
             self.send(camera, good_message(self.transport))
             with suppress(HangError):
-                self.wait(lambda: self.counts[camera].received > received)
+                self.wait(is_told)
                 break
         self.wait(lambda: self.counts[camera].in_work == 0, GIVE_UP_S)
         missing = self.sent[camera] - self.counts[camera].received
@@ -206,20 +224,29 @@ class Rig:
         return missing
 
     def wait_until_quiet(self) -> None:
-        """Wait until the node has reported three times that nothing came and nothing is in work.
+        """Wait until all images are with the node, which three reports say has none in work.
 
         Raises as wait does.
         """
+        # DDS sends again what a busy machine has missed, but up to three seconds later.
+        self._wait_until_delivered(self.images[self.transport].values())
+        # Reports of before may still be on their way.
+        begin = time.time()
         same, seen, reports = 0, None, self.reports
         end = time.monotonic() + GIVE_UP_S
         while same < 3:
-            self.wait(lambda: self.reports > reports, GIVE_UP_S)  # noqa: B023, called at once
+            self.wait(lambda: self.reports > reports and self._reported > begin, GIVE_UP_S)  # noqa: B023, called at once
             reports, before = self.reports, seen
             seen = {camera: counts.received for camera, counts in self.counts.items()}
             is_idle = not any(counts.in_work for counts in self.counts.values())
             same = same + 1 if is_idle and seen == before else 0
             if time.monotonic() > end:
                 raise HangError("frames are still in work")
+
+    def _wait_until_delivered(self, publishers: Iterable[Any]) -> None:
+        """Wait until what was published is with the node. Raises as wait does."""
+        for each in publishers:
+            self.wait(lambda each=each: each.wait_for_all_acked(_AT_ONCE), GIVE_UP_S)
 
     def resync(self, camera: str) -> None:
         """Begin the account of a camera's images anew."""
@@ -288,6 +315,7 @@ class Rig:
         assert result.successful, result.reason
         self.transport = transport
         self.drive_to("active")
+        self.begin_account()
 
     def drive_to(self, wanted: str) -> None:
         """Bring the node to a state, from whichever it is in. Raises as wait does."""
@@ -299,18 +327,44 @@ class Rig:
             ("active", "unconfigured"): "deactivate",
             ("inactive", "unconfigured"): "cleanup",
         }
-        for _ in range(8):
+        end = time.monotonic() + GIVE_UP_S
+        while True:
             state = self.call("get_state", GetState.Request(), GIVE_UP_S).current_state.label
             if state == wanted:
-                break
+                return
+            if time.monotonic() > end:
+                raise HangError(f"the node is {state}, and does not become {wanted}")
             request = ChangeState.Request()
             request.transition.label = ways.get((state, wanted), "")
             if request.transition.label:
                 self.call("change_state", request, GIVE_UP_S)
             else:  # a transition is on its way
                 self.spin(0.1)
-        if wanted == "active":
-            self._begin_account()
+
+    def begin_account(self) -> None:
+        """Begin the account of images anew, once the active node hears those of every camera.
+
+        Raises as wait does.
+        """
+        publishers = [*self.images[self.transport].values(), *self.prompts.values()]
+        self.wait(lambda: all(each.get_subscription_count() for each in publishers), GIVE_UP_S)
+        self.wait_until_quiet()
+        for camera in CAMERAS:
+            self._wait_until_heard(camera)
+        self.wait_until_quiet()
+        for camera in CAMERAS:
+            self.resync(camera)
+
+    def _wait_until_heard(self, camera: str) -> None:
+        """Send images until one is received: each end discovers the other by itself."""
+        received = self.counts[camera].received
+        end = time.monotonic() + GIVE_UP_S
+        while self.counts[camera].received == received:
+            if time.monotonic() > end:
+                raise HangError(f"no image of {camera} is received")
+            self.send(camera, good_message(self.transport))
+            with suppress(HangError):
+                self.wait(lambda: self.counts[camera].received > received, 1.0)
 
     @property
     def prompts_lost(self) -> int:
@@ -379,18 +433,6 @@ class Rig:
             and all(publisher.get_subscription_count() for publisher in self.prompts.values())
             and all(each.get_subscription_count() for each in self.images["raw"].values())
         )
-
-    def _begin_account(self) -> None:
-        """Wait for the new subscriptions and begin the account of images at what it is."""
-        publishers = [*self.images[self.transport].values(), *self.prompts.values()]
-        self.wait(lambda: all(each.get_subscription_count() for each in publishers), GIVE_UP_S)
-        # Discovery here completes a little before discovery at the other end.
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            self.spin(0.05)
-        self.wait(lambda: all(c.in_work == 0 for c in self.counts.values()), GIVE_UP_S)
-        for camera in CAMERAS:
-            self.resync(camera)
 
 
 def _image_topic(camera: str, transport: str) -> str:

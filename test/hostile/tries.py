@@ -241,10 +241,10 @@ class Tries:
         rig.wait_until_quiet()
         self.is_changed = True
         for camera in CAMERAS:
-            rig.resync(camera)
             since = rig.counts[camera].since(before[camera])
             if since.received > sent[camera] or since.in_work:
                 raise FailedError("silent", f"frames of {camera} in transitions: {since}")
+        rig.begin_account()
         success = any(future.result().success for future in futures)
         return "answered" if success else "refused"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from sam3_ros.core.segmenter.segments import TrackState, TrackStatus
 from sam3_ros.replay.client.answered_frame import AnsweredFrame, FoundSegment
 from sam3_ros.replay.golden.comparison import LabelledFrame
 from sam3_ros.replay.golden.frames import GoldenFrames, GoldenWriter
@@ -21,14 +22,18 @@ Square = tuple[str, int, int, int]
 
 
 def answer(
-    *squares: Square, number: int = 0, score: float = 0.9, **others: object
+    *squares: Square, number: int = 0, score: float = 0.9, ids: Sequence[int] = (), **others: object
 ) -> AnsweredFrame:
+    """Return an answer with a segment a square. ids: of their tracks, in the same order."""
     labels = np.zeros((SIDE, SIDE), np.uint8)
     segments = []
+    tracks = [TrackStatus(track_id, TrackState.CONFIRMED, 4, 0) for track_id in ids]
     for prompt_id, x, y, value in squares:
         labels[y : y + 20, x : x + 20] = value
         box = (float(x), float(y), min(x + 20.0, SIDE), min(y + 20.0, SIDE))
-        segments.append(FoundSegment(prompt_id, value, len(segments) + 1, prompt_id, score, box))
+        track = tracks[len(segments)] if tracks else None
+        found = FoundSegment(prompt_id, value, len(segments) + 1, prompt_id, score, box, track)
+        segments.append(found)
     told = {"frame_id": FRAME_ID, **others}
     return AnsweredFrame(STAMP + number, 0.0, labels, segments, **told)
 

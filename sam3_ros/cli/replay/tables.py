@@ -11,19 +11,23 @@ from sam3_ros.cli.table import left, right, table
 if TYPE_CHECKING:
     from sam3_ros.replay.golden.verdicts import CheckVerdict, PromptVerdict, ReplayVerdict
     from sam3_ros.replay.report.report import CameraResult, PromptReport, ReplayReport
+    from sam3_ros.replay.report.tracks import TrackReport
 
 PASSED, FAILED = "pass", "FAIL"
 
 _LONGEST_PROMPT = 56
+_MOST_IDS = 6
 # The node's reason for a frame that gave way to a newer one.
 _SUPERSEDED = "superseded"
 
 
 def report_table(report: ReplayReport) -> str:
-    """Lay out the account of frames, a column per camera, then a row per prompt, then the files."""
+    """Lay out the account of frames, a column per camera, then prompts, tracks and files."""
     lines = [f"{report.bag} through {report.node}, {report.seconds:.1f} s", *_frame_lines(report)]
     if report.prompts:
         lines += ["", *_prompt_lines(report)]
+    if report.tracks:
+        lines += ["", *_track_lines(report)]
     if report.files:
         lines += ["", *report.files, *report.file_remarks]
     return "\n".join(lines)
@@ -119,10 +123,40 @@ def _prompt_lines(report: ReplayReport) -> list[str]:
     return table([left("prompt"), *map(right, headings), left()], rows)
 
 
-def _title(prompt: PromptReport) -> str:
+def _track_lines(report: ReplayReport) -> list[str]:
+    of_truth = ["id switches", "lost in view"] if report.has_truth else []
+    rows = []
+    for track in report.tracks:
+        figures = [track.id_switches, track.lost_in_view] if report.has_truth else []
+        told = ["-" if figure is None else figure for figure in figures]
+        title = _shortened(_title(track), _LONGEST_PROMPT)
+        rows.append([title, _ids(track), track.seen, track.hidden, *told, _found_again(track)])
+    headings = [*map(right, ("seen in", "hidden in", *of_truth)), left("found again")]
+    return table([left("tracked"), left("id"), *headings], rows)
+
+
+def _ids(track: TrackReport) -> str:
+    shown = [f"#{number}" for number in track.ids[:_MOST_IDS]]
+    more = len(track.ids) - len(shown)
+    return " ".join([*shown, f"+{more}"] if more else shown)
+
+
+def _found_again(track: TrackReport) -> str:
+    """Return whether what came back into view had its id again."""
+    if not track.returns:
+        return "-"
+    times = f", {track.returns} times" if track.returns > 1 else ""
+    if track.found_again == track.returns:
+        return f"yes, same id{times}"
+    return f"{track.found_again} of {track.returns}" if track.found_again else f"no{times}"
+
+
+def _title(prompt: PromptReport | TrackReport) -> str:
     where = f"{prompt.camera}: " if prompt.camera else ""
     if prompt.kind == "text":
         return f'{where}text "{prompt.asked}"'
+    if not prompt.kind:
+        return f"{where}{prompt.asked}"
     between = ": " if prompt.kind == "followed" else " "
     return f"{where}{prompt.kind}{between}{prompt.asked}"
 

@@ -1,4 +1,4 @@
-"""The checks of a whole replay: frames, stamps, account, drops, latency."""
+"""The checks of a whole replay: frames, stamps, account, drops, latency, track ids."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from sam3_ros.replay.golden.expectation import Limits
 from sam3_ros.replay.golden.judge import FrameRecord
 from sam3_ros.replay.golden.verdicts import CheckVerdict
 from sam3_ros.replay.report.report import FrameAccount, Latency, ReplayReport
+from sam3_ros.replay.report.tracks import TrackReport
 
 
 def check_replay(
     report: ReplayReport, frames: FrameRecord, missing: Sequence[FrameKey], limits: Limits
 ) -> tuple[CheckVerdict, ...]:
-    """Return the verdicts of the five checks. missing: golden frames that did not come."""
+    """Return the verdicts of the checks. missing: golden frames that did not come."""
     return (
         _frames(frames, missing, limits),
         _stamps(report, frames),
         _account(report, limits),
         _drops(report.frames, limits),
         _latency(report.latency, limits),
+        *_ids(report.tracks, limits),
     )
 
 
@@ -95,6 +97,26 @@ def _latency(latency: Latency | None, limits: Limits) -> CheckVerdict:
     ]
     figures = ", ".join(f"{name} {ms:.1f} ms" for name, ms, _ in measured)
     return CheckVerdict("latency", figures, tuple(failures))
+
+
+def _ids(tracks: Sequence[TrackReport], limits: Limits) -> Iterator[CheckVerdict]:
+    """Yield the verdict on ids, where objects are tracked or should be."""
+    most = limits.id_switches
+    if not tracks and most is None:
+        return
+    known = [track.id_switches for track in tracks if track.id_switches is not None]
+    switches = sum(known)
+    again, returns = (sum(getattr(t, name) for t in tracks) for name in ("found_again", "returns"))
+    told = f"{switches} switches" if known else "switches unknown"
+    figures = f"{sum(len(t.ids) for t in tracks)} ids, {told}, {again} of {returns} found again"
+    failures = []
+    if most is not None and switches > most:
+        failures.append(f"{switches} objects got another id, expected {most} or fewer")
+    if most is not None and not known:
+        failures.append(
+            "nothing is tracked" if not tracks else "the bag has no ground truth to see switches by"
+        )
+    yield CheckVerdict("ids", figures, tuple(failures))
 
 
 def _unknown(limits: Limits) -> Iterable[str]:

@@ -90,6 +90,9 @@ class PromptComparison:
     golden_value: int | None
     #: In the label image; None where nothing was found.
     got_value: int | None
+    #: Golden's track id and this answer's of each pair of segments that are the same object; None
+    #: for one that is not tracked.
+    track_ids: tuple[tuple[int | None, int | None], ...] = ()
 
     def is_within(self, tolerance: Tolerance) -> bool:
         """Return whether this frame, taken alone, passes."""
@@ -126,7 +129,12 @@ def _compare(golden: LabelledFrame, got: LabelledFrame, prompt_id: str) -> Promp
         extra=len(ours) - len(pairs),
         golden_value=golden.values.get(prompt_id),
         got_value=got.values.get(prompt_id),
+        track_ids=tuple((_track_id(one), _track_id(other)) for one, other in pairs),
     )
+
+
+def _track_id(segment: FoundSegment) -> int | None:
+    return None if segment.track is None else segment.track.id
 
 
 def _same_objects(

@@ -51,6 +51,20 @@ class Tolerance:
     extra_segments: int = 0
     #: Whether the values in the label images must be the same.
     label_values: bool = True
+    #: Whether objects must have golden's track ids, whatever the numbers: what is one id in golden
+    #: is one id here, and the other way round. What has none in golden may have one.
+    track_ids: bool = True
+    #: Of all objects of a prompt in one loop; 1: its object keeps one id. None: any number.
+    most_ids: int | None = None
+    #: How often a true object may get another id. None: as often as it likes.
+    id_switches: int | None = None
+    #: How often an object must come back into view and have its id again, at least.
+    found_again: int | None = None
+
+    @property
+    def needs_tracks(self) -> bool:
+        """Whether the prompt must be tracked."""
+        return any(n is not None for n in (self.most_ids, self.id_switches, self.found_again))
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,8 @@ class Limits:
     latency_p50_ms: float | None = None
     #: Likewise.
     latency_p95_ms: float | None = None
+    #: Of all prompts, by the bag's ground truth.
+    id_switches: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 {"format": 1, "frames": [
 {"file": "front_0_170000.png", "camera": "front", "loop": 0, "stamp_ns": 170000, "repeat": 0,
  "frame_id": "front_optical", "segments": [
-   {"prompt_id": "red cube", "value": 1, "score": 0.93, "box": [x_min, y_min, x_max, y_max]}]}]}
+   {"prompt_id": "red cube", "value": 1, "score": 0.93, "box": [x_min, y_min, x_max, y_max],
+    "track": {"id": 3, "state": "confirmed", "age": 12}}]}]}
+
+Only tracked segments have a "track". Those that are hidden are not kept.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import numpy as np
 from sam3_ros.core.bounded_file import read_at_most
 from sam3_ros.core.checked_json import parse_json
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.core.segmenter.segments import TrackState, TrackStatus
 from sam3_ros.core.whole_file import write_whole
 from sam3_ros.replay.client.answered_frame import FoundSegment
 from sam3_ros.replay.golden.comparison import FrameKey, LabelledFrame, Labels
@@ -170,6 +174,7 @@ def _entry(frame: LabelledFrame) -> dict[str, Any]:
             "value": s.value,
             "score": round(s.score, 4),
             "box": [round(edge, 2) for edge in s.box],
+            **_track_entry(s.track),
         }
         for s in frame.segments
     ]
@@ -182,6 +187,12 @@ def _entry(frame: LabelledFrame) -> dict[str, Any]:
         "frame_id": frame.frame_id,
         "segments": segments,
     }
+
+
+def _track_entry(track: TrackStatus | None) -> dict[str, Any]:
+    if track is None:
+        return {}
+    return {"track": {"id": track.id, "state": track.state.value, "age": track.age}}
 
 
 def _index_text(entries: Mapping[FrameKey, dict[str, Any]]) -> str:
@@ -234,7 +245,12 @@ def _segment(entry: Mapping[str, Any]) -> FoundSegment:
         value=int(entry["value"]),
         score=float(entry["score"]),
         box=(x_min, y_min, x_max, y_max),
+        track=_track(entry["track"]) if "track" in entry else None,
     )
+
+
+def _track(entry: Mapping[str, Any]) -> TrackStatus:
+    return TrackStatus(int(entry["id"]), TrackState(entry["state"]), int(entry["age"]), 0)
 
 
 def _read_labels(path: Path) -> Labels:

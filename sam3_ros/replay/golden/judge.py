@@ -17,7 +17,9 @@ from sam3_ros.replay.golden.comparison import (
 )
 from sam3_ros.replay.golden.expectation import Judging, Tolerance
 from sam3_ros.replay.golden.frames import GoldenError, GoldenFrames
+from sam3_ros.replay.golden.track_ids import TrackIds, track_failures
 from sam3_ros.replay.golden.verdicts import PromptVerdict
+from sam3_ros.replay.report.tracks import TrackReport
 
 Selected = Callable[[str, int], bool]
 
@@ -56,11 +58,14 @@ class PromptComparisons:
     prompt_id: str
     tolerance: Tolerance
     comparisons: list[PromptComparison] = field(default_factory=list)
+    track_ids: TrackIds = field(default_factory=TrackIds)
 
     def add(self, comparison: PromptComparison) -> None:
         self.comparisons.append(comparison)
+        self.track_ids.add(comparison)
 
-    def verdict(self) -> PromptVerdict:
+    def verdict(self, tracks: TrackReport | None = None) -> PromptVerdict:
+        """Return the verdict. tracks: of this replay; None if the prompt's objects have no ids."""
         ious = [comparison.iou for comparison in self.comparisons]
         worst = min(self.comparisons, key=lambda comparison: comparison.iou, default=None)
         return PromptVerdict(
@@ -73,7 +78,8 @@ class PromptComparisons:
             score_difference=max((c.score_difference for c in self.comparisons), default=0.0),
             missing_segments=sum(c.missing for c in self.comparisons),
             extra_segments=sum(c.extra for c in self.comparisons),
-            failures=tuple(self._failures()),
+            failures=(*self._failures(), *track_failures(tracks, self.tolerance)),
+            ids=() if tracks is None else tracks.ids,
         )
 
     def _failures(self) -> Iterator[str]:
@@ -106,6 +112,8 @@ class PromptComparisons:
                 f"label value {first_one.got_value} instead of {first_one.golden_value} at "
                 f"{first_one.key}, in {len(differing)} frames"
             )
+        if allowed.track_ids:
+            yield from self.track_ids.failures()
 
 
 class FrameKeys:
@@ -169,16 +177,20 @@ class GoldenJudge:
         """Golden frames that did not come."""
         return tuple(sorted(self._missing))
 
-    def verdicts(self, asked: Mapping[str, Iterable[str]]) -> tuple[PromptVerdict, ...]:
+    def verdicts(
+        self, asked: Mapping[str, Iterable[str]], tracks: Iterable[TrackReport] = ()
+    ) -> tuple[PromptVerdict, ...]:
         """Return a verdict per prompt, by camera, then in the order in which they appeared.
 
         asked: by camera, the prompt ids that get a verdict even if nothing was found for them.
+        tracks: of the whole replay.
         """
+        tracks_of = {(track.camera, track.prompt_id): track for track in tracks}
         for camera, prompt_ids in asked.items():
             for prompt_id in prompt_ids:
                 self._comparisons(camera, prompt_id)
         order = sorted(self._prompts, key=lambda place: place[0])
-        return tuple(self._prompts[place].verdict() for place in order)
+        return tuple(self._prompts[place].verdict(tracks_of.get(place)) for place in order)
 
     def _judge(self, golden: LabelledFrame, got: LabelledFrame) -> None:
         self.frames.judged += 1

@@ -200,7 +200,7 @@ def verdict_of(
         against=against,
         seconds=report.seconds,
         frames=judge.frames.judged,
-        prompts=judge.verdicts(_asked(settings)),
+        prompts=judge.verdicts(_asked(settings), report.tracks),
         checks=check_replay(report, judge.frames, judge.missing, judging.limits),
     )
 
@@ -224,7 +224,7 @@ def _prompt_ids(cue: PromptCue) -> tuple[str, ...]:
     if isinstance(cue, RemoveCue):
         return ()
     if isinstance(cue, TextCue):
-        return (cue.id,) if cue.id else cue.phrases
+        return tuple(cue.added) or cue.phrases
     return (cue.prompt_id,)
 
 

@@ -36,6 +36,8 @@ class PromptVerdict:
     extra_segments: int
     #: In words with figures; empty if all is within the tolerance.
     failures: tuple[str, ...] = ()
+    #: The track ids that its objects had in this replay.
+    ids: tuple[int, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -143,10 +145,11 @@ def _case(
 def _prompt_figures(prompt: PromptVerdict) -> str:
     if prompt.mean_iou is None or prompt.least_iou is None:
         return "nothing found, as expected"
+    ids = f", ids {', '.join(map(str, prompt.ids))}" if prompt.ids else ""
     return (
         f"{prompt.frames} frames, mean IoU {prompt.mean_iou:.4f}, least {prompt.least_iou:.4f} at "
         f"{prompt.worst}, scores differ by {prompt.score_difference:.4f} at most, "
-        f"{prompt.missing_segments} segments missing, {prompt.extra_segments} extra"
+        f"{prompt.missing_segments} segments missing, {prompt.extra_segments} extra{ids}"
     )
 
 

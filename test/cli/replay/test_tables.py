@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sam3_ros.cli.replay.tables import remark_lines, report_table, verdict_table
@@ -15,6 +17,7 @@ from sam3_ros.replay.report.report import (
     ReplayReport,
     account_frames,
 )
+from sam3_ros.replay.report.tracks import TrackReport
 from sam3_ros.replay.under_test.diagnostics import FrameCounts
 
 WRONG = PromptVerdict("side", 'a "<thing>\x00', 9, 0.912, 0.4, "17.5", 0.01, 1, 0, ("IoU 0.400",))
@@ -79,6 +82,11 @@ def test_the_table_tells_all_of_it():
         PromptReport("followed", "blue ball", 9, 9, 9, 0.8, lost="too small", delay_ms=21.4),
     )
     cameras = (CameraResult("", frames, None),)
+    ball = TrackReport("", "ball", "text", "ball", (1,), 1, 40, 12, 1, 1, 0, 0, 0, 2)
+    point = TrackReport(
+        "", "point", "followed", "star", (*range(2, 11),), 9, 8, 0, 0, 0, 8, 0, 1, 0
+    )
+    cup = TrackReport("", "cup", "", "cup", (20, 21), 2, 8, 3, 2, 0, 2, 0, 0, 5)
     told = ReplayReport(
         "my_bag",
         "/node",
@@ -90,6 +98,7 @@ def test_the_table_tells_all_of_it():
         files=("a.mp4",),
         file_remarks=("a.mp4: odd",),
         prompt_warnings=("the model does not know 'mug'",),
+        tracks=(ball, point, cup, replace(cup, asked="mug", found_again=1)),
     )
     assert "warning: the model does not know 'mug'" in list(remark_lines(told))
     table = report_table(told)
@@ -103,7 +112,22 @@ def test_the_table_tells_all_of_it():
     assert 'text "blue star" 2 0 2 0 - rightly nothing in 2 of 2' in rows
     assert "click on the red cube 1 0 0 0 - refused: outside the image" in rows
     assert "followed: blue ball 9 9 9 0 0.800 answered after 21 ms; lost: too small" in rows
+    assert "tracked id seen in hidden in id switches lost in view found again" in rows
+    assert 'text "ball" #1 40 12 0 2 yes, same id' in rows
+    assert "followed: star #2 #3 #4 #5 #6 #7 +3 8 0 8 0 -" in rows
+    assert "cup #20 #21 8 3 2 5 no, 2 times" in rows
+    assert "mug #20 #21 8 3 2 5 1 of 2" in rows
     assert rows[-2:] == ["a.mp4", "a.mp4: odd"]
+
+
+def test_without_ground_truth_no_switches_are_told():
+    track = TrackReport("", "ball", "text", "ball", (1,), 1, 4, 1, 2, 2, None, None, None, None)
+    told = replace(report_of(account_frames(1, 1, FrameCounts(1, 1))), tracks=(track,))
+    rows = [" ".join(line.split()) for line in report_table(told).splitlines()]
+    assert rows[-2:] == [
+        "tracked id seen in hidden in found again",
+        'text "ball" #1 4 1 yes, same id, 2 times',
+    ]
 
 
 def test_several_cameras_have_a_column_each():

@@ -44,7 +44,9 @@ judge:
   missing_segments: 1
   prompts:
     red cube: {least_iou: 0.8, label_values: false}
-  limits: {dropped: {superseded: 0, inference failed: 2}, lost: 0, latency_p95_ms: 250}
+    ball: {most_ids: 1, id_switches: 0, found_again: 2, track_ids: false}
+  limits:
+    {dropped: {superseded: 0, inference failed: 2}, lost: 0, latency_p95_ms: 250, id_switches: 3}
 """
 
 
@@ -79,8 +81,23 @@ def test_all_keys(tmp_path):
     assert found.judging == Judging(
         every=3,
         tolerance=Tolerance(least_iou=0.9, missing_segments=1),
-        prompts={"red cube": Tolerance(least_iou=0.8, missing_segments=1, label_values=False)},
-        limits=Limits(dropped={"superseded": 0, "inference failed": 2}, lost=0, latency_p95_ms=250),
+        prompts={
+            "red cube": Tolerance(least_iou=0.8, missing_segments=1, label_values=False),
+            "ball": Tolerance(
+                least_iou=0.9,
+                missing_segments=1,
+                track_ids=False,
+                most_ids=1,
+                id_switches=0,
+                found_again=2,
+            ),
+        },
+        limits=Limits(
+            dropped={"superseded": 0, "inference failed": 2},
+            lost=0,
+            latency_p95_ms=250,
+            id_switches=3,
+        ),
     )
     assert found.judging.tolerance_of("blue") == found.judging.tolerance
 
@@ -144,6 +161,9 @@ def test_prompts_may_be_in_another_file(tmp_path):
         ("format: 1\njudge: {score_difference: yes}", "expected a number in 0..1, got True"),
         ("format: 1\njudge: {every: 0}", "judge/every: expected a whole number of 1"),
         ("format: 1\njudge: {prompts: {red: 0.5}}", "judge/prompts/red: expected a mapping of"),
+        ("format: 1\njudge: {most_ids: 1}", "got the key 'most_ids'"),
+        ("format: 1\njudge: {prompts: {red: {most_ids: 0}}}", "red/most_ids: expected a whole"),
+        ("format: 1\njudge: {prompts: {red: {found_again: yes}}}", "found_again: expected a whole"),
         ("format: 1\njudge: {limits: {lost: -1}}", "judge/limits/lost: expected a whole number"),
         ("format: 1\njudge: {limits: {dropped: {tired: 1}}}", "got the key 'tired'"),
         ("format: 1\njudge: {limits: {latency_p50_ms: fast}}", "a number of 0 or more, got 'fast'"),

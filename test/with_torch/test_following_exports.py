@@ -71,11 +71,10 @@ def test_the_last_mask_reaches_the_prompt_encoder(bundle: Bundle) -> None:
     recorder = Recorder({"mask_decoder": sees_something})
     image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     with Segmenter.load(bundle, threads=2, open_session=recorder) as segmenter:
-        embedding = segmenter.encode_image(image)
-        first = segmenter.start_following(embedding, CLICK)
+        tracking = segmenter.track()
+        tracking.add(segmenter.encode_image(image), CLICK)
         unprompted = recorder.fed("mask_decoder")["dense"]
-        encoded = [stage for stage in recorder.stages if stage.startswith(("image", "tracker"))]
-        segmenter.follow(embedding, CLICK, first, 0.5)
+        tracking.step(segmenter.encode_image(image))
     settings = bundle.manifest.interactive
     assert settings is not None
     assert settings.mask_input is not None
@@ -86,5 +85,3 @@ def test_the_last_mask_reaches_the_prompt_encoder(bundle: Bundle) -> None:
     assert fed["mask_input"].max() == 4
     assert fed["mask_input"].min() == -4
     assert np.abs(recorder.fed("mask_decoder")["dense"] - unprompted).max() > 1e-3
-    again = [stage for stage in recorder.stages if stage.startswith(("image", "tracker"))]
-    assert again == encoded

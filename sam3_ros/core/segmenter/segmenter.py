@@ -4,6 +4,7 @@ with Segmenter.load("tabletop") as segmenter:
     image = segmenter.encode_image(rgb)
     cubes = segmenter.ask(image, ["red cube"])
     mug = segmenter.ask(image, [InteractivePrompt(points=((120, 80),))])
+    tracking = segmenter.track()
 
 Above 300 lines, because every public call states its contract here; the work is in its neighbours.
 """
@@ -28,7 +29,6 @@ from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.checks import require_capability
 from sam3_ros.core.segmenter.concept import ConceptAnswers
 from sam3_ros.core.segmenter.embedding import ON_CPU, ImageEmbedding
-from sam3_ros.core.segmenter.following import Followed, Follower, FollowsByReprompting
 from sam3_ros.core.segmenter.interactive import InteractiveAnswers
 from sam3_ros.core.segmenter.loading import OnProgress, StageLoading
 from sam3_ros.core.segmenter.phrases import required_phrases
@@ -66,14 +66,12 @@ class Segmenter:
         self._texts: TextEncoder | None = None
         self._concept: ConceptAnswers | None = None
         self._interactive: InteractiveAnswers | None = None
-        self._follower: Follower | None = None
         if manifest.concept is not None:
             tokenizer = ClipTokenizer(bundle.tokenizer_file, manifest.concept.tokenizer)
             self._texts = TextEncoder(tokenizer, self._graph, self._timings)
             self._concept = ConceptAnswers(manifest.concept, self._texts, self._timings)
         if manifest.interactive is not None:
             self._interactive = InteractiveAnswers(manifest.interactive, self._timings)
-            self._follower = FollowsByReprompting(self._interactive)
         self._remarks = Remarks(manifest, tokenizer)
 
     @classmethod
@@ -249,40 +247,6 @@ class Segmenter:
         )
         how = following_of(self.bundle.manifest, self._interactive, self._timings)
         return TrackingSession(asking, how, settings or TrackingSettings(), saved)
-
-    def start_following(self, embedding: ImageEmbedding, prompt: InteractivePrompt) -> Followed:
-        """Answer a click or box, and take note of its object, to `follow` it in later images.
-
-        Nothing there to follow is an answer too (`lost` says why). Raises as `ask` does.
-        """
-        if not isinstance(prompt, InteractivePrompt):
-            raise PromptError(f"an object to follow needs points or a box, got {prompt!r}")
-        asked = self._askable(embedding, prompt)
-        assert isinstance(asked, InteractivePrompt)
-        assert self._follower is not None  # a bundle that takes the prompt has one
-        with self._timings.of_call() as timings:
-            followed = self._follower.start(embedding, asked)
-        return replace(followed, timings=timings.as_dict())
-
-    def follow(
-        self,
-        embedding: ImageEmbedding,
-        prompt: InteractivePrompt,
-        last: Followed,
-        least_score: float,
-    ) -> Followed:
-        """Find the object of `last`, the answer to the image before, in this image.
-
-        Only the prompt's id and label are used: its points and box were those of the first image.
-        The object counts as lost where the score falls below least_score, or for the reasons in
-        following.py. Raises ValueError for a `last` that is lost already, InferenceError.
-        """
-        self._require_own(embedding)
-        require_capability(prompt, self.bundle.manifest)
-        assert self._follower is not None
-        with self._timings.of_call() as timings:
-            followed = self._follower.follow(embedding, prompt, last, least_score)
-        return replace(followed, timings=timings.as_dict())
 
     @property
     def kept_texts(self) -> KeptTexts:

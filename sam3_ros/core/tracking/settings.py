@@ -43,7 +43,7 @@ class TrackingSettings:
     #: ... and for more than so many it ends.
     lost_frames: int = 300
     #: So long after it was seen last, a detection that is near and alike is the same object.
-    find_within: int = 15
+    find_within: int = 30
 
     def __post_init__(self) -> None:
         _require("memory_frames", self.memory_frames, 1, MOST_MEMORIES)

@@ -32,8 +32,9 @@ def test_an_embedding_reports_the_bytes_it_holds(segmenter: Segmenter) -> None:
     segmenter.ask(embedding, [CLICK])
     clicked = embedding.nbytes
     assert clicked > pixels
-    first = segmenter.start_following(embedding, CLICK)
-    segmenter.follow(embedding, CLICK, first, 0.5)
+    tracking = segmenter.track()
+    tracking.add(segmenter.encode_image(SCENE), CLICK)
+    tracking.step(embedding)
     assert embedding.nbytes == clicked  # a prompt adds nothing that stays
     segmenter.ask(embedding, [ConceptPrompt("red")])
     # Both necks have run, so pixel values and the trunk's features are dropped.

@@ -179,8 +179,8 @@ def test_timings_name_what_ran(segmenter: Segmenter) -> None:
     clicked = segmenter.ask(embedding, [CLICK])
     tracker = {"image_trunk", "tracker_neck", "prompt_encoder", "mask_decoder", "postprocess"}
     assert set(clicked.timings) == tracker
-    followed = segmenter.start_following(embedding, CLICK)
-    assert set(followed.timings) == {"prompt_encoder", "mask_decoder", "postprocess"}
+    tracked = segmenter.track().add(embedding, CLICK)
+    assert set(tracked.timings) == {"prompt_encoder", "mask_decoder", "postprocess"}
     assert set(segmenter.encode_text("green").timings) == {"tokenize", "text"}
     assert segmenter.encode_text("green").timings == {}
 

@@ -1,4 +1,4 @@
-"""An object followed from image to image, and dropped when it cannot be the same one."""
+"""An object followed by prompting again, and dropped when it cannot be the same one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import pytest
 from recording_sessions import Change, Outputs, Recorder
 from scenes import Corners, colour_scene, iou, patch_mask
 
-from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.segmenter.following import LARGEST_LOGIT, Followed, LastSeen
-from sam3_ros.core.segmenter.masks import mask_bounds
-from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.tracking.answers import TrackedFrame
+from sam3_ros.core.tracking.place import Place
+from sam3_ros.core.tracking.reprompting import LARGEST_LOGIT, LastSeen
+from sam3_ros.core.tracking.session import TrackingSession
 
 HEIGHT, WIDTH = 192, 256
 CLICK = InteractivePrompt(points=((40, 60),), id="it", label="the patch")
-LEAST = 0.5
 PLACE = (24, 40, 64, 88)
 EMPTY = colour_scene(HEIGHT, WIDTH, {})
 
@@ -58,25 +57,32 @@ def either(request: pytest.FixtureRequest) -> Segmenter:
     return segmenter
 
 
-def start(segmenter: Segmenter, image: np.ndarray = FIRST) -> Followed:
-    return segmenter.start_following(segmenter.encode_image(image), CLICK)
+def start(segmenter: Segmenter, image: np.ndarray = FIRST) -> TrackingSession:
+    tracking = segmenter.track()
+    tracking.add(segmenter.encode_image(image), CLICK)
+    return tracking
 
 
-def follow(segmenter: Segmenter, image: np.ndarray, last: Followed) -> Followed:
-    return segmenter.follow(segmenter.encode_image(image), CLICK, last, LEAST)
+def tracked_through(segmenter: Segmenter, *images: np.ndarray) -> TrackedFrame:
+    """Track the object from FIRST through these images and return the last answer."""
+    tracking = start(segmenter)
+    return [tracking.step(segmenter.encode_image(image)) for image in images][-1]
 
 
-def followed_through(segmenter: Segmenter, *images: np.ndarray) -> Followed:
-    """Follow the object from FIRST through these images and return the last answer."""
-    last = start(segmenter)
-    for image in images:
-        last = follow(segmenter, image, last)
-    return last
+def overlap(found: TrackedFrame, corners: Corners) -> float:
+    assert len(found) == 1, found.events
+    return iou(found[0].mask, patch_mask(HEIGHT, WIDTH, corners))
 
 
-def overlap(found: Followed, corners: Corners) -> float:
-    assert found.segment is not None, found.lost
-    return iou(found.segment.mask, patch_mask(HEIGHT, WIDTH, corners))
+def loss(frame: TrackedFrame) -> str:
+    """Return why the object is not found any more."""
+    assert not frame
+    (event,) = frame.events
+    assert event.kind == "ended"
+    prefix, suffix = "no longer found: ", "; show it again"
+    assert event.reason.startswith(prefix)
+    assert event.reason.endswith(suffix)
+    return event.reason[len(prefix) : -len(suffix)]
 
 
 def with_decoder(bundle: Path, change: Change) -> Segmenter:
@@ -86,32 +92,29 @@ def with_decoder(bundle: Path, change: Change) -> Segmenter:
 
 def test_the_first_answer_is_that_of_asking(segmenter: Segmenter) -> None:
     (asked,) = segmenter.segment(FIRST, CLICK)
-    first = start(segmenter).segment
-    assert first is not None
+    (first,) = segmenter.track().add(segmenter.encode_image(FIRST), CLICK)
     np.testing.assert_array_equal(first.mask, asked.mask)
     assert (first.prompt_id, first.label, first.score) == ("it", "the patch", asked.score)
 
 
 def test_an_object_that_moves_is_followed_far_from_the_click(either: Segmenter) -> None:
-    last = start(either)
+    tracking = start(either)
     for number in range(1, 8):  # soon the object has left the point that was clicked
-        last = follow(either, scene(place(8 * number)), last)
-        assert overlap(last, place(8 * number)) > 0.8, number
-    assert last.segment is not None
-    assert (last.segment.prompt_id, last.segment.label) == ("it", "the patch")
+        frame = tracking.step(either.encode_image(scene(place(8 * number))))
+        assert overlap(frame, place(8 * number)) > 0.8, number
+    assert (frame[0].prompt_id, frame[0].label) == ("it", "the patch")
 
 
 def test_an_object_is_looked_for_where_its_pace_takes_it(segmenter: Segmenter) -> None:
     """At the last step the middle of the old place holds nothing any more."""
-    last = followed_through(segmenter, scene(place(15)), scene(place(44)))
+    last = tracked_through(segmenter, scene(place(15)), scene(place(44)))
     assert overlap(last, place(44)) > 0.8
 
 
 def test_an_object_that_was_boxed_is_followed_too(segmenter: Segmenter) -> None:
-    asked = InteractivePrompt(box=Box(20, 36, 70, 92))
-    first = segmenter.start_following(segmenter.encode_image(FIRST), asked)
-    image = segmenter.encode_image(scene(place(8)))
-    assert overlap(segmenter.follow(image, asked, first, LEAST), place(8)) > 0.8
+    tracking = segmenter.track()
+    tracking.add(segmenter.encode_image(FIRST), InteractivePrompt(box=Box(20, 36, 70, 92)))
+    assert overlap(tracking.step(segmenter.encode_image(scene(place(8)))), place(8)) > 0.8
 
 
 def test_a_model_without_mask_prompt_does_not_take_in_an_object_alike(
@@ -121,7 +124,7 @@ def test_a_model_without_mask_prompt_does_not_take_in_an_object_alike(
     both = scene(place(8), (24, 120, 64, 168))
     (clicked,) = without_mask.segment(both, CLICK)
     assert iou(clicked.mask, patch_mask(HEIGHT, WIDTH, place(8))) < 0.6
-    assert overlap(followed_through(without_mask, both), place(8)) > 0.8
+    assert overlap(tracked_through(without_mask, both), place(8)) > 0.8
 
 
 def test_large_logits_do_not_hold_the_answer_to_the_old_outline(sam3_bundle_path: Path) -> None:
@@ -129,7 +132,7 @@ def test_large_logits_do_not_hold_the_answer_to_the_old_outline(sam3_bundle_path
         return {**outputs, "masks": outputs["masks"] * 20}
 
     with with_decoder(sam3_bundle_path, loud) as segmenter:
-        last = followed_through(segmenter, *(scene(place(12 * n)) for n in range(1, 5)))
+        last = tracked_through(segmenter, *(scene(place(12 * n)) for n in range(1, 5)))
     assert overlap(last, place(48)) > 0.8
 
 
@@ -138,7 +141,7 @@ def test_a_model_that_takes_a_mask_is_given_the_last_one_at_its_own_size(
 ) -> None:
     recorder = Recorder()
     with Segmenter.load(sam3_bundle_path, threads=1, open_session=recorder) as segmenter:
-        followed_through(segmenter, FIRST)
+        tracked_through(segmenter, FIRST)
     fed = recorder.fed("prompt_encoder")
     assert fed["has_mask"].tolist() == [1]
     assert fed["mask_input"].shape == (1, 1, 24, 32)
@@ -151,7 +154,7 @@ def test_a_model_without_mask_prompt_is_given_a_box_with_a_margin(
 ) -> None:
     recorder = Recorder()
     with Segmenter.load(mobile_sam_bundle_path, threads=1, open_session=recorder) as segmenter:
-        followed_through(segmenter, FIRST)
+        tracked_through(segmenter, FIRST)
     fed = [feeds for _, feeds in recorder.runs if "coords" in feeds][-1]
     assert fed["labels"].tolist() == [[2, 3, 1]]
     first, second, inside = fed["coords"][0]  # prompt space is source px: both 256 wide
@@ -160,28 +163,27 @@ def test_a_model_without_mask_prompt_is_given_a_box_with_a_margin(
     assert inside == pytest.approx((44, 64), abs=8)
 
 
-def test_following_runs_no_image_stage_again(segmenter: Segmenter) -> None:
-    last = start(segmenter)
-    embedding = segmenter.encode_image(scene(place(8)))
-    first, again = (segmenter.follow(embedding, CLICK, last, LEAST) for _ in range(2))
-    assert first.timings.keys() - again.timings.keys() == {"image_trunk", "tracker_neck"}
-    assert again.timings.keys() == {"prompt_encoder", "mask_decoder", "postprocess"}
+def test_following_runs_the_image_stages_once(segmenter: Segmenter) -> None:
+    tracking = start(segmenter)
+    tracking.add(segmenter.encode_image(FIRST), CLICK)
+    followed = tracking.step(segmenter.encode_image(scene(place(8))))
+    image = {"image_trunk", "tracker_neck"}
+    assert followed.timings.keys() == image | {"prompt_encoder", "mask_decoder", "postprocess"}
+    assert followed.object_seconds.keys() == {1, 2}
 
 
-def test_nothing_under_the_click_is_nothing_to_follow(segmenter: Segmenter) -> None:
-    nothing = start(segmenter, EMPTY)
-    assert nothing.segment is None
-    assert nothing.lost == "the model sees no object there"
-    with pytest.raises(ValueError, match="nothing to follow: the model sees no object"):
-        follow(segmenter, FIRST, nothing)
+def test_nothing_under_the_click_is_refused(segmenter: Segmenter) -> None:
+    frame = segmenter.track().add(segmenter.encode_image(EMPTY), CLICK)
+    (event,) = frame.events
+    assert (len(frame), event.kind, event.track_id) == (0, "refused", 0)
+    assert event.reason == "the model sees no object there"
 
 
 def test_an_object_that_is_gone_is_lost(segmenter: Segmenter) -> None:
-    gone = followed_through(segmenter, EMPTY)
-    assert (gone.segment, gone.lost) == (None, "the model sees no object there")
+    assert loss(tracked_through(segmenter, EMPTY)) == "the model sees no object there"
 
 
-def test_an_empty_mask_is_lost(sam3_bundle_path: Path) -> None:
+def test_an_empty_mask_is_a_loss(sam3_bundle_path: Path) -> None:
     answers = iter([1.0, 0.0])
 
     def empty_later(outputs: Outputs) -> Outputs:
@@ -189,8 +191,7 @@ def test_an_empty_mask_is_lost(sam3_bundle_path: Path) -> None:
         return {**outputs, "masks": outputs["masks"] * full - 9 * (1 - full)}
 
     with with_decoder(sam3_bundle_path, empty_later) as segmenter:
-        lost = followed_through(segmenter, FIRST)
-    assert (lost.segment, lost.lost) == (None, "the model's mask is empty")
+        assert loss(tracked_through(segmenter, FIRST)) == "the model's mask is empty"
 
 
 def test_a_score_that_falls_is_a_loss_with_its_numbers(sam3_bundle_path: Path) -> None:
@@ -200,9 +201,7 @@ def test_a_score_that_falls_is_a_loss_with_its_numbers(sam3_bundle_path: Path) -
         return {**outputs, "iou": outputs["iou"] * next(scores)}
 
     with with_decoder(sam3_bundle_path, paler) as segmenter:
-        lost = followed_through(segmenter, FIRST)
-    assert lost.segment is None
-    assert lost.lost == "its score fell to 0.39 (least 0.50)"
+        assert loss(tracked_through(segmenter, FIRST)) == "its score fell to 0.39 (least 0.50)"
 
 
 def test_an_answer_elsewhere_is_a_loss(sam3_bundle_path: Path) -> None:
@@ -215,48 +214,25 @@ def test_an_answer_elsewhere_is_a_loss(sam3_bundle_path: Path) -> None:
         return outputs
 
     with with_decoder(sam3_bundle_path, elsewhere) as segmenter:
-        lost = followed_through(segmenter, FIRST)
-    assert lost.segment is None
-    assert lost.lost.startswith("it jumped: overlap 0.00 with where it was or should be")
+        why = loss(tracked_through(segmenter, FIRST))
+    assert why.startswith("it jumped: overlap 0.00 with where it was or should be")
 
 
 def test_an_object_of_another_size_is_a_loss(segmenter: Segmenter) -> None:
-    lost = followed_through(segmenter, scene((4, 20, 108, 120)))
-    assert lost.segment is None
-    assert lost.lost.startswith("its size jumped from ")
+    assert loss(tracked_through(segmenter, scene((4, 20, 108, 120)))).startswith(
+        "its size jumped from "
+    )
 
 
 def test_an_object_that_leaves_the_view_is_lost_at_the_edge(segmenter: Segmenter) -> None:
-    last, x = start(segmenter), 0
-    while last.segment is not None:
+    tracking, x = start(segmenter), 0
+    while tracking.tracks:
         x -= 4
         left, top, right, bottom = place(x)
-        last = follow(segmenter, scene((max(left, 0), top, right, bottom)), last)
-    assert last.lost.startswith("it is leaving the view: ")
+        image = scene((max(left, 0), top, right, bottom))
+        frame = tracking.step(segmenter.encode_image(image))
+    assert loss(frame).startswith("it is leaving the view: ")
     assert 0 < place(x)[2] < 12
-
-
-def test_another_image_size_is_a_loss(segmenter: Segmenter) -> None:
-    lost = followed_through(segmenter, FIRST[:96])
-    assert lost.lost == "the image's size changed from 256x192 to 256x96"
-
-
-def test_what_cannot_be_followed_is_refused(segmenter: Segmenter, sam3_bundle_path: Path) -> None:
-    embedding = segmenter.encode_image(FIRST)
-    with pytest.raises(PromptError, match="outside the image"):
-        segmenter.start_following(embedding, InteractivePrompt(points=((999, 9),)))
-    with pytest.raises(ValueError, match="needs points or a box"):
-        segmenter.start_following(embedding, ConceptPrompt("red"))  # type: ignore[arg-type]
-    with (
-        Segmenter.load(sam3_bundle_path, threads=1) as other,
-        pytest.raises(ValueError, match="another segmenter"),
-    ):
-        other.start_following(embedding, CLICK)
-
-
-def test_followed_has_a_segment_or_a_reason() -> None:
-    with pytest.raises(ValueError, match="reason"):
-        Followed(None)
 
 
 # Where an object is expected, and what is too far from it: exact, without a model.
@@ -264,11 +240,10 @@ def test_followed_has_a_segment_or_a_reason() -> None:
 ROWS, COLUMNS = 96, 128
 
 
-def segment(corners: Corners) -> Segment:
-    mask = patch_mask(ROWS, COLUMNS, corners)
-    box = mask_bounds(mask)
-    assert box is not None
-    return Segment("it", "it", 0.9, box, mask)
+def at(corners: Corners) -> Place:
+    found = Place.of_mask(patch_mask(ROWS, COLUMNS, corners))
+    assert found is not None
+    return found
 
 
 def logits(corners: Corners) -> np.ndarray:
@@ -279,34 +254,37 @@ def logits(corners: Corners) -> np.ndarray:
 
 def seen(*places: Corners) -> LastSeen:
     """Return what is known of an object seen at these places in successive images."""
-    last = LastSeen.first(segment(places[0]), logits(places[0]))
+    last = LastSeen.first(at(places[0]), logits(places[0]))
     for corners in places[1:]:
-        last = last.then(segment(corners), logits(corners))
+        last = last.then(at(corners), logits(corners))
     return last
 
 
 def objection(found: Corners, *places: Corners) -> str:
     last = seen(*places)
-    return last.objection(last.expected()[0], segment(found))
+    return last.objection(last.expected()[0], at(found))
 
 
 def test_after_one_image_it_is_expected_where_it_is() -> None:
-    mask, its_logits = seen((20, 20, 40, 40)).expected()
-    np.testing.assert_array_equal(mask, patch_mask(ROWS, COLUMNS, (20, 20, 40, 40)))
+    expected, its_logits = seen((20, 20, 40, 40)).expected()
+    np.testing.assert_array_equal(expected.whole(), patch_mask(ROWS, COLUMNS, (20, 20, 40, 40)))
+    assert its_logits is not None
     np.testing.assert_array_equal(its_logits, logits((20, 20, 40, 40)))
 
 
 def test_it_is_expected_to_keep_its_pace() -> None:
-    mask, its_logits = seen((20, 20, 40, 40), (32, 16, 52, 36)).expected()
+    expected, its_logits = seen((20, 20, 40, 40), (32, 16, 52, 36)).expected()
     there = (44, 12, 64, 32)
-    assert iou(mask, patch_mask(ROWS, COLUMNS, there)) == 1
+    assert iou(expected.whole(), patch_mask(ROWS, COLUMNS, there)) == 1
+    assert its_logits is not None
     assert iou(its_logits > 0, logits(there) > 0) == 1
     assert its_logits[:, :3].max() < -5  # what comes in from outside is surely not the object
 
 
 def test_it_is_not_expected_outside_of_the_view() -> None:
-    mask, its_logits = seen((60, 20, 80, 40), (108, 20, 128, 40)).expected()
-    np.testing.assert_array_equal(mask, patch_mask(ROWS, COLUMNS, (108, 20, 128, 40)))
+    expected, its_logits = seen((60, 20, 80, 40), (108, 20, 128, 40)).expected()
+    np.testing.assert_array_equal(expected.whole(), patch_mask(ROWS, COLUMNS, (108, 20, 128, 40)))
+    assert its_logits is not None
     np.testing.assert_array_equal(its_logits, logits((108, 20, 128, 40)))
 
 

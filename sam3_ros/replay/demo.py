@@ -2,8 +2,9 @@
 
 Texts that change are asked of every camera. On the first camera, one object is clicked on once
 and followed to the end; for a while, another is clicked on and a third boxed in every image, each
-at its true place. On each further camera an object is clicked on for a while. Each click names
-its image by the stamp.
+at its true place. If an object is hidden there for a while, a text that names it alone is tracked.
+On each further camera an object is clicked on for a while. Each click names its image by the
+stamp.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from sam3_ros.tabletop_words import COLOURS, IRREGULAR_PLURALS, SHAPES
 
 # Fractions of the bag's length. The last text names something that is not there.
 _SECOND_TEXT, _THIRD_TEXT, _FIRST_TEXT_AGAIN, _ABSENT_TEXT = 0.2, 0.4, 0.58, 0.9
-_FOLLOW, _SIDE_CLICK, _CLICK, _BOX = 0.1, (0.45, 0.57), (0.60, 0.72), (0.75, 0.87)
+_TRACK, _FOLLOW, _SIDE_CLICK, _CLICK, _BOX = 0.05, 0.1, (0.45, 0.57), (0.60, 0.72), (0.75, 0.87)
 _LEAST_PIXELS = 150
 # On Linux the ports of domains above 101 are ephemeral ones; people use the low domains.
 _FIRST_DOMAIN, _DOMAINS = 60, 42
@@ -61,6 +62,17 @@ class DemoCamera:
         """Return the objects that are always in view, the one with the largest least area first."""
         return _by_least_area(self.truth, [stamp for _, stamp in self.frames()])
 
+    def hidden_for_a_while(self) -> list[int]:
+        """Return the objects that are in view at the beginning and at the end, and once not."""
+        areas = np.array(
+            [
+                np.bincount(self.truth.labels[stamp].ravel(), minlength=256)
+                for _, stamp in self.frames()
+            ]
+        )
+        ends = np.minimum(areas[0], areas[-1])
+        return [n for n in self.truth.objects if ends[n] >= _LEAST_PIXELS and not areas[:, n].all()]
+
 
 def demo_script(cameras: Sequence[DemoCamera]) -> tuple[PromptCue, ...]:
     """Return the cues in time order. Raises ReplayError unless three objects are always in view."""
@@ -74,6 +86,7 @@ def demo_script(cameras: Sequence[DemoCamera]) -> tuple[PromptCue, ...]:
     texts = _texts(first, in_view)
     followed, clicked, boxed = _three_objects(first.truth, in_view, texts)
     cues: list[PromptCue] = [*texts, _follow(first, followed)]
+    cues += _tracked(first)
     cues += _clicks(first, clicked, _CLICK)
     cues += _boxes(first, boxed, _BOX)
     for camera in others:
@@ -116,6 +129,16 @@ def _follow(camera: DemoCamera, number: int) -> PointCue:
     at, stamp = camera.frames(_FOLLOW)[0]
     x, y = inmost_point(camera.truth.labels[stamp] == number)
     return PointCue(at, x, y, camera.name, tracking=True)
+
+
+def _tracked(camera: DemoCamera) -> Iterator[TextCue]:
+    """Yield a text for an object that is out of sight for a while, if there is one."""
+    for number in camera.hidden_for_a_while():
+        phrase = str(camera.truth.objects[number])
+        if camera.truth.named_by(phrase) == frozenset([number]):
+            at, _ = camera.frames(_TRACK)[0]
+            yield TextCue(at, phrase, camera.name, tracking=True)
+            return
 
 
 def _clicks(camera: DemoCamera, number: int, part: tuple[float, float]) -> Iterator[PointCue]:

@@ -16,10 +16,11 @@ from sam3_ros.core.pictures.palette import (
     BLACK,
     Colour,
     Pattern,
+    pattern_of,
     prompt_colour,
-    prompt_pattern,
     readable_on,
     shaded,
+    track_colour,
 )
 from sam3_ros.core.pictures.placement import Area
 from sam3_ros.core.segmenter.pixels import require_rgb
@@ -164,14 +165,17 @@ def _looks(
     places: defaultdict[str, int] = defaultdict(int)
     looks = []
     for segment in sorted(segments, key=lambda each: each.box.x_min + each.box.x_max):
-        value = seen[segment.prompt_id] if segment.track is None else segment.track.id
-        colour = fill = prompt_colour(value)
-        if segment.track is None:  # the place of a track changes, its look does not
+        if segment.track is None:
+            value = seen[segment.prompt_id]
+            colour = prompt_colour(value)
             fill = shaded(colour, places[segment.prompt_id])
             places[segment.prompt_id] += 1
+        else:  # without shades, since these would change with its place
+            value = segment.track.id
+            colour = fill = track_colour(value)
         box = _inside(segment, size)
         colour, ink, fill = map(in_order, (colour, readable_on(colour), fill))
-        looks.append(_Look(segment, box, colour, ink, fill, prompt_pattern(value)))
+        looks.append(_Look(segment, box, colour, ink, fill, pattern_of(value)))
     return looks
 
 

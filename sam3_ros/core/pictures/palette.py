@@ -24,6 +24,9 @@ COLOURS: tuple[Colour, ...] = (
     (0, 158, 115),  # bluish green
 )
 
+# Orange and blue are furthest apart of those that the first prompts leave.
+_OF_TRACKS = tuple(COLOURS[place] for place in (5, 3, 6, 4, 2, 1, 0))
+
 
 class Pattern(Enum):
     """How the mask of an object is filled: tells prompts or tracks of one colour apart."""
@@ -41,14 +44,19 @@ _SHADES = (0.0, 0.7, -0.6)
 
 
 def prompt_colour(value: int) -> Colour:
-    """Return the RGB colour of the prompt with this label value, or the track with this id, from 1.
-
-    Neither is used again for another, so the colour stays from image to image.
-    """
+    """Return the RGB colour of the prompt with this label value, from 1."""
     return COLOURS[(value - 1) % len(COLOURS)]
 
 
-def prompt_pattern(value: int) -> Pattern:
+def track_colour(track_id: int) -> Colour:
+    """Return the RGB colour of the track with this id, from 1.
+
+    They have an order of their own, so that the first tracks and the first prompts differ.
+    """
+    return _OF_TRACKS[(track_id - 1) % len(_OF_TRACKS)]
+
+
+def pattern_of(value: int) -> Pattern:
     """Return the pattern of the prompt with this label value, or the track with this id, from 1."""
     return Pattern((value - 1) // len(COLOURS) % len(Pattern))
 

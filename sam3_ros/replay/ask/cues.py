@@ -181,9 +181,9 @@ def _lasting(past: Sequence[PromptCue]) -> dict[str, str]:
         if isinstance(cue, RemoveCue):
             found.pop(cue.id, None)
         elif isinstance(cue, TextCue):
-            followed = " followed" if cue.tracking else ""
+            tracked = " tracked" if cue.tracking else ""
             found |= {
-                id_: f"{phrase}{followed}" if id_ == phrase else f"{id_} {phrase}{followed}"
+                id_: f"{phrase}{tracked}" if id_ == phrase else f"{id_} {phrase}{tracked}"
                 for id_, phrase in cue.added.items()
             }
         elif cue.tracking or cue.id:

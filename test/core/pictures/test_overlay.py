@@ -6,7 +6,7 @@ import pytest
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.pictures.overlay import Strokes, draw_overlay, draw_overlay_bgr
-from sam3_ros.core.pictures.palette import COLOURS, prompt_colour, shaded
+from sam3_ros.core.pictures.palette import COLOURS, prompt_colour, shaded, track_colour
 from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
 
 GREY = np.full((120, 160, 3), 100, np.uint8)
@@ -178,9 +178,9 @@ def test_a_track_keeps_its_colour_wherever_its_object_is_and_whatever_comes_besi
     for order in (beside, beside[::-1]):
         drawn = draw_overlay(GREY, order, {"cube": 1}, opacity=0.5)
         np.testing.assert_allclose(
-            fills(drawn, (60, 25), (60, 120)), [COLOURS[1], COLOURS[2]], atol=2
+            fills(drawn, (60, 25), (60, 120)), [track_colour(2), track_colour(3)], atol=2
         )
-    np.testing.assert_allclose(fills(alone, (60, 30)), [COLOURS[2]], atol=2)
+    np.testing.assert_allclose(fills(alone, (60, 30)), [track_colour(3)], atol=2)
 
 
 def test_tracks_of_one_colour_differ_in_their_pattern() -> None:

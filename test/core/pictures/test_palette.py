@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
@@ -12,10 +13,11 @@ from sam3_ros.core.pictures.palette import (
     COLOURS,
     DISTINCT_PROMPTS,
     Colour,
+    pattern_of,
     prompt_colour,
-    prompt_pattern,
     readable_on,
     shaded,
+    track_colour,
 )
 
 # G. M. Machado, M. M. Oliveira, L. A. F. Fernandes, "A Physiologically-based Model for Simulation
@@ -77,10 +79,20 @@ def test_all_colours_stay_apart(eyes: str) -> None:
 def test_the_first_four_are_far_apart(eyes: str) -> None:
     for one, other in combinations(COLOURS[:4], 2):
         assert np.linalg.norm(lab(one, eyes) - lab(other, eyes)) > 20
+    assert np.linalg.norm(lab(track_colour(1), eyes) - lab(track_colour(2), eyes)) > 50
 
 
-def test_a_label_value_has_one_look_until_the_looks_are_used_up() -> None:
-    looks = [(prompt_colour(n), prompt_pattern(n)) for n in range(1, 255)]
+def test_the_first_tracks_and_the_first_prompts_differ() -> None:
+    tracks, prompts = ({look(n) for n in (1, 2, 3)} for look in (track_colour, prompt_colour))
+    assert not tracks & prompts
+    assert {track_colour(n) for n in range(1, 8)} == set(COLOURS)
+
+
+@pytest.mark.parametrize("colour_of", [prompt_colour, track_colour])
+def test_a_label_value_or_id_has_one_look_until_the_looks_are_used_up(
+    colour_of: Callable[[int], Colour],
+) -> None:
+    looks = [(colour_of(n), pattern_of(n)) for n in range(1, 255)]
     assert len(set(looks[:DISTINCT_PROMPTS])) == DISTINCT_PROMPTS == 21
     assert looks[DISTINCT_PROMPTS:] == looks[:-DISTINCT_PROMPTS]
 

@@ -94,7 +94,7 @@ def test_prompts_that_last_are_named_until_they_are_removed():
     ]
     assert asked_at(cues, 2.5, 0.1, "side") == "nothing asked"
     tracked = (TextCue(0, "red cup; ball", tracking=True), TextCue(0, "red"))
-    assert asked_at(tracked, 1, 0.1) == "red + red cup followed + ball followed"
+    assert asked_at(tracked, 1, 0.1) == "red + red cup tracked + ball tracked"
 
 
 def test_a_file_of_prompts(tmp_path):

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.training.tabletop.report import BEGIN, END, ROWS, table, write_report
+from sam3_ros.training.tabletop.report import (
+    BEGIN,
+    END,
+    ROWS,
+    following_table,
+    table,
+    write_report,
+)
 
 FIGURES = dict.fromkeys(ROWS, 0.5) | {
     "scenes": 3,
@@ -13,6 +20,23 @@ FIGURES = dict.fromkeys(ROWS, 0.5) | {
     "text_instances": 7,
     "absent_phrases": 6,
     "objects_clicked": 9,
+}
+
+
+FOLLOWING = {
+    f"every_{pace}": {
+        "tracks": 171,
+        "leave_the_view": 61,
+        "mean_iou_in_view": 0.9,
+        "to_another_object": pace,
+        "answers_after_it_left": 0,
+        "lost_in_view": 2,
+        "came_back": 10,
+        "found_again": 8,
+        "alike_that_crossed": 12,
+        "id_switches": 1,
+    }
+    for pace in (1, 3, 6)
 }
 
 
@@ -37,3 +61,12 @@ def test_the_page_shows_the_figures_of_the_shipped_bundle() -> None:
     figures = Bundle.open("tabletop").manifest.verification["unseen_scenes"]
     page = Path(__file__).parents[2] / "docs" / "tabletop.md"
     assert table(figures) in page.read_text(encoding="utf-8")
+
+
+def test_the_figures_of_following_stand_beside_each_other(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    write_report(page, FIGURES, FOLLOWING)
+    text = page.read_text(encoding="utf-8")
+    assert table(FIGURES) in text
+    assert "| tracks that went to another object | 1 | 3 | 6 | <= 3, <= 20 |" in text
+    assert "8 of 10" in following_table(FOLLOWING)

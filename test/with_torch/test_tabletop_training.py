@@ -15,15 +15,27 @@ from sam3_ros.core.bundle.writer import record_verification
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
-from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained
+from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained, trained_memory
+from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
 from sam3_ros.training.tabletop.evaluate import evaluate
+from sam3_ros.training.tabletop.evaluate_following import evaluate_following
 from sam3_ros.training.tabletop.export import export_bundle
+from sam3_ros.training.tabletop.films import Film
+from sam3_ros.training.tabletop.sequences import FRAMES, render_clips
 from sam3_ros.training.tabletop.train import Phase, Recipe, train
+from sam3_ros.training.tabletop.train_memory import MemoryPhase, MemoryRecipe, train_memory
 from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
 
 pytestmark = pytest.mark.long
+
+MEMORY_RECIPE = MemoryRecipe(
+    (MemoryPhase(2, 1e-3, 1e-4, follows=False), MemoryPhase(1, 1e-3, 1e-4, follows=True)),
+    objects=2,
+    objects_of_clip=2,
+    length=3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +52,11 @@ def bundle(scenes: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Bund
     recipe = Recipe(phases, batch_size=2, save_every=2)
     train(scenes, Encoder(tokenizer), known, recipe, folder / "checkpoint.pt")
     network = trained(folder / "checkpoint.pt", known)
-    return export_bundle(network, tokenizer, folder / "bundle", {"origin": "a test"})
+    clips = render_clips(folder / "clips", 2, seed=4)
+    features = encode_clips(clips, network, folder / "clip_features")
+    train_memory(clips, features, network, MEMORY_RECIPE, folder / "memory.pt")
+    memory = trained_memory(folder / "memory.pt")
+    return export_bundle(network, memory, tokenizer, folder / "bundle", {"origin": "a test"})
 
 
 def test_a_seed_draws_the_same_scene_again() -> None:
@@ -113,3 +129,23 @@ def test_training_goes_on_from_its_checkpoint(scenes: SceneFiles, tmp_path: Path
     assert checkpoint.stat().st_mtime_ns == before
     with pytest.raises(RuntimeError, match="another recipe"):
         train(scenes, Encoder(tokenizer), known, Recipe(batch_size=1), checkpoint)
+
+
+def test_clips_show_the_same_objects_from_frame_to_frame(tmp_path: Path) -> None:
+    clips = render_clips(tmp_path, 1, seed=8)
+    assert clips.images.shape == (1, FRAMES, 240, 320, 3)
+    there = np.flatnonzero(clips.objects[0, :, 0] >= 0) + 1
+    for labels in clips.labels[0]:
+        assert set(np.unique(labels[(labels > 0) & (labels < 101)])) <= set(there)
+    again = render_clips(tmp_path, 1, seed=8)
+    np.testing.assert_array_equal(again.labels, clips.labels)
+
+
+def test_the_exported_bundle_follows_by_its_memory(bundle: Bundle) -> None:
+    assert "video" in bundle.manifest.capabilities
+    with World(9) as world:
+        scene = world.draw()
+    film = Film("pan", [scene.image] * 3, [scene.labels] * 3, (1, 2))
+    with Segmenter.load(bundle) as segmenter:
+        figures = evaluate_following(segmenter, [film])
+    assert figures["every_1"]["tracks"] == 2

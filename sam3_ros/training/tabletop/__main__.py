@@ -20,20 +20,25 @@ os.environ.setdefault("MUJOCO_GL", "osmesa")  # before MuJoCo is imported: no di
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_concept, record_verification
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import render_scenes
 from sam3_ros.training.tabletop.demo_bag import write_demo_bag
 from sam3_ros.training.tabletop.evaluate import evaluate
+from sam3_ros.training.tabletop.evaluate_following import evaluate_following
 from sam3_ros.training.tabletop.export import END, PAD, START, concept_settings, export_bundle
+from sam3_ros.training.tabletop.memory import TabletopMemory
 from sam3_ros.training.tabletop.network import CONTEXT_LENGTH, TabletopNetwork
 from sam3_ros.training.tabletop.phrases import all_words
 from sam3_ros.training.tabletop.recording import record_tabletop
 from sam3_ros.training.tabletop.report import write_report
+from sam3_ros.training.tabletop.sequences import render_clips
 from sam3_ros.training.tabletop.train import Recipe, train
+from sam3_ros.training.tabletop.train_memory import MemoryRecipe, train_memory
 
 PACKAGE = Path(__file__).resolve().parents[2]
-STEPS = ("train", "export", "evaluate", "describe", "bag")
-TRAINING_SEED = 1000
+STEPS = ("train", "remember", "export", "evaluate", "describe", "bag")
+TRAINING_SEED, CLIPS_SEED = 1000, 50_000
 log = logging.getLogger("tabletop")
 
 
@@ -46,12 +51,19 @@ def main() -> None:
     tokenizer = clip_tokenizer()
     known = known_tokens(tokenizer)
     checkpoint = options.work / "checkpoint.pt"
+    memory_checkpoint = options.work / "memory.pt"
     if "train" in options.steps:
         scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
         train(scenes, Encoder(tokenizer), known, Recipe(), checkpoint)
-    if "export" in options.steps:
+    if "remember" in options.steps:
         network = trained(checkpoint, known)
-        record_tabletop(export_bundle(network, tokenizer, options.out, _source(options)))
+        clips = render_clips(options.work / "clips", options.clips, CLIPS_SEED)
+        features = encode_clips(clips, network, options.work / "clip_features")
+        train_memory(clips, features, network, MemoryRecipe(), memory_checkpoint)
+    if "export" in options.steps:
+        network, memory = trained(checkpoint, known), trained_memory(memory_checkpoint)
+        bundle = export_bundle(network, memory, tokenizer, options.out, _source(options))
+        record_tabletop(bundle)
     if "evaluate" in options.steps:
         _evaluate(options)
     if "describe" in options.steps:
@@ -84,15 +96,23 @@ def trained(checkpoint: Path, known: list[int]) -> TabletopNetwork:
     return network
 
 
+def trained_memory(checkpoint: Path) -> TabletopMemory:
+    """Return the stages that remember with the averaged weights of a checkpoint."""
+    memory = TabletopMemory()
+    memory.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    return memory
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     with Segmenter.load(options.out, threads=options.threads) as segmenter:
         figures = evaluate(segmenter, options.unseen_scenes)
-    for name, value in figures.items():
+        following = evaluate_following(segmenter)
+    for name, value in (*figures.items(), *following.items()):
         log.info("%s: %s", name, value)
     bundle = Bundle.open(options.out)
-    verification = {**bundle.manifest.verification, "unseen_scenes": figures}
-    record_verification(options.out, verification)
-    write_report(options.report, figures)
+    found = {"unseen_scenes": figures, "following": following}
+    record_verification(options.out, {**bundle.manifest.verification, **found})
+    write_report(options.report, figures, following)
 
 
 def _describe(options: argparse.Namespace) -> None:
@@ -107,6 +127,7 @@ def _source(options: argparse.Namespace) -> dict[str, str]:
         "origin": "trained by sam3_ros.training.tabletop on scenes rendered with MuJoCo",
         "command": "make tabletop",
         "recipe": f"{options.scenes} scenes from seed {TRAINING_SEED}, {Recipe()}",
+        "memory_recipe": f"{options.clips} clips from seed {CLIPS_SEED}, {MemoryRecipe()}",
     }
 
 
@@ -118,6 +139,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bag", type=Path, default=PACKAGE / "demo_data" / "tabletop_bag")
     parser.add_argument("--report", type=Path, default=PACKAGE.parent / "docs" / "tabletop.md")
     parser.add_argument("--scenes", type=int, default=9000)
+    parser.add_argument("--clips", type=int, default=320)
     parser.add_argument("--unseen-scenes", type=int, default=500)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args()

@@ -23,21 +23,33 @@ from sam3_ros.core.bundle.manifest import (
     Preprocessing,
     SingleMask,
     TokenizerSettings,
+    VideoSettings,
 )
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.onnx_file import strip_notes
 from sam3_ros.training.tabletop.batches import MEAN, STD
+from sam3_ros.training.tabletop.memory import (
+    MEMORIES,
+    MEMORY_MASK,
+    MEMORY_WIDTH,
+    POINTER_DIVISOR,
+    POINTERS,
+    PROMPTED,
+    TabletopMemory,
+)
 from sam3_ros.training.tabletop.network import (
     CONTEXT_LENGTH,
     FINE,
     GRID,
     HEIGHT,
     MASK_GRID,
+    MASK_TOKENS,
     MIDDLE,
     QUERIES,
     WIDTH,
     D,
+    TabletopNeck,
     TabletopNetwork,
 )
 from sam3_ros.training.tabletop.phrases import taught_words
@@ -46,6 +58,7 @@ log = logging.getLogger(__name__)
 START, END, PAD = 49406, 49407, 0
 CLIP_LICENCE = Path(__file__).with_name("CLIP-LICENSE.txt")
 TOLERANCE = 1e-4
+_MAY_BE_NONE = ("boxes", "pointers")
 MASK_TOLERANCE = 1e-3
 
 
@@ -80,7 +93,7 @@ def stage_exports() -> dict[str, StageExport]:
     return {
         "image_trunk": StageExport({"pixel_values": rand(1, 3, HEIGHT, WIDTH)}, tuple(trunk), {}),
         "detector_neck": StageExport(trunk, ("fpn0", "fpn1", "fpn2"), {}),
-        "tracker_neck": StageExport(trunk, ("sam_s0", "sam_s1", "sam_embed"), {}),
+        "tracker_neck": StageExport(trunk, ("sam_s0", "sam_s1", "sam_embed", "frame_features"), {}),
         "text": StageExport({"input_ids": ids}, ("text_features", "text_mask"), {}),
         "geometry": StageExport(
             {"boxes": boxes, "box_labels": box_labels, "box_mask": box_mask, "fpn2": coarse},
@@ -115,27 +128,91 @@ def stage_exports() -> dict[str, StageExport]:
                 "sparse": rand(1, p + 1, D),
                 "dense": rand(1, D, *GRID),
             },
-            ("sam_masks", "sam_iou", "object_score"),
+            ("sam_masks", "sam_iou", "object_score", "sam_tokens"),
             {"sparse": {1: "prompt_tokens"}},
+        ),
+        **_memory_exports(),
+    }
+
+
+def _memory_exports() -> dict[str, StageExport]:
+    rand = torch.rand
+    objects, memories, pointers = 2, 3, 4
+    score = torch.tensor([[1.0], [-1.0]])
+    return {
+        "memory_encoder": StageExport(
+            {
+                "frame_features": rand(1, D, *GRID),
+                "memory_mask": rand(objects, 1, *MEMORY_MASK),
+                "object_score": score,
+            },
+            ("mask_memory",),
+            {name: {0: "objects"} for name in ("memory_mask", "object_score")},
+        ),
+        "memory_attention": StageExport(
+            {
+                "frame_features": rand(1, D, *GRID),
+                "memories": rand(memories, MEMORY_WIDTH, *GRID),
+                "memory_ages": torch.tensor([0, 2, 1]),
+                "object_pointers": rand(pointers, D),
+                "pointer_ages": rand(pointers),
+            },
+            ("tracked_embed",),
+            {
+                **{name: {0: "memories"} for name in ("memories", "memory_ages")},
+                **{name: {0: "pointers"} for name in ("object_pointers", "pointer_ages")},
+            },
+        ),
+        "object_pointer": StageExport(
+            {"sam_tokens": rand(objects, MASK_TOKENS, D), "object_score": score},
+            ("pointers",),
+            {name: {0: "objects"} for name in ("sam_tokens", "object_score")},
+        ),
+        "mask_prompt": StageExport(
+            {"object_mask": rand(objects, 1, *MEMORY_MASK)},
+            ("mask_prompt",),
+            {"object_mask": {0: "objects"}},
         ),
     }
 
 
+class _TrackerNeck(nn.Module):
+    """The tracker neck, whose coarse map goes to the memories too."""
+
+    def __init__(self, neck: TabletopNeck) -> None:
+        super().__init__()
+        self.neck = neck
+
+    def forward(self, s2: Tensor, s4: Tensor, s8: Tensor, s16: Tensor) -> tuple[Tensor, ...]:
+        fine, middle, coarse = self.neck(s2, s4, s8, s16)
+        return fine, middle, coarse, coarse.clone()
+
+
+def stages_of(network: TabletopNetwork, memory: TabletopMemory) -> dict[str, nn.Module]:
+    """Return the stages by their names in the bundle."""
+    stages = dict(network.named_children()) | dict(memory.named_children())
+    return {**stages, "tracker_neck": _TrackerNeck(network.tracker_neck)}
+
+
 def export_bundle(
-    network: TabletopNetwork, tokenizer: Tokenizer, target: Path, source: Mapping[str, str]
+    network: TabletopNetwork,
+    memory: TabletopMemory,
+    tokenizer: Tokenizer,
+    target: Path,
+    source: Mapping[str, str],
 ) -> Bundle:
     """Write the bundle at `target`, replacing one that is there.
 
     Raises RuntimeError where a stage's ONNX outputs differ from PyTorch's by more than TOLERANCE
     (masks: MASK_TOLERANCE) of their scale.
     """
-    network = network.eval()
+    stages = stages_of(network.eval(), memory.eval())
     with TemporaryDirectory() as folder, BundleWriter(target, replace_existing=True) as writer:
         differences: dict[str, float] = {}
         for name, example in stage_exports().items():
             path = Path(folder) / f"{name}.onnx"
-            write_onnx(getattr(network, name), example, path)
-            differences[name] = largest_difference(getattr(network, name), example, path)
+            write_onnx(stages[name], example, path)
+            differences[name] = largest_difference(stages[name], example, path)
             log.info("%s: %d bytes, differs by %.1e", name, path.stat().st_size, differences[name])
             same = {tensor: tensor for tensor in example.inputs}
             outputs = {tensor: tensor for tensor in example.outputs}
@@ -192,11 +269,11 @@ def largest_difference(stage: nn.Module, example: StageExport, path: Path) -> fl
 
 
 def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
-    """Cut the growing axes to `length`; only of boxes there may be none."""
+    """Cut the growing axes to `length`; only of boxes and pointers there may be none."""
     inputs = dict(example.inputs)
     for name, axes in example.grows.items():
         for axis, meaning in axes.items():
-            inputs[name] = inputs[name].narrow(axis, 0, length if meaning == "boxes" else 1)
+            inputs[name] = inputs[name].narrow(axis, 0, length if meaning in _MAY_BE_NONE else 1)
     return inputs
 
 
@@ -206,6 +283,12 @@ def concept_settings(tokenizer: FileRef) -> ConceptSettings:
         TokenizerSettings(tokenizer, CONTEXT_LENGTH, START, END, PAD, cleaning="clip"),
         vocabulary=taught_words(),
     )
+
+
+def video_settings() -> VideoSettings:
+    """Return how the stages that remember are used."""
+    mask = ImageSize(*MEMORY_MASK)
+    return VideoSettings(mask, mask, mask, MEMORIES, PROMPTED, POINTERS, POINTER_DIVISOR)
 
 
 def _description(
@@ -229,6 +312,7 @@ def _description(
             object_score="gate",
             mask_fit="direct",
         ),
+        video=video_settings(),
         verification={
             "onnx_against_pytorch": {
                 "largest_absolute_difference": {

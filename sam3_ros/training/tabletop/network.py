@@ -286,7 +286,8 @@ class TwoWay(nn.Module):
 
 
 class TabletopMaskDecoder(nn.Module):
-    """sam_embed, sam_s0, sam_s1, sparse, dense -> masks [B,4,120,160], IoU [B,4], object [B,1]."""
+    """sam_embed, sam_s0, sam_s1, sparse, dense -> masks [B,4,120,160], IoU [B,4], object [B,1],
+    tokens of the masks [B,4,96]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -302,9 +303,10 @@ class TabletopMaskDecoder(nn.Module):
 
     def forward(
         self, sam_embed: Tensor, sam_s0: Tensor, sam_s1: Tensor, sparse: Tensor, dense: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        masks, iou, objects, _ = self.detail(sam_embed, sam_s0, sam_s1, sparse, dense)
-        return masks, iou, objects
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        given = (sam_embed, sam_s0, sam_s1, sparse, dense)
+        masks, iou, objects, _, tokens = self.all_details(*given)
+        return masks, iou, objects, tokens
 
     def detail(
         self,
@@ -315,7 +317,19 @@ class TabletopMaskDecoder(nn.Module):
         dense: Tensor,
         wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the same and the boxes [B,W,4] for training, for the W tokens in `wanted`."""
+        """Return masks, IoU, object and the boxes [B,W,4], for the W tokens in `wanted`."""
+        return self.all_details(sam_embed, sam_s0, sam_s1, sparse, dense, wanted)[:4]
+
+    def all_details(
+        self,
+        sam_embed: Tensor,
+        sam_s0: Tensor,
+        sam_s1: Tensor,
+        sparse: Tensor,
+        dense: Tensor,
+        wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return the same and the tokens of all masks [B,4,96]."""
         image = (sam_embed + dense).flatten(2).transpose(1, 2)
         image_place = self.fourier(self.points)[None]
         own = self.tokens.expand(sparse.shape[0], -1, -1)
@@ -328,7 +342,8 @@ class TabletopMaskDecoder(nn.Module):
         boxes = around(self._pointed_at(queries, image + image_place), self.box(queries))
         coarse = image.transpose(1, 2).unflatten(2, GRID)
         masks = self.masks(self.pixels(sam_s0, sam_s1, coarse), queries, boxes.detach())
-        return masks, self.iou(tokens[:, 0]), self.object(tokens[:, 1]), boxes
+        iou, objects = self.iou(tokens[:, 0]), self.object(tokens[:, 1])
+        return masks, iou, objects, boxes, tokens[:, 2 : 2 + MASK_TOKENS]
 
     def _pointed_at(self, queries: Tensor, keys: Tensor) -> Tensor:
         # The attention of a query shows where its object is, from the first step on.

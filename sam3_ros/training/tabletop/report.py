@@ -20,7 +20,23 @@ ROWS: dict[str, tuple[str, float | None]] = {
 }
 
 
-def write_report(page: Path, figures: Mapping[str, object]) -> None:
+#: The same of following, by pace; the goals of every third and every sixth image, and which way.
+FOLLOWING_ROWS: dict[str, tuple[str, tuple[float | None, float | None], str]] = {
+    "mean_iou_in_view": ("mean IoU in view", (0.90, None), ">="),
+    "to_another_object": ("tracks that went to another object", (3, 20), "<="),
+    "answers_after_it_left": ("answers after the object left", (None, None), ""),
+    "lost_in_view": ("tracks lost while in view", (4, 50), "<="),
+    "found_again": ("came back and were found again with their id", (None, None), ""),
+    "id_switches": ("crossed another alike and went over to it", (None, None), ""),
+}
+_OF = {"found_again": "came_back", "id_switches": "alike_that_crossed"}
+
+
+def write_report(
+    page: Path,
+    figures: Mapping[str, object],
+    following: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
     """Replace the text between the marks of `page`; append both where there are none."""
     text = page.read_text(encoding="utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
     if BEGIN not in text or END not in text:
@@ -28,7 +44,8 @@ def write_report(page: Path, figures: Mapping[str, object]) -> None:
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{after}", encoding="utf-8")
+    found = _tables(figures, following)
+    page.write_text(f"{before}{BEGIN}\n{found}\n{END}{after}", encoding="utf-8")
 
 
 def table(figures: Mapping[str, object]) -> str:
@@ -44,3 +61,33 @@ def table(figures: Mapping[str, object]) -> str:
     for name, (meaning, goal) in ROWS.items():
         lines.append(f"| {meaning} | {figures[name]} | {'' if goal is None else f'>= {goal}'} |")
     return "\n".join(lines)
+
+
+def following_table(following: Mapping[str, Mapping[str, object]]) -> str:
+    """Return a Markdown table of the figures of following, with the goals."""
+    paces = list(following.values())
+    first = paces[0]
+    lines = [
+        f"{first['tracks']} objects clicked once and followed through pans and walks, "
+        f"{first['leave_the_view']} of them out of the view; others come back, or cross another "
+        "that looks alike. Answered is every image, every third or every sixth (10, 30 and 60 px "
+        "a step).",
+        "",
+        "| following | every image | every third | every sixth | goal: third, sixth |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (meaning, goals, relation) in FOLLOWING_ROWS.items():
+        cells = [
+            f"{pace[name]} of {pace[_OF[name]]}" if name in _OF else str(pace[name])
+            for pace in paces
+        ]
+        wanted = ", ".join(f"{relation} {goal}" for goal in goals if goal is not None)
+        lines.append(f"| {meaning} | {' | '.join(cells)} | {wanted} |")
+    return "\n".join(lines)
+
+
+def _tables(
+    figures: Mapping[str, object], following: Mapping[str, Mapping[str, object]] | None
+) -> str:
+    parts = [table(figures), *([following_table(following)] if following else [])]
+    return "\n\n".join(parts)

@@ -164,12 +164,17 @@ class CameraTracks:
         Raises InferenceError.
         """
         self._apply_settings()
-        if self._last is None:
-            self._last = (moment, image.size)
         for active in asked:  # an earlier answer to it was not published
             self._forget(active)
+        if self._last is None or not self._known:
+            self._last = (moment, image.size)
         found = TrackedAnswer()
-        self._add(found, image, asked)
+        size = self._last[1]
+        if image.size == size:
+            self._add(found, image, asked)
+        else:
+            why = f"not tracked: by now the camera's images are of {_text(size)} px"
+            found.ended |= dict.fromkeys(asked, why)
         return found
 
     @property
@@ -189,8 +194,7 @@ class CameraTracks:
         if most and seconds > most:
             self.restart(f"no image was answered for {seconds:.1f} s (tracking_gap_s {most:g})")
         elif size != old_size:
-            old, new = (f"{each.width}x{each.height}" for each in (old_size, size))
-            self.restart(f"the image's size changed from {old} to {new}")
+            self.restart(f"the image's size changed from {_text(old_size)} to {_text(size)}")
 
     def _add(
         self, found: TrackedAnswer, image: ImageEmbedding, new: Sequence[ActivePrompt]
@@ -227,13 +231,12 @@ class CameraTracks:
         found.steps.absorb(frame.timings)
         found.object_seconds |= frame.object_seconds
         self._note(frame.events)
-        reasons = {e.prompt_id: e.reason for e in frame.events if e.kind in ("ended", "refused")}
+        over = {e.prompt_id: e for e in frame.events if e.kind in ("ended", "refused")}
         for active in asked:
             segments, prompt_id = tuple(by_prompt.get(active.prompt.id, ())), active.prompt.id
             if active.is_followed and not segments:
                 self._forget(active)
-                why = reasons.get(prompt_id, "its object is gone")
-                found.ended[active] = f"no longer tracked: {why}"
+                found.ended[active] = _why_over(over.get(prompt_id))
             else:
                 found.answers[active] = segments
 
@@ -258,6 +261,19 @@ class CameraTracks:
             refused_why=refused[-1].reason if refused else before.refused_why,
             is_full=is_full,
         )
+
+
+def _text(size: ImageSize) -> str:
+    return f"{size.width}x{size.height}"
+
+
+def _why_over(event: TrackEvent | None) -> str:
+    """Return why a prompt is over, by what became of its object."""
+    if event is None:
+        return "no longer tracked: its object is gone"
+    if event.kind == "refused":
+        return f"not tracked: {event.reason}"
+    return f"no longer tracked: {event.reason.removeprefix('no longer found: ')}"
 
 
 class TrackedPrompts:

@@ -193,7 +193,7 @@ def _track_values(tracks: TracksReport) -> dict[str, str]:
     states = (state for state in TrackState if state is not TrackState.ENDED)
     return {
         **{f"tracks, {state}": str(tracks.states.get(state, 0)) for state in states},
-        "tracks MiB": _mebibytes(tracks.nbytes),
+        "tracks MiB": f"{tracks.nbytes / _MEBIBYTE:.3f}",
         "track ids given": str(tracks.given),
         "objects refused, max_objects": str(tracks.refused),
     }

@@ -175,13 +175,13 @@ class Stretches(IterableDataset[Stretch]):
         for step in self._steps:
             rng = np.random.default_rng((self._seed, step))
             parts = [self._part(rng) for _ in range(self._count)]
-            maps = [
+            fine, middle, coarse = (
                 torch.from_numpy(np.stack([part[k] for part in parts])).float() for k in range(3)
-            ]
+            )
             wanted = torch.from_numpy(np.concatenate([part[3] for part in parts]))
             seen = torch.from_numpy(np.concatenate([part[4] for part in parts]))
             clip = torch.arange(self._count).repeat_interleave(self._objects)
-            yield Stretch(*maps, clip, wanted, seen)
+            yield Stretch(fine, middle, coarse, clip, wanted, seen)
 
     def _part(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         clips = self._clips

@@ -49,6 +49,8 @@ class Missing:
     place: Place
     #: Where it would be if it kept its pace since; None where that is outside of the image.
     expected: Place | None
+    #: Its pixels where it was largest of late.
+    size: float
     #: How many images ago it was seen.
     frames: int
 
@@ -119,7 +121,7 @@ def _overlap(missing: Missing, place: Place) -> float:
 
 
 def _near(missing: Missing, place: Place, distance: float) -> bool:
-    reach = distance * float(np.sqrt(missing.place.pixels))
+    reach = distance * float(np.sqrt(missing.size))
     now = place.middle
     return any(
         np.hypot(now.x - before.middle.x, now.y - before.middle.y) <= reach
@@ -129,4 +131,4 @@ def _near(missing: Missing, place: Place, distance: float) -> bool:
 
 
 def _alike(missing: Missing, place: Place) -> bool:
-    return 1 / ALIKE <= place.pixels / missing.place.pixels <= ALIKE
+    return missing.place.pixels / ALIKE <= place.pixels <= missing.size * ALIKE

@@ -36,7 +36,7 @@ class TrackedText:
 
     #: As it is asked in later images.
     prompt: ConceptPrompt
-    #: None: what the session is told with each image, or the bundle's.
+    #: None: the bundle's. What the session is told with an image comes first.
     score_threshold: float | None = None
     #: Images since it was looked for; None: look in the next.
     waited: int | None = None

@@ -124,7 +124,7 @@ def _missing(track: Track) -> Missing:
     frames = track.frames_unseen + 1
     gone = min(frames, _KEEPS_PACE)
     step = Point(track.step.x * gone, track.step.y * gone)
-    return Missing(track.id, track.place, track.place.moved(step), frames)
+    return Missing(track.id, track.place, track.place.moved(step), track.size, frames)
 
 
 def _covering_the_same(

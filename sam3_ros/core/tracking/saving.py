@@ -28,6 +28,7 @@ _PLAIN = (
     "detectable",
     "age",
     "frames_unseen",
+    "size",
     "score",
     "missed",
     "shared",

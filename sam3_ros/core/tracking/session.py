@@ -121,9 +121,9 @@ class TrackingSession:
     def step(self, image: ImageEmbedding, score_threshold: float | None = None) -> TrackedFrame:
         """Answer the next image: all objects of all prompts.
 
-        score_threshold: of texts that were added without one, for this image. An image of another
-        size ends all objects, and texts are looked for anew. The image of the last `step` is
-        answered as before; what was added on it is among the answers.
+        score_threshold: of all texts in this image, in place of those they were added with. An
+        image of another size ends all objects, and texts are looked for anew. The image of the last
+        `step` is answered as before; what was added on it is among the answers.
         """
         self._require(image, score_threshold)
         with self._asking.timings.of_call() as timings:

@@ -19,6 +19,8 @@ from sam3_ros.core.tracking.settings import TrackingSettings
 
 TENTATIVE, CONFIRMED = TrackState.TENTATIVE, TrackState.CONFIRMED
 OCCLUDED, LOST, ENDED = TrackState.OCCLUDED, TrackState.LOST, TrackState.ENDED
+# Of an object's largest size, from image to image.
+SIZE_KEPT = 0.98
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Track:
     place: Place
     #: How far its middle moved between the last two images in which it was seen, px.
     step: Point
+    #: Its pixels where it was largest of late: what is being covered is small when it is seen last.
+    size: float
     #: Of its last detection; of an object that a person showed, the estimate of its mask's IoU.
     score: float
     #: None where only a detection can find it.
@@ -88,6 +92,7 @@ class Track:
             frames_unseen=0,
             place=place,
             step=Point(0.0, 0.0),
+            size=float(place.pixels),
             score=score,
             follower_state=sighting.state,
             detected=place if detectable else None,
@@ -157,6 +162,7 @@ class Track:
             frames_unseen=0,
             place=place,
             step=step,
+            size=max(float(place.pixels), SIZE_KEPT * self.size),
             score=self.score if self.detectable else sighting.segment.score,
             follower_state=sighting.state,
         )
@@ -200,8 +206,7 @@ class Track:
             return CONFIRMED if again else TENTATIVE
         if not self.frames_unseen:
             return CONFIRMED
-        is_lost = self.follower_state is None or self.frames_unseen > settings.occluded_frames
-        return LOST if is_lost else OCCLUDED
+        return LOST if self.frames_unseen > settings.occluded_frames else OCCLUDED
 
     def _changes_since(self, before: Track, sighting: Sighting) -> Iterator[TrackEvent]:
         """Yield the change of state, if there is one."""

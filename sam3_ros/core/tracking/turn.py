@@ -133,14 +133,13 @@ class Turn:
     def step(self, score_threshold: float | None) -> None:
         """Find all objects, and look for the texts whose turn it is.
 
-        score_threshold: of texts that have none of their own.
+        score_threshold: of all texts in this image; None: of each its own.
         """
         before = {n: each for n, each in self._objects.items() if not each.answered(self._image)}
         sightings = {number: self._follow(each.track) for number, each in before.items()}
         due = self._due(before, sightings)
         thresholds = [
-            score_threshold if each.score_threshold is None else each.score_threshold
-            for each in due
+            each.score_threshold if score_threshold is None else score_threshold for each in due
         ]
         prompts = [each.prompt for each in due]
         found = self._tools.asking.detect(self._image, prompts, thresholds) if due else []

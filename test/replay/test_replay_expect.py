@@ -16,7 +16,7 @@ from ros_domains import own_domain
 from sam3_ros.replay.ask.cues import PointCue, TextCue
 from sam3_ros.replay.ask.settings import NodeSettings, ReplaySettings
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
-from sam3_ros.replay.golden.expectation import Judging
+from sam3_ros.replay.golden.expectation import Judging, Tolerance
 from sam3_ros.replay.golden.frames import GoldenFrames
 from sam3_ros.replay.golden.judge import GoldenJudge
 from sam3_ros.replay.golden.run import (
@@ -33,6 +33,7 @@ from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 FRAMES = 8
 CUES = (
     TextCue(0.0, "red"),
+    TextCue(0.0, "green", tracking=True),
     TextCue(2.5 / RATE, "blue; yellow"),
     PointCue(4.5 / RATE, 25.5, 28.5),
 )
@@ -96,10 +97,50 @@ def test_the_same_answers_are_as_expected(kept):
     assert kept.wrong() == {}
     verdict = kept.judged()
     found = {prompt.prompt_id: prompt for prompt in verdict.prompts}
-    assert set(found) == {"red", "blue", "yellow", "point"}
+    assert set(found) == {"red", "blue", "yellow", "green", "point"}
     assert all(prompt.frames > 0 and prompt.least_iou == 1.0 for prompt in found.values())
     assert found["point"].frames == 1
     assert verdict.frames >= FRAMES
+
+
+def test_an_object_has_one_id_in_all_frames(kept):
+    one = Tolerance(most_ids=1)
+    verdict = kept.judged(judging=Judging(prompts={"green": one}))
+    assert failures(verdict.prompts) == {}
+    (green,) = (prompt for prompt in verdict.prompts if prompt.prompt_id == "green")
+    assert green.ids == (1,)
+    (track,) = kept.report.tracks
+    assert (track.kind, track.asked, track.seen, track.hidden) == ("text", "green", FRAMES, 0)
+
+
+def test_an_id_that_changes_is_reported(kept, tmp_path):
+    def changed(entries):
+        """Give the object another id in golden, from the fifth frame on."""
+        ordered = sorted(entries, key=lambda entry: entry["stamp_ns"])
+        for entry in ordered[4:]:
+            for segment in entry["segments"]:
+                if "track" in segment:
+                    segment["track"]["id"] += 5
+        return ordered
+
+    wrong = kept.wrong(planted(kept.golden, tmp_path / "golden", index=changed))
+    assert list(wrong) == ["green"]
+    assert "the id #1 goes to another object" in wrong["green"]
+
+
+def test_an_id_that_the_node_changes_is_reported(kept):
+    def changed(answer):
+        segments = tuple(
+            replace(s, track=s.track and replace(s.track, id=s.track.id + 5))
+            for s in answer.segments
+        )
+        return replace(answer, segments=segments)
+
+    half = len(kept.answers) // 2
+    answers = (*kept.answers[:half], *map(changed, kept.answers[half:]))
+    wrong = replace(kept, answers=answers).wrong()
+    assert list(wrong) == ["green"]
+    assert "an object's id changes from #1 to #6" in wrong["green"]
 
 
 def test_a_wrong_golden_mask_is_reported(kept, tmp_path):
@@ -117,12 +158,13 @@ def test_a_wrong_golden_mask_is_reported(kept, tmp_path):
 
 
 def test_a_shifted_golden_mask_is_reported(kept, tmp_path):
-    golden = planted(
-        kept.golden,
-        tmp_path / "golden",
-        holding="red",
-        labels=lambda labels: np.roll(labels, 2, axis=1),
-    )
+    value = value_of(kept.golden, "red")
+
+    def shifted(labels):
+        red = labels == value
+        return np.where(np.roll(red, 2, axis=1), value, np.where(red, 0, labels)).astype(np.uint8)
+
+    golden = planted(kept.golden, tmp_path / "golden", holding="red", labels=shifted)
     wrong = kept.wrong(golden)
     assert list(wrong) == ["red"]
     assert wrong["red"].startswith("IoU 0.")
@@ -195,7 +237,7 @@ def test_a_score_that_has_changed_is_reported(kept, tmp_path):
         return [{**entries[0], "segments": changed}, *entries[1:]]
 
     wrong = kept.wrong(planted(kept.golden, tmp_path / "golden", index=surer))
-    assert list(wrong) == ["red"]
+    assert set(wrong) == {"red", "green"}
     assert "a score differs by 0.2" in wrong["red"]
 
 

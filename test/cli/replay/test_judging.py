@@ -55,7 +55,7 @@ def test_the_shipped_bag_is_answered_as_expected(tmp_path):
     assert all(prompt["frames"] > 0 for prompt in document["prompts"]), "nothing was compared"
     suite = ElementTree.parse(junit).getroot()[0]
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
-    assert int(suite.get("tests", "0")) == len(found) + 5
+    assert int(suite.get("tests", "0")) == len(found) + 6
 
 
 def test_a_wrong_mask_fails(tmp_path):

@@ -333,7 +333,7 @@ def test_an_image_that_is_not_kept_is_refused(both):
     both.listed("a")
 
 
-def test_a_sticky_click_is_followed_until_it_is_lost(both):
+def test_a_tracked_click_is_followed_until_its_object_is_gone(both):
     both.client.set_parameters(tracking=True)
     both.see("front")
     begin = len(both.segments["front"])
@@ -353,7 +353,7 @@ def test_a_sticky_click_is_followed_until_it_is_lost(both):
     both.client.spin_until(lost, "the loss")
     status = both.client.statuses[before]
     assert told([status]) == [("point", "front", False)]
-    assert "no longer followed" in status.reason
+    assert "no longer tracked" in status.reason
     assert status.header.frame_id == "front_optical"
     both.listed()
 

@@ -63,19 +63,21 @@ def look(
     seen = [(each, Place.of(each.seen)) for each in candidates if each.seen is not None]
     unseen = [each for each in candidates if each.seen is None and each.is_open]
     overlaps = overlaps_of([place for _, place in seen], places)
-    pairs = best_pairs(overlaps, settings.match_overlap)
+    same_as = _covering_the_same([each.track for each, _ in seen], places, overlaps, settings)
+    pairs = best_pairs(_without(overlaps, seen, same_as), settings.match_overlap)
     looked: dict[int, Looked] = {}
     renewed: dict[int, int] = {}
-    same_as = _covering_the_same([each.track for each, _ in seen], places, overlaps, settings)
     for row, (candidate, _) in enumerate(seen):
         number, column = candidate.track.id, pairs.get(row)
         if not candidate.is_open:
             continue
-        score = None if column is None else found[column].score
-        looked[number] = Looked(score, same_as.get(number, 0))
-        if column is not None and _renews(
-            candidate.track, found[column].score, overlaps[row, column], settings
-        ):
+        if column is None:
+            looked[number] = Looked(None, same_as.get(number, 0))
+            continue
+        score = found[column].score
+        renews = _renews(candidate.track, score, overlaps[row, column], settings)
+        looked[number] = Looked(score, renewed=renews)
+        if renews:
             renewed[number] = column
     near_none = [
         column
@@ -93,7 +95,7 @@ def look(
     for row, each in enumerate(unseen):
         if row in again:
             renewed[each.track.id] = near_none[again[row]]
-            looked[each.track.id] = Looked(found[near_none[again[row]]].score)
+            looked[each.track.id] = Looked(found[near_none[again[row]]].score, renewed=True)
         else:
             looked[each.track.id] = Looked(None)
     if not starts:
@@ -125,6 +127,17 @@ def _missing(track: Track) -> Missing:
     gone = min(frames, _KEEPS_PACE)
     step = Point(track.step.x * gone, track.step.y * gone)
     return Missing(track.id, track.place, track.place.moved(step), track.size, frames)
+
+
+def _without(
+    overlaps: Overlaps, seen: Sequence[tuple[Candidate, Place]], same_as: Mapping[int, int]
+) -> Overlaps:
+    """Leave detections to the object that they are, of several that cover the same."""
+    left: Overlaps = overlaps.copy()
+    for row, (each, _) in enumerate(seen):
+        if each.track.id in same_as:
+            left[row] = 0
+    return left
 
 
 def _covering_the_same(

@@ -7,11 +7,13 @@ that it does not depend on the size of the image.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from sam3_ros.core.geometry import Box, ImageSize, Point
 from sam3_ros.core.segmenter.masks import Mask, inmost_point, mask_bounds
@@ -91,6 +93,27 @@ class Place:
         box, size = self.box, self.size
         low = min(box.x_min, box.y_min) <= 1
         return low or box.x_max >= size.width - 1 or box.y_max >= size.height - 1
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What `restored` needs beside the bits."""
+        return (*self.size, self.top, self.left, *self.mask.shape)
+
+    @property
+    def bits(self) -> npt.NDArray[np.uint8]:
+        """The pixels, eight in a byte."""
+        return np.packbits(self.mask)
+
+    @classmethod
+    def restored(cls, numbers: Sequence[int], bits: npt.NDArray[np.uint8]) -> Place:
+        """Return the place of `numbers` and `bits`. Raises ValueError where they do not fit."""
+        height, width, top, left, rows, columns = numbers
+        if min(top, left, rows, columns) < 0 or top + rows > height or left + columns > width:
+            raise ValueError(f"a place lies in its image, not {list(numbers)}")
+        if len(bits) != -(-rows * columns // 8):
+            raise ValueError(f"{rows} x {columns} px do not fit into {len(bits)} bytes")
+        mask = np.unpackbits(bits, count=rows * columns).reshape(rows, columns).astype(np.bool_)
+        return cls(mask, left, top, ImageSize(height, width))
 
     def whole(self) -> Mask:
         """Return the mask over the image, bool [H, W]."""

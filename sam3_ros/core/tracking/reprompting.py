@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import BundleError
-from sam3_ros.core.geometry import Box, ImageSize, Point
+from sam3_ros.core.geometry import Box, Point
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.interactive import InteractiveAnswer, InteractiveAnswers
 from sam3_ros.core.segmenter.masks import Mask
@@ -161,12 +161,9 @@ class FollowsByReprompting:
     def saved(self, state: FollowerState) -> Mapping[str, Array]:
         """Return arrays from which `restored` makes the same state."""
         seen = _own(state)
-        place = seen.place
         arrays: dict[str, Array] = {
-            "reprompting": np.array(
-                [*place.size, place.top, place.left, *place.mask.shape, seen.largest], np.int64
-            ),
-            "mask": np.packbits(place.mask),
+            "reprompting": np.array([*seen.place.numbers, seen.largest], np.int64),
+            "mask": seen.place.bits,
             "step": np.array(seen.step, np.float64),
         }
         if seen.mask_logits is not None:
@@ -180,12 +177,9 @@ class FollowsByReprompting:
                 "the saved objects were not followed by prompting again: track with the bundle "
                 "that saved them"
             )
-        numbers = [int(number) for number in arrays["reprompting"]]
-        height, width, top, left, rows, columns, largest = numbers
-        bits = np.unpackbits(arrays["mask"], count=rows * columns)
-        mask = bits.reshape(rows, columns).astype(np.bool_)
+        *numbers, largest = (int(number) for number in arrays["reprompting"])
+        place = Place.restored(numbers, arrays["mask"])
         x, y = (float(number) for number in arrays["step"])
-        place = Place(mask, left, top, ImageSize(height, width))
         return LastSeen(place, arrays.get("mask_logits"), Point(x, y), largest)
 
     def _as_shown(self, image: ImageEmbedding, mask: Mask, before: LastSeen | None) -> Sighting:

@@ -124,8 +124,7 @@ def _object(track: Track, follower: Follower, arrays: dict[str, Array]) -> dict[
     document |= {"state": track.state.value, "step": track.step, "followed": followed}
     for name, place in (("place", track.place), ("detected", track.detected)):
         if place is not None:
-            arrays[prefix + name] = np.packbits(place.mask)
-            document[name] = [*place.size, place.top, place.left, *place.mask.shape]
+            arrays[prefix + name], document[name] = place.bits, place.numbers
     return document
 
 
@@ -134,10 +133,7 @@ def _track(document: Mapping[str, Any], arrays: Mapping[str, Array], follower: F
     places: dict[str, Place] = {}
     for name in ("place", "detected"):
         if name in document:
-            height, width, top, left, rows, columns = document[name]
-            bits = np.unpackbits(arrays[prefix + name], count=rows * columns)
-            mask = bits.reshape(rows, columns).astype(np.bool_)
-            places[name] = Place(mask, left, top, ImageSize(height, width))
+            places[name] = Place.restored(document[name], arrays[prefix + name])
     state = None
     if document["followed"]:
         begin = f"{prefix}state/"

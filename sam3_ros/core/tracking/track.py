@@ -31,6 +31,8 @@ class Looked:
     score: float | None
     #: The id of another object of the prompt that covers the same; 0 for none.
     same_as: int = 0
+    #: The detection is taken for its outline.
+    renewed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +182,14 @@ class Track:
         shared = self.shared + 1 if looked.same_as else 0
         if looked.score is None:
             return replace(self, missed=self.missed + 1, shared=shared)
-        return replace(self, score=looked.score, missed=0, shared=shared, detected=self.place)
+        return replace(
+            self,
+            score=looked.score,
+            missed=0,
+            shared=shared,
+            detected=self.place,
+            renewed=self.age if looked.renewed else self.renewed,
+        )
 
     def _why_it_ends(
         self, looked: Looked | None, sighting: Sighting, settings: TrackingSettings

@@ -13,7 +13,7 @@ from sam3_ros.asking.nodes import AskError
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import Box
 from sam3_ros.msg import Box as BoxMessage
-from sam3_ros.msg import Prompt
+from sam3_ros.msg import Prompt, Prompts
 from sam3_ros.ros.prompts.messages import prompt_message, prompts_from_text
 from sam3_ros.ros.prompts.requests import Source
 
@@ -31,14 +31,18 @@ class NodeQuestion:
     box: Box | None = None
     #: The camera that is asked; empty for all, or the only one.
     camera: str = ""
+    #: Whether what is found is to keep its id from image to image.
+    tracking: bool = False
 
     @property
     def is_empty(self) -> bool:
         return self.text is None and self.click is None and self.box is None
 
-    def topics(self) -> list[tuple[Source, PointStamped | RegionOfInterest | String]]:
+    def topics(self) -> list[tuple[Source, PointStamped | Prompts | RegionOfInterest | String]]:
         """Return the messages that ask the node's topics. Raises AskError."""
-        messages: list[tuple[Source, PointStamped | RegionOfInterest | String]] = []
+        messages: list[tuple[Source, PointStamped | Prompts | RegionOfInterest | String]] = []
+        if self.tracking:  # for which the simple topics have no field
+            return [(Source.SET, Prompts(action=Prompts.PUT, prompts=self._tracked()))]
         if self.text is not None:
             messages.append((Source.TEXT, String(data=self.text)))
         if self.click is not None:
@@ -64,6 +68,12 @@ class NodeQuestion:
             corners = BoxMessage(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
             asked.append(Prompt(id=_BOX_ID, boxes=[corners]))
         return asked
+
+    def _tracked(self) -> list[Prompt]:
+        prompts = self.prompts()
+        for prompt in prompts:
+            prompt.tracking, prompt.camera = True, self.camera
+        return prompts
 
 
 def _region(box: Box) -> RegionOfInterest:

@@ -41,12 +41,14 @@ class Found:
     score: float
     #: Corners x_min, y_min, x_max, y_max in pixels of the image.
     box: tuple[float, float, float, float]
+    #: 0 if it is not tracked.
+    track_id: int = 0
 
     @classmethod
     def of(cls, score: SegmentScore) -> Found:
         box = score.box
         corners = (box.x_min, box.y_min, box.x_max, box.y_max)
-        return cls(score.label, score.prompt_id, float(score.score), corners)
+        return cls(score.label, score.prompt_id, float(score.score), corners, score.track_id)
 
 
 @dataclass(frozen=True)
@@ -88,4 +90,5 @@ class Reply:
 
 
 def found_in(scores: Sequence[SegmentScore]) -> tuple[Found, ...]:
-    return tuple(map(Found.of, scores))
+    """Return what is seen of an answer."""
+    return tuple(Found.of(score) for score in scores if not score.frames_unseen)

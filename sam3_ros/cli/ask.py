@@ -19,7 +19,7 @@ from sam3_ros.core.visible_text import visible
 
 if TYPE_CHECKING:
     from sam3_ros.asking.question import NodeQuestion
-    from sam3_ros.asking.reply import Reply
+    from sam3_ros.asking.reply import Found, Reply
     from sam3_ros.asking.standing import StandingQuestions
     from sam3_ros.cli.command import Commands
     from sam3_ros.core.geometry import Box
@@ -34,6 +34,7 @@ def register(commands: Commands) -> None:
         """
         sam3-ros ask "red cube"    # from now on, in place of the texts before
         sam3-ros ask "red cube; ball" --json
+        sam3-ros ask --track "ball"    # beside the others; each object keeps its id
         sam3-ros ask --click 320,240
         sam3-ros ask --box 100,80,220,190
         sam3-ros ask --once "red cube"    # one image; the prompts in use stay
@@ -72,6 +73,11 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
         "--click", type=_point, metavar="X,Y", help="a pixel on one object of the newest image"
     )
     parser.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", help="a box around one object")
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="give each object an id that stays from image to image; what else is asked stays",
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="show the prompts in use")
     action.add_argument(
@@ -116,7 +122,9 @@ def _question(options: argparse.Namespace) -> NodeQuestion:
     from sam3_ros.asking.question import NodeQuestion
 
     text = "; ".join(options.text) if options.text else None
-    question = NodeQuestion(text, options.click, options.box, options.of)
+    question = NodeQuestion(text, options.click, options.box, options.of, options.track)
+    if options.track and (options.once or options.image is not None):
+        raise Sam3RosError("--track follows from image to image, --once and --image ask about one")
     others = options.list or options.clear or options.remove
     if others and (not question.is_empty or options.image is not None):
         raise Sam3RosError("--list, --remove and --clear ask nothing: leave the question away")
@@ -141,7 +149,7 @@ def _report(reply: Reply, options: argparse.Namespace) -> int:
             print("nothing found")
         rows = [
             (
-                each.label or each.prompt_id,
+                _name(each),
                 f"{each.score:.3f}",
                 "box " + ", ".join(f"{corner:.1f}" for corner in each.box),
             )
@@ -152,6 +160,11 @@ def _report(reply: Reply, options: argparse.Namespace) -> int:
     return ExitCode.UNSATISFIED if is_answered and not reply.found else ExitCode.OK
 
 
+def _name(found: Found) -> str:
+    name = found.label or found.prompt_id
+    return f"{name} #{found.track_id}" if found.track_id else name
+
+
 def _list(standing: StandingQuestions, for_program: bool) -> int:
     prompts = standing.in_use()
     rows = [
@@ -160,16 +173,21 @@ def _list(standing: StandingQuestions, for_program: bool) -> int:
             each.prompt.text or "points and box",
             each.prompt.camera or "every camera",
             each.label_value,
+            each.prompt.tracking,
             each.source,
         )
         for each in prompts
     ]
-    names = ("id", "text", "camera", "value", "source")
+    names = ("id", "text", "camera", "value", "tracking", "source")
     if for_program:
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
         return 0
-    columns = (left("id"), left("asked"), left("camera"), right("value"), left("from"))
-    for line in table(columns, rows):
+    columns = (
+        *(left("id"), left("asked"), left("camera"), right("value")),
+        *(left("tracked"), left("from")),
+    )
+    in_words = [(*row[:4], "yes" if row[4] else "no", row[5]) for row in rows]
+    for line in table(columns, in_words):
         print(line)
     return 0
 

@@ -71,6 +71,22 @@ def ask(running, capsys):
     return asked
 
 
+def test_what_is_tracked_has_an_id_and_stands_beside_the_others(ask):
+    assert ask("blue")[0] == 0
+    code, out, _ = ask("--track", "red")
+    assert code == 0
+    words = out.split()
+    assert words[0] == "red"
+    assert int(words[1].removeprefix("#")) > 0
+    rows = [row.split() for row in ask("--list")[1].splitlines()[1:]]
+    assert [(row[0], row[-2]) for row in rows] == [("blue", "no"), ("red", "yes")]
+    code, out, _ = ask("--track", "--click", "100,40", "--json")
+    (found,) = json.loads(out)["found"]
+    assert (found["prompt_id"], found["track_id"] > 0) == ("point", True)
+    assert ask("--track", "--once", "red")[0] == FAILED
+    assert ask("--clear")[0] == 0
+
+
 def test_a_text_is_asked_and_its_first_answer_shown(ask):
     code, out, _ = ask("red")
     assert code == 0

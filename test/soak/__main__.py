@@ -168,6 +168,8 @@ class Soak:
                 outputs=sum(self.receiver.outputs.values()),
                 kept_frames=self.receiver.figure("kept frames MiB"),
                 kept_texts=self.receiver.figure("kept texts MiB"),
+                tracks=self.receiver.of_cameras("tracks MiB"),
+                track_ids=self.receiver.of_cameras("track ids given"),
             )
             self.samples.append(sample)
             self._write(sample)
@@ -184,7 +186,7 @@ class Soak:
             said = f"{sample.seconds / 60:5.1f} min  node {sample.node.rss:.1f} MB, "
             said += f"{sample.node.threads} threads, {sample.node.files} files; "
             said += f"kept {sample.kept_frames:.1f} MiB of frames, {sample.kept_texts:.1f} of "
-            said += f"texts; {sample.answered} of {sample.received} answered"
+            said += f"texts, {sample.tracks:.2f} of tracks ({sample.track_ids:.0f} so far); {sample.answered} of {sample.received} answered"
             print(said, file=sys.stderr, flush=True)
 
 

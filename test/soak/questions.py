@@ -33,6 +33,9 @@ _PARAMETERS: Mapping[str, Sequence[Any]] = {
     "mask_encoding": ("mono8", "mono16"),
     "click_seconds": (0.5, 1.0, 2.0),
     "tracking": (True, False),
+    "redetect_every": (1, 5, 12),
+    "max_objects": (2, 64),
+    "memory_frames": (1, 6),
     "frame_memory": (4, 8, 16),
     "prompts": (["red cube"], ["ball", "{box: [200, 150, 320, 260], id: area}"], [""]),
     "silence_warn_s": (1.0, 2.0),
@@ -176,6 +179,7 @@ class ChangingQuestions:
             camera=camera.name,
             # Most end by themselves: each one that is asked takes its time of every frame.
             frames=self._random.randint(1, 40),
+            tracking=self._random.random() < 0.5,
         )
         kind = self._random.randrange(5)
         if kind == 0:
@@ -183,7 +187,7 @@ class ChangingQuestions:
         elif kind == 1:
             prompt.boxes = [self._box(camera), self._box(camera)]
         elif kind == 2:
-            prompt.boxes, prompt.tracking = [self._box(camera)], self._random.random() < 0.5
+            prompt.boxes = [self._box(camera)]
         else:
             prompt.positive_points = [self._place(camera)]
             prompt.negative_points = [self._place(camera)] if kind == 3 else []

@@ -9,7 +9,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sam3_ros.msg import FrameTiming, PromptStatus, Segments, SegmentScores
+from sam3_ros.msg import FrameTiming, PromptStatus, Segments, SegmentScores, TrackEvents
 from sensor_msgs.msg import Image
 
 from sam3_ros.replay.under_test.diagnostics import NodeReport, read_node_report
@@ -22,6 +22,7 @@ OUTPUTS = {
     "overlay": Image,
     "scores": SegmentScores,
     "segments": Segments,
+    "tracks": TrackEvents,
     "debug/timing": FrameTiming,
 }
 _FOREIGN_KEPT = 10
@@ -69,6 +70,10 @@ class SoakReceiver:
     def lost(self, camera: str) -> int:
         """Return how many images of a camera the node knows to be lost on the way."""
         return int(self.values.get(camera, {}).get("images lost", "0"))
+
+    def of_cameras(self, key: str) -> float:
+        """Return the sum of a number of all cameras; 0 before the first report."""
+        return sum(float(self.values.get(name, {}).get(key, "0")) for name in self._cameras)
 
     def figure(self, key: str) -> float:
         """Return a number of the node's last report; 0 before the first."""

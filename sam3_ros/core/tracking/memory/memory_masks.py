@@ -58,11 +58,21 @@ def memory_masks(logits: Floats, settings: VideoSettings, *, prompted: bool) -> 
     equal ones, so the others count in what comes out. Objects that are to be independent of each
     other go one by one.
     """
+    return mask_values(cut_logits(logits, settings, prompted=prompted), settings, prompted=prompted)
+
+
+def cut_logits(logits: Floats, settings: VideoSettings, *, prompted: bool) -> Floats:
+    """Return f32[P,h,w]: logits f32[P,h,w] in the size where memory_masks cuts them."""
     cut = np.stack([_resized(each, settings.cut_at) for each in logits])
     if prompted and len(cut) > 1:
         owner = cut.argmax(axis=0)
         others = np.arange(len(cut))[:, None, None] != owner
         np.minimum(cut, np.float32(_OF_ANOTHER), out=cut, where=others)
+    return cut
+
+
+def mask_values(cut: Floats, settings: VideoSettings, *, prompted: bool) -> Floats:
+    """Return memory_mask f32[P,1,h,w] of what cut_logits returned."""
     if prompted and settings.prompted_memory == "cut":
         values = (cut > 0).astype(np.float32)
     else:

@@ -36,15 +36,21 @@ def test_two_cameras_and_a_followed_object_are_told_and_shown(sam3_bundle_path, 
     table = capsys.readouterr().out.splitlines()
     assert table[1].split() == ["camera", "side"]
     assert any(line.split() == ["unaccounted", "0", "0"] for line in table)
-    rows = {cells[0]: cells[1:6] for cells in (re.split(r"\s{2,}", line) for line in table)}
-    frames, found, judged, wrong, iou = rows["camera: followed: green ball"]
+    (tracked,) = (n for n, line in enumerate(table) if line.startswith("tracked"))
+    rows = rows_of(table[:tracked])
+    frames, found, judged, wrong, iou = rows["camera: followed: green ball"][:5]
     assert int(frames) == int(found) == int(judged) > 30
     assert int(wrong) == 0
     assert float(iou) > 0.7
     for name in ("camera: click on the yellow cube", "side: click on the red cube"):
-        frames, found, judged, wrong, iou = rows[name]
+        frames, found, judged, wrong, iou = rows[name][:5]
         assert int(frames) == int(found) == int(judged) > 3
         assert float(iou) > 0.8
+    seen, hidden, switches, lost, again = rows_of(table[tracked:])["camera: followed: green ball"][
+        1:
+    ]
+    assert (hidden, switches, lost, again) == ("0", "0", "0", "-")
+    assert int(seen) > 30
     pictures = [Path(line) for line in table[-4:]]
     assert [picture.stem for picture in pictures] == [
         "overlay_camera",
@@ -54,6 +60,11 @@ def test_two_cameras_and_a_followed_object_are_told_and_shown(sam3_bundle_path, 
     ]
     assert all(p.parent == out and p.stat().st_size > 1000 for p in pictures)
     assert {p.suffix for p in pictures} == {".mp4", ".png"}
+
+
+def rows_of(table: list[str]) -> dict[str, list[str]]:
+    """Return the cells of each row by the first."""
+    return {cells[0]: cells[1:7] for cells in (re.split(r"\s{2,}", line) for line in table)}
 
 
 def test_one_camera_alone_has_no_name(sam3_bundle_path, tmp_path, capsys):
@@ -98,3 +109,10 @@ def test_the_shipped_bundle_is_right_about_the_shipped_bag(tmp_path, capsys):
         "followed",
     }
     assert sum(prompt["rightly_nothing"] for prompt in asked.values()) > 0
+    hidden, followed = document["tracks"]
+    assert (hidden["kind"], hidden["asked"], followed["kind"]) == ("text", "white ball", "followed")
+    assert [len(track["ids"]) for track in (hidden, followed)] == [1, 1]
+    assert hidden["hidden"] >= 12
+    assert (hidden["returns"], hidden["found_again"]) == (1, 1)
+    assert (followed["hidden"], followed["lost_in_view"]) == (0, 0)
+    assert {t[name] for t in (hidden, followed) for name in ("id_switches", "moved")} == {0}

@@ -72,6 +72,31 @@ def test_one_click_on_what_no_text_names_is_followed(cameras):
     assert all(number not in numbers for numbers in named)
 
 
+def hiding(camera: DemoCamera, number: int, frames: slice) -> DemoCamera:
+    """Return a camera that does not see an object in some frames."""
+    labels = dict(camera.truth.labels)
+    for stamp in sorted(labels)[frames]:
+        labels[stamp] = np.where(labels[stamp] == number, 0, labels[stamp]).astype(np.uint8)
+    return DemoCamera(camera.name, Truth(labels, camera.truth.objects), camera.times)
+
+
+def tracked_texts(*cameras: DemoCamera) -> list[TextCue]:
+    return [cue for cue in demo_script(cameras) if isinstance(cue, TextCue) and cue.tracking]
+
+
+def test_what_is_hidden_for_a_while_is_tracked_by_its_name(cameras):
+    first, side = cameras
+    assert tracked_texts(first, side) == []
+    (cue,) = tracked_texts(hiding(first, 2, slice(40, 50)), side)
+    assert (cue.text, cue.camera) == ("blue cube", "camera")
+    assert cue.at < 1
+
+
+@pytest.mark.parametrize("frames", [slice(0, 10), slice(50, None)])
+def test_what_comes_or_leaves_is_not_hidden_for_a_while(cameras, frames):
+    assert tracked_texts(hiding(cameras[0], 2, frames), cameras[1]) == []
+
+
 def test_the_other_camera_is_clicked_on_too(cameras):
     clicks = clicks_of(cameras, cameras[1], tracking=False)
     assert len(clicks) >= 5

@@ -13,9 +13,13 @@ from small_sam3 import ARCHITECTURE, FAMILY, INPUT_SIZE, small_sam3
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ExportError
 from sam3_ros.core.geometry import Box
+from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import Array
+from sam3_ros.core.timings import CallTimings
+from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+from sam3_ros.core.tracking.memory.follower import FollowsByMemory, MemoryState
 from sam3_ros.export.commands.export_job import ExportJob
 from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.families import FAMILIES
@@ -108,7 +112,36 @@ def test_the_bundle_answers_words_boxes_and_clicks(bundle: Bundle) -> None:
 
     assert {segment.prompt_id for segment in found} == {"red cube", "visual"}
     assert all(segment.mask.shape == (90, 120) for segment in (*found, *clicked))
-    assert "memory_attention" not in segmenter.providers
+    assert "memory_attention" in segmenter.providers
+
+
+def test_the_bundle_follows_an_object_as_its_network_does(
+    bundle: Bundle, filled: FilledNetwork
+) -> None:
+    manifest = bundle.manifest
+    assert manifest.interactive is not None
+    assert manifest.video is not None
+    assert manifest.video.memories == ARCHITECTURE.common.tracker.memory_frames - 1
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 255, (6, 90, 120, 3), np.uint8)
+    mask = np.zeros((90, 120), np.bool_)
+    mask[20:60, 30:80] = True
+    answers: list[list[Array]] = []
+    with Segmenter.load(bundle) as segmenter:
+        for graph in (segmenter.graph, torch_graph(filled.network)):
+            follower = FollowsByMemory(manifest.interactive, manifest.video, CallTimings())
+            image = ImageEmbedding.of(frames[0], manifest, graph)
+            state = follower.start(image, 0, MaskPrompt(mask)).state
+            answers.append([])
+            for number, frame in enumerate(frames[1:], start=1):
+                image = ImageEmbedding.of(frame, manifest, graph)
+                state = follower.follow(image, number, state).state
+                assert isinstance(state, MemoryState)
+                kept = state.memory.at(number)
+                assert kept is not None
+                answers[-1] += [kept.memory, kept.pointer, kept.mask_logits]
+    for ours, theirs in zip(*answers, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-3, rtol=1e-3)
 
 
 def test_verify_uses_recorded_answers_or_rebuilds_the_model_from_the_checkpoint(

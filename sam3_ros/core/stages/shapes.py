@@ -48,7 +48,7 @@ SIZES: Mapping[str, SizeRange] = MappingProxyType(
         "kept": SizeRange(1, 4, 200),
         "points": SizeRange(1, 2, 66),
         "prompt_tokens": SizeRange(2, 3, 67),  # points + 1
-        "memories": SizeRange(1, 7, 7),
+        "memories": SizeRange(1, 7, 10),  # of 4 prompted frames and 6 others
         "pointers": SizeRange(1, 16, 64),
     }
 )

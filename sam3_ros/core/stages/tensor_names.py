@@ -49,8 +49,9 @@ INTERACTIVE_OUTPUTS = {
 }
 OBJECT_SCORE = "object_score"  # f32[1,1] logit; needed where the manifest gates by it
 
-# Following an object through a video, one object at a time; no capability uses these yet.
-# M memories, m their channels, K object pointers, g the grid. Ages are counted in frames.
+# Following an object through a video, one object at a time: the capability `video`.
+# M memories, m their channels, K object pointers, g the grid; sizes are those of SAM 3, and a
+# manifest's `video` section says what a model's are. Ages are counted in frames.
 VIDEO_INPUTS = {
     "memory_mask": 4,  # f32[1,1,16g,16g] in [0,1], of the mask that answered
     "memories": 4,  # f32[M,m,g,g], mask_memory of earlier frames

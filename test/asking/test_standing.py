@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from geometry_msgs.msg import PointStamped
+from node_client import PATIENCE
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -60,7 +61,7 @@ class TwoCameras(Node):
 
 
 @pytest.fixture
-def standing() -> Iterator[StandingQuestions]:
+def standing(request: pytest.FixtureRequest) -> Iterator[StandingQuestions]:
     context = Context()
     with own_domain() as domain:
         context.init(domain_id=domain)
@@ -70,8 +71,8 @@ def standing() -> Iterator[StandingQuestions]:
         thread = threading.Thread(target=executor.spin)
         thread.start()
         asker = Asker(Node("asking", context=context), context)
-        assert asker.wait(5.0, lambda: asker.node.count_publishers("/see/side/scores") > 0)
-        yield StandingQuestions(asker, "/see", patience=1.0)
+        assert asker.wait(PATIENCE, lambda: asker.node.count_publishers("/see/side/scores") > 0)
+        yield StandingQuestions(asker, "/see", patience=getattr(request, "param", PATIENCE))
         asker.close()
         executor.shutdown()
         thread.join()
@@ -85,6 +86,7 @@ def test_a_click_is_answered_by_its_own_camera(standing):
     assert [found.label for found in reply.found] == ["point"]
 
 
+@pytest.mark.parametrize("standing", [3.0], indirect=True)
 def test_the_answers_of_another_camera_are_none(standing):
     with pytest.raises(AskError, match="no image was answered"):
         standing.ask(NodeQuestion(click=(3.0, 4.0), camera="side"), wait_for_answer=True)

@@ -116,12 +116,12 @@ def test_a_signal_ends_a_command(number, code):
         )
         # It waits for a publisher once it has threads of DDS.
         tasks = Path(f"/proc/{process.pid}/task")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while len(list(tasks.iterdir())) < 4 and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(0.2)
         process.send_signal(number)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (code, b"")
 
 

@@ -34,7 +34,7 @@ def test_each_call_has_timings_of_its_own() -> None:
 
 
 def test_calls_of_two_threads_do_not_mix() -> None:
-    calls, both_run = CallTimings(), threading.Barrier(2, timeout=10)
+    calls, both_run = CallTimings(), threading.Barrier(2, timeout=60)
     found: dict[str, dict[str, float]] = {}
 
     def call(step: str) -> None:

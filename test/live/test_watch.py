@@ -33,5 +33,5 @@ def test_a_node_takes_images_from_what_it_subscribes_to_once_it_is_known(context
     node.create_subscription(Image, "/left", print, 1)
     node.create_subscription(String, "/words", print, 1)
     node.create_publisher(Image, "~/overlay", 1)
-    assert watch.wait(5.0, lambda: watch.image_topics() == ["/left", "/right"])
+    assert watch.wait(60.0, lambda: watch.image_topics() == ["/left", "/right"])
     watch.close()

@@ -39,7 +39,7 @@ def replayed(bag: Path, *, progress=lambda _: None, **settings: object) -> Repla
 
 
 def node_of(bundle: Path, **parameters: str) -> NodeSettings:
-    return NodeSettings(parameters=(("bundle", str(bundle)), *parameters.items()), patience=30)
+    return NodeSettings(parameters=(("bundle", str(bundle)), *parameters.items()), patience=60)
 
 
 def test_texts_clicks_and_boxes_are_answered_and_judged(sam3_bundle_path, tmp_path):

@@ -44,7 +44,7 @@ def replayed(
     bag: Path, bundle: Path, **settings: object
 ) -> tuple[ReplayReport, list[AnsweredFrame]]:
     """Replay the bag as fast as it is answered; return the report and the answers."""
-    node = NodeSettings(parameters=(("bundle", str(bundle)),), patience=30)
+    node = NodeSettings(parameters=(("bundle", str(bundle)),), patience=60)
     answers: list[AnsweredFrame] = []
     with own_domain() as domain:
         report = replay(

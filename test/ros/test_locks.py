@@ -93,7 +93,7 @@ def test_a_condition_waits_with_a_watched_lock(watch: LockWatch) -> None:
 
     with changed:
         threading.Thread(target=notify).start()
-        assert changed.wait_for(is_ready.is_set, timeout=10)
+        assert changed.wait_for(is_ready.is_set, timeout=60)
     assert watch.held == []
 
 

@@ -63,7 +63,11 @@ def client_of_one_node(tmp_path_factory, sam3_bundle_path) -> Iterator[Client]:
 
 @pytest.fixture
 def client(client_of_one_node: Client) -> Client:
-    client_of_one_node.client.prompt("set", Prompts())
+    def is_heard() -> list[PromptStatus]:
+        client_of_one_node.client.prompt("set", Prompts())
+        return client_of_one_node.statuses
+
+    client_of_one_node.client.spin_until(is_heard, "a status for who counts them")
     return client_of_one_node
 
 

@@ -85,5 +85,6 @@ def test_a_camera_that_floods_the_node_does_not_starve_the_other(rigs):
             return any(mask.header.stamp.sec == stamp for mask in left.masks)
 
         left.client.spin_until(answered, f"the image {stamp} of the camera that sends few")
-    assert 1 <= len(front.masks) - before <= 5 * 3
+    # Some are answered while an image of the other is still on its way.
+    assert 1 <= len(front.masks) - before <= 5 * 10
     assert stages_of(left.answers(left.timings, 405, 1)[0]) >= IMAGE_STAGES

@@ -93,7 +93,7 @@ def test_build_only_builds_and_ends(tmp_path, sam3_bundle_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     parameters = {"bundle": sam3_bundle_path, "build_only": "true", "autostart": "false"}
     with running_node(tmp_path, **parameters) as (process, _):
-        assert process.process.wait(30) == 0
+        assert process.process.wait(60) == 0
         assert "]: inactive" in process.log
         assert "]: active" not in process.log
     # The CPU builds nothing that would be kept.
@@ -103,7 +103,7 @@ def test_build_only_builds_and_ends(tmp_path, sam3_bundle_path, monkeypatch):
 def test_build_only_that_cannot_build_says_why(tmp_path):
     parameters = {"bundle": "no such bundle", "build_only": "true", "expected_code": 1}
     with running_node(tmp_path, **parameters) as (process, _):
-        assert process.process.wait(30) == 1
+        assert process.process.wait(60) == 1
         assert "configure failed: no bundle 'no such bundle'" in process.log
 
 

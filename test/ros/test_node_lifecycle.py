@@ -164,6 +164,6 @@ def test_a_transition_that_the_state_does_not_allow(tmp_path):
 def test_a_parameter_of_a_wrong_type_or_range_ends_it_with_the_reason(tmp_path, parameter):
     name, value = parameter
     with running_node(tmp_path, expected_code=2, **{name: value}) as (process, _):
-        process.process.wait(30)
+        process.process.wait(60)
         assert f"the node cannot start: parameter '{name}' " in process.log
         assert "Traceback" not in process.log

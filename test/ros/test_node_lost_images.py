@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 from node_client import NodeClient
 from node_under_test import NodeProcess, running_node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from scenes import colour_scene
 from sensor_msgs.msg import Image
 
 from sam3_ros.ros.images.messages import image_message
@@ -21,6 +21,7 @@ from sam3_ros.ros.stamps import time_message
 
 MS = 1_000_000
 COUNT = 30
+SCENE = colour_scene(48, 64, {"red": (10, 10, 40, 40)})
 # A driver as most are: its publisher has rclpy's default profile, its process no DDS settings.
 DRIVER = """
 import sys, time
@@ -61,22 +62,30 @@ class Running:
 
 
 class Camera:
-    """A camera of small images, at 10 Hz by their stamps."""
+    """A camera of small images, at 10 Hz by their stamps.
+
+    The next one waits for the answer: DDS keeps five for a node that is busy, and then loses some.
+    """
 
     def __init__(self, node: Running, reliability: ReliabilityPolicy) -> None:
-        self._node, self._sent = node, 0
+        self._client, self._sent = node.client, 0
         qos = QoSProfile(depth=100, reliability=reliability)
         self.publisher = node.client.node.create_publisher(Image, "/image", qos)
         node.client.spin_until(self.publisher.get_subscription_count, "the node")
 
     def send(self, is_sent: bool = True) -> None:
-        """Send an image and wait a moment; is_sent: or only let its time pass."""
+        """Send an image and wait for its answer; is_sent: or only let its time pass."""
         self._sent += 1
-        message = image_message(np.zeros((48, 64, 3), np.uint8), "rgb8")
-        message.header.stamp = time_message(self._sent * 100 * MS)
+        message = image_message(SCENE, "rgb8")
+        message.header.stamp = stamp = time_message(self._sent * 100 * MS)
         if is_sent:
+            scores = self._client.outputs["scores"]
+            scores.clear()
             self.publisher.publish(message)
-        self._node.client.executor.spin_once(timeout_sec=0.02)
+            self._client.spin_until(
+                lambda: any(each.header.stamp == stamp for each in scores),
+                f"the answer to image {self._sent}",
+            )
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +96,7 @@ def running(tmp_path_factory, sam3_bundle_path) -> Iterator[Running]:
         folder = tmp_path_factory.mktemp("node")
         with running_node(folder, bundle=sam3_bundle_path, silence_warn_s=0) as (process, client):
             client.diagnosed(lambda values, _: values["state"] == "active")
+            client.answer(SCENE, "scores")
             yield Running(process, client)
     finally:
         os.environ.update(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -73,10 +74,7 @@ class TwoCameras:
         """Publish a prompt; return every status about it."""
         before = len(self.client.statuses)
         self.client.publish(f"{NODE}/{topic}", message)
-        self.client.spin_until(lambda: len(self.client.statuses) > before, "a status")
-        for _ in range(5):  # the others of the same message are on their way
-            self.client.executor.spin_once(timeout_sec=0.02)
-        return self.client.statuses[before:]
+        return self.client.statuses_since(before)
 
     def set(self, *prompts: Prompt, action: int = Prompts.PUT, sec: int = 0) -> list[PromptStatus]:
         message = Prompts(action=action, prompts=list(prompts))
@@ -375,7 +373,7 @@ def test_the_parameter_asks_as_the_text_topic_does(both):
 
 def test_a_flood_is_survived_and_does_not_fill_the_log(both):
     lines_before = both.process.log.count("prompt not asked")
-    before = len(both.client.statuses)
+    before, begin = len(both.client.statuses), time.monotonic()
     for number in range(2000):
         good = number % 2 == 1
         prompt = Prompt(id=f"flood {number}", text="red" if good else "")
@@ -390,4 +388,5 @@ def test_a_flood_is_survived_and_does_not_fill_the_log(both):
     both.listed("flood 1999")
     assert answered_ids(both.see("front")) == {"flood 1999"}
     # One every five seconds, on a machine that may be slow.
-    assert both.process.log.count("prompt not asked") - lines_before <= 8
+    most = 2 + (time.monotonic() - begin) / 5
+    assert both.process.log.count("prompt not asked") - lines_before <= most

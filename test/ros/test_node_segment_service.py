@@ -275,7 +275,7 @@ def test_the_example_of_the_docs_prints_the_answer(pipeline):
         [sys.executable, "-c", example.replace("red cube", "red")],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         env={**os.environ, "ROS_DOMAIN_ID": domain},
     )
     assert run.returncode == 0, run.stderr

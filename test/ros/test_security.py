@@ -29,7 +29,7 @@ COPY_OF_THE_SCHEMA = ROOT / "test" / "support" / "sros2_policy.xsd"
 LOOK_FOR_THE_NODE = """
 import sys, time, rclpy
 rclpy.init()
-node, end = rclpy.create_node("looking"), time.monotonic() + 30
+node, end = rclpy.create_node("looking"), time.monotonic() + 60
 while "segmentation_node" not in node.get_node_names():
     if time.monotonic() > end:
         sys.exit("not found")

@@ -13,12 +13,14 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Point, PointStamped
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParametersAtomically
+from rcl_interfaces.srv import GetParameters, SetParametersAtomically
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 from sam3_ros.msg import FrameTiming, Prompts, PromptStatus, Segments, SegmentScores
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header, String
@@ -44,7 +46,11 @@ PROMPT_TOPICS = {
     "set": (Prompts, f"{NODE}/prompts"),
 }
 # Generous, for a busy machine; a test that passes never waits that long.
-PATIENCE = 30.0
+PATIENCE = 60.0
+# The executor takes one of each subscription in turn.
+_MESSAGES_BETWEEN_STATUSES = 50
+# Humble calls back with the message alone.
+_TELLS_WHEN_SENT = hasattr(Subscription, "CallbackType")
 
 
 class NodeClient:
@@ -60,13 +66,15 @@ class NodeClient:
         self.outputs: dict[str, list[Any]] = {name: [] for name in OUTPUTS}
         self.statuses: list[PromptStatus] = []
         self.diagnostics: list[DiagnosticStatus] = []  # of the node as a whole
+        self._sent_at: list[float] = []  # of each of them, time.time() s
         self.camera_diagnostics: dict[str, list[DiagnosticStatus]] = defaultdict(list)
         deep = QoSProfile(depth=500)
         self._listening: dict[str, Any] = {}
         self.node.create_subscription(
             PromptStatus, f"{NODE}/prompt/status", self.statuses.append, deep
         )
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, deep)
+        on_diagnostics = self._on_dated_diagnostics if _TELLS_WHEN_SENT else self._on_diagnostics
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", on_diagnostics, deep)
         self._prompts = {
             name: self.node.create_publisher(kind, topic, deep)
             for name, (kind, topic) in PROMPT_TOPICS.items()
@@ -97,8 +105,14 @@ class NodeClient:
             topic = OUTPUTS[name][1]
             self.spin_until(lambda topic=topic: self.node.count_publishers(topic), topic)
 
-    def connected(self) -> NodeClient:
-        """Wait until the node hears everything that is published here."""
+    def connected(self, has_diagnostics: bool = True) -> NodeClient:
+        """Wait until the node hears everything that is published here, and is heard.
+
+        has_diagnostics: or it is a pipeline alone.
+        """
+        if has_diagnostics:
+            # The node has been told of the other subscriptions before that of /diagnostics.
+            self.spin_until(lambda: self.diagnostics, "the first diagnostics")
         publishers = [*self._prompts.values()]
         self.spin_until(
             lambda: all(publisher.get_subscription_count() for publisher in publishers),
@@ -152,13 +166,21 @@ class NodeClient:
         return next((m for m in self.outputs[name] if m.header.stamp == stamp), None)
 
     def prompt(self, name: str, message: Any) -> list[PromptStatus]:
-        """Publish a prompt message and wait for a status; return those of the next 0.1 s too."""
+        """Publish a prompt message and return all statuses that it brings at once."""
         before = len(self.statuses)
         self._prompts[name].publish(message)
+        return self.statuses_since(before)
+
+    def statuses_since(self, before: int) -> list[PromptStatus]:
+        """Return the statuses from this index on, once the message that brings them is done."""
         self.spin_until(lambda: len(self.statuses) > before, "a prompt status")
-        end = time.monotonic() + 0.1  # the others of the same message are on their way
-        while time.monotonic() < end:
-            self.executor.spin_once(timeout_sec=0.02)
+        # The node responds after what it does now, and its statuses are here before the response.
+        self.call(GetParameters, f"{NODE}/get_parameters", GetParameters.Request())
+        count, same = len(self.statuses), 0
+        while same < _MESSAGES_BETWEEN_STATUSES:
+            self.executor.spin_once(timeout_sec=0)
+            same = same + 1 if len(self.statuses) == count else 0
+            count = len(self.statuses)
         return self.statuses[before:]
 
     def ask(self, text: str) -> list[PromptStatus]:
@@ -231,27 +253,40 @@ class NodeClient:
         return response.current_state.label
 
     def diagnosed(self, done: Callable[[dict[str, str], DiagnosticStatus], Any]) -> dict[str, str]:
-        """Wait for a status received after this call for which done(values, status) is true.
+        """Wait for a status sent after this call for which done(values, status) is true.
 
-        Return its values by key.
+        Each is looked at once. Return its values by key.
         """
-        begin = len(self.diagnostics)
+        looked_at, called = len(self.diagnostics), time.time()
 
         def found() -> dict[str, str] | None:
-            for status in self.diagnostics[begin:]:
+            nonlocal looked_at
+            while looked_at < len(self.diagnostics):
+                status, sent_at = self.diagnostics[looked_at], self._sent_at[looked_at]
+                looked_at += 1
                 values = {entry.key: entry.value for entry in status.values}
-                if done(values, status):
+                # An older one was on its way while others used the machine.
+                if sent_at >= called and done(values, status):
                     return values
             return None
 
         return self.spin_until(found, "diagnostics")
 
     def frames_settled(self) -> dict[str, int]:
-        """Wait until all received frames are answered or dropped; return the counts of frames."""
+        """Wait until all frames are with the node, and answered or dropped; return the counts."""
+        publishers = (self._images, self._compressed)
+        self.spin_until(
+            lambda: all(each.wait_for_all_acked(Duration()) for each in publishers),
+            "the arrival of the images",
+        )
+        before: dict[str, int] = {}
 
         def settled(values: dict[str, str], _: DiagnosticStatus) -> bool:
-            counts = counts_of(values)
-            return counts.pop("received") == sum(counts.values())
+            nonlocal before
+            # The first may have been counted before, and others may wait to be received.
+            counts, last = counts_of(values), before
+            before = counts
+            return counts == last and 2 * counts["received"] == sum(counts.values())
 
         return counts_of(self.diagnosed(settled))
 
@@ -260,10 +295,17 @@ class NodeClient:
         self.node.destroy_node()
         self.context.try_shutdown()
 
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+    def _on_dated_diagnostics(self, message: DiagnosticArray, info: dict[str, Any]) -> None:
+        self._on_diagnostics(message, info["source_timestamp"] / 1e9)
+
+    def _on_diagnostics(self, message: DiagnosticArray, sent_at: float | None = None) -> None:
         for status in message.status:
             _, camera, name = status.name.partition(": camera ")
-            (self.camera_diagnostics[name] if camera else self.diagnostics).append(status)
+            if camera:
+                self.camera_diagnostics[name].append(status)
+            else:
+                self.diagnostics.append(status)
+                self._sent_at.append(time.time() if sent_at is None else sent_at)
 
 
 def counts_of(values: dict[str, str]) -> dict[str, int]:

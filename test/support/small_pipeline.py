@@ -60,7 +60,7 @@ class SmallPipeline:
         self.activate()
         self.client = NodeClient(domain)
         self.camera = CameraRig(self.client)
-        self.client.connected()
+        self.client.connected(has_diagnostics=False)
 
     def close(self) -> None:
         self.client.close()
@@ -187,7 +187,7 @@ class SmallPipeline:
 
         def wait(outputs: Outputs) -> Outputs:
             reached.set()
-            assert go.wait(30)
+            assert go.wait(60)
             return outputs
 
         self.change(stage, wait)

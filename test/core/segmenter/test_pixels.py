@@ -197,6 +197,6 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
         assert len(_rows_done()) == 2
         child = fork.Process(target=_answer_in_a_child, args=(answers,), daemon=True)
         child.start()
-        child.join(20)
+        child.join(60)
     assert child.exitcode == 0
     assert answers.get() == 2

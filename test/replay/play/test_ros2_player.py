@@ -55,7 +55,7 @@ def ros2(tmp_path, monkeypatch) -> None:
 def replayed(
     bag: Path, bundle: Path, **settings: object
 ) -> tuple[ReplayReport, list[AnsweredFrame]]:
-    node = NodeSettings(parameters=(("bundle", str(bundle)),), patience=30)
+    node = NodeSettings(parameters=(("bundle", str(bundle)),), patience=60)
     answers: list[AnsweredFrame] = []
     with own_domain() as domain:
         asked = ReplaySettings(bag, domain_id=domain, player=Player.ROS2, node=node, **settings)

@@ -45,7 +45,7 @@ def outputs_of(node: Node, camera: str = "") -> Outputs:
 
 
 def wait_for(done) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not done():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -65,7 +65,7 @@ class Spinning:
 
         self._go.clear()
         self.node.create_timer(0.01, wait)
-        assert busy.wait(10)
+        assert busy.wait(60)
 
     def release(self) -> None:
         self._go.set()
@@ -74,7 +74,7 @@ class Spinning:
         """Require that callbacks of the group, by default that in which topics are, still run."""
         ticks = threading.Semaphore(0)
         timer = self.node.create_timer(0.01, ticks.release, group)
-        assert ticks.acquire(timeout=10), self.errors
+        assert ticks.acquire(timeout=60), self.errors
         assert not self.errors
         timer.cancel()
 
@@ -134,7 +134,7 @@ def test_a_callback_that_raises_ends_nothing(spinning: Spinning) -> None:
 
     timer = spinning.node.create_timer(0.01, fail)
     for _ in range(3):
-        assert called.acquire(timeout=10)
+        assert called.acquire(timeout=60)
     spinning.node.destroy_timer(timer)
     assert set(spinning.errors) == {fault}
     spinning.errors.clear()
@@ -150,7 +150,7 @@ def test_publishers_that_end_while_the_executor_lists_them(spinning: Spinning) -
     for _ in range(5):
         ends.publishers += [node.create_publisher(String, f"topic_{n}", 1) for n in range(3)]
         while ends.publishers and not spinning.errors:
-            assert ticks.acquire(timeout=10)
+            assert ticks.acquire(timeout=60)
     spinning.require_callbacks()
 
 
@@ -200,7 +200,7 @@ def test_a_topic_that_ends_when_its_turn_has_come(
     group = EndsATopic()
     group.destroy = make(spinning.node, group)
     spinning.release()
-    assert group.is_reached.wait(10)
+    assert group.is_reached.wait(60)
     spinning.require_callbacks(group)
 
 

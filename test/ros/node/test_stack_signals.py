@@ -27,7 +27,7 @@ print("went on")
 
 def run(program: str, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
 
 
 def test_a_block_that_is_stuck_ends_the_process_with_its_stack():

@@ -23,7 +23,7 @@ class Running:
             self._go.wait()
 
         assert self.thread.put(wait)
-        assert begun.wait(10)
+        assert begun.wait(60)
 
     def let_go(self) -> None:
         self._go.set()
@@ -44,7 +44,7 @@ def test_they_run_in_the_order_in_which_they_were_asked_for(running: Running) ->
     assert running.thread.put(done.set)
     assert not running.ran
     running.let_go()
-    assert done.wait(10)
+    assert done.wait(60)
     assert running.ran == [0, 1, 2, 3, 4]
 
 
@@ -56,7 +56,7 @@ def test_too_many_are_refused_and_none_of_the_others_is_lost(running: Running) -
     done = threading.Event()
     while not running.thread.put(done.set):
         pass
-    assert done.wait(10)
+    assert done.wait(60)
     assert running.ran == taken
 
 
@@ -80,6 +80,6 @@ def test_one_that_raises_is_told_and_ends_it(
 
     assert running.thread.put(fail)
     running.let_go()
-    assert running.broken.wait(10)
+    assert running.broken.wait(60)
     assert running.thread.end(10)
     assert "RuntimeError: no such thing" in capsys.readouterr().err

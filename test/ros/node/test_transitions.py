@@ -87,5 +87,5 @@ def test_a_transition_does_not_end_while_another_thread_reads_its_state(ends: st
         ending.start()
         ending.join(0.2)
         assert node.seen() == ("configuring", "")
-    ending.join(10)
+    ending.join(60)
     assert node.seen() != ("configuring", "")

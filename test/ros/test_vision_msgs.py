@@ -151,6 +151,25 @@ def test_detections_say_what_the_scores_say(client: NodeClient) -> None:
         assert detection.bbox.size_y == pytest.approx(box.y_max - box.y_min)
 
 
+def test_a_tracked_detection_has_the_id_of_its_track_while_it_is_seen(client: NodeClient) -> None:
+    found = heard(client, "Detection2DArray", "detections", QoSProfile(depth=50))
+    client.prompt("set", Prompts(prompts=[Prompt(id="a", text="red", tracking=True)]))
+
+    def of(scene: Any) -> tuple[Any, Any]:
+        def of_one_image() -> Any:
+            scores = client.answer(scene, "scores")["scores"]
+            return next(((each, scores) for each in found if each.header == scores.header), None)
+
+        return client.spin_until(of_one_image, "detections and scores of one image")
+
+    for _ in range(2):
+        detections, scores = of(SCENE)
+        assert [each.id for each in detections.detections] == [str(scores.segments[0].track_id)]
+        assert scores.segments[0].track_id > 0
+    detections, scores = of(colour_scene(96, 128, {}))
+    assert (len(detections.detections), len(scores.segments)) == (0, 1)
+
+
 def test_a_box_of_vision_msgs_before_4_0() -> None:
     # There the centre was geometry_msgs/Pose2D, which has no position inside.
     message = SimpleNamespace(center=Pose2D(), size_x=0.0, size_y=0.0)

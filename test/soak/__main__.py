@@ -186,7 +186,8 @@ class Soak:
             said = f"{sample.seconds / 60:5.1f} min  node {sample.node.rss:.1f} MB, "
             said += f"{sample.node.threads} threads, {sample.node.files} files; "
             said += f"kept {sample.kept_frames:.1f} MiB of frames, {sample.kept_texts:.1f} of "
-            said += f"texts, {sample.tracks:.2f} of tracks ({sample.track_ids:.0f} so far); {sample.answered} of {sample.received} answered"
+            said += f"texts, {sample.tracks:.2f} of {sample.track_ids:.0f} tracks so far; "
+            said += f"{sample.answered} of {sample.received} answered"
             print(said, file=sys.stderr, flush=True)
 
 

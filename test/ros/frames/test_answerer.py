@@ -7,11 +7,14 @@ from itertools import count
 import numpy as np
 import pytest
 from recording_sessions import Change, Outputs
+from sam3_ros.msg import Prompt
 from small_pipeline import SCENE, click, concept
 
 from sam3_ros.core.errors import InferenceError
+from sam3_ros.core.segmenter.segments import TrackState
 from sam3_ros.ros.frames.ledger import DropReason
 from sam3_ros.ros.frames.queue import CLICKS_IN_A_ROW
+from sam3_ros.ros.frames.tracks import TracksReport
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.stamps import nanoseconds
 
@@ -145,6 +148,24 @@ def test_clicks_on_one_frame_do_not_pile_up(pipeline):
         assert pipeline.answer(1, 6 + number) == [f"click {number}", "red"]
 
 
+def fails_once(run: int, error: Exception) -> Change:
+    """Return a change that raises in the stage's run of that index alone, from 0."""
+    runs = count()
+
+    def change(outputs: Outputs) -> Outputs:
+        if next(runs) == run:
+            raise error
+        return outputs
+
+    return change
+
+
+def tracks(pipeline) -> dict[tuple[str, int], int]:
+    """Return the age of each object of the last answer, by prompt and track id."""
+    found = pipeline.camera.scores[-1].segments
+    return {(s.prompt_id, s.track_id): s.track_age for s in found if s.track_id}
+
+
 MILLISECONDS = [(0, 33, 30, 66, 99), (33, 0, 99, 66, 165, 132), (0, 33, 33, 66), (500, 0, 999)]
 
 
@@ -245,6 +266,60 @@ def test_an_object_is_not_followed_on_from_a_frame_before_the_node_was_inactive(
     assert pipeline.report().kept_frames == 0
     assert pipeline.show(2) == []
     assert [reason for _, _, reason in pipeline.refused] == [INACTIVE]
+
+
+def test_tracks_of_an_image_that_failed_are_found_in_the_next(pipeline):
+    pipeline.ask(click("it", tracking=True), Prompt(id="all", text="red", tracking=True))
+    assert pipeline.show(1) == ["all", "it"]
+    ids = tracks(pipeline)
+    failed = pipeline.dropped().get(DropReason.INFERENCE_FAILED, 0)
+    pipeline.change("mask_decoder", fails_from(1, InferenceError("out of order")))
+    pipeline.send(2)
+    pipeline.wait_for(
+        lambda: pipeline.dropped().get(DropReason.INFERENCE_FAILED, 0) > failed, "the failure"
+    )
+    pipeline.change("mask_decoder", lambda outputs: outputs)
+    assert pipeline.show(3) == ["all", "it"]
+    assert tracks(pipeline) == {key: age + 1 for key, age in ids.items()}
+    assert not pipeline.refused
+
+
+def test_what_begins_on_an_image_that_fails_is_answered_on_it_later(pipeline):
+    pipeline.ask(concept("red"))
+    failed = pipeline.dropped().get(DropReason.INFERENCE_FAILED, 0)
+    with pipeline.held(1):
+        pipeline.send(2)
+        pipeline.ask(
+            click("one", tracking=True), click("two", (21.0, 21.0), tracking=True), stamp=2
+        )
+        pipeline.change("mask_decoder", fails_once(InferenceError("out of order")))
+    assert pipeline.answer(2) == ["one", "two"]
+    assert pipeline.dropped()[DropReason.INFERENCE_FAILED] == failed + 1
+    ids = tracks(pipeline)
+    assert pipeline.show(3) == ["one", "red", "two"]
+    assert tracks(pipeline).keys() >= ids.keys()
+    assert pipeline.report().cameras[""].tracks.states == {TrackState.CONFIRMED: 2}
+    assert not pipeline.refused
+
+
+def test_what_is_no_longer_asked_is_freed_without_another_image(pipeline):
+    def tracked() -> TracksReport:
+        return pipeline.report().cameras[""].tracks
+
+    pipeline.ask(Prompt(id="all", text="red", tracking=True))
+    pipeline.show(1)
+    before = tracked()
+    assert before.nbytes > 0
+    pipeline.clear()
+    pipeline.wait_for(lambda: not tracked().nbytes, "free memory")
+    pipeline.ask(Prompt(id="all", text="red", tracking=True))
+    pipeline.show(2)
+    assert tracked().given == before.given + 1
+    pipeline.deactivate()
+    pipeline.wait_for(lambda: not tracked().nbytes, "free memory")
+    pipeline.activate()
+    assert pipeline.show(3) == ["all"]
+    assert not pipeline.refused
 
 
 def test_what_was_cleared_before_the_gap_is_not_refused(pipeline):

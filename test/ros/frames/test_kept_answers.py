@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam3_ros.core.geometry import Box
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
 from sam3_ros.ros.frames.kept_answers import KeptAnswers
 
 
@@ -33,6 +33,15 @@ def test_a_segment_comes_back_as_it_was(rows, columns):
     assert again.mask.dtype == bool
     assert (again.bounds, again.box, again.window) == (segment.bounds, segment.box, segment.window)
     assert (again.prompt_id, again.label, again.score) == ("id", "label", 0.5)
+
+
+def test_a_track_that_is_not_seen_comes_back_as_it_was():
+    status = TrackStatus(3, TrackState.OCCLUDED, age=9, frames_unseen=2)
+    mask = np.zeros((48, 67), bool)
+    unseen = Segment("id", "label", 0.0, Box(1.0, 2.0, 30.5, 40.5), mask, track=status)
+    (again,) = KeptAnswers({"it": (unseen,)}).of(lambda _: True)["it"]
+    assert (again.track, again.bounds, again.box) == (status, None, unseen.box)
+    assert not again.mask.any()
 
 
 def test_only_those_that_are_wanted_come_in_their_order():

@@ -31,10 +31,24 @@ def attend_in_chunks(
     return torch.cat(read, dim=2)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return scaled dot product attention, f32[B,H,Q,c]. mask: added to the scores."""
+def attends_whole() -> bool:
+    """Return whether the module is written for an engine with an attention operator of its own."""
+    return _WHOLE.get()
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    """Return scaled dot product attention, f32[B,H,Q,c].
+
+    mask: added to the scores. scale: of the scores, by default the root of 1 / c.
+    """
     # PyTorch's kernels and its exporter disagree on the strides of the result; a copy has none.
-    read = F.scaled_dot_product_attention(query, key, value, mask)
+    read = F.scaled_dot_product_attention(query, key, value, mask, scale=scale)
     return read.clone(memory_format=torch.contiguous_format)
 
 

@@ -35,8 +35,17 @@ from sam3_ros.export.verification.stages import fits, unit_cases, verify_stage
 
 pytestmark = pytest.mark.long
 
-ATTENDING = ("fusion_image", "fusion", "decoder", "segmentation", "mask_decoder", "text")
-STAGES = (*ATTENDING, "image_trunk", "geometry", "memory_attention", "pixels")
+ATTENDING = (
+    "fusion_image",
+    "fusion",
+    "decoder",
+    "segmentation",
+    "mask_decoder",
+    "text",
+    "memory_attention",
+)
+OF_VIDEO = ("memory_attention", "memory_encoder", "object_pointer", "mask_prompt")
+STAGES = (*ATTENDING, "image_trunk", "geometry", *OF_VIDEO[1:], "pixels")
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +82,9 @@ def counted_attentions() -> Iterator[list[None]]:
     calls: list[None] = []
     real = F.scaled_dot_product_attention
 
-    def counting(*args: torch.Tensor) -> torch.Tensor:
+    def counting(*args: torch.Tensor, scale: float | None = None) -> torch.Tensor:
         calls.append(None)
-        return real(*args)
+        return real(*args, scale=scale)
 
     with mock.patch.object(F, "scaled_dot_product_attention", counting):
         yield calls
@@ -123,6 +132,17 @@ def test_the_operator_adds_the_biases_of_its_projections(
     assert list(weights[attention.input[3]].dims) == [3 * 64]
     before = {node.op_type for node in graph.node if set(node.output) & set(attention.input)}
     assert before == {"MatMul"}  # no Reshape, no Transpose, no Add
+
+
+def test_attention_to_memories_has_the_form_of_the_fastest_kernel(
+    written: Mapping[tuple[str, str], Path],
+) -> None:
+    path = written["memory_attention", "cuda"]
+    for node in (node for node in onnx.load(path).graph.node if node.op_type == ATTENTION):
+        assert len(node.input) == 3  # no mask, and no bias, for which keys would be copied
+        assert {a.name: a.i for a in node.attribute}["num_heads"] == 1
+    # Of the frame, the memories and the result: queries, keys and values are in order as they are.
+    assert operators(path)["Transpose"] == 3
 
 
 @pytest.mark.parametrize("name", STAGES)

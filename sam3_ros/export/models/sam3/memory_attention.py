@@ -23,6 +23,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
 from sam3_ros.export.attention import attend_in_chunks
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import frame_ages, shares, unit_features
+from sam3_ros.export.models.sam3.folded_memory_attention import FoldedMemoryAttention, Positions
 from sam3_ros.export.models.sam3.tracker_sizes import MEMORY_ATTENTION, TRACKER, TrackerSizes
 from sam3_ros.export.stage import StageModule, TensorInput
 
@@ -100,6 +101,17 @@ class MemoryAttention(StageModule):
         }
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
+
+    def folded(self) -> StageModule:
+        positions = Positions(
+            POSITION_SHARE * self.frame_position[0],
+            self.memory_position,
+            self.maskmem_tpos_enc[:, 0].detach(),
+            self.obj_ptr_tpos_proj,
+            self.cosine,
+            self.sine,
+        )
+        return FoldedMemoryAttention(self.inputs, self.layers, self.norm, positions)
 
     @property
     def inputs(self) -> Mapping[str, TensorInput]:

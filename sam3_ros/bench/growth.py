@@ -176,14 +176,14 @@ class _Calls:
         return call
 
     def points(self, count: int) -> Callable[[], Outcome]:
-        prompt = InteractivePrompt(points=_spiral(self._image, count))
+        prompt = InteractivePrompt(points=spiral(self._image, count))
         return lambda: seen_frame(self._segmenter, self._embedding, [ScenarioPrompt(prompt)])
 
     def size(self, size: ImageSize) -> Callable[[], Outcome]:
         image = resized(self._image, size, "bilinear_antialias")
         asked = self._asked[:1]
         if not self._takes_text:
-            asked = [ScenarioPrompt(InteractivePrompt(points=_spiral(image, 1)))]
+            asked = [ScenarioPrompt(InteractivePrompt(points=spiral(image, 1)))]
         return lambda: new_frame(self._segmenter, image, asked)
 
     def _texts(self) -> list[ScenarioPrompt]:
@@ -195,14 +195,14 @@ class _Calls:
         ]
 
     def _clicks(self) -> list[ScenarioPrompt]:
-        places = _spiral(self._image, max(PROMPTS))
+        places = spiral(self._image, max(PROMPTS))
         return [
             ScenarioPrompt(InteractivePrompt(points=(place,), id=f"click {number}"))
             for number, place in enumerate(places)
         ]
 
 
-def _spiral(image: Image, count: int) -> tuple[tuple[float, float], ...]:
+def spiral(image: Image, count: int) -> tuple[tuple[float, float], ...]:
     """Spread points evenly over the middle of the image, the first in its centre, px."""
     height, width = image.shape[:2]
     radii = [math.sqrt(number / count) / 4 for number in range(count)]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.bench import bundle, growth, node, report
+from sam3_ros.cli.bench import bundle, growth, node, report, tracking
 from sam3_ros.cli.bench.against import add_against_options
 from sam3_ros.cli.bench.options import (
     OF_REPORT,
@@ -40,6 +40,7 @@ def register(commands: Commands) -> None:
         sam3-ros bench --bundle tabletop --against plain --reductions
         sam3-ros bench --bundle ./my_bundle --image street.jpg --size 1280x720 --text car
         sam3-ros bench --growth --plot growth.png
+        sam3-ros bench --tracking --plot tracking.svg
         sam3-ros bench --node
         sam3-ros bench --report gpu.md --bundle ./my_bundle --bundle ./my_clicks
         """,
@@ -63,6 +64,11 @@ def register(commands: Commands) -> None:
         "--growth", action="store_true", help="cost against prompts, cameras, points and image size"
     )
     another.add_argument(
+        "--tracking",
+        action="store_true",
+        help="cost of a tracked image, by part, against objects and their memories",
+    )
+    another.add_argument(
         "--node", action="store_true", help="camera to mask over DDS, with a node of its own"
     )
     another.add_argument(
@@ -74,7 +80,7 @@ def register(commands: Commands) -> None:
         "--backend cpu measures the same without a GPU",
     )
     add_size_options(parser.add_argument_group("with --growth or --node"))
-    growth.add_options(parser.add_argument_group("with --growth"))
+    growth.add_options(parser.add_argument_group("with --growth or --tracking"))
     node.add_options(parser.add_argument_group("with --node"))
     report.add_options(parser.add_argument_group("with --report"))
 
@@ -85,8 +91,8 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1),
         default=100,
         metavar="N",
-        help="repeats, as far as --seconds allow, but at least 3, or 1 of a point of --growth "
-        "(default: %(default)s)",
+        help="repeats, as far as --seconds allow, but at least 3, or 1 of a point of --growth and "
+        "--tracking (default: %(default)s)",
     )
     parser.add_argument("--size", type=image_size, metavar="WxH", help="default: 640x480")
     parser.add_argument(
@@ -137,6 +143,8 @@ def _run(options: argparse.Namespace) -> int:
     (options.bundle,) = options.bundles
     if options.growth:
         return growth.run(options)
+    if options.tracking:
+        return tracking.run(options)
     if options.node:
         return node.run(options)
     return bundle.run(options)

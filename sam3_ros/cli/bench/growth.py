@@ -28,7 +28,7 @@ _FRAME = (640, 480)
 _PLOT_COLUMNS = 2
 _PANEL_INCHES = (5.5, 3.6)
 #: What shares work, so that N cost less than N times one.
-_SHARING = ("prompts", "cameras")
+_SHARING = ("prompts", "cameras", "objects")
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
@@ -59,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def draw_growths(found: Sequence[Growth], title: str, path: Path) -> None:
+def draw_growths(found: Sequence[Growth], title: str, path: Path, mark: str = MARK) -> None:
     """Write a PNG or SVG file, by the name's suffix: a panel for each thing that grows.
 
-    Raises OSError if it cannot be written.
+    mark: for its metadata. Raises OSError if it cannot be written.
     """
     from matplotlib.figure import Figure  # not pyplot, which looks for a screen
 
@@ -77,7 +77,7 @@ def draw_growths(found: Sequence[Growth], title: str, path: Path) -> None:
         axes.remove()
     key = "Creator" if path.suffix.lower() == ".svg" else "Software"
     with whole_file(path, path.suffix) as unfinished:
-        figure.savefig(unfinished, metadata={key: MARK})
+        figure.savefig(unfinished, metadata={key: mark})
 
 
 def _draw(axes: Any, growth: Growth) -> None:
@@ -119,26 +119,28 @@ def _document(model: ConfiguredModel, found: Sequence[Growth]) -> dict[str, Any]
     return {
         "bundle": model.bundle.manifest.name,
         **model.document(),
-        "growth": {
-            growth.key: {
-                "title": growth.title,
-                "item": growth.item,
-                "points": [
-                    {
-                        "label": point.label,
-                        "amount": point.amount,
-                        "median_ms": point.median_ms,
-                        "p95_ms": point.p95_ms,
-                        "repeats": point.repeats,
-                        "ratio_to_first": growth.ratio(point),
-                        "per_item_ms": point.per_item_ms,
-                        "each_more_ms": growth.each_more_ms(point),
-                    }
-                    for point in growth.points
-                ],
+        "growth": {growth.key: growth_document(growth) for growth in found},
+    }
+
+
+def growth_document(growth: Growth) -> dict[str, Any]:
+    """Return a growth for JSON."""
+    return {
+        "title": growth.title,
+        "item": growth.item,
+        "points": [
+            {
+                "label": point.label,
+                "amount": point.amount,
+                "median_ms": point.median_ms,
+                "p95_ms": point.p95_ms,
+                "repeats": point.repeats,
+                "ratio_to_first": growth.ratio(point),
+                "per_item_ms": point.per_item_ms,
+                "each_more_ms": growth.each_more_ms(point),
             }
-            for growth in found
-        },
+            for point in growth.points
+        ],
     }
 
 

@@ -84,8 +84,8 @@ def add_size_options(group: argparse._ArgumentGroup) -> None:
         "--seconds",
         type=positive_number("seconds above 0"),
         metavar="S",
-        help="longest time for a scenario (default: 10), a point of --growth (default: 1) or a "
-        "case of --node (default: 10)",
+        help="longest time for a scenario (default: 10), a point of --growth or "
+        "--tracking (default: 1), a case of --node (default: 10)",
     )
 
 

@@ -113,14 +113,13 @@ class PastBatches(IterableDataset[LookingBack]):
             )
 
     def _row(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        clips = self._clips
+        clips, absent = self._clips, rng.random() < 0.2
         while True:
             clip = int(rng.integers(len(clips.pixels)))
             pixels = clips.pixels[clip]
             order = frames_through(rng, MEMORIES + 1)[::-1]  # the present one is the last
             prompted = int(rng.integers(FRAMES)) if rng.random() < 0.6 else int(order[0])
             now = int(order[-1])
-            absent = rng.random() < 0.2
             fits = pixels[prompted] >= IN_VIEW
             fits &= (pixels[now] <= OUT_OF_VIEW) if absent else (pixels[now] >= IN_VIEW)
             if fits.any():

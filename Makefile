@@ -17,7 +17,7 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo test check fuzz soak format torch tabletop test-torch verify-full clean distclean
+.PHONY: help build demo golden test check fuzz soak format torch tabletop test-torch verify-full clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -27,6 +27,9 @@ build: $(VENV)/messages.stamp ## .venv with ROS 2, the messages and this package
 
 demo: build ## replay the tabletop bag through the node; table, video and contact sheet in out/
 	$(BIN)/sam3-ros demo
+
+golden: build ## answer the tabletop bag anew for the tests, after a change that is meant to change answers
+	$(BIN)/sam3-ros replay sam3_ros/demo_data/tabletop_bag --expect test/replay/tabletop.yaml --update
 
 test: build ## the tests (ARGS="-k bundle" narrows them)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

@@ -57,7 +57,7 @@ NODE_ARGUMENTS = [
         "tracking",
         default_value="true",
         choices=list(BOOLEANS),
-        description="Follow the object that was clicked on.",
+        description="Track what texts and clicks find: each object keeps its id.",
     ),
     DeclareLaunchArgument(
         "namespace",

@@ -115,7 +115,8 @@ class NodeWatch:
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         found = dict.fromkeys(self._labels, (0, 0.0))
-        for segment in answers[-1][0].segments if answers else ():
+        seen = [s for s in answers[-1][0].segments if not s.frames_unseen] if answers else []
+        for segment in seen:
             count, best = found.get(segment.label, (0, 0.0))
             found[segment.label] = count + 1, max(best, segment.score)
         known = [latency for _, latency in answers if latency is not None]

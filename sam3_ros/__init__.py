@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from sam3_ros.core.geometry import Box
     from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
     from sam3_ros.core.segmenter.segmenter import Segmenter
-    from sam3_ros.core.segmenter.segments import Segment
+    from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
+    from sam3_ros.core.tracking.answers import TrackedFrame
+    from sam3_ros.core.tracking.events import TrackEvent
+    from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+    from sam3_ros.core.tracking.session import TrackingSession
+    from sam3_ros.core.tracking.settings import TrackingSettings
 
 __version__ = "0.1.0"
 
@@ -37,9 +42,16 @@ __all__ = [
     "Bundle",
     "ConceptPrompt",
     "InteractivePrompt",
+    "MaskPrompt",
     "Sam3RosError",
     "Segment",
     "Segmenter",
+    "TrackEvent",
+    "TrackState",
+    "TrackStatus",
+    "TrackedFrame",
+    "TrackingSession",
+    "TrackingSettings",
 ]
 
 # Importing a message module must not load OpenCV and ONNX Runtime, so names are resolved when they
@@ -49,9 +61,16 @@ _HOME = {
     "Bundle": "sam3_ros.core.bundle.bundle",
     "ConceptPrompt": "sam3_ros.core.segmenter.prompts",
     "InteractivePrompt": "sam3_ros.core.segmenter.prompts",
+    "MaskPrompt": "sam3_ros.core.tracking.mask_prompt",
     "Sam3RosError": "sam3_ros.core.errors",
     "Segment": "sam3_ros.core.segmenter.segments",
     "Segmenter": "sam3_ros.core.segmenter.segmenter",
+    "TrackEvent": "sam3_ros.core.tracking.events",
+    "TrackState": "sam3_ros.core.segmenter.segments",
+    "TrackStatus": "sam3_ros.core.segmenter.segments",
+    "TrackedFrame": "sam3_ros.core.tracking.answers",
+    "TrackingSession": "sam3_ros.core.tracking.session",
+    "TrackingSettings": "sam3_ros.core.tracking.settings",
 }
 
 

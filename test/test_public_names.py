@@ -20,9 +20,16 @@ NAMES = [
     "Bundle",
     "ConceptPrompt",
     "InteractivePrompt",
+    "MaskPrompt",
     "Sam3RosError",
     "Segment",
     "Segmenter",
+    "TrackEvent",
+    "TrackState",
+    "TrackStatus",
+    "TrackedFrame",
+    "TrackingSession",
+    "TrackingSettings",
 ]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 

@@ -242,6 +242,23 @@ def test_the_second_library_example_goes_on_from_the_first() -> None:
 
 
 @pytest.mark.usefixtures("at_root")
+def test_the_third_library_example_tells_the_ids_of_what_is_tracked() -> None:
+    names: dict[str, Any] = {}
+    run_example(0, names)
+    run_example(1, names)
+    table = names["cv2"].imread("sam3_ros/demo_data/table.jpg")[..., ::-1]
+    printed = run_example(2, names | {"images": [table, table]}).splitlines()
+    names["segmenter"].close()
+
+    assert {line.split(" Box")[0] for line in printed} == {
+        "1 tentative red cube",
+        "2 tentative ball",
+        "3 tentative ball",
+    }
+    assert len(printed) == 6
+
+
+@pytest.mark.usefixtures("at_root")
 def test_the_segment_command_of_the_readme_answers_all_it_asks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

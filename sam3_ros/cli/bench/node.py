@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _SIZES = ((640, 480), (1920, 1080))
 _SECONDS = 10.0
+#: More objects of the demo's table, to be tracked beside the first.
+_IN_THE_PICTURE = ("white ball", "purple ball", "black ring", "red ring", "white star")
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
@@ -55,6 +57,13 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         type=whole_number(0),
         metavar="N",
         help=f"on a seen frame (default: {OF_NODE['clicks']})",
+    )
+    group.add_argument(
+        "--tracked",
+        type=whole_number(0),
+        metavar="N",
+        help="texts whose objects are tracked, the first of them --text; no clicks then "
+        f"(default: {OF_NODE['tracked']}, nothing is tracked)",
     )
     group.add_argument(
         "--domain", type=int, metavar="N", help="ROS domain (default: one of the bench's own)"
@@ -90,7 +99,8 @@ def _settings(options: argparse.Namespace, bundle: Bundle) -> NodeBenchSettings:
     from sam3_ros.replay.node_bench.settings import NodeBenchSettings, Transport
 
     sizes = sizes_or(options.sizes, _SIZES)
-    clicks = options.clicks if "interactive" in bundle.capabilities else 0
+    takes_clicks = "interactive" in bundle.capabilities and not options.tracked
+    clicks = options.clicks if takes_clicks else 0
     return NodeBenchSettings(
         sizes=sizes,
         transports=tuple(map(Transport, options.transports)),
@@ -108,10 +118,13 @@ def _parameters(
     options: argparse.Namespace, bundle: Bundle, sizes: tuple[ImageSize, ...]
 ) -> tuple[tuple[str, str], ...]:
     """Return names and values as `-p` takes them; the user's come last and win."""
-    prompt = options.text
+    prompts = [options.text]
+    if options.tracked:
+        others = (each for each in _IN_THE_PICTURE if each != options.text)
+        prompts = [options.text, *others][: options.tracked]
     if "concept" not in bundle.capabilities:
         x, y = min(s.width for s in sizes) // 2, min(s.height for s in sizes) // 2
-        prompt = f"{{id: middle, point: [{x}, {y}]}}"
+        prompts = [f"{{id: middle, point: [{x}, {y}]}}"]
     own = {
         "bundle": str(bundle.path),
         "backend": options.backend,
@@ -119,7 +132,8 @@ def _parameters(
         "machine_profile": None if options.profile is None else str(options.profile.resolve()),
         "threads": None if options.threads is None else str(options.threads),
         "cuda_graphs": "true" if options.cuda_graphs else None,
-        "prompts": json.dumps([prompt]),
+        "tracking": "true" if options.tracked else None,
+        "prompts": json.dumps(prompts),
     }
     return (*((name, value) for name, value in own.items() if value is not None), *options.param)
 

@@ -39,6 +39,7 @@ OF_NODE: Mapping[str, object] = {
     "encoding": "bgr8",
     "rate": 30.0,
     "clicks": 20,
+    "tracked": 0,
     "domain": None,
     "param": (),
 }

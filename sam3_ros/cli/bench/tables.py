@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sam3_ros.cli.table import left, right, table
@@ -211,7 +211,14 @@ def _node_lines(report: NodeBenchReport) -> Iterator[str]:
     times = ("total", "p95", "worst", "sessions", "overhead", "p95", "in node")
     others = ("per s", "CPU %", "CPU ms", "MiB", "peak", "mask %")
     columns = [left("images"), left("pace"), *map(right, (*times, *others)), left("frames")]
-    yield from table(columns, map(_case_row, report.cases))
+    rows: Iterable[Sequence[object]] = map(_case_row, report.cases)
+    if any(case.tracked for case in report.cases):
+        columns.insert(2, right("tracked"))
+        rows = [
+            (*row[:2], f"{case.tracked:g}", *row[2:])
+            for row, case in zip(rows, report.cases, strict=True)
+        ]
+    yield from table(columns, rows)
     yield ""
     yield _NODE_NOTE
     click_headings = {FIRST_CLICK: "first click", NEXT_CLICK: "next click"}

@@ -23,6 +23,7 @@ from sam3_ros.replay.node_bench.report import (
     NodeUse,
     latency_parts,
     latency_report,
+    tracked_objects,
 )
 from sam3_ros.replay.node_bench.settings import LEAST_FRAMES, NodeBenchSettings, Transport
 from sam3_ros.replay.report.report import account_frames
@@ -164,6 +165,7 @@ class _SizeBench:
             latency=latency_report(answers),
             use=_use(before, self._node.use, seconds, len(answers)),
             covered=0.0 if mask is None else float(np.mean(np.frombuffer(mask.data, "u1") != 0)),
+            tracked=tracked_objects(self._node.receiver.answers),
         )
 
 

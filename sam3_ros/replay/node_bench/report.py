@@ -60,7 +60,7 @@ def latency_parts(moments: AnswerMoments, bundle_stages: Collection[str]) -> dic
     reading here.
     """
     timing = moments.timing
-    steps = {step.stage: step.milliseconds for step in timing.stages}
+    steps = {step.stage: step.milliseconds for step in timing.stages if not _is_object(step.stage)}
     sessions = sum(ms for step, ms in steps.items() if step in bundle_stages)
     own = {s: ms for s, ms in steps.items() if s not in bundle_stages and s != PUBLISH}
     # The node publishes the timing the moment its total is taken.
@@ -140,6 +140,8 @@ class CaseReport:
     use: NodeUse
     #: The share of the last mask that shows an object; 0 without an answer.
     covered: float
+    #: Tracked objects that an image was searched for, median.
+    tracked: float = 0.0
 
     @property
     def per_second(self) -> float:
@@ -170,6 +172,17 @@ class NodeBenchReport:
             "complete": self.complete,
             "cases": cases,
         }
+
+
+def tracked_objects(moments: Sequence[AnswerMoments]) -> float:
+    """Return the median number of objects that an answer was searched for."""
+    counts = [sum(_is_object(step.stage) for step in each.timing.stages) for each in moments]
+    return float(np.median(counts)) if counts else 0.0
+
+
+def _is_object(step: str) -> bool:
+    """Return whether a step is the share of a tracked object, which is in other steps too."""
+    return step.startswith("track/")
 
 
 def latency_report(answers: Sequence[Mapping[str, float]]) -> LatencyReport | None:

@@ -103,6 +103,18 @@ def test_raw_and_compressed_frames_and_clicks_are_answered(document: dict[str, A
     assert max(compressed) < min(raw)
 
 
+def test_tracked_texts_are_tracked(sam3_bundle_path: Path, picture: Path) -> None:
+    only = ("--sizes", "160x120", "--transports", "raw", "--rate", "0")
+    asked = ("--image", picture, "--text", "red", "--tracked", "2", "--json")
+    done = bench(sam3_bundle_path, *FEW[:2], *FEW[-2:], *only, *asked)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["parameters"]["tracking"] == "true"
+    assert document["parameters"]["prompts"] == '["red", "white ball"]'
+    (case,) = document["cases"]
+    assert case["tracked"] >= 1
+
+
 def test_the_parts_add_up_to_the_whole(document: dict[str, Any]) -> None:
     for case in document["cases"]:
         latency = case["latency"]

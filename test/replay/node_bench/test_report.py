@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 from sam3_ros.msg import FrameTiming, StageTime
 
-from sam3_ros.replay.node_bench.report import AnswerMoments, latency_parts, latency_report
+from sam3_ros.replay.node_bench.report import (
+    AnswerMoments,
+    latency_parts,
+    latency_report,
+    tracked_objects,
+)
 
 MS = 1_000_000
 STAGES = ("image", "decoder")
@@ -95,3 +100,12 @@ def test_overhead_excludes_the_sessions_and_the_nodes_part_also_the_transport():
 
 def test_without_an_answer_there_is_no_latency():
     assert latency_report([]) is None
+
+
+def test_the_share_of_a_tracked_object_is_no_part_of_its_own():
+    tracking = moments({**STEPS, "track/1": 4.0, "track/7": 3.0}, total=31.0, waited=0.5)
+    plain = moments(STEPS, total=31.0, waited=0.5)
+
+    assert latency_parts(tracking, STAGES) == latency_parts(plain, STAGES)
+    assert tracked_objects([tracking, tracking, plain]) == 2
+    assert tracked_objects([]) == 0

@@ -15,6 +15,7 @@ from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.order import derived_names
 from sam3_ros.core.stages.tensor_names import IMAGE_INPUTS, RAW_IMAGE_INPUTS
+from sam3_ros.core.timings import Timings
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.session import TrackingSession
 from sam3_ros.core.tracking.settings import TrackingSettings
@@ -50,6 +51,8 @@ class TrackedStep:
     seconds: float
     #: Seconds by part of PARTS.
     parts: Mapping[str, float]
+    #: Seconds by stage and other step.
+    steps: Mapping[str, float]
 
 
 def require_objects(manifest: Manifest) -> None:
@@ -132,12 +135,14 @@ class TrackedObjects:
         seconds = perf_counter() - start
         self.followed = len(answer.object_seconds)
         self._weigh(self._session)
-        parts = dict.fromkeys(PARTS, 0.0)
-        for found in (embedding.timings, answer.timings):
-            for name, took in found.items():
-                parts[self._part_of.get(name, REST)] += took
+        timings = Timings()
+        timings.absorb(embedding.timings)
+        timings.absorb(answer.timings)
+        steps, parts = timings.as_dict(), dict.fromkeys(PARTS, 0.0)
+        for name, took in steps.items():
+            parts[self._part_of.get(name, REST)] += took
         parts[REST] = seconds - sum(took for part, took in parts.items() if part != REST)
-        return TrackedStep(seconds, parts)
+        return TrackedStep(seconds, parts, steps)
 
     def _weigh(self, session: TrackingSession) -> None:
         if session.tracks:

@@ -13,6 +13,9 @@ from sam3_ros.core.stages.plan import StageChoice
 TEXTS = (1, 2, 4, 8)
 TEXT, SECOND_TEXT, FIRST_CLICK, NEXT_CLICK = "texts_1", "second_text", "click_new", "click_seen"
 LOAD, GUARD, IMAGE = "load", "guard", "image"
+#: Objects that are tracked, by the key of the answer.
+TRACKED: Mapping[str, int] = MappingProxyType({f"tracked_{n}": n for n in (1, 4, 16)})
+TRACKED_ONE, *_, TRACKED_MANY = TRACKED
 
 #: What is measured end to end in each way, in this order; by key, with its description.
 ANSWERS: Mapping[str, str] = MappingProxyType(
@@ -22,6 +25,7 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         **{f"texts_{n}": f"{n} texts on a new frame" for n in TEXTS[1:]},
         FIRST_CLICK: "first click on a new frame",
         NEXT_CLICK: "click on a seen frame",
+        **{key: f"a tracked frame, {n} with all memories" for key, n in TRACKED.items()},
     }
 )
 
@@ -91,6 +95,14 @@ class WayResults:
             return None
         of_image = first.measured.loads.keys() - following.measured.loads.keys()
         return sum(stage_times(first.measured, of_image).values())
+
+    @property
+    def object_ms(self) -> float | None:
+        """What each tracked object beyond the first takes; None where that was not measured."""
+        one, many = (self.cells.get(key) for key in (TRACKED_ONE, TRACKED_MANY))
+        if one is None or many is None or one.ms is None or many.ms is None:
+            return None
+        return (many.ms - one.ms) / (TRACKED[TRACKED_MANY] - TRACKED[TRACKED_ONE])
 
 
 def stage_times(measured: MeasuredScenario, stages: Iterable[str]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from sam3_ros.bench.matrix.cells import (
     NEXT_CLICK,
     SECOND_TEXT,
     TEXTS,
+    TRACKED,
     Cell,
     Way,
 )
@@ -33,6 +34,7 @@ from sam3_ros.bench.scenarios import (
     seen_frame,
 )
 from sam3_ros.bench.setup import ObservedSessions, Setup
+from sam3_ros.bench.tracking import TrackedObjects, most_memories
 from sam3_ros.core.precision.repair import judge_precision
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
@@ -61,8 +63,10 @@ def measure_way(setup: Setup, workload: Workload, repeats: int, deadline: float)
 def keys_of(capabilities: tuple[str, ...]) -> tuple[str, ...]:
     """Return which of ANSWERS a bundle with these capabilities gives."""
     clicks = (FIRST_CLICK, NEXT_CLICK)
-    given = [*(key for key in ANSWERS if key not in clicks)] if "concept" in capabilities else []
+    texts = (key for key in ANSWERS if key not in (*clicks, *TRACKED))
+    given = [*texts] if "concept" in capabilities else []
     given += clicks if "interactive" in capabilities else ()
+    given += TRACKED if "video" in capabilities else ()
     return tuple(given)
 
 
@@ -99,6 +103,11 @@ def _masks(measured: MeasuredScenario) -> str:
     return "" if segments else "no mask was drawn"
 
 
+def _tracked_frame(objects: TrackedObjects) -> Outcome:
+    objects.prepare()  # does something before the first image only
+    return Outcome(objects.step().steps, objects.followed)
+
+
 class _Answers:
     """The call of each of ANSWERS; texts are encoded, and their thresholds found, before."""
 
@@ -116,12 +125,18 @@ class _Answers:
             if key == FIRST_CLICK:
                 return lambda: new_frame(segmenter, image, click)
             return lambda: seen_frame(segmenter, self._seen, click)
+        if key in TRACKED:
+            return partial(_tracked_frame, self._objects(TRACKED[key]))
         if key == SECOND_TEXT:
             second = self._first_texts(2)[1:]
             return lambda: seen_frame(segmenter, self._seen, second)
         count = next(n for n in TEXTS if key == f"texts_{n}")
         asked = self._first_texts(count)
         return lambda: new_frame(segmenter, image, asked)
+
+    def _objects(self, count: int) -> TrackedObjects:
+        most = most_memories(self._segmenter.bundle.manifest)
+        return TrackedObjects(self._segmenter, self._workload.image, count, most)
 
     def _first_texts(self, count: int) -> list[ScenarioPrompt]:
         for phrase in self._workload.phrases[len(self._texts) : count]:

@@ -177,9 +177,14 @@ def _guard_verdicts(columns: Sequence[WayResults]) -> Iterator[str]:
 
 
 def _stage_tables(columns: Sequence[WayResults], matrix: Matrix) -> Iterator[str]:
-    from sam3_ros.bench.matrix.cells import FIRST_CLICK, TEXT
+    from sam3_ros.bench.matrix.cells import FIRST_CLICK, TEXT, TRACKED_ONE
 
-    for key, title in ((TEXT, "text on a new frame"), (FIRST_CLICK, "first click on a new frame")):
+    tables = {
+        TEXT: "text on a new frame",
+        FIRST_CLICK: "first click on a new frame",
+        TRACKED_ONE: "tracked frame with one object",
+    }
+    for key, title in tables.items():
         timed = [c for c in columns if key in c.cells and c.cells[key].measured is not None]
         if timed:
             yield ""

@@ -11,7 +11,6 @@ from scenes import colour_scene
 from sam3_ros.bench.bundle_bench import MeasuredScenario
 from sam3_ros.bench.instruments.roofline import StageLoad
 from sam3_ros.bench.matrix.cells import (
-    ANSWERS,
     FIRST_CLICK,
     GUARD,
     LOAD,
@@ -24,6 +23,7 @@ from sam3_ros.bench.matrix.cells import (
 )
 from sam3_ros.bench.matrix.goals import Goal, best
 from sam3_ros.bench.matrix.matrix import Asked, Matrix, measure_matrix, ways_in_turn, ways_of_bundle
+from sam3_ros.bench.matrix.way_bench import keys_of
 from sam3_ros.bench.measurement import END_TO_END, Measurement, StepTime
 from sam3_ros.bench.scenarios import Workload
 from sam3_ros.core.bundle.bundle import Bundle
@@ -73,7 +73,7 @@ def test_every_answer_of_every_bundle_has_a_time(
     matrix, said = measured(what, 120.0)
 
     texts, clicks = matrix.columns
-    assert [*texts.cells] == [LOAD, *ANSWERS, GUARD]
+    assert [*texts.cells] == [LOAD, *keys_of(("concept", "interactive")), GUARD]
     assert {*clicks.cells} == {LOAD, GUARD, FIRST_CLICK, NEXT_CLICK}
     for column in matrix.columns:
         assert all(cell.ms for key, cell in column.cells.items() if key != GUARD)
@@ -109,7 +109,7 @@ def test_what_there_is_no_time_for_is_left_out(sam3_bundle_path: Path) -> None:
     matrix, _ = measured(asked("cpu", sam3_bundle_path, precisions=("fp32",)), 0.0)
 
     (column,) = matrix.columns
-    assert {*column.cells} == {LOAD, *ANSWERS}
+    assert {*column.cells} == {LOAD, *keys_of(("concept", "interactive"))}
     assert all(cell.is_left_out and cell.ms is None for cell in column.cells.values())
 
 

@@ -12,12 +12,12 @@ from device_sessions import REPLAYED, on_device
 from sam3_ros.bench import setup
 from sam3_ros.bench.matrix import way_bench
 from sam3_ros.bench.matrix.cells import (
-    ANSWERS,
     FIRST_CLICK,
     GUARD,
     LOAD,
     NEXT_CLICK,
     TEXT,
+    TRACKED,
     Cell,
     Way,
     results_of,
@@ -81,7 +81,7 @@ def cells_of(workload: Workload, seconds: float = 300.0) -> dict[str, Cell]:
 def test_the_guard_comes_first_then_every_answer(workload: Workload) -> None:
     cells = cells_of(workload)
 
-    assert [*cells] == [LOAD, GUARD, *ANSWERS]
+    assert [*cells] == [LOAD, GUARD, *keys_of(Bundle.open("tabletop").capabilities)]
     assert cells[GUARD].remark.startswith("passed (mask IoU 1.0000")
     assert all(cell.ms and cell.ms > 0 for cell in cells.values())
     text, four = cells[TEXT].measured, cells["texts_4"].measured
@@ -98,7 +98,8 @@ def test_after_the_deadline_nothing_is_measured(workload: Workload) -> None:
     cells = cells_of(workload, seconds=-1.0)
 
     assert cells[LOAD].ms is not None
-    assert all(cells[key].is_left_out for key in (GUARD, *ANSWERS))
+    answers = keys_of(Bundle.open("tabletop").capabilities)
+    assert all(cells[key].is_left_out for key in (GUARD, *answers))
 
 
 @pytest.mark.usefixtures("on_card")
@@ -124,3 +125,15 @@ def test_a_bundle_without_words_is_clicked(mobile_sam_bundle_path: Path) -> None
     bundle = Bundle.open(mobile_sam_bundle_path)
 
     assert keys_of(bundle.capabilities) == (FIRST_CLICK, NEXT_CLICK)
+
+
+def test_a_bundle_with_a_memory_is_tracked_by() -> None:
+    keys = keys_of(("interactive", "video"))
+    assert keys == (FIRST_CLICK, NEXT_CLICK, *TRACKED)
+
+
+def test_each_object_is_what_it_adds_to_a_tracked_frame() -> None:
+    way = Way("cuda", "fp16")
+    cells = [Cell("tracked_1", 5.0), Cell("tracked_16", 50.0)]
+    assert results_of("folder", way, cells).object_ms == 3.0
+    assert results_of("folder", way, cells[:1]).object_ms is None

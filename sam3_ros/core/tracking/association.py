@@ -68,21 +68,22 @@ def found_again(
 ) -> dict[int, int]:
     """Return for each missing object that a detection shows, by place in the sequence, which one.
 
-    A wrong id is worse than a new one, so it takes good evidence: an overlap of match_overlap with
-    where it was or should be; or, up to `within` images after it was seen, a detection near and of
+    A wrong id is worse than a new one, so it takes good evidence, up to `within` images after it
+    was seen: an overlap of match_overlap with where it was or should be; or a detection near and of
     like size, where neither the object has another candidate, nor the detection.
     """
-    overlaps = np.array(
-        [[_overlap(each, place) for place in detections] for each in missing], np.float64
-    ).reshape(len(missing), len(detections))
+    recent = [row for row, each in enumerate(missing) if each.frames <= within]
+    overlaps = np.zeros((len(missing), len(detections)), np.float64)
+    for row in recent:
+        overlaps[row] = [_overlap(missing[row], place) for place in detections]
     pairs = best_pairs(overlaps, match_overlap)
-    free = [row for row in range(len(missing)) if row not in pairs]
+    free = [row for row in recent if row not in pairs]
     left = [column for column in range(len(detections)) if column not in pairs.values()]
     around = {
         (row, column)
         for row in free
         for column in left
-        if missing[row].frames <= within and _near(missing[row], detections[column], NEAR * ALONE)
+        if _near(missing[row], detections[column], NEAR * ALONE)
     }
     for row, column in around:
         alone = sum(row == r or column == c for r, c in around) == 1

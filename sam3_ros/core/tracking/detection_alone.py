@@ -37,7 +37,7 @@ class FollowsByDetectionAlone:
 
     def follow(self, image: ImageEmbedding, frame: int, state: FollowerState) -> Sighting:
         """See nothing: a detection in the same image may."""
-        return Sighting(None, state, "it is not detected")
+        return Sighting(None, None, "it is not detected", gone=True)
 
     def correct(
         self, image: ImageEmbedding, frame: int, state: FollowerState, prompt: InteractivePrompt

@@ -103,9 +103,11 @@ class TrackingSession:
         The image may be the one of the last `step`, or one before or after it. An object that is
         not there, or for which there is no room, is an event "refused" with the reason.
 
-        Raises PromptError as `Segmenter.ask`, and for a text whose id is tracked already.
+        Raises PromptError as `Segmenter.ask`, for a text whose id is tracked already, and for an
+        image of another size than that of the objects there are.
         """
         self._require(image, score_threshold)
+        self._require_same_size(image)
         asked = [self._askable(image, each) for each in _prompts_of(prompt)]
         with self._asking.timings.of_call() as timings:
             turn = Turn(self._tools, self._kept, image)
@@ -146,10 +148,7 @@ class TrackingSession:
             raise PromptError(f"a correction needs points or a box, got {type(prompt).__name__}")
         asked = self._asking.askable(image, prompt)
         assert isinstance(asked, InteractivePrompt)
-        if self._kept.size not in (None, image.size):
-            raise PromptError(
-                f"object {track_id} is tracked in images of another size: step on this one first"
-            )
+        self._require_same_size(image)
         with self._asking.timings.of_call() as timings:
             turn = Turn(self._tools, self._kept, image)
             turn.correct(track_id, asked)
@@ -249,6 +248,14 @@ class TrackingSession:
         self._asking.require_own(image)
         if score_threshold is not None and not 0 <= score_threshold <= 1:
             raise PromptError(f"a score threshold must be in 0..1, got {score_threshold:g}")
+
+    def _require_same_size(self, image: ImageEmbedding) -> None:
+        before, now = self._kept.size, image.size
+        if self._kept.objects and before is not None and before != now:
+            raise PromptError(
+                f"the image is of {now.width}x{now.height} px, and objects are tracked in images "
+                f"of {before.width}x{before.height} px: step on it first, which ends them"
+            )
 
     def _require_tracked(self, track_id: int) -> None:
         if track_id not in self._kept.objects:

@@ -145,13 +145,13 @@ class Track:
         """Return it after a person has shown it anew in an image, its last one or a later one."""
         older = replace(self, age=age)
         if sighting.segment is None:
-            now = older._not_seen(sighting) if not self.frames_unseen else older
+            is_news = age != self.age or not self.frames_unseen
+            now = older._not_seen(sighting) if is_news else older
             now = replace(now, state=OCCLUDED, follower_state=sighting.state)
         else:
             now = replace(older._seen(sighting), state=CONFIRMED, missed=0, shared=0, renewed=age)
-            if not now.detectable:
-                now = replace(now, score=sighting.segment.score)
-        return now, list(now._changes_since(self, sighting))
+            now = replace(now, step=Point(0.0, 0.0))  # it was shown elsewhere, and did not move
+        return now, list(now._changes_since(self, sighting, "shown anew"))
 
     def _seen(self, sighting: Sighting) -> Track:
         assert sighting.segment is not None
@@ -217,12 +217,14 @@ class Track:
             return CONFIRMED
         return LOST if self.frames_unseen > settings.occluded_frames else OCCLUDED
 
-    def _changes_since(self, before: Track, sighting: Sighting) -> Iterator[TrackEvent]:
-        """Yield the change of state, if there is one."""
+    def _changes_since(
+        self, before: Track, sighting: Sighting, again: str = "detected again"
+    ) -> Iterator[TrackEvent]:
+        """Yield the change of state, if there is one. again: what confirms it."""
         if self.state is before.state:
             return
         if before.state is TENTATIVE and self.state is CONFIRMED:
-            yield self.event("confirmed", f"found again, score {self.score:.2f}")
+            yield self.event("confirmed", f"{again}, score {self.score:.2f}")
         elif self.state is CONFIRMED:
             missed = before.frames_unseen
             yield self.event("found", f"seen again after {missed} images", missed)

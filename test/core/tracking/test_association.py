@@ -72,7 +72,7 @@ NEAR, FAR = right_by(25), right_by(55)
     ("gone", "detected", "again"),
     [
         pytest.param([missing()], [HERE], {0: 0}, id="where it was"),
-        pytest.param([missing(frames=200)], [HERE], {0: 0}, id="where it was, long ago"),
+        pytest.param([missing(frames=31)], [HERE], {}, id="where it was, but too long ago"),
         pytest.param([missing(expected=FAR)], [FAR], {0: 0}, id="where it should be"),
         pytest.param([missing()], [NEAR], {0: 0}, id="near, alike, alone"),
         pytest.param([missing(frames=31)], [NEAR], {}, id="near, but too long ago"),

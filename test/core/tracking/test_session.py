@@ -302,8 +302,9 @@ def test_a_follower_that_sees_nothing_leaves_it_to_detections_in_every_image() -
         ),
         (
             lambda s: s.correct(1, picture(LEFT, size=ImageSize(9, 9)), CLICK),
-            "of another size: step on this one first",
+            "the image is of 9x9 px, and objects are tracked in images of 128x96 px: step on it",
         ),
+        (lambda s: s.add(picture(LEFT, size=ImageSize(9, 9)), CLICK), "the image is of 9x9 px"),
     ],
 )
 def test_what_cannot_be_done_is_refused(call: Any, why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -35,6 +35,8 @@ _SHARE = 1 / 8
 class TrackingPoint(GrowthPoint):
     """The time of a tracked image with so many objects or memories."""
 
+    #: Median ms of all cores together, which other work on the machine lengthens less.
+    cpu_ms: float
     #: Median ms by part of PARTS. Of stages on a GPU that is until the host could go on.
     parts_ms: Mapping[str, float]
     #: Bytes that are kept of one object, on the host and on devices.
@@ -49,6 +51,8 @@ class TrackedStep:
 
     #: End to end.
     seconds: float
+    #: Of all threads of the process.
+    cpu_seconds: float
     #: Seconds by part of PARTS.
     parts: Mapping[str, float]
     #: Seconds by stage and other step.
@@ -129,10 +133,10 @@ class TrackedObjects:
     def step(self) -> TrackedStep:
         """Track the objects through one more image."""
         assert self._session is not None
-        start = perf_counter()
+        start, cpu = perf_counter(), process_time()
         embedding = self._segmenter.encode_image(self._image)
         answer = self._session.step(embedding)
-        seconds = perf_counter() - start
+        seconds, cpu = perf_counter() - start, process_time() - cpu
         self.followed = len(answer.object_seconds)
         self._weigh(self._session)
         timings = Timings()
@@ -142,7 +146,7 @@ class TrackedObjects:
         for name, took in steps.items():
             parts[self._part_of.get(name, REST)] += took
         parts[REST] = seconds - sum(took for part, took in parts.items() if part != REST)
-        return TrackedStep(seconds, parts, steps)
+        return TrackedStep(seconds, cpu, parts, steps)
 
     def _weigh(self, session: TrackingSession) -> None:
         if session.tracks:
@@ -189,6 +193,7 @@ def _point(objects: TrackedObjects, amount: int, budget: Budget) -> TrackingPoin
         whole.median_ms,
         whole.p95_ms,
         len(steps),
+        step_time([step.cpu_seconds for step in steps]).median_ms,
         parts,
         objects.object_bytes,
         objects.followed,

@@ -85,6 +85,7 @@ def _document(model: ConfiguredModel, found: Sequence[Growth]) -> dict[str, Any]
 
 def _own(point: TrackingPoint) -> dict[str, Any]:
     return {
+        "cpu_ms": point.cpu_ms,
         "parts_ms": dict(point.parts_ms),
         "object_bytes": point.object_bytes,
         "followed": point.followed,
@@ -100,7 +101,7 @@ def _lines(title: str, found: Sequence[Growth]) -> Iterator[str]:
 
     yield title
     for growth in found:
-        headings = ("median ms", "p95 ms", *PARTS, "each more", "MB an object", "repeats")
+        headings = ("median ms", "p95 ms", "CPU ms", *PARTS, "each more", "MB an object", "repeats")
         rows = []
         for point in _points(growth):
             more = growth.each_more_ms(point)
@@ -109,6 +110,7 @@ def _lines(title: str, found: Sequence[Growth]) -> Iterator[str]:
                     point.label,
                     f"{point.median_ms:.2f}",
                     f"{point.p95_ms:.2f}",
+                    f"{point.cpu_ms:.2f}",
                     *(f"{point.parts_ms[part]:.2f}" for part in PARTS),
                     None if more is None else f"{more:.2f}",
                     f"{point.object_bytes / 1e6:.2f}",

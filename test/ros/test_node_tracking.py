@@ -422,7 +422,7 @@ def test_a_raised_threshold_holds_for_texts_in_use(rig: TrackRig) -> None:
 def test_memory_is_freed_as_objects_come_and_go(rig: TrackRig) -> None:
     assert rig.client.set_parameters(redetect_every=1).successful
     last = 0
-    for _ in range(40):
+    for _ in range(5):
         rig.client.prompt("set", Prompts(prompts=[Prompt(id="a", text="red", tracking=True)]))
         ((_, number),) = rig.see(scene(0))
         assert number > last
@@ -431,7 +431,7 @@ def test_memory_is_freed_as_objects_come_and_go(rig: TrackRig) -> None:
     rig.client.diagnosed(lambda values, _: values["tracks MiB"] == "0.000")
     rig.see(EMPTY)
     kinds = [kind for kind, _, _ in rig.story(("ended", "a", last))]
-    assert kinds.count("born") == kinds.count("ended") == 40
+    assert kinds.count("born") == kinds.count("ended") == 5
 
 
 def test_a_node_that_is_not_active_remembers_nothing(rig: TrackRig) -> None:

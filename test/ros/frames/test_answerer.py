@@ -292,7 +292,7 @@ def test_what_begins_on_an_image_that_fails_is_answered_on_it_later(pipeline):
         pipeline.ask(
             click("one", tracking=True), click("two", (21.0, 21.0), tracking=True), stamp=2
         )
-        pipeline.change("mask_decoder", fails_once(InferenceError("out of order")))
+        pipeline.change("mask_decoder", fails_once(1, InferenceError("out of order")))
     assert pipeline.answer(2) == ["one", "two"]
     assert pipeline.dropped()[DropReason.INFERENCE_FAILED] == failed + 1
     ids = tracks(pipeline)

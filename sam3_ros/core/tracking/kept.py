@@ -53,6 +53,14 @@ class TrackedText:
         return replace(self, waited=None, full=False, image=None)
 
 
+def in_use(
+    texts: Mapping[str, TrackedText], objects: Mapping[int, TrackedObject]
+) -> dict[str, TrackedText]:
+    """Return the texts but for those that have no object and start none any more."""
+    named = {each.track.prompt_id for each in objects.values()}
+    return {name: text for name, text in texts.items() if text.starts or name in named}
+
+
 @dataclass(frozen=True, eq=False)
 class Kept:
     """All of it. It never changes, so a failed image leaves it as it was."""

@@ -24,7 +24,7 @@ from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.answers import TrackedFrame
 from sam3_ros.core.tracking.asking import Asking, Following
 from sam3_ros.core.tracking.events import TrackEvent
-from sam3_ros.core.tracking.kept import Kept, TrackedText
+from sam3_ros.core.tracking.kept import Kept, TrackedText, in_use
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.saving import restored, saved
 from sam3_ros.core.tracking.settings import TrackingSettings
@@ -97,8 +97,9 @@ class TrackingSession:
         """Track what a prompt asks for, and answer it on this image: the new objects alone.
 
         A text, or several that semicolons separate, is looked for from now on; score_threshold
-        replaces the bundle's for it. A text with boxes or points tracks what these show in this
-        image, and starts no object later. Points, a box or a mask show one object.
+        replaces the bundle's for it. A text with boxes or points, or boxes alone, tracks what these
+        show in this image, starts no object later, and ends with its last. Points, a box or a mask
+        show one object.
 
         The image may be the one of the last `step`, or one before or after it. An object that is
         not there, or for which there is no room, is an event "refused" with the reason.
@@ -239,7 +240,7 @@ class TrackingSession:
         events = tuple(
             each.track.event("ended", reason) for number, each in objects if number in ended
         )
-        self._kept = replace(self._kept, objects=left, texts=texts)
+        self._kept = replace(self._kept, objects=left, texts=in_use(texts, left))
         return events
 
     def _require(self, image: ImageEmbedding, score_threshold: float | None) -> None:

@@ -22,7 +22,7 @@ class TrackingSettings:
     redetect_every: int = 5
     #: Objects of all prompts together.
     max_objects: int = 64
-    #: The estimate of the mask's IoU below which an object is not seen.
+    #: The estimate of the mask's IoU below which an object is not seen, by prompting again.
     least_score: float = 0.5
     #: A detection of this score starts an object ...
     start_score: float = 0.7

@@ -11,13 +11,13 @@ import numpy as np
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
-from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment, TrackState
 from sam3_ros.core.tracking.answers import TrackedFrame
 from sam3_ros.core.tracking.asking import Asking
 from sam3_ros.core.tracking.events import TrackEvent
 from sam3_ros.core.tracking.follower import Follower, Sighting
-from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText
+from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText, in_use
 from sam3_ros.core.tracking.looking import Candidate, Outcome, look
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.settings import TrackingSettings
@@ -54,7 +54,8 @@ class Turn:
 
     def kept(self) -> Kept:
         """Return what is kept of it."""
-        return Kept(self._objects, self._texts, self._next_id, self._image.size)
+        texts = in_use(self._texts, self._objects)
+        return Kept(self._objects, texts, self._next_id, self._image.size)
 
     def answer(self, timings: dict[str, float], ids: Collection[int] | None = None) -> TrackedFrame:
         """Return the answer; ids: of the objects that it is about, None for all."""
@@ -101,14 +102,17 @@ class Turn:
         """Begin to look for a text; return the ids of what starts at once.
 
         found: its detections in this image. shown: a person pointed at what is meant, so all of it
-        starts and is confirmed.
+        starts and is confirmed, and nothing is an answer too.
         """
-        outcome = look(
-            found, [], self._tools.settings, starts=True, least_score=0 if shown else None
-        )
-        name = text.prompt.id
-        self._texts[name] = replace(text, waited=0, image=self._ref)
-        return self._start_new(name, [found[each] for each in outcome.starts], shown=shown)
+        least = 0 if shown else None
+        outcome = look(found, [], self._tools.settings, starts=True, least_score=least)
+        prompt, new = text.prompt, [found[each] for each in outcome.starts]
+        if shown and not new:
+            self._refuse(prompt.id, prompt.label, "nothing was found where it was shown")
+            return []
+        if prompt.text is not None:
+            self._texts[prompt.id] = replace(text, waited=0, image=self._ref)
+        return self._start_new(prompt, new, shown=shown)
 
     def correct(self, number: int, prompt: InteractivePrompt) -> None:
         """Answer clicks on an object; where they show nothing it is left as it was."""
@@ -152,7 +156,7 @@ class Turn:
             self._settle(each.track, sightings[number], looked.get(number))
         for text, segments, outcome in zip(due, found, outcomes, strict=True):
             new = [segments[each] for each in outcome.starts]
-            self._start_new(text.prompt.id, new, shown=False)
+            self._start_new(text.prompt, new, shown=False)
 
     def _follow(self, track: Track) -> Sighting:
         if track.follower_state is None:
@@ -220,27 +224,33 @@ class Turn:
 
     # Objects that start.
 
-    def _start_new(self, name: str, found: Sequence[Segment], *, shown: bool) -> list[int]:
+    def _start_new(
+        self, prompt: ConceptPrompt, found: Sequence[Segment], *, shown: bool
+    ) -> list[int]:
         """Start objects of a text, as far as there is room."""
         numbers: list[int] = []
-        text = self._texts[name]
-        full = ""
+        names, full = (prompt.id, prompt.label), ""
         for segment in found:
             if full := self._full():
                 break
             began = time.perf_counter()
-            names = (segment.prompt_id, segment.label)
-            sighting = self._tools.follower.start(self._image, 0, MaskPrompt(segment.mask, *names))
-            reason = f"detected, score {segment.score:.2f}"
-            numbers.append(
-                self._start(
-                    names, sighting, segment.score, reason, detectable=True, confirmed=shown
-                )
+            by_mask = MaskPrompt(segment.mask, *names)
+            sighting = self._tools.follower.start(self._image, 0, by_mask)
+            number = self._start(
+                names,
+                sighting,
+                segment.score,
+                f"detected, score {segment.score:.2f}",
+                detectable=prompt.text is not None,
+                confirmed=shown,
             )
-            self._seconds[numbers[-1]] = time.perf_counter() - began
-        if full and not text.full:
-            self._refuse(name, text.prompt.label, full)
-        self._texts[name] = replace(text, full=bool(full))
+            self._seconds[number] = time.perf_counter() - began
+            numbers.append(number)
+        text = self._texts.get(prompt.id)
+        if full and (text is None or not text.full):
+            self._refuse(*names, full)
+        if text is not None:
+            self._texts[prompt.id] = replace(text, full=bool(full))
         return numbers
 
     def _start(

@@ -209,6 +209,38 @@ def test_a_text_with_boxes_or_points_starts_objects_in_its_first_image_alone() -
     assert session.prompt_ids == ()
 
 
+def test_boxes_without_a_text_show_what_is_tracked() -> None:
+    script = Script(TrackingSettings(redetect_every=1))
+    session = script.session()
+    shown = ConceptPrompt(exemplars=(Box(*LEFT),), id="alike")
+    first = session.add(picture(LEFT, RIGHT), shown)
+    assert states(first) == {1: "confirmed", 2: "confirmed"}
+    session.step(picture(LEFT, RIGHT))
+    assert len(script.searched) == 1  # the boxes are of the first image
+    other = script.session(session.saved())
+    for each in (session, other):
+        frame = each.step(picture(LEFT, RIGHT, given_up=("0",)))
+        assert kinds(frame.events) == [("ended", 1)]
+        assert each.prompt_ids == ("alike",)
+
+
+def test_what_was_shown_ends_with_its_last_object() -> None:
+    session = Script(TrackingSettings(redetect_every=1)).session()
+    shown = ConceptPrompt("red", points=((15.0, 30.0),))
+    nothing = session.add(Picture(), shown)
+    assert (kinds(nothing.events), session.prompt_ids) == ([("refused", 0)], ())
+    assert nothing.events[0].reason == "nothing was found where it was shown"
+    session.add(picture(LEFT), shown)
+    session.remove(1)
+    assert session.prompt_ids == ()
+    session.add(picture(LEFT), shown)
+    session.settings = TrackingSettings(redetect_every=1, find_within=1)
+    session.step(picture(given_up=("0",)))
+    assert session.prompt_ids == ("red",)
+    session.step(picture())
+    assert session.prompt_ids == ()
+
+
 def test_an_image_is_answered_once() -> None:
     """What is added before or after the step of its image is followed from the next image on."""
     script = Script()

@@ -8,6 +8,7 @@ from sam3_ros.msg import SegmentScore, SegmentScores
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam3_ros.core.segmenter.segments import TrackState, TrackStatus
 from sam3_ros.replay.bag.stamps import MessageHeader
 from sam3_ros.replay.client.answered_frame import labels_of
 from sam3_ros.replay.client.frame_log import FrameLog
@@ -98,6 +99,30 @@ def test_values_mean_prompts_in_mono8_and_segments_in_mono16(log):
     np.testing.assert_array_equal(by_segment.mask_of("red"), [[False, True], [False, False]])
     assert by_prompt.holds("blue")
     assert not by_prompt.mask_of("green").any()
+
+
+def test_tracked_objects_have_their_ids_and_those_that_are_hidden_are_apart(log):
+    seen = SegmentScore(id=7, label_value=3, prompt_id="red", track_id=7, track_age=5)
+    seen.track_state = SegmentScore.CONFIRMED
+    hidden = SegmentScore(id=4, label_value=3, prompt_id="red", track_id=4, frames_unseen=9)
+    hidden.track_state = SegmentScore.OCCLUDED
+    log.mask(mask(1), now=11.0)
+    answer = log.scores(SegmentScores(header=header(1), segments=[seen, hidden]))
+    assert [s.track for s in answer.segments] == [TrackStatus(7, TrackState.CONFIRMED, 5, 0)]
+    assert [s.track for s in answer.unseen] == [TrackStatus(4, TrackState.OCCLUDED, 0, 9)]
+    log.mask(mask(2), now=21.0)
+    plain = log.scores(scores(2))
+    assert {s.track for s in plain.segments} == {None}
+    assert all(s.is_seen for s in plain.segments)
+
+
+def test_a_prompt_whose_objects_are_all_hidden_is_not_found(log):
+    hidden = SegmentScore(label_value=3, prompt_id="red", track_id=4, frames_unseen=9)
+    hidden.track_state = SegmentScore.LOST
+    log.mask(mask(1), now=11.0)
+    answer = log.scores(SegmentScores(header=header(1), segments=[hidden]))
+    assert not answer.holds("red")
+    assert not answer.mask_of("red").any()
 
 
 def test_a_mask_of_another_encoding_is_refused():

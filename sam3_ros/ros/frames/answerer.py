@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -22,6 +21,7 @@ from sam3_ros.ros.answers.outputs import Outputs
 from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.frame_images import FrameImages
+from sam3_ros.ros.frames.job import Job
 from sam3_ros.ros.frames.kept_answers import Answers, KeptAnswers
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError
 from sam3_ros.ros.frames.memory import FrameMemory, SeenFrame
@@ -29,7 +29,7 @@ from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
-from sam3_ros.ros.frames.tracks import JUMPED_BACK, Moment, TrackedPrompts
+from sam3_ros.ros.frames.tracks import JUMPED_BACK, TrackedPrompts
 from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.images.conversion import ImageConverter
 from sam3_ros.ros.images.messages import Pixels
@@ -58,27 +58,6 @@ class FrameTools:
     #: Publishes, once, how a prompt had to be changed for the image: header, camera, prompt, size.
     warn: Callable[[Header, str, ActivePrompt, ImageSize], None]
     logger: Any
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """The work on one answer."""
-
-    seen: SeenFrame
-    #: When the frame or click came, time.monotonic() s.
-    received: float
-    #: When the work on it began, time.monotonic() s.
-    began: float = field(default_factory=time.monotonic)
-    #: convert, the segmenter's own steps, messages, publish.
-    steps: Timings = field(default_factory=Timings)
-    #: Of these, what each tracked object took, by its id.
-    objects: dict[int, float] = field(default_factory=dict)
-    #: Whether it is the camera's next image, not one that was seen before.
-    is_next: bool = False
-
-    @property
-    def moment(self) -> Moment:
-        return Moment(self.seen.stamp_ns, self.received)
 
 
 class FrameAnswerer:
@@ -116,7 +95,7 @@ class FrameAnswerer:
         self._drop_cut_off(seen, went_on)
         self._tools.prompts.end_by_time(frame.camera, _time_ns(frame))
         try:
-            self._answer(_Job(seen, frame.received, is_next=True))
+            self._answer(Job(seen, frame.received, is_next=True))
         except ImageError:
             self._tools.memory.forget(seen)
             raise
@@ -136,7 +115,7 @@ class FrameAnswerer:
         if seen is None:
             raise PromptError(not_kept_any_more(clicks.stamp_ns))
         try:
-            return self._answer_on(_Job(seen, clicks.received), wanted)
+            return self._answer_on(Job(seen, clicks.received), wanted)
         except ImageError:
             self._tools.memory.forget(seen)
             raise
@@ -163,7 +142,7 @@ class FrameAnswerer:
         """Forget every frame, because memory ran out."""
         self._tools.memory.clear()
 
-    def _answer(self, job: _Job) -> None:
+    def _answer(self, job: Job) -> None:
         tools, seen = self._tools, job.seen
         topics = tools.outputs[seen.camera].listened_to()
         if not topics:
@@ -173,7 +152,7 @@ class FrameAnswerer:
         self._publish(job, image_rgb, self._ask(job, asked), topics)
         self._count_answered(job, asked)
 
-    def _answer_on(self, job: _Job, wanted: Sequence[ActivePrompt]) -> int:
+    def _answer_on(self, job: Job, wanted: Sequence[ActivePrompt]) -> int:
         """Publish these beside what the frame was answered with, as far as that still holds."""
         tools, seen = self._tools, job.seen
         topics = tools.outputs[seen.camera].listened_to()
@@ -190,7 +169,7 @@ class FrameAnswerer:
             self._count_answered(job, tuple(new))
         return len(new)
 
-    def _count_answered(self, job: _Job, asked: Snapshot) -> None:
+    def _count_answered(self, job: Job, asked: Snapshot) -> None:
         camera = job.seen.camera
         latest_ns = self._tools.memory.latest_ns(camera) or _as_ns(job.received)
         self._tools.prompts.answered(camera, asked, latest_ns)
@@ -212,7 +191,7 @@ class FrameAnswerer:
         wanted = (a for a in clicks.prompts if a not in answered and has_value(a))
         return tuple({active.key: active for active in wanted}.values())
 
-    def _ask(self, job: _Job, asked: Sequence[ActivePrompt]) -> Answers:
+    def _ask(self, job: Job, asked: Sequence[ActivePrompt]) -> Answers:
         """Return the answers of those that could be answered; drop those that do not fit the image.
 
         What is not tracked is asked at once, since several texts together may cost less. So each
@@ -240,14 +219,14 @@ class FrameAnswerer:
         return {active: answers[active] for active in asked if active in answers}
 
     @contextmanager
-    def _dropped_if_unfit(self, job: _Job, active: ActivePrompt) -> Iterator[None]:
+    def _dropped_if_unfit(self, job: Job, active: ActivePrompt) -> Iterator[None]:
         """Drop a prompt for which the block raises PromptError."""
         try:
             yield
         except PromptError as error:
             self._drop(job.seen.header, job.seen.camera, active, str(error))
 
-    def _tracked(self, job: _Job, tracked: Sequence[ActivePrompt]) -> Answers:
+    def _tracked(self, job: Job, tracked: Sequence[ActivePrompt]) -> Answers:
         """Find tracked objects; drop the prompts that are over with theirs."""
         image, seen = self._encoded(job), job.seen
         tracks = self.tracks.of(seen.camera)
@@ -259,12 +238,12 @@ class FrameAnswerer:
             self._drop(seen.header, seen.camera, active, reason)
         return found.answers
 
-    def _encoded(self, job: _Job) -> ImageEmbedding:
+    def _encoded(self, job: Job) -> ImageEmbedding:
         """Return the frame's embedding; without any prompt it is not made."""
         return self.images.embedding(job.seen, job.steps)
 
     def _publish(
-        self, job: _Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]
+        self, job: Job, image_rgb: Pixels, answers: Answers, topics: Sequence[str]
     ) -> None:
         tools, seen = self._tools, job.seen
         tracks = self.tracks.if_any(seen.camera)
@@ -277,7 +256,7 @@ class FrameAnswerer:
             mask_encoding=tools.configuration().mask_encoding,
             received=job.received,
             waited=job.began - job.received,
-            stages={**job.steps.as_dict(), **_by_object(job.objects)},
+            stages=job.stages,
             some_are_tracked=any(active.tracking for active in answers),
             events=() if tracks is None else tracks.events,
         )
@@ -313,11 +292,6 @@ class FrameAnswerer:
             self._tools.memory.trim(seen)
         else:
             self._tools.memory.forget(seen)
-
-
-def _by_object(seconds: Mapping[int, float]) -> dict[str, float]:
-    """Name what each tracked object took, as ~/debug/timing does."""
-    return {f"track/{track_id}": each for track_id, each in seconds.items()}
 
 
 def _time_ns(frame: Frame) -> int:

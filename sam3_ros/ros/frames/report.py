@@ -10,7 +10,7 @@ import numpy as np
 
 from sam3_ros.ros.frames.ledger import LATENCIES_KEPT, FrameReport
 from sam3_ros.ros.frames.losses import LostImages
-from sam3_ros.ros.frames.tracks import TracksReport
+from sam3_ros.ros.frames.tracks_report import TracksReport
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.keeping import Keeping
 from sam3_ros.ros.prompts.losses import LostPrompts

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.core.segmenter.segments import Segment, TrackState
+from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tracking.answers import TrackedFrame
 from sam3_ros.core.tracking.events import TrackEvent
 from sam3_ros.ros.frames.kept_answers import Answers
+from sam3_ros.ros.frames.tracks_report import TracksReport
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt
 from sam3_ros.ros.stamps import NANOSECONDS
@@ -25,31 +26,6 @@ WAS_INACTIVE = "the node was inactive in between"
 JUMPED_BACK = "the clock jumped back in between"
 # Of one camera, that wait for an image to be told with; far more than happens at one image.
 _MOST_EVENTS = 10_000
-_RECENT_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class TracksReport:
-    """The tracked objects of a camera."""
-
-    #: How many there are, by state.
-    states: Mapping[TrackState, int] = field(default_factory=dict)
-    #: Bytes of what is remembered of them.
-    nbytes: int = 0
-    #: How many there have been since the node was configured.
-    given: int = 0
-    #: How often since then there was no room for what was found.
-    refused: int = 0
-    #: time.monotonic() seconds of the last time, and why.
-    refused_at: float = float("-inf")
-    refused_why: str = ""
-    #: Whether there is no room now.
-    is_full: bool = False
-
-    def refusal(self, now: float) -> str:
-        """Return why objects are not tracked, or were not lately; empty if there is room."""
-        lately = now - self.refused_at < _RECENT_SECONDS
-        return self.refused_why if self.is_full or lately else ""
 
 
 @dataclass(frozen=True)

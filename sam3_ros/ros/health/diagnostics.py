@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from sam3_ros.core.segmenter.segments import TrackState
 from sam3_ros.ros.frames.ledger import DropReason, FrameReport
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
-from sam3_ros.ros.frames.tracks import TracksReport
+from sam3_ros.ros.frames.tracks_report import TracksReport
 from sam3_ros.ros.health.callback_errors import CallbackErrors
 from sam3_ros.ros.health.findings import Finding, Interval, Thresholds, findings, worst
 from sam3_ros.ros.health.memory import MemoryUse

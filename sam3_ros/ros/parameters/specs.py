@@ -199,8 +199,8 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         "tracking", False,
-        "Track what plain texts of prompts, ~/prompt/text, point, click and box find: an object keeps "
-        "its id from frame to frame. For what is asked from then on.",
+        "Track what plain texts of prompts, ~/prompt/text, point, click and box find: an object "
+        "keeps its id from frame to frame. For what is asked from then on.",
         Changes.ANY_TIME,
     ),
     ParameterSpec(

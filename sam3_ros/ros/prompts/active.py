@@ -10,12 +10,7 @@ from typing import TypeAlias
 from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.label_values import label_values
-from sam3_ros.ros.prompts.requests import (
-    PromptRefusedError,
-    PromptRequest,
-    Source,
-    has_position,
-)
+from sam3_ros.ros.prompts.requests import PromptRefusedError, PromptRequest, Source, has_position
 from sam3_ros.ros.stamps import NANOSECONDS
 
 # A prompt's camera (None: every camera) and id, which identify it.

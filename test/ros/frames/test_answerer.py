@@ -14,7 +14,7 @@ from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.segmenter.segments import TrackState
 from sam3_ros.ros.frames.ledger import DropReason
 from sam3_ros.ros.frames.queue import CLICKS_IN_A_ROW
-from sam3_ros.ros.frames.tracks import TracksReport
+from sam3_ros.ros.frames.tracks_report import TracksReport
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.stamps import nanoseconds
 

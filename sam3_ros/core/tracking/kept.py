@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
-from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.tracking.place import Place
 from sam3_ros.core.tracking.track import Track
 
 ImageRef = weakref.ref[ImageEmbedding]
@@ -17,13 +17,16 @@ ImageRef = weakref.ref[ImageEmbedding]
 
 @dataclass(frozen=True, eq=False)
 class TrackedObject:
-    """An object, and its answer to the last image."""
+    """An object, and which image it was answered in last."""
 
     track: Track
-    #: None where it is not seen, and after a session was restored.
-    segment: Segment | None = None
-    #: The image of the answer. It is not kept alive.
+    #: It is not kept alive; None after a session was restored.
     image: ImageRef | None = None
+
+    @property
+    def seen(self) -> Place | None:
+        """Where it is in that image; None where it is not seen."""
+        return None if self.track.frames_unseen else self.track.place
 
     def answered(self, image: ImageEmbedding) -> bool:
         """Return whether its last answer is of this image."""

@@ -29,8 +29,8 @@ class Candidate:
 
     #: As it was before this image.
     track: Track
-    #: What its follower sees in this image; None where it sees nothing.
-    seen: Segment | None
+    #: Where its follower sees it in this image; None where it does not.
+    seen: Place | None
     #: Whether this image still changes it; it was answered by a person's click otherwise.
     is_open: bool = True
 
@@ -60,7 +60,7 @@ def look(
     least_score: of those that start an object, by default that of the settings.
     """
     places = [Place.of(segment) for segment in found]
-    seen = [(each, Place.of(each.seen)) for each in candidates if each.seen is not None]
+    seen = [(each, each.seen) for each in candidates if each.seen is not None]
     unseen = [each for each in candidates if each.seen is None and each.is_open]
     overlaps = overlaps_of([place for _, place in seen], places)
     same_as = _covering_the_same([each.track for each, _ in seen], places, overlaps, settings)

@@ -82,10 +82,7 @@ class TrackingSession:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept of all objects, on the host and on devices; from any thread.
-
-        Without the last answer's masks, which belong to whoever was given them.
-        """
+        """Bytes kept of all objects, on the host and on devices; from any thread."""
         return sum(each.track.nbytes for each in self._kept.objects.values())
 
     def add(

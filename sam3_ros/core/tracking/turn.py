@@ -11,6 +11,7 @@ import numpy as np
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment, TrackState
 from sam3_ros.core.tracking.answers import TrackedFrame
@@ -20,6 +21,7 @@ from sam3_ros.core.tracking.follower import Follower, Sighting
 from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText, in_use
 from sam3_ros.core.tracking.looking import Candidate, Outcome, look
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+from sam3_ros.core.tracking.place import Place
 from sam3_ros.core.tracking.settings import TrackingSettings
 from sam3_ros.core.tracking.track import Looked, Track
 
@@ -46,6 +48,8 @@ class Turn:
         self._texts = dict(kept.texts)
         self._next_id = kept.next_id
         self._seconds: dict[int, float] = {}
+        # Not kept: masks of whole images, which those who are given them may hold or not.
+        self._segments: dict[int, Segment] = {}
         self.events: list[TrackEvent] = []
         if kept.size not in (None, image.size) and self._objects:
             assert kept.size is not None
@@ -59,15 +63,10 @@ class Turn:
 
     def answer(self, timings: dict[str, float], ids: Collection[int] | None = None) -> TrackedFrame:
         """Return the answer; ids: of the objects that it is about, None for all."""
-        nothing: np.ndarray | None = None
-        segments = []
-        for number, each in self._objects.items():
-            if ids is not None and number not in ids:
-                continue
-            if each.segment is None and nothing is None:
-                nothing = np.zeros(self._image.size, np.bool_)
-                nothing.setflags(write=False)
-            segments.append(_answered(each, nothing))
+        shown = [each for number, each in self._objects.items() if ids is None or number in ids]
+        nothing = np.zeros(self._image.size, np.bool_)
+        nothing.setflags(write=False)
+        segments = [_answered(each, self._segments.get(each.track.id), nothing) for each in shown]
         prompts = self._texts if ids is None else ()
         return TrackedFrame(segments, timings, self.events, self._seconds, prompts)
 
@@ -130,7 +129,7 @@ class Turn:
             return
         now, events = track.corrected(sighting, age=age)
         self.events += events
-        self._objects[number] = TrackedObject(now, sighting.segment, self._ref)
+        self._keep(now, sighting)
 
     # The next image.
 
@@ -198,8 +197,9 @@ class Turn:
         candidates = []
         for number, each in self._objects.items():
             if each.track.prompt_id == text.prompt.id and each.track.detectable:
-                seen = sightings[number].segment if number in before else each.segment
-                candidates.append(Candidate(each.track, seen, is_open=number in before))
+                is_open = number in before
+                seen = _place(sightings[number]) if is_open else each.seen
+                candidates.append(Candidate(each.track, seen, is_open))
         outcome = look(found, candidates, self._tools.settings, starts=text.starts)
         for number, column in outcome.renewed.items():
             track, mask = before[number].track, found[column].mask
@@ -220,7 +220,7 @@ class Turn:
         if now.state is TrackState.ENDED:
             del self._objects[now.id]
         else:
-            self._objects[now.id] = TrackedObject(now, sighting.segment, self._ref)
+            self._keep(now, sighting)
 
     # Objects that start.
 
@@ -269,8 +269,13 @@ class Turn:
             number, *names, sighting, score, detectable=detectable, confirmed=confirmed
         )
         self.events.append(track.event("born", reason))
-        self._objects[number] = TrackedObject(track, sighting.segment, self._ref)
+        self._keep(track, sighting)
         return number
+
+    def _keep(self, track: Track, sighting: Sighting) -> None:
+        self._objects[track.id] = TrackedObject(track, self._ref)
+        if sighting.segment is not None:
+            self._segments[track.id] = sighting.segment
 
     def _full(self) -> str:
         """Return why no other object can start, or ""."""
@@ -283,13 +288,18 @@ class Turn:
         self.events.append(TrackEvent("refused", 0, prompt_id, label, reason))
 
 
-def _answered(each: TrackedObject, nothing: np.ndarray | None) -> Segment:
-    track, segment = each.track, each.segment
+def _answered(each: TrackedObject, segment: Segment | None, nothing: Mask) -> Segment:
+    """Return what others get; segment: None if it is not seen, or was answered before."""
+    track, place = each.track, each.seen
     names = (track.prompt_id, track.label)
-    if segment is None:
-        assert nothing is not None
+    if place is None:
         return Segment(*names, 0.0, track.place.box, nothing, None, track.status)
-    return Segment(*names, track.score, segment.box, segment.mask, segment.bounds, track.status)
+    mask = place.whole() if segment is None else segment.mask
+    return Segment(*names, track.score, place.box, mask, place.box, track.status)
+
+
+def _place(sighting: Sighting) -> Place | None:
+    return None if sighting.segment is None else Place.of(sighting.segment)
 
 
 def _text(size: ImageSize) -> str:

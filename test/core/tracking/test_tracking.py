@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -239,6 +241,18 @@ def test_selecting_points_choose_what_is_tracked(segmenter: Segmenter) -> None:
     frame = tracking.step(segmenter.encode_image(scene(4)))
     assert states(frame) == {1: "confirmed"}
     assert iou(frame[0].mask, mask(moved(RIGHT, 4))) > 0.8
+
+
+def test_masks_live_as_long_as_their_answer(segmenter: Segmenter) -> None:
+    tracking = segmenter.track()
+    tracking.add(segmenter.encode_image(scene()), CLICK)
+    image = segmenter.encode_image(scene(4))
+    frame = tracking.step(image)
+    before, kept = frame[0].mask.copy(), weakref.ref(frame[0].mask)
+    del frame
+    gc.collect()
+    assert kept() is None
+    np.testing.assert_array_equal(tracking.step(image)[0].mask, before)
 
 
 def test_memory_ends_with_the_objects(segmenter: Segmenter) -> None:

@@ -93,7 +93,9 @@ def tracking_growths(
         for each in counted:
             amount = each.objects if key == "objects" else each.memories
             report(f"{key}: {amount}")
-            points.append(_point(each, amount, budget))
+            # An image slower than the budget is not warmed up: the point before it did that.
+            is_slow = bool(points) and points[-1].median_ms > 1000 * budget.seconds
+            points.append(_point(each, amount, budget, warm_up=not is_slow))
         yield Growth(key, title, item, tuple(points))
 
 
@@ -169,9 +171,10 @@ def parts_of(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def measure_steps(objects: TrackedObjects, budget: Budget) -> list[TrackedStep]:
-    """Track the objects through images, after some that do not count, as the budget allows."""
-    for number in range(max(min(WARM_UPS, budget.repeats), budget.least_warm_ups)):
+def measure_steps(objects: TrackedObjects, budget: Budget, *, warm_up: bool) -> list[TrackedStep]:
+    """Track the objects through images as the budget allows, with warm_up after some uncounted."""
+    warm_ups = max(min(WARM_UPS, budget.repeats), budget.least_warm_ups) if warm_up else 0
+    for number in range(warm_ups):
         objects.prepare()
         took = objects.step().seconds
         if took > budget.seconds / 10 and number + 1 >= budget.least_warm_ups:
@@ -183,8 +186,8 @@ def measure_steps(objects: TrackedObjects, budget: Budget) -> list[TrackedStep]:
     return steps
 
 
-def _point(objects: TrackedObjects, amount: int, budget: Budget) -> TrackingPoint:
-    steps = measure_steps(objects, budget)
+def _point(objects: TrackedObjects, amount: int, budget: Budget, *, warm_up: bool) -> TrackingPoint:
+    steps = measure_steps(objects, budget, warm_up=warm_up)
     whole = step_time([step.seconds for step in steps])
     parts = {part: step_time([step.parts[part] for step in steps]).median_ms for part in PARTS}
     return TrackingPoint(

@@ -223,6 +223,18 @@ def test_what_passes_from_stage_to_stage_is_half_and_what_the_host_reads_is_not(
     }
 
 
+def test_memories_pass_in_half_and_their_ages_do_not(
+    stages: Mapping[str, StageModule], written: Mapping[tuple[str, str], Path]
+) -> None:
+    path = written["memory_attention", "cuda"]
+    target, _ = half_of(stages, path, "memory_attention", CUDA)
+    graph = onnx.load(target).graph
+    kinds = {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.output)}
+    half = {name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT16}
+    assert half == {"frame_features", "memories", "object_pointers", "tracked_embed"}
+    assert operators(target)["Cast"] <= 2  # the sines of the pointers' ages
+
+
 def test_a_tensor_near_the_end_of_half_passes_in_single(stages: Mapping[str, StageModule]) -> None:
     stage = stages["fusion_image"]
     (case, *_) = unit_cases(stage)

@@ -23,8 +23,10 @@ _EXACT = frozenset(
         OBJECT_SCORE,
     }
 )
-# The host makes them, and half holds them.
-_MADE_BY_THE_HOST = frozenset({"column_weights", "prompt", "row_weights"})
+# The host makes or keeps them, and half holds them.
+_MADE_BY_THE_HOST = frozenset(
+    {"column_weights", "memories", "memory_mask", "object_pointers", "prompt", "row_weights"}
+)
 
 
 def half_borders(

@@ -21,6 +21,8 @@ _DEEP = QoSProfile(depth=300)
 _MATCHING_SECONDS = 0.5
 # Fast DDS repeats what is lost of its discovery after three seconds.
 _CONNECT_SECONDS = 5.0
+# Until a message is published again of which nothing was said: as for discovery.
+_AGAIN_SECONDS = 4.0
 # A message brings several statuses, one after the other.
 _MORE_STATUSES_SECONDS = 0.15
 _SCORES = "/scores"
@@ -93,7 +95,8 @@ class StandingQuestions:
     def _change(self, message: Prompts) -> Reply:
         publisher = self._publisher(Prompts, Source.SET.topic())
         self._connect([publisher])
-        self._publish(publisher, message)
+        # What is removed already cannot be removed again.
+        self._publish(publisher, message, is_repeated=message.action != Prompts.REMOVE)
         return Reply(self._node, self._asked())
 
     def _publisher(self, kind: type[Any], topic: str) -> Any:
@@ -123,12 +126,20 @@ class StandingQuestions:
             "`sam3-ros topic echo /diagnostics --once` shows its state"
         )
 
-    def _publish(self, publisher: Any, message: Any) -> None:
-        """Publish, and wait for the statuses of what is in the message. Raises AskError."""
+    def _publish(self, publisher: Any, message: Any, is_repeated: bool = True) -> None:
+        """Publish, and wait for the statuses of what is in the message. Raises AskError.
+
+        is_repeated: publish again if nothing comes: a busy node may see only now that we listen.
+        """
         seen = before = len(self._statuses)
+        left = self._patience
+        wait = min(left, _AGAIN_SECONDS) if is_repeated else left
         publisher.publish(message)
-        if not self._asker.wait(self._patience, lambda: len(self._statuses) > before):
-            raise AskError(f"{self._node} has not answered for {self._patience:g} s")
+        while not self._asker.wait(min(wait, left), lambda: len(self._statuses) > before):
+            left -= wait
+            if left <= 0:
+                raise AskError(f"{self._node} has not answered for {self._patience:g} s")
+            publisher.publish(message)
         self._answers.question_taken()
         while seen != len(self._statuses):
             seen = len(self._statuses)

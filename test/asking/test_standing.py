@@ -37,9 +37,14 @@ class TwoCameras(Node):
             self.create_subscription(PointStamped, f"~/{camera}/prompt/point", self._accept, 10)
         self._is_asked = self._is_outside = False
         self._sees_listener = False
+        #: How many more clicks it answers before it knows who listens to what it says of them.
+        self.unheard = 0
         self.create_timer(0.05, self._answer)
 
     def _accept(self, click: PointStamped) -> None:
+        if self.unheard:
+            self.unheard -= 1
+            return
         self._status.publish(PromptStatus(prompt_id="point", accepted=True))
         if self._sees_listener:
             self._is_asked, self._is_outside = True, click.point.x > 1000
@@ -61,7 +66,8 @@ class TwoCameras(Node):
 
 
 @pytest.fixture
-def standing(request: pytest.FixtureRequest) -> Iterator[StandingQuestions]:
+def see() -> Iterator[TwoCameras]:
+    """Yield the node that is asked, in a domain of its own, while its callbacks run."""
     context = Context()
     with own_domain() as domain:
         context.init(domain_id=domain)
@@ -70,13 +76,18 @@ def standing(request: pytest.FixtureRequest) -> Iterator[StandingQuestions]:
         executor.add_node(node)
         thread = threading.Thread(target=executor.spin)
         thread.start()
-        asker = Asker(Node("asking", context=context), context)
-        assert asker.wait(PATIENCE, lambda: asker.node.count_publishers("/see/side/scores") > 0)
-        yield StandingQuestions(asker, "/see", patience=getattr(request, "param", PATIENCE))
-        asker.close()
+        yield node
         executor.shutdown()
         thread.join()
         context.try_shutdown()
+
+
+@pytest.fixture
+def standing(see: TwoCameras, request: pytest.FixtureRequest) -> Iterator[StandingQuestions]:
+    asker = Asker(Node("asking", context=see.context), see.context)
+    assert asker.wait(PATIENCE, lambda: asker.node.count_publishers("/see/side/scores") > 0)
+    yield StandingQuestions(asker, "/see", patience=getattr(request, "param", PATIENCE))
+    asker.close()
 
 
 def test_a_click_is_answered_by_its_own_camera(standing):
@@ -95,3 +106,10 @@ def test_the_answers_of_another_camera_are_none(standing):
 def test_a_refusal_behind_the_answers_is_told(standing):
     reply = standing.ask(NodeQuestion(click=(5000.0, 4.0), camera="front"), wait_for_answer=True)
     assert reply.refusals == ("outside",)
+
+
+def test_what_nothing_is_said_of_is_asked_again(see, standing, monkeypatch):
+    monkeypatch.setattr("sam3_ros.asking.standing._AGAIN_SECONDS", 0.2)
+    see.unheard = 2
+    reply = standing.ask(NodeQuestion(click=(3.0, 4.0), camera="front"), wait_for_answer=True)
+    assert [found.label for found in reply.found] == ["point"]

@@ -10,12 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from node_client import PATIENCE
 from node_under_test import ENVIRONMENT
 from ros_domains import own_domain
 from running_command import RunningCommand
 from scenes import colour_scene
 
-from sam3_ros.asking import nodes, standing
+from sam3_ros.asking import nodes, once, standing
 from sam3_ros.cli.main import main
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 
@@ -59,12 +60,15 @@ def running(tmp_path_factory, sam3_bundle_path, image) -> Iterator[RunningComman
 
 
 @pytest.fixture
-def ask(running, capsys):
+def ask(running, capsys, monkeypatch):
     """Return a function that asks, and returns exit code, output and error output."""
+    monkeypatch.setattr(nodes, "_LOOK_SECONDS", PATIENCE)
+    monkeypatch.setattr(once, "_CONNECT_SECONDS", PATIENCE)
+    monkeypatch.setattr(standing, "_CONNECT_SECONDS", PATIENCE)
 
     def asked(*arguments: object) -> tuple[int, str, str]:
         assert running.process.poll() is None, running.text
-        code = main(["ask", *map(str, arguments)])
+        code = main(["ask", "--patience", str(PATIENCE), *map(str, arguments)])
         shown = capsys.readouterr()
         return code, shown.out, shown.err
 

@@ -16,6 +16,7 @@ from sam3_ros.cli.main import main
 from sam3_ros.replay.client.spinning import SpinningNode
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+PATIENTLY = ("--patience", "60")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -66,7 +67,7 @@ def test_the_list_is_json_for_programs(capsys):
 
 @pytest.mark.usefixtures("camera")
 def test_messages_are_echoed(capsys):
-    assert main(["topic", "echo", "/jpeg", "--count", "2", "--array", "4"]) == 0
+    assert main(["topic", "echo", "/jpeg", "--count", "2", "--array", "4", *PATIENTLY]) == 0
     messages = list(yaml.safe_load_all(capsys.readouterr().out.removesuffix("---\n")))
     assert [message["format"] for message in messages] == ["jpeg", "jpeg"]
     assert messages[0]["data"] == [0, 0, 0, 0, "..."]
@@ -74,13 +75,13 @@ def test_messages_are_echoed(capsys):
 
 @pytest.mark.usefixtures("camera")
 def test_what_was_published_for_late_comers_is_echoed(capsys):
-    assert main(["topic", "echo", "/name", "--once"]) == 0
+    assert main(["topic", "echo", "/name", "--once", *PATIENTLY]) == 0
     assert capsys.readouterr().out == 'data: "front"\n---\n'
 
 
 @pytest.mark.usefixtures("camera")
 def test_the_rate_is_told(capsys):
-    assert main(["topic", "hz", "/jpeg", "--count", "20", "--window", "10"]) == 0
+    assert main(["topic", "hz", "/jpeg", "--count", "20", "--window", "10", *PATIENTLY]) == 0
     assert "Hz over 10 messages" in capsys.readouterr().out.splitlines()[-1]
 
 

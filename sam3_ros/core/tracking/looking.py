@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from sam3_ros.core.geometry import Point
 from sam3_ros.core.segmenter.segments import Segment, TrackState
 from sam3_ros.core.tracking.association import (
@@ -60,56 +62,59 @@ def look(
     least_score: of those that start an object, by default that of the settings.
     """
     places = [Place.of(segment) for segment in found]
-    seen = [(each, each.seen) for each in candidates if each.seen is not None]
-    unseen = [each for each in candidates if each.seen is None and each.is_open]
-    overlaps = overlaps_of([place for _, place in seen], places)
-    same_as = _covering_the_same([each.track for each, _ in seen], places, overlaps, settings)
+    seen = [each for each in candidates if each.seen is not None]
+    overlaps = overlaps_of([each.seen for each in seen if each.seen is not None], places)
+    same_as = _covering_the_same([each.track for each in seen], places, overlaps, settings)
     pairs = best_pairs(_without(overlaps, seen, same_as), settings.match_overlap)
     looked: dict[int, Looked] = {}
     renewed: dict[int, int] = {}
-    for row, (candidate, _) in enumerate(seen):
-        number, column = candidate.track.id, pairs.get(row)
-        if not candidate.is_open:
+    for row, each in enumerate(seen):
+        column, number = pairs.get(row), each.track.id
+        if not each.is_open:
             continue
         if column is None:
             looked[number] = Looked(None, same_as.get(number, 0))
             continue
-        score = found[column].score
-        renews = _renews(candidate.track, score, overlaps[row, column], settings)
-        looked[number] = Looked(score, renewed=renews)
+        renews = _renews(each.track, found[column].score, overlaps[row, column], settings)
+        looked[number] = Looked(found[column].score, renewed=renews)
         if renews:
             renewed[number] = column
-    near_none = [
-        column
-        for column in range(len(found))
-        if column not in pairs.values()
-        and not (overlaps[:, column] >= settings.start_overlap).any()
-    ]
-    missing = [_missing(each.track) for each in unseen]
-    again = found_again(
-        missing,
-        [places[column] for column in near_none],
-        settings.match_overlap,
-        settings.find_within,
-    )
-    for row, each in enumerate(unseen):
-        if row in again:
-            renewed[each.track.id] = near_none[again[row]]
-            looked[each.track.id] = Looked(found[near_none[again[row]]].score, renewed=True)
-        else:
-            looked[each.track.id] = Looked(None)
+    near_none = ~np.any(overlaps >= settings.start_overlap, axis=0)
+    free = [n for n in np.flatnonzero(near_none).tolist() if n not in pairs.values()]
+    again = _seen_again(candidates, places, free, settings)
+    for each in candidates:
+        if each.seen is None and each.is_open:
+            column = again.get(each.track.id)
+            score = None if column is None else found[column].score
+            looked[each.track.id] = Looked(score, renewed=column is not None)
     if not starts:
-        return Outcome(looked, renewed)
-    taken = {near_none[each] for each in again.values()}
+        return Outcome(looked, renewed | again)
     new = starting(
         [segment.score for segment in found],
         places,
-        [column for column in near_none if column not in taken],
-        [places[column] for column in taken],
+        [column for column in free if column not in again.values()],
+        [places[column] for column in again.values()],
         settings.start_score if least_score is None else least_score,
         settings.start_overlap,
     )
-    return Outcome(looked, renewed, tuple(new))
+    return Outcome(looked, renewed | again, tuple(new))
+
+
+def _seen_again(
+    candidates: Sequence[Candidate],
+    places: Sequence[Place],
+    free: Sequence[int],
+    settings: TrackingSettings,
+) -> dict[int, int]:
+    """Return which free detection is an object that is not seen, by the object's id."""
+    tracks = [each.track for each in candidates if each.seen is None and each.is_open]
+    again = found_again(
+        [_missing(track) for track in tracks],
+        [places[column] for column in free],
+        settings.match_overlap,
+        settings.find_within,
+    )
+    return {tracks[row].id: free[column] for row, column in again.items()}
 
 
 def _renews(track: Track, score: float, overlap: float, settings: TrackingSettings) -> bool:
@@ -129,12 +134,10 @@ def _missing(track: Track) -> Missing:
     return Missing(track.id, track.place, track.place.moved(step), track.size, frames)
 
 
-def _without(
-    overlaps: Overlaps, seen: Sequence[tuple[Candidate, Place]], same_as: Mapping[int, int]
-) -> Overlaps:
+def _without(overlaps: Overlaps, seen: Sequence[Candidate], same_as: Mapping[int, int]) -> Overlaps:
     """Leave detections to the object that they are, of several that cover the same."""
     left: Overlaps = overlaps.copy()
-    for row, (each, _) in enumerate(seen):
+    for row, each in enumerate(seen):
         if each.track.id in same_as:
             left[row] = 0
     return left

@@ -18,6 +18,10 @@ from sam3_ros.training.tabletop.world import FIRST_CLUTTER_ID, MAX_OBJECTS
 PROMPTS, CLICKS, EXEMPLARS, POINTS, PHRASES = 2, 2, 2, 5, 8
 PADDING = -1
 MEAN, STD = 0.5, 0.25
+#: Share of the absent phrases that have a colour or a shape of the scene: more than are evaluated.
+NEAR_MISSES = 0.8
+#: Share of the clicks that are on the bare table and have no answer.
+ON_NOTHING = 0.16
 
 
 def _no_tensor() -> Tensor:
@@ -132,11 +136,7 @@ class Batches(IterableDataset[Batch]):
         if kind < 0.15 and view.visible.any():
             text, matches = self._by_exemplar(view, boxes, exemplars, labels, mask, rng)
         else:
-            said = (
-                phrases.present(objects, view.visible, rng)
-                if kind < 0.65 and view.visible.any()
-                else phrases.absent(objects, rng)
-            )
+            said = _said(kind, objects, view.visible, rng)
             text, matches = said.text, said.matches(objects)
         return {
             "input_ids": self._encode(text),
@@ -169,6 +169,17 @@ class Batches(IterableDataset[Batch]):
         wider = [(colour, None), (None, shape), (None, None)][rng.integers(3)]
         said = phrases.describe(*wider, rng)
         return said.text, said.matches(objects) & ~kin
+
+
+def _said(
+    kind: float, objects: np.ndarray, visible: np.ndarray, rng: np.random.Generator
+) -> phrases.Phrase:
+    """Draw a phrase of a kind, by a number in [0.15, 1]: of what is there, or of what is not."""
+    if kind < 0.65 and visible.any():
+        return phrases.present(objects, visible, rng)
+    if kind < 0.93:
+        return phrases.absent(objects, rng, NEAR_MISSES)
+    return phrases.with_unknown_word(rng)
 
 
 def normalised(rgb: np.ndarray) -> np.ndarray:
@@ -205,12 +216,14 @@ def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
     if rng.random() < 0.15:
         wanted = np.flatnonzero(seen > 300)[1:]
-    target = int(rng.choice(wanted)) if len(wanted) and rng.random() > 0.1 else 0
+    target = int(rng.choice(wanted)) if len(wanted) and rng.random() > ON_NOTHING else 0
     mask = view.labels == target
     kind = rng.random() if target else 0.0
-    if kind < 0.4:
+    if not target:
+        points[0], labels[0] = _on_nothing(mask, rng), 1
+    elif kind < 0.4:
         points[0], labels[0] = _inside(mask, rng), 1
-    elif kind < 0.7:
+    elif kind < 0.75:
         points[:2], labels[:2] = _corners(mask, rng), (2, 3)
     else:
         count = int(rng.integers(2, POINTS))
@@ -234,9 +247,22 @@ def _inside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
         mask = depth > rng.uniform(0.3, 0.95) * depth.max()
-    places = np.flatnonzero(mask)
-    y, x = divmod(int(rng.choice(places)), 640)
+    return _anywhere(mask, rng)
+
+
+def _anywhere(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    y, x = divmod(int(rng.choice(np.flatnonzero(mask))), 640)
     return (np.array([x, y], np.float32) + 0.5) / 2
+
+
+def _on_nothing(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a point of the bare table in pixels of 320x240: mostly just beside something, where
+    the network is tempted."""
+    clear = cv2.erode(table.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
+    close = clear & ~(cv2.erode(table.astype(np.uint8), np.ones((61, 61), np.uint8)) > 0)
+    if close.any() and rng.random() < 0.6:
+        return _anywhere(close, rng)
+    return _inside(clear if clear.any() else table, rng)
 
 
 def _beside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -34,6 +34,8 @@ class Tally:
     found: int = 0
     absent: int = 0
     absent_silent: int = 0
+    unknown: int = 0
+    unknown_silent: int = 0
     deepest_click: list[float] = field(default_factory=list)
     random_click: list[float] = field(default_factory=list)
     box: list[float] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Tally:
             "text_instances": self.wanted,
             "absent_phrases_answered_with_nothing": _share(self.absent_silent, self.absent),
             "absent_phrases": self.absent,
+            "unknown_words_answered_with_nothing": _share(self.unknown_silent, self.unknown),
             "one_click_mean_iou": _mean(self.deepest_click),
             "one_click_anywhere_mean_iou": _mean(self.random_click),
             "box_mean_iou": _mean(self.box),
@@ -115,6 +118,8 @@ def _judge_phrases(ask: Ask, scene: Scene, rng: np.random.Generator, tally: Tall
     for _ in range(ABSENT_PHRASES):
         tally.absent += 1
         tally.absent_silent += not ask(ConceptPrompt(phrases.absent(objects, rng).text))
+    tally.unknown += 1
+    tally.unknown_silent += not ask(ConceptPrompt(phrases.with_unknown_word(rng).text))
 
 
 def _judge_clicks(ask: Ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:

@@ -93,12 +93,29 @@ class Block(nn.Module):
 
 
 class FourierPosition(nn.Module):
-    """Points [...,2] in [0,1] -> sines and cosines [...,width] of random directions."""
+    """Points [...,2] in [0,1] -> sines and cosines [...,width] along random directions.
 
-    def __init__(self, width: int, spread: float = 1.2) -> None:
+    A third of them are slow waves in any direction, a third fast ones along x, a third along y. By
+    slow ones alone a cell looks like its neighbours, and a click just beside an object like one on
+    it; by fast ones alone, what is far away would look like what is near.
+    """
+
+    def __init__(self, width: int, slow: float = 1.2, fast: tuple[float, float] = (8.0, 6.0)):
         super().__init__()
         generator = torch.Generator().manual_seed(7)
-        self.register_buffer("directions", torch.randn(2, width // 2, generator=generator) * spread)
+        waves = torch.randn(2, width // 2, generator=generator)
+        along_x, along_y = waves.shape[1] // 3, 2 * waves.shape[1] // 3
+        spread = torch.full_like(waves, slow)
+        spread[:, along_x:along_y] = torch.tensor([[fast[0]], [0.0]])
+        spread[:, along_y:] = torch.tensor([[0.0], [fast[1]]])
+        self.register_buffer("directions", waves * spread)
+
+    def along(self, axis: int, cells: int) -> Tensor:
+        """Return [cells,width]: what the fast waves say of columns (axis 0) or rows (1); else 0."""
+        points = torch.full((cells, 2), 0.5)
+        points[:, axis] = (torch.arange(cells) + 0.5) / cells
+        fast = self.directions[1 - axis] == 0
+        return self(points) * torch.cat([fast, fast])
 
     def forward(self, points: Tensor) -> Tensor:
         angles = (points * 2 - 1) @ self.directions * torch.pi
@@ -150,10 +167,22 @@ class DynamicMasks(nn.Module):
     def forward(self, pixels: Tensor, queries: Tensor, boxes: Tensor) -> Tensor:
         """Map pixels [B,C,h,w], queries [B,K,D], boxes [B,K,4] cxcywh to logits [B,K,h,w]."""
         height, width = pixels.shape[-2:]
+        logits = self._run(_with_places(pixels)[:, None], queries, boxes)
+        return logits.unflatten(-1, (height, width))
+
+    def at(self, pixels: Tensor, queries: Tensor, boxes: Tensor, cells: Tensor) -> Tensor:
+        """Return the logits [B,K,P] of the cells [B,K,P] alone, which count along the rows.
+
+        Training looks at a twentieth of the cells, and the others cost nothing.
+        """
+        x = _with_places(pixels)
+        index = cells.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+        x = x.gather(2, index).unflatten(2, cells.shape[1:]).transpose(1, 2)
+        return self._run(x, queries, boxes)
+
+    def _run(self, x: Tensor, queries: Tensor, boxes: Tensor) -> Tensor:
+        """Map x [B,1 or K,C+2,P], features and places, to logits [B,K,P]."""
         c, h = MASK_CHANNELS, HIDDEN_CHANNELS
-        points = grid_points(height, width).T.to(pixels)
-        points = points[None].expand(pixels.shape[0], 2, height * width)
-        x = torch.cat([pixels.flatten(2), points], dim=1)[:, None]
         w1, b1, w2, b2, w3, b3 = self.weights(queries).split(self.sizes, dim=-1)
         w1 = w1.unflatten(-1, (h, c + 2))
         # (x - cx) / w, folded into weights and bias, so that no query needs a map of coordinates
@@ -163,4 +192,12 @@ class DynamicMasks(nn.Module):
         x = F.relu(w1 @ x + b1[..., None])
         x = F.relu(w2.unflatten(-1, (h, h)) @ x + b2[..., None])
         x = w3[:, :, None] @ x + b3[..., None]
-        return x.unflatten(-1, (height, width))[:, :, 0]
+        return x[:, :, 0]
+
+
+def _with_places(pixels: Tensor) -> Tensor:
+    """Return pixels [B,C,h,w] and the places of the cells as [B,C+2,h*w]."""
+    height, width = pixels.shape[-2:]
+    points = grid_points(height, width).T.to(pixels)
+    points = points[None].expand(pixels.shape[0], 2, height * width)
+    return torch.cat([pixels.flatten(2), points], dim=1)

@@ -240,8 +240,11 @@ class TabletopSegmentation(nn.Module):
         self.pixels, self.masks = PixelFeatures(FINE, MIDDLE, D), DynamicMasks(D)
 
     def forward(self, fpn0: Tensor, fpn1: Tensor, memory: Tensor, queries: Tensor) -> Tensor:
-        coarse = memory.transpose(1, 2).unflatten(2, GRID)
-        return self.masks(self.pixels(fpn0, fpn1, coarse), queries, queries[..., D - 4 :])
+        return self.masks(self.pixels_of(fpn0, fpn1, memory), queries, queries[..., D - 4 :])
+
+    def pixels_of(self, fpn0: Tensor, fpn1: Tensor, memory: Tensor) -> Tensor:
+        """Return what all masks of a prompt are made of: [B,C,120,160]."""
+        return self.pixels(fpn0, fpn1, memory.transpose(1, 2).unflatten(2, GRID))
 
 
 class TabletopPromptEncoder(nn.Module):
@@ -251,6 +254,7 @@ class TabletopPromptEncoder(nn.Module):
         super().__init__()
         self.fourier = FourierPosition(D)
         self.label = nn.Embedding(5, D)  # -1 (padding), 0, 1, 2, 3
+        nn.init.normal_(self.label.weight, std=0.2)  # quieter than the place
         self.no_mask = nn.Parameter(torch.zeros(1, D, 1, 1))
         self.mask = nn.Sequential(
             nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(16, D, 3, 2, 1)
@@ -285,6 +289,48 @@ class TwoWay(nn.Module):
         return tokens, image
 
 
+class CloserLook(nn.Module):
+    """Tells the prompt tokens what the fine maps hold just where their points are.
+
+    A cell of the coarse map is 16 pixels of 640 wide: from it alone, beside an object and on its
+    edge are the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.find, self.sharpness = nn.Linear(D, D), nn.Parameter(torch.ones(()))
+        nn.init.eye_(self.find.weight)
+        nn.init.zeros_(self.find.bias)
+        self.read = mlp(FINE + MIDDLE, D, D)
+        nn.init.zeros_(self.read[-1].weight)
+        fourier = FourierPosition(D)
+        self.register_buffer("rows", fourier.along(1, MASK_GRID[0]))
+        self.register_buffer("columns", fourier.along(0, MASK_GRID[1]))
+
+    def forward(self, sparse: Tensor, fine: Tensor, middle: Tensor) -> Tensor:
+        down, across = self.whereabouts(sparse)
+        near = [_pooled(down, across, fine), _pooled(_pairs(down), _pairs(across), middle)]
+        return sparse + self.read(torch.cat(near, dim=-1))
+
+    def whereabouts(self, sparse: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the row [B,T,120] and column [B,T,160] of each token's point, as shares of 1."""
+        sought = self.find(sparse) * self.sharpness
+        return tuple(
+            (sought @ places.T).float().softmax(-1).to(sparse.dtype)
+            for places in (self.rows, self.columns)
+        )
+
+
+def _pooled(down: Tensor, across: Tensor, features: Tensor) -> Tensor:
+    """Return the mean [B,T,C] of features [B,C,h,w] by the weights [B,T,h] and [B,T,w]."""
+    rows = torch.einsum("btx,bcyx->btcy", across, features)
+    return torch.einsum("bty,btcy->btc", down, rows)
+
+
+def _pairs(weights: Tensor) -> Tensor:
+    return weights.unflatten(-1, (-1, 2)).sum(-1)
+
+
 class TabletopMaskDecoder(nn.Module):
     """sam_embed, sam_s0, sam_s1, sparse, dense -> masks [B,4,120,160], IoU [B,4], object [B,1],
     tokens of the masks [B,4,96]."""
@@ -293,6 +339,7 @@ class TabletopMaskDecoder(nn.Module):
         super().__init__()
         self.tokens = nn.Parameter(torch.randn(1, MASK_TOKENS + 2, D) * 0.02)
         self.fourier = FourierPosition(D)
+        self.closer = CloserLook()
         self.blocks = nn.ModuleList([TwoWay(), TwoWay()])
         self.pointer_query, self.pointer_key = nn.Linear(D, D), nn.Linear(D, D)
         self.look = Attention(D)
@@ -330,10 +377,27 @@ class TabletopMaskDecoder(nn.Module):
         wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the same and the tokens of all masks [B,4,96]."""
+        given = (sam_embed, sam_s0, sam_s1, sparse, dense)
+        pixels, queries, boxes, iou, objects, tokens = self.before_masks(*given, wanted)
+        masks = self.masks(pixels, queries, boxes.detach())
+        return masks, iou, objects, boxes, tokens
+
+    def before_masks(
+        self,
+        sam_embed: Tensor,
+        sam_s0: Tensor,
+        sam_s1: Tensor,
+        sparse: Tensor,
+        dense: Tensor,
+        wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return what masks are made of, pixels [B,C,120,160], queries [B,W,96] and boxes [B,W,4],
+        then IoU, object, tokens as above."""
         image = (sam_embed + dense).flatten(2).transpose(1, 2)
         image_place = self.fourier(self.points)[None]
         own = self.tokens.expand(sparse.shape[0], -1, -1)
-        tokens = torch.cat([own, sparse.to(own.dtype)], dim=1)
+        seen = self.closer(sparse.to(own.dtype), sam_s0, sam_s1)
+        tokens = torch.cat([own, seen], dim=1)
         place = torch.cat([torch.zeros_like(own), sparse.to(own.dtype)], dim=1)
         for block in self.blocks:
             tokens, image = block(tokens, image, place, image_place)
@@ -341,9 +405,9 @@ class TabletopMaskDecoder(nn.Module):
         queries = torch.stack([tokens[:, 2 + number] for number in wanted], dim=1)
         boxes = around(self._pointed_at(queries, image + image_place), self.box(queries))
         coarse = image.transpose(1, 2).unflatten(2, GRID)
-        masks = self.masks(self.pixels(sam_s0, sam_s1, coarse), queries, boxes.detach())
+        pixels = self.pixels(sam_s0, sam_s1, coarse)
         iou, objects = self.iou(tokens[:, 0]), self.object(tokens[:, 1])
-        return masks, iou, objects, boxes, tokens[:, 2 : 2 + MASK_TOKENS]
+        return pixels, queries, boxes, iou, objects, tokens[:, 2 : 2 + MASK_TOKENS]
 
     def _pointed_at(self, queries: Tensor, keys: Tensor) -> Tensor:
         # The attention of a query shows where its object is, from the first step on.

@@ -25,6 +25,28 @@ UNKNOWN_NOUNS = (
 )  # fmt: skip
 
 
+#: Words that say more of an object than the network can tell: what they stand beside is not asked.
+UNKNOWN_ADJECTIVES = (
+    "big", "small", "tiny", "wooden", "metal", "left", "upper", "second", "broken", "open", "two",
+)  # fmt: skip
+#: What invented words are made of, so that an unknown word may be any word.
+SYLLABLES = (
+    "ba",
+    "zor",
+    "mi",
+    "kel",
+    "tra",
+    "ng",
+    "ulo",
+    "pex",
+    "shi",
+    "wend",
+    "quo",
+    "fla",
+    "dry",
+)
+
+
 @dataclass(frozen=True)
 class Phrase:
     """A text with its meaning."""
@@ -113,23 +135,29 @@ def _wrap(adjective: str, noun: str, rng: np.random.Generator) -> str:
 
 def anything(rng: np.random.Generator) -> Phrase:
     """Draw a phrase about what a scene may hold or, sometimes, never holds."""
-    if rng.random() < 0.15:
+    kind = rng.random()
+    if kind < 0.1:
         return _unknown(rng)
+    return with_unknown_word(rng) if kind < 0.2 else anything_known(rng)
+
+
+def anything_known(rng: np.random.Generator) -> Phrase:
+    """Draw a phrase about what a scene may hold."""
     colour: int | None = int(rng.integers(len(COLOUR_NAMES)))
     shape: int | None = int(rng.integers(len(SHAPE_NAMES)))
     drop = rng.random()
     return describe(None if drop < 0.3 else colour, None if 0.2 < drop < 0.5 else shape, rng)
 
 
-def absent(objects: np.ndarray, rng: np.random.Generator) -> Phrase:
-    """Draw a phrase that names nothing in the scene: often a near miss."""
+def absent(objects: np.ndarray, rng: np.random.Generator, near_misses: float = 0.6) -> Phrase:
+    """Draw a phrase that names nothing in the scene: often a near miss, so often of the known."""
     if rng.random() < 0.25:
         return _unknown(rng)
     present = objects[objects[:, 0] >= 0]
     for _ in range(20):
         colour: int | None = int(rng.integers(len(COLOUR_NAMES)))
         shape: int | None = int(rng.integers(len(SHAPE_NAMES)))
-        if rng.random() < 0.6 and len(present):  # right colour or right shape, wrong pair
+        if rng.random() < near_misses and len(present):  # right colour or right shape, wrong pair
             colour = int(rng.choice(present[:, 0])) if rng.random() < 0.7 else colour
             shape = int(rng.choice(present[:, 1])) if rng.random() < 0.7 else shape
         drop = rng.random()
@@ -150,6 +178,17 @@ def _unknown(rng: np.random.Generator) -> Phrase:
     else:
         text = str(rng.choice(UNKNOWN_NOUNS))
     return Phrase(text, known=False)
+
+
+def with_unknown_word(rng: np.random.Generator) -> Phrase:
+    """Draw a phrase of known words and, anywhere among them, one that the network never learns."""
+    words = anything_known(rng).text.split()
+    if rng.random() < 0.5:
+        word = "".join(rng.choice(SYLLABLES, rng.integers(2, 4)))
+    else:
+        word = str(rng.choice((*UNKNOWN_ADJECTIVES, *UNKNOWN_COLOURS, *UNKNOWN_NOUNS)))
+    words.insert(int(rng.integers(len(words) + 1)), word)
+    return Phrase(" ".join(words), known=False)
 
 
 def present(objects: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> Phrase:

@@ -14,6 +14,7 @@ from sam3_ros.training.tabletop.phrases import (
     describe,
     present,
     taught_words,
+    with_unknown_word,
 )
 
 SCENE = np.array([[0, 0], [0, 1], [4, 0], [-1, -1]])  # red cube, red ball, blue cube, no more
@@ -39,6 +40,15 @@ def test_the_judge_reads_phrases_as_the_trainer_meant_them(seed: int) -> None:
     read = read_phrase(describe(colour, shape, rng).text)
     assert read is not None
     assert (read.colour, read.shape) == (COLOUR_NAMES[colour], SHAPE_NAMES[shape])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_phrase_with_one_unknown_word_names_nothing(seed: int) -> None:
+    phrase = with_unknown_word(np.random.default_rng(seed))
+    unknown = set(phrase.text.split()) - set(taught_words())
+    assert len(unknown) >= 1
+    assert not phrase.known and not phrase.matches(SCENE).any()
+    assert read_phrase(phrase.text) is None
 
 
 def test_synonyms_plurals_and_articles_are_all_said() -> None:

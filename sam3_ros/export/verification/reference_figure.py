@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from sam3_ros.core.stages.session import Array
 
@@ -31,10 +32,17 @@ class ReferenceFigure:
 
 
 def beyond_half_precision(found: Array, expected: Array) -> float:
-    """Return the largest difference from numbers stored as float16, less half a step of them."""
-    if found.shape != expected.shape:
-        return float("inf")
-    rounding = np.spacing(np.abs(expected.astype(np.float16))).astype(np.float64) / 2
-    beyond = np.abs(found.astype(np.float64) - expected) - rounding
+    """Return the largest of beyond_half_precision_each."""
     # np.maximum keeps a NaN, which Python's max would take for 0.
-    return float(np.maximum(0.0, np.max(beyond)))
+    return float(np.maximum(0.0, np.max(beyond_half_precision_each(found, expected))))
+
+
+def beyond_half_precision_each(found: Array, expected: Array) -> npt.NDArray[np.float64]:
+    """Return the difference of each number from one stored as float16, less half a step of it.
+
+    Infinite where the shapes differ.
+    """
+    if found.shape != expected.shape:
+        return np.full(1, np.inf)
+    rounding = np.spacing(np.abs(expected.astype(np.float16))).astype(np.float64) / 2
+    return np.asarray(np.abs(found.astype(np.float64) - expected) - rounding, np.float64)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from sam3_ros.core.bundle.manifest import VideoSettings
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.masks import Floats, Mask
 from sam3_ros.core.segmenter.transform import ImageTransform
+from sam3_ros.core.tracking.memory.bilinear import resized_bilinearly
 
 #: The logits of a frame without the object, and of a given mask on both sides of its edge.
 ABSENT, GIVEN = -1024.0, 1024.0
@@ -63,7 +63,7 @@ def memory_masks(logits: Floats, settings: VideoSettings, *, prompted: bool) -> 
 
 def cut_logits(logits: Floats, settings: VideoSettings, *, prompted: bool) -> Floats:
     """Return f32[P,h,w]: logits f32[P,h,w] in the size where memory_masks cuts them."""
-    cut = np.stack([_resized(each, settings.cut_at) for each in logits])
+    cut = np.stack([resized_bilinearly(each, settings.cut_at) for each in logits])
     if prompted and len(cut) > 1:
         owner = cut.argmax(axis=0)
         others = np.arange(len(cut))[:, None, None] != owner
@@ -77,17 +77,9 @@ def mask_values(cut: Floats, settings: VideoSettings, *, prompted: bool) -> Floa
         values = (cut > 0).astype(np.float32)
     else:
         values = _sigmoid(cut)
-    return np.stack([_resized(each, settings.memory_mask) for each in values])[:, None]
+    return np.stack([resized_bilinearly(each, settings.memory_mask) for each in values])[:, None]
 
 
 def _sigmoid(logits: Floats) -> Floats:
     bounded = np.clip(logits, -_SATURATED, _SATURATED)
     return np.asarray(1 / (1 + np.exp(-bounded)), np.float32)
-
-
-def _resized(values: Floats, size: ImageSize) -> Floats:
-    """Resize bilinearly between pixel centres, without antialiasing."""
-    if values.shape == tuple(size):
-        return values
-    target = (size.width, size.height)
-    return np.asarray(cv2.resize(values, target, interpolation=cv2.INTER_LINEAR), np.float32)

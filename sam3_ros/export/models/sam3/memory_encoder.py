@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -93,6 +94,12 @@ class MemoryEncoder(StageModule):
         self._features = (1, sizes.width, grid, grid)
         self._mask_side = MEMORY_MASK_SCALE * grid
 
+    def folded(self) -> StageModule:
+        folded = copy.deepcopy(self)
+        fuser = folded.encoder.memory_fuser
+        fuser.layers = nn.ModuleList(_FuserBlock(block) for block in fuser.layers)
+        return folded
+
     @property
     def inputs(self) -> Mapping[str, TensorInput]:
         mask = ("prompts", 1, self._mask_side, self._mask_side)
@@ -111,3 +118,23 @@ class MemoryEncoder(StageModule):
         memory = encoder.projection(fused)
         absent = (object_score <= 0).to(memory.dtype)
         return (memory + (absent * self.no_obj_embed_spatial)[:, :, None, None],)
+
+
+class _FuserBlock(nn.Module):
+    """A block of the fuser whose last scale is in the weights before it.
+
+    The scale may be as small as 1e-6, too small for half precision by itself.
+    """
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.depthwise_conv, self.layer_norm = block.depthwise_conv, block.layer_norm
+        self.widen, self.activation = block.pointwise_conv1, block.activation
+        self.narrow = copy.deepcopy(block.pointwise_conv2)
+        self.narrow.weight.data.mul_(block.scale[:, None])
+        self.narrow.bias.data.mul_(block.scale)
+
+    def forward(self, features: Tensor) -> Tensor:
+        places = self.layer_norm(self.depthwise_conv(features)).permute(0, 2, 3, 1)
+        added = self.narrow(self.activation(self.widen(places)))
+        return features + added.permute(0, 3, 1, 2)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class ClipFeatures:
-    """Memory-mapped outputs of the tracker neck: float16 [N,FRAMES,...]."""
+    """Memory-mapped outputs of the necks: float16 [N,FRAMES,...]."""
 
     #: [N,FRAMES,24,120,160]
     fine: np.ndarray
@@ -30,6 +30,8 @@ class ClipFeatures:
     middle: np.ndarray
     #: [N,FRAMES,96,30,40]
     coarse: np.ndarray
+    #: [N,FRAMES,96,30,40], the detector neck's: it tells colours and shapes apart.
+    look: np.ndarray
 
 
 def encode_clips(files: ClipFiles, network: TabletopNetwork, folder: Path) -> ClipFeatures:
@@ -45,6 +47,7 @@ def encode_clips(files: ClipFiles, network: TabletopNetwork, folder: Path) -> Cl
         "fine": (*clips, FINE, *MASK_GRID),
         "middle": (*clips, MIDDLE, *(2 * side for side in GRID)),
         "coarse": (*clips, D, *GRID),
+        "look": (*clips, D, *GRID),
     }
     arrays = {
         name: np.lib.format.open_memmap(folder / f"{name}.npy", mode, np.float16, shape)
@@ -65,6 +68,7 @@ def _fill(features: ClipFeatures, files: ClipFiles, network: TabletopNetwork) ->
         fine, middle, coarse = network.tracker_neck(*trunk)
         features.fine[clip], features.middle[clip] = fine.numpy(), middle.numpy()
         features.coarse[clip] = coarse.numpy()
+        features.look[clip] = network.detector_neck(*trunk)[2].numpy()
         if clip % 50 == 49:
             log.info("encoded %d of %d clips", clip + 1, len(files.images))
 

@@ -143,6 +143,7 @@ def _memory_exports() -> dict[str, StageExport]:
         "memory_encoder": StageExport(
             {
                 "frame_features": rand(1, D, *GRID),
+                "fpn2": rand(1, D, *GRID),
                 "memory_mask": rand(objects, 1, *MEMORY_MASK),
                 "object_score": score,
             },
@@ -152,6 +153,7 @@ def _memory_exports() -> dict[str, StageExport]:
         "memory_attention": StageExport(
             {
                 "frame_features": rand(1, D, *GRID),
+                "fpn2": rand(1, D, *GRID),
                 "memories": rand(memories, MEMORY_WIDTH, *GRID),
                 "memory_ages": torch.tensor([0, 2, 1]),
                 "object_pointers": rand(pointers, D),

@@ -20,7 +20,7 @@ FilmKind = Literal["pan", "walk", "return", "cross"]
 PACE = 10.0
 PAN_FRAMES, WALK_FRAMES, RETURN_FRAMES, CROSS_FRAMES = 40, 36, 60, 36
 NOISE = 1.5
-DISTANCE, FOVY = 0.95, 45.0
+DISTANCE, FOVY = 0.9, 45.0
 FIRST_SEED = 950_000
 LEAST_OBJECTS, MOST_OBJECTS = 8, 10
 TRIES = 2000
@@ -57,13 +57,13 @@ def films(tables: int = 4, walks: int = 3, others: int = 6) -> Iterator[Film]:
 
 
 def _table(seed: int) -> World:
-    """Set a table of LEAST_OBJECTS to MOST_OBJECTS objects before the camera."""
+    """Set a table of LEAST_OBJECTS to MOST_OBJECTS objects in the middle of the view."""
     world = World(seed)
     for _ in range(TRIES):
         world.next_stage()
         world.arrange()
-        azimuth = world.view[0]
-        world.view = (azimuth, np.radians(45.0), DISTANCE, np.array([0.0, 0.0, 0.02]), FOVY)
+        middle = np.array([*world.places().mean(0), 0.02])
+        world.view = (world.view[0], np.radians(45.0), DISTANCE, middle, FOVY)
         world.place_camera(*world.view)
         scene = world.look()
         if LEAST_OBJECTS <= len(scene.objects) <= MOST_OBJECTS:

@@ -30,7 +30,8 @@ LARGEST_LOGIT = 6.0
 
 
 class TabletopMemoryEncoder(nn.Module):
-    """frame_features [1,96,30,40], memory_mask [P,1,120,160], object_score [P,1] -> [P,64,30,40].
+    """frame_features and fpn2 [1,96,30,40], memory_mask [P,1,120,160], object_score [P,1]
+    -> [P,64,30,40].
 
     memory_mask is in [0,1]. A score of 0 or below marks a frame without the object.
     """
@@ -45,14 +46,16 @@ class TabletopMemoryEncoder(nn.Module):
         )
         self.absent = nn.Parameter(torch.randn(SAID) * 0.1)
 
-    def forward(self, frame_features: Tensor, memory_mask: Tensor, object_score: Tensor) -> Tensor:
+    def forward(
+        self, frame_features: Tensor, fpn2: Tensor, memory_mask: Tensor, object_score: Tensor
+    ) -> Tensor:
         count = memory_mask.shape[0]
         parts = F.pixel_unshuffle(memory_mask, 4)
         seen = self.seen(frame_features).expand(count, -1, -1, -1)
         said = self.said(torch.cat([self.mask(parts * 2 - 1), seen], dim=1))
         absent = (object_score <= 0).to(said.dtype)[:, :, None, None]
         said = said + absent * self.absent[:, None, None]
-        look = self.look(frame_features).expand(count, -1, -1, -1)
+        look = self.look(fpn2).expand(count, -1, -1, -1)
         return torch.cat([look, said, parts.mean(1, keepdim=True)], dim=1)
 
 
@@ -100,8 +103,10 @@ class Spread(nn.Module):
 class TabletopMemoryAttention(nn.Module):
     """The features of a frame -> the same, with what the memories say of one object.
 
-    frame_features [1,96,30,40], memories [M,64,30,40], memory_ages int64 [M] (0 for a prompted
-    frame, else 1 to MEMORIES), object_pointers [K,96], pointer_ages [K] (frames / POINTER_DIVISOR).
+    frame_features and fpn2 [1,96,30,40], memories [M,64,30,40], memory_ages int64 [M] (0 for a
+    prompted frame, else 1 to MEMORIES), object_pointers [K,96], pointer_ages [K]
+    (frames / POINTER_DIVISOR). Cells are compared by fpn2, the detector's map, which tells colours
+    and shapes apart; the tracker's own map hardly does.
     """
 
     def __init__(self) -> None:
@@ -116,7 +121,7 @@ class TabletopMemoryAttention(nn.Module):
         near = torch.tensor([[0.1, 0.1], *[[30.0 / age, 0.1] for age in range(1, MEMORIES + 1)]])
         self.nearness = nn.Parameter(near.expm1().clamp(min=1e-3).log().where(near < 20, near))
         nn.init.zeros_(self.key_age.weight)
-        self.seen = nn.Conv2d(D, WIDTH, 1)
+        self.seen = nn.Conv2d(2 * D, WIDTH, 1)
         self.told = nn.Linear(HEADS * HEAD, 4 * WIDTH)
         self.likeness_key = nn.Linear(LOOK + 1, WIDTH)
         self.likeness_value = nn.Linear(LOOK + 1, WIDTH)
@@ -152,26 +157,34 @@ class TabletopMemoryAttention(nn.Module):
     def forward(
         self,
         frame_features: Tensor,
+        fpn2: Tensor,
         memories: Tensor,
         memory_ages: Tensor,
         object_pointers: Tensor,
         pointer_ages: Tensor,
     ) -> Tensor:
         given = (memories, memory_ages, object_pointers, pointer_ages)
-        found = self.found(frame_features, *(x[None] for x in given))
+        found = self.found(frame_features, fpn2, *(x[None] for x in given))
         return self.marked(frame_features, found)
 
     def found(
-        self, features: Tensor, memories: Tensor, ages: Tensor, pointers: Tensor, since: Tensor
+        self,
+        features: Tensor,
+        looks: Tensor,
+        memories: Tensor,
+        ages: Tensor,
+        pointers: Tensor,
+        since: Tensor,
     ) -> Tensor:
         """Return for B objects what is known of each cell: [B,WIDTH,30,40].
 
-        features [B,96,30,40], memories [B,M,64,30,40], ages [B,M], pointers [B,K,96], since [B,K].
+        features and looks [B,96,30,40], memories [B,M,64,30,40], ages [B,M], pointers [B,K,96],
+        since [B,K].
         """
-        x = self.seen(features)
-        recalled = self.told(self._recalled(features, memories, ages)).transpose(1, 2)
+        x = self.seen(torch.cat([features, looks], 1))
+        recalled = self.told(self._recalled(looks, memories, ages)).transpose(1, 2)
         x = x + F.pixel_shuffle(recalled.unflatten(2, POOLED), 2)
-        x = x + _as_map(self.pointed(self._pointed(features, memories, pointers, since)))
+        x = x + _as_map(self.pointed(self._pointed(looks, memories, pointers, since)))
         x = self.blocks[0](x)
         x = x + _as_map(self.compared(self._compared(x)))
         for block in self.blocks[1:]:
@@ -192,7 +205,7 @@ class TabletopMemoryAttention(nn.Module):
         )
         return features + self.mask_embedding(given) + self.other(x)
 
-    def _recalled(self, features: Tensor, memories: Tensor, ages: Tensor) -> Tensor:
+    def _recalled(self, looks: Tensor, memories: Tensor, ages: Tensor) -> Tensor:
         """Return what alike cells of the memories said, for each 2x2 cells: [B,300,HEADS*HEAD]."""
         batch, count = memories.shape[:2]
         parts = F.pixel_unshuffle(memories.flatten(0, 1), 2).unflatten(1, (MEMORY_WIDTH, 4))
@@ -203,7 +216,7 @@ class TabletopMemoryAttention(nn.Module):
         said = parts[:, LOOK:].flatten(1, 2).flatten(2).transpose(1, 2)
         said = self.value(said).unflatten(0, (batch, count)) + self.value_age(ages)[:, :, None]
         key = F.normalize(self.key(look).unflatten(-1, (HEADS, -1)), dim=-1)
-        query = self.query(F.avg_pool2d(features, 2))
+        query = self.query(F.avg_pool2d(looks, 2))
         query = F.normalize(query.unflatten(1, (HEADS, -1)), dim=2).flatten(3)
         query = query.transpose(2, 3) * self.warmth[:, None, None]
         near = F.softplus(self.nearness[ages])  # [B,M,HEADS]
@@ -223,15 +236,13 @@ class TabletopMemoryAttention(nn.Module):
         found = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         return found.transpose(1, 2).flatten(2)
 
-    def _pointed(
-        self, features: Tensor, memories: Tensor, pointers: Tensor, since: Tensor
-    ) -> Tensor:
+    def _pointed(self, looks: Tensor, memories: Tensor, pointers: Tensor, since: Tensor) -> Tensor:
         """Return how alike each cell is to memories and pointers: [B,1200,WIDTH]."""
         weight = memories[:, :, -1:].flatten(3)
         seen = weight.sum(3)
         likeness = (memories[:, :, :LOOK].flatten(3) * weight).sum(3) / (seen + 0.5)
         likeness = torch.cat([likeness, (seen > 0.5).to(seen.dtype)], 2)
-        query = self.pointer_query(features).flatten(2).transpose(1, 2)
+        query = self.pointer_query(looks).flatten(2).transpose(1, 2)
         none = self.no_pointer.expand(query.shape[0], 1, WIDTH)
         age = self.pointer_age(since[..., None])
         keys = (none, self.likeness_key(likeness), self.pointer_key(pointers) + age)
@@ -261,6 +272,23 @@ class TabletopMemory(nn.Module):
         self.memory_attention = TabletopMemoryAttention()
         self.object_pointer = TabletopObjectPointer()
         self.mask_prompt = TabletopMaskPrompt()
+
+    @torch.no_grad()
+    def start_from(self, prompts: TabletopPromptEncoder, looks: Tensor) -> None:
+        """Begin with masks drawn as the prompt encoder draws them, and with cells that match those
+        that look alike. looks: fpn2 of some frames, [N,96,30,40]."""
+        attention, encoder = self.memory_attention, self.memory_encoder
+        attention.start_from(prompts)
+        looks = looks.float()
+        mean, spread = looks.mean((0, 2, 3)), looks.std((0, 2, 3)).clamp(min=1e-3)
+        nn.init.orthogonal_(encoder.look.weight[:, :, 0, 0])
+        encoder.look.weight /= spread[None, :, None, None]
+        encoder.look.bias.copy_(-encoder.look.weight[:, :, 0, 0] @ mean)
+        for head in attention.key.weight.split(HEAD - PLACE):
+            nn.init.orthogonal_(head)
+        nn.init.zeros_(attention.key.bias)
+        attention.query.weight[:, :, 0, 0] = attention.key.weight @ encoder.look.weight[:, :, 0, 0]
+        attention.query.bias.copy_(attention.key.weight @ encoder.look.bias)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -26,8 +26,10 @@ class LookingBack:
 
     #: float32 [B,96,30,40]
     coarse: Tensor
+    look: Tensor
     #: float32 [B,M,96,30,40]
     past: Tensor
+    past_look: Tensor
     #: float32 [B,M,1,120,160] in [0,1]: the object in those frames, nearly.
     masks: Tensor
     #: float32 [B,M]: 1 or -1, the object is there or is not.
@@ -46,6 +48,8 @@ class Stretch:
     fine: Tensor
     middle: Tensor
     coarse: Tensor
+    #: float32 [C,T,96,30,40]
+    look: Tensor
     #: int64 [B]
     clip: Tensor
     #: float32 [B,T,120,160]
@@ -144,7 +148,9 @@ class PastBatches(IterableDataset[LookingBack]):
             there.append(1.0 if seen else -1.0)
         return (
             clips.features.coarse[clip, now],
+            clips.features.look[clip, now],
             clips.features.coarse[clip, frames],
+            clips.features.look[clip, frames],
             np.stack(masks)[:, None],
             np.array(there, np.float32),
             np.array([0, *ages], np.int64),
@@ -174,13 +180,13 @@ class Stretches(IterableDataset[Stretch]):
         for step in self._steps:
             rng = np.random.default_rng((self._seed, step))
             parts = [self._part(rng) for _ in range(self._count)]
-            fine, middle, coarse = (
-                torch.from_numpy(np.stack([part[k] for part in parts])).float() for k in range(3)
+            fine, middle, coarse, look = (
+                torch.from_numpy(np.stack([part[k] for part in parts])).float() for k in range(4)
             )
-            wanted = torch.from_numpy(np.concatenate([part[3] for part in parts]))
-            seen = torch.from_numpy(np.concatenate([part[4] for part in parts]))
+            wanted = torch.from_numpy(np.concatenate([part[4] for part in parts]))
+            seen = torch.from_numpy(np.concatenate([part[5] for part in parts]))
             clip = torch.arange(self._count).repeat_interleave(self._objects)
-            yield Stretch(fine, middle, coarse, clip, wanted, seen)
+            yield Stretch(fine, middle, coarse, look, clip, wanted, seen)
 
     def _part(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         clips = self._clips
@@ -202,7 +208,8 @@ class Stretches(IterableDataset[Stretch]):
         )
         counts = pixels[:, chosen].T
         seen = np.where(counts >= IN_VIEW, 1.0, np.where(counts <= OUT_OF_VIEW, 0.0, -1.0))
-        maps = (clips.features.fine, clips.features.middle, clips.features.coarse)
+        kept = clips.features
+        maps = (kept.fine, kept.middle, kept.coarse, kept.look)
         return (*(np.asarray(x[clip])[order] for x in maps), wanted, seen.astype(np.float32))
 
 

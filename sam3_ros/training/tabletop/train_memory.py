@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,8 +41,8 @@ from sam3_ros.training.tabletop.sequences import ClipFiles
 
 log = logging.getLogger(__name__)
 
-#: A frame's features -> the memories of the objects in it.
-Remember: TypeAlias = Callable[[Tensor], Tensor]
+#: A frame's features and fpn2 -> the memories of the objects in it.
+Remember: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,14 @@ class MemoryObjective(nn.Module):
         """Return the loss of rough masks from true memories."""
         memory, (count, past) = self.memory, batch.masks.shape[:2]
         memories = memory.memory_encoder(
-            batch.past.flatten(0, 1), batch.masks.flatten(0, 1), batch.there.reshape(-1, 1)
+            batch.past.flatten(0, 1),
+            batch.past_look.flatten(0, 1),
+            batch.masks.flatten(0, 1),
+            batch.there.reshape(-1, 1),
         ).unflatten(0, (count, past))
         none = batch.coarse.new_zeros(count, 0, D)
         attention = memory.memory_attention
-        found = attention.found(batch.coarse, memories, batch.ages, none, none[..., 0])
+        found = attention.found(batch.coarse, batch.look, memories, batch.ages, none, none[..., 0])
         rough = attention.rough(found)
         wanted = halved(batch.wanted)
         return {"rough": mask_loss(rough[:, 0], wanted, bounds(wanted))}
@@ -123,12 +127,12 @@ class MemoryObjective(nn.Module):
         memories: list[Tensor] = []
         pointers: list[Tensor] = []
         for frame in range(batch.wanted.shape[1]):
-            features = batch.coarse[batch.clip, frame]
+            seen = batch.coarse[batch.clip, frame], batch.look[batch.clip, frame]
             if frame == 0:
                 memory, pointer = self._prompted(batch)
             else:
                 memory, pointer = self._tracked(batch, frame, memories, pointers, losses)
-            memories.append(memory(features))
+            memories.append(memory(*seen))
             pointers.append(pointer)
         return {name: torch.stack(values).mean() for name, values in losses.items() if values}
 
@@ -141,7 +145,7 @@ class MemoryObjective(nn.Module):
         there = torch.ones_like(objects)
         pointer = self._pointer(tokens, there, iou)
         cut = (wanted > 0.5).float()
-        return lambda features: self.memory.memory_encoder(features, cut, there), pointer
+        return lambda *seen: self.memory.memory_encoder(*seen, cut, there), pointer
 
     def _tracked(
         self,
@@ -159,6 +163,7 @@ class MemoryObjective(nn.Module):
         attention = self.memory.memory_attention
         found = attention.found(
             features,
+            batch.look[batch.clip, frame],
             torch.stack([memories[0], *(memories[other] for other in kept)], 1),
             torch.tensor(ages)[None].expand(count, -1),
             torch.stack(pointers, 1),
@@ -187,7 +192,7 @@ class MemoryObjective(nn.Module):
         score = objects.detach()
         answer = answer * (score > 0)[:, :, None, None]
         pointer = self._pointer(tokens.detach(), score, iou)
-        return lambda features: self.memory.memory_encoder(features, answer, score), pointer
+        return lambda *seen: self.memory.memory_encoder(*seen, answer, score), pointer
 
     def _decoded(
         self, batch: Stretch, frame: int, embed: Tensor, given: Tensor | None = None
@@ -226,7 +231,8 @@ def train_memory(
     """
     torch.manual_seed(recipe.seed)
     objective = MemoryObjective(TabletopMemory(), network)
-    objective.memory.memory_attention.start_from(network.prompt_encoder)
+    looks = torch.from_numpy(np.array(features.look[::20, 0]))
+    objective.memory.start_from(network.prompt_encoder, looks)
     average = copy.deepcopy(objective.memory).requires_grad_(False)
     optimizer = torch.optim.AdamW(
         _groups(objective.memory, recipe), lr=recipe.phases[0].first, betas=(0.9, 0.98)

@@ -155,12 +155,15 @@ def test_a_tracked_detection_has_the_id_of_its_track_while_it_is_seen(client: No
     found = heard(client, "Detection2DArray", "detections", QoSProfile(depth=50))
     client.prompt("set", Prompts(prompts=[Prompt(id="a", text="red", tracking=True)]))
 
-    def of(scene: Any) -> tuple[Any, Any]:
-        def of_one_image() -> Any:
-            scores = client.answer(scene, "scores")["scores"]
-            return next(((each, scores) for each in found if each.header == scores.header), None)
+    client.spin_until(lambda: client.answer(SCENE, "scores") and found, "detections")
 
-        return client.spin_until(of_one_image, "detections and scores of one image")
+    def of(scene: Any) -> tuple[Any, Any]:
+        scores = client.answer(scene, "scores")["scores"]
+
+        def detections() -> Any:
+            return next((each for each in found if each.header == scores.header), None)
+
+        return client.spin_until(detections, "the detections of an image"), scores
 
     for _ in range(2):
         detections, scores = of(SCENE)

@@ -61,8 +61,8 @@ class MemoryRecipe:
     """Everything that this training depends on, beside the clips and the image stages."""
 
     phases: tuple[MemoryPhase, ...] = (
-        MemoryPhase(1500, 2e-3, 2e-4, follows=False),
-        MemoryPhase(400, 5e-4, 1e-5, follows=True),
+        MemoryPhase(4500, 2e-3, 2e-4, follows=False),
+        MemoryPhase(700, 1e-3, 1e-5, follows=True),
     )
     #: Objects of a step that looks back.
     objects: int = 8
@@ -74,7 +74,7 @@ class MemoryRecipe:
     weight_decay: float = 0.02
     average: float = 0.99
     seed: int = 0
-    save_every: int = 50
+    save_every: int = 100
 
     @property
     def steps(self) -> int:

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.long
 
 EXPECTATION = Path(__file__).parents[2] / "replay" / "tabletop.yaml"
 GOLDEN = EXPECTATION.with_name("tabletop_golden")
+# After the board has gone.
+BACK_NS = 1_700_000_009_000_000_000
 
 
 def replayed(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -58,17 +60,28 @@ def test_the_shipped_bag_is_answered_as_expected(tmp_path):
     assert int(suite.get("tests", "0")) == len(found) + 6
 
 
-def test_a_wrong_mask_fails(tmp_path):
+def test_a_wrong_mask_and_an_id_that_changes_fail(tmp_path):
     value = value_of(GOLDEN, "purple ball")
+
+    def changed(entries):
+        """Give what is hidden for a while another id in golden, once it is back."""
+        for entry in entries:
+            for segment in entry["segments"]:
+                if segment["prompt_id"] == "hidden" and entry["stamp_ns"] > BACK_NS:
+                    segment["track"]["id"] += 10
+        return entries
+
     planted(
         GOLDEN,
         tmp_path / "golden",
         holding="purple ball",
         labels=lambda labels: np.where(labels == value, np.uint8(0), labels),
+        index=changed,
     )
     expectation = yaml.safe_load(EXPECTATION.read_text()) | {"golden": "golden"}
     # Half of it suffices to see the fault.
     expectation["play"]["loops"] = 1
+    expectation["judge"]["prompts"]["hidden"]["found_again"] = 1
     expectation["judge"]["limits"]["missing_frames"] = len(list(GOLDEN.glob("*_1_*.png")))
     file = tmp_path / "test.yaml"
     # PyYAML reads the key `on` as true.
@@ -76,9 +89,16 @@ def test_a_wrong_mask_fails(tmp_path):
     junit, out = tmp_path / "junit.xml", tmp_path / "out"
     command = replayed(demo_bag(), "--expect", file, "--junit", junit, "--out", out, "--worst", 1)
     assert command.returncode == 1, command.stdout + command.stderr
-    assert "FAIL, 1 of" in command.stdout
-    (failure,) = ElementTree.parse(junit).getroot().iter("failure")
-    assert "IoU 0.000" in (failure.get("message") or "")
+    assert "FAIL, 2 of" in command.stdout
+    cases = ElementTree.parse(junit).getroot().iter("testcase")
+    told = {
+        case.get("name"): failure.get("message") or ""
+        for case in cases
+        for failure in case.iter("failure")
+    }
+    assert set(told) == {"prompt purple ball", "prompt hidden"}
+    assert "IoU 0.000" in told["prompt purple ball"]
+    assert "goes to another object" in told["prompt hidden"]
     (picture,) = out.glob("worst_*.png")
     assert "purple-ball" in picture.name
     assert str(picture) in command.stdout

@@ -15,6 +15,7 @@ from sam3_ros.core.bundle.writer import record_verification
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
+from sam3_ros.training.tabletop import dataset
 from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained, trained_memory
 from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
@@ -65,6 +66,18 @@ def test_a_seed_draws_the_same_scene_again() -> None:
     assert first.objects == second.objects
     np.testing.assert_array_equal(first.labels, second.labels)
     np.testing.assert_array_equal(first.image, second.image)
+
+
+def test_scenes_are_the_same_from_one_process_or_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "SCENES_PER_SEED", 1)
+    files = render_scenes(tmp_path, 2, seed=40)
+    for index in (0, 1):
+        with World(40 + index, 320, 240) as world:
+            scene = world.draw()
+        np.testing.assert_array_equal(files.images[index], scene.image)
+        np.testing.assert_array_equal(files.labels[index], scene.labels)
 
 
 def test_every_object_of_a_scene_is_seen() -> None:

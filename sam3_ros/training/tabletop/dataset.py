@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -33,34 +37,55 @@ def render_scenes(folder: Path, count: int, seed: int) -> SceneFiles:
     """Render `count` scenes into `folder`, or open those that are there already."""
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f"done-{count}-{seed}"
-    shapes = {
-        "images": ((count, HEIGHT, WIDTH, 3), np.uint8),
-        "labels": ((count, 480, 640), np.uint8),
-        "objects": ((count, MAX_OBJECTS, 2), np.int8),
-    }
-    mode = "r" if done.exists() else "w+"
-    arrays = {
-        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode, dtype, shape)
-        for name, (shape, dtype) in shapes.items()
-    }
-    files = SceneFiles(**arrays)
-    if mode == "w+":
-        _fill(files, count, seed)
+    if not done.exists():
+        shapes = {
+            "images": ((count, HEIGHT, WIDTH, 3), np.uint8),
+            "labels": ((count, 480, 640), np.uint8),
+            "objects": ((count, MAX_OBJECTS, 2), np.int8),
+        }
+        for name, (shape, dtype) in shapes.items():
+            np.lib.format.open_memmap(_file(folder, name), "w+", dtype, shape)
+        _render_all(folder, count, seed)
         done.touch()
-    return files
+    return _open(folder, "r")
 
 
-def _fill(files: SceneFiles, count: int, seed: int) -> None:
-    for start in range(0, count, SCENES_PER_SEED):
-        with World(seed + start, WIDTH, HEIGHT) as world:
-            for index in range(start, min(start + SCENES_PER_SEED, count)):
-                scene = world.draw()
-                files.images[index] = scene.image
-                files.labels[index] = scene.labels
-                files.objects[index] = -1
-                for number, item in enumerate(scene.objects):
-                    files.objects[index, number] = (item.colour, item.shape)
-        log.info("rendered %d of %d scenes", min(start + SCENES_PER_SEED, count), count)
+def _open(folder: Path, mode: Literal["r", "r+"]) -> SceneFiles:
+    names = ("images", "labels", "objects")
+    return SceneFiles(*(np.load(_file(folder, name), mmap_mode=mode) for name in names))
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npy"
+
+
+def _render_all(folder: Path, count: int, seed: int) -> None:
+    """Render on all cores; each part has a seed of its own, so their number changes nothing."""
+    starts = range(0, count, SCENES_PER_SEED)
+    parts = [(folder, start, min(start + SCENES_PER_SEED, count), seed) for start in starts]
+    processes = min(len(parts), os.cpu_count() or 1)
+    if processes == 1:
+        for part in parts:
+            _render_part(*part)
+        return
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, fresh) as pool:
+        for (_, _, end, _), _ in zip(
+            parts, pool.map(_render_part, *zip(*parts, strict=True)), strict=True
+        ):
+            log.info("rendered %d of %d scenes", end, count)
+
+
+def _render_part(folder: Path, start: int, end: int, seed: int) -> None:
+    files = _open(folder, "r+")
+    with World(seed + start, WIDTH, HEIGHT) as world:
+        for index in range(start, end):
+            scene = world.draw()
+            files.images[index] = scene.image
+            files.labels[index] = scene.labels
+            files.objects[index] = -1
+            for number, item in enumerate(scene.objects):
+                files.objects[index, number] = (item.colour, item.shape)
 
 
 @dataclass(frozen=True, eq=False)

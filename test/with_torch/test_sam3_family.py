@@ -109,10 +109,10 @@ def test_the_bundle_answers_words_boxes_and_clicks(bundle: Bundle) -> None:
         prompts = [ConceptPrompt("red cube"), ConceptPrompt(exemplars=(box,))]
         found = segmenter.ask(embedding, prompts, score_threshold=0.0)
         clicked = segmenter.ask(embedding, [InteractivePrompt(points=((60, 45),), box=box)])
+        assert "memory_attention" in segmenter.providers
 
     assert {segment.prompt_id for segment in found} == {"red cube", "visual"}
     assert all(segment.mask.shape == (90, 120) for segment in (*found, *clicked))
-    assert "memory_attention" in segmenter.providers
 
 
 def test_the_bundle_follows_an_object_as_its_network_does(

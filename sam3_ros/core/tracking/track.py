@@ -142,15 +142,13 @@ class Track:
         return now, list(now._changes_since(self, sighting))
 
     def corrected(self, sighting: Sighting, *, age: int) -> tuple[Track, list[TrackEvent]]:
-        """Return it after a person has shown it anew in an image, its last one or a later one."""
-        older = replace(self, age=age)
-        if sighting.segment is None:
-            is_news = age != self.age or not self.frames_unseen
-            now = older._not_seen(sighting) if is_news else older
-            now = replace(now, state=OCCLUDED, follower_state=sighting.state)
-        else:
-            now = replace(older._seen(sighting), state=CONFIRMED, missed=0, shared=0, renewed=age)
-            now = replace(now, step=Point(0.0, 0.0))  # it was shown elsewhere, and did not move
+        """Return it after a person has shown it anew in an image, its last one or a later one.
+
+        sighting: of an object that is seen.
+        """
+        seen = replace(self, age=age)._seen(sighting)
+        # It was shown elsewhere, and did not move.
+        now = replace(seen, state=CONFIRMED, missed=0, shared=0, renewed=age, step=Point(0.0, 0.0))
         return now, list(now._changes_since(self, sighting, "shown anew"))
 
     def _seen(self, sighting: Sighting) -> Track:

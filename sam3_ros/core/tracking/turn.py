@@ -51,8 +51,7 @@ class Turn:
         # Not kept: masks of whole images, which those who are given them may hold or not.
         self._segments: dict[int, Segment] = {}
         self.events: list[TrackEvent] = []
-        if kept.size not in (None, image.size) and self._objects:
-            assert kept.size is not None
+        if kept.size is not None and kept.size != image.size:
             changed = f"from {_text(kept.size)} to {_text(image.size)}"
             self.restart(f"the image's size changed {changed}")
 
@@ -124,7 +123,7 @@ class Turn:
         else:
             sighting = follower.correct(self._image, age, track.follower_state, prompt)
         self._seconds[number] = time.perf_counter() - began
-        if sighting.gone:
+        if sighting.segment is None:
             self.events.append(track.event("refused", sighting.unseen))
             return
         now, events = track.corrected(sighting, age=age)
@@ -250,7 +249,7 @@ class Turn:
         if full and (text is None or not text.full):
             self._refuse(*names, full)
         if text is not None:
-            self._texts[prompt.id] = replace(text, full=bool(full))
+            self._texts[prompt.id] = replace(text, full=bool(full or (text.full and self._full())))
         return numbers
 
     def _start(
@@ -279,10 +278,10 @@ class Turn:
 
     def _full(self) -> str:
         """Return why no other object can start, or ""."""
-        most = self._tools.settings.max_objects
-        if len(self._objects) < most:
+        most, present = self._tools.settings.max_objects, len(self._objects)
+        if present < most:
             return ""
-        return f"there are {most} objects already (max_objects): remove one or raise it"
+        return f"there are {present} objects already (max_objects {most}): remove one or raise it"
 
     def _refuse(self, prompt_id: str, label: str, reason: str) -> None:
         self.events.append(TrackEvent("refused", 0, prompt_id, label, reason))

@@ -170,5 +170,5 @@ def test_a_correction_confirms_and_counts_no_image_twice() -> None:
     same, events = track.corrected(SEEN, age=track.age)
     assert (same.state, same.age, same.frames_unseen) == (TrackState.CONFIRMED, 1, 0)
     assert [event.kind for event in events] == ["confirmed"]
-    later, _ = same.corrected(HIDDEN, age=2)
-    assert (later.state, later.age, later.frames_unseen) == (TrackState.OCCLUDED, 2, 1)
+    later, _ = same.corrected(SEEN, age=2)
+    assert (later.state, later.age, later.frames_unseen) == (TrackState.CONFIRMED, 2, 0)

@@ -31,8 +31,8 @@ class MaskPrompt:
             raise PromptError("a mask prompt needs at least one pixel of the object, got none")
         object.__setattr__(self, "label", self.label or self.id)
         for what, name in (("id", self.id), ("label", self.label)):
-            if not name or len(name) > MAX_TEXT_CHARACTERS:
+            if not isinstance(name, str) or not 0 < len(name) <= MAX_TEXT_CHARACTERS:
+                given = len(name) if isinstance(name, str) else type(name).__name__
                 raise PromptError(
-                    f"the {what} of a prompt has 1 to {MAX_TEXT_CHARACTERS} characters, "
-                    f"got {len(name)}"
+                    f"the {what} of a prompt has 1 to {MAX_TEXT_CHARACTERS} characters, got {given}"
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -40,7 +41,7 @@ _PLAIN = (
 def saved(kept: Kept, bundle: str, follower: Follower) -> dict[str, Array]:
     """Return all that is kept: "session" with JSON in UTF-8, and arrays by object."""
     arrays: dict[str, Array] = {}
-    document = {
+    document: dict[str, Any] = {
         "version": VERSION,
         "bundle": bundle,
         "next_id": kept.next_id,
@@ -48,6 +49,7 @@ def saved(kept: Kept, bundle: str, follower: Follower) -> dict[str, Array]:
         "texts": [_text(each) for each in kept.texts.values()],
         "objects": [_object(each.track, follower, arrays) for each in kept.objects.values()],
     }
+    document["sums"] = {name: _sum(array) for name, array in arrays.items()}
     arrays[_SESSION] = np.frombuffer(json.dumps(document).encode(), np.uint8)
     return arrays
 
@@ -80,14 +82,30 @@ def restored(arrays: Mapping[str, Array], bundle: str, follower: Follower) -> Ke
 
 
 def _kept(document: Mapping[str, Any], arrays: Mapping[str, Array], follower: Follower) -> Kept:
+    for name, wanted in document["sums"].items():
+        if (found := _sum(arrays[name])) != wanted:
+            raise ValueError(f"{name} was saved as {wanted}, and is {found}")
     tracks = [_track(each, arrays, follower) for each in document["objects"]]
     texts = [_restored_text(each) for each in document["texts"]]
+    size = None if document["size"] is None else ImageSize(*document["size"])
+    next_id = int(document["next_id"])
+    ids = [each.id for each in tracks]
+    if ids != sorted(set(ids)) or not all(0 < each < next_id for each in ids):
+        raise ValueError(f"ids from 1 to {next_id - 1}, each once, cannot be {ids}")
+    for each in tracks:
+        if each.place.size != size:
+            raise ValueError(f"object {each.id} is in an image of {each.place.size}, not {size}")
     return Kept(
         {each.id: TrackedObject(each) for each in tracks},
         {each.prompt.id: each for each in texts},
-        int(document["next_id"]),
-        None if document["size"] is None else ImageSize(*document["size"]),
+        next_id,
+        size,
     )
+
+
+def _sum(array: Array) -> list[Any]:
+    """Return by what an array is known again: type, shape and a checksum, as JSON has them."""
+    return [array.dtype.str, list(array.shape), crc32(np.ascontiguousarray(array).tobytes())]
 
 
 def _text(text: TrackedText) -> dict[str, Any]:

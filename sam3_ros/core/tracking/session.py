@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from numbers import Real
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
@@ -64,10 +65,10 @@ class TrackingSession:
 
     @settings.setter
     def settings(self, settings: TrackingSettings) -> None:
-        self._settings = settings
         every = 1 if self._following.every_image else settings.redetect_every
         follower = self._following.follower(settings)
         self._tools = Tools(self._asking, follower, settings, every)
+        self._settings = settings
 
     @property
     def tracks(self) -> tuple[TrackStatus, ...]:
@@ -158,6 +159,7 @@ class TrackingSession:
 
         The text of its prompt is still looked for, and may find it anew under another id.
         """
+        self._require_open()
         self._require_tracked(track_id)
         return self._end([track_id], reason, self._kept.texts)
 
@@ -166,6 +168,7 @@ class TrackingSession:
 
         Raises PromptError for a prompt that is not tracked (see `prompt_ids`).
         """
+        self._require_open()
         if prompt_id not in self.prompt_ids:
             live = ", ".join(map(repr, self.prompt_ids)) or "none"
             raise PromptError(f"no prompt {prompt_id!r} is tracked; those tracked: {live}")
@@ -179,12 +182,14 @@ class TrackingSession:
 
         Texts are looked for anew in the next image, under new ids. Return what happened.
         """
+        self._require_open()
         texts = self._kept.texts.items()
         anew = {name: text.asked_anew for name, text in texts if text.starts}
         return self._end(list(self._kept.objects), reason, anew)
 
     def saved(self) -> dict[str, Array]:
         """Return the session as arrays, for numpy.savez or as they are; see `Segmenter.track`."""
+        self._require_open()
         return saved(self._kept, self._asking.bundle, self._tools.follower)
 
     def close(self) -> None:
@@ -204,7 +209,8 @@ class TrackingSession:
         later = prompt
         if shown and prompt.text is not None:
             later = ConceptPrompt(prompt.text, id=prompt.id, label=prompt.label)
-        text = TrackedText(later, score_threshold, starts=not shown)
+        threshold = None if score_threshold is None else float(score_threshold)
+        text = TrackedText(later, threshold, starts=not shown)
         return turn.ask(text, found, shown=shown)
 
     def _askable(
@@ -240,12 +246,17 @@ class TrackingSession:
         self._kept = replace(self._kept, objects=left, texts=in_use(texts, left))
         return events
 
-    def _require(self, image: ImageEmbedding, score_threshold: float | None) -> None:
+    def _require_open(self) -> None:
         if self._closed:
             raise ValueError("the session is closed: start another with Segmenter.track")
+
+    def _require(self, image: ImageEmbedding, score_threshold: float | None) -> None:
+        self._require_open()
         self._asking.require_own(image)
-        if score_threshold is not None and not 0 <= score_threshold <= 1:
-            raise PromptError(f"a score threshold must be in 0..1, got {score_threshold:g}")
+        if score_threshold is None:
+            return
+        if not isinstance(score_threshold, Real) or not 0 <= score_threshold <= 1:
+            raise PromptError(f"a score threshold must be in 0..1, got {score_threshold}")
 
     def _require_same_size(self, image: ImageEmbedding) -> None:
         before, now = self._kept.size, image.size

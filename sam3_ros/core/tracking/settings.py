@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 MOST_MEMORIES = 6
 
@@ -46,6 +47,12 @@ class TrackingSettings:
     find_within: int = 30
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.type == "int" and not isinstance(value, Integral):
+                raise ValueError(
+                    f"{each.name} of the tracking must be a whole number, got {value!r}"
+                )
         _require("memory_frames", self.memory_frames, 1, MOST_MEMORIES)
         counts = ("redetect_every", "max_objects", "renew_every", "patience", "lost_frames")
         for name in counts:
@@ -58,6 +65,6 @@ class TrackingSettings:
 
 
 def _require(name: str, value: float, least: float, most: float | None) -> None:
-    if not (least <= value and (most is None or value <= most)):
+    if not isinstance(value, Real) or not (least <= value and (most is None or value <= most)):
         wanted = f"at least {least:g}" if most is None else f"{least:g} to {most:g}"
         raise ValueError(f"{name} of the tracking must be {wanted}, got {value!r}")

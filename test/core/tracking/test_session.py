@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scenes import Corners, iou, patch_mask
-from scripted_tracking import SIZE, Picture, Script
+from scripted_tracking import SIZE, Picture, Script, ScriptedFollower
 from tracked import kinds, of_id, states
 
 from sam3_ros.core.errors import BundleError, InferenceError, PromptError
 from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
+from sam3_ros.core.tracking.follower import Sighting
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.settings import TrackingSettings
 
@@ -175,13 +176,19 @@ def test_there_is_room_for_so_many_objects() -> None:
     session = Script(TrackingSettings(redetect_every=1, max_objects=1)).session()
     added = session.add(picture(LEFT, RIGHT), "red")
     assert kinds(added.events) == [("born", 1), ("refused", 0)]
-    why = "there are 1 objects already (max_objects): remove one or raise it"
+    why = "there are 1 objects already (max_objects 1): remove one or raise it"
     assert (added.events[1].reason, added.events[1].prompt_id) == (why, "red")
     assert kinds(session.step(picture(LEFT, RIGHT)).events) == [("confirmed", 1)]  # told once
     clicked = session.add(picture(LEFT, RIGHT), CLICK)
     assert (len(clicked), kinds(clicked.events)) == (0, [("refused", 0)])
+    session.step(picture(LEFT))  # the other blinks
+    assert kinds(session.step(picture(LEFT, RIGHT)).events) == []
     session.settings = TrackingSettings(redetect_every=1, max_objects=2)
     assert kinds(session.step(picture(LEFT, RIGHT)).events) == [("born", 2)]
+    session.settings = TrackingSettings(redetect_every=1, max_objects=1)
+    assert "there are 2 objects" in session.add(picture(LEFT, RIGHT), CLICK).events[0].reason
+    session.remove_prompt("red")
+    assert kinds(session.add(picture(LEFT), CLICK).events) == [("born", 3)]
 
 
 def test_a_click_box_or_mask_is_one_object_that_is_confirmed_at_once() -> None:
@@ -271,6 +278,19 @@ def test_a_correction_is_answered_alone_and_counts_its_image_once() -> None:
     assert of_id(nothing, 1).box == Box(*RIGHT)
 
 
+def test_a_correction_that_shows_nothing_leaves_an_object_that_can_be_followed() -> None:
+    class Remembers(ScriptedFollower):
+        def correct(self, _image: Any, _frame: int, state: Any, _prompt: Any) -> Sighting:
+            return Sighting(None, state, "the model does not see it")
+
+    session = Script(follower=Remembers()).session()
+    session.add(picture(LEFT), "red")
+    before = session.tracks
+    frame = session.correct(1, picture(LEFT), CLICK)
+    assert (kinds(frame.events), session.tracks) == ([("refused", 1)], before)
+    assert of_id(session.step(picture(LEFT)), 1).track.frames_unseen == 0
+
+
 def test_a_failed_image_leaves_everything_as_it_was() -> None:
     session = Script(TrackingSettings(redetect_every=1)).session()
     session.add(picture(LEFT), "red")
@@ -291,6 +311,12 @@ def test_an_image_of_another_size_ends_all_and_texts_start_anew() -> None:
     assert kinds(frame.events) == [("ended", 1), ("ended", 2), ("born", 3)]
     assert frame.events[0].reason == "the image's size changed from 128x96 to 160x96"
     assert frame[0].mask.shape == (96, 160)
+
+
+def test_an_image_of_another_size_is_searched_at_once_without_objects_too() -> None:
+    session = Script().session()
+    session.add(Picture(), "red")
+    assert kinds(session.step(picture(LEFT, size=ImageSize(96, 160))).events) == [("born", 1)]
 
 
 def test_the_threshold_of_a_step_comes_before_that_of_the_text() -> None:
@@ -328,6 +354,8 @@ def test_a_follower_that_sees_nothing_leaves_it_to_detections_in_every_image() -
         (lambda s: s.add(picture(LEFT), 7), "got int"),
         (lambda s: s.add(picture(LEFT), "blue", 2.0), "must be in 0..1, got 2"),
         (lambda s: s.step(picture(LEFT), -1.0), "must be in 0..1, got -1"),
+        (lambda s: s.step(picture(LEFT), "0.5"), "must be in 0..1, got 0.5"),
+        (lambda _: MaskPrompt(np.ones((4, 6), np.bool_), id=3), "id of a prompt .* got int"),  # type: ignore[arg-type]
         (
             lambda s: s.add(picture(LEFT), MaskPrompt(np.ones((4, 6), np.bool_))),
             "the mask is of 6x4 px and the image of 128x96 px",
@@ -355,8 +383,15 @@ def test_a_closed_session_says_so() -> None:
     session.close()
     assert (session.tracks, session.nbytes) == ((), 0)
     session.settings = TrackingSettings(max_objects=3)
-    with pytest.raises(ValueError, match="closed"):
-        session.step(picture(LEFT))
+    for call in (
+        lambda: session.step(picture(LEFT)),
+        lambda: session.remove(1),
+        lambda: session.remove_prompt("red"),
+        lambda: session.restart("cut"),
+        session.saved,
+    ):
+        with pytest.raises(ValueError, match="closed"):
+            call()
 
 
 def test_ended_objects_leave_nothing() -> None:
@@ -375,7 +410,7 @@ def test_ended_objects_leave_nothing() -> None:
 def test_a_saved_session_goes_on_as_it_would_have() -> None:
     script = Script(TrackingSettings(redetect_every=2))
     session = script.session()
-    session.add(picture(LEFT, RIGHT), "red", score_threshold=0.4)
+    session.add(picture(LEFT, RIGHT), "red", score_threshold=np.float32(0.4))
     session.add(picture(LEFT), CLICK)
     session.step(picture(LEFT, RIGHT))
     session.step(Picture({"0": moved(LEFT, 2)}, [(LEFT, 0.9)]))
@@ -409,6 +444,10 @@ def damaged(arrays: dict[str, np.ndarray], old: str, new: str) -> dict[str, np.n
         (lambda a: damaged(a, '"tentative"', '"asleep"'), "damaged"),
         (lambda a: {n: each for n, each in a.items() if n != "1/place"}, "damaged"),
         (lambda a: {**a, "1/place": a["1/place"][:3]}, "damaged"),
+        (lambda a: {**a, "1/place": a["1/place"] ^ 1}, "1/place was saved as"),
+        (lambda a: {**a, "1/state/name": a["1/state/name"].astype(float)}, "1/state/name was"),
+        (lambda a: damaged(a, '"next_id": 2', '"next_id": 1'), "ids from 1 to 0"),
+        (lambda a: damaged(a, '"size": [96, 128]', '"size": [96, 129]'), "in an image of"),
     ],
 )
 def test_what_is_no_saved_session_of_this_bundle_is_refused(change: Any, why: str) -> None:
@@ -427,6 +466,9 @@ def test_what_is_no_saved_session_of_this_bundle_is_refused(change: Any, why: st
         ({"max_objects": 0}, "max_objects"),
         ({"start_score": 1.1}, "start_score of the tracking must be 0 to 1, got 1.1"),
         ({"least_score": float("nan")}, "least_score"),
+        ({"least_score": "0.5"}, "least_score"),
+        ({"memory_frames": 2.5}, "memory_frames of the tracking must be a whole number, got 2.5"),
+        ({"lost_frames": None}, "lost_frames of the tracking must be a whole number, got None"),
     ],
 )
 def test_settings_check_themselves(wrong: dict[str, float], why: str) -> None:

@@ -167,7 +167,7 @@ class FollowsByReprompting:
             "step": np.array(seen.step, np.float64),
         }
         if seen.mask_logits is not None:
-            arrays["mask_logits"] = seen.mask_logits
+            arrays["mask_logits"] = seen.mask_logits.copy()
         return arrays
 
     def restored(self, arrays: Mapping[str, Array]) -> FollowerState:
@@ -197,7 +197,8 @@ class FollowsByReprompting:
     def _logits(self, answer: InteractiveAnswer) -> Floats | None:
         if self._answers.settings.mask_input is None:
             return None
-        return np.asarray(answer.mask_logits, np.float32)
+        # A copy: it is a part of all the masks that the model offers, which would live with it.
+        return np.array(answer.mask_logits, np.float32)
 
     def _ask(
         self, image: ImageEmbedding, expected: Place, logits: Floats | None

@@ -17,9 +17,12 @@ from tracked import kinds, of_id, same_answer, states
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import BundleError, InferenceError, PromptError
+from sam3_ros.core.segmenter.interactive import InteractiveAnswers
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.core.timings import CallTimings
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+from sam3_ros.core.tracking.reprompting import FollowsByReprompting, LastSeen
 from sam3_ros.core.tracking.session import TrackingSession
 from sam3_ros.core.tracking.settings import TrackingSettings
 
@@ -267,3 +270,14 @@ def test_memory_ends_with_the_objects(segmenter: Segmenter) -> None:
     assert tracking.nbytes == one
     tracking.remove(1)
     assert tracking.nbytes == 0
+
+
+def test_what_is_counted_of_an_object_is_all_that_it_holds(segmenter: Segmenter) -> None:
+    settings = segmenter.bundle.manifest.interactive
+    assert settings is not None
+    follower = FollowsByReprompting(InteractiveAnswers(settings, CallTimings()), 0.5)
+    state = follower.start(segmenter.encode_image(scene()), 0, CLICK).state
+    assert isinstance(state, LastSeen)
+    assert state.mask_logits is not None
+    assert state.mask_logits.base is None  # not a part of all that the model offered
+    assert not np.shares_memory(follower.saved(state)["mask_logits"], state.mask_logits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -85,8 +86,10 @@ def found_again(
         for column in left
         if _near(missing[row], detections[column], NEAR * ALONE)
     }
+    candidates = Counter(row for row, _ in around)
+    wanted_by = Counter(column for _, column in around)
     for row, column in around:
-        alone = sum(row == r or column == c for r, c in around) == 1
+        alone = candidates[row] == wanted_by[column] == 1
         place = detections[column]
         if alone and _near(missing[row], place, NEAR) and _alike(missing[row], place):
             pairs[row] = column

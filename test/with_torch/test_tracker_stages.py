@@ -24,7 +24,7 @@ from sam3_ros.core.errors import CheckpointError
 from sam3_ros.core.segmenter.interactive import choose_mask
 from sam3_ros.core.stages.tensor_names import RANKS
 from sam3_ros.export.models.sam3.mask_decoder import MaskDecoder
-from sam3_ros.export.models.sam3.mask_prompt import MaskPrompt
+from sam3_ros.export.models.sam3.mask_prompt import MaskDownsampling
 from sam3_ros.export.models.sam3.memory_attention import MemoryAttention, axial_rotation
 from sam3_ros.export.models.sam3.memory_encoder import MemoryEncoder
 from sam3_ros.export.models.sam3.object_pointer import ObjectPointer
@@ -72,7 +72,7 @@ def stages() -> dict[str, StageModule]:
         "memory_encoder": MemoryEncoder(SIZES, GRID),
         "memory_attention": MemoryAttention(SIZES, GRID),
         "object_pointer": ObjectPointer(SIZES),
-        "mask_prompt": MaskPrompt(GRID),
+        "mask_prompt": MaskDownsampling(GRID),
     }
     for stage in made.values():
         for parameter in stage.eval().requires_grad_(False).parameters():

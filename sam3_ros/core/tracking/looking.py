@@ -38,7 +38,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class LookResult:
     """What the detections of a text say."""
 
     #: By the id of the object.
@@ -56,7 +56,7 @@ def look(
     *,
     starts: bool,
     least_score: float | None = None,
-) -> Outcome:
+) -> LookResult:
     """Tell which detection is which object, and which are new.
 
     least_score: of those that start an object, by default that of the settings.
@@ -88,7 +88,7 @@ def look(
             score = None if column is None else found[column].score
             looked[each.track.id] = Looked(score, renewed=column is not None)
     if not starts:
-        return Outcome(looked, renewed | again)
+        return LookResult(looked, renewed | again)
     new = starting(
         [segment.score for segment in found],
         places,
@@ -97,7 +97,7 @@ def look(
         settings.start_score if least_score is None else least_score,
         settings.start_overlap,
     )
-    return Outcome(looked, renewed | again, tuple(new))
+    return LookResult(looked, renewed | again, tuple(new))
 
 
 def _seen_again(

@@ -19,7 +19,7 @@ from sam3_ros.core.tracking.asking import Asking
 from sam3_ros.core.tracking.events import TrackEvent
 from sam3_ros.core.tracking.follower import Follower, Sighting
 from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText, in_use
-from sam3_ros.core.tracking.looking import Candidate, Outcome, look
+from sam3_ros.core.tracking.looking import Candidate, LookResult, look
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.place import Place
 from sam3_ros.core.tracking.settings import TrackingSettings
@@ -191,7 +191,7 @@ class Turn:
         found: Sequence[Segment],
         before: dict[int, TrackedObject],
         sightings: dict[int, Sighting],
-    ) -> Outcome:
+    ) -> LookResult:
         """Tell which detection is which object, and write what that shows into the sightings."""
         candidates = []
         for number, each in self._objects.items():

@@ -21,7 +21,7 @@ from sam3_ros.export.models.sam3.detector_neck import DetectorNeck, DetectorPyra
 from sam3_ros.export.models.sam3.fusion import Fusion, FusionImage
 from sam3_ros.export.models.sam3.geometry import Geometry
 from sam3_ros.export.models.sam3.mask_decoder import MaskDecoder
-from sam3_ros.export.models.sam3.mask_prompt import MaskPrompt
+from sam3_ros.export.models.sam3.mask_prompt import MaskDownsampling
 from sam3_ros.export.models.sam3.memory_attention import MemoryAttention
 from sam3_ros.export.models.sam3.memory_encoder import MemoryEncoder
 from sam3_ros.export.models.sam3.object_pointer import ObjectPointer
@@ -139,7 +139,7 @@ def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, StageModule]:
         "tracker_neck": TrackerNeck(sizes, grid),
         "prompt_encoder": PromptEncoder(sizes, grid),
         "mask_decoder": MaskDecoder(sizes, grid),
-        "mask_prompt": MaskPrompt(grid),
+        "mask_prompt": MaskDownsampling(grid),
         "memory_encoder": MemoryEncoder(sizes, grid),
         "memory_attention": MemoryAttention(sizes, grid),
         "object_pointer": ObjectPointer(sizes),

@@ -27,7 +27,7 @@ from sam3_ros.core.tracking.memory.memory_masks import (
     mask_values,
     memory_masks,
 )
-from sam3_ros.core.tracking.memory.object_memory import FrameMemory, ObjectMemory
+from sam3_ros.core.tracking.memory.object_memory import ObjectMemory, RememberedFrame
 from sam3_ros.core.tracking.memory.stages import NONE_CHOSEN, FrameAnswer, VideoStages
 from sam3_ros.export.verification.reference_figure import beyond_half_precision
 from sam3_ros.export.verification.video_case import PromptStep, TrackStep, VideoCase
@@ -336,7 +336,7 @@ class VideoReplay:
         prompted: bool,
         quality: float = 0.0,
     ) -> None:
-        new = FrameMemory(frame, prompted, answer.pointer, memory, answer.mask_logits, quality)
+        new = RememberedFrame(frame, prompted, answer.pointer, memory, answer.mask_logits, quality)
         group.objects[obj] = group.objects[obj].added(new, rules=None)
         group.answers[frame, obj] = answer
 

@@ -12,9 +12,9 @@ from mcap.summary import Summary
 
 from sam3_ros.replay.bag.mcap_records import (
     MAGIC,
+    ChunkPlace,
     Contents,
     McapDamageError,
-    Place,
     ScanEnd,
     has_its_end,
     read_at,
@@ -39,7 +39,7 @@ class McapFile:
         self._schemas: dict[int, mcap.records.Schema] = {}
         self._channels: dict[int, mcap.records.Channel] = {}
         self._counts: Counter[int] = Counter()
-        self._places: list[Place] = []
+        self._places: list[ChunkPlace] = []
         self._cut_at: int | None = None  # where the file breaks off, if it does
         self.span: tuple[int, int] | None = None
         try:
@@ -90,7 +90,7 @@ class McapFile:
             self._counts[channel.id],
         )
 
-    def _read(self, place: Place) -> Contents:
+    def _read(self, place: ChunkPlace) -> Contents:
         contents = read_at(self._file, place.offset)
         if contents.damage and place.offset != self._cut_at:
             self._remark_chunk(place.offset, contents)
@@ -108,7 +108,7 @@ class McapFile:
         self._schemas, self._channels = summary.schemas, summary.channels
         self._counts.update(statistics.channel_message_counts)
         self._places = [
-            Place(index.message_start_time, index.chunk_start_offset)
+            ChunkPlace(index.message_start_time, index.chunk_start_offset)
             for index in summary.chunk_indexes
         ]
         if statistics.message_count:

@@ -31,7 +31,7 @@ class McapDamageError(Exception):
     """A part of the file that cannot be read; the message says which."""
 
 
-class Place(NamedTuple):
+class ChunkPlace(NamedTuple):
     """A chunk, or a message outside of chunks, in the file."""
 
     #: Of its first message, ns.
@@ -54,7 +54,7 @@ class Contents:
 class ScannedRecord:
     """A record that a scan came by; those that a reader does not need are left out."""
 
-    place: Place
+    place: ChunkPlace
     contents: Contents
 
 
@@ -111,7 +111,7 @@ def scan(file: IO[bytes]) -> Iterator[ScannedRecord | ScanEnd]:
         if opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK):
             contents = _contents(opcode, file.read(min(length, size)))
             times = [message.log_time for message in contents.messages]
-            place = Place(min(times, default=0), offset)
+            place = ChunkPlace(min(times, default=0), offset)
             yield ScannedRecord(place, contents)
         if is_cut:
             yield ScanEnd(offset, is_whole=False)

@@ -85,7 +85,7 @@ class TabletopMaskPrompt(nn.Module):
         return self.logits(object_mask)
 
 
-class Spread(nn.Module):
+class Neighbourhood(nn.Module):
     """Two convolutions beside an identity: over the neighbourhood, then within each cell."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class TabletopMemoryAttention(nn.Module):
         self.no_pointer = nn.Parameter(torch.randn(1, 1, WIDTH) * 0.02)
         self.pointer_query = nn.Conv2d(D, WIDTH, 1)
         self.pointed = nn.Linear(WIDTH, WIDTH)
-        self.blocks = nn.ModuleList([Spread(), Spread(), Spread()])
+        self.blocks = nn.ModuleList([Neighbourhood(), Neighbourhood(), Neighbourhood()])
         self.compare = nn.Linear(WIDTH, 3 * WIDTH)
         self.compared = nn.Linear(WIDTH, WIDTH)
         self.norm = nn.GroupNorm(1, WIDTH)

@@ -79,6 +79,7 @@ class World:
         self._label_size = label_size
         self._scenes_per_stage = scenes_per_stage
         self._drawn = 0
+        self._board: Slot | None = None
         self._renderers: list[mujoco.Renderer] = []
 
     def __enter__(self) -> World:
@@ -204,7 +205,7 @@ class World:
             self._hide(slot)
         self._shown: dict[Slot, SceneObject] = {}
         self._clutter: list[Slot] = []
-        self._board: Slot | None = None
+        self._board = None
         self._occupied: list[tuple[float, float, float]] = []
 
     # -- light and camera

@@ -18,7 +18,7 @@ from sam3_ros.core.tracking.follower import FollowerState, Sighting
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.memory.choice import MemoryRules
 from sam3_ros.core.tracking.memory.memory_masks import memory_mask
-from sam3_ros.core.tracking.memory.object_memory import FrameMemory, ObjectMemory
+from sam3_ros.core.tracking.memory.object_memory import ObjectMemory, RememberedFrame
 from sam3_ros.core.tracking.memory.stages import FrameAnswer, VideoStages
 
 NOT_SEEN = "the model does not see it"
@@ -146,7 +146,7 @@ class FollowsByMemory:
         with self._timings.measure("postprocess"):
             mask = memory_mask(answer.mask_logits, self._stages.video, prompted=prompted)
         remembered = self._stages.remembered(image, mask, [answer.object_score])[0]
-        new = FrameMemory(
+        new = RememberedFrame(
             frame=frame,
             prompted=prompted,
             pointer=answer.pointer,

@@ -30,7 +30,7 @@ _NAMES = (
 
 
 @dataclass(frozen=True, eq=False)
-class FrameMemory:
+class RememberedFrame:
     """What is kept of an object in one frame."""
 
     #: Counted from the object's first image, without end.
@@ -57,18 +57,18 @@ class ObjectMemory:
     """The frames that are kept of one object; adding one makes another ObjectMemory."""
 
     #: In the order in which they were added; a frame that is prompted again keeps its place.
-    frames: tuple[FrameMemory, ...] = ()
+    frames: tuple[RememberedFrame, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(each.nbytes for each in self.frames)
 
-    def at(self, frame: int) -> FrameMemory | None:
+    def at(self, frame: int) -> RememberedFrame | None:
         """Return what is kept of a frame, None for nothing."""
         return next((each for each in self.frames if each.frame == frame), None)
 
-    def added(self, new: FrameMemory, rules: MemoryRules | None) -> ObjectMemory:
+    def added(self, new: RememberedFrame, rules: MemoryRules | None) -> ObjectMemory:
         """Return this memory with a frame more, in place of an older answer to the same frame.
 
         Without what the rules no longer attend to from the next frame on; None: keep all, for one
@@ -147,8 +147,8 @@ class ObjectMemory:
 
 
 def _kept(
-    frames: tuple[FrameMemory, ...], new: FrameMemory, rules: MemoryRules
-) -> Iterator[FrameMemory]:
+    frames: tuple[RememberedFrame, ...], new: RememberedFrame, rules: MemoryRules
+) -> Iterator[RememberedFrame]:
     """Yield what may be attended to in a frame after the newest, without the rest."""
     following = max(each.frame for each in frames) + 1
     prompted = [each.frame for each in frames if each.prompted]
@@ -171,10 +171,10 @@ def _kept(
             yield replace(each, memory=None, mask_logits=mask)
 
 
-def _frames_of(arrays: Mapping[str, Array]) -> Iterator[FrameMemory]:
+def _frames_of(arrays: Mapping[str, Array]) -> Iterator[RememberedFrame]:
     memories, masks = iter(arrays["memories"]), iter(arrays["masks"])
     for place, frame in enumerate(arrays["frames"].tolist()):
-        yield FrameMemory(
+        yield RememberedFrame(
             frame=frame,
             prompted=bool(arrays["prompted"][place]),
             pointer=arrays["pointers"][place].copy(),

@@ -198,8 +198,8 @@ def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Return one-head attention without a scale: f32[Q,D], f32[T,D], f32[T,c] -> f32[Q,c]."""
     if attends_whole():
-        heads = (tokens[None, :, None].transpose(1, 2) for tokens in (query, key, value))
-        return attend(*heads, scale=1.0).transpose(1, 2).flatten(0, 2)
+        query, key, value = (each[None, :, None].transpose(1, 2) for each in (query, key, value))
+        return attend(query, key, value, scale=1.0).transpose(1, 2).flatten(0, 2)
     turned = key.transpose(0, 1)
     chunks = query.split(QUERIES_AT_A_TIME)
     return torch.cat([torch.softmax(chunk @ turned, dim=-1) @ value for chunk in chunks])

@@ -18,7 +18,7 @@ from sam3_ros.export.stage import StageModule, TensorInput
 _STRIDE = OBJECT_MASK_SCALE // MASK_SCALE
 
 
-class MaskPrompt(StageModule):
+class MaskDownsampling(StageModule):
     """The mask's downsampling: object_mask f32[P,1,16g,16g] -> mask_prompt f32[P,1,4g,4g].
 
     object_mask is the given mask, 0 or 1 in the size of the video, resized bilinearly with

@@ -9,13 +9,13 @@ import pytest
 
 from sam3_ros.core.errors import BundleError
 from sam3_ros.core.tracking.memory.choice import MemoryRules
-from sam3_ros.core.tracking.memory.object_memory import FrameMemory, ObjectMemory
+from sam3_ros.core.tracking.memory.object_memory import ObjectMemory, RememberedFrame
 
 GRID, MASK, WIDTH = (2, 3, 4), (12, 16), 6
 
 
-def frame_memory(frame: int, prompted: bool = False, quality: float = 0.5) -> FrameMemory:
-    return FrameMemory(
+def frame_memory(frame: int, prompted: bool = False, quality: float = 0.5) -> RememberedFrame:
+    return RememberedFrame(
         frame=frame,
         prompted=prompted,
         pointer=np.full(WIDTH, frame, np.float32),

@@ -128,7 +128,12 @@ class CameraTracks:
             self._take(found, self._session.step(image, self._threshold), known)
         self._last = (moment, image.size)
         new = [active for active in asked if active not in known and active not in self._cut]
-        self._add(found, image, new)
+        try:
+            self._add(found, image, new)
+        except Exception:
+            # Those are over all the same: asked of the next image they would begin anew.
+            self._cut |= found.ended
+            raise
         found.ended |= self.cut()
         return found
 

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from scenes import colour_scene
 
+from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import TrackState
+from sam3_ros.core.tracking.answers import TrackedFrame
+from sam3_ros.core.tracking.session import TrackingSession
 from sam3_ros.ros.frames.tracks import CameraTracks, Moment, TrackedAnswer
 from sam3_ros.ros.parameters.configuration import configuration
 from sam3_ros.ros.prompts.active import ActivePrompt
@@ -109,6 +112,25 @@ def test_a_prompt_that_does_not_fit_the_image_ends_alone(segmenter: Segmenter) -
     assert len(ids(answer)) == 1
     assert list(answer.ended) == [bad]
     assert "outside the image" in answer.ended[bad]
+
+
+def test_a_click_that_is_over_stays_over_if_the_rest_of_the_image_fails(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera, it, red = Camera(segmenter), click(100, 40), text("red")
+    camera.see(SCENE, it)
+    with monkeypatch.context() as broken:
+        broken.setattr(TrackingSession, "add", _fail)
+        with pytest.raises(InferenceError):
+            camera.see(EMPTY, it, red)
+    answer = camera.see(SCENE, it, red)  # where its place shows something again
+    assert list(answer.answers) == [red]
+    assert list(answer.ended) == [it]
+    assert answer.ended[it].startswith("no longer tracked: ")
+
+
+def _fail(*_: object) -> TrackedFrame:
+    raise InferenceError("CUDA error 700")
 
 
 @pytest.mark.parametrize("is_stamped", [True, False])

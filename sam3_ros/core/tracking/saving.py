@@ -50,6 +50,7 @@ def saved(kept: Kept, bundle: str, follower: Follower) -> dict[str, Array]:
         "objects": [_object(each.track, follower, arrays) for each in kept.objects.values()],
     }
     document["sums"] = {name: _sum(array) for name, array in arrays.items()}
+    document["sum"] = _sum_of_words(document)
     arrays[_SESSION] = np.frombuffer(json.dumps(document).encode(), np.uint8)
     return arrays
 
@@ -82,30 +83,29 @@ def restored(arrays: Mapping[str, Array], bundle: str, follower: Follower) -> Ke
 
 
 def _kept(document: Mapping[str, Any], arrays: Mapping[str, Array], follower: Follower) -> Kept:
+    if _sum_of_words(document) != document["sum"]:
+        raise ValueError("its numbers and words are not those that were saved")
     for name, wanted in document["sums"].items():
         if (found := _sum(arrays[name])) != wanted:
             raise ValueError(f"{name} was saved as {wanted}, and is {found}")
     tracks = [_track(each, arrays, follower) for each in document["objects"]]
     texts = [_restored_text(each) for each in document["texts"]]
-    size = None if document["size"] is None else ImageSize(*document["size"])
-    next_id = int(document["next_id"])
-    ids = [each.id for each in tracks]
-    if ids != sorted(set(ids)) or not all(0 < each < next_id for each in ids):
-        raise ValueError(f"ids from 1 to {next_id - 1}, each once, cannot be {ids}")
-    for each in tracks:
-        if each.place.size != size:
-            raise ValueError(f"object {each.id} is in an image of {each.place.size}, not {size}")
     return Kept(
         {each.id: TrackedObject(each) for each in tracks},
         {each.prompt.id: each for each in texts},
-        next_id,
-        size,
+        int(document["next_id"]),
+        None if document["size"] is None else ImageSize(*document["size"]),
     )
 
 
 def _sum(array: Array) -> list[Any]:
     """Return by what an array is known again: type, shape and a checksum, as JSON has them."""
     return [array.dtype.str, list(array.shape), crc32(np.ascontiguousarray(array).tobytes())]
+
+
+def _sum_of_words(document: Mapping[str, Any]) -> int:
+    """Return a checksum of all but the sum itself; the same before and after a way through JSON."""
+    return crc32(json.dumps({**document, "sum": 0}).encode())
 
 
 def _text(text: TrackedText) -> dict[str, Any]:

@@ -99,8 +99,8 @@ def test_only_good_evidence_finds_an_object_again(
 
 
 def test_in_a_crowd_nothing_is_found_by_nearness() -> None:
-    gone = [missing((x, 20, x + 3, 23)) for x in range(10, 70)] * 2
-    detected = [at((x, 26, x + 3, 29)) for x in range(10, 70)] * 3
+    gone = [missing((x, 20, x + 3, 23)) for x in range(10, 70)]
+    detected = [at((x, 26, x + 3, 29)) for x in range(10, 70)]
     assert found_again(gone, detected, 0.5, within=30) == {}
 
 

@@ -446,8 +446,8 @@ def damaged(arrays: dict[str, np.ndarray], old: str, new: str) -> dict[str, np.n
         (lambda a: {**a, "1/place": a["1/place"][:3]}, "damaged"),
         (lambda a: {**a, "1/place": a["1/place"] ^ 1}, "1/place was saved as"),
         (lambda a: {**a, "1/state/name": a["1/state/name"].astype(float)}, "1/state/name was"),
-        (lambda a: damaged(a, '"next_id": 2', '"next_id": 1'), "ids from 1 to 0"),
-        (lambda a: damaged(a, '"size": [96, 128]', '"size": [96, 129]'), "in an image of"),
+        (lambda a: damaged(a, '"next_id": 2', '"next_id": 1'), "its numbers and words"),
+        (lambda a: damaged(a, '"frames_unseen": 0', '"frames_unseen": null'), "its numbers"),
     ],
 )
 def test_what_is_no_saved_session_of_this_bundle_is_refused(change: Any, why: str) -> None:

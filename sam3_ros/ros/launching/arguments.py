@@ -15,7 +15,7 @@ from typing import Any
 from sam3_ros.core.checked_yaml import ANY_MAPPING, DocumentKind, read_document
 from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.ros.cameras import Camera, CameraNameError, Cameras
-from sam3_ros.ros.parameters.configuration import configuration
+from sam3_ros.ros.parameters.configuration import configuration, require_not_gone
 from sam3_ros.ros.parameters.specs import SPECS, ParameterSpec
 from sam3_ros.ros.parameters.values import ParameterError
 from sam3_ros.ros.prompts.entries import is_yaml
@@ -112,8 +112,11 @@ ARGUMENTS = tuple(LaunchArgument(spec) for spec in SPECS if spec.name != "camera
 def given_parameters(texts: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters, by name, of the arguments that are not empty.
 
-    texts: of all arguments, by name. Raises ParameterError.
+    texts: of all arguments, by name. Raises ParameterError, also for the name of a parameter of an
+    earlier version: launch itself takes any name.
     """
+    for name in texts:
+        require_not_gone(name)
     given = {
         argument.spec.name: argument.value(texts[argument.name])
         for argument in ARGUMENTS

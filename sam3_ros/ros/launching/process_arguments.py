@@ -27,6 +27,7 @@ from sam3_ros.ros.launching.arguments import (
 )
 from sam3_ros.ros.launching.dds import fastdds_profile, profile_in_use
 from sam3_ros.ros.launching.shared_files import shared_file
+from sam3_ros.ros.parameters.configuration import require_not_gone
 
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -192,6 +193,7 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
     choices |= {each.name: each.choices for each in others}
     for name, text in given.items():
         if name not in choices:
+            require_not_gone(name)
             raise LaunchArgumentError(
                 f"there is no argument {name!r}; `sam3-ros node --show-args` lists them"
                 f"{did_you_mean(name, choices)}"

@@ -141,7 +141,7 @@ def declare_parameters(node: Node, given: Mapping[str, Parameter]) -> None:
     type or range, and for a parameter that is gone.
     """
     for name, parameter in given.items():
-        _require_not_gone(name)
+        require_not_gone(name)
         check_override(name, parameter.value)
     for spec in SPECS:
         value: Any = list(spec.default) if isinstance(spec.default, tuple) else spec.default
@@ -161,7 +161,7 @@ def taken_updates(node: Node, updates: Sequence[Parameter]) -> list[Parameter]:
 
 def _taken_update(node: Node, update: Parameter) -> Parameter:
     name = update.name
-    _require_not_gone(name)
+    require_not_gone(name)
     if name in _SPEC_OF:
         spec = _SPEC_OF[name]
         if spec.changes is Changes.AT_START:
@@ -180,7 +180,8 @@ def _taken_update(node: Node, update: Parameter) -> Parameter:
     return update
 
 
-def _require_not_gone(name: str) -> None:
+def require_not_gone(name: str) -> None:
+    """Raise ParameterError, with what to do, for a parameter of an earlier version."""
     if name in _GONE:
         raise ParameterError(f"there is no parameter '{name}' any more: {_GONE[name]}")
 

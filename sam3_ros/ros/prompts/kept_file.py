@@ -32,7 +32,8 @@ from sam3_ros.ros.prompts.requests import Source
 MOST_BYTES = 256 * 1024
 _MOST_VALUES = 100_000
 _FORMAT = 1
-_OLD_WORD = "sticky"
+# What `tracking` was called when it was for clicks and boxes alone.
+_OLD_WORD, _NEW_WORD = "sticky", "tracking"
 _SCHEMA = Path(__file__).with_name("kept_schema.json")
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 
@@ -89,15 +90,11 @@ class KeptFile:
         except (OSError, ValueError) as error:
             raise self._set_aside(getattr(error, "strerror", None) or str(error)) from error
         try:
-            document = parse_json(data, _MOST_VALUES)
+            document = _in_new_words(parse_json(data, _MOST_VALUES))
         except ValueError as error:
             raise self._set_aside(shortened(str(error))) from error
         wrong = next(_validator().iter_errors(document), None)
         if wrong is not None:
-            if f"'{_OLD_WORD}' was" in wrong.message:
-                raise self._set_aside(
-                    f"it is of an earlier version, which called tracking {_OLD_WORD!r}: ask again"
-                )
             place = "/".join(str(step) for step in wrong.absolute_path) or "top level"
             raise self._set_aside(f"{place}: {shortened(wrong.message)}")
         return tuple(_prompt(values) for values in document["prompts"])
@@ -136,6 +133,15 @@ class KeptFile:
 @cache
 def _validator() -> Any:
     return Draft7Validator(json.loads(_SCHEMA.read_text("utf-8")))
+
+
+def _in_new_words(document: Any) -> Any:
+    """Return what an earlier version wrote, as this one would: an update loses no prompt."""
+    prompts = document.get("prompts") if isinstance(document, dict) else None
+    for each in prompts if isinstance(prompts, list) else ():
+        if isinstance(each, dict) and _OLD_WORD in each and _NEW_WORD not in each:
+            each[_NEW_WORD] = each.pop(_OLD_WORD)
+    return document
 
 
 def _values(kept: KeptPrompt) -> dict[str, Any]:

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from sam3_ros.ros.launching.arguments import IMAGE, LaunchArgumentError, camera_topics
+from sam3_ros.ros.launching.arguments import (
+    IMAGE,
+    LaunchArgumentError,
+    camera_topics,
+    given_parameters,
+)
+from sam3_ros.ros.parameters.specs import ParameterError
 
 
 def test_without_cameras_there_is_one_whose_topics_carry_no_name() -> None:
@@ -55,3 +61,8 @@ def test_image_and_cameras_exclude_each_other() -> None:
 def test_a_compressed_topic_is_named_by_its_raw_one() -> None:
     with pytest.raises(LaunchArgumentError, match="/camera/image, with transport:=compressed"):
         camera_topics("/camera/image/compressed", "")
+
+
+def test_a_parameter_of_an_earlier_version_is_refused_which_launch_would_take_for_nothing() -> None:
+    with pytest.raises(ParameterError, match="'sticky_clicks' any more: set tracking"):
+        given_parameters({"sticky_clicks": "true"})

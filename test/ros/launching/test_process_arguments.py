@@ -88,6 +88,7 @@ print(json.dumps([node.get_parameter(name).value for name in ("max_rate", "frame
     ("given", "words"),
     [
         ({"nmae": "x"}, "no argument 'nmae'"),
+        ({"sticky_clicks": "true"}, "'sticky_clicks' any more: set tracking"),
         ({"respawn": "true"}, "no argument 'respawn'"),
         ({"preset": "laptop"}, "one of desktop_cpu"),
         ({"backend": "gpu"}, "'gpu'"),

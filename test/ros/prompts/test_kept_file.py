@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,11 +117,22 @@ def test_what_is_damaged_foreign_or_hostile_is_refused_and_set_aside(
     assert len(kept.read()) == len(PROMPTS)
 
 
-def test_the_old_word_for_tracking_is_refused_by_name(kept: KeptFile) -> None:
-    old = {"source": "prompts", "id": "it", "positive_points": [[1, 2]], "sticky": True}
+def test_what_an_earlier_version_kept_is_read(kept: KeptFile) -> None:
+    click = {"source": "prompts", "id": "it", "positive_points": [[1, 2]], "sticky": True}
+    text = {"source": "prompt/text", "id": "mug", "text": "mug"}
     kept.path.parent.mkdir(parents=True)
-    kept.path.write_text(json.dumps({"format": 1, "prompts": [old]}))
-    with pytest.raises(KeptFileError, match="an earlier version, which called tracking 'sticky'"):
+    kept.path.write_text(json.dumps({"format": 1, "prompts": [click, text]}))
+    read = [(each.message.id, each.message.tracking) for each in kept.read()]
+    assert read == [("it", True), ("mug", False)]
+
+
+@pytest.mark.parametrize("prompt", [{"sticky": True, "tracking": True}, {"sticky": "yes"}, []])
+def test_an_old_word_is_no_way_around_the_schema(kept: KeptFile, prompt: Any) -> None:
+    if isinstance(prompt, dict):
+        prompt = {"source": "prompts", "id": "it", "text": "mug", **prompt}
+    kept.path.parent.mkdir(parents=True)
+    kept.path.write_text(json.dumps({"format": 1, "prompts": [prompt]}))
+    with pytest.raises(KeptFileError, match="prompts/0"):
         kept.read()
 
 

@@ -12,7 +12,7 @@ class TrackedFrame(Segments):
     """The objects of one image in the order of their ids, those that are not seen as well.
 
     Each segment has its `track`. One that is not seen has an empty mask, bounds None, score 0, and
-    the box where it was seen last.
+    the box where it was seen last. All such masks are one array, which cannot be written to.
     """
 
     #: Since the answer before, in the order in which they happened.

@@ -155,7 +155,8 @@ def _track(document: Mapping[str, Any], arrays: Mapping[str, Array], follower: F
     state = None
     if document["followed"]:
         begin = f"{prefix}state/"
-        own = {name[len(begin) :]: each for name, each in arrays.items() if name.startswith(begin)}
+        # By name: a mapping over a file reads an array each time that it is asked for it.
+        own = {name[len(begin) :]: arrays[name] for name in arrays if name.startswith(begin)}
         state = follower.restored(own)
     return Track(
         **{name: document[name] for name in _PLAIN},

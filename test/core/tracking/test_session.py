@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, UserDict
 from typing import Any
 
 import numpy as np
@@ -427,6 +428,28 @@ def test_a_saved_session_goes_on_as_it_would_have() -> None:
         for ours, theirs in zip(one, two, strict=True):
             assert (ours.track, ours.score, ours.box) == (theirs.track, theirs.score, theirs.box)
     np.testing.assert_array_equal(session.saved()["session"], other.saved()["session"])
+
+
+class Slow(UserDict[str, Any]):
+    """Arrays in a file: each time that one is asked for, it is read."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        super().__init__(arrays)
+        self.read: Counter[str] = Counter()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read[name] += 1
+        return super().__getitem__(name)
+
+
+def test_restoring_does_not_read_everything_for_each_object() -> None:
+    script = Script()
+    session = script.session()
+    for _ in range(9):
+        session.add(picture(LEFT), CLICK)
+    saved = Slow(session.saved())
+    assert script.session(saved).tracks == session.tracks
+    assert max(saved.read.values()) <= 2  # checked, and taken
 
 
 def damaged(arrays: dict[str, np.ndarray], old: str, new: str) -> dict[str, np.ndarray]:

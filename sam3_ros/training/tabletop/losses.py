@@ -25,8 +25,8 @@ from sam3_ros.training.tabletop.world import FIRST_CLUTTER_ID
 
 MASKS_PER_IMAGE = 8
 #: An object that is named counts more than one that is not, or the network keeps silent in doubt:
-#: it missed 7 in 100 and was wrong in 3 where both counted the same. With 1.5 it answered more often
-#: to what is absent.
+#: it missed 7 in 100 and was wrong in 3 where both counted the same. With 1.5 it answered more
+#: often to what is absent.
 NAMED_WEIGHT = 1.25
 #: Cells of the coarse grid on an object of medium size.
 MEDIAN_CELLS = 16

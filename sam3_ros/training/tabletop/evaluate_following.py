@@ -129,12 +129,12 @@ class _Track:
         )
         if self._film.kind == "cross":
             tally.crossing += 1
-            tally.switched += astray
+            tally.switched += bool(astray)
         elif self._film.kind == "return":
             away = np.flatnonzero(self._gone)
             if len(away) and self._in_view[-1]:
                 tally.returned += 1
-                tally.found_again += overlaps[-1] >= FOUND
+                tally.found_again += bool(overlaps[-1] >= FOUND)
         else:
             self._add_followed(tally, overlaps, astray)
 
@@ -143,7 +143,7 @@ class _Track:
         tally.tracks += 1
         tally.leaving += bool(self._gone[-1])
         tally.overlaps += [overlaps[frame] for frame in np.flatnonzero(self._in_view)]
-        tally.to_another += astray
+        tally.to_another += bool(astray)
         tally.after_it_left += int((answered & self._gone).sum())
         tally.lost += bool((self._in_view & ~answered).any())
 

@@ -35,13 +35,20 @@ def answered(*arguments: str | Path) -> Any:
     return json.loads(done.stdout)
 
 
+def beside_a_first_run(stderr: str) -> list[str]:
+    """Return the lines without those on a first run; there is none if another test had the same."""
+    told = ("it runs first in a process of its own", "its first run took")
+    return [line for line in stderr.splitlines() if not any(part in line for part in told)]
+
+
 def refused(*arguments: str | Path) -> str:
     done = sam3_ros(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("sam3-ros: error: ")
-    assert done.stderr.count("\n") == 1, "one line, and no traceback"
-    return done.stderr
+    said = beside_a_first_run(done.stderr)
+    assert len(said) == 1, "one line, and no traceback"
+    assert said[0].startswith("sam3-ros: error: ")
+    return said[0]
 
 
 @pytest.fixture
@@ -144,4 +151,4 @@ def test_a_reader_that_leaves_early_is_no_error(sam3_bundle_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.stderr == ""
+    assert beside_a_first_run(done.stderr) == []

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-os.environ.setdefault("MUJOCO_GL", "osmesa")
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_verification

@@ -15,8 +15,6 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-os.environ.setdefault("MUJOCO_GL", "osmesa")  # before MuJoCo is imported: no display is needed
-
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_concept, record_verification
 from sam3_ros.core.segmenter.segmenter import Segmenter

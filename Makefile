@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 # In the environment, so that it lives and goes with what is installed from it.
 MESSAGES_BUILD := $(VENV)/build-messages
 # Most tests wait for a node, so there are more workers than cores. One by one: PARALLEL=
-PARALLEL := -n 5 --dist loadscope --no-loadscope-reorder
+# A worker that crashes is not replaced: the run would wait for ever for the tests that it held.
+PARALLEL := -n 5 --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 # Those of PyTorch compute all the time.
-PARALLEL_TORCH := -n 2 --dist loadscope --no-loadscope-reorder
+PARALLEL_TORCH := -n 2 --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 
 # A sourced ROS install, or an environment of other wheels, must not leak into this one.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH

@@ -3,6 +3,13 @@
 Mask logits are stored as float16, so half a step of that format is allowed. Rounding grows from
 frame to frame, as each is answered from the memories of those before: so the first answers of a
 case are judged more strictly than the rest.
+
+The limits hold for all pixels but a few in ten thousand. The adjusted weights make the memory
+attention so sharp that some of its cells are undecided between far places, and amplify rounding a
+thousandfold. PyTorch shows it without any file of ours: float32 in place of float64 in the image
+trunk alone (1e-5 of its features) moves 13 of 82,944 logits by more than 1e-3 on the second
+tracked frame of v1, by up to 4e-3. An error in what is attended to, or in a position, age, pointer
+or mask moves all of them, by 0.01 and more.
 """
 
 from __future__ import annotations
@@ -30,9 +37,9 @@ from sam3_ros.export.weights_identity import Adjustment
 #: Answers of an object from its start that are judged strictly.
 _FIRST = 3
 _FIRST_LIMIT, _LIMIT = 1e-3, 0.06
-#: Of the pixels, and of any single one: adjusted weights make the memory attention so sharp that
-#: a few of its cells are undecided between far places, where rounding is amplified a thousandfold.
-_LEAST_NEAR_FIRST, _LEAST_NEAR, _MOST_OF_ONE = 0.98, 0.999, 1.0
+#: Of the pixels, and what no pixel exceeds.
+_LEAST_NEAR = 0.999
+_MOST_FIRST, _MOST = 0.06, 0.3
 _POINTER_LIMIT, _IOU_LIMIT, _SCORE_LIMIT = 1e-3, 1e-4, 1e-3
 _LEAST_EQUAL = 0.9999
 #: Of a million of each prompted frame; see VideoReplay.
@@ -146,13 +153,11 @@ def _differences(case: VideoCase, row: int, found: Replayed, number: int) -> Ite
     logits, expected = answer.mask_logits[::stride, ::stride], answers["masks"][row]
     first = number < _FIRST
     beyond = beyond_half_precision_each(logits, expected)
-    what, least = (f"mask logits within {_FIRST_LIMIT:g}, first {_FIRST}", _LEAST_NEAR_FIRST)
-    if not first:
-        what, least = (f"mask logits within {_LIMIT:g}", _LEAST_NEAR)
-    near = float(np.mean(beyond <= (_FIRST_LIMIT if first else _LIMIT)))
-    yield what, near, least, True
-    largest = f"mask logits, largest of first {_FIRST}" if first else "mask logits, largest"
-    yield largest, float(np.max(beyond)), _MOST_OF_ONE, False
+    limit, most = (_FIRST_LIMIT, _MOST_FIRST) if first else (_LIMIT, _MOST)
+    which = f"first {_FIRST}" if first else "later"
+    near = float(np.mean(beyond <= limit))
+    yield f"mask logits within {limit:g}, {which}", near, _LEAST_NEAR, True
+    yield f"mask logits, largest, {which}", float(np.max(beyond)), most, False
     yield "mask pixels equal", float(np.mean((logits > 0) == (expected > 0))), _LEAST_EQUAL, True
     foreground = abs(float(np.mean(answer.mask_logits > 0)) - float(answers["foreground"][row]))
     yield "foreground", foreground, 1 - _LEAST_EQUAL, False

@@ -8,7 +8,7 @@ facebookresearch/sam3, sam3/model/sam3_tracking_predictor.py.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -30,6 +30,12 @@ from sam3_ros.core.tracking.memory.memory_masks import (
 from sam3_ros.core.tracking.memory.object_memory import ObjectMemory, RememberedFrame
 from sam3_ros.core.tracking.memory.stages import NONE_CHOSEN, FrameAnswer, VideoStages
 from sam3_ros.export.verification.reference_figure import beyond_half_precision
+from sam3_ros.export.verification.undecided_pixels import (
+    MOST_TRIED,
+    Difference,
+    cut_otherwise,
+    undecided_pixels,
+)
 from sam3_ros.export.verification.video_case import PromptStep, TrackStep, VideoCase
 from sam3_ros.export.verification.video_frames import video_frame, video_mask
 
@@ -38,12 +44,10 @@ _KEPT_IMAGES = 10
 _SCORE_WITHOUT_ANSWER = 10.0
 
 
-# A pixel is within rounding of 0 below this share of the largest logit; so many are tried.
-_ROUNDING, _MOST_TRIES = 5e-6, 12
-# Of the change that a pixel makes, so much must be in the direction of the original.
-_BETTER = 0.5
-# No pixel was cut otherwise where mask logits are so near.
+# No pixel was cut otherwise where the next frame's mask logits are so near.
 _NEAR_ENOUGH = 2e-4
+# Where those of a prompt are farther, rounding of earlier frames decides too many pixels.
+_OWN_ROUNDING = 1e-4
 
 _Seen: TypeAlias = "tuple[FrameAnswer, Attended, Array]"
 
@@ -64,6 +68,23 @@ class Replayed:
     memory: Array | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """An object's mask in a prompted frame, where its memory is made of it."""
+
+    #: f32[h,w], above 0 inside
+    logits: Floats
+    #: Row and column of pixels that rounding decides, the nearest to 0 first.
+    undecided: tuple[tuple[int, int], ...]
+
+    def with_turned(self, places: Sequence[tuple[int, int]]) -> Floats:
+        """Return the logits with these pixels on the other side of 0."""
+        turned = self.logits.copy()
+        for place in places:
+            turned[place] = -1 if turned[place] > 0 else 1
+        return turned
+
+
 @dataclass
 class _Group:
     """Objects that are tracked as one batch."""
@@ -78,8 +99,10 @@ class _Group:
     visited: set[int] = field(default_factory=set)
     #: Tracked frames whose answers clicks no longer see; tracking does.
     cleared: set[int] = field(default_factory=set)
-    #: By frame and object, until the first frame is tracked: logits where they were cut at 0.
-    cut: dict[tuple[int, int], Floats] = field(default_factory=dict)
+    #: Of pending answers, those that are the original's but for their own rounding.
+    equal: set[tuple[int, int]] = field(default_factory=set)
+    #: By frame and object, of equal answers; until the next frame is tracked.
+    cut: dict[tuple[int, int], _Cut] = field(default_factory=dict)
 
     def copied(self) -> _Group:
         """Return a group that may go on differently; what it holds never changes."""
@@ -90,6 +113,7 @@ class _Group:
             dict(self.masks),
             set(self.visited),
             set(self.cleared),
+            set(self.equal),
             dict(self.cut),
         )
 
@@ -154,6 +178,10 @@ class VideoReplay:
             answer = self._stages.prompted(image, step.clicks, last, conditioned)
             group.masks.pop(key, None)
         group.pending[key] = answer
+        if self._is_equal(case, answer):
+            group.equal.add(key)
+        else:
+            group.equal.discard(key)
         return Replayed("prompt", step.frame, step.obj, answer, attended)
 
     def _with_own_memory(
@@ -239,59 +267,66 @@ class VideoReplay:
         row: int,
         answer: FrameAnswer,
     ) -> _Seen | None:
-        """Take pixels of prompted frames whose logit is within rounding of 0 as the original did.
+        """Cut the pixels of prompted frames that rounding decides as the original cut them.
 
-        A prompted frame's mask is cut at 0, so each such pixel is a coin that rounding tosses; one
-        of a million moves later logits by up to 0.03. Returns the first tracked frame's answer
-        with the pixels that bring it nearer to the original's, None where none does.
+        Returns the answer of the first tracked frame with these pixels cut the other way, None
+        where that brings it no nearer to the original's.
         """
         stride = int(case.answers.get("mask_stride", np.array(1)))
         expected = case.answers["masks"][row]
-        best: _Seen | None = None
-        logits = answer.mask_logits
-        for tried, place in self._undecided(group, obj):
-            if beyond_half_precision(logits[::stride, ::stride], expected) < _NEAR_ENOUGH:
+        logits = answer.mask_logits[::stride, ::stride].astype(np.float64)
+        wanted = expected.astype(np.float64) - logits
+        tried: list[tuple[int, tuple[int, int]]] = []
+        changes: list[Difference] = []
+        taken: list[int] = []
+        for turned in self._undecided(group, obj):
+            reached = logits + sum(changes[number] for number in taken)
+            if beyond_half_precision(reached, expected) < _NEAR_ENOUGH:
                 break
-            cut = group.cut[tried, obj].copy()
-            cut[place] = np.float32(1e-9) if cut[place] <= 0 else 0
-            memory = self._remembered_again(case, group, tried, obj, cut)
-            seen = self._seen(case, memory, frame, self._image(case, frame))
-            old, new = (
-                each[::stride, ::stride].astype(np.float64)
-                for each in (logits, seen[0].mask_logits)
-            )
-            # What the pixel changes stands out of the rounding of what is stored, as of so many.
-            wanted = expected.astype(np.float64)
-            nearer = np.sum((old - wanted) ** 2) - np.sum((new - wanted) ** 2)
-            if nearer > _BETTER * np.sum((new - old) ** 2):
-                best, logits = seen, seen[0].mask_logits
-                group.cut[tried, obj], group.objects[obj] = cut, memory
-                self.cut_otherwise += 1
-        return best
+            _, seen = self._with_turned(case, group, obj, frame, [turned])
+            tried.append(turned)
+            changes.append(seen[0].mask_logits[::stride, ::stride].astype(np.float64) - logits)
+            taken = cut_otherwise(wanted, changes)
+        if not taken:
+            return None
+        memory, seen = self._with_turned(case, group, obj, frame, [tried[each] for each in taken])
+        left = expected - seen[0].mask_logits[::stride, ::stride].astype(np.float64)
+        if np.sum(left * left) >= np.sum(wanted * wanted):
+            return None
+        group.objects[obj] = memory
+        self.cut_otherwise += len(taken)
+        return seen
 
     def _undecided(self, group: _Group, obj: int) -> list[tuple[int, tuple[int, int]]]:
-        """Return frame and place of the pixels nearest to 0 within rounding, nearest first."""
-        found: list[tuple[float, int, tuple[int, int]]] = []
-        for (frame, each), cut in group.cut.items():
-            if each == obj:
-                size = np.abs(cut)
-                rows, columns = np.nonzero(size < _ROUNDING * size.max())
-                found += [
-                    (float(size[r, c]), frame, (int(r), int(c)))
-                    for r, c in zip(rows, columns, strict=True)
-                ]
-        return [(frame, place) for _, frame, place in sorted(found)[:_MOST_TRIES]]
+        """Return frame and place of the pixels to try."""
+        return [
+            (frame, place)
+            for (frame, each), cut in group.cut.items()
+            if each == obj
+            for place in cut.undecided[:MOST_TRIED]
+        ]
 
-    def _remembered_again(
-        self, case: VideoCase, group: _Group, frame: int, obj: int, cut: Floats
-    ) -> ObjectMemory:
-        """Return an object's memory with that of a prompted frame made of other cut logits."""
-        known = group.objects[obj].at(frame)
-        assert known is not None
-        score = group.answers[frame, obj].object_score
-        masks = mask_values(cut[None], self._video, prompted=True)
-        (memory,) = self._stages.remembered(self._image(case, frame), masks, [score])
-        return group.objects[obj].added(replace(known, memory=memory), rules=None)
+    def _with_turned(
+        self,
+        case: VideoCase,
+        group: _Group,
+        obj: int,
+        frame: int,
+        turned: Sequence[tuple[int, tuple[int, int]]],
+    ) -> tuple[ObjectMemory, _Seen]:
+        """Return memory and answer of a frame with pixels of prompted frames cut otherwise."""
+        memory = group.objects[obj]
+        for prompted in sorted({each for each, _ in turned}):
+            known = memory.at(prompted)
+            assert known is not None
+            places = [place for each, place in turned if each == prompted]
+            logits = group.cut[prompted, obj].with_turned(places)
+            masks = mask_values(logits[None], self._video, prompted=True)
+            image = self._image(case, prompted)
+            score = group.answers[prompted, obj].object_score
+            (made,) = self._stages.remembered(image, masks, [score])
+            memory = memory.added(replace(known, memory=made), rules=None)
+        return memory, self._seen(case, memory, frame, self._image(case, frame))
 
     def _remember_prompts(self, case: VideoCase, group: _Group) -> None:
         """Make the memories of frames that were prompted since tracking ran last."""
@@ -301,15 +336,38 @@ class VideoReplay:
             logits = np.stack([each.mask_logits for each in answers.values()])
             cut = cut_logits(logits, self._video, prompted=True)
             masks = mask_values(cut, self._video, prompted=True)
-            if not group.visited:
-                group.cut |= {(frame, obj): own for obj, own in zip(answers, cut, strict=True)}
+            if self._video.prompted_memory == "cut":
+                undecided = self._undecided_of(logits)
+                group.cut |= {
+                    (frame, obj): _Cut(own, places)
+                    for obj, own, places in zip(answers, cut, undecided, strict=True)
+                    if (frame, obj) in group.equal
+                }
             scores = [each.object_score for each in answers.values()]
             memories = self._stages.remembered(image, masks, scores)
             for (obj, answer), memory in zip(answers.items(), memories, strict=True):
                 self._add(group, frame, obj, answer, memory, prompted=True)
             self._clear_around(case.rules, group, frame)
         group.pending.clear()
+        group.equal.clear()
         group.masks.clear()
+
+    def _is_equal(self, case: VideoCase, answer: FrameAnswer) -> bool:
+        """Return whether an answer is the original's but for the rounding of its own stages."""
+        stride = int(case.answers.get("mask_stride", np.array(1)))
+        expected = case.answers["masks"][self._row]
+        logits = answer.mask_logits[::stride, ::stride]
+        return beyond_half_precision(logits, expected) < _OWN_ROUNDING
+
+    def _undecided_of(self, logits: Floats) -> Iterator[tuple[tuple[int, int], ...]]:
+        """Yield, for each object of mask logits f32[P,h,w], the pixels that rounding decides."""
+        own = np.concatenate(
+            [cut_logits(each[None], self._video, prompted=True) for each in logits]
+        )
+        for number, each in enumerate(own):
+            others = np.delete(own, number, axis=0)
+            found = undecided_pixels(each, others.max(axis=0) if len(others) else None)
+            yield tuple((row, column) for _, row, column in found)
 
     def _in_prompted(
         self, group: _Group, frame: int, obj: int, image: ImageEmbedding

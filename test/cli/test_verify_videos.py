@@ -120,17 +120,27 @@ def test_equal_answers_pass() -> None:
     ("found", "figure"),
     [
         (changed(2, chosen=3), "other mask chosen"),
-        (changed(2, ious=np.zeros(4, np.float32)), "IoU of every mask"),
-        (changed(2, pointer=np.full(256, 2.002, np.float32)), "pointers"),
-        (changed(2, pointer=np.full(256, np.nan, np.float32)), "pointers"),
-        (changed(2, mask_logits=-logits_of(2)), "mask pixels equal"),
-        (changed(2, object_score=3.01), "object score"),
+        (changed(2, ious=np.zeros(4, np.float32)), "IoU of every mask, first 3"),
+        (changed(2, pointer=np.full(256, 2.002, np.float32)), "pointers, first 3"),
+        (changed(2, pointer=np.full(256, np.nan, np.float32)), "pointers, first 3"),
+        (changed(4, pointer=np.full(256, np.nan, np.float32)), "pointers, later"),
+        (changed(2, mask_logits=-logits_of(2)), "mask pixels equal, first 3"),
+        (changed(2, object_score=3.01), "object score, first 3"),
+        (moved(2, 3e-3, pixels=100), "mask logits within 0.001, first 3"),
+        (moved(2, 0.08, pixels=1), "mask logits, largest, first 3"),
+        (moved(4, 0.08, pixels=100), "mask logits within 0.06, later"),
+        (moved(4, 0.6, pixels=1), "mask logits, largest, later"),
         (replayed()[:-1], "answers of other frames or objects"),
     ],
-    ids=["choice", "iou", "pointer", "not a number", "sides", "score", "count"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_another_answer_is_named(found: list[Replayed], figure: str) -> None:
     assert figure in failed(case_of(replayed()), found)
+
+
+@pytest.mark.parametrize(("frame", "by", "pixels"), [(2, 0.05, 50), (4, 0.05, SIDE * SIDE)])
+def test_what_rounding_moves_passes(frame: int, by: float, pixels: int) -> None:
+    assert not failed(case_of(replayed()), moved(frame, by, pixels))
 
 
 def test_another_age_is_named() -> None:

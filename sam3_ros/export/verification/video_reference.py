@@ -36,12 +36,30 @@ from sam3_ros.export.weights_identity import Adjustment
 
 #: Answers of an object from its start that are judged strictly.
 _FIRST = 3
-_FIRST_LIMIT, _LIMIT = 1e-3, 0.06
-#: Of the pixels, and what no pixel exceeds.
+#: Of the pixels of an answer: so many are within _Limits.logits.
 _LEAST_NEAR = 0.999
-_MOST_FIRST, _MOST = 0.06, 0.3
-_POINTER_LIMIT, _IOU_LIMIT, _SCORE_LIMIT = 1e-3, 1e-4, 1e-3
-_LEAST_EQUAL = 0.9999
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Largest differences of an answer."""
+
+    #: Added to the names of the figures.
+    which: str
+    #: Of all mask logits but a few, and of these.
+    logits: float
+    any_logit: float
+    #: Share of the pixels on the same side of 0.
+    least_equal: float
+    pointers: float
+    iou: float
+    score: float
+    #: Of what the memory attention and the memory encoder compute.
+    features: float
+
+
+_STRICT = _Limits(f"first {_FIRST}", 1e-3, 0.06, 0.9999, 1e-3, 1e-4, 1e-3, 0.01)
+_GROWN = _Limits("later", 0.06, 0.5, 0.9995, 5e-3, 2e-4, 5e-3, 0.5)
 #: Of a million of each prompted frame; see VideoReplay.
 _MOST_CUT_OTHERWISE = 6
 #: Of the mean of mask logits, by their largest (1 at least).
@@ -145,30 +163,32 @@ def _differences(case: VideoCase, row: int, found: Replayed, number: int) -> Ite
     number: of the object's answers before it.
     """
     answers, answer = case.answers, found.answer
+    limits = _STRICT if number < _FIRST else _GROWN
     several = bool(answers["multimask"][row])
     choice = (answer.chosen, answer.several) != (int(answers["chosen"][row]), several)
     yield "other mask chosen", float(choice), 0, False
     yield "other frames or ages attended to", float(_attended_otherwise(case, row, found)), 0, False
     stride = int(answers.get("mask_stride", np.array(1)))
     logits, expected = answer.mask_logits[::stride, ::stride], answers["masks"][row]
-    first = number < _FIRST
     beyond = beyond_half_precision_each(logits, expected)
-    limit, most = (_FIRST_LIMIT, _MOST_FIRST) if first else (_LIMIT, _MOST)
-    which = f"first {_FIRST}" if first else "later"
-    near = float(np.mean(beyond <= limit))
-    yield f"mask logits within {limit:g}, {which}", near, _LEAST_NEAR, True
-    yield f"mask logits, largest, {which}", float(np.max(beyond)), most, False
-    yield "mask pixels equal", float(np.mean((logits > 0) == (expected > 0))), _LEAST_EQUAL, True
+    near, which = float(np.mean(beyond <= limits.logits)), limits.which
+    yield f"mask logits within {limits.logits:g}, {which}", near, _LEAST_NEAR, True
+    yield f"mask logits, largest, {which}", float(np.max(beyond)), limits.any_logit, False
+    equal = float(np.mean((logits > 0) == (expected > 0)))
+    yield f"mask pixels equal, {which}", equal, limits.least_equal, True
     foreground = abs(float(np.mean(answer.mask_logits > 0)) - float(answers["foreground"][row]))
-    yield "foreground", foreground, 1 - _LEAST_EQUAL, False
-    yield "pointers", _largest(answer.pointer, answers["pointers"][row]), _POINTER_LIMIT, False
-    yield "IoU", abs(answer.iou - float(answers["iou"][row])), _IOU_LIMIT, False
-    yield "IoU of every mask", _largest(answer.ious, answers["iou4"][row]), _IOU_LIMIT, False
-    score = abs(answer.object_score - float(answers["object_score"][row]))
-    yield "object score", score, _SCORE_LIMIT, False
-    if "decoder_score" in answers:
-        score = abs(answer.decoder_score - float(answers["decoder_score"][row]))
-        yield "object score", score, _SCORE_LIMIT, False
+    yield f"foreground, {which}", foreground, 1 - limits.least_equal, False
+    pointers = _largest(answer.pointer, answers["pointers"][row])
+    yield f"pointers, {which}", pointers, limits.pointers, False
+    iou = abs(answer.iou - float(answers["iou"][row]))
+    yield f"IoU, {which}", iou, limits.iou, False
+    iou = _largest(answer.ious, answers["iou4"][row])
+    yield f"IoU of every mask, {which}", iou, limits.iou, False
+    scores = {"object_score": answer.object_score, "decoder_score": answer.decoder_score}
+    for key, score in scores.items():
+        if key in answers:
+            difference = abs(score - float(answers[key][row]))
+            yield f"object score, {which}", difference, limits.score, False
     if "mask_mean" in answers:
         scale = max(1.0, float(np.abs(answer.mask_logits).max()))
         for kind, value in (
@@ -179,13 +199,12 @@ def _differences(case: VideoCase, row: int, found: Replayed, number: int) -> Ite
             difference = abs(float(value) - float(answers[key][row])) / scale
             yield f"mask {kind}", difference, _MEAN_LIMIT, False
     if found.kind == "track":
-        limit = _FIRST_LIMIT if number < _FIRST else _LIMIT
         for kind, features in (("conditioned", found.conditioned), ("memory", found.memory)):
             if (key := f"{kind}_{found.frame}") + "_slice" in answers and features is not None:
                 yield (
                     f"{kind} features of frame {found.frame}",
                     _of_features(features.reshape(-1, *features.shape[-2:]), answers, key),
-                    limit,
+                    limits.features,
                     False,
                 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -38,6 +38,7 @@ from sam3_ros.export.verification.undecided_pixels import (
 )
 from sam3_ros.export.verification.video_case import PromptStep, TrackStep, VideoCase
 from sam3_ros.export.verification.video_frames import video_frame, video_mask
+from sam3_ros.export.verification.video_group import CutMask, TrackedGroup
 
 _KEPT_IMAGES = 10
 #: The score of an object in a frame where another one of its group was shown.
@@ -68,62 +69,6 @@ class Replayed:
     memory: Array | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _Cut:
-    """An object's mask in a prompted frame, where its memory is made of it."""
-
-    #: f32[h,w], above 0 inside
-    logits: Floats
-    #: Row and column of pixels that rounding decides, the nearest to 0 first.
-    undecided: tuple[tuple[int, int], ...]
-
-    def with_turned(self, places: Sequence[tuple[int, int]]) -> Floats:
-        """Return the logits with these pixels on the other side of 0."""
-        turned = self.logits.copy()
-        for place in places:
-            turned[place] = -1 if turned[place] > 0 else 1
-        return turned
-
-
-@dataclass
-class _Group:
-    """Objects that are tracked as one batch."""
-
-    objects: dict[int, ObjectMemory] = field(default_factory=dict)
-    answers: dict[tuple[int, int], FrameAnswer] = field(default_factory=dict)
-    #: By frame and object: shown, and not yet in the memories.
-    pending: dict[tuple[int, int], FrameAnswer] = field(default_factory=dict)
-    #: Of pending answers that are given masks.
-    masks: dict[tuple[int, int], Mask] = field(default_factory=dict)
-    #: Frames that tracking has come by.
-    visited: set[int] = field(default_factory=set)
-    #: Tracked frames whose answers clicks no longer see; tracking does.
-    cleared: set[int] = field(default_factory=set)
-    #: Of pending answers, those that are the original's but for their own rounding.
-    equal: set[tuple[int, int]] = field(default_factory=set)
-    #: By frame and object, of equal answers; until the next frame is tracked.
-    cut: dict[tuple[int, int], _Cut] = field(default_factory=dict)
-
-    def copied(self) -> _Group:
-        """Return a group that may go on differently; what it holds never changes."""
-        return _Group(
-            dict(self.objects),
-            dict(self.answers),
-            dict(self.pending),
-            dict(self.masks),
-            set(self.visited),
-            set(self.cleared),
-            set(self.equal),
-            dict(self.cut),
-        )
-
-    def is_prompted(self, frame: int) -> bool:
-        return any(
-            (found := memory.at(frame)) is not None and found.prompted
-            for memory in self.objects.values()
-        )
-
-
 class VideoReplay:
     """Replays cases with the stages of one bundle."""
 
@@ -136,7 +81,7 @@ class VideoReplay:
         self._video = manifest.video
         self._stages = VideoStages(manifest.interactive, manifest.video)
         self._images: OrderedDict[tuple[int, int], ImageEmbedding] = OrderedDict()
-        self._ends: dict[str, dict[int, _Group]] = {}
+        self._ends: dict[str, dict[int, TrackedGroup]] = {}
         self._row = 0
         #: Pixels of the last case that were cut the other way: rounding alone decides them.
         self.cut_otherwise = 0
@@ -151,7 +96,7 @@ class VideoReplay:
         groups = {number: group.copied() for number, group in before.items()}
         self._row = self.cut_otherwise = 0
         for step in case.steps:
-            group = groups.setdefault(step.group, _Group())
+            group = groups.setdefault(step.group, TrackedGroup())
             if isinstance(step, PromptStep):
                 yield self._shown(case, group, step)
                 self._row += 1
@@ -160,7 +105,7 @@ class VideoReplay:
         if keep_end:
             self._ends[case.name] = groups
 
-    def _shown(self, case: VideoCase, group: _Group, step: PromptStep) -> Replayed:
+    def _shown(self, case: VideoCase, group: TrackedGroup, step: PromptStep) -> Replayed:
         image = self._image(case, step.frame)
         key = (step.frame, step.obj)
         memory = group.objects.setdefault(step.obj, ObjectMemory())
@@ -185,7 +130,7 @@ class VideoReplay:
         return Replayed("prompt", step.frame, step.obj, answer, attended)
 
     def _with_own_memory(
-        self, rules: MemoryRules, group: _Group, memory: ObjectMemory, frame: int
+        self, rules: MemoryRules, group: TrackedGroup, memory: ObjectMemory, frame: int
     ) -> tuple[Attended, dict[str, Array]]:
         """Return what clicks see of the frames before: an object's own copies, without quality."""
         own = ObjectMemory(
@@ -198,7 +143,7 @@ class VideoReplay:
         attended = own.attended(frame, rules)
         return attended, own.feeds(attended, rules)
 
-    def _last_logits(self, group: _Group, frame: int, obj: int) -> Floats | None:
+    def _last_logits(self, group: TrackedGroup, frame: int, obj: int) -> Floats | None:
         """Return the mask of the last answer to a frame that clicks see."""
         pending = group.pending.get((frame, obj))
         if pending is not None:
@@ -209,7 +154,7 @@ class VideoReplay:
         return known.mask_logits
 
     def _take_pixels(
-        self, group: _Group, step: PromptStep, mask: Mask, image: ImageEmbedding
+        self, group: TrackedGroup, step: PromptStep, mask: Mask, image: ImageEmbedding
     ) -> None:
         """Remove a new mask's pixels from the masks that other objects were given in the frame."""
         group.masks[step.frame, step.obj] = mask
@@ -222,7 +167,7 @@ class VideoReplay:
             )
             group.pending[key] = replace(group.pending[key], mask_logits=fitted.logits)
 
-    def _tracked(self, case: VideoCase, group: _Group, step: TrackStep) -> Iterator[Replayed]:
+    def _tracked(self, case: VideoCase, group: TrackedGroup, step: TrackStep) -> Iterator[Replayed]:
         self._remember_prompts(case, group)
         for frame in range(step.first, step.last + 1):
             if group.is_prompted(frame):
@@ -232,7 +177,9 @@ class VideoReplay:
                 group.cleared.discard(frame)
             group.visited.add(frame)
 
-    def _tracked_frame(self, case: VideoCase, group: _Group, frame: int) -> Iterator[Replayed]:
+    def _tracked_frame(
+        self, case: VideoCase, group: TrackedGroup, frame: int
+    ) -> Iterator[Replayed]:
         image = self._image(case, frame)
         found: dict[int, _Seen] = {}
         for number, obj in enumerate(list(group.objects)):
@@ -261,7 +208,7 @@ class VideoReplay:
     def _settled(
         self,
         case: VideoCase,
-        group: _Group,
+        group: TrackedGroup,
         obj: int,
         frame: int,
         row: int,
@@ -297,7 +244,7 @@ class VideoReplay:
         self.cut_otherwise += len(taken)
         return seen
 
-    def _undecided(self, group: _Group, obj: int) -> list[tuple[int, tuple[int, int]]]:
+    def _undecided(self, group: TrackedGroup, obj: int) -> list[tuple[int, tuple[int, int]]]:
         """Return frame and place of the pixels to try."""
         return [
             (frame, place)
@@ -309,7 +256,7 @@ class VideoReplay:
     def _with_turned(
         self,
         case: VideoCase,
-        group: _Group,
+        group: TrackedGroup,
         obj: int,
         frame: int,
         turned: Sequence[tuple[int, tuple[int, int]]],
@@ -328,7 +275,7 @@ class VideoReplay:
             memory = memory.added(replace(known, memory=made), rules=None)
         return memory, self._seen(case, memory, frame, self._image(case, frame))
 
-    def _remember_prompts(self, case: VideoCase, group: _Group) -> None:
+    def _remember_prompts(self, case: VideoCase, group: TrackedGroup) -> None:
         """Make the memories of frames that were prompted since tracking ran last."""
         for frame in sorted({key[0] for key in group.pending}):
             image = self._image(case, frame)
@@ -339,7 +286,7 @@ class VideoReplay:
             if self._video.prompted_memory == "cut":
                 undecided = self._undecided_of(logits)
                 group.cut |= {
-                    (frame, obj): _Cut(own, places)
+                    (frame, obj): CutMask(own, places)
                     for obj, own, places in zip(answers, cut, undecided, strict=True)
                     if (frame, obj) in group.equal
                 }
@@ -370,7 +317,7 @@ class VideoReplay:
             yield tuple((row, column) for _, row, column in found)
 
     def _in_prompted(
-        self, group: _Group, frame: int, obj: int, image: ImageEmbedding
+        self, group: TrackedGroup, frame: int, obj: int, image: ImageEmbedding
     ) -> FrameAnswer:
         """Return an object's answer for a frame that was prompted for it or for another one."""
         pending = group.pending.get((frame, obj))
@@ -385,7 +332,7 @@ class VideoReplay:
 
     def _add(
         self,
-        group: _Group,
+        group: TrackedGroup,
         frame: int,
         obj: int,
         answer: FrameAnswer,
@@ -398,7 +345,7 @@ class VideoReplay:
         group.objects[obj] = group.objects[obj].added(new, rules=None)
         group.answers[frame, obj] = answer
 
-    def _clear_around(self, rules: MemoryRules, group: _Group, frame: int) -> None:
+    def _clear_around(self, rules: MemoryRules, group: TrackedGroup, frame: int) -> None:
         if len(group.objects) == 1:
             reach = rules.memories + 1
             group.cleared.update(range(frame - reach, frame + reach + 1))

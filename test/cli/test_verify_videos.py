@@ -143,6 +143,28 @@ def test_what_rounding_moves_passes(frame: int, by: float, pixels: int) -> None:
     assert not failed(case_of(replayed()), moved(frame, by, pixels))
 
 
+@pytest.mark.parametrize("frame", [2, 3])
+def test_answers_from_a_correction_on_are_held_to_its_limits(frame: int) -> None:
+    """Clicks on frame 2, which was tracked, after those on frame 0."""
+    found = replayed()
+    found[2] = replace(found[2], kind="prompt", attended=None)
+    case = case_of(found)
+    answers = dict(case.answers)
+    for name, none in (("memory_frames", -1), ("pointer_frames", -1), ("pointer_age_divisor", 0)):
+        answers[name][2] = none
+    case = replace(case, answers=answers)
+    assert not failed(case, found)
+
+    moved_logits = moved(frame, 0.05)[frame].answer.mask_logits
+    found[frame] = replace(
+        found[frame], answer=replace(found[frame].answer, mask_logits=moved_logits)
+    )
+    assert not failed(case, found)
+    wrong = replace(found[frame].answer, pointer=np.full(256, frame + 0.02, np.float32))
+    found[frame] = replace(found[frame], answer=wrong)
+    assert failed(case, found) == {"pointers, corrected"}
+
+
 def test_another_age_is_named() -> None:
     found = replayed()
     older = Attended(attended_by(2).memories, (AttendedFrame(0, 3, prompted=True),))  # type: ignore[union-attr]

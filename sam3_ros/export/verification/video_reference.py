@@ -58,7 +58,9 @@ class _Limits:
 
 
 _STRICT = _Limits(f"first {_FIRST}", 1e-3, 0.997, 0.1, 0.9999, 1e-3, 1e-4, 1e-3, 0.01)
-_GROWN = _Limits("later", 0.06, 0.998, 0.5, 0.9995, 5e-3, 2e-4, 1e-2, 0.5)
+_GROWN = _Limits("later", 0.06, 0.998, 0.5, 0.9995, 5e-3, 2e-4, 5e-3, 0.5)
+#: The answer that is corrected carries rounding, so many pixels of its memory are cut otherwise.
+_CORRECTED = _Limits("corrected", 0.06, 0.997, 0.5, 0.999, 1e-2, 5e-4, 1e-2, 0.5)
 #: Of a million of each prompted frame; see VideoReplay.
 _MOST_CUT_OTHERWISE = 6
 #: Of the mean of mask logits, by their largest (1 at least).
@@ -138,11 +140,8 @@ def video_figures(case: VideoCase, replayed: Sequence[Replayed]) -> list[Referen
         return figures
     found: dict[tuple[str, float, bool], list[float]] = defaultdict(list)
     for row, each in enumerate(replayed):
-        # A case that continues another has no first answers: rounding has grown before it.
-        number = (
-            len(theirs) if case.continues else [obj for _, _, obj in theirs[:row]].count(each.obj)
-        )
-        for what, difference, limit, at_least in _differences(case, row, each, number):
+        limits = _limits(case, theirs[: row + 1])
+        for what, difference, limit, at_least in _differences(case, row, each, limits):
             found[what, limit, at_least].append(difference)
     for (what, limit, at_least), differences in found.items():
         # NaN stays NaN, which passes no limit.
@@ -153,16 +152,23 @@ def video_figures(case: VideoCase, replayed: Sequence[Replayed]) -> list[Referen
     return figures
 
 
+def _limits(case: VideoCase, answered: Sequence[tuple[str, int, int]]) -> _Limits:
+    """Return how strictly the last of these answers (kind, frame, object) is judged."""
+    of_object = [kind for kind, _, obj in answered if obj == answered[-1][2]]
+    # A case that continues another begins with a correction.
+    if case.continues or "prompt" in of_object[1:]:
+        return _CORRECTED
+    return _STRICT if len(of_object) <= _FIRST else _GROWN
+
+
 _Difference = tuple[str, float, float, bool]
 
 
-def _differences(case: VideoCase, row: int, found: Replayed, number: int) -> Iterator[_Difference]:
-    """Yield what is compared of one answer: name, difference, limit, whether it is a minimum.
-
-    number: of the object's answers before it.
-    """
+def _differences(
+    case: VideoCase, row: int, found: Replayed, limits: _Limits
+) -> Iterator[_Difference]:
+    """Yield what is compared of one answer: name, difference, limit, whether it is a minimum."""
     answers, answer = case.answers, found.answer
-    limits = _STRICT if number < _FIRST else _GROWN
     several = bool(answers["multimask"][row])
     choice = (answer.chosen, answer.several) != (int(answers["chosen"][row]), several)
     yield "other mask chosen", float(choice), 0, False

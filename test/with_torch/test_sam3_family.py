@@ -18,7 +18,7 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.timings import CallTimings
-from sam3_ros.core.tracking.mask_prompt import MaskDownsampling
+from sam3_ros.core.tracking.mask_prompt import MaskPrompt
 from sam3_ros.core.tracking.memory.follower import FollowsByMemory, MemoryState
 from sam3_ros.export.commands.export_job import ExportJob
 from sam3_ros.export.commands.exporter import export_bundle
@@ -131,7 +131,7 @@ def test_the_bundle_follows_an_object_as_its_network_does(
         for graph in (segmenter.graph, torch_graph(filled.network)):
             follower = FollowsByMemory(manifest.interactive, manifest.video, CallTimings())
             image = ImageEmbedding.of(frames[0], manifest, graph)
-            state = follower.start(image, 0, MaskDownsampling(mask)).state
+            state = follower.start(image, 0, MaskPrompt(mask)).state
             answers.append([])
             for number, frame in enumerate(frames[1:], start=1):
                 image = ImageEmbedding.of(frame, manifest, graph)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,7 @@ class _Limits:
 
 
 _STRICT = _Limits(f"first {_FIRST}", 1e-3, 0.997, 0.1, 0.9999, 1e-3, 1e-4, 1e-3, 0.01)
-_GROWN = _Limits("later", 0.06, 0.998, 0.5, 0.9995, 5e-3, 2e-4, 5e-3, 0.5)
-#: The answer that is corrected carries rounding, so many pixels of its memory are cut otherwise.
-_CORRECTED = _Limits("corrected", 0.06, 0.997, 0.5, 0.999, 1e-2, 5e-4, 1e-2, 0.5)
+_GROWN = _Limits("later", 0.06, 0.997, 0.5, 0.999, 1e-2, 5e-4, 1e-2, 0.5)
 #: Of a million of each prompted frame; see VideoReplay.
 _MOST_CUT_OTHERWISE = 6
 #: Of the mean of mask logits, by their largest (1 at least).
@@ -154,11 +153,10 @@ def video_figures(case: VideoCase, replayed: Sequence[Replayed]) -> list[Referen
 
 def _limits(case: VideoCase, answered: Sequence[tuple[str, int, int]]) -> _Limits:
     """Return how strictly the last of these answers (kind, frame, object) is judged."""
-    of_object = [kind for kind, _, obj in answered if obj == answered[-1][2]]
-    # A case that continues another begins with a correction.
-    if case.continues or "prompt" in of_object[1:]:
-        return _CORRECTED
-    return _STRICT if len(of_object) <= _FIRST else _GROWN
+    kinds = [kind for kind, _, obj in answered if obj == answered[-1][2]]
+    # Rounding is in the answer that is corrected; a case that continues another begins so.
+    corrected = case.continues or ("track", "prompt") in pairwise(kinds)
+    return _STRICT if len(kinds) <= _FIRST and not corrected else _GROWN
 
 
 _Difference = tuple[str, float, float, bool]

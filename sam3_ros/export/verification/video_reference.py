@@ -9,7 +9,7 @@ memory attention so sharp that some of its cells are undecided between far place
 rounding a thousandfold. PyTorch shows it without any file of ours: float32 in place of float64 in
 the image trunk alone (1e-5 of its features) moves 13 of 82,944 logits by more than 1e-3 on the
 second tracked frame of v1, by up to 4e-3. An error in what is attended to, or in a position, age,
-pointer or mask moves all of them, by 0.01 and more, on the first frames already.
+pointer or mask moves nearly all of them, by a hundredth of their deviation or more.
 """
 
 from __future__ import annotations

@@ -352,7 +352,7 @@ class TabletopMaskDecoder(nn.Module):
         self, sam_embed: Tensor, sam_s0: Tensor, sam_s1: Tensor, sparse: Tensor, dense: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         given = (sam_embed, sam_s0, sam_s1, sparse, dense)
-        masks, iou, objects, _, tokens = self.all_details(*given)
+        masks, iou, objects, _, tokens = self.detail(*given)
         return masks, iou, objects, tokens
 
     def detail(
@@ -363,20 +363,9 @@ class TabletopMaskDecoder(nn.Module):
         sparse: Tensor,
         dense: Tensor,
         wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return masks, IoU, object and the boxes [B,W,4], for the W tokens in `wanted`."""
-        return self.all_details(sam_embed, sam_s0, sam_s1, sparse, dense, wanted)[:4]
-
-    def all_details(
-        self,
-        sam_embed: Tensor,
-        sam_s0: Tensor,
-        sam_s1: Tensor,
-        sparse: Tensor,
-        dense: Tensor,
-        wanted: tuple[int, ...] = tuple(range(MASK_TOKENS)),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return the same and the tokens of all masks [B,4,96]."""
+        """Return masks, IoU, object, the boxes [B,W,4] for the W tokens in `wanted`, and the
+        tokens of all masks [B,4,96]."""
         given = (sam_embed, sam_s0, sam_s1, sparse, dense)
         pixels, queries, boxes, iou, objects, tokens = self.before_masks(*given, wanted)
         masks = self.masks(pixels, queries, boxes.detach())

@@ -7,10 +7,6 @@ time.
 
 from __future__ import annotations
 
-import copy
-import logging
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from sam3_ros.training.tabletop.clip_features import ClipFeatures
 from sam3_ros.training.tabletop.losses import bounds, mask_loss
@@ -38,26 +33,23 @@ from sam3_ros.training.tabletop.memory_batches import (
 )
 from sam3_ros.training.tabletop.network import D, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import ClipFiles
+from sam3_ros.training.tabletop.steps import PhasedRecipe, RatedPhase, TrainingSteps
 
-log = logging.getLogger(__name__)
+_LARGEST_GRADIENT = 1.0
 
 #: A frame's features and fpn2 -> the memories of the objects in it.
 Remember: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class MemoryPhase:
+class MemoryPhase(RatedPhase):
     """Steps that look back, or that follow."""
 
-    steps: int
-    #: The learning rate falls from `first` to `last` by a cosine.
-    first: float
-    last: float
     follows: bool
 
 
 @dataclass(frozen=True)
-class MemoryRecipe:
+class MemoryRecipe(PhasedRecipe[MemoryPhase]):
     """Everything that this training depends on, beside the clips and the image stages."""
 
     phases: tuple[MemoryPhase, ...] = (
@@ -75,26 +67,6 @@ class MemoryRecipe:
     average: float = 0.99
     seed: int = 0
     save_every: int = 100
-
-    @property
-    def steps(self) -> int:
-        return sum(phase.steps for phase in self.phases)
-
-    def phase_of(self, step: int) -> tuple[int, MemoryPhase]:
-        """Return the first step of the phase that a step is in, and the phase."""
-        start = 0
-        for phase in self.phases:
-            if step < start + phase.steps:
-                return start, phase
-            start += phase.steps
-        raise IndexError(f"step {step}: the recipe has {start} steps")
-
-    def learning_rate(self, step: int) -> float:
-        """Return the rate of step 0, 1, ..."""
-        start, phase = self.phase_of(step)
-        share = (step - start) / phase.steps
-        rate = phase.last + (phase.first - phase.last) * (1 + math.cos(math.pi * share)) / 2
-        return rate * min(1.0, (step - start + 1) / self.warm_up)
 
 
 class MemoryObjective(nn.Module):
@@ -207,7 +179,7 @@ class MemoryObjective(nn.Module):
             has = torch.ones(count)
         sparse, dense = network.prompt_encoder(points, labels, given, has)
         fine, middle = batch.fine[batch.clip, frame], batch.middle[batch.clip, frame]
-        masks, iou, objects, _, tokens = network.mask_decoder.all_details(
+        masks, iou, objects, _, tokens = network.mask_decoder.detail(
             embed, fine, middle, sparse, dense, (1, 2, 3)
         )
         return masks, iou, objects, tokens
@@ -233,82 +205,17 @@ def train_memory(
     objective = MemoryObjective(TabletopMemory(), network)
     looks = torch.from_numpy(np.array(features.look[::20, 0]))
     objective.memory.start_from(network.prompt_encoder, looks)
-    average = copy.deepcopy(objective.memory).requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        _groups(objective.memory, recipe), lr=recipe.phases[0].first, betas=(0.9, 0.98)
-    )
-    step = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] != repr(recipe):
-            raise RuntimeError(
-                f"{checkpoint} was trained by another recipe, {state['recipe']}, than {recipe}; "
-                "remove it to train anew"
-            )
-        objective.memory.load_state_dict(state["memory"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-
-    def save() -> None:
-        temporary = checkpoint.with_suffix(".tmp")
-        parts = {"memory": objective.memory, "average": average, "optimizer": optimizer}
-        states = {name: part.state_dict() for name, part in parts.items()}
-        torch.save({**states, "step": step, "recipe": repr(recipe)}, temporary)
-        temporary.replace(checkpoint)
-
-    while step < recipe.steps:
-        start, phase = recipe.phase_of(step)
-        steps = range(step, start + phase.steps)
-        batches = (
-            Stretches(
-                files,
-                features,
-                recipe.clips,
-                recipe.objects_of_clip,
-                recipe.length,
-                steps,
-                recipe.seed + 1,
-            )
-            if phase.follows
-            else PastBatches(files, features, recipe.objects, steps, recipe.seed + 1)
-        )
-        ask = objective.follow if phase.follows else objective.look_back
-        began, sums = time.monotonic(), dict[str, float]()
-        for batch in DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=2):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate(step)
-            losses = ask(batch)
-            optimizer.zero_grad(set_to_none=True)
-            sum(losses.values()).backward()
-            nn.utils.clip_grad_norm_(objective.memory.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-            _follow(average, objective.memory, min(recipe.average, step / (step + 20)))
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
-            every = 5 if phase.follows else 25
-            if step % every == 0:
-                shown = " ".join(f"{name} {value / every:.3f}" for name, value in sums.items())
-                log.info("memory step %d, %.0f s: %s", step, time.monotonic() - began, shown)
-                sums.clear()
-            if step % recipe.save_every == 0:
-                save()
-        save()
-    return average.eval()
-
-
-def _groups(memory: TabletopMemory, recipe: MemoryRecipe) -> list[dict[str, object]]:
-    wide = [p for p in memory.parameters() if p.ndim >= 2]
-    others = [p for p in memory.parameters() if p.ndim < 2]
-    return [
-        {"params": wide, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, current: nn.Module, keep: float) -> None:
-    values = current.state_dict()
-    for name, mean in average.state_dict().items():
-        mean.lerp_(values[name], 1 - keep)
+    training = TrainingSteps(objective, objective.memory, recipe, checkpoint, _LARGEST_GRADIENT)
+    while training.step < recipe.steps:
+        start, phase = recipe.phase_of(training.step)
+        steps, seed = range(training.step, start + phase.steps), recipe.seed + 1
+        if phase.follows:
+            sizes = recipe.clips, recipe.objects_of_clip, recipe.length
+            stretches = Stretches(files, features, *sizes, steps, seed)
+            training.run(stretches, objective.follow, log_every=5)
+        else:
+            past = PastBatches(files, features, recipe.objects, steps, seed)
+            training.run(past, objective.look_back, log_every=25)
+    average = training.average.eval()
+    assert isinstance(average, TabletopMemory)
+    return average

@@ -18,6 +18,8 @@ class CutMask:
     logits: Floats
     #: Row and column of pixels that rounding decides, the nearest to 0 first.
     undecided: tuple[tuple[int, int], ...]
+    #: Logit, of the frame's answer.
+    object_score: float
 
     def with_turned(self, places: Sequence[tuple[int, int]]) -> Floats:
         """Return the logits with these pixels on the other side of 0."""

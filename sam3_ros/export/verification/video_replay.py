@@ -8,9 +8,8 @@ facebookresearch/sam3, sam3/model/sam3_tracking_predictor.py.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -30,27 +29,21 @@ from sam3_ros.core.tracking.memory.memory_masks import (
 from sam3_ros.core.tracking.memory.object_memory import ObjectMemory, RememberedFrame
 from sam3_ros.core.tracking.memory.stages import NONE_CHOSEN, FrameAnswer, VideoStages
 from sam3_ros.export.verification.reference_figure import beyond_half_precision
-from sam3_ros.export.verification.undecided_pixels import (
-    MOST_TRIED,
-    Difference,
-    cut_otherwise,
-    undecided_pixels,
-)
 from sam3_ros.export.verification.video_case import PromptStep, TrackStep, VideoCase
 from sam3_ros.export.verification.video_frames import video_frame, video_mask
 from sam3_ros.export.verification.video_group import CutMask, TrackedGroup
+from sam3_ros.export.verification.video_pixels import (
+    PixelSettling,
+    Seen,
+    stored_part,
+    undecided_in,
+)
 
 _KEPT_IMAGES = 10
 #: The score of an object in a frame where another one of its group was shown.
 _SCORE_WITHOUT_ANSWER = 10.0
-
-
-# No pixel was cut otherwise where the next frame's mask logits are so near.
-_NEAR_ENOUGH = 2e-4
-# Where those of a prompt are farther, rounding of earlier frames decides too many pixels.
+# Where a prompt's logits are farther, rounding of earlier frames decides too many pixels.
 _OWN_ROUNDING = 1e-4
-
-_Seen: TypeAlias = "tuple[FrameAnswer, Attended, Array]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +73,7 @@ class VideoReplay:
         self._manifest = manifest
         self._video = manifest.video
         self._stages = VideoStages(manifest.interactive, manifest.video)
+        self._pixels = PixelSettling(self._stages, manifest.video, self._seen, self._image)
         self._images: OrderedDict[tuple[int, int], ImageEmbedding] = OrderedDict()
         self._ends: dict[str, dict[int, TrackedGroup]] = {}
         self._row = 0
@@ -181,12 +175,17 @@ class VideoReplay:
         self, case: VideoCase, group: TrackedGroup, frame: int
     ) -> Iterator[Replayed]:
         image = self._image(case, frame)
-        found: dict[int, _Seen] = {}
+        found: dict[int, Seen] = {}
         for number, obj in enumerate(list(group.objects)):
-            found[obj] = self._seen(case, group.objects[obj], frame, image)
-            if group.cut:
-                better = self._settled(case, group, obj, frame, self._row + number, found[obj][0])
-                found[obj] = better or found[obj]
+            memory = group.objects[obj]
+            found[obj] = self._seen(case, memory, frame)
+            cut = {key[0]: each for key, each in group.cut.items() if key[1] == obj}
+            if cut:
+                settled = self._pixels.settled(
+                    case, cut, memory, frame, self._row + number, found[obj]
+                )
+                group.objects[obj], found[obj] = settled.memory, settled.seen
+                self.cut_otherwise += settled.turned
         group.cut.clear()
         answers = {obj: each[0] for obj, each in found.items()}
         certainty = float(np.mean([each.certainty for each in answers.values()]))
@@ -198,82 +197,11 @@ class VideoReplay:
             yield Replayed("track", frame, obj, *found[obj], memory)
             self._row += 1
 
-    def _seen(
-        self, case: VideoCase, memory: ObjectMemory, frame: int, image: ImageEmbedding
-    ) -> _Seen:
+    def _seen(self, case: VideoCase, memory: ObjectMemory, frame: int) -> Seen:
+        image = self._image(case, frame)
         attended = memory.attended(frame, case.rules)
         conditioned = self._stages.conditioned(image, memory.feeds(attended, case.rules))
         return self._stages.tracked(image, conditioned), attended, as_array(conditioned)
-
-    def _settled(
-        self,
-        case: VideoCase,
-        group: TrackedGroup,
-        obj: int,
-        frame: int,
-        row: int,
-        answer: FrameAnswer,
-    ) -> _Seen | None:
-        """Cut the pixels of prompted frames that rounding decides as the original cut them.
-
-        Returns the answer of the first tracked frame with these pixels cut the other way, None
-        where that brings it no nearer to the original's.
-        """
-        stride = int(case.answers.get("mask_stride", np.array(1)))
-        expected = case.answers["masks"][row]
-        logits = answer.mask_logits[::stride, ::stride].astype(np.float64)
-        wanted = expected.astype(np.float64) - logits
-        tried: list[tuple[int, tuple[int, int]]] = []
-        changes: list[Difference] = []
-        taken: list[int] = []
-        for turned in self._undecided(group, obj):
-            reached = logits + sum(changes[number] for number in taken)
-            if beyond_half_precision(reached, expected) < _NEAR_ENOUGH:
-                break
-            _, seen = self._with_turned(case, group, obj, frame, [turned])
-            tried.append(turned)
-            changes.append(seen[0].mask_logits[::stride, ::stride].astype(np.float64) - logits)
-            taken = cut_otherwise(wanted, changes)
-        if not taken:
-            return None
-        memory, seen = self._with_turned(case, group, obj, frame, [tried[each] for each in taken])
-        left = expected - seen[0].mask_logits[::stride, ::stride].astype(np.float64)
-        if np.sum(left * left) >= np.sum(wanted * wanted):
-            return None
-        group.objects[obj] = memory
-        self.cut_otherwise += len(taken)
-        return seen
-
-    def _undecided(self, group: TrackedGroup, obj: int) -> list[tuple[int, tuple[int, int]]]:
-        """Return frame and place of the pixels to try."""
-        return [
-            (frame, place)
-            for (frame, each), cut in group.cut.items()
-            if each == obj
-            for place in cut.undecided[:MOST_TRIED]
-        ]
-
-    def _with_turned(
-        self,
-        case: VideoCase,
-        group: TrackedGroup,
-        obj: int,
-        frame: int,
-        turned: Sequence[tuple[int, tuple[int, int]]],
-    ) -> tuple[ObjectMemory, _Seen]:
-        """Return memory and answer of a frame with pixels of prompted frames cut otherwise."""
-        memory = group.objects[obj]
-        for prompted in sorted({each for each, _ in turned}):
-            known = memory.at(prompted)
-            assert known is not None
-            places = [place for each, place in turned if each == prompted]
-            logits = group.cut[prompted, obj].with_turned(places)
-            masks = mask_values(logits[None], self._video, prompted=True)
-            image = self._image(case, prompted)
-            score = group.answers[prompted, obj].object_score
-            (made,) = self._stages.remembered(image, masks, [score])
-            memory = memory.added(replace(known, memory=made), rules=None)
-        return memory, self._seen(case, memory, frame, self._image(case, frame))
 
     def _remember_prompts(self, case: VideoCase, group: TrackedGroup) -> None:
         """Make the memories of frames that were prompted since tracking ran last."""
@@ -283,14 +211,14 @@ class VideoReplay:
             logits = np.stack([each.mask_logits for each in answers.values()])
             cut = cut_logits(logits, self._video, prompted=True)
             masks = mask_values(cut, self._video, prompted=True)
+            scores = [each.object_score for each in answers.values()]
             if self._video.prompted_memory == "cut":
-                undecided = self._undecided_of(logits)
+                undecided = undecided_in(logits, self._video)
                 group.cut |= {
-                    (frame, obj): CutMask(own, places)
-                    for obj, own, places in zip(answers, cut, undecided, strict=True)
+                    (frame, obj): CutMask(own, places, score)
+                    for obj, own, places, score in zip(answers, cut, undecided, scores, strict=True)
                     if (frame, obj) in group.equal
                 }
-            scores = [each.object_score for each in answers.values()]
             memories = self._stages.remembered(image, masks, scores)
             for (obj, answer), memory in zip(answers.items(), memories, strict=True):
                 self._add(group, frame, obj, answer, memory, prompted=True)
@@ -301,20 +229,8 @@ class VideoReplay:
 
     def _is_equal(self, case: VideoCase, answer: FrameAnswer) -> bool:
         """Return whether an answer is the original's but for the rounding of its own stages."""
-        stride = int(case.answers.get("mask_stride", np.array(1)))
         expected = case.answers["masks"][self._row]
-        logits = answer.mask_logits[::stride, ::stride]
-        return beyond_half_precision(logits, expected) < _OWN_ROUNDING
-
-    def _undecided_of(self, logits: Floats) -> Iterator[tuple[tuple[int, int], ...]]:
-        """Yield, for each object of mask logits f32[P,h,w], the pixels that rounding decides."""
-        own = np.concatenate(
-            [cut_logits(each[None], self._video, prompted=True) for each in logits]
-        )
-        for number, each in enumerate(own):
-            others = np.delete(own, number, axis=0)
-            found = undecided_pixels(each, others.max(axis=0) if len(others) else None)
-            yield tuple((row, column) for _, row, column in found)
+        return beyond_half_precision(stored_part(case, answer), expected) < _OWN_ROUNDING
 
     def _in_prompted(
         self, group: TrackedGroup, frame: int, obj: int, image: ImageEmbedding

@@ -4,7 +4,7 @@
 
 Nothing heavy happens before it is configured, and nothing is kept once it is cleaned up. If
 configuring fails it stays unconfigured, says why in the log and on /diagnostics, and can be
-configured again.
+configured again. Above 300 lines, as each parameter, callback and transition of a node ends here.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ are made without the cache.
 An engine is code: who can write one runs code as the node's user. So a folder that another user can
 write is refused (docs/security.md), and sessions are made without the cache there too. The sums
 protect from damage alone: who can change an engine can change them.
+
+Above 300 lines, so that what is written of an engine and what is believed of it are read together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tabletop scenes: objects, light and camera at random, rendered with exact instance masks."""
+"""Tabletop scenes: objects, light and camera at random, rendered with exact instance masks.
+
+Above 300 lines, and one class: all of it draws from one generator and changes one MuJoCo model.
+"""
 
 from __future__ import annotations
 

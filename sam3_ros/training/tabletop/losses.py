@@ -1,6 +1,7 @@
 """The losses, stage by stage.
 
-They share one file, above 300 lines, so that a stage's loss is read beside the terms that it is made of.
+They share one file, above 300 lines, so that a stage's loss is read beside the terms that it is
+made of.
 """
 
 from __future__ import annotations

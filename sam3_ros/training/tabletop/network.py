@@ -1,8 +1,8 @@
 """The tabletop network: SAM 3's stages at a hundredth of its size.
 
 Each class is one stage of a bundle; its forward signature is the stage's contract. Sizes: input
-240x320, grids at strides 2, 4 and 8, width 96. They share one file, above 300 lines, so that a stage
-is read beside those that feed it.
+240x320, grids at strides 2, 4 and 8, width 96. They share one file, above 300 lines, so that a
+stage is read beside those that feed it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What comes out of a labelling: files that other programs read."""

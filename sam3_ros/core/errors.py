@@ -9,6 +9,8 @@ Sam3RosError
 ├── InferenceError       a session failed while it ran
 ├── PromptError          a prompt that cannot be answered (also a ValueError)
 ├── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
+├── HubError             a file or repository of the hub that cannot be had, or is not what it says
+├── AnnotationError      an annotation file that cannot be read, or has nothing to measure
 └── ExportError          a model cannot be exported as asked
     ├── CheckpointError  a file that is no checkpoint, or whose tensors do not fit the model
     └── VerificationError  a bundle's answers are not those of the original model
@@ -58,6 +60,14 @@ class PromptError(Sam3RosError, ValueError):
 
 class ImageError(Sam3RosError, ValueError):
     """An image that cannot be read, or whose shape or dtype is not the expected one."""
+
+
+class HubError(Sam3RosError):
+    """A file or a repository of the hub that cannot be had, or whose bytes are not what it says."""
+
+
+class AnnotationError(Sam3RosError):
+    """A file of annotations, or an annotation, that says nothing to compare answers with."""
 
 
 class ExportError(Sam3RosError):

@@ -1,0 +1,1 @@
+"""How well a bundle answers on pictures whose objects are known: COCO's annotation files."""

@@ -14,11 +14,12 @@ from std_msgs.msg import Header
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.pictures.label_image import Labels, PaintedSegments
 from sam3_ros.core.pictures.overlay import draw_overlay_bgr
+from sam3_ros.core.pictures.segment_numbers import pixel_values
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.tracking.events import TrackEvent
 from sam3_ros.msg import FrameTiming, Segments, SegmentScores, StageTime, TrackEvents
 from sam3_ros.ros.answers.compressed import jpeg_message, png_message
-from sam3_ros.ros.answers.segments import pixel_values, scores_message, segments_message
+from sam3_ros.ros.answers.segments import scores_message, segments_message
 from sam3_ros.ros.answers.tracks import events_message
 from sam3_ros.ros.answers.vision_msgs import detections_maker
 from sam3_ros.ros.images.messages import Pixels, image_message

@@ -12,13 +12,13 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.errors import ImageError, PromptError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.pictures.segment_numbers import best_first
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.timings import Timings
 from sam3_ros.ros.answers.messages import Answer
 from sam3_ros.ros.answers.outputs import Outputs
-from sam3_ros.ros.answers.segments import best_first
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.frame_images import FrameImages
 from sam3_ros.ros.frames.job import Job

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.pictures.segment_numbers import best_first
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.ros.answers.segments import best_first, segments_message
+from sam3_ros.ros.answers.segments import segments_message
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.memory import FrameMemory, SeenFrame
 from sam3_ros.ros.frames.one_shot import OneShot

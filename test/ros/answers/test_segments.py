@@ -9,11 +9,10 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.errors import InferenceError
 from sam3_ros.core.geometry import Box, ImageSize
+from sam3_ros.core.pictures.segment_numbers import best_first, pixel_values
 from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
 from sam3_ros.ros.answers.segments import (
-    best_first,
     mask_of,
-    pixel_values,
     scores_message,
     segments_message,
 )

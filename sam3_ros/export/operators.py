@@ -55,13 +55,17 @@ def own_attention(
 ) -> Any:
     """Return scaled dot product attention, [B,H,Q,c], as one operator of ONNX Runtime.
 
-    It takes and gives [B,Q,H*c]; the exporter cancels the transposes that meet.
+    It takes and gives [B,Q,H*c]; the exporter cancels the transposes that meet. Values may have
+    another width than queries and keys.
     """
     _require_plain(dropout_p, is_causal, enable_gqa)
     heads, width = int(query.shape[1]), int(query.shape[3])
 
-    def joined(value: Any) -> Any:
-        return op.Reshape(op.Transpose(value, perm=[0, 2, 1, 3]), _sizes(0, 0, heads * width))
+    read = int(value.shape[3])
+
+    def joined(tensor: Any) -> Any:
+        size = heads * int(tensor.shape[3])
+        return op.Reshape(op.Transpose(tensor, perm=[0, 2, 1, 3]), _sizes(0, 0, size))
 
     bias = [] if attn_mask is None else [None, None, _for_every_query(attn_mask, query)]
     answer = _own().MultiHeadAttention(
@@ -72,7 +76,7 @@ def own_attention(
         num_heads=heads,
         scale=width**-0.5 if scale is None else scale,
     )
-    return op.Transpose(op.Reshape(answer, _sizes(0, 0, heads, width)), perm=[0, 2, 1, 3])
+    return op.Transpose(op.Reshape(answer, _sizes(0, 0, heads, read)), perm=[0, 2, 1, 3])
 
 
 def whole_attention(

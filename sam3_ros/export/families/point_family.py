@@ -5,7 +5,8 @@ Images and clicks are prepared as in SAM (segment-anything, predictor.py), in al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
@@ -13,7 +14,7 @@ from typing import Protocol
 import torch
 
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, SingleMask
-from sam3_ros.core.errors import ExportError
+from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.families.nearest import nearest_variant
@@ -32,6 +33,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 #: Smallest input size, in steps: a grid of one cell has no positions.
 LEAST_STEPS = 2
+#: Tensors that HQ-SAM adds to each of these models.
+_OF_HQ_SAM = re.compile(r"mask_decoder\.(hf_|compress_vit_feat|embedding_)")
 
 
 class ImageEncoderSizes(Protocol):
@@ -73,6 +76,8 @@ class PointFamily:
     architectures: tuple[PointArchitecture, ...]
     components: tuple[Component, ...]
     unneeded: tuple[Unneeded, ...] = ()
+    #: Reads an architecture from a checkpoint's tensors, also one that was not published.
+    read: Callable[[Shapes], PointArchitecture | None] | None = None
     parts: tuple[Part, ...] = field(default=("interactive",), init=False)
 
     @property
@@ -81,9 +86,16 @@ class PointFamily:
         return tuple(architecture.variant for architecture in self.architectures)
 
     def recognise(self, shapes: Shapes, notes: Notes = NO_NOTES) -> PointArchitecture:  # noqa: ARG002
-        """Return the variant whose tensors the checkpoint has. Raises CheckpointError."""
-        networks = _networks(self)
-        return self.architecture(nearest_variant(shapes, networks, self.unneeded, self.title))
+        """Return the architecture whose tensors the checkpoint has. Raises CheckpointError."""
+        if any(_OF_HQ_SAM.match(name) for name in shapes):
+            raise CheckpointError(f"not a checkpoint of {self.title}: it has tensors of HQ-SAM")
+        networks = dict(_networks(self))
+        found = self.read(shapes) if self.read is not None else None
+        if found is not None and found.variant not in networks:
+            with torch.device("meta"):
+                networks[found.variant] = self.build(found, found.input_size)
+        best = nearest_variant(shapes, networks, self.unneeded, self.title)
+        return found if found and found.variant == best else self.architecture(best)
 
     def architecture(self, variant: str) -> PointArchitecture:
         """Return the real sizes of a variant. Raises ExportError."""

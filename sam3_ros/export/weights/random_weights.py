@@ -23,6 +23,8 @@ _TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTrans
 BATCH_NORM_SCALE = 0.8
 #: Names that several originals give to the scale of a residual branch.
 _BRANCH_SCALES = ("gamma", "layer_scale", "lambda1", "lambda2")
+#: A query is multiplied by them without the scale of attention: at 1 it would see one key alone.
+_RELATIVE_PLACES = "rel_pos"
 
 
 def fill_randomly(network: Network, seed: int) -> None:
@@ -30,7 +32,7 @@ def fill_randomly(network: Network, seed: int) -> None:
 
     Matrices and kernels keep the variance of what passes through them, norms scale by about 1,
     batch norms by BATCH_NORM_SCALE, learned tokens and embeddings are unit normal, scales of
-    residual branches about 0.1. Run calibrate_batch_norms afterwards.
+    residual branches and relative places about 0.1. Run calibrate_batch_norms afterwards.
     """
     own = network.state_dict(keep_vars=True)
     owners = dict(network.named_modules())
@@ -76,6 +78,8 @@ def _scale(module: nn.Module, leaf: str, name: str, shape: Shape) -> tuple[float
     last = name.rpartition(".")[2]
     if last.startswith(_BRANCH_SCALES):
         return 0.1, 0.02
+    if last.startswith(_RELATIVE_PLACES):
+        return 0.0, 0.1
     if leaf == "running_var":
         return 1.0, 0.1
     if leaf == "running_mean" or leaf.endswith("bias"):

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor, nn
-from transformers.models.sam.modeling_sam import SamLayerNorm
+from torch import Tensor
 
 from sam3_ros.export.bindings import NameRules
 from sam3_ros.export.fills import pictures
+from sam3_ros.export.models.points.sam_neck import sam_neck
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.stage import StageModule, TensorInput
 
 PATCH = 4
-NECK_EPS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,6 @@ class TinyVitSamSizes:
         return TinyVitSamImage(self, input_size)
 
 
-def _neck(inputs: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, channels, 1, bias=False),
-        SamLayerNorm(channels, eps=NECK_EPS, data_format="channels_first"),
-        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-        SamLayerNorm(channels, eps=NECK_EPS, data_format="channels_first"),
-    )
-
-
 class TinyVitSamImage(StageModule):
     """The image encoder: pixel_values f32[1,3,S,S] -> sam_embed f32[1,C,S/16,S/16]."""
 
@@ -68,7 +58,7 @@ class TinyVitSamImage(StageModule):
     def __init__(self, sizes: TinyVitSamSizes, input_size: int) -> None:
         super().__init__()
         self.backbone = sizes.backbone.build()
-        self.neck = _neck(sizes.backbone.channels, sizes.channels)
+        self.neck = sam_neck(sizes.backbone.channels, sizes.channels)
         self._input_size = input_size
 
     @property

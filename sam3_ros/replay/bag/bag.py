@@ -25,6 +25,7 @@ from sam3_ros.replay.bag.recording import (
     BagRemarks,
     RecordedMessage,
     Recording,
+    TimeWindow,
     grouped,
 )
 from sam3_ros.replay.bag.unpacking import ZSTD_MAGIC, TooLargeError, unpacked_frames
@@ -137,6 +138,21 @@ class Bag:
         for topic, count in damaged.items():
             self._repairs.add(topic, _NOT_CDR, count)
 
+    def times(self, topic: str) -> list[int]:
+        """Return when the messages of a topic were recorded, ns, in order, mostly without reading.
+
+        Where a file is damaged, its index may promise more than `recorded` yields.
+        """
+        return sorted(chain.from_iterable(each.times(topic) for each in self._recordings))
+
+    def recorded(self, topic: str, window: TimeWindow | None = None) -> Iterator[RecordedMessage]:
+        """Yield the messages of a topic as they were recorded, in time order.
+
+        Their stamps are their own, those that repeat too. The data of what is no CDR is empty.
+        """
+        for time_ns, _, data in self._recorded({topic}, window):
+            yield RecordedMessage(time_ns, topic, self._cdr(data) or b"")
+
     def decode(self, message: BagMessage) -> Any:
         """Return the message with its fields, arrays as numpy arrays. Raises BagError."""
         try:
@@ -205,8 +221,10 @@ class Bag:
             if topic not in refused
         }
 
-    def _recorded(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        each = [recording.messages(topics) for recording in self._recordings]
+    def _recorded(
+        self, topics: Collection[str], window: TimeWindow | None = None
+    ) -> Iterator[RecordedMessage]:
+        each = [recording.messages(topics, window) for recording in self._recordings]
         if self._overlap:
             return heapq.merge(*each, key=lambda message: message.time_ns)
         return chain.from_iterable(each)
@@ -298,5 +316,6 @@ __all__ = [
     "BagMessage",
     "BagRemark",
     "BagTopic",
+    "TimeWindow",
     "open_bag",
 ]

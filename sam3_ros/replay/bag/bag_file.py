@@ -12,11 +12,23 @@ import zstandard
 
 from sam3_ros.replay.bag.bag_folder import how_to_convert
 from sam3_ros.replay.bag.mcap_file import McapFile, is_mcap
-from sam3_ros.replay.bag.recording import BagError, BagRemarks, Channel, RecordedMessage, Recording
+from sam3_ros.replay.bag.recording import (
+    BagError,
+    BagRemarks,
+    Channel,
+    RecordedMessage,
+    Recording,
+    TimeWindow,
+)
 from sam3_ros.replay.bag.sqlite_file import SqliteFile, is_sqlite
 from sam3_ros.replay.bag.unpacking import ZSTD_MAGIC, TooLargeError, unpacked_frames
 
 _ROS1_MAGIC = b"#ROSBAG V"
+# age, GnuPG with and without armour, openssl enc, LUKS.
+_ENCRYPTED = (
+    *(b"age-encryption.", b"-----BEGIN PGP M", b"-----BEGIN AGE E", b"Salted__", b"LUKS\xba\xbe"),
+    *(b"\x85\x01", b"\x85\x02", b"\x84^", b"\x8c\r\x04"),
+)
 _BEGIN, _PIECE = 16, 1 << 20
 # What a file may become when it is decompressed: a gigabyte, or so many times its size. Raw images
 # of a simulation become 100 times as many bytes, zeros 30,000 times.
@@ -46,6 +58,8 @@ def _opened(path: Path, told: Path, begin: bytes) -> Recording:
         return SqliteFile(path, told.name)
     if begin.startswith(_ROS1_MAGIC):
         raise BagError(f"{told} is a ROS 1 bag: {how_to_convert(told)}")
+    if begin.startswith(_ENCRYPTED):
+        raise BagError(f"{told} is encrypted: decrypt it first")
     if not begin:
         raise BagError(f"{told} is empty (0 bytes): nothing of its recording was written")
     raise BagError(
@@ -116,8 +130,13 @@ class _Copy:
     def span(self) -> tuple[int, int] | None:
         return self._recording.span
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        return self._recording.messages(topics)
+    def messages(
+        self, topics: Collection[str], window: TimeWindow | None = None
+    ) -> Iterator[RecordedMessage]:
+        return self._recording.messages(topics, window)
+
+    def times(self, topic: str) -> list[int]:
+        return self._recording.times(topic)
 
     def close(self) -> None:
         self._recording.close()

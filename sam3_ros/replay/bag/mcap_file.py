@@ -19,9 +19,16 @@ from sam3_ros.replay.bag.mcap_records import (
     has_its_end,
     read_at,
     read_summary,
+    read_times,
     scan,
 )
-from sam3_ros.replay.bag.recording import BagRemarks, Channel, RecordedMessage, full_type_name
+from sam3_ros.replay.bag.recording import (
+    BagRemarks,
+    Channel,
+    RecordedMessage,
+    TimeWindow,
+    full_type_name,
+)
 
 _RECOVER = "`mcap recover` writes what is sound to a whole file"
 
@@ -51,32 +58,48 @@ class McapFile:
             self._scan(path)
         else:
             self._take(summary)
-        self._places.sort()
+        self._places.sort(key=lambda place: place[:2])
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The channels by their topics in the file."""
         return tuple(self._described(channel) for channel in self._channels.values())
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Yield the messages of these topics in time order."""
+    def messages(
+        self, topics: Collection[str], window: TimeWindow | None = None
+    ) -> Iterator[RecordedMessage]:
+        """Yield the messages of these topics in time order; those in the window alone, if any."""
         wanted = {number: c.topic for number, c in self._channels.items() if c.topic in topics}
         waiting: list[tuple[int, int, RecordedMessage]] = []  # of chunks that overlap in time
         number = 0
-        promised = sum(self._counts[channel] for channel in wanted)
+        promised = sum(self._counts[channel] for channel in wanted) if window is None else 0
         for place in self._places:
+            if window is not None and place.start_ns > window.last:
+                break
+            if window is not None and 0 < place.end_ns < window.first:
+                continue
             while waiting and waiting[0][0] < place.start_ns:
                 yield heapq.heappop(waiting)[2]
             for message in self._read(place).messages:
-                if message.channel_id in wanted:
+                time_ns = message.log_time
+                is_inside = window is None or window.first <= time_ns <= window.last
+                if is_inside and message.channel_id in wanted:
                     topic = wanted[message.channel_id]
-                    recorded = RecordedMessage(message.log_time, topic, message.data)
-                    heapq.heappush(waiting, (message.log_time, number, recorded))
+                    recorded = RecordedMessage(time_ns, topic, message.data)
+                    heapq.heappush(waiting, (time_ns, number, recorded))
                     number += 1
         if number < promised:
             self.remarks.add(self._name, _PROMISED, promised - number)
         while waiting:
             yield heapq.heappop(waiting)[2]
+
+    def times(self, topic: str) -> list[int]:
+        """Return when the messages of a topic were recorded, ns, in order."""
+        channels = {number for number, channel in self._channels.items() if channel.topic == topic}
+        found: list[int] = []
+        for place in self._places:
+            found += self._times_in(place, channels)
+        return sorted(found)
 
     def close(self) -> None:
         self._file.close()
@@ -89,6 +112,13 @@ class McapFile:
             channel.message_encoding.lower(),
             self._counts[channel.id],
         )
+
+    def _times_in(self, place: ChunkPlace, channels: Collection[int]) -> list[int]:
+        try:
+            return [t for each in channels for t in read_times(self._file, place, each)]
+        except McapDamageError:
+            messages = self._read(place).messages
+            return [each.log_time for each in messages if each.channel_id in channels]
 
     def _read(self, place: ChunkPlace) -> Contents:
         contents = read_at(self._file, place.offset)
@@ -108,7 +138,12 @@ class McapFile:
         self._schemas, self._channels = summary.schemas, summary.channels
         self._counts.update(statistics.channel_message_counts)
         self._places = [
-            ChunkPlace(index.message_start_time, index.chunk_start_offset)
+            ChunkPlace(
+                index.message_start_time,
+                index.chunk_start_offset,
+                index.message_end_time,
+                index.message_index_offsets,
+            )
             for index in summary.chunk_indexes
         ]
         if statistics.message_count:

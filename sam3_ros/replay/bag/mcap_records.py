@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import numpy as np
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.reader import make_reader
@@ -25,6 +26,8 @@ _FOOTER_AND_MAGIC = 9 + 20 + len(MAGIC)
 _MOST_OF_A_CHUNK = 1 << 28
 # start, end, uncompressed size, checksum; then the compression's name and the size of the rest
 _CHUNK_HEAD = struct.Struct("<QQQI")
+# Of a message index: channel and bytes; then a time and an offset for each message.
+_INDEX_HEAD = 6
 
 
 class McapDamageError(Exception):
@@ -37,6 +40,10 @@ class ChunkPlace(NamedTuple):
     #: Of its first message, ns.
     start_ns: int
     offset: int
+    #: Of its last message, ns.
+    end_ns: int
+    #: Where the times of its messages are written too, by channel; None where that is not known.
+    times_at: Mapping[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +118,7 @@ def scan(file: IO[bytes]) -> Iterator[ScannedRecord | ScanEnd]:
         if opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK):
             contents = _contents(opcode, file.read(min(length, size)))
             times = [message.log_time for message in contents.messages]
-            place = ChunkPlace(min(times, default=0), offset)
+            place = ChunkPlace(min(times, default=0), offset, max(times, default=0))
             yield ScannedRecord(place, contents)
         if is_cut:
             yield ScanEnd(offset, is_whole=False)
@@ -130,6 +137,26 @@ def read_at(file: IO[bytes], offset: int) -> Contents:
     if opcode not in (Opcode.CHUNK, Opcode.MESSAGE):
         return Contents((), (), (), "is not where the file's index says")
     return _contents(opcode, file.read(min(length, size)))
+
+
+def read_times(file: IO[bytes], place: ChunkPlace, channel: int) -> list[int]:
+    """Return the times, ns, of a channel's messages in a chunk, in the order of the file.
+
+    Raises McapDamageError where they are not written beside the chunk, or are damaged.
+    """
+    if not place.times_at:
+        raise McapDamageError("the chunk has no index")
+    if channel not in place.times_at:
+        return []
+    file.seek(place.times_at[channel])
+    head = file.read(_HEAD.size)
+    if len(head) == _HEAD.size and head[0] == Opcode.MESSAGE_INDEX:
+        length = min(_HEAD.unpack(head)[1], _MOST_OF_A_CHUNK)
+        data = file.read(length)
+        entries = np.frombuffer(data, "<u8", (length - _INDEX_HEAD) // 8, _INDEX_HEAD)
+        if len(data) == length and data[:2] == channel.to_bytes(2, "little"):
+            return [int(time_ns) for time_ns in entries[::2]]
+    raise McapDamageError("the chunk's index is damaged")
 
 
 def _contents(opcode: int, data: bytes) -> Contents:

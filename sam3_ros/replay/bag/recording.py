@@ -58,6 +58,13 @@ class RecordedMessage(NamedTuple):
     data: bytes
 
 
+class TimeWindow(NamedTuple):
+    """A part of a recording, by the recorder's clock, ns; both ends belong to it."""
+
+    first: int
+    last: int
+
+
 class Recording(Protocol):
     """An open file of a bag. What is damaged in it is left out and remarked."""
 
@@ -71,8 +78,16 @@ class Recording(Protocol):
     def span(self) -> tuple[int, int] | None:
         """The times of the first and the last message, ns; None without any."""
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Yield the messages of these topics in time order."""
+    def messages(
+        self, topics: Collection[str], window: TimeWindow | None = None
+    ) -> Iterator[RecordedMessage]:
+        """Yield the messages of these topics in time order; those in the window alone, if any."""
+
+    def times(self, topic: str) -> list[int]:
+        """Return when the messages of a topic were recorded, ns, in order.
+
+        By the index where the file has one, which may promise more than can be read.
+        """
 
     def close(self) -> None:
         """Close the file."""

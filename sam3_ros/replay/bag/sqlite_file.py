@@ -16,6 +16,7 @@ from sam3_ros.replay.bag.recording import (
     BagRemarks,
     Channel,
     RecordedMessage,
+    TimeWindow,
     full_type_name,
 )
 
@@ -59,14 +60,13 @@ class SqliteFile:
             for number, (topic, kind, encoding) in self._topics.items()
         )
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Yield the messages of these topics in time order."""
+    def messages(
+        self, topics: Collection[str], window: TimeWindow | None = None
+    ) -> Iterator[RecordedMessage]:
+        """Yield the messages of these topics in time order; those in the window alone, if any."""
         wanted = {number: topic for number, (topic, *_) in self._topics.items() if topic in topics}
-        rows = self._rows if self._rows is not None else self._ordered(wanted)
         damaged = 0
-        for row, topic_id, time_ns in rows:
-            if topic_id not in wanted:
-                continue
+        for row, topic_id, time_ns in self._places(wanted, window):
             data = self._data(row)
             if data is None:
                 damaged += 1
@@ -74,6 +74,11 @@ class SqliteFile:
                 yield RecordedMessage(time_ns, wanted[topic_id], data)
         if damaged:
             self.remarks.add(self._name, f"unreadable, left out; {_RECOVER}", damaged)
+
+    def times(self, topic: str) -> list[int]:
+        """Return when the messages of a topic were recorded, ns, in order."""
+        wanted = [number for number, (name, *_) in self._topics.items() if name == topic]
+        return [time_ns for _, _, time_ns in self._places(wanted, None)]
 
     def close(self) -> None:
         self._database.close()
@@ -151,14 +156,28 @@ class SqliteFile:
             begin, end = self.span or (first, last)
             self.span = min(begin, first), max(end, last)
 
-    def _ordered(self, topics: Collection[int]) -> Iterator[tuple[int, int, int]]:
+    def _places(
+        self, topics: Collection[int], window: TimeWindow | None
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield id, topic and time of the messages of these topics in the order of time."""
+        if self._rows is None:
+            yield from self._ordered(topics, window)
+            return
+        for row in self._rows:
+            if row[1] in topics and (window is None or window.first <= row[2] <= window.last):
+                yield row
+
+    def _ordered(
+        self, topics: Collection[int], window: TimeWindow | None
+    ) -> Iterator[tuple[int, int, int]]:
         marks = ", ".join("?" * len(topics))
+        within = "" if window is None else "AND timestamp BETWEEN ? AND ? "
         # Without the index, which may be damaged where the table is not.
         query = (
             "SELECT id, topic_id, timestamp FROM messages NOT INDEXED "
-            f"WHERE topic_id IN ({marks}) ORDER BY timestamp, id"
+            f"WHERE topic_id IN ({marks}) {within}ORDER BY timestamp, id"
         )
-        with closing(self._database.execute(query, tuple(topics))) as rows:
+        with closing(self._database.execute(query, (*topics, *(window or ())))) as rows:
             yield from rows
 
     def _data(self, row: int) -> bytes | None:

@@ -96,6 +96,19 @@ class Ratios:
     #: Ours / theirs by CPU time, round by round.
     cpu_repeats: tuple[float, ...]
 
+    @classmethod
+    def of(cls, key: str, title: str, turns: Sequence[tuple[CallSeconds, CallSeconds]]) -> Ratios:
+        """Compare the calls of each turn: ours, then theirs."""
+        ours, theirs = zip(*turns, strict=True)
+        return cls(
+            key,
+            title,
+            (_median_ms([each.wall for each in ours]), _median_ms([each.wall for each in theirs])),
+            (_median_ms([each.cpu for each in ours]), _median_ms([each.cpu for each in theirs])),
+            tuple(round(a.wall / b.wall, 4) for a, b in turns),
+            tuple(round(a.cpu / max(b.cpu, 1e-9), 4) for a, b in turns),
+        )
+
     @property
     def median(self) -> float:
         return median(self.repeats)
@@ -162,17 +175,8 @@ def _round(pairings: Sequence[Pairing], baseline: Baseline, question: ChainQuest
 
 
 def _ratios(pairing: Pairing, rounds: Sequence[_Round]) -> Ratios:
-    ours = [each.ours[pairing.key] for each in rounds]
-    theirs = [each.theirs[pairing.asked] for each in rounds]
-    pairs = list(zip(ours, theirs, strict=True))
-    return Ratios(
-        pairing.key,
-        pairing.title,
-        (_median_ms([each.wall for each in ours]), _median_ms([each.wall for each in theirs])),
-        (_median_ms([each.cpu for each in ours]), _median_ms([each.cpu for each in theirs])),
-        tuple(round(a.wall / b.wall, 4) for a, b in pairs),
-        tuple(round(a.cpu / max(b.cpu, 1e-9), 4) for a, b in pairs),
-    )
+    turns = [(each.ours[pairing.key], each.theirs[pairing.asked]) for each in rounds]
+    return Ratios.of(pairing.key, pairing.title, turns)
 
 
 def _median_ms(seconds: Sequence[float]) -> float:

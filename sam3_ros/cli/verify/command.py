@@ -11,6 +11,11 @@ from sam3_ros.cli.command import add_command, add_json_option
 from sam3_ros.cli.needs import require_export
 from sam3_ros.cli.progress import print_step
 from sam3_ros.cli.table import left, table
+from sam3_ros.cli.verify.against import (
+    add_against_options,
+    refuse_mixed_options,
+    verify_against,
+)
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -24,12 +29,13 @@ def register(commands: Commands) -> None:
     parser = add_command(
         commands,
         "verify",
-        "compare a bundle's numbers with the original model's",
+        "compare a bundle's numbers with the original model's, or with another bundle's",
         """
         sam3-ros verify my_bundle                          # against the answers kept in it
         sam3-ros verify my_bundle --checkpoint model.pt    # against PyTorch, stage by stage
         sam3-ros verify my_bundle --reference reference/   # against answers of the original code
         sam3-ros verify my_bundle --record                 # and write the result into the bundle
+        sam3-ros verify small --against full               # what is lost beside another bundle
         """,
         _verify,
     )
@@ -68,12 +74,16 @@ def register(commands: Commands) -> None:
         default=False,
         help="write the result into the bundle's manifest (default: the bundle is only read)",
     )
+    add_against_options(parser)
     add_json_option(parser)
 
 
 def _verify(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
 
+    refuse_mixed_options(options)
+    if options.against is not None:
+        return verify_against(options)
     if options.checkpoint or options.rebuild:
         require_export()
     from sam3_ros.core.precision.other_files import check_other_files

@@ -1,0 +1,1 @@
+"""Two bundles are asked the same: what one loses and saves beside the other."""

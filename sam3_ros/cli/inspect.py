@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli.checkpoint_option import (
+    CHECKPOINT_HELP,
+    checkpoint_argument,
+    local_checkpoint,
+)
 from sam3_ros.cli.command import add_command, add_json_option
 from sam3_ros.cli.needs import require_export
 from sam3_ros.cli.table import left, readable_size, right, table
@@ -27,11 +31,14 @@ def register(commands: Commands) -> None:
         """
         sam3-ros inspect efficient_sam3_repvit_m0_9.pth
         sam3-ros inspect model.safetensors --json
+        sam3-ros inspect hf://Simon7108528/EfficientSAM3/efficientsam3_ft/efficientsam3_repvit.pt
         sam3-ros inspect model.pth --family efficientsam3   # why it is not one, if it is not
         """,
         _run,
     )
-    parser.add_argument("checkpoint", type=Path, help="a .pth, .pt or .safetensors file")
+    parser.add_argument(
+        "checkpoint", type=checkpoint_argument, metavar="FILE", help=CHECKPOINT_HELP
+    )
     parser.add_argument("--family", help="require this family, instead of recognising it")
     add_json_option(parser)
 
@@ -44,7 +51,9 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.export.weights.recognition import open_known, without_prefix
 
     families = families_to_try(FAMILIES, options.family)
-    checkpoint = without_prefix(open_known(options.checkpoint), families.values())
+    checkpoint = without_prefix(
+        open_known(local_checkpoint(options.checkpoint).path), families.values()
+    )
     if options.family is not None:
         recognise(checkpoint, families)
     inspection = inspect(checkpoint, families)

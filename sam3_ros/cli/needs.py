@@ -19,6 +19,8 @@ _HOW_TO_GET = {
     "rosbags": "pip install rosbags",
     "shtab": "pip install 'shtab>=1.10'",
     "matplotlib": "pip install 'sam3_ros[bench]', or pip install matplotlib",
+    "huggingface_hub": "pip install 'sam3_ros[hub]', or pip install 'huggingface_hub>=1.31'",
+    "pycocotools": "pip install 'sam3_ros[evaluate]', or pip install pycocotools",
 }
 
 

@@ -43,10 +43,12 @@ class _ToSteps(logging.Handler):
 
 
 class ProgressLine:
-    """One line that is overwritten on a terminal; in a file a line every two seconds."""
+    """One line that is overwritten on a terminal; in a file a line now and then."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, file_seconds: float = _FILE_SECONDS) -> None:
+        """file_seconds: from one line of a file to the next."""
         self._stream = stream or sys.stderr
+        self._file_seconds = file_seconds
         self._on_terminal = self._stream.isatty()
         self._next = 0.0
 
@@ -58,15 +60,19 @@ class ProgressLine:
 
     def __call__(self, progress: ReplayProgress) -> None:
         """Show how far the replay is: a bar, seconds of the bag, and frames."""
+        part = min(progress.at / progress.seconds, 1.0) if progress.seconds else 1.0
+        self.show(
+            f"{progress.at:5.1f} of {progress.seconds:.1f} s, "
+            f"{progress.sent} frames in, {progress.answered} answered",
+            part,
+        )
+
+    def show(self, figures: str, part: float) -> None:
+        """Show a bar that is full at part 1, and figures; not more often than can be read."""
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + (_TERMINAL_SECONDS if self._on_terminal else _FILE_SECONDS)
-        part = min(progress.at / progress.seconds, 1.0) if progress.seconds else 1.0
-        figures = (
-            f"{progress.at:5.1f} of {progress.seconds:.1f} s, "
-            f"{progress.sent} frames in, {progress.answered} answered"
-        )
+        self._next = now + (_TERMINAL_SECONDS if self._on_terminal else self._file_seconds)
         if self._on_terminal:
             self._overwrite(figures, part)
         else:

@@ -6,6 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam3_ros.cli.checkpoint_option import (
+    CHECKPOINT_HELP,
+    checkpoint_argument,
+    local_checkpoint,
+)
 from sam3_ros.cli.command import add_command
 from sam3_ros.cli.needs import require_export
 from sam3_ros.cli.table import left, readable_size, right, table
@@ -27,7 +32,9 @@ def register(commands: Commands) -> None:
         """,
         _run,
     )
-    parser.add_argument("checkpoint", type=Path, help="a .pth, .pt or .safetensors file")
+    parser.add_argument(
+        "checkpoint", type=checkpoint_argument, metavar="FILE", help=CHECKPOINT_HELP
+    )
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"), default="fp32", help="of the weights (fp32)"
@@ -38,13 +45,17 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require_export()
+    from sam3_ros.export.checkpoint.file import require_free_file
     from sam3_ros.export.commands.inspection import families_to_try, recognise
     from sam3_ros.export.commands.slimming import slim
     from sam3_ros.export.families import FAMILIES
     from sam3_ros.export.weights.recognition import open_known, without_prefix
 
     families = families_to_try(FAMILIES, options.family)
-    checkpoint = without_prefix(open_known(options.checkpoint), families.values())
+    require_free_file(options.out, options.force)  # before gigabytes are fetched
+    checkpoint = without_prefix(
+        open_known(local_checkpoint(options.checkpoint).path), families.values()
+    )
     recognised = recognise(checkpoint, families)
     print(f"{recognised.family.title}, {recognised.architecture.variant}")
     report = slim(checkpoint, recognised, options.out, options.precision, options.force)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam3_ros.cli.checkpoint_option import checkpoint_argument, local_checkpoint
 from sam3_ros.cli.command import add_command, add_json_option
 from sam3_ros.cli.needs import require_export
 from sam3_ros.cli.progress import print_step
@@ -45,8 +46,10 @@ def register(commands: Commands) -> None:
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--checkpoint",
-        type=Path,
-        help="rebuild the model in PyTorch from this file and compare stage by stage and end to end"
+        type=checkpoint_argument,
+        metavar="FILE",
+        help="rebuild the model in PyTorch from this file, or hf://ORG/REPO/FILE[@REVISION] of the "
+        "Hugging Face hub, and compare stage by stage and end to end"
         " (needs the extra [export])",
     )
     model.add_argument(
@@ -94,9 +97,10 @@ def _verify(options: argparse.Namespace) -> int:
     bundle = Bundle.open(options.bundle)
     check_other_files(bundle)
     require_tried(bundle, StagePlan())
+    given = options.checkpoint
     report = verify_bundle(
         bundle,
-        checkpoint=options.checkpoint,
+        checkpoint=None if given is None else local_checkpoint(given).path,
         rebuild=options.rebuild,
         images=tuple(options.image),
         reference=options.reference,

@@ -1,0 +1,1 @@
+"""Checkpoints and bundles from the Hugging Face hub, and bundles to it."""

@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 DEFAULT_BUNDLE = "tabletop"
 
 
-def add_model_options(parser: argparse.ArgumentParser, several_bundles: bool = False) -> None:
+def add_model_options(
+    parser: argparse.ArgumentParser, several_bundles: bool = False, with_bundle: bool = True
+) -> None:
     """Declare bundle, backend, precision, profile, CUDA graphs and threads.
 
-    several_bundles: `bundles` is a list of all that are given, None for none.
+    several_bundles: `bundles` is a list of all that are given, None for none. with_bundle: False
+    for a command whose argument `bundle` it is.
     """
     group = parser.add_argument_group("model")
     what = f"name or folder of a bundle (default: {DEFAULT_BUNDLE})"
-    if several_bundles:
+    if not with_bundle:
+        pass
+    elif several_bundles:
         group.add_argument("--bundle", action="append", dest="bundles", help=what)
     else:
         group.add_argument("--bundle", default=DEFAULT_BUNDLE, help=what)
@@ -68,7 +73,7 @@ class ConfiguredModel:
     @property
     def described(self) -> str:
         """For people: what runs the stages, and in how many threads."""
-        plan = self.plan.described(self.bundle.manifest.stages_in_use)
+        plan = self.plan.described(self.bundle.manifest.stages_to_judge)
         return f"{plan} (threads: {self.threads or 'all'})"
 
     def load(self) -> Segmenter:
@@ -81,7 +86,7 @@ class ConfiguredModel:
 
     def document(self) -> dict[str, Any]:
         """Return what JSON shows. backend and precision are None where the stages differ."""
-        stages = self.bundle.manifest.stages_in_use
+        stages = self.bundle.manifest.stages_to_judge
         choices = {stage: self.plan.of(stage) for stage in stages}
         return {
             "backend": _common({choice.backend for choice in choices.values()}),

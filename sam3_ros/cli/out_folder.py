@@ -11,7 +11,7 @@ from sam3_ros.core.out_folder import OutFolder, OutputExistsError
 WRITTEN_BY = "written_by"
 _MARK_IS_WITHIN = 4096
 
-__all__ = ["WRITTEN_BY", "OutFolder", "add_force_option", "require_own"]
+__all__ = ["WRITTEN_BY", "OutFolder", "add_force_option", "require_absent", "require_own"]
 
 
 def add_force_option(parser: argparse.ArgumentParser) -> None:
@@ -38,4 +38,12 @@ def require_own(file: Path | str | None, mark: str, *, force: bool) -> None:
         raise OutputExistsError(
             f"{file} exists and sam3-ros did not write it; it is not overwritten: name another "
             "file, or add --force"
+        )
+
+
+def require_absent(file: Path, *, force: bool) -> None:
+    """Raise OutputExistsError for a file that exists; no regular file (/dev/stdout) may be one."""
+    if not force and (file.is_file() or file.is_symlink()):
+        raise OutputExistsError(
+            f"{file} exists; it is not overwritten: name another file, or add --force"
         )

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.image_file import write_png
 from sam3_ros.core.out_folder import OutFolder
+from sam3_ros.core.pictures.contact_sheet import Tile, contact_sheet
 from sam3_ros.core.pictures.palette import prompt_colour
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagMessage
 from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.golden.judge import WorstFrame
-from sam3_ros.replay.report.pictures import Tile, contact_sheet
 from sam3_ros.ros.images.compressed import decode_compressed
 from sam3_ros.ros.images.conversion import OwnConverter
 

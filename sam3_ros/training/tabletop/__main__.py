@@ -2,6 +2,8 @@
 
 make tabletop                                  # all of it, into sam3_ros/bundles/tabletop
 python -m sam3_ros.training.tabletop --help    # parts of it, elsewhere
+
+`--steps distil` is not among them: it makes a smaller bundle from one that is there.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from tokenizers import Tokenizer
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_concept, record_verification
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.training.tabletop.annotated import write_annotated_scenes
 from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import render_scenes
 from sam3_ros.training.tabletop.demo_bag import write_demo_bag
+from sam3_ros.training.tabletop.distil import DistilRecipe, distil
 from sam3_ros.training.tabletop.evaluate import evaluate
 from sam3_ros.training.tabletop.evaluate_following import evaluate_following
 from sam3_ros.training.tabletop.export import END, PAD, START, concept_settings, export_bundle
@@ -31,6 +35,13 @@ from sam3_ros.training.tabletop.phrases import all_words
 from sam3_ros.training.tabletop.recording import record_tabletop
 from sam3_ros.training.tabletop.report import write_report
 from sam3_ros.training.tabletop.sequences import render_clips
+from sam3_ros.training.tabletop.small_bundle import (
+    manifest_sum,
+    origin,
+    write_page,
+    write_small_bundle,
+)
+from sam3_ros.training.tabletop.teacher import Teacher
 from sam3_ros.training.tabletop.train import Recipe, train
 from sam3_ros.training.tabletop.train_memory import MemoryRecipe, train_memory
 
@@ -44,7 +55,8 @@ def main() -> None:
     """Run the chosen steps in order."""
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("onnx_ir").setLevel(logging.WARNING)
+    for noisy in ("onnx_ir", "onnxscript"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     torch.set_num_threads(options.threads)
     tokenizer = clip_tokenizer()
     known = known_tokens(tokenizer)
@@ -68,6 +80,10 @@ def main() -> None:
         _describe(options)
     if "bag" in options.steps:
         write_demo_bag(options.bag)
+    if "distil" in options.steps:
+        _distil(options, Encoder(tokenizer))
+    if "coco" in options.steps:
+        write_annotated_scenes(options.coco or options.work / "coco", options.unseen_scenes)
 
 
 def known_tokens(tokenizer: Tokenizer) -> list[int]:
@@ -113,6 +129,26 @@ def _evaluate(options: argparse.Namespace) -> None:
     write_report(options.report, figures, following)
 
 
+def _distil(options: argparse.Namespace, encode: Encoder) -> None:
+    """Teach a smaller fusion and decoder by a bundle, and compare the two."""
+    bundle = Bundle.open(options.teacher)
+    recipe = DistilRecipe(manifest_sum(bundle))
+    scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
+    teacher = Teacher(bundle, options.threads)
+    student = distil(scenes, encode, teacher, recipe, options.work / "small.pt")
+    drawn = f"{options.scenes} scenes from seed {TRAINING_SEED}"
+    small = write_small_bundle(bundle, student, options.small, origin(bundle, recipe, drawn))
+    figures = {}
+    for each in (bundle, small):
+        with Segmenter.load(each, threads=options.threads) as segmenter:
+            figures[each.manifest.name] = evaluate(segmenter, options.unseen_scenes)
+    found = {"unseen_scenes": figures[small.manifest.name]}
+    small = record_verification(small.path, {**small.manifest.verification, **found})
+    page = options.small.with_name(f"{options.small.name}.md")
+    write_page(page, bundle, small, figures)
+    log.info("%s: %s, and %s", small.manifest.name, small.path, page)
+
+
 def _describe(options: argparse.Namespace) -> None:
     """Write the vocabulary as it is now; an export writes it too."""
     concept = Bundle.open(options.out).manifest.concept
@@ -131,9 +167,13 @@ def _source(options: argparse.Namespace) -> dict[str, str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sam3_ros.training.tabletop")
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
+    parser.add_argument("--steps", nargs="+", choices=(*STEPS, "distil", "coco"), default=STEPS)
     parser.add_argument("--work", type=Path, default=Path(".tabletop"), help="scenes, weights")
     parser.add_argument("--out", type=Path, default=PACKAGE / "bundles" / "tabletop")
+    parser.add_argument("--coco", type=Path, help="of step coco (default: coco in --work)")
+    parser.add_argument("--teacher", default="tabletop", help="bundle to distil from")
+    small = Path(".tabletop") / "small"
+    parser.add_argument("--small", type=Path, default=small, help="bundle to distil into")
     parser.add_argument("--bag", type=Path, default=PACKAGE / "demo_data" / "tabletop_bag")
     parser.add_argument("--report", type=Path, default=PACKAGE.parent / "docs" / "tabletop.md")
     parser.add_argument("--scenes", type=int, default=9000)

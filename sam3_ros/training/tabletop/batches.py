@@ -90,10 +90,13 @@ class Batches(IterableDataset[Batch]):
         steps: range,
         seed: int,
         with_prompts: bool = True,
+        prompts: int = PROMPTS,
+        clicks: int = CLICKS,
     ) -> None:
+        """prompts, clicks: of each image; without clicks their tensors stay empty."""
         self._files, self._encode = files, encode
         self._batch_size, self._steps, self._seed = batch_size, steps, seed
-        self._with_prompts = with_prompts
+        self._with_prompts, self._prompts, self._clicks = with_prompts, prompts, clicks
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
@@ -119,11 +122,12 @@ class Batches(IterableDataset[Batch]):
         }
         if not self._with_prompts:
             return row
-        row |= _stack([self._phrase(view, boxes, rng) for _ in range(PROMPTS)])
+        row |= _stack([self._phrase(view, boxes, rng) for _ in range(self._prompts)])
         said = [phrases.anything(rng) for _ in range(PHRASES)]
         row["phrases"] = np.stack([self._encode(phrase.text) for phrase in said])
         row["meanings"] = np.array([phrase.meaning for phrase in said], np.int64)
-        row |= _stack([_click(view, rng) for _ in range(CLICKS)])
+        if self._clicks:
+            row |= _stack([_click(view, rng) for _ in range(self._clicks)])
         return row
 
     def _phrase(

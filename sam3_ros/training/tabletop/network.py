@@ -143,10 +143,10 @@ def _coverage(low: Tensor, high: Tensor, cells: int) -> Tensor:
 class TabletopFusion(nn.Module):
     """fpn2 [B,D,30,40] attends to the prompt [B,T,D] -> memory [B,1200,D]."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = 2) -> None:
         super().__init__()
         self.position = nn.Parameter(torch.randn(1, GRID[0] * GRID[1], D) * 0.02)
-        self.blocks = nn.ModuleList([Block(D), Block(D)])
+        self.blocks = nn.ModuleList([Block(D) for _ in range(blocks)])
 
     def forward(self, fpn2: Tensor, prompt: Tensor, prompt_mask: Tensor) -> Tensor:
         memory = fpn2.flatten(2).transpose(1, 2)
@@ -159,7 +159,7 @@ class TabletopDecoder(nn.Module):
     """Peaks of an objectness map become queries, which attend to each other, so that one object
     keeps one query. The last four numbers of a query are its box."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int = 2) -> None:
         super().__init__()
         self.heat = mlp(D, D, 4)
         nn.init.constant_(self.heat[-1].bias, -4.0)
@@ -168,9 +168,9 @@ class TabletopDecoder(nn.Module):
         self.heat_in = nn.Linear(1, D)
         self.presence_token = nn.Parameter(torch.randn(1, 1, D) * 0.02)
         self.prompt_in = nn.Linear(D, D)
-        self.to_self = nn.ModuleList([Block(D, feed_forward=False) for _ in range(2)])
-        self.to_prompt = nn.ModuleList([Block(D, feed_forward=False) for _ in range(2)])
-        self.to_memory = nn.ModuleList([Block(D) for _ in range(2)])
+        self.to_self = nn.ModuleList([Block(D, feed_forward=False) for _ in range(layers)])
+        self.to_prompt = nn.ModuleList([Block(D, feed_forward=False) for _ in range(layers)])
+        self.to_memory = nn.ModuleList([Block(D) for _ in range(layers)])
         self.norm = nn.LayerNorm(D)
         self.box, self.presence, self.out = mlp(D, D, 4), mlp(D, D, 1), nn.Linear(D, D - 4)
         self.register_buffer("points", grid_points(*GRID))
@@ -181,13 +181,21 @@ class TabletopDecoder(nn.Module):
         queries, boxes, presence, _, _ = self.detail(memory, prompt, prompt_mask)
         return queries, boxes, presence
 
-    def detail(self, memory: Tensor, prompt: Tensor, prompt_mask: Tensor) -> tuple[Tensor, ...]:
-        """Return the same and what only training needs: heat logits [B,60,80], points [B,Q,2]."""
+    def detail(
+        self, memory: Tensor, prompt: Tensor, prompt_mask: Tensor, index: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the same and what only training needs: heat logits [B,60,80], points [B,Q,2].
+
+        index: int64 [B,Q], the cells of the fine grid to begin at, in place of the highest peaks.
+        """
         heat = self.heat(memory).transpose(1, 2).unflatten(2, GRID)
         heat = F.pixel_shuffle(heat, 2).float()
         tops = F.max_pool2d(heat, 3, 1, 1)
         peaks = torch.where(heat >= tops, heat, heat - 20).flatten(1)
-        strength, index = peaks.detach().topk(QUERIES, dim=1)
+        if index is None:
+            strength, index = peaks.detach().topk(QUERIES, dim=1)
+        else:
+            strength = heat.detach().flatten(1).gather(1, index)
         y, x = index // FINE_GRID[1], index % FINE_GRID[1]
         cell, sub = (y // 2) * GRID[1] + x // 2, (y % 2) * 2 + x % 2
         points = torch.stack([(x + 0.5) / FINE_GRID[1], (y + 0.5) / FINE_GRID[0]], dim=-1)

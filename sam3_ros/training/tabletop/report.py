@@ -66,6 +66,21 @@ def table(figures: Mapping[str, object]) -> str:
     return "\n".join(lines)
 
 
+def comparison(figures: Mapping[str, Mapping[str, object]]) -> str:
+    """Return a Markdown table of the same figures of several bundles, by the bundle's name."""
+    first = next(iter(figures.values()))
+    lines = [
+        f"{first['scenes']} unseen scenes, {first['text_instances']} named instances.",
+        "",
+        f"| what | {' | '.join(f'`{name}`' for name in figures)} |",
+        f"|---|{'---|' * len(figures)}",
+    ]
+    for name, (meaning, _) in ROWS.items():
+        cells = " | ".join(str(each[name]) for each in figures.values())
+        lines.append(f"| {meaning} | {cells} |")
+    return "\n".join(lines)
+
+
 def following_table(following: Mapping[str, Mapping[str, object]]) -> str:
     """Return a Markdown table of the figures of following, with the goals."""
     paces = list(following.values())

@@ -80,7 +80,7 @@ def _or_reason(key: str, deadline: float, measure: Callable[[], Cell]) -> Cell:
 
 
 def _judged(segmenter: Segmenter) -> Cell:
-    if segmenter.plan.is_reference(segmenter.bundle.manifest.stages_in_use):
+    if segmenter.plan.is_reference(segmenter.bundle.manifest.stages_to_judge):
         return Cell(GUARD, remark="fp32 on the CPU is the reference")
     if segmenter.bundle.manifest.recorded_answers is None:
         return Cell(GUARD, remark="no recorded answers: `sam3-ros bundle record` makes them")

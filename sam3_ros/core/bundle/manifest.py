@@ -302,6 +302,12 @@ class Manifest:
         return tuple(name for name in self.stages if name in needed)
 
     @property
+    def stages_to_judge(self) -> tuple[str, ...]:
+        """The stages in use and those for video alone, in the file's order: a plan chooses for
+        each, and what is not fp32 on the CPU has to be proved."""
+        return tuple(n for n in self.stages if n in {*self.stages_in_use, *self.video_stages})
+
+    @property
     def video_stages(self) -> tuple[str, ...]:
         """The stages that only following an object needs, in the file's order."""
         video, others = self._stages_for_video(), self._stages_needed()
@@ -329,7 +335,7 @@ class Manifest:
         does not fit its machine, and GPUs build engines for minutes. A bundle exported without them
         saves their memory.
         """
-        in_use = self.stages_in_use + self.video_stages
+        in_use = self.stages_to_judge
         return tuple(
             name
             for name, stage in self.stages.items()
@@ -374,7 +380,7 @@ class Manifest:
 
     def _require_portable_files(self) -> None:
         """Raise BundleError if only some backends can run a stage that is needed."""
-        for name in (*self.stages_in_use, *self.video_stages):
+        for name in self.stages_to_judge:
             stage = self.stages[name]
             if not stage.files:
                 raise BundleError(

@@ -19,6 +19,8 @@ from sam3_ros.core.segmenter.text import TextEmbedding
 from sam3_ros.core.stages.session import Array
 
 CONCEPT_FEEDS = ("input_ids", "boxes", "box_labels", "box_mask")
+#: The outline of an object, as a prompt and as a memory, and the ages of that memory.
+FOLLOWED_FEEDS = ("object_mask", "memory_mask", "object_score", "memory_ages", "pointer_ages")
 CONCEPT_ANSWERS = ("logits", "pred_boxes", "presence")
 BEST_QUERIES = 3
 #: A box that moved by more than this part of the image may belong to another query.
@@ -35,7 +37,8 @@ class Question:
     #: Unique among the questions of an image.
     name: str
     #: CONCEPT_FEEDS for words and exemplars; for clicks point_coords, point_labels and, where the
-    #: model takes one, mask_input and has_mask. Shapes: tensor_names.py.
+    #: model takes one, mask_input and has_mask; to follow an object those of a click without any
+    #: point, and FOLLOWED_FEEDS. Shapes: tensor_names.py.
     feeds: Mapping[str, Array]
 
     def __post_init__(self) -> None:
@@ -50,6 +53,11 @@ class Question:
     def is_concept(self) -> bool:
         """Whether it asks for words and exemplars rather than for a click or a box."""
         return "input_ids" in self.feeds
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether it gives an object's mask, and asks for the object by the memory of it."""
+        return "memory_mask" in self.feeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +90,8 @@ def ask_raw(
     """
     if question.is_concept:
         return _ask_concept(image, question, queries)
+    if question.is_followed:
+        return _ask_followed(image, question)
     score = ("object_score",) if image.provides("object_score") else ()
     computed = image.compute(("sam_masks", "sam_iou", *score), question.feeds)
     tensors = {name: computed[name] for name in ("sam_iou", *score)}
@@ -104,6 +114,34 @@ def _ask_concept(
     values["queries"] = values["queries"][:, list(chosen)]
     masks = image.compute(("masks",), values)["masks"][0]
     return RawAnswer(tensors, masks, chosen)
+
+
+def _ask_followed(image: ImageEmbedding, question: Question) -> RawAnswer:
+    """Remember the object whose mask is given, and find it in the same image by that memory.
+
+    This runs every stage of following once, as the second image of a video does.
+    """
+    feeds = question.feeds
+    no_points = {name: feeds[name] for name in feeds if name not in FOLLOWED_FEEDS}
+    masks = {name: feeds[name] for name in ("object_mask", "memory_mask", "object_score")}
+    remembered = image.compute_apart(("mask_memory", "mask_prompt"), masks)
+    given = {
+        **no_points,
+        "sam_embed": image.compute_in_place(("frame_features",), {})["frame_features"],
+        "mask_input": remembered["mask_prompt"],
+        "has_mask": np.ones(1, np.float32),
+    }
+    pointers = image.compute_apart(("pointers",), given)["pointers"]
+    memory = {
+        "memories": remembered["mask_memory"],
+        "object_pointers": pointers[0, :1],
+        "memory_ages": feeds["memory_ages"],
+        "pointer_ages": feeds["pointer_ages"],
+    }
+    embed = image.compute_in_place(("tracked_embed",), memory)["tracked_embed"]
+    names = ("sam_masks", "sam_iou", "object_score")
+    computed = image.compute_apart(names, {**no_points, "sam_embed": embed})
+    return RawAnswer({name: computed[name] for name in names[1:]}, computed["sam_masks"][0])
 
 
 class QueryOrder:

@@ -18,20 +18,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sam3_ros.core.backends.factory import OPENVINO, open_session
 from sam3_ros.core.backends.onnxruntime_session import import_onnxruntime
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import BackendError, Sam3RosError
 from sam3_ros.core.precision.questions import few_images, standard_images
 from sam3_ros.core.precision.recorded import recorded_of
-from sam3_ros.core.segmenter.embedding import ImageEmbedding
-from sam3_ros.core.segmenter.interactive import prompt_feeds
-from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.stages.graph import StageGraph
-from sam3_ros.core.stages.session import Array, Session, SessionOptions
+from sam3_ros.core.stages.session import Session, SessionOptions
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _MOST_BYTES_WRITTEN = 1 << 20
@@ -93,31 +87,6 @@ def _run(request: Request) -> None:
         tokenizer = bundle.tokenizer_file if manifest.concept else None
         images = few_images(standard_images(manifest, tokenizer))
         recorded_of(graph, manifest, images)
-        if manifest.video is not None:
-            _run_video_stages(graph, manifest, images[0].pixels)
-
-
-def _run_video_stages(graph: StageGraph, manifest: Manifest, rgb: Array) -> None:
-    """Run each stage of following once; what they answer is of no matter."""
-    interactive, video = manifest.interactive, manifest.video
-    assert interactive is not None
-    assert video is not None
-    image = ImageEmbedding.of(rgb, manifest, graph)
-    point = prompt_feeds(InteractivePrompt(points=((1, 1),)), image.transform, interactive)
-    clicked = image.compute(("pointers", "object_score"), point)
-    masks = {
-        "object_mask": np.zeros((1, 1, *video.object_mask), np.float32),
-        "memory_mask": np.zeros((1, 1, *video.memory_mask), np.float32),
-        "object_score": clicked["object_score"],
-    }
-    remembered = image.compute_apart(("mask_memory", "mask_prompt"), masks)
-    memory = {
-        "memories": remembered["mask_memory"],
-        "memory_ages": np.zeros(1, np.int64),
-        "object_pointers": clicked["pointers"][0, :1],
-        "pointer_ages": np.ones(1, np.float32),
-    }
-    image.compute(("tracked_embed",), memory)
 
 
 def _opened(tried: Mapping[str, Any], options: SessionOptions) -> Session:

@@ -81,7 +81,7 @@ def judge(
     """
     start = perf_counter()
     judgement = _Judgement(graph, manifest, plan, recorded)
-    limits = GuardLimits.of(plan, manifest.stages_in_use)
+    limits = GuardLimits.of(plan, manifest.stages_to_judge)
     for rounding in recorded.rounding.values():
         limits = limits.given(rounding)
     failure, stage = judgement.run()

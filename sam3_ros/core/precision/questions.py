@@ -18,17 +18,19 @@ from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.precision.answers import Question
 from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers
 from sam3_ros.core.precision.recording import answers_in_fp32, recorded_in
-from sam3_ros.core.segmenter.interactive import prompt_feeds
+from sam3_ros.core.segmenter.interactive import PADDING, mask_feeds, prompt_feeds
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import Floats, ImageTransform
-from sam3_ros.core.stages.session import OpenSession
+from sam3_ros.core.stages.session import Array, OpenSession
 
 TABLE = Path(__file__).resolve().parents[2] / "demo_data" / "table.jpg"
 NO_BOXES = np.zeros((1, 0, 4), np.float32)
 # A positive and a negative exemplar, cxcywh as parts of the image.
 TWO_BOXES = np.array([[[0.5, 0.5, 0.3, 0.4], [0.2, 0.3, 0.1, 0.2]]], np.float32)
 LABELS = np.array([[1, 0]], np.int64)
+#: The score of an object that is there, as a given mask has it.
+_SEEN = 10.0
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -68,7 +70,8 @@ def questions_of(bundle: Bundle, picture: Path) -> QuestionedImage:
 
 
 def _questions(manifest: Manifest, tokenizer: Path | None, size: ImageSize) -> tuple[Question, ...]:
-    return (*_concept_questions(manifest, tokenizer), *_clicks(manifest, size))
+    clicks, followed = _clicks(manifest, size), _followed(manifest)
+    return (*_concept_questions(manifest, tokenizer), *clicks, *followed)
 
 
 def _concept_questions(manifest: Manifest, tokenizer: Path | None) -> list[Question]:
@@ -119,6 +122,28 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
     return found
 
 
+def _followed(manifest: Manifest) -> list[Question]:
+    """Follow a disc in the middle, whatever is there."""
+    interactive, video = manifest.interactive, manifest.video
+    if interactive is None or video is None or interactive.mask_input is None:
+        return []
+    cover, remembered = (
+        (disc(size) > 0).astype(np.float32)[None, None]
+        for size in (video.object_mask, video.memory_mask)
+    )
+    feeds: dict[str, Array] = {
+        "point_coords": np.zeros((1, 1, 2), np.float32),
+        "point_labels": np.full((1, 1), PADDING, np.int64),
+        **mask_feeds(None, interactive.mask_input),
+        "object_mask": cover,
+        "memory_mask": remembered,
+        "object_score": np.full((1, 1), _SEEN, np.float32),
+        "memory_ages": np.zeros(1, np.int64),
+        "pointer_ages": np.full(1, 1 / video.pointer_divisor, np.float32),
+    }
+    return [Question("a disc that is followed", feeds)]
+
+
 def disc(size: ImageSize) -> Floats:
     """Return mask logits f32 [h, w]: an ellipse in the middle, a third of each side."""
     y, x = np.mgrid[-1 : 1 : size.height * 1j, -1 : 1 : size.width * 1j]
@@ -145,17 +170,27 @@ def reference_answers(
     log says so. Raises PrecisionError for a bundle without recorded answers and fp32 files.
     """
     recorded = recorded_in(bundle)
+    lacking = "recorded answers"
     if recorded is not None:
-        return few_of(recorded)
+        if not _lacks_followed(bundle.manifest, recorded):
+            return few_of(recorded)
+        lacking = "recorded answers of the stages that follow objects"
     log.warning(
-        "bundle %r holds no recorded answers, so it is run in fp32 on the CPU first; "
+        "bundle %r holds no %s, so it is run in fp32 on the CPU first; "
         "`sam3-ros bundle record %s` records them once",
         bundle.manifest.name,
+        lacking,
         bundle.path,
     )
     tokenizer = bundle.tokenizer_file if bundle.manifest.concept else None
     asked = few_images(standard_images(bundle.manifest, tokenizer))
     return answers_in_fp32(bundle, asked, threads, open_stage_session)
+
+
+def _lacks_followed(manifest: Manifest, recorded: RecordedAnswers) -> bool:
+    """Return whether nothing recorded runs the stages of following, as in older files."""
+    asked = (question for image in recorded.images for question in image.questions)
+    return manifest.video is not None and not any(each.is_followed for each in asked)
 
 
 def few_of(recorded: RecordedAnswers) -> RecordedAnswers:
@@ -167,12 +202,12 @@ def few_of(recorded: RecordedAnswers) -> RecordedAnswers:
 def few_images(images: tuple[QuestionedImage, ...]) -> tuple[QuestionedImage, ...]:
     """Return the first image with as few questions as run every stage once.
 
-    They are the concept question that runs most stages, and all clicks, which are cheap.
+    They are the concept question that runs most stages, and all others, which are cheap.
     """
     first, *_ = images
-    clicks = [question for question in first.questions if not question.is_concept]
+    others = [question for question in first.questions if not question.is_concept]
     concepts = [question for question in first.questions if question.is_concept]
-    chosen = (*sorted(concepts, key=_exemplars)[:1], *clicks)
+    chosen = (*sorted(concepts, key=_exemplars)[:1], *others)
     return (QuestionedImage(first.name, first.pixels, chosen),)
 
 

@@ -33,6 +33,14 @@ _CLICK_WITH_MASK: Mapping[str, _Form] = {
     "mask_input": (4, None, "f"),
     "has_mask": (1, 1, "f"),
 }
+_FOLLOWED: Mapping[str, _Form] = {
+    **_CLICK_WITH_MASK,
+    "object_mask": (4, None, "f"),
+    "memory_mask": (4, None, "f"),
+    "object_score": (2, 1, "f"),
+    "memory_ages": (1, None, "i"),
+    "pointer_ages": (1, None, "f"),
+}
 _ANSWERS: Mapping[str, _Form] = {
     "logits": (2, None, "f"),
     "pred_boxes": (3, 4, "f"),
@@ -64,7 +72,7 @@ def check_answer(question: Question, answer: RawAnswer) -> None:
     if question.is_concept:
         forms, needed = [_WORDS], {"logits", "pred_boxes", "presence"}
     else:
-        forms, needed = [_CLICK, _CLICK_WITH_MASK], {"sam_iou"}
+        forms, needed = [_CLICK, _CLICK_WITH_MASK, _FOLLOWED], {"sam_iou"}
     if not any(question.feeds.keys() == form.keys() for form in forms):
         raise ValueError(f"{place}: expected feeds {' or '.join(', '.join(f) for f in forms)}")
     if answer.tensors.keys() - {"object_score"} != needed:

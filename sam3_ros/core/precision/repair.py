@@ -48,7 +48,7 @@ def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | N
     logged. Raises PrecisionError too where there is nothing to judge by, or no fp32 file of a stage
     to revert.
     """
-    stages = segmenter.bundle.manifest.stages_in_use
+    stages = segmenter.bundle.manifest.stages_to_judge
     if segmenter.plan.is_reference(stages):
         return None
     recorded = reference_answers(segmenter.bundle, segmenter.threads)
@@ -82,7 +82,7 @@ def judge_precision(segmenter: Segmenter, recorded: RecordedAnswers | None = Non
 def _judged(segmenter: Segmenter, recorded: RecordedAnswers) -> Verdict:
     verdict = judge_precision(segmenter, recorded)
     level = logging.INFO if verdict.passed else logging.WARNING
-    what = segmenter.plan.described(segmenter.bundle.manifest.stages_in_use)
+    what = segmenter.plan.described(segmenter.bundle.manifest.stages_to_judge)
     log.log(level, "precision guard: %s: %s", what, verdict)
     if not verdict.passed:
         for stage in sorted(verdict.stages, key=lambda each: -each.excess)[:_STAGES_LOGGED]:
@@ -98,7 +98,7 @@ def _blamed(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
 
 
 def _refusal(segmenter: Segmenter, verdict: Verdict, blamed: tuple[str, ...]) -> str:
-    what = segmenter.plan.described(segmenter.bundle.manifest.stages_in_use)
+    what = segmenter.plan.described(segmenter.bundle.manifest.stages_to_judge)
     return (
         f"refused: {what} does not answer as fp32 on the CPU does: {verdict.broken}; "
         f"blamed stages: {', '.join(blamed)}. Choose another precision or backend, or let the "

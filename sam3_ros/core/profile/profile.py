@@ -122,7 +122,7 @@ class MachineProfile:
                 f"bundle {self.bundle!r} ({self.bundle_sha256[:_HEX]}), here {name!r} "
                 f"({sha256[:_HEX]})"
             ]
-        unknown = sorted(set(self.choices) ^ set(bundle.manifest.stages_in_use))
+        unknown = sorted(set(self.choices) ^ set(bundle.manifest.stages_to_judge))
         return [f"stages that only one of the two has: {', '.join(unknown)}"] if unknown else []
 
 

@@ -108,7 +108,7 @@ class StageLoading:
 
 def _require_gpu(plan: StagePlan, bundle: Bundle) -> None:
     """Raise BackendError where no stage could have a CUDA graph."""
-    choices = {plan.of(stage) for stage in bundle.manifest.stages_in_use}
+    choices = {plan.of(stage) for stage in bundle.manifest.stages_to_judge}
     if not any(choice.backend in BACKENDS_ON_GPU for choice in choices):
         told = ", ".join(sorted(map(str, choices)))
         raise BackendError(

@@ -47,7 +47,7 @@ class Backends:
 def require_precisions(bundle: Bundle, backends: Backends, wanted: Iterable[str]) -> None:
     """Raise PrecisionError for a precision that no stage can run in here, listing those it can."""
     stages = bundle.manifest.stages
-    here = {name for stage in bundle.manifest.stages_in_use for name in stages[stage].files}
+    here = {name for stage in bundle.manifest.stages_to_judge for name in stages[stage].files}
     if "fp32" in here:
         here.update(choice.precision for choice in _computed(backends))
     if lacking := sorted({*wanted} - here):

@@ -138,7 +138,7 @@ class FeedsRecorder:
     """An OpenSession whose sessions record what each stage is fed first."""
 
     def __init__(self, bundle: Bundle, open_session: OpenSession) -> None:
-        stages = bundle.manifest.stages_in_use
+        stages = bundle.manifest.stages_to_judge
         self._stage_of = {bundle.stage_file(stage, "fp32"): stage for stage in stages}
         self._open_session = open_session
         #: By stage.

@@ -85,7 +85,7 @@ class Tuning:
         options, least_gain = self._settings.session_options, self._settings.least_gain
         with PlanJudge(self._bundle, options, self._open_session, judged) as judge:
             found = find_plan(times, least_gain, judge, self._report)
-        stages = self._bundle.manifest.stages_in_use
+        stages = self._bundle.manifest.stages_to_judge
         images = [image.name for recorded in judged for image in recorded.images]
         refused = [*backends.refused, *self._settings.left_out]
         choices = {stage: found.plan.of(stage) for stage in stages}
@@ -130,7 +130,7 @@ class Tuning:
     def _times(self, backends: Backends, feeds: Mapping[str, Feeds]) -> list[CandidateTime]:
         timer = StageTimer(self._bundle, self._settings.session_options, self._open_session)
         times: list[CandidateTime] = []
-        for stage in self._bundle.manifest.stages_in_use:
+        for stage in self._bundle.manifest.stages_to_judge:
             if stage not in feeds:
                 self._report(f"no question runs {stage}: it stays in fp32 on the CPU, unjudged")
                 continue

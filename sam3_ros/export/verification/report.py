@@ -219,7 +219,7 @@ def _runnable(bundle: Bundle) -> list[tuple[str, str]]:
     A backend runs the portable file of a stage that its rendition lacks, so that mixture is
     verified.
     """
-    in_use = [bundle.manifest.stages[stage] for stage in bundle.manifest.stages_in_use]
+    in_use = [bundle.manifest.stages[stage] for stage in bundle.manifest.stages_to_judge]
     pairs = dict.fromkeys(
         (rendition, precision)
         for stage in in_use

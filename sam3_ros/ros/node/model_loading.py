@@ -66,7 +66,7 @@ class LoadedModel:
     @property
     def uses_gpu(self) -> bool:
         """Whether any stage runs on a GPU, after what the guard has reverted."""
-        return uses_gpu(self.segmenter.plan, self.segmenter.bundle.manifest.stages_in_use)
+        return uses_gpu(self.segmenter.plan, self.segmenter.bundle.manifest.stages_to_judge)
 
 
 def uses_gpu(plan: StagePlan, stages: Iterable[str]) -> bool:
@@ -118,7 +118,7 @@ def _load(settings: NodeConfiguration, status: LoadingStatus) -> LoadedModel:
 
 def guard_values(segmenter: Segmenter, guarded: Guarded | None) -> dict[str, str]:
     """Return the guard's verdict for /diagnostics, with each stage's distance from fp32."""
-    values = {"runs": segmenter.plan.described(segmenter.bundle.manifest.stages_in_use)}
+    values = {"runs": segmenter.plan.described(segmenter.bundle.manifest.stages_to_judge)}
     if guarded is None:
         return {**values, "precision guard": NOT_JUDGED}
     distances = guarded.verdict.distances if guarded.verdict else {}

@@ -18,7 +18,7 @@ from sam3_ros.training.tabletop.network import GRID, D, TabletopPromptEncoder
 #: Of the memory mask and of a mask that is given as the prompt.
 MEMORY_MASK = (120, 160)
 #: Memories that are not of prompted frames; ages are 1 to this.
-MEMORIES, PROMPTED, POINTERS, POINTER_DIVISOR = 6, 4, 16, 15
+MEMORIES, PROMPTED, POINTERS, POINTER_DIVISOR = 3, 4, 16, 15
 #: Channels of a memory: what a cell looks like, what the mask says there, how much of it is object.
 LOOK, SAID = 32, 31
 MEMORY_WIDTH = LOOK + SAID + 1
@@ -40,7 +40,7 @@ class TabletopMemoryEncoder(nn.Module):
         super().__init__()
         self.look = nn.Conv2d(D, LOOK, 1)
         self.seen = nn.Conv2d(D, 24, 1)
-        self.mask = nn.Conv2d(16, 24, 1)
+        self.mask = nn.Conv2d(1, 24, 4, stride=4)
         self.said = nn.Sequential(
             nn.ReLU(), nn.Conv2d(48, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, SAID, 1)
         )
@@ -50,13 +50,12 @@ class TabletopMemoryEncoder(nn.Module):
         self, frame_features: Tensor, fpn2: Tensor, memory_mask: Tensor, object_score: Tensor
     ) -> Tensor:
         count = memory_mask.shape[0]
-        parts = F.pixel_unshuffle(memory_mask, 4)
         seen = self.seen(frame_features).expand(count, -1, -1, -1)
-        said = self.said(torch.cat([self.mask(parts * 2 - 1), seen], dim=1))
+        said = self.said(torch.cat([self.mask(memory_mask * 2 - 1), seen], dim=1))
         absent = (object_score <= 0).to(said.dtype)[:, :, None, None]
         said = said + absent * self.absent[:, None, None]
         look = self.look(fpn2).expand(count, -1, -1, -1)
-        return torch.cat([look, said, parts.mean(1, keepdim=True)], dim=1)
+        return torch.cat([look, said, F.avg_pool2d(memory_mask, 4)], dim=1)
 
 
 class TabletopObjectPointer(nn.Module):
@@ -113,7 +112,7 @@ class TabletopMemoryAttention(nn.Module):
         super().__init__()
         self.query = nn.Conv2d(D, HEADS * (HEAD - PLACE), 1)
         self.key = nn.Linear(LOOK, HEADS * (HEAD - PLACE))
-        self.value = nn.Linear(4 * (SAID + 1), HEADS * HEAD)
+        self.value = nn.Conv2d(SAID + 1, HEADS * HEAD, 2, stride=2)
         self.key_age = nn.Embedding(MEMORIES + 1, HEADS)
         self.value_age = nn.Embedding(MEMORIES + 1, HEADS * HEAD)
         self.warmth = nn.Parameter(torch.full((HEADS,), 12.0))
@@ -208,13 +207,13 @@ class TabletopMemoryAttention(nn.Module):
     def _recalled(self, looks: Tensor, memories: Tensor, ages: Tensor) -> Tensor:
         """Return what alike cells of the memories said, for each 2x2 cells: [B,300,HEADS*HEAD]."""
         batch, count = memories.shape[:2]
-        parts = F.pixel_unshuffle(memories.flatten(0, 1), 2).unflatten(1, (MEMORY_WIDTH, 4))
+        cells = memories.flatten(0, 1)
         # A pooled cell looks like the object's part in it, if it has one.
-        weight = 0.05 + parts[:, -1:]
-        look = (parts[:, :LOOK] * weight).sum(2) / weight.sum(2)
+        weight = 0.05 + cells[:, -1:]
+        look = F.avg_pool2d(cells[:, :LOOK] * weight, 2) / F.avg_pool2d(weight, 2)
         look = look.flatten(2).transpose(1, 2).unflatten(0, (batch, count))
-        said = parts[:, LOOK:].flatten(1, 2).flatten(2).transpose(1, 2)
-        said = self.value(said).unflatten(0, (batch, count)) + self.value_age(ages)[:, :, None]
+        said = self.value(cells[:, LOOK:]).flatten(2).transpose(1, 2)
+        said = said.unflatten(0, (batch, count)) + self.value_age(ages)[:, :, None]
         key = F.normalize(self.key(look).unflatten(-1, (HEADS, -1)), dim=-1)
         query = self.query(F.avg_pool2d(looks, 2))
         query = F.normalize(query.unflatten(1, (HEADS, -1)), dim=2).flatten(3)

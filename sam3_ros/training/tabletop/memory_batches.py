@@ -60,7 +60,7 @@ class Stretch:
 
 class _Clips:
     def __init__(self, files: ClipFiles, features: ClipFeatures) -> None:
-        self.features, self.labels = features, files.labels
+        self.features, self.labels, self.objects = features, files.labels, files.objects
         clips = len(files.labels)
         #: Pixels of each object in each frame: int64 [N,FRAMES,12].
         self.pixels = np.zeros((clips, FRAMES, files.objects.shape[1]), np.int64)
@@ -73,6 +73,19 @@ class _Clips:
         """Return the share of each cell that object `number` (from 0) covers: [120,160]."""
         mask = (self.labels[clip, frame] == number + 1).astype(np.float32)
         return cv2.resize(mask, (160, 120), interpolation=cv2.INTER_AREA)
+
+    def most_mistakable(
+        self, rng: np.random.Generator, clip: int, frame: int, out_of_view: np.ndarray
+    ) -> int | None:
+        """Return an object that is out of view while one like it is seen, if there is one.
+
+        What takes another object for the one that left is taught by these.
+        """
+        kinds, seen = self.objects[clip], self.pixels[clip, frame] >= IN_VIEW
+        shared = (kinds[:, None] == kinds[None]).sum(2) * seen[None]
+        likeness = shared.max(1) * out_of_view
+        best = np.flatnonzero((likeness == likeness.max()) & (likeness > 0))
+        return int(rng.choice(best)) if len(best) else None
 
 
 def frames_through(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -117,7 +130,7 @@ class PastBatches(IterableDataset[LookingBack]):
             )
 
     def _row(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        clips, absent = self._clips, rng.random() < 0.2
+        clips, absent = self._clips, rng.random() < 0.3
         while True:
             clip = int(rng.integers(len(clips.pixels)))
             pixels = clips.pixels[clip]
@@ -128,7 +141,8 @@ class PastBatches(IterableDataset[LookingBack]):
             fits &= (pixels[now] <= OUT_OF_VIEW) if absent else (pixels[now] >= IN_VIEW)
             if fits.any():
                 break
-        number = int(rng.choice(np.flatnonzero(fits)))
+        number = clips.most_mistakable(rng, clip, now, fits) if absent else None
+        number = int(rng.choice(np.flatnonzero(fits))) if number is None else number
         ages = np.sort(rng.choice(np.arange(1, MEMORIES + 1), count, replace=False))
         if count and rng.random() < 0.8:
             ages = np.arange(1, count + 1)

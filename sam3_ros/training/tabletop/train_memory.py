@@ -151,7 +151,7 @@ class MemoryObjective(nn.Module):
                 0.5 * mask_loss(rough[known, 0], small[known], bounds(small[known]))
             )
             losses["object"].append(
-                0.5 * F.binary_cross_entropy_with_logits(objects[known, 0], seen[known])
+                F.binary_cross_entropy_with_logits(objects[known, 0], seen[known])
             )
         there = seen > 0
         if there.any():

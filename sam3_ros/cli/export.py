@@ -6,9 +6,16 @@ import argparse
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam3_ros.cli.checkpoint_option import (
+    CHECKPOINT_HELP,
+    LocalCheckpoint,
+    checkpoint_argument,
+    local_checkpoint,
+)
 from sam3_ros.cli.command import add_command, whole_number
 from sam3_ros.cli.needs import require_export
 from sam3_ros.cli.progress import print_step
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from sam3_ros.export.commands.export_job import ExportJob
     from sam3_ros.export.family import Family
     from sam3_ros.export.weights.filled_network import FilledNetwork
+    from sam3_ros.hub.known_models import KnownModel
 
 LEFT_OUT = 1
 
@@ -31,6 +39,8 @@ def register(commands: Commands) -> None:
         "export",
         "make a bundle from a checkpoint, with every number compared with PyTorch's",
         """
+        sam3-ros export --model efficientsam3-rv-m --out rv_m        # of `sam3-ros models`
+        sam3-ros export sam3 --checkpoint hf://facebook/sam3/sam3.pt --out sam3
         sam3-ros export efficientsam3 --checkpoint repvit_m0_9.pth --out bundles/repvit
         sam3-ros export mobilesam --checkpoint mobile_sam.pt --out clicks --precision fp32,int8
         sam3-ros export efficientsam3 --checkpoint m.pth --out word --parts concept --input-size 504
@@ -38,7 +48,11 @@ def register(commands: Commands) -> None:
         """,
         _run,
     )
-    parser.add_argument("family", help="efficientsam3, sam3, efficientvit-sam or mobilesam")
+    parser.add_argument(
+        "family",
+        nargs="?",
+        help="efficientsam3, sam3, efficientvit-sam or mobilesam; may be left out for a checkpoint",
+    )
     _add_weights(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new bundle")
     parser.add_argument(
@@ -77,7 +91,12 @@ def register(commands: Commands) -> None:
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights = parser.add_mutually_exclusive_group(required=True)
-    weights.add_argument("--checkpoint", type=Path, help="a .pth, .pt or .safetensors file")
+    weights.add_argument(
+        "--checkpoint", type=checkpoint_argument, metavar="FILE", help=CHECKPOINT_HELP
+    )
+    weights.add_argument(
+        "--model", metavar="NAME", help="a published model, fetched from the hub: `sam3-ros models`"
+    )
     weights.add_argument(
         "--random-weights",
         type=whole_number(0),
@@ -106,26 +125,31 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.export.families import FAMILIES
     from sam3_ros.export.weights.loading import write_checkpoint
 
-    (family,) = families_to_try(FAMILIES, options.family).values()
+    model = _known_model(options)
+    if options.family is None and options.checkpoint is None:
+        raise ExportError(f"name the family of the random weights: {', '.join(FAMILIES)}")
+    families = families_to_try(FAMILIES, options.family)
     if options.variant and options.checkpoint:
         raise ExportError("--variant goes with --random-weights: a checkpoint's is read from it")
     require_free(options.out, options.force)  # before minutes of work
     if options.save_checkpoint is not None:
         require_free_file(options.save_checkpoint, options.force)
-    filled = _filled(family, options)
+    checkpoint = _fetched(options, model)
+    family = _family(families, checkpoint)
+    filled = _filled(family, options, checkpoint)
     job = ExportJob(
         family=family,
         architecture=filled.architecture,
         network=filled.network,
         input_size=filled.input_size,
         target=options.out,
-        source={**filled.source, "command": _command(options)},
+        source={**filled.source, **_origin(checkpoint), "command": _command(options)},
         parts=options.parts or filled.network.parts,
         precisions=options.precision,
         renditions=options.renditions,
         allow_poor_precision=options.allow_poor_precision,
         replace_existing=options.force,
-        refill=lambda: _filled(family, options).network,
+        refill=lambda: _filled(family, options, checkpoint).network,
     )
     if options.save_checkpoint is not None:
         write_checkpoint(filled.network, options.save_checkpoint, options.force)
@@ -133,12 +157,56 @@ def _run(options: argparse.Namespace) -> int:
     return _report(_exported(job))
 
 
-def _filled(family: Family, options: argparse.Namespace) -> FilledNetwork:
+def _known_model(options: argparse.Namespace) -> KnownModel | None:
+    """Return the published model that is named; what it stands for becomes an option."""
+    if options.model is None:
+        return None
+    from sam3_ros.core.errors import ExportError
+    from sam3_ros.hub.known_models import known_model
+
+    model = known_model(options.model)
+    if options.family not in (None, model.family):
+        raise ExportError(f"{model.name} is of the family {model.family}, not {options.family}")
+    options.family, options.checkpoint = model.family, model.address
+    return model
+
+
+def _fetched(options: argparse.Namespace, model: KnownModel | None) -> LocalCheckpoint | None:
+    if options.checkpoint is None:
+        return None
+    checkpoint = local_checkpoint(options.checkpoint)
+    if model is not None:
+        from sam3_ros.core.bundle.files import sha256_of
+
+        print_step(f"{model.name}: {model.licence}; {model.page}")
+        if model.sha256:
+            model.require_sum(sha256_of(checkpoint.path))
+    return checkpoint
+
+
+def _family(families: Mapping[str, Family], checkpoint: LocalCheckpoint | None) -> Family:
+    """Return the only family there is to try, or the one that a checkpoint is of."""
+    if len(families) == 1 or checkpoint is None:
+        return next(iter(families.values()))
+    from sam3_ros.export.commands.inspection import recognise
+    from sam3_ros.export.weights.recognition import open_known, without_prefix
+
+    opened = without_prefix(open_known(checkpoint.path), families.values())
+    return recognise(opened, families).family
+
+
+def _origin(checkpoint: LocalCheckpoint | None) -> Mapping[str, str]:
+    return {} if checkpoint is None else checkpoint.source
+
+
+def _filled(
+    family: Family, options: argparse.Namespace, checkpoint: LocalCheckpoint | None
+) -> FilledNetwork:
     from sam3_ros.export.weights.filled_network import from_checkpoint, from_seed
 
-    if options.checkpoint is not None:
+    if checkpoint is not None:
         print_step(f"reading {options.checkpoint}")
-        filled = from_checkpoint(family, options.checkpoint, options.input_size)
+        filled = from_checkpoint(family, checkpoint.path, options.input_size)
     else:
         print_step(f"making random weights of seed {options.random_weights}")
         filled = from_seed(family, options.random_weights, options.variant, options.input_size)
@@ -173,11 +241,7 @@ def _report(bundle: Bundle) -> int:
 
 def _command(options: argparse.Namespace) -> str:
     """Return the command as given, but with file names only: the folders are private."""
-    words = ["sam3-ros", "export", options.family]
-    if options.checkpoint is not None:
-        words += ["--checkpoint", options.checkpoint.name]
-    else:
-        words += ["--random-weights", str(options.random_weights)]
+    words = ["sam3-ros", "export", *_weights_named(options)]
     if options.variant:
         words += ["--variant", options.variant]
     words += ["--out", options.out.name, "--precision", ",".join(options.precision)]
@@ -189,6 +253,17 @@ def _command(options: argparse.Namespace) -> str:
     if options.allow_poor_precision:
         words.append("--allow-poor-precision")
     return shlex.join(words)
+
+
+def _weights_named(options: argparse.Namespace) -> list[str]:
+    if options.model is not None:
+        return ["--model", options.model]
+    family = [] if options.family is None else [options.family]
+    if options.checkpoint is None:
+        return [*family, "--random-weights", str(options.random_weights)]
+    is_local = isinstance(options.checkpoint, Path)
+    name = options.checkpoint.name if is_local else str(options.checkpoint)
+    return [*family, "--checkpoint", name]
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": "bench.command",
     "tune": "tune",
     "bundle": "bundle.command",
+    "models": "models",
     "export": "export",
     "inspect": "inspect",
     "slim": "slim",

@@ -36,7 +36,7 @@ from sam3_ros.evaluation.truth import PictureTruth, truth_of
 #: Called before each picture with how many are done, and how many there are.
 OnPicture = Callable[[int, int], None]
 
-_NAMES_TOLD = 10
+_NAMES_TOLD, _WARNINGS_TOLD = 10, 3
 
 
 class Evaluation:
@@ -182,23 +182,24 @@ def _phrases(
 ) -> tuple[dict[int, str], list[str]]:
     """Return how each category is asked for, and what to know about that."""
     phrases: dict[int, str] = {}
-    remarks: dict[str, None] = {}
-    respelled: list[str] = []
+    warnings: dict[str, None] = {}
+    refused: list[str] = []
     for number, name in categories.items():
         phrase = " ".join(name.replace("_", " ").split())
-        if phrase != name:
-            respelled.append(f"{name!r} as {phrase!r}")
         try:
-            prompt = ConceptPrompt(phrase)
-            remarks |= dict.fromkeys(segmenter.warnings(prompt))
+            warnings |= dict.fromkeys(segmenter.warnings(ConceptPrompt(phrase)))
         except PromptError as error:
-            remarks[f"category {name[:80]!r} was not asked for: {error}"] = None
+            refused.append(f"category {name[:80]!r} was not asked for: {error}")
         else:
             phrases[number] = phrase
-    if respelled:
+    remarks = [*refused, *list(warnings)[:_WARNINGS_TOLD]]
+    if (more := len(warnings) - _WARNINGS_TOLD) > 0:
+        remarks.append(f"{more} more remarks of this kind on other categories")
+    names = [(categories[number], phrase) for number, phrase in phrases.items()]
+    if respelled := [f"{name!r} as {phrase!r}" for name, phrase in names if name != phrase]:
         told = f"{len(respelled)} categories are asked for in other letters: {_listed(respelled)}"
-        remarks[told] = None
-    return phrases, list(remarks)
+        remarks.append(told)
+    return phrases, remarks
 
 
 def _listed(names: Sequence[str]) -> str:

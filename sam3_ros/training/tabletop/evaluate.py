@@ -6,19 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 
-from sam3_ros.core.geometry import Box
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.training.tabletop import phrases
-from sam3_ros.training.tabletop.camera_effects import photograph
-from sam3_ros.training.tabletop.world import Scene, World
+from sam3_ros.training.tabletop.unseen import UNSEEN_SEED, UnseenScene, unseen_scenes
 
-UNSEEN_SEED = 900_000
-PRESENT_PHRASES, ABSENT_PHRASES = 3, 2
 MATCH_IOU = 0.5
 
 #: A prompt -> the masks that answer it.
@@ -66,18 +60,15 @@ class Tally:
 
 def evaluate(segmenter: Segmenter, scenes: int, seed: int = UNSEEN_SEED) -> dict[str, object]:
     """Ask phrases, clicks and boxes of `scenes` new scenes, each as a camera might see it."""
-    rng = np.random.default_rng(seed)
     tally = Tally()
-    with World(seed) as world:
-        for _ in range(scenes):
-            scene = world.draw()
-            image = segmenter.encode_image(photograph(scene.image, rng))
+    for unseen in unseen_scenes(scenes, seed):
+        image = segmenter.encode_image(unseen.picture)
 
-            def ask(prompt: Prompt, image: ImageEmbedding = image) -> list[np.ndarray]:
-                return [segment.mask for segment in segmenter.ask(image, [prompt])]
+        def ask(prompt: Prompt, image: ImageEmbedding = image) -> list[np.ndarray]:
+            return [segment.mask for segment in segmenter.ask(image, [prompt])]
 
-            _judge_phrases(ask, scene, rng, tally)
-            _judge_clicks(ask, scene, rng, tally)
+        _judge_phrases(ask, unseen, tally)
+        _judge_clicks(ask, unseen, tally)
     return tally.figures(scenes)
 
 
@@ -106,42 +97,31 @@ def matched_ious(found: list[np.ndarray], wanted: list[np.ndarray]) -> list[floa
     return matched
 
 
-def _judge_phrases(ask: Ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:
-    objects = np.array([(item.colour, item.shape) for item in scene.objects])
-    for _ in range(PRESENT_PHRASES):
-        phrase = phrases.present(objects, np.ones(len(objects), bool), rng)
-        wanted = [scene.labels == number + 1 for number in np.flatnonzero(phrase.matches(objects))]
+def _judge_phrases(ask: Ask, unseen: UnseenScene, tally: Tally) -> None:
+    for phrase in unseen.present:
+        wanted = [unseen.objects[place].mask for place in unseen.named_by(phrase)]
         found = ask(ConceptPrompt(phrase.text))
         tally.matched += matched_ious(found, wanted)
         tally.wanted += len(wanted)
         tally.found += len(found)
-    for _ in range(ABSENT_PHRASES):
+    for phrase in unseen.absent:
         tally.absent += 1
-        tally.absent_silent += not ask(ConceptPrompt(phrases.absent(objects, rng).text))
+        tally.absent_silent += not ask(ConceptPrompt(phrase.text))
     tally.unknown += 1
-    tally.unknown_silent += not ask(ConceptPrompt(phrases.with_unknown_word(rng).text))
+    tally.unknown_silent += not ask(ConceptPrompt(unseen.with_unknown_word.text))
 
 
-def _judge_clicks(ask: Ask, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:
-    for number in range(1, len(scene.objects) + 1):
-        mask = scene.labels == number
-        depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
-        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-        anywhere = divmod(int(rng.choice(np.flatnonzero(mask))), mask.shape[1])
-        left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-        box = Box(left, top, left + width, top + height)
+def _judge_clicks(ask: Ask, unseen: UnseenScene, tally: Tally) -> None:
+    for each in unseen.objects:
         for prompt, ious in (
-            (_click(int(x), int(y)), tally.deepest_click),
-            (_click(anywhere[1], anywhere[0]), tally.random_click),
-            (InteractivePrompt(box=box), tally.box),
+            (_click(*each.middle), tally.deepest_click),
+            (_click(*each.anywhere), tally.random_click),
+            (InteractivePrompt(box=each.box), tally.box),
         ):
             answer = ask(prompt)
-            ious.append(intersection_over_union(answer[0], mask) if answer else 0.0)
-    nothing = scene.labels == 0
-    clear = cv2.erode(nothing.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
-    y, x = divmod(int(rng.choice(np.flatnonzero(clear))), nothing.shape[1])
+            ious.append(intersection_over_union(answer[0], each.mask) if answer else 0.0)
     tally.table_clicks += 1
-    tally.table_silent += not ask(_click(x, y))
+    tally.table_silent += not ask(_click(*unseen.on_the_table))
 
 
 def _click(x: int, y: int) -> InteractivePrompt:

@@ -1,4 +1,4 @@
-"""`sam3-ros bundle list|inspect|verify|record|trust`: what a bundle holds, if it is sound."""
+"""`sam3-ros bundle list|inspect|verify|...`: what a bundle holds, if it is sound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli.bundle.sharing import register_sharing
 from sam3_ros.cli.command import add_command, add_group, add_json_option
 from sam3_ros.cli.table import left, readable_size, right, table
 from sam3_ros.core.visible_text import visible
@@ -25,11 +26,12 @@ def register(commands: Commands) -> None:
     group = add_group(
         commands,
         "bundle",
-        "list, inspect, verify, record and trust bundles",
+        "list, inspect, verify, record, trust and share bundles",
         """
         sam3-ros bundle list
         sam3-ros bundle inspect tabletop
         sam3-ros bundle verify ~/bundles/mobile_sam --json
+        sam3-ros bundle pull hf://ORG/REPO
         """,
     )
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -41,6 +43,7 @@ def register(commands: Commands) -> None:
         _register_trust,
     ):
         register_action(actions)
+    register_sharing(actions)
 
 
 def _register_list(actions: Commands) -> None:

@@ -57,7 +57,7 @@ def cached_file(address: HubAddress, say: Say, watch: Watch) -> CachedFile:
     if path is None:
         _fetch(remote, say, watch)
         path = _linked(address, remote)
-    return CachedFile(path, remote.address, sha256_of(path))
+    return CachedFile(path, remote.address, remote.sha256 or sha256_of(path))
 
 
 def fetched_whole(remote: RemoteFile, partial: Path, say: Say, watch: Watch) -> None:

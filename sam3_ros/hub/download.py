@@ -25,7 +25,6 @@ from sam3_ros.hub.remote_file import RemoteFile
 
 #: Seconds before each further try, where the one before brought nothing.
 WAITS = (1.0, 2.0, 4.0, 8.0, 8.0)
-_CHUNK = 1 << 20
 _PARTIAL_CONTENT = 206
 _PASSING = (408, 429, 500, 502, 503, 504)
 
@@ -101,7 +100,7 @@ class _Download:
             hf_raise_for_status(response)
             if have and response.status_code != _PARTIAL_CONTENT:  # all of it comes again
                 self._empty()
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_bytes():  # as they come: a size would gather them first
                 self._write(chunk)
         if self._remote.bytes is not None and self._stream.tell() < self._remote.bytes:
             raise HTTP_ERROR("the connection ended early")

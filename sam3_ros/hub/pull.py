@@ -144,8 +144,7 @@ class _Pull:
             remote = self._files.get(file.path)
             if remote is None:
                 raise BundleError(f"{file.path!r} is in the manifest and not in the repository")
-            is_sum = len(remote.etag) == len(file.sha256)
-            if remote.bytes != file.bytes or (is_sum and remote.etag != file.sha256):
+            if remote.bytes != file.bytes or remote.sha256 not in (None, file.sha256):
                 raise ChecksumError(
                     f"{file.path!r} has {remote.bytes} bytes and the sum {remote.etag}, the "
                     f"manifest says {file.bytes} and {file.sha256}: its maker must push it again"
@@ -159,7 +158,8 @@ class _Pull:
         for file in manifest.files:
             place = self._place(file.path, self._files[file.path])
             # A large file was compared with the hub's sum, which is the manifest's.
-            if self._files[file.path].etag != file.sha256 and sha256_of(place) != file.sha256:
+            is_small = self._files[file.path].sha256 is None
+            if is_small and sha256_of(place) != file.sha256:
                 self._unfinished.remove()
                 raise ChecksumError(
                     f"{self._address}: {file.path!r} is not what the manifest says: its maker must "

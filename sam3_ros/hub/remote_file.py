@@ -41,6 +41,11 @@ class RemoteFile:
         return str(hf_hub_url(at.repository, at.file, revision=at.revision))
 
     @property
+    def sha256(self) -> str | None:
+        """The sum of its bytes, where the hub names it: of large files."""
+        return self.etag if _SHA256.fullmatch(self.etag) else None
+
+    @property
     def has_sum(self) -> bool:
         """Whether the bytes can be compared with what the hub says about them."""
         return bool(_SHA256.fullmatch(self.etag) or _GIT_BLOB.fullmatch(self.etag))
@@ -49,8 +54,8 @@ class RemoteFile:
         """Return whether a file's bytes are those that the hub describes, as far as it does."""
         if self.bytes is not None and path.stat().st_size != self.bytes:
             return False
-        if _SHA256.fullmatch(self.etag):
-            return sha256_of(path) == self.etag
+        if self.sha256 is not None:
+            return sha256_of(path) == self.sha256
         if _GIT_BLOB.fullmatch(self.etag):
             return _git_sum(path) == self.etag
         return True

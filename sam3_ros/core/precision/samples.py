@@ -23,6 +23,9 @@ SAMPLES = 1024
 StageSamples = Mapping[str, Mapping[str, "TensorSamples"]]
 #: Canonical names of the tensors with one row for each query.
 OF_QUERIES = ("queries", "pred_boxes", "logits")
+#: Added to the name of a stage that runs twice for one question: following asks the mask decoder
+#: about a given mask, then for the object.
+AGAIN = ", again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,12 +132,13 @@ class SampleTap:
         return kept
 
     def _keep(self, stage: str, outputs: Mapping[str, Array]) -> None:
-        self._kept[stage] = {
-            name: TensorSamples.of(value)
-            for name, value in outputs.items()
-            if name not in OF_QUERIES
+        name = stage + AGAIN if stage in self._kept else stage
+        self._kept[name] = {
+            tensor: TensorSamples.of(value)
+            for tensor, value in outputs.items()
+            if tensor not in OF_QUERIES
         }
-        self._of_queries[stage] = {name: outputs[name] for name in OF_QUERIES if name in outputs}
+        self._of_queries[name] = {each: outputs[each] for each in OF_QUERIES if each in outputs}
 
 
 def _rms(values: Array) -> float:

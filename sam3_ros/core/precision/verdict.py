@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from sam3_ros.core.precision.limits import stage_limit
-from sam3_ros.core.precision.samples import StageSamples, TensorSamples
+from sam3_ros.core.precision.samples import AGAIN, StageSamples, TensorSamples
 from sam3_ros.core.segmenter.device_pixels import PIXEL_VALUES
 from sam3_ros.core.stages.order import StageSpec
 from sam3_ros.core.stages.plan import REFERENCE, StageChoice, StagePlan
@@ -19,10 +19,15 @@ AMPLIFIED = 5.0
 OF_LEVELS = 0.01
 #: Stages with this part of the worst stage's excess are blamed with it.
 _NEARLY_AS_BAD = 0.25
-#: The tensors that the segmenter concatenates into a prompt.
-_PROMPT_PARTS = {
+#: Inputs that are made of other stages' outputs: a prompt is concatenated, and an object that is
+#: followed gives back what was remembered of it.
+_MADE_OF = {
     "prompt": ("text_features", "geometry_features"),
     "prompt_mask": ("text_mask", "geometry_mask"),
+    "sam_embed": ("sam_embed", "tracked_embed"),
+    "mask_input": ("mask_prompt",),
+    "memories": ("mask_memory",),
+    "object_pointers": ("pointers",),
 }
 
 
@@ -81,19 +86,20 @@ class StageComparison:
     def _verdict(
         self, name: str, expected: Mapping[str, TensorSamples], found: Mapping[str, TensorSamples]
     ) -> StageVerdict:
-        of_inputs = self._distance_of_inputs(self._stages[name])
+        stage = name.removesuffix(AGAIN)
+        of_inputs = self._distance_of_inputs(self._stages[stage])
         distances = {tensor: _distance(expected.get(tensor), found[tensor]) for tensor in found}
         known = {tensor: each for tensor, each in distances.items() if each is not None}
         self._apart |= known
         worst = max(known, key=lambda tensor: known[tensor], default="")
-        choice = self._plan.of(name)
+        choice = self._plan.of(stage)
         limit = stage_limit(choice)
         if PIXEL_VALUES in found:
             limit = max(limit, OF_LEVELS)
-        return StageVerdict(name, choice, worst, known.get(worst), of_inputs, limit)
+        return StageVerdict(stage, choice, worst, known.get(worst), of_inputs, limit)
 
     def _distance_of_inputs(self, stage: StageSpec) -> float:
-        names = [part for name in stage.inputs for part in _PROMPT_PARTS.get(name, (name,))]
+        names = [part for name in stage.inputs for part in _MADE_OF.get(name, (name,))]
         return max((self._apart.get(name, 0.0) for name in names), default=0.0)
 
 

@@ -38,7 +38,7 @@ from sam3_ros.training.tabletop.steps import RatedPhase
 from sam3_ros.training.tabletop.teacher import Teacher
 
 RECIPE = DistilRecipe(
-    "a sum", phases=(RatedPhase(10, 1e-3, 1e-4),), images=1, prompts=3, warm_up=2, average=0.6
+    "a sum", phases=(RatedPhase(6, 1e-3, 1e-4),), images=1, prompts=3, warm_up=2, average=0.6
 )
 
 

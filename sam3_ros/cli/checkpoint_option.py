@@ -88,9 +88,9 @@ class ShownDownloads:
 
 
 def _figures(progress: DownloadProgress) -> str:
-    done = f"{progress.name}: {progress.done / 1e6:,.0f}"
+    done = f"{progress.name}: {progress.done / 1e6:,.1f}"
     if not progress.total:
         return f"{done} MB"
     rate = progress.fetched / max(progress.seconds, 1e-3)
     left = (progress.total - progress.done) / max(rate, 1.0)
-    return f"{done} of {progress.total / 1e6:,.0f} MB, {rate / 1e6:.1f} MB/s, {left:.0f} s left"
+    return f"{done} of {progress.total / 1e6:,.1f} MB, {rate / 1e6:.1f} MB/s, {left:.0f} s left"

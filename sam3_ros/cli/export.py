@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam3_ros.cli.card import write_card
 from sam3_ros.cli.checkpoint_option import (
     CHECKPOINT_HELP,
     LocalCheckpoint,
@@ -86,6 +87,11 @@ def register(commands: Commands) -> None:
         action="store_true",
         help="write a precision even if its masks lie far from fp32; the manifest says so",
     )
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="write a card into the bundle (README.md), with times of a text and a click here",
+    )
     parser.add_argument("--force", action="store_true", help="replace what exists")
 
 
@@ -117,6 +123,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require_export()
+    from sam3_ros.core.bundle.card import CARD_NAME
     from sam3_ros.core.bundle.writer import require_free
     from sam3_ros.core.errors import ExportError
     from sam3_ros.export.checkpoint.file import require_free_file
@@ -154,7 +161,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.save_checkpoint is not None:
         write_checkpoint(filled.network, options.save_checkpoint, options.force)
         print_step(f"weights written: {options.save_checkpoint}")
-    return _report(_exported(job))
+    bundle = _exported(job)
+    if options.card:
+        write_card(bundle, bundle.path / CARD_NAME, with_speed=True, progress=print_step)
+    return _report(bundle)
 
 
 def _known_model(options: argparse.Namespace) -> KnownModel | None:
@@ -162,9 +172,9 @@ def _known_model(options: argparse.Namespace) -> KnownModel | None:
     if options.model is None:
         return None
     from sam3_ros.core.errors import ExportError
-    from sam3_ros.hub.known_models import known_model
+    from sam3_ros.hub.published import published_model
 
-    model = known_model(options.model)
+    model = published_model(options.model)
     if options.family not in (None, model.family):
         raise ExportError(f"{model.name} is of the family {model.family}, not {options.family}")
     options.family, options.checkpoint = model.family, model.address
@@ -206,7 +216,8 @@ def _filled(
 
     if checkpoint is not None:
         print_step(f"reading {options.checkpoint}")
-        filled = from_checkpoint(family, checkpoint.path, options.input_size)
+        filled = from_checkpoint(family, checkpoint.path, options.input_size, options.parts)
+        print_step(f"form: {filled.source['checkpoint_form']}")
     else:
         print_step(f"making random weights of seed {options.random_weights}")
         filled = from_seed(family, options.random_weights, options.variant, options.input_size)

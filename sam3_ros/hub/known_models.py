@@ -1,4 +1,4 @@
-"""Published models by the names that `sam3-ros models` lists and `export --model` takes."""
+"""What is known of a published model before its file is fetched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sam3_ros.core.errors import HubError
-from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.hub.address import HubAddress
 
 
@@ -67,15 +66,3 @@ class KnownModel:
                 f"{self.address} has sha256 {sha256}, and the authors of {self.name} name "
                 f"{self.sha256}: it is another file; see {self.page}"
             )
-
-
-def known_model(name: str) -> KnownModel:
-    """Return a model by its name, whatever the capitals. Raises HubError for an unknown name."""
-    from sam3_ros.hub.published import PUBLISHED
-
-    by_name = {model.name: model for model in PUBLISHED}
-    if name.lower() not in by_name:
-        raise HubError(
-            f"no known model {name!r}: `sam3-ros models` lists them{did_you_mean(name, by_name)}"
-        )
-    return by_name[name.lower()]

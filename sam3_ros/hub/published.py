@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sam3_ros.core.errors import HubError
+from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.hub.address import HubAddress
 from sam3_ros.hub.known_models import ExportCost, KnownModel
 
@@ -173,3 +175,13 @@ def _clickers() -> Iterator[KnownModel]:
 
 
 PUBLISHED: tuple[KnownModel, ...] = (*_sam3(), *_efficientsam3(), *_clickers())
+
+
+def published_model(name: str) -> KnownModel:
+    """Return a model by its name, whatever the capitals. Raises HubError for an unknown name."""
+    by_name = {model.name: model for model in PUBLISHED}
+    if name.lower() not in by_name:
+        raise HubError(
+            f"no known model {name!r}: `sam3-ros models` lists them{did_you_mean(name, by_name)}"
+        )
+    return by_name[name.lower()]

@@ -41,9 +41,11 @@ def require_own(file: Path | str | None, mark: str, *, force: bool) -> None:
         )
 
 
-def require_absent(file: Path, *, force: bool) -> None:
-    """Raise OutputExistsError for a file that exists; no regular file (/dev/stdout) may be one."""
+def require_absent(file: Path, *, force: bool | None) -> None:
+    """Raise OutputExistsError for a file that exists; what is no regular file may be written.
+
+    force: None for a command that never overwrites.
+    """
     if not force and (file.is_file() or file.is_symlink()):
-        raise OutputExistsError(
-            f"{file} exists; it is not overwritten: name another file, or add --force"
-        )
+        advice = "" if force is None else ", or add --force"
+        raise OutputExistsError(f"{file} exists; it is not overwritten: name another file{advice}")

@@ -107,8 +107,8 @@ def read_annotations(path: Path) -> AnnotatedPictures:
     except ValueError as error:
         raise AnnotationError(f"{path} is no annotation file: {error}") from error
     images, annotations, categories = _parts(document, path)
-    names = _by_id(categories, "category", path)
-    pictures = _by_id(images, "picture", path)
+    names = _by_id(categories, "categories", path)
+    pictures = _by_id(images, "pictures", path)
     left_out: Counter[str] = Counter()
     of_picture: dict[int, list[Annotation]] = {number: [] for number in pictures}
     for each in annotations:
@@ -165,9 +165,9 @@ def _by_id(entries: list[dict[str, Any]], what: str, path: Path) -> dict[int, di
     for entry in entries:
         number = entry.get("id")
         if not isinstance(number, int) or isinstance(number, bool):
-            raise AnnotationError(f"{path}: a {what} needs a whole number as id, got {number!r}")
+            raise AnnotationError(f"{path}: {what} need whole numbers as ids, got {number!r}")
         if number in found:
-            raise AnnotationError(f"{path}: two of {what} have the id {number}")
+            raise AnnotationError(f"{path}: two {what} have the id {number}")
         found[number] = entry
     return found
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sam3_ros.core.markdown import markdown_table
 
 if TYPE_CHECKING:
     from sam3_ros.bench.instruments.device_limits import DeviceFigures
@@ -105,7 +107,7 @@ def _goals(matrix: Matrix, node: NodeResult, names: Mapping[str, str]) -> Iterat
         rows += [_goal_row(goal, ms, by) for by, ms in found] or [
             (goal.title, _time(goal, goal.ms), "", "", "not measured")
         ]
-    yield from markdown(("goal", "at most", "measured", "by", ""), rows)
+    yield from markdown_table(("goal", "at most", "measured", "by", ""), rows)
 
 
 def _goal_row(goal: Goal, ms: float | None, by: str) -> Sequence[str]:
@@ -146,7 +148,7 @@ def _answers(columns: Sequence[WayResults]) -> Iterator[str]:
             cells = [_cell(column.cells.get(key), in_seconds) for column in columns]
         if any(cells):
             rows.append((title, *cells))
-    yield from markdown(("", *(str(column.way) for column in columns)), rows)
+    yield from markdown_table(("", *(str(column.way) for column in columns)), rows)
 
 
 def _cell(cell: Cell | None, in_seconds: bool) -> str:
@@ -205,7 +207,7 @@ def _stage_table(key: str, columns: Sequence[WayResults], matrix: Matrix) -> Ite
         told = "" if gflop is None else f"{gflop:.1f}"
         rows.append((step, operators, told, *map(_cost_cell, found)))
     heading = f"nodes, Cast, attention in {first.way.precision}"
-    yield from markdown(("stage", heading, "GFLOP", *costs), rows)
+    yield from markdown_table(("stage", heading, "GFLOP", *costs), rows)
 
 
 def _operators(bundle: Bundle, step: str, column: WayResults) -> str:
@@ -256,7 +258,7 @@ def _node(node: NodeResult) -> Iterator[str]:
         cpu = f"{use['cpu_ms_per_answer']:.1f}"
         rows.append((case["pace"], *medians, f"{case['per_second']:.1f}", cpu))
     headings = ("", "total", "sessions", "in node", "answers a second", "CPU ms an answer")
-    yield from markdown(headings, rows)
+    yield from markdown_table(headings, rows)
 
 
 def _left_out(matrix: Matrix, node: NodeResult, names: Mapping[str, str]) -> Iterator[str]:
@@ -282,15 +284,3 @@ def _left_out_of(column: WayResults) -> dict[str, list[str]]:
         if cell.is_left_out:
             found.setdefault(cell.remark, []).append(cell.key)
     return found
-
-
-def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table of Markdown; short rows are filled up."""
-    yield _row(headings)
-    yield "|" + "---|" * len(headings)
-    for row in rows:
-        yield _row([*row, *[""] * (len(headings) - len(row))])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

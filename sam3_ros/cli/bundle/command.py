@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam3_ros.cli.bundle.card import register_card
 from sam3_ros.cli.bundle.sharing import register_sharing
 from sam3_ros.cli.command import add_command, add_group, add_json_option
 from sam3_ros.cli.table import left, readable_size, right, table
@@ -41,6 +42,7 @@ def register(commands: Commands) -> None:
         _register_verify,
         _register_record,
         _register_trust,
+        register_card,
     ):
         register_action(actions)
     register_sharing(actions)

@@ -17,6 +17,12 @@ from sam3_ros.cli.verify.against import (
     refuse_mixed_options,
     verify_against,
 )
+from sam3_ros.cli.verify.report_page import (
+    add_report_option,
+    compared_with,
+    require_report,
+    write_report,
+)
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
@@ -36,6 +42,7 @@ def register(commands: Commands) -> None:
         sam3-ros verify my_bundle --checkpoint model.pt    # against PyTorch, stage by stage
         sam3-ros verify my_bundle --reference reference/   # against answers of the original code
         sam3-ros verify my_bundle --record                 # and write the result into the bundle
+        sam3-ros verify my_bundle --report report.md       # and a page to send back
         sam3-ros verify small --against full               # what is lost beside another bundle
         """,
         _verify,
@@ -77,6 +84,7 @@ def register(commands: Commands) -> None:
         default=False,
         help="write the result into the bundle's manifest (default: the bundle is only read)",
     )
+    add_report_option(parser)
     add_against_options(parser)
     add_json_option(parser)
 
@@ -85,6 +93,7 @@ def _verify(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
 
     refuse_mixed_options(options)
+    require_report(options)
     if options.against is not None:
         return verify_against(options)
     if options.checkpoint or options.rebuild:
@@ -98,9 +107,10 @@ def _verify(options: argparse.Namespace) -> int:
     check_other_files(bundle)
     require_tried(bundle, StagePlan())
     given = options.checkpoint
+    checkpoint = None if given is None else local_checkpoint(given).path
     report = verify_bundle(
         bundle,
-        checkpoint=None if given is None else local_checkpoint(given).path,
+        checkpoint=checkpoint,
         rebuild=options.rebuild,
         images=tuple(options.image),
         reference=options.reference,
@@ -108,6 +118,9 @@ def _verify(options: argparse.Namespace) -> int:
         progress=print_step,
     )
     print(json.dumps(report.as_dict(), indent=2) if options.json else _table(report))
+    if options.report is not None:
+        write_report(options.report, bundle, report, compared_with(options, checkpoint))
+        print_step(f"written: {options.report}")
     return 0 if report.passed else FAILED
 
 

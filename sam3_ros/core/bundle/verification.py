@@ -1,4 +1,4 @@
-"""What a manifest says was verified, in one line."""
+"""What a manifest says was verified: in one line, and as figures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 NOT_VERIFIED = "not verified"
+_TOLD_OTHERWISE = (
+    *("onnx_against_pytorch", "renditions_against_pytorch", "end_to_end", "precisions"),
+    *("verified", "not_written"),
+)
 
 
 def described_verification(verification: Mapping[str, Any]) -> str:
@@ -14,6 +18,68 @@ def described_verification(verification: Mapping[str, Any]) -> str:
     An entry of another form is named only. The manifest does not say when it was verified.
     """
     return "; ".join(_described(verification)) or NOT_VERIFIED
+
+
+def stage_figures(verification: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return of each stage its largest difference to PyTorch and the limit, as far as written.
+
+    The difference is a part of the output's scale where that exceeds 1.
+    """
+    found = verification.get("onnx_against_pytorch")
+    if not isinstance(found, Mapping):
+        return []
+    plain = found.get("largest_absolute_difference")
+    if isinstance(plain, Mapping):  # as the training of tabletop writes it
+        return [(str(stage), largest, None) for stage, largest in plain.items()]
+    return [
+        (str(name), *worst)
+        for name, stage in found.items()
+        if (worst := _worst_output(stage)) is not None
+    ]
+
+
+def _worst_output(stage: Any) -> tuple[float, float] | None:
+    outputs = stage.get("outputs") if isinstance(stage, Mapping) else None
+    figures = [
+        (each["of_scale"], each["limit"])
+        for each in (outputs.values() if isinstance(outputs, Mapping) else ())
+        if isinstance(each, Mapping)
+        and _is_number(each.get("of_scale"))
+        and _is_number(each.get("limit"))
+    ]
+    return max(figures, key=lambda pair: pair[0] / pair[1] if pair[1] else 0.0, default=None)
+
+
+def end_to_end_figures(verification: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the figures of the whole chain against PyTorch, by precision and rendition."""
+    return _mappings(verification.get("end_to_end"))
+
+
+def precision_figures(verification: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the worst figures of each lower precision against fp32, with the mean mask IoU."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for title, table in _mappings(verification.get("precisions")):
+        whole = table.get("end_to_end")
+        if isinstance(whole, Mapping):
+            worst = whole.get("worst")
+            figures = dict(worst) if isinstance(worst, Mapping) else {}
+            found.append((title, {**figures, "mean_mask_iou": whole.get("mean_mask_iou")}))
+    return found
+
+
+def plain_figures(verification: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """Return what else was measured as a list of numbers, such as an evaluation's figures."""
+    found = [
+        (name, [(str(n), value) for n, value in figures.items() if _is_number(value)])
+        for name, figures in _mappings(verification)
+        if name not in _TOLD_OTHERWISE
+    ]
+    return [(name, figures) for name, figures in found if figures]
+
+
+def _mappings(found: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    entries = found.items() if isinstance(found, Mapping) else ()
+    return [(str(name), each) for name, each in entries if isinstance(each, Mapping)]
 
 
 def _described(verification: Mapping[str, Any]) -> Iterator[str]:

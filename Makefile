@@ -3,6 +3,9 @@
 SHELL := /bin/sh
 VENV := .venv
 TORCH_VENV := .venv-torch
+# Ray is not in .venv: the tests there see what the command says without it, and its known faults are
+# those of a cluster that anybody can reach, which nobody starts there.
+LABEL_VENV := .venv-label
 BIN := $(VENV)/bin
 # In the environment, so that it lives and goes with what is installed from it.
 MESSAGES_BUILD := $(VENV)/build-messages
@@ -18,7 +21,7 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo golden test check fuzz soak format torch tabletop test-torch verify-full clean distclean
+.PHONY: help build demo golden test check fuzz soak format torch tabletop test-torch test-label label-scale verify-full clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -60,6 +63,12 @@ tabletop: $(TORCH_VENV)/packages.stamp ## train, evaluate and write the shipped 
 test-torch: $(TORCH_VENV)/packages.stamp ## the tests that need PyTorch: exports at small sizes, a few steps of training
 	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/with_torch $(PARALLEL_TORCH) $(ARGS)
 
+test-label: $(LABEL_VENV)/packages.stamp ## the tests that need Ray, on a cluster of this machine
+	$(LABEL_VENV)/bin/python -m pytest -c pyproject.toml test/with_ray $(ARGS)
+
+label-scale: $(LABEL_VENV)/packages.stamp ## many labelling workers that only wait: how near to linear, the driver's memory (ARGS="--workers 64")
+	PYTHONPATH=test:test/support $(LABEL_VENV)/bin/python -m label_scale $(ARGS)
+
 verify-full: $(TORCH_VENV)/packages.stamp ## export and verify real sizes (minutes, 12 GB of memory; ARGS="-k mobilesam" narrows)
 	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/full_size -s $(ARGS)
 
@@ -68,7 +77,7 @@ clean: ## caches and the demo's output
 	find sam3_ros test -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the environments too
-	rm -rf $(VENV) $(TORCH_VENV)
+	rm -rf $(VENV) $(TORCH_VENV) $(LABEL_VENV)
 
 $(VENV)/pyvenv.cfg:
 	@python=$$(.ci/find-python) && echo "sam3_ros: $(VENV) with $$python" && \
@@ -99,4 +108,9 @@ $(TORCH_VENV)/packages.stamp: pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --editable '.[export,training,test]'
 	@# For CLIP's vocabulary alone: the package itself would want torchvision.
 	$(TORCH_VENV)/bin/pip install --quiet --no-deps 'open_clip_torch>=3,<4'
+	@touch $@
+
+$(LABEL_VENV)/packages.stamp: pyproject.toml
+	@python=$$(.ci/find-python) && $$python -m venv --clear $(LABEL_VENV)
+	$(LABEL_VENV)/bin/pip install --quiet --use-pep517 --editable '.[ros,label]' 'pytest>=8,<10' 'pytest-timeout>=2.3,<3'
 	@touch $@

@@ -1,0 +1,96 @@
+"""A connection to a Ray cluster, or a cluster of one's own, without Ray's noise."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sam3_ros.core.errors import Sam3RosError
+
+# Chunks are named in it, no image comes into it; Ray wants 75 MB at least.
+_OBJECT_STORE_BYTES = 200 << 20
+# Read by Ray when it is imported, or by the processes that it starts.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Its C++ parts write to stderr past Python's logging.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class ClusterError(Sam3RosError):
+    """A cluster that cannot be reached, or on which no worker can start."""
+
+
+class RaySession:
+    """The cluster, connected to from here on until it is closed."""
+
+    def __init__(self, address: str, cpus: float) -> None:
+        """Connect, or start a cluster where the address is empty.
+
+        cpus: of a cluster of its own, as Ray counts them. Raises ClusterError.
+        """
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        import ray
+
+        self._folder = None if address else tempfile.mkdtemp(prefix="sam3-ros-ray-")
+        own: dict[str, Any] = {
+            "num_cpus": cpus,
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "_temp_dir": self._folder,
+        }
+        try:
+            with _signal_handlers_kept():
+                ray.init(
+                    **({"address": address} if address else own),
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                )
+        except Exception as error:  # of many kinds, by what went wrong where
+            self.close()
+            what = f"cannot reach the Ray cluster {address!r}" if address else "cannot start Ray"
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise ClusterError(
+                f"{what}: {said[:300]}. `ray status --address ADDRESS` shows whether it is there"
+            ) from error
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def resources(self) -> dict[str, float]:
+        """Return what the cluster has now: "CPU", "GPU"."""
+        import ray
+
+        return dict(ray.cluster_resources())
+
+    def close(self) -> None:
+        """Disconnect, and end a cluster of its own; closing twice is allowed."""
+        import ray
+
+        with _signal_handlers_kept():
+            ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def _signal_handlers_kept() -> Iterator[None]:
+    """Undo that Ray takes SIGTERM: what it would do is not what exit codes promise."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

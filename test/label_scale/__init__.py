@@ -1,0 +1,1 @@
+"""A harness: labelling on a simulated cluster, with a model that only waits."""

@@ -21,6 +21,7 @@ from sam3_ros.core.visible_text import visible
 #: `register(commands)` and imports what is heavy only inside the function that runs.
 COMMANDS = {
     "segment": "segment.command",
+    "label": "label.command",
     "bench": "bench.command",
     "tune": "tune",
     "bundle": "bundle.command",

@@ -19,12 +19,15 @@ DEFAULT_BUNDLE = "tabletop"
 
 
 def add_model_options(
-    parser: argparse.ArgumentParser, several_bundles: bool = False, with_bundle: bool = True
+    parser: argparse.ArgumentParser,
+    several_bundles: bool = False,
+    with_bundle: bool = True,
+    threads: str = "every core",
 ) -> None:
     """Declare bundle, backend, precision, profile, CUDA graphs and threads.
 
     several_bundles: `bundles` is a list of all that are given, None for none. with_bundle: False
-    for a command whose argument `bundle` it is.
+    for a command whose argument `bundle` it is. threads: what is taken where none are given.
     """
     group = parser.add_argument_group("model")
     what = f"name or folder of a bundle (default: {DEFAULT_BUNDLE})"
@@ -55,7 +58,7 @@ def add_model_options(
         action="store_true",
         help="on a GPU: record what runs in the same shapes again, and replay it",
     )
-    group.add_argument("--threads", type=whole_number(1), metavar="N", help="default: every core")
+    group.add_argument("--threads", type=whole_number(1), metavar="N", help=f"default: {threads}")
 
 
 @dataclass(frozen=True, eq=False)

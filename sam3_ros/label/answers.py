@@ -56,6 +56,8 @@ class LabelledFrame:
     objects: tuple[LabelledObject, ...]
     #: Why it was not answered; empty if it was.
     failure: str = ""
+    #: As in FramePlace.
+    rank: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return what JSON holds of it."""
@@ -83,8 +85,6 @@ class ChunkAnswer:
     number: int
     span: int | None
     frames: tuple[LabelledFrame, ...]
-    #: What of the chunk was lost or is odd, a sentence each.
-    remarks: tuple[str, ...] = ()
 
 
 def _object(document: Mapping[str, Any]) -> LabelledObject:

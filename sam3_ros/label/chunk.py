@@ -29,6 +29,11 @@ class SourceKind(str, Enum):
     PICTURES = "pictures"
 
 
+def source_key(kind: SourceKind, path: str) -> str:
+    """Return what names a source in the work folder: the same for the same kind and path."""
+    return hashlib.sha256(kind.value.encode() + os.fsencode(path)).hexdigest()[:_KEY]
+
+
 @dataclass(frozen=True)
 class LabelSource:
     """Something that holds images."""
@@ -44,8 +49,8 @@ class LabelSource:
 
     @property
     def key(self) -> str:
-        """Names it in the work folder: the same path has the same key."""
-        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:_KEY]
+        """Names it in the work folder."""
+        return source_key(self.kind, self.path)
 
     def document(self) -> dict[str, Any]:
         """Return what JSON holds of it."""
@@ -68,6 +73,8 @@ class FramePlace:
     time_ns: int
     #: The file of a picture, relative to its source; empty for bags and videos.
     file: str = ""
+    #: From 0, among the images of its topic that were recorded at the same time.
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Chunk:
 
     def document(self) -> dict[str, Any]:
         """Return what JSON holds of it."""
-        frames = [[each.index, each.time_ns, each.file] for each in self.frames]
+        frames = [[each.index, each.time_ns, each.file, each.rank] for each in self.frames]
         own = {
             "topic": self.topic,
             "number": self.number,

@@ -1,24 +1,44 @@
 """The answer to a chunk on disk: written beside and moved into place, with a checksum.
 
-Two lines of JSON: {"bytes": N, "sha256": "..."} of the second, then the answer itself. A chunk is
-done where its file is there. Nothing in it depends on the time, the worker or the machine.
+Two lines of JSON: a head with bytes and sha256 of the second and what is counted in it, then the
+answer itself. A chunk is done where its file is there. Nothing in it depends on the time, the
+worker or the machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.whole_file import write_whole
 from sam3_ros.label.answers import ChunkAnswer, LabelledFrame
 
-_HEAD_IS_WITHIN = 256
+_HEAD_IS_WITHIN = 512
 
 
 class ChunkFileError(Sam3RosError):
     """A chunk's file that is damaged: cut, or with another checksum."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} is damaged: {what}")
+        self.path = path
+
+
+@dataclass(frozen=True)
+class ChunkHead:
+    """What the head of a chunk's file says of the rest."""
+
+    #: Of the second line.
+    bytes: int
+    sha256: str
+    frames: int
+    #: Of these, how many could not be answered.
+    failed_frames: int
+    #: Objects that are seen, in all frames.
+    objects: int
 
 
 def chunk_path(folder: Path, number: int) -> Path:
@@ -26,58 +46,58 @@ def chunk_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.json"
 
 
-def write_chunk_file(path: Path, answer: ChunkAnswer) -> str:
-    """Write a chunk's answer and return its checksum. Raises OSError."""
+def write_chunk_file(path: Path, answer: ChunkAnswer) -> ChunkHead:
+    """Write a chunk's answer and return the head. Raises OSError."""
     document = {
         "source": answer.source,
         "topic": answer.topic,
         "number": answer.number,
         "span": answer.span,
-        "remarks": list(answer.remarks),
         "frames": [frame.document() for frame in answer.frames],
     }
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-    checksum = hashlib.sha256(body).hexdigest()
-    head = json.dumps({"bytes": len(body), "sha256": checksum}).encode()
-    write_whole(path, b"%b\n%b\n" % (head, body))
-    return checksum
+    body = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+    head = ChunkHead(
+        bytes=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+        frames=len(answer.frames),
+        failed_frames=sum(bool(frame.failure) for frame in answer.frames),
+        objects=sum(each.area > 0 for frame in answer.frames for each in frame.objects),
+    )
+    write_whole(path, b"%b\n%b\n" % (json.dumps(asdict(head)).encode(), body))
+    return head
 
 
 def read_chunk_file(path: Path) -> ChunkAnswer:
     """Read a chunk's answer. Raises ChunkFileError where it is damaged; OSError."""
-    head, _, rest = path.read_bytes().partition(b"\n")
+    first, _, rest = path.read_bytes().partition(b"\n")
     body = rest.removesuffix(b"\n")
-    if checksum_of(path, head) != hashlib.sha256(body).hexdigest():
-        raise ChunkFileError(f"{path} is damaged: its checksum is another")
+    if _parsed(path, first).sha256 != hashlib.sha256(body).hexdigest():
+        raise ChunkFileError(path, "its checksum is another")
     document = json.loads(body)
     frames = tuple(LabelledFrame.of_document(each) for each in document["frames"])
-    remarks = tuple(document["remarks"])
-    return ChunkAnswer(**{**document, "frames": frames, "remarks": remarks})
+    return ChunkAnswer(**{**document, "frames": frames})
 
 
-def is_done(path: Path) -> bool:
-    """Return whether the file of a chunk is there with all its bytes.
+def read_head(path: Path) -> ChunkHead | None:
+    """Return the head of a chunk's file; None where it is not there, or lacks bytes.
 
-    After a power cut it may lack some. Its checksum is not looked at. Raises OSError.
+    It does after a power cut. The checksum is not looked at. Raises OSError.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD_IS_WITHIN).partition(b"\n")[0]
+            first = file.read(_HEAD_IS_WITHIN).partition(b"\n")[0]
             size = file.seek(0, 2)
     except FileNotFoundError:
-        return False
+        return None
     try:
-        return size == len(head) + 1 + int(json.loads(head)["bytes"]) + 1
-    except (ValueError, KeyError, TypeError):
-        return False
+        head = _parsed(path, first)
+    except ChunkFileError:
+        return None
+    return head if size == len(first) + 1 + head.bytes + 1 else None
 
 
-def checksum_of(path: Path, head: bytes | None = None) -> str:
-    """Return the checksum that a chunk's file states. Raises ChunkFileError; OSError."""
-    if head is None:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_IS_WITHIN).partition(b"\n")[0]
+def _parsed(path: Path, first: bytes) -> ChunkHead:
     try:
-        return str(json.loads(head)["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ChunkFileError(f"{path} is damaged: it has no checksum") from error
+        return ChunkHead(**json.loads(first))
+    except (ValueError, TypeError) as error:
+        raise ChunkFileError(path, "it does not begin as it should") from error

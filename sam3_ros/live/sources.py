@@ -159,6 +159,19 @@ class VideoFile:
             )
         return None
 
+    def skip(self, pictures: int) -> int:
+        """Pass over so many pictures; return over how many, fewer where the video ends."""
+        for passed in range(pictures):
+            if not self._capture.grab():
+                return passed
+            self._count += 1
+        return pictures
+
+    @property
+    def promised(self) -> int:
+        """How many pictures the file says that it has, which need not be true; 0 for no word."""
+        return max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+
     def rewind(self) -> None:
         # Opened anew: not every container can be searched.
         self.close()

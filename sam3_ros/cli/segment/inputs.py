@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from glob import glob
-from glob import has_magic as is_pattern
 from pathlib import Path
 
+from sam3_ros.core.named_files import PICTURE_SUFFIXES, files_named
 from sam3_ros.core.out_folder import OutFolder
 
-#: What a folder is searched for. Also formats that are refused with what to install: phones make
-#: HEIC, and an image must not be left out in silence.
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"),
-    *(".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi", ".heic", ".heif", ".avif"),
-)
 _NAMES_TOLD = 3
 
 
@@ -33,15 +26,15 @@ class Inputs:
 def find_inputs(names: Iterable[str]) -> Inputs:
     """Return what the names mean.
 
-    Of a folder the images by their suffix (SUFFIXES), in the order of their names, not those below
-    it, and not what sam3-ros wrote there. A name with *, ? or [ is a pattern where there is no such
-    file.
+    Of a folder the images by their suffix (PICTURE_SUFFIXES), in the order of their names, not
+    those below it, and not what sam3-ros wrote there. A name with *, ? or [ is a pattern where
+    there is no such file.
     """
     images: list[Path] = []
     refused: list[tuple[str, str]] = []
     remarks: list[str] = []
     for name in names:
-        found = list(_matches(name))
+        found = list(files_named(name))
         if not found:
             refused.append((name, f"no file matches {name}"))
         for path in found:
@@ -59,22 +52,6 @@ def find_inputs(names: Iterable[str]) -> Inputs:
     return Inputs(unique, tuple(refused), tuple(remarks))
 
 
-def _matches(name: str) -> Iterator[Path]:
-    path = Path(name)
-    if not is_pattern(name) or _exists(path):
-        yield path
-    else:
-        # As a shell does it: pathlib's glob finds hidden files too.
-        yield from map(Path, sorted(glob(name, recursive=True)))  # noqa: PTH207
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long, or with a NUL
-        return False
-
-
 def _images_in(folder: Path) -> tuple[list[Path], str]:
     """Return the images in a folder, and what else is in it."""
     ours = OutFolder(folder).written()
@@ -82,7 +59,7 @@ def _images_in(folder: Path) -> tuple[list[Path], str]:
     folders = [path.name for path in inside if path.is_dir()]
     written = [path.name for path in inside if path.name in ours]
     rest = [path for path in inside if path.name not in {*folders, *written}]
-    others = [path.name for path in rest if path.suffix.lower() not in SUFFIXES]
+    others = [path.name for path in rest if path.suffix.lower() not in PICTURE_SUFFIXES]
     parts = (
         _told(others, "no image by its name", "no images by their names"),
         _told(written, "written by sam3-ros", "written by sam3-ros"),

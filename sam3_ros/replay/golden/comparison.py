@@ -46,7 +46,7 @@ class FrameKey:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledFrame:
+class FrameOfLabels:
     """One answer of the node in a form that can be compared and stored."""
 
     key: FrameKey
@@ -110,13 +110,13 @@ class PromptComparison:
         )
 
 
-def compare_frames(golden: LabelledFrame, got: LabelledFrame) -> tuple[PromptComparison, ...]:
+def compare_frames(golden: FrameOfLabels, got: FrameOfLabels) -> tuple[PromptComparison, ...]:
     """Compare every prompt that either has, golden's first. Masks of different sizes have IoU 0."""
     prompts = dict.fromkeys([*golden.values, *got.values])
     return tuple(_compare(golden, got, prompt_id) for prompt_id in prompts)
 
 
-def _compare(golden: LabelledFrame, got: LabelledFrame, prompt_id: str) -> PromptComparison:
+def _compare(golden: FrameOfLabels, got: FrameOfLabels, prompt_id: str) -> PromptComparison:
     theirs, ours = golden.segments_of(prompt_id), got.segments_of(prompt_id)
     pairs = list(_same_objects(theirs, ours))
     same_size = golden.labels.shape == got.labels.shape

@@ -28,7 +28,7 @@ from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.segments import TrackState, TrackStatus
 from sam3_ros.core.whole_file import write_whole
 from sam3_ros.replay.client.answered_frame import FoundSegment
-from sam3_ros.replay.golden.comparison import FrameKey, LabelledFrame, Labels
+from sam3_ros.replay.golden.comparison import FrameKey, FrameOfLabels, Labels
 
 INDEX_NAME, FORMAT = "golden.json", 1
 # Of the index; 100,000 frames have about 30 million bytes and 2 million values.
@@ -65,12 +65,12 @@ class GoldenFrames:
         found = (s["prompt_id"] for e in self._entries.values() for s in e["segments"])
         return tuple(dict.fromkeys(found))
 
-    def frame(self, key: FrameKey) -> LabelledFrame:
+    def frame(self, key: FrameKey) -> FrameOfLabels:
         """Read a frame. Raises GoldenError if its picture is absent or damaged."""
         entry = self._entries[key]
         path = self.folder / key.file_name
         segments = tuple(_segment(segment) for segment in entry["segments"])
-        return LabelledFrame(key, str(entry["frame_id"]), _read_labels(path), segments)
+        return FrameOfLabels(key, str(entry["frame_id"]), _read_labels(path), segments)
 
 
 class GoldenWriter:
@@ -107,7 +107,7 @@ class GoldenWriter:
     ) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
 
-    def add(self, frame: LabelledFrame) -> None:
+    def add(self, frame: FrameOfLabels) -> None:
         """Write a frame. Raises GoldenError if its key exists, OSError if it cannot be written."""
         if frame.key in self._entries:
             raise GoldenError(f"frame {frame.key} of {frame.key.camera or 'the camera'} came twice")
@@ -166,7 +166,7 @@ def _inside(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else [folder]
 
 
-def _entry(frame: LabelledFrame) -> dict[str, Any]:
+def _entry(frame: FrameOfLabels) -> dict[str, Any]:
     key = frame.key
     segments = [
         {

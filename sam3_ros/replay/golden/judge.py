@@ -11,7 +11,7 @@ import numpy as np
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.golden.comparison import (
     FrameKey,
-    LabelledFrame,
+    FrameOfLabels,
     PromptComparison,
     compare_frames,
 )
@@ -29,8 +29,8 @@ class WorstFrame:
     """A prompt in a frame, to be drawn."""
 
     comparison: PromptComparison
-    golden: LabelledFrame
-    got: LabelledFrame
+    golden: FrameOfLabels
+    got: FrameOfLabels
     is_right: bool
 
     @property
@@ -122,7 +122,7 @@ class FrameKeys:
     def __init__(self) -> None:
         self._answers: Counter[FrameKey] = Counter()
 
-    def labelled(self, answer: AnsweredFrame) -> LabelledFrame:
+    def labelled(self, answer: AnsweredFrame) -> FrameOfLabels:
         """Return the answer with its key. Raises GoldenError if the labels are not uint8."""
         if answer.labels.dtype.name != "uint8":
             raise GoldenError(
@@ -133,7 +133,7 @@ class FrameKeys:
         key = FrameKey(first.camera, first.loop, first.stamp_ns, self._answers[first])
         self._answers[first] += 1
         labels = np.asarray(answer.labels, np.uint8)
-        return LabelledFrame(key, answer.frame_id, labels, tuple(answer.segments))
+        return FrameOfLabels(key, answer.frame_id, labels, tuple(answer.segments))
 
 
 class GoldenJudge:
@@ -192,7 +192,7 @@ class GoldenJudge:
         order = sorted(self._prompts, key=lambda place: place[0])
         return tuple(self._prompts[place].verdict(tracks_of.get(place)) for place in order)
 
-    def _judge(self, golden: LabelledFrame, got: LabelledFrame) -> None:
+    def _judge(self, golden: FrameOfLabels, got: FrameOfLabels) -> None:
         self.frames.judged += 1
         if got.frame_id != golden.frame_id:
             self.frames.wrong_headers.append(

@@ -69,7 +69,7 @@ def decompressed(
     Raises ImageError for what is no camera picture, for one that was cut, and for one of more than
     max_megapixels.
     """
-    _require_picture(message.format)
+    require_picture(message.format)
     decoded = decode(bytes(message.data), max_megapixels, _READERS)
     pixels = np.ascontiguousarray(_of_whole_bytes(decoded))
     height, width = pixels.shape[:2]
@@ -87,7 +87,8 @@ def decode_compressed(message: CompressedImageMessage, bit_depth: int = 0) -> Pi
     return OwnConverter().to_rgb(decompressed(message), bit_depth)
 
 
-def _require_picture(name: str) -> None:
+def require_picture(name: str) -> None:
+    """Raise ImageError for a message's format that no camera picture has."""
     if "compressedDepth" in name:
         raise ImageError(
             f"expected a camera picture, got format {name[:60]!r}: a depth image; subscribe to the "

@@ -1,0 +1,1 @@
+"""`sam3-ros label`: archives of bags in, labels out."""

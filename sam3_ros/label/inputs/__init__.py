@@ -1,0 +1,1 @@
+"""Which sources are meant, and which images of them are labelled in which chunk."""

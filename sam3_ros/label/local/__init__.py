@@ -1,0 +1,1 @@
+"""Labels by processes of this machine."""

@@ -1,0 +1,138 @@
+"""The engine of one machine: processes of their own, each with a model on few threads."""
+
+from __future__ import annotations
+
+import os
+import selectors
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.label.chunk import Chunk
+from sam3_ros.label.engine import MOST_TRIES, ChunkFigures, ChunkOutcome
+from sam3_ros.label.job import LabelJob
+from sam3_ros.label.local.worker_process import Work, WorkerProcess
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+class WorkerError(Sam3RosError):
+    """No worker can be started; the message is the worker's."""
+
+
+class LocalEngine:
+    """Runs chunks on processes of this machine. Those that die are replaced."""
+
+    def __init__(self, job: LabelJob, workers: int) -> None:
+        """Start nothing yet. workers: processes; on GPUs they take turns in choosing one."""
+        self._job = job
+        self._most = workers
+        self._gpus = visible_gpus()
+        self._workers: list[WorkerProcess] = []
+        self._started = 0
+        #: How many workers have died before they were ready, since one was.
+        self._stillborn = 0
+        self._selector = selectors.DefaultSelector()
+        self._again: deque[Work] = deque()
+
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[ChunkOutcome]:
+        """Yield how chunks ended, as Engine says."""
+        waiting = iter(chunks)
+        while True:
+            self._give_out(waiting)
+            if all(worker.work is None for worker in self._workers):
+                return
+            for key, _ in self._selector.select():
+                worker: WorkerProcess = key.data
+                for answer in worker.answers():
+                    outcome = self._ended(worker) if answer is None else self._told(worker, answer)
+                    if outcome is not None:
+                        yield outcome
+
+    def close(self) -> None:
+        """Kill all workers; closing twice is allowed."""
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+        self._selector.close()
+
+    def _give_out(self, waiting: Iterator[Chunk]) -> None:
+        """Give work to each worker that has none, and start workers while there is work."""
+        idle = [worker for worker in self._workers if worker.work is None]
+        while idle or len(self._workers) < self._most:
+            work = self._again.popleft() if self._again else _next(waiting)
+            if work is None:
+                return
+            worker = idle.pop() if idle else self._start()
+            worker.take(work)
+
+    def _start(self) -> WorkerProcess:
+        device = self._started % self._gpus + self._job.device_id if self._gpus else 0
+        self._started += 1
+        worker = WorkerProcess(replace(self._job, device_id=device))
+        self._workers.append(worker)
+        self._selector.register(worker, selectors.EVENT_READ, worker)
+        return worker
+
+    def _told(self, worker: WorkerProcess, answer: dict[str, Any]) -> ChunkOutcome | None:
+        """Take what a worker says; return how its chunk ended, if it has."""
+        if "refused" in answer:
+            raise WorkerError(str(answer["refused"]))
+        if "unwritable" in answer:
+            raise OSError(*answer["unwritable"])
+        if "ready" in answer:
+            self._stillborn = 0
+            worker.begin()
+            return None
+        work = worker.finish()
+        if "failed" in answer:
+            return self._failed(work, str(answer["failed"]))
+        figures = ChunkFigures(**answer["done"])
+        return ChunkOutcome(work.chunk.source.key, work.chunk.number, figures)
+
+    def _ended(self, worker: WorkerProcess) -> ChunkOutcome | None:
+        """Let go a worker that has died; its chunk is tried again."""
+        self._workers.remove(worker)
+        self._selector.unregister(worker)
+        how = worker.end()
+        work = worker.work
+        if not worker.is_ready:
+            self._stillborn += 1
+            if self._stillborn == MOST_TRIES:
+                raise WorkerError(f"{MOST_TRIES} workers have died while they loaded: {how}")
+            if work is not None:
+                self._again.append(work)
+            return None
+        return None if work is None else self._failed(work, how)
+
+    def _failed(self, work: Work, why: str) -> ChunkOutcome | None:
+        """Put a chunk back, or return that it is set aside."""
+        if work.tries + 1 < MOST_TRIES:
+            self._again.append(Work(work.chunk, work.tries + 1))
+            return None
+        return ChunkOutcome(work.chunk.source.key, work.chunk.number, None, why)
+
+
+def default_workers(threads: int, *, on_gpu: bool) -> int:
+    """Return one for each GPU, or as many as keep the cores busy with so many threads each."""
+    if on_gpu:
+        return max(1, visible_gpus())
+    return max(1, len(os.sched_getaffinity(0)) // threads)
+
+
+def visible_gpus() -> int:
+    """Return how many NVIDIA GPUs this process may use, as far as the driver tells."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return len([each for each in chosen.split(",") if each.strip() not in ("", "-1")])
+    return len(list(_GPUS.glob("*/information")))
+
+
+def _next(waiting: Iterator[Chunk]) -> Work | None:
+    chunk = next(waiting, None)
+    return None if chunk is None else Work(chunk)

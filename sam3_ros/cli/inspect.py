@@ -69,17 +69,22 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _document(checkpoint: Checkpoint, inspection: Inspection) -> dict[str, Any]:
+    from sam3_ros.export.checkpoint.description import form_of
     from sam3_ros.export.commands.inspection import groups
+    from sam3_ros.export.family import sizes_of
 
     found, total = inspection.recognised, inspection.total
     return {
         "path": str(checkpoint.path),
-        "file_bytes": checkpoint.path.stat().st_size,
+        "file_bytes": checkpoint.file_bytes,
         "family": found.family.name if found else None,
         "variant": found.architecture.variant if found else None,
+        "sizes": dict(sizes_of(found.architecture)) if found else {},
         "refusals": dict(inspection.refusals),
         "is": inspection.other,
         "unfit": inspection.unfit,
+        "form": form_of(checkpoint),
+        "parts": list(inspection.parts),
         "prefix": checkpoint.prefix,
         "tensors": total.tensors,
         "parameters": total.parameters,
@@ -112,17 +117,28 @@ def _component(row: ComponentRow, all_parameters: int) -> dict[str, Any]:
 
 
 def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
+    from sam3_ros.export.checkpoint.description import form_of
+    from sam3_ros.export.family import sizes_of
+
     found = inspection.recognised
-    print(f"{checkpoint.path}  {readable_size(checkpoint.path.stat().st_size)}")
+    print(f"{checkpoint.path}  {readable_size(checkpoint.file_bytes)}")
     if found:
         print(f"{found.family.title} (family {found.family.name}), {found.architecture.variant}")
     else:
         print("of no family that can be exported; the rows are the first part of the names")
         for name, reason in inspection.refusals.items() if inspection.other is None else ():
             print(f"  not {name}: {reason}")
+    print(f"form: {form_of(checkpoint)}")
+    if found and set(inspection.parts) != set(found.family.parts):
+        names, only = " and ".join(inspection.parts), ",".join(inspection.parts)
+        print(
+            f"it has tensors for {names} alone: export it --parts {only}"
+        )
     if checkpoint.prefix:
         print(f"every name begins with {checkpoint.prefix}, which is taken off")
     print("  " + ", ".join(f"{count} {dtype}" for dtype, count in inspection.dtypes.items()))
+    if found and (sizes := sizes_of(found.architecture)):
+        print("\n".join(table([left(), left()], sizes.items(), indent=2)))
     print()
     print("\n".join(component_lines(inspection)))
     if inspection.leftovers:

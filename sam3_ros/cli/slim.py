@@ -1,4 +1,4 @@
-"""`sam3-ros slim`: writes only the weights of a checkpoint, as a safetensors file."""
+"""`sam3-ros slim`: writes only the weights of a checkpoint, or some of its layers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from sam3_ros.cli.checkpoint_option import (
     checkpoint_argument,
     local_checkpoint,
 )
-from sam3_ros.cli.command import add_command
+from sam3_ros.cli.command import add_command, whole_number
 from sam3_ros.cli.needs import require_export
 from sam3_ros.cli.table import left, readable_size, right, table
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
     from sam3_ros.export.commands.slimming import SlimReport
+
+_STACKS = {
+    "--fusion-layers": "layers in which the picture attends to the prompt",
+    "--decoder-layers": "layers of the decoder that finds the objects",
+    "--vit-depth": "blocks of SAM 3's own image encoder: as many in each part that ends in one "
+    "that attends over the whole picture",
+}
 
 
 def register(commands: Commands) -> None:
@@ -29,6 +36,8 @@ def register(commands: Commands) -> None:
         """
         sam3-ros slim efficient_sam3_repvit_m0_9.pth --out repvit.safetensors
         sam3-ros slim checkpoint.pt --out half.safetensors --precision fp16 --force
+        sam3-ros slim sam3.pt --out small.safetensors --fusion-layers 4 --decoder-layers 4
+        sam3-ros slim sam3.pt --out smaller.safetensors --fusion-layers 3 --vit-depth 24
         """,
         _run,
     )
@@ -41,6 +50,13 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--family", help="require this family, instead of recognising it")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    group = parser.add_argument_group(
+        "fewer layers",
+        "a smaller model to start retraining from: what it answers before is worth little. The "
+        "layers that stay are evenly spaced, the first and the last among them",
+    )
+    for option, what in _STACKS.items():
+        group.add_argument(option, type=whole_number(1), metavar="N", help=f"keep N of the {what}")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -49,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.export.commands.inspection import families_to_try, recognise
     from sam3_ros.export.commands.slimming import slim
     from sam3_ros.export.families import FAMILIES
+    from sam3_ros.export.families.sam3_layers import FewerLayers, kept_layers
     from sam3_ros.export.weights.recognition import open_known, without_prefix
 
     families = families_to_try(FAMILIES, options.family)
@@ -58,7 +75,11 @@ def _run(options: argparse.Namespace) -> int:
     )
     recognised = recognise(checkpoint, families)
     print(f"{recognised.family.title}, {recognised.architecture.variant}")
-    report = slim(checkpoint, recognised, options.out, options.precision, options.force)
+    fewer = FewerLayers(options.fusion_layers, options.decoder_layers, options.vit_depth)
+    layers = () if fewer == FewerLayers() else kept_layers(recognised.architecture, fewer)
+    for each in layers:
+        print(f"  kept: {each}")
+    report = slim(checkpoint, recognised, options.out, options.precision, options.force, layers)
     _print_report(report, options)
     return 0
 

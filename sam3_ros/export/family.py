@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sam3_ros.core.bundle.manifest import InteractiveSettings, Preprocessing, VideoSettings
 from sam3_ros.export.bindings import Shapes
@@ -29,6 +29,12 @@ class Unneeded:
     reason: str
     #: The original model does not use them for inference either, so `slim` drops them.
     training_only: bool = False
+    #: Only in a checkpoint none of whose names begins so.
+    without: str | None = None
+
+    def applies(self, shapes: Shapes) -> bool:
+        """Return whether it says something about a checkpoint with these tensors."""
+        return self.without is None or not any(name.startswith(self.without) for name in shapes)
 
     def covers(self, name: str) -> bool:
         """Return whether the tensor of that name is one of them."""
@@ -47,12 +53,31 @@ class Component:
     exported_as: str
 
 
+def unneeded_in(shapes: Shapes, unneeded: Iterable[Unneeded]) -> tuple[Unneeded, ...]:
+    """Return what is not needed of a checkpoint with these tensors."""
+    return tuple(each for each in unneeded if each.applies(shapes))
+
+
 class Architecture(Protocol):
     """A frozen dataclass with every size of one variant."""
 
     @property
     def variant(self) -> str:
         """For example "repvit-m0_9 + mobileclip-s1, context 77"."""
+
+
+@runtime_checkable
+class WithSizes(Protocol):
+    """An architecture whose sizes are read from the tensors, so that files differ in them."""
+
+    @property
+    def sizes(self) -> Mapping[str, str]:
+        """The sizes of each part, for people."""
+
+
+def sizes_of(architecture: Architecture) -> Mapping[str, str]:
+    """Return the sizes of each part in words; none where the variant says everything."""
+    return architecture.sizes if isinstance(architecture, WithSizes) else {}
 
 
 @dataclass(frozen=True)

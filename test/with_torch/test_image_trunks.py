@@ -161,17 +161,21 @@ def test_a_trunk_with_few_faults_is_left_to_strict_loading() -> None:
 
 
 def test_another_encoder_is_refused_with_what_was_found() -> None:
-    wide = TrunkArchitecture("wide", RepVitSizes((96, 192, 384, 768), (3, 3, 15, 2)))
     with pytest.raises(CheckpointError, match=r"repvit-m0_9, .*no tensor has such a name"):
         recognise_trunk({"detector.backbone.language_backbone.x": (1,)})
     with pytest.raises(CheckpointError, match=r"found 1 tensors .*patch_embed\.x \[3, 4\]"):
         recognise_trunk({TRUNK + "patch_embed.x": (3, 4)})
-    with pytest.raises(CheckpointError, match=r"found RepVitSizes\(widths=\(96, 192,"):
-        recognise_trunk(meta_shapes(wide))
     with pytest.raises(CheckpointError, match=r"one of repvit-m0_9, .* but found TinyVitSizes"):
         recognise_trunk(meta_shapes(trunk_architecture("tinyvit-5m")), known=TRUNKS[:3])
     with pytest.raises(ExportError, match="unknown image encoder 'resnet'"):
         trunk_architecture("resnet")
+
+
+def test_a_student_of_other_sizes_is_read_from_its_tensors() -> None:
+    narrow = TrunkArchitecture("narrow", RepVitSizes((24, 48, 96, 192), (2, 2, 7, 1)), 768)
+    found = recognise_trunk(meta_shapes(narrow))
+    assert (found.sizes, found.channels) == (narrow.sizes, 768)
+    assert found.name == "repvit-24-48-96-192x2-2-7-1"
 
 
 def test_chunked_attention_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from sam3_ros.core.bundle.manifest import ConceptSettings, TokenizerSettings
 from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.errors import ExportError
 from sam3_ros.export.commands.lower_precisions import LOWER_PRECISIONS
-from sam3_ros.export.family import Architecture, Family
+from sam3_ros.export.family import Architecture, Family, sizes_of
 from sam3_ros.export.models.pixels import Pixels
 from sam3_ros.export.network import Network, Part
 from sam3_ros.export.rendition import PORTABLE, RENDITIONS, Rendition
@@ -129,6 +129,8 @@ def _source(job: ExportJob) -> dict[str, str]:
         "parts": ",".join(job.parts),
         **job.source,
     }
+    if sizes := sizes_of(job.architecture):
+        found["sizes"] = "; ".join(f"{part}: {size}" for part, size in sizes.items())
     return found | {tool: version(tool) for tool in _TOOLS}
 
 

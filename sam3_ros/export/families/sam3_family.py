@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.export.bindings import Shapes
+from sam3_ros.export.families.foreign import is_multiplex
 from sam3_ros.export.families.sam3_network import (
     INPUT_SIZE,
     CommonSizes,
     build_network,
     model_settings,
+)
+from sam3_ros.export.families.sam3_sizes import (
+    changed_layers,
+    require_consistent,
+    sizes_in_words,
+    trained_input_size,
 )
 from sam3_ros.export.family import (
     CONTEXT_NOTE,
@@ -37,12 +45,25 @@ class Sam3Architecture:
 
     trunk: TrunkArchitecture
     common: CommonSizes
+    #: Side of the input that the model was trained at, px; None where no tensor shows it.
+    input_size: int | None = field(default=None, compare=False)
 
     @property
     def variant(self) -> str:
-        """IMAGE+TEXT@CONTEXT, for example repvit-m0_9+mobileclip-s1@77."""
+        """IMAGE+TEXT@CONTEXT, for example repvit-m0_9+mobileclip-s1@77.
+
+        A tracker alone has no text encoder. Numbers of layers that no published model has follow:
+        ", fusion 4, decoder 4".
+        """
         text = self.common.text
-        return f"{self.trunk.name}+{text.name}@{text.context_length}"
+        reads = f"+{text.name}@{text.context_length}" if text else ""
+        layers = changed_layers(self.common.detector, self.common.tracker)
+        return f"{self.trunk.name}{reads}{layers}"
+
+    @property
+    def sizes(self) -> Mapping[str, str]:
+        """The sizes of each part, for people."""
+        return dict(sizes_in_words(self.trunk, self.common, self.input_size))
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,8 @@ class Sam3Family:
                 f"the file has no tensor below {' or '.join(_OWN)}, so it is not a checkpoint of "
                 f"{self.title}; its names begin with {', '.join(firsts[:_NAMED])}{more}"
             )
+        if is_multiplex(shapes):
+            raise CheckpointError(f"SAM 3.1 is not a checkpoint of {self.title}")
         student = any(name.startswith(STUDENT) for name in shapes)
         if student is not self.has_student:
             came, other = ("tensors", "efficientsam3") if student else ("no tensor", "sam3")
@@ -93,9 +116,11 @@ class Sam3Family:
             )
         trunk = recognise_trunk(shapes, self.trunks)
         common = CommonSizes.from_shapes(shapes)
-        if (context := context_from_notes(notes)) is not None:
+        context = context_from_notes(notes)
+        if context is not None and common.text is not None:
             common = replace(common, text=common.text.with_context_length(context))
-        return Sam3Architecture(trunk, common)
+        require_consistent(trunk, common, shapes)
+        return Sam3Architecture(trunk, common, trained_input_size(trunk, shapes))
 
     def architecture(self, variant: str) -> Sam3Architecture:
         """Return the real sizes. Raises ExportError for a name that is not in `variants`."""
@@ -113,9 +138,9 @@ class Sam3Family:
         (trunk,) = (trunk for trunk in self.trunks if trunk.name == image)
         return Sam3Architecture(trunk, CommonSizes(text_architecture(text, int(context))))
 
-    def default_input_size(self, architecture: Sam3Architecture) -> int:  # noqa: ARG002
-        """Return the input size in px; the same for all."""
-        return INPUT_SIZE
+    def default_input_size(self, architecture: Sam3Architecture) -> int:
+        """Return the input size in px: what the tensors show, else that of published models."""
+        return architecture.input_size or INPUT_SIZE
 
     def build(self, architecture: Sam3Architecture, input_size: int) -> Network:
         """Return the network.

@@ -28,19 +28,29 @@ from sam3_ros.export.models.sam3.object_pointer import ObjectPointer
 from sam3_ros.export.models.sam3.prompt_encoder import PromptEncoder
 from sam3_ros.export.models.sam3.scoring import Scoring
 from sam3_ros.export.models.sam3.segmentation import Segmentation
-from sam3_ros.export.models.sam3.sizes import DetectorSizes
+from sam3_ros.export.models.sam3.sizes import (
+    DECODER,
+    FUSION,
+    GEOMETRY,
+    SCORING,
+    SEGMENTATION,
+    DetectorSizes,
+)
 from sam3_ros.export.models.sam3.tracker_neck import TrackerNeck
 from sam3_ros.export.models.sam3.tracker_sizes import (
     MASK_SCALE,
+    MEMORY_ATTENTION,
+    MEMORY_ENCODER,
     MEMORY_MASK_SCALE,
     OBJECT_MASK_SCALE,
     PATCH,
+    TRACKER,
     TrackerSizes,
 )
 from sam3_ros.export.models.text import mobileclip, sam3_text
-from sam3_ros.export.models.text.encoder import TextArchitecture
+from sam3_ros.export.models.text.encoder import LANGUAGE_BACKBONE, TextArchitecture
 from sam3_ros.export.models.text.recognise import build_text, recognise_text
-from sam3_ros.export.network import Network, Part
+from sam3_ros.export.network import PARTS, Network, Part
 from sam3_ros.export.stage import StageModule
 
 INPUT_SIZE = 1008
@@ -87,9 +97,14 @@ _NEEDED_BY: dict[str, tuple[Part, ...]] = {
 class CommonSizes:
     """Sizes of the parts that the families share."""
 
-    text: TextArchitecture
+    #: None where there is no detector.
+    text: TextArchitecture | None
+    #: The published sizes where there is no detector.
     detector: DetectorSizes = field(default_factory=DetectorSizes)
+    #: The published sizes where there is no tracker.
     tracker: TrackerSizes = field(default_factory=TrackerSizes)
+    #: What the tensors are enough for.
+    parts: tuple[Part, ...] = PARTS
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> CommonSizes:
@@ -97,27 +112,59 @@ class CommonSizes:
 
         Raises CheckpointError where they belong to no known network.
         """
-        return cls(
-            recognise_text(shapes),
-            nearest_sizes(
-                shapes, DetectorSizes.from_shapes, DetectorSizes(), partial(_detector, grid=GRID)
-            ),
-            nearest_sizes(
-                shapes, TrackerSizes.from_shapes, TrackerSizes(), partial(_tracker, grid=GRID)
-            ),
-        )
+        parts = parts_in(shapes)
+        text, detector, tracker = None, DetectorSizes(), TrackerSizes()
+        if "concept" in parts:
+            text = recognise_text(shapes)
+            build = partial(_detector, grid=GRID)
+            detector = nearest_sizes(shapes, DetectorSizes.from_shapes, detector, build)
+        if "interactive" in parts:
+            make = partial(_tracker, grid=GRID, parts=parts)
+            tracker = nearest_sizes(shapes, TrackerSizes.from_shapes, tracker, make)
+        return cls(text, detector, tracker, parts)
+
+
+#: Beginnings of names that only the detector has, or only the tracker's memory.
+_OF_DETECTOR = (FUSION, DECODER, GEOMETRY, SCORING, SEGMENTATION, LANGUAGE_BACKBONE)
+_OF_MEMORY = (
+    MEMORY_ENCODER,
+    MEMORY_ATTENTION,
+    *(TRACKER + name for name in ("maskmem_tpos_enc", "obj_ptr_", "mask_downsample.")),
+)
+
+
+def parts_in(shapes: Shapes) -> tuple[Part, ...]:
+    """Return what a checkpoint has tensors for: a detector, a tracker for clicks, its memory.
+
+    A part of which only some tensors are there counts, so that loading names those that are not.
+    All where there is none of them.
+    """
+    there: dict[Part, tuple[str, ...]] = {
+        "concept": _OF_DETECTOR,
+        "interactive": (TRACKER,),
+        "video": _OF_MEMORY,
+    }
+    found = tuple(p for p in PARTS if any(name.startswith(there[p]) for name in shapes))
+    return found or PARTS
 
 
 def build_network(trunk: StageModule, sizes: CommonSizes, input_size: int) -> Network:
-    """Return all stages, in the order of computation, for an input of input_size px squared."""
+    """Return the stages of the parts that there are, for an input of input_size px squared.
+
+    They are in the order of computation.
+    """
     grid = input_size // PATCH
-    stages = {
-        "image_trunk": trunk,
-        "text": build_text(sizes.text),
-        **_detector(sizes.detector, grid),
-        **_tracker(sizes.tracker, grid),
+    stages: dict[str, StageModule] = {"image_trunk": trunk}
+    if sizes.text is not None:
+        stages |= {"text": build_text(sizes.text), **_detector(sizes.detector, grid)}
+    if "interactive" in sizes.parts:
+        stages |= _tracker(sizes.tracker, grid, sizes.parts)
+    needed_by = {
+        name: tuple(part for part in parts if part in sizes.parts)
+        for name, parts in _NEEDED_BY.items()
+        if name in stages
     }
-    network = Network({name: stages[name] for name in _NEEDED_BY}, _NEEDED_BY)
+    network = Network({name: stages[name] for name in needed_by}, needed_by)
     return network.eval().requires_grad_(False)  # type: ignore[return-value]
 
 
@@ -134,11 +181,15 @@ def _detector(sizes: DetectorSizes, grid: int) -> dict[str, StageModule]:
     }
 
 
-def _tracker(sizes: TrackerSizes, grid: int) -> dict[str, StageModule]:
-    return {
+def _tracker(sizes: TrackerSizes, grid: int, parts: tuple[Part, ...]) -> dict[str, StageModule]:
+    stages: dict[str, StageModule] = {
         "tracker_neck": TrackerNeck(sizes, grid),
         "prompt_encoder": PromptEncoder(sizes, grid),
         "mask_decoder": MaskDecoder(sizes, grid),
+    }
+    if "video" not in parts:
+        return stages
+    return stages | {
         "mask_prompt": MaskDownsampling(grid),
         "memory_encoder": MemoryEncoder(sizes, grid),
         "memory_attention": MemoryAttention(sizes, grid),
@@ -166,7 +217,7 @@ def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
             object_score="ignore",
             mask_fit="direct",
         ),
-        context_length=sizes.text.context_length,
+        context_length=sizes.text.context_length if sizes.text else None,
         video=VideoSettings(
             memory_mask=ImageSize(memory_side, memory_side),
             object_mask=ImageSize(object_side, object_side),

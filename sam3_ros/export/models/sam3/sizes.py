@@ -75,9 +75,14 @@ def _shape(shapes: Shapes, name: str, rank: int) -> tuple[int, ...]:
 
 
 def _layers(shapes: Shapes, prefix: str) -> int:
-    """Return how many numbered layers are below the prefix."""
+    """Return how many layers, numbered from 0, are below the prefix."""
     found = {name[len(prefix) + 1 :].split(".")[0] for name in shapes if name.startswith(prefix)}
-    numbers = {number for number in found if number.isdecimal()}
+    numbers = sorted(int(number) for number in found if number.isdecimal())
     if not numbers:
         raise CheckpointError(f"no tensor is named {prefix}.0..., which SAM 3's detector has")
+    if numbers != list(range(len(numbers))):
+        raise CheckpointError(
+            f"{prefix} has the layers {', '.join(map(str, numbers))}; expected 0, 1, 2, ... "
+            f"without a gap"
+        )
     return len(numbers)

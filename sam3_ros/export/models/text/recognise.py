@@ -80,7 +80,7 @@ def _read(
         sizes = reader(own, context)
     except (ExportError, LookupError, ValueError):
         return None
-    unnamed = f"{sizes.name} of {sizes.layers} layers, width {sizes.width}"
+    unnamed = f"{sizes.name}-{sizes.layers}x{sizes.width}"
     return replace(sizes, name=published_name(sizes) or unnamed)
 
 

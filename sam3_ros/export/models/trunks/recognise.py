@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 
@@ -11,12 +13,15 @@ from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.models.likeness import ALIKE, likeness
 from sam3_ros.export.models.trunks.efficientvit import EfficientVitSizes
 from sam3_ros.export.models.trunks.repvit import RepVitSizes
-from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes, Sam3VitTrunk
+from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes, Sam3VitTrunk, has_gap
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.models.trunks.trunk import PATCH, STUDENT, TRUNK, StudentTrunk, Trunk
 
 StudentSizes = RepVitSizes | TinyVitSizes | EfficientVitSizes
-STUDENTS: tuple[type[StudentSizes], ...] = (RepVitSizes, TinyVitSizes, EfficientVitSizes)
+#: The kinds of students, and what they are called.
+STUDENTS: Mapping[type[StudentSizes], str] = MappingProxyType(
+    {RepVitSizes: "repvit", TinyVitSizes: "tinyvit", EfficientVitSizes: "efficientvit"}
+)
 
 
 @dataclass(frozen=True)
@@ -60,26 +65,33 @@ def trunk_architecture(name: str) -> TrunkArchitecture:
 def recognise_trunk(
     shapes: Shapes, known: tuple[TrunkArchitecture, ...] = ALL_TRUNKS
 ) -> TrunkArchitecture:
-    """Return the known trunk whose sizes the checkpoint's tensors have.
+    """Return the trunk of the checkpoint's tensors: a known one, or a smaller or larger one alike.
 
     Published EfficientSAM3 files contain SAM 3's ViT beside the student that imitates it: the
     student is the one used. A file that lacks few tensors of a trunk still counts as that trunk:
     strict loading can say better what is wrong. Raises CheckpointError that says what was found
-    instead.
+    instead, and where sizes do not go together.
     """
     trunk = _below(TRUNK, shapes)
-    student = _below(STUDENT, shapes)
-    sizes, channels = _student(student) if student else _vit(trunk)
+    try:
+        read = _read(trunk)
+    except CheckpointError:
+        # A block that is lost makes a file of a known trunk strange, and no other trunk of it.
+        if (damaged := _nearest(known, trunk)) is None or not has_gap(trunk):
+            raise
+        return damaged
     for architecture in known:
-        if architecture.sizes == sizes and architecture.channels == channels:
+        if read and (architecture.sizes, architecture.channels) == (read.sizes, read.channels):
             return architecture
-    for architecture in known:
-        if _likeness(architecture, trunk) >= ALIKE:
-            return architecture
-    found = f"found {sizes} and {channels} channels" if sizes else _some(trunk)
-    raise CheckpointError(
-        f"the image encoder ({TRUNK}...) should be one of {_names(known)}, but {found}"
-    )
+    kinds = tuple(type(each.sizes) for each in known)
+    readable = read is not None and read.channels > 0 and isinstance(read.sizes, kinds)
+    nearest = _nearest((*known, read) if read is not None and readable else known, trunk)
+    if nearest is None:
+        found = f"found {read.sizes} and {read.channels} channels" if read else _some(trunk)
+        raise CheckpointError(
+            f"the image encoder ({TRUNK}...) should be one of {_names(known)}, but {found}"
+        )
+    return nearest
 
 
 def build_trunk(architecture: TrunkArchitecture, input_size: int) -> Trunk:
@@ -99,15 +111,29 @@ def build_trunk(architecture: TrunkArchitecture, input_size: int) -> Trunk:
     return StudentTrunk(backbone, sizes.channels, architecture.channels, input_size).eval()
 
 
-def _student(tensors: Shapes) -> tuple[StudentSizes | None, int]:
-    backbone = _below("backbone.model.", tensors)
-    found = (sizes for family in STUDENTS if (sizes := family.from_shapes(backbone)))
-    return next(found, None), tensors.get("head.0.weight", (0,))[0]
+def _read(trunk: Shapes) -> TrunkArchitecture | None:
+    """Return the sizes of a trunk's tensors under a name made of them; None for unknown tensors."""
+    if student := _below(STUDENT.removeprefix(TRUNK), trunk):
+        backbone = _below("backbone.model.", student)
+        for family, name in STUDENTS.items():
+            if (sizes := family.from_shapes(backbone)) is not None:
+                channels = student.get("head.0.weight", (0,))[0]
+                numbers = ("-".join(map(str, each)) for each in (sizes.widths, sizes.depths))
+                return TrunkArchitecture(f"{name}-{'x'.join(numbers)}", sizes, channels)
+        return None
+    vit = Sam3VitSizes.from_shapes(trunk)
+    if vit is None:
+        return None
+    return TrunkArchitecture(f"{SAM3_TRUNK.name}-{vit.depth}x{vit.width}", vit, vit.width)
 
 
-def _vit(tensors: Shapes) -> tuple[Sam3VitSizes | None, int]:
-    sizes = Sam3VitSizes.from_shapes(tensors)
-    return sizes, sizes.width if sizes else 0
+def _nearest(
+    architectures: Iterable[TrunkArchitecture], tensors: Shapes
+) -> TrunkArchitecture | None:
+    """Return the trunk that most of the tensors fit, the first of equals; None where none does."""
+    found = {each: _likeness(each, tensors) for each in architectures}
+    nearest = max(found, key=lambda each: found[each], default=None)
+    return nearest if nearest is not None and found[nearest] >= ALIKE else None
 
 
 def _below(prefix: str, shapes: Shapes) -> dict[str, tuple[int, ...]]:
@@ -116,8 +142,11 @@ def _below(prefix: str, shapes: Shapes) -> dict[str, tuple[int, ...]]:
 
 def _likeness(architecture: TrunkArchitecture, tensors: Shapes) -> float:
     """Return the share of the trunk's tensors that are there, in [0, 1], packed ones left out."""
-    with torch.device("meta"):
-        stage = build_trunk(architecture, PATCH)
+    try:
+        with torch.device("meta"):
+            stage = build_trunk(architecture, PATCH)
+    except (ValueError, RuntimeError):  # sizes from a damaged tensor, which no trunk can have
+        return 0.0
     return likeness(stage, tensors, TRUNK)
 
 

@@ -21,14 +21,20 @@ from transformers.models.sam3.modeling_sam3 import (
     apply_rotary_pos_emb_2d,
 )
 
+from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.attention import attend_in_chunks
 from sam3_ros.export.bindings import NameRules, Shapes
 from sam3_ros.export.family import Unneeded
+from sam3_ros.export.models.trunks.rotary_tables import (
+    GLOBAL_BLOCKS,
+    RotaryTables,
+    last_of_each_quarter,
+)
 from sam3_ros.export.models.trunks.trunk import PATCH, TRUNK, Trunk
 
+#: Channels of an attention head, where no tensor shows them.
 HEAD = 64
 NORM_EPS = 1e-5
-GLOBAL_BLOCKS = 4
 
 #: The blocks that attend over the whole picture would need the most memory in ONNX Runtime: 1.7 GB
 #: for 5184 queries at once.
@@ -55,28 +61,77 @@ class Sam3VitSizes:
     #: Side of a window, and of the grid of the learned position table, which is tiled over the
     #: input's grid.
     window: int = 24
+    #: Channels of an attention head.
+    head: int = HEAD
+    #: The blocks that attend over the whole picture; none for the last of each quarter.
+    everywhere: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.width % HEAD or self.depth % GLOBAL_BLOCKS:
-            raise ValueError(f"no ViT of width {self.width} with {self.depth} blocks")
+        if self.width % self.head or self.head % 4:
+            raise ValueError(f"no ViT of width {self.width} with heads of {self.head}")
+        if not self.everywhere and self.depth % GLOBAL_BLOCKS:
+            raise ValueError(f"no ViT of {self.depth} blocks in {GLOBAL_BLOCKS} equal parts")
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a block."""
+        return self.width // self.head
 
     @property
     def global_blocks(self) -> list[int]:
-        """The blocks that attend over the whole picture: the last of each quarter."""
-        step = self.depth // GLOBAL_BLOCKS
-        return list(range(step - 1, self.depth, step))
+        """The blocks that attend over the whole picture."""
+        return list(self.everywhere or last_of_each_quarter(self.depth))
 
     @staticmethod
     def from_shapes(shapes: Shapes) -> Sam3VitSizes | None:
-        """Return the sizes of tensors, named without TRUNK; None for another network."""
-        positions, ffn = shapes.get("pos_embed"), shapes.get("blocks.0.mlp.fc1.bias")
-        blocks = {m[1] for name in shapes if (m := re.match(r"blocks\.(\d+)\.", name))}
-        if positions is None or ffn is None:
+        """Return the sizes of tensors, named without TRUNK; None for another network.
+
+        The rotary tables, which the original saves with every block, show the width of a head and
+        which blocks attend over the whole picture. Without them both are those of SAM 3. Raises
+        CheckpointError where sizes do not go together.
+        """
+        positions, ffn = shapes.get("pos_embed", ()), shapes.get("blocks.0.mlp.fc1.bias", ())
+        if len(positions) != 3 or len(ffn) != 1:
             return None
-        _, places, width = positions
-        if width % HEAD or len(blocks) % GLOBAL_BLOCKS:
-            return None
-        return Sam3VitSizes(width, ffn[0], len(blocks), math.isqrt(places - 1))
+        depth = _depth(shapes)
+        width, window = positions[2], math.isqrt(positions[1] - 1)
+        tables = RotaryTables.of(shapes)
+        head, everywhere = tables.head or HEAD, tables.everywhere(depth, window)
+        if width % head or head % 4:
+            raise CheckpointError(
+                f"the image encoder has {width} channels, which are not divisible into heads of "
+                f"{head}, {'as its rotary tables say' if tables.head else 'the size in SAM 3'}"
+            )
+        usual = not depth % GLOBAL_BLOCKS and everywhere == last_of_each_quarter(depth)
+        return Sam3VitSizes(width, ffn[0], depth, window, head, () if usual else everywhere)
+
+    def __str__(self) -> str:
+        """Return the sizes in words."""
+        blocks = ", ".join(map(str, self.global_blocks))
+        return (
+            f"ViT, {self.depth} blocks of width {self.width} ({self.heads} heads of {self.head}), "
+            f"windows of {self.window} x {self.window}, over the whole picture: blocks {blocks}"
+        )
+
+
+def has_gap(shapes: Shapes) -> bool:
+    """Return whether the blocks of tensors, named without TRUNK, are not numbered 0, 1, 2, ..."""
+    numbers = _block_numbers(shapes)
+    return numbers != set(range(len(numbers)))
+
+
+def _depth(shapes: Shapes) -> int:
+    numbers = _block_numbers(shapes)
+    if has_gap(shapes):
+        raise CheckpointError(
+            f"the image encoder has the blocks {', '.join(map(str, sorted(numbers)))}; expected "
+            f"0, 1, 2, ... without a gap"
+        )
+    return len(numbers)
+
+
+def _block_numbers(shapes: Shapes) -> set[int]:
+    return {int(m[1]) for name in shapes if (m := re.match(r"blocks\.(\d+)\.", name))}
 
 
 class ChunkedRotaryAttention(Sam3ViTRoPEAttention):
@@ -147,7 +202,7 @@ def _config(sizes: Sam3VitSizes, input_size: int) -> Sam3ViTConfig:
         hidden_size=sizes.width,
         intermediate_size=sizes.ffn,
         num_hidden_layers=sizes.depth,
-        num_attention_heads=sizes.width // HEAD,
+        num_attention_heads=sizes.heads,
         image_size=input_size,
         patch_size=PATCH,
         layer_norm_eps=NORM_EPS,

@@ -52,7 +52,8 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "family",
         nargs="?",
-        help="efficientsam3, sam3, efficientvit-sam or mobilesam; may be left out for a checkpoint",
+        help="efficientsam3, sam3, efficientvit-sam, mobilesam or sam; "
+        "may be left out for a checkpoint",
     )
     _add_weights(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new bundle")

@@ -15,6 +15,9 @@ import numpy as np
 #: Keys in a manifest's `source`: the file, the hash of the file, numbers from it, or the seed.
 CHECKPOINT = "checkpoint"
 CHECKPOINT_SHA256 = "checkpoint_sha256"
+#: Whose names the file has and where the model lies in it; the types of the loaded tensors.
+CHECKPOINT_FORM = "checkpoint_form"
+CHECKPOINT_STORAGE = "checkpoint_storage"
 WEIGHTS_SAMPLES = "weights_samples"
 RANDOM_SEED = "random_seed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,13 +31,13 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The model in a file. open_checkpoint (file.py) makes it.
+    """The model in a file, or in several. open_checkpoint (file.py) makes it.
 
     The tensors stay in the file, mapped into memory: do not write to them, and do not change the
     file while they are in use.
     """
 
-    #: The file.
+    #: The file, or the index of several.
     path: Path
     #: By the original's tensor names, in the order of the file.
     shapes: Mapping[str, Shape]
@@ -50,9 +51,29 @@ class Checkpoint:
     read: Callable[[str], Tensor] = field(repr=False)
     #: What stands before every name in the file and was taken off.
     prefix: str = ""
+    #: Whose names the file has, where they are not the original's.
+    form: str = ""
+    #: The key of the entry with the model, such as `model_ema`; dotted where it lies deeper, empty
+    #: where the file holds nothing else.
+    place: str = ""
+    #: The files with the tensors, where they are several.
+    shards: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files with the tensors, at least one."""
+        return self.shards or (self.path,)
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the files."""
+        return sum(file.stat().st_size for file in self.files)
 
     def tensor(self, name: str) -> Tensor:
-        """Return a tensor on the CPU without copying its numbers. Raises KeyError."""
+        """Return a tensor on the CPU; its numbers are a copy only where the form packs others.
+
+        Raises KeyError; CheckpointError for a damaged form.
+        """
         return self.read(name)
 
     def size(self, name: str) -> int:
@@ -64,12 +85,20 @@ class Checkpoint:
         return self.size(name) * self.dtypes[name].itemsize
 
     def sha256(self) -> str:
-        """Return the hash of the whole file in lower-case hex; the file is read once."""
+        """Return the hash of the whole file in lower-case hex; the file is read once.
+
+        Of several files it is the hash of their list as `sha256sum` prints it: a line each, with
+        hash, two spaces and name, in the order of the names.
+        """
         return self._sha256
 
     @cached_property
     def _sha256(self) -> str:
-        return sha256_of(self.path)
+        if not self.shards:
+            return sha256_of(self.path)
+        files = sorted(self.shards, key=lambda file: file.name)
+        lines = "".join(f"{sha256_of(file)}  {file.name}\n" for file in files)
+        return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def is_finite(tensor: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,8 @@ OTHER_MODEL_KEYS = (
     "network",
     "net",
 )
+#: Of all of these, the names of an average of the weights over the steps of a training.
+AVERAGES = ("ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema")
 #: The beginnings of keys of a training's own state.
 _OF_TRAINING = ("optim", "lr_scheduler", "scheduler", "scaler")
 #: Prefixes that PyTorch's wrappers for several devices and for compiling put before every name.
@@ -50,13 +53,25 @@ def notes_of(document: Any, prefix: str = "") -> dict[str, Note]:
     return found
 
 
-def split_off_model(document: Any) -> tuple[dict[str, Tensor], tuple[Leftover, ...]]:
-    """Return the model's tensors by name, without wrappers' prefixes, and everything else.
+@dataclass(frozen=True)
+class Nested:
+    """What a file holds."""
 
-    Raises CheckpointError: no model, more than one, entries that are not tensors, one name twice,
-    two tensors over the same numbers.
+    #: The model's tensors by name, without wrappers' prefixes.
+    model: dict[str, Tensor]
+    #: Everything else.
+    leftovers: tuple[Leftover, ...]
+    #: The key of the entry with the model; dotted where it lies deeper, empty at the top.
+    place: str
+
+
+def split_off_model(document: Any) -> Nested:
+    """Return the model in a file, and what lies beside it.
+
+    Weights are taken before an average of them. Raises CheckpointError: no model, more than one,
+    entries that are not tensors, one name twice, two tensors over the same numbers.
     """
-    model, leftovers = _descend(document)
+    model, leftovers, place = _descend(document)
     odd = [f"{name} ({type(v).__name__})" for name, v in model.items() if not _dense(v)]
     if odd:
         raise CheckpointError(
@@ -65,7 +80,7 @@ def split_off_model(document: Any) -> tuple[dict[str, Tensor], tuple[Leftover, .
         )
     tensors = unwrapped(model)
     _refuse_overlaps(tensors)
-    return tensors, tuple(leftovers)
+    return Nested(tensors, tuple(leftovers), place)
 
 
 def unwrapped(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,8 +97,9 @@ def unwrapped(model: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
+def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover], str]:
     leftovers: list[Leftover] = []
+    keys: list[str] = []
     while True:
         if not isinstance(document, Mapping):
             raise CheckpointError(
@@ -102,18 +118,19 @@ def _descend(document: Any) -> tuple[dict[str, Any], list[Leftover]]:
             for key, value in document.items()
             if key != nested[0]
         ]
+        keys.append(nested[0])
         document = document[nested[0]]
     if not any(isinstance(value, Tensor) for value in document.values()):
         if parts := _parts(document):
             beside = [key for key in document if key not in parts]
             leftovers += [Leftover(str(key), _bytes_in(document[key])) for key in beside]
             named = {f"{key}.{name}": v for key, part in parts.items() for name, v in part.items()}
-            return named, leftovers
+            return named, leftovers, ".".join(keys)
         raise CheckpointError(
             f"found no tensors at the top or below {', '.join(MODEL_KEYS)}; "
             f"the file holds {_first([str(key) for key in document]) or 'nothing'}{_role(document)}"
         )
-    return {str(key): value for key, value in document.items()}, leftovers
+    return {str(key): value for key, value in document.items()}, leftovers, ".".join(keys)
 
 
 def _nested(document: Mapping[Any, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from sam3_ros.export.checkpoint.shards import shard_of, why_no_folder_of_shards, why_no_index
+from sam3_ros.export.checkpoint.shards import how_to_read, shard_of
 
 _SAVE_AGAIN = (
     "where you trust the file, load it with torch.load(FILE, weights_only=False), and write "
@@ -142,7 +142,7 @@ def _json(path: Path) -> str:
     if not isinstance(document, dict):
         return "is JSON and not a checkpoint; name a .pth, .pt or .safetensors file"
     if isinstance(document.get("weight_map"), dict):
-        return why_no_index(path, document["weight_map"])
+        return "is the index of a checkpoint and lists no files; fetch it again"
     if "error" in document:
         return (
             f"is what a server answered and not the file ({document['error']}); the download needs "
@@ -204,11 +204,15 @@ def why_no_folder(folder: Path) -> str:
     found = [n for n in names if n.endswith((".safetensors", ".pth", ".pt", ".bin", ".ckpt"))]
     if "saved_model.pb" in names:
         return f"is a folder, a model of TensorFlow; {_ORIGINAL}"
+    shards = [each for each in found if shard_of(each)]
     indexes = [each for each in names if each.endswith(".index.json")]
-    if indexes or any(shard_of(each) for each in found):
-        first = indexes[0] if indexes else found[0]
-        return why_no_folder_of_shards(folder, first)
-    if found:
-        listed = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
+    if shards and not indexes:
+        return (
+            f"is a folder with a checkpoint in several files ({shards[0]}, ...) without their "
+            f"index; {how_to_read(folder / shards[0])}"
+        )
+    whole = [*indexes, *(each for each in found if each not in shards)]
+    if whole:
+        listed = ", ".join(whole[:4]) + (", ..." if len(whole) > 4 else "")
         return f"is a folder; name one of its files: {listed}"
     return "is a folder; name a .pth, .pt or .safetensors file"

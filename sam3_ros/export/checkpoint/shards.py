@@ -1,4 +1,4 @@
-"""Checkpoints in several files: a shard, their index, a folder of them."""
+"""Checkpoints in several files: a shard, its siblings, their index."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.\w+$")
 _LISTED = 3
@@ -25,17 +24,22 @@ def all_names(shard: Path) -> tuple[str, ...]:
 
     Empty where there is no index that lists this file.
     """
+    index = index_of(shard)
+    return tuple(places_in(index)) if index is not None else ()
+
+
+def index_of(shard: Path) -> Path | None:
+    """Return the index beside a shard that lists it."""
     for index in sorted(shard.parent.glob("*.index.json")):
-        places = _places(index)
-        if shard.name in places.values():
-            return tuple(places)
-    return ()
+        if shard.name in places_in(index).values():
+            return index
+    return None
 
 
 def tensors_listed(path: Path) -> tuple[str, ...]:
     """Return the names in an index, or in that of a folder; empty where there is none."""
     index = next(iter(sorted(path.glob("*.index.json"))), None) if path.is_dir() else path
-    return tuple(_places(index)) if index is not None and index.suffix == ".json" else ()
+    return tuple(places_in(index)) if index is not None and index.suffix == ".json" else ()
 
 
 def absent(folder: Path, shards: Iterable[str]) -> list[str]:
@@ -49,11 +53,15 @@ def siblings(shard: Path) -> list[str]:
     return [shard.name.replace(f"-{number:05}-of-", f"-{n:05}-of-") for n in range(1, count + 1)]
 
 
-def one_file_of(folder: Path, shards: Iterable[str]) -> str:
-    """Say how to make one file of a checkpoint's shards, or which of them are not there."""
-    names = sorted(set(shards))
-    if missing := absent(folder, names):
-        return f"{len(missing)} of its files are not in {folder}: {_first(missing)}; fetch them"
+def how_to_read(shard: Path) -> str:
+    """Say how to read the checkpoint of which one file is given."""
+    if (index := index_of(shard)) is not None:
+        missing = absent(shard.parent, places_in(index).values())
+        fetch = f" ({len(missing)} files are still to be fetched: {some(missing)})"
+        return f"name the index, {index}{fetch if missing else ''}"
+    names = siblings(shard)
+    if missing := absent(shard.parent, names):
+        return f"{len(missing)} of its files are not in {shard.parent}: {some(missing)}; fetch them"
     pattern = re.sub(r"\d{5}-of", "*-of", names[0])
     if names[0].endswith(".safetensors"):
         how = (
@@ -67,37 +75,20 @@ def one_file_of(folder: Path, shards: Iterable[str]) -> str:
             f'glob("{pattern}") for name, tensor in '
             'torch.load(shard, weights_only=True).items()}, "model.pth")'
         )
-    return f"make one file of all {len(names)}: {how}"
+    return f"fetch the index beside it, or make one file of all {len(names)}: {how}"
 
 
-def why_no_index(path: Path, places: Mapping[str, Any]) -> str:
-    """Say what an index is, and how to make one file of what it lists."""
-    shards = sorted({str(each) for each in places.values()})
-    if not shards:
-        return "is the index of a checkpoint and lists no files; fetch it again"
-    return (
-        f"is the index of a checkpoint in {len(shards)} files ({_first(shards)}), not the weights; "
-        f"{one_file_of(path.parent, shards)}"
-    )
-
-
-def why_no_folder_of_shards(folder: Path, first: str) -> str:
-    """Say that a folder holds one checkpoint in several files; first: its index, or a shard."""
-    places = _places(folder / first)
-    shards = sorted({*map(str, places.values())}) or siblings(folder / first)
-    return (
-        f"is a folder with a checkpoint in {len(shards)} files ({_first(shards)}); "
-        f"{one_file_of(folder, shards)}"
-    )
-
-
-def _places(index: Path) -> Mapping[str, Any]:
+def places_in(index: Path) -> Mapping[str, str]:
+    """Return the file of each tensor that an index lists, empty for what is no index."""
     try:
         places = json.loads(index.read_bytes())["weight_map"]
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return {}
-    return places if isinstance(places, dict) else {}
+    if not isinstance(places, dict):
+        return {}
+    return {name: str(file) for name, file in places.items()}
 
 
-def _first(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """Return the first of the names."""
     return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")

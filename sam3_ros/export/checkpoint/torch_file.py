@@ -12,6 +12,7 @@ import torch
 from sam3_ros.core.errors import CheckpointError
 from sam3_ros.export.checkpoint.contents import Checkpoint
 from sam3_ros.export.checkpoint.nesting import notes_of, split_off_model
+from sam3_ros.export.checkpoint.numpy_numbers import NUMPY_NUMBERS
 
 
 def is_archive(path: Path) -> bool:
@@ -28,16 +29,18 @@ def read_torch_file(path: Path) -> Checkpoint:
     _check_archive(path)
     try:
         document = _load(path)
-        model, leftovers = split_off_model(document)
+        found = split_off_model(document)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    model = found.model
     return Checkpoint(
         path,
         {name: tuple(tensor.shape) for name, tensor in model.items()},
         {name: tensor.dtype for name, tensor in model.items()},
-        leftovers,
+        found.leftovers,
         {**notes_of(document), "file": path.name},
         lambda name: model[name].detach(),
+        place=found.place,
     )
 
 
@@ -83,7 +86,8 @@ def _other_archive(names: set[str]) -> str:
 
 def _load(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        with torch.serialization.safe_globals(NUMPY_NUMBERS):
+            return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{_written_by(path)} holds more than tensors and plain values: {_objects(path)}. "

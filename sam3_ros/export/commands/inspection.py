@@ -11,7 +11,8 @@ import torch
 from sam3_ros.core.errors import CheckpointError, ExportError
 from sam3_ros.core.nearest_name import did_you_mean
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
-from sam3_ros.export.family import Architecture, Component, Family, component_of
+from sam3_ros.export.family import Architecture, Component, Family, component_of, unneeded_in
+from sam3_ros.export.network import Network, Part
 from sam3_ros.export.weights.loading import why_unfit
 from sam3_ros.export.weights.recognition import what_else
 
@@ -75,6 +76,8 @@ class Inspection:
     other: str | None = None
     #: Which tensors are missing, unexpected or of another shape or type; None where all fit.
     unfit: str | None = None
+    #: What the tensors are enough for; empty where the checkpoint was not recognised.
+    parts: tuple[Part, ...] = ()
 
     @property
     def total(self) -> ComponentRow:
@@ -125,16 +128,17 @@ def inspect(checkpoint: Checkpoint, families: Mapping[str, Family]) -> Inspectio
         rows = _rows(checkpoint, recognised.family.components, recognised.family)
     dtypes = Counter(str(dtype).removeprefix("torch.") for dtype in checkpoint.dtypes.values())
     other = None if recognised else what_else(checkpoint)
-    unfit = _unfit(checkpoint, recognised) if recognised else None
-    return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers, other, unfit)
+    network = _network(recognised) if recognised else None
+    unfit = why_unfit(network, checkpoint, recognised.family) if recognised and network else None
+    parts = network.parts if network else ()
+    return Inspection(rows, recognised, refusals, dtypes, checkpoint.leftovers, other, unfit, parts)
 
 
-def _unfit(checkpoint: Checkpoint, recognised: Recognised) -> str | None:
-    """Say why an export would refuse the tensors; None where it would load them."""
+def _network(recognised: Recognised) -> Network:
+    """Return the network of a checkpoint, without its numbers."""
     family, architecture = recognised.family, recognised.architecture
     with torch.device("meta"):
-        network = family.build(architecture, family.default_input_size(architecture))
-    return why_unfit(network, checkpoint, family)
+        return family.build(architecture, family.default_input_size(architecture))
 
 
 def summed(name: str, rows: Iterable[ComponentRow]) -> ComponentRow:
@@ -195,8 +199,9 @@ def _row(
     checkpoint: Checkpoint, component: Component, names: list[str], family: Family | None
 ) -> ComponentRow:
     reasons: dict[str, list[str]] = {}
+    not_needed = unneeded_in(checkpoint.shapes, family.unneeded) if family else ()
     for name in names:
-        for unneeded in family.unneeded if family else ():
+        for unneeded in not_needed:
             if unneeded.covers(name):
                 reasons.setdefault(unneeded.reason, []).append(name)
                 break

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 
 from sam3_ros.export.bindings import Shapes
 
-_ORIGINAL = (
-    "an export reads the names of the original's code: give the authors' own file instead "
-    "(`sam3.pt` for SAM 3, `efficient_sam3_*.pth`; docs/models.md)"
-)
 _OTHERS = (
-    "it is none of the models that can be exported: for clicks take MobileSAM or EfficientViT-SAM, "
-    "for words EfficientSAM3 or SAM 3 (docs/models.md)"
+    "it is none of the models that can be exported: for clicks take SAM, MobileSAM or "
+    "EfficientViT-SAM, for words EfficientSAM3 or SAM 3 (docs/models.md)"
 )
 _WHOLE = "a part of the model cannot be exported: give the whole checkpoint"
 
@@ -42,44 +38,9 @@ class Foreign:
 _OF_TRANSFORMERS = "in transformers' format"
 _KNOWN: tuple[Foreign, ...] = (
     Foreign(
-        f"SAM 3 {_OF_TRANSFORMERS} (Sam3VideoModel)",
-        _ORIGINAL,
-        ("detector_model.", "tracker_model."),
-    ),
-    Foreign(
-        f"SAM 3's tracker {_OF_TRANSFORMERS} (Sam3TrackerVideoModel)",
-        _ORIGINAL,
-        ("tracker_model.mask_decoder.", "tracker_model.memory_attention."),
-    ),
-    Foreign(
-        f"SAM 3's tracker for single images {_OF_TRANSFORMERS} (Sam3TrackerModel)",
-        _ORIGINAL,
-        ("tracker_model.mask_decoder.",),
-    ),
-    Foreign(
-        f"SAM3-LiteText's detector {_OF_TRANSFORMERS} (Sam3LiteTextModel)",
-        _ORIGINAL,
-        ("detr_encoder.", "detr_decoder.", "text_encoder.layers."),
-    ),
-    Foreign(
-        f"SAM 3's detector {_OF_TRANSFORMERS} (Sam3Model)",
-        _ORIGINAL,
-        ("detr_encoder.", "detr_decoder."),
-    ),
-    Foreign(
         f"EdgeTAM {_OF_TRANSFORMERS} (EdgeTamVideoModel)",
         _OTHERS,
         ("vision_encoder.", "spatial_perceiver."),
-    ),
-    Foreign(
-        f"SAM 3's tracker {_OF_TRANSFORMERS} (Sam3TrackerVideoModel)",
-        _ORIGINAL,
-        ("vision_encoder.neck.fpn_layers.", "memory_attention.", "mask_decoder."),
-    ),
-    Foreign(
-        f"SAM 3's tracker for single images {_OF_TRANSFORMERS} (Sam3TrackerModel)",
-        _ORIGINAL,
-        ("vision_encoder.neck.fpn_layers.", "mask_decoder."),
     ),
     Foreign(
         f"SAM 2 {_OF_TRANSFORMERS} (Sam2VideoModel)",
@@ -97,13 +58,8 @@ _KNOWN: tuple[Foreign, ...] = (
         ("vision_encoder.patch_embed.projection.", "mask_decoder.hq_"),
     ),
     Foreign(
-        f"SAM 1 {_OF_TRANSFORMERS} (SamModel)",
-        _OTHERS,
-        ("vision_encoder.patch_embed.projection.", "mask_decoder.iou_token."),
-    ),
-    Foreign(
         f"SAM 3's image encoder {_OF_TRANSFORMERS} (Sam3VisionModel)",
-        f"{_WHOLE}; {_ORIGINAL}",
+        _WHOLE,
         ("backbone.embeddings.patch_embeddings.", "neck.fpn_layers."),
     ),
     Foreign(
@@ -112,8 +68,8 @@ _KNOWN: tuple[Foreign, ...] = (
         ("backbone.blocks.", "backbone.pos_embed_window", "neck.convs."),
     ),
     Foreign(
-        f"SAM 1's image encoder {_OF_TRANSFORMERS} (SamVisionModel)",
-        _OTHERS,
+        f"SAM's image encoder {_OF_TRANSFORMERS} (SamVisionModel)",
+        _WHOLE,
         ("vision_encoder.patch_embed.projection.", "vision_encoder.neck.conv1."),
         ("mask_decoder.", "prompt_encoder."),
     ),
@@ -125,19 +81,17 @@ _KNOWN: tuple[Foreign, ...] = (
         ("image_encoder.", "detector."),
     ),
     Foreign("SAM 3's tracker alone", _WHOLE, ("tracker.sam_mask_decoder.",), ("detector.",)),
+    Foreign("HQ-SAM", _OTHERS, ("image_encoder.", "mask_decoder.hf_token.")),
+    Foreign("EdgeSAM or RepViT-SAM", _OTHERS, ("image_encoder.features.", "mask_decoder.")),
     Foreign(
-        "SAM 3's detector alone", _WHOLE, ("detector.backbone.vision_backbone.",), ("tracker.",)
-    ),
-    Foreign(
-        "SAM 3's detector alone, its names without `detector.`",
-        _WHOLE,
-        ("backbone.vision_backbone.",),
-        ("tracker.",),
-    ),
-    Foreign(
-        "HQ-SAM",
+        "EfficientSAM",
         _OTHERS,
-        ("image_encoder.blocks.", "mask_decoder.hf_token."),
+        ("image_encoder.blocks.", "mask_decoder.final_output_upscaling_layers."),
+    ),
+    Foreign(
+        "SAM with adapters in its image encoder, such as SAM-Med2D",
+        _OTHERS,
+        ("image_encoder.blocks.0.Adapter.", "mask_decoder."),
     ),
     Foreign("Grounding DINO", _OTHERS, ("transformer.level_embed", "bert.")),
     Foreign(
@@ -173,18 +127,56 @@ _KNOWN: tuple[Foreign, ...] = (
     Foreign("YOLO or FastSAM", _OTHERS, ("model.0.conv.", "model.1.conv.")),
     Foreign("YOLO or FastSAM", _OTHERS, ("0.conv.", "1.conv.")),
     Foreign(
+        "SAM's image encoder alone, as timm names it",
+        _WHOLE,
+        ("patch_embed.proj.", "blocks.0.attn.rel_pos_h"),
+    ),
+    Foreign(
         "a vision transformer alone, as timm names it", _WHOLE, ("patch_embed.proj.", "blocks.0.")
     ),
+    Foreign(
+        "TinyViT alone, which names what is in a picture",
+        _WHOLE,
+        ("patch_embed.conv1.conv.", "stages.0.blocks."),
+    ),
+    Foreign(
+        "TinyViT alone, which names what is in a picture",
+        _WHOLE,
+        ("patch_embed.seq.0.c.", "layers.0.blocks."),
+    ),
+    Foreign(
+        "the mask decoder of SAM or of a model like it, without an image encoder",
+        _WHOLE,
+        ("mask_decoder.iou_token.",),
+        ("image_encoder.", "vision_encoder."),
+    ),
+    Foreign("a language model", _OTHERS, ("model.embed_tokens.", "model.layers.0.")),
+    Foreign("a language model", _OTHERS, ("embed_tokens.", "layers.0.")),
+    Foreign("a model that makes pictures", _OTHERS, ("model.diffusion_model.",)),
+    Foreign("a model that makes pictures", _OTHERS, ("down_blocks.0.", "up_blocks.0.")),
+    Foreign("a ResNet", _OTHERS, ("layer1.0.conv1.", "layer4.0.conv1.")),
 )
-_SAM1 = Foreign("SAM 1", _OTHERS, ("image_encoder.blocks.", "prompt_encoder.", "mask_decoder."))
-_SAM1_SIZES = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
 _SAM2 = Foreign("SAM 2", _OTHERS, ("image_encoder.trunk.", "sam_mask_decoder."))
 _SAM2_SIZES = {96: "tiny or small", 112: "base plus", 144: "large"}
+#: In names of SAM 3.1, whose neck has a third part and whose tracker a second mask decoder.
+_OF_MULTIPLEX = (
+    "vision_backbone.interactive_convs.",
+    "vision_backbone.propagation_convs.",
+    "interactive_sam_mask_decoder.",
+)
 _POINTERS_IN_TIME, _ABSENT = "obj_ptr_tpos_proj.", "no_obj_embed_spatial"
 
 _ENDINGS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
-        (".lora_A.weight", ".lora_B.weight", ".lora_A.default.weight", ".lora_down.weight"),
+        (
+            *(
+                f".lora_{side}{rest}"
+                for side in "AB"
+                for rest in ("", ".weight", ".default.weight")
+            ),
+            *(f".lora_{way}.weight" for way in ("down", "up")),
+            *(f"w_{side}_000" for side in "ab"),
+        ),
         "a LoRA adapter",
         "merge it into its model, and give the merged checkpoint",
     ),
@@ -206,12 +198,17 @@ def named_by_tensors(shapes: Shapes) -> str | None:
 
     A prefix that all names share is ignored.
     """
+    if is_multiplex(shapes):
+        return (
+            "SAM 3.1 or a model made from it (multiplex, `sam3p1`), whose tracker follows several "
+            "objects at once and cannot be exported; take SAM 3 (`sam3.pt`) or an EfficientSAM3 "
+            "without `sam3p1` in its name (docs/models.md)"
+        )
+    for endings, title, advice in _ENDINGS:
+        if any(name.endswith(endings) for name in shapes):
+            return f"{title}; {advice}"
     for names in _without_shared_beginnings(tuple(shapes)):
         prefix = _prefix(tuple(shapes), names)
-        if _SAM1.is_in(names) and not any(n.startswith("mask_decoder.hf_") for n in names):
-            width = _first_size(shapes, prefix + "image_encoder.patch_embed.proj.weight")
-            if f"{prefix}image_encoder.patch_embed.proj.weight" in shapes:
-                return f"SAM 1{_size(_SAM1_SIZES, width)}; {_SAM1.advice}"
         if _SAM2.is_in(names) and not any(n.startswith("spatial_perceiver.") for n in names):
             is_newer = any(n.startswith((_POINTERS_IN_TIME, _ABSENT)) for n in names)
             width = _first_size(shapes, prefix + "image_encoder.trunk.patch_embed.proj.weight")
@@ -220,10 +217,12 @@ def named_by_tensors(shapes: Shapes) -> str | None:
         for known in _KNOWN:
             if known.is_in(names):
                 return f"{known.title}; {known.advice}"
-    for endings, title, advice in _ENDINGS:
-        if any(name.endswith(endings) for name in shapes):
-            return f"{title}; {advice}"
     return None
+
+
+def is_multiplex(names: Iterable[str]) -> bool:
+    """Return whether tensors with these names are SAM 3.1's."""
+    return any(part in name for name in names for part in _OF_MULTIPLEX)
 
 
 def _without_shared_beginnings(names: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

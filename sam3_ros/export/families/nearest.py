@@ -35,9 +35,9 @@ def nearest_sizes(
         if _likeness(build, published, shapes) < ALIKE:
             raise CheckpointError(str(error)) from error
         return published
-    if found == published or _likeness(build, found, shapes) > _likeness(build, published, shapes):
+    if found == published or (likeness := _likeness(build, found, shapes)) == 1:
         return found
-    return published
+    return found if likeness > _likeness(build, published, shapes) else published
 
 
 def _likeness(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sam3_ros.core.bundle.manifest import Manifest
 from sam3_ros.core.errors import CheckpointError, ExportError
+from sam3_ros.export.checkpoint.contents import Checkpoint
+from sam3_ros.export.checkpoint.description import form_of, storage_of
 from sam3_ros.export.families import FAMILIES
 from sam3_ros.export.family import Architecture, Family
 from sam3_ros.export.network import Network
@@ -17,7 +19,9 @@ from sam3_ros.export.weights.random_weights import fill_randomly
 from sam3_ros.export.weights.recognition import open_known, what_else, without_prefix
 from sam3_ros.export.weights_identity import (
     CHECKPOINT,
+    CHECKPOINT_FORM,
     CHECKPOINT_SHA256,
+    CHECKPOINT_STORAGE,
     RANDOM_SEED,
     WEIGHTS_SAMPLES,
     weights_samples,
@@ -36,11 +40,13 @@ class FilledNetwork:
     source: Mapping[str, str]
 
 
-def from_checkpoint(family: Family, path: Path, input_size: int | None) -> FilledNetwork:
-    """Build and fill the network of a checkpoint.
+def from_checkpoint(
+    family: Family, path: Path, input_size: int | None, parts: Collection[str] | None = None
+) -> FilledNetwork:
+    """Build and fill the network of a checkpoint: of all parts that it has tensors for.
 
-    input_size: None for the size that the model was trained at. Raises CheckpointError,
-    ExportError.
+    input_size: None for the size that the model was trained at. parts: what the checkpoint must
+    have, None for all that the family has. Raises CheckpointError, ExportError.
     """
     checkpoint = without_prefix(open_known(path), [family])
     try:
@@ -51,16 +57,31 @@ def from_checkpoint(family: Family, path: Path, input_size: int | None) -> Fille
         raise CheckpointError(f"{path} is {other}") from error
     size = input_size or family.default_input_size(architecture)
     network = family.build(architecture, size)
+    _require_parts(network, family, parts, checkpoint)
     load_strictly(network, checkpoint, family)
     used = {name for binding in network.bindings() for name in binding.originals}
     source = {
         CHECKPOINT: path.name,
         CHECKPOINT_SHA256: checkpoint.sha256(),
+        CHECKPOINT_FORM: form_of(checkpoint),
+        CHECKPOINT_STORAGE: storage_of(checkpoint, used),
         WEIGHTS_SAMPLES: weights_samples(
             checkpoint.shapes, lambda name: checkpoint.tensor(name).tolist(), used
         ),
     }
     return FilledNetwork(architecture, network, size, source)
+
+
+def _require_parts(
+    network: Network, family: Family, parts: Collection[str] | None, checkpoint: Checkpoint
+) -> None:
+    """Raise CheckpointError where a checkpoint has nothing for a part."""
+    asked = family.parts if parts is None else [part for part in family.parts if part in parts]
+    if lacking := [part for part in asked if part not in network.parts]:
+        raise CheckpointError(
+            f"{checkpoint.path} has no tensors for {' and '.join(lacking)}, only for "
+            f"{' and '.join(network.parts)}; --parts {','.join(network.parts)} exports that"
+        )
 
 
 def from_seed(
@@ -88,7 +109,8 @@ def rebuilt_network(manifest: Manifest, checkpoint: Path | None) -> Network:
     require_rebuildable(manifest, checkpoint)
     family, input_size = _family(manifest), int(manifest.source["input_size"])
     if checkpoint is not None:
-        return from_checkpoint(family, checkpoint, input_size).network
+        parts = manifest.source["parts"].split(",") if "parts" in manifest.source else None
+        return from_checkpoint(family, checkpoint, input_size, parts).network
     seed = int(manifest.source[RANDOM_SEED])
     return from_seed(family, seed, manifest.source["variant"], input_size).network
 

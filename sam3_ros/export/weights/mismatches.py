@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sam3_ros.export.bindings import Binding, joined_shape, same_shape
 from sam3_ros.export.checkpoint.contents import Checkpoint, Shape
-from sam3_ros.export.family import Component, Family, component_of
+from sam3_ros.export.family import Component, Family, component_of, unneeded_in
 from sam3_ros.export.network import Network
 
 KINDS = ("missing", "unexpected", "mis-shaped", "of another type")
@@ -41,8 +41,9 @@ def mismatches(network: Network, checkpoint: Checkpoint, family: Family) -> list
         for mismatch in _of_binding(binding, [own[name] for name in binding.targets], checkpoint)
     ]
     used = {original for binding in bindings for original in binding.originals}
+    not_needed = unneeded_in(checkpoint.shapes, family.unneeded)
     for name, shape in checkpoint.shapes.items():
-        if name not in used and not any(unneeded.covers(name) for unneeded in family.unneeded):
+        if name not in used and not any(each.covers(name) for each in not_needed):
             found.append(Mismatch("unexpected", name, f"{list(shape)}"))
     return list(dict.fromkeys(found))  # an original may be bound by several stages
 

@@ -1,13 +1,15 @@
-"""Finds a checkpoint's model behind a prefix of its names, and names a checkpoint of another model.
+"""Finds a checkpoint's model behind a prefix and other names, and names one of another model.
 
 Training scripts that keep the model as a part of theirs write its name before every tensor's:
-`model.`, `sam.`, `net.`. A prefix is taken off only where the rest then is a known family's.
+`model.`, `sam.`, `net.`. A prefix is taken off only where the rest then is a known family's. Names
+of another code than the original's become the original's first (export/forms).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sam3_ros.core.errors import CheckpointError
@@ -15,13 +17,14 @@ from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.checkpoint.shards import (
     all_names,
-    one_file_of,
+    how_to_read,
     shard_of,
-    siblings,
     tensors_listed,
 )
 from sam3_ros.export.families.foreign import named_by_tensors
 from sam3_ros.export.family import Family
+from sam3_ros.export.forms.in_original_names import in_original_names
+from sam3_ros.export.forms.renaming import renamed
 
 #: First names of what a training keeps beside its model.
 _BESIDE = frozenset(
@@ -41,6 +44,10 @@ _BESIDE = frozenset(
         "val_metrics",
     }
 )
+#: First names of SAM 3's parts: a damaged model is not taken for one of its parts alone.
+_OF_THE_MODEL = frozenset(
+    {"detector", "tracker", "detector_model", "tracker_model", "tracker_neck"}
+)
 _DEEPEST = 4
 #: First parts that are tried; more have no model behind one of them.
 _PARTS = 6
@@ -49,10 +56,11 @@ _PARTS = 6
 def without_prefix(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkpoint:
     """Return the checkpoint as one of the families names its tensors.
 
-    It is returned as it is where a family takes it so, or takes none of what is left without a
-    prefix. Raises CheckpointError where several models are in it.
+    It keeps its prefix where a family takes it so, or takes none of what is left without a prefix.
+    Raises CheckpointError where several models are in it.
     """
     families = tuple(families)
+    checkpoint = in_original_names(checkpoint)
     if _fits(checkpoint, families):
         return checkpoint
     return _stripped(checkpoint, families) or checkpoint
@@ -78,9 +86,8 @@ def what_else(checkpoint: Checkpoint) -> str | None:
     names = all_names(checkpoint.path) or tuple(checkpoint.shapes)
     model = named_by_tensors({name: checkpoint.shapes.get(name, ()) for name in names})
     kind = f" ({model.partition(';')[0]})" if model else ""
-    merged = one_file_of(checkpoint.path.parent, siblings(checkpoint.path))
     return f"part {number} of {count} of a checkpoint{kind}: its tensors alone are no model; " + (
-        model.partition("; ")[2] if model else merged
+        model.partition("; ")[2] if model else how_to_read(checkpoint.path)
     )
 
 
@@ -101,7 +108,10 @@ def _stripped(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkpoint 
     """
     families = tuple(families)
     for _ in range(_DEEPEST):
-        parts = {first: _below(checkpoint, first) for first in _first_parts(checkpoint)}
+        parts = {
+            first: in_original_names(_below(checkpoint, first))
+            for first in _first_parts(checkpoint)
+        }
         fitting = [first for first, part in parts.items() if _fits(part, families)]
         models = [first for first in fitting if first not in _BESIDE] or fitting
         if len(models) > 1:
@@ -120,6 +130,7 @@ def _stripped(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkpoint 
 def _first_parts(checkpoint: Checkpoint) -> list[str]:
     """Return the first parts that may stand before a model's names, the likeliest first."""
     counts = Counter(name.partition(".")[0] for name in checkpoint.shapes if "." in name)
+    counts = Counter({first: n for first, n in counts.items() if first not in _OF_THE_MODEL})
     ranked = sorted(counts, key=lambda first: (first in _BESIDE, -counts[first]))
     return ranked[:_PARTS]
 
@@ -134,20 +145,8 @@ def _below(checkpoint: Checkpoint, first: str) -> Checkpoint:
             other = name.partition(".")[0]
             others[other] = others.get(other, 0) + checkpoint.bytes(name)
     beside = tuple(Leftover(other, size) for other, size in others.items())
-    return _renamed(checkpoint, names, prefix, beside)
-
-
-def _renamed(
-    checkpoint: Checkpoint, names: Mapping[str, str], prefix: str, beside: tuple[Leftover, ...]
-) -> Checkpoint:
-    original = {new: old for old, new in names.items()}
-    read = checkpoint.read
-    return Checkpoint(
-        path=checkpoint.path,
-        shapes={new: checkpoint.shapes[old] for old, new in names.items()},
-        dtypes={new: checkpoint.dtypes[old] for old, new in names.items()},
+    return replace(
+        renamed(checkpoint, names),
         leftovers=(*checkpoint.leftovers, *beside),
-        notes=checkpoint.notes,
-        read=lambda name: read(original[name]),
         prefix=checkpoint.prefix + prefix,
     )

@@ -33,6 +33,11 @@ UNNEEDED = (
         "the tracker neck's half resolution level, which the original computes and drops",
     ),
     Unneeded(
+        r"detector\.backbone\.vision_backbone\.sam2_convs\.[012]\.(dconv_2x2(_[01])?|conv_[13]x[13])\..*",
+        "the tracker's neck: the file has no tracker",
+        without=TRACKER,
+    ),
+    Unneeded(
         r"tracker\.no_mem_pos_enc",
         "the original adds no_mem_embed to frames without a memory and never reads their position",
     ),

@@ -73,7 +73,8 @@ class TrackerSizes:
     def from_shapes(cls, shapes: Shapes) -> TrackerSizes:
         """Return the sizes of the checkpoint whose tensors have these shapes.
 
-        Raises CheckpointError where a tensor that shows a size is missing or has another rank.
+        Those of the memory are the defaults where the tracker has none. Raises CheckpointError
+        where a tensor that shows a size is missing or has another rank.
         """
         width, trunk_channels = _shape(shapes, TRACKER_NECK + "2.conv_1x1.weight", 4)[:2]
         masks = _shape(shapes, MASK_DECODER + "mask_tokens.weight", 2)[0]
@@ -86,13 +87,23 @@ class TrackerSizes:
             decoder_feedforward=_rows(shapes, MASK_DECODER + "transformer.layers.0.mlp.lin1"),
             iou_hidden=_rows(shapes, MASK_DECODER + "iou_prediction_head.layers.0"),
             mask_prompt_channels=_shape(shapes, PROMPT_ENCODER + "mask_downscaling.3.weight", 4)[0],
-            memory_width=_shape(shapes, TRACKER + "maskmem_tpos_enc", 4)[3],
-            memory_frames=_shape(shapes, TRACKER + "maskmem_tpos_enc", 4)[0],
-            memory_layers=_layers(shapes, MEMORY_ATTENTION + "layers"),
-            memory_feedforward=_rows(shapes, MEMORY_ATTENTION + "layers.0.linear1"),
-            fuser_layers=_layers(shapes, MEMORY_ENCODER + "fuser.layers"),
-            fuser_hidden=_rows(shapes, MEMORY_ENCODER + "fuser.layers.0.pwconv1"),
+            **_memory(shapes),
         )
+
+
+def _memory(shapes: Shapes) -> dict[str, int]:
+    """Return the sizes of the memory, none where there is no memory."""
+    if not any(name.startswith((MEMORY_ENCODER, MEMORY_ATTENTION)) for name in shapes):
+        return {}
+    times = _shape(shapes, TRACKER + "maskmem_tpos_enc", 4)
+    return {
+        "memory_width": times[3],
+        "memory_frames": times[0],
+        "memory_layers": _layers(shapes, MEMORY_ATTENTION + "layers"),
+        "memory_feedforward": _rows(shapes, MEMORY_ATTENTION + "layers.0.linear1"),
+        "fuser_layers": _layers(shapes, MEMORY_ENCODER + "fuser.layers"),
+        "fuser_hidden": _rows(shapes, MEMORY_ENCODER + "fuser.layers.0.pwconv1"),
+    }
 
 
 def _rows(shapes: Shapes, linear: str) -> int:

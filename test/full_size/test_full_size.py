@@ -13,8 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from sam_of_transformers import differences
 
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.export.fills import pictures
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -74,13 +77,29 @@ def test_efficientsam3_at_half_the_side() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "variant"), [("efficientvit-sam", "l0"), ("mobilesam", "vit_t")]
+    ("family", "variant"), [("efficientvit-sam", "l0"), ("mobilesam", "vit_t"), ("sam", "vit_b")]
 )
 def test_point_families(family: str, variant: str) -> None:
     made = export(family, family, "--random-weights", "3", "--variant", variant)
 
     assert made.capabilities == ("interactive",)
     sam3_ros("verify", made.path)
+
+
+@pytest.mark.parametrize("variant", ["vit_b", "vit_l", "vit_h"])
+def test_sam_answers_as_in_transformers(variant: str) -> None:
+    checkpoint = OUT / f"sam_{variant}.pth"
+    made = export(
+        *("sam", f"sam-{variant}", "--random-weights", "5", "--variant", variant),
+        *("--renditions", "portable", "--save-checkpoint", checkpoint),
+    )
+
+    found = differences(made, checkpoint, pictures((1, 3, 1024, 1024), torch.manual_seed(1)))
+    print(found, flush=True)
+    assert found.embedding < 1e-4 * found.largest_embedding
+    assert found.mask_logits < 1e-4 * max(1, found.largest_mask_logit)
+    assert found.same_pixels > 0.9999
+    assert found.iou < 1e-4
 
 
 def test_sam3_with_the_full_vit_and_litetext() -> None:

@@ -72,6 +72,21 @@ def sam1(width: int, depth: int) -> dict[str, tuple[int, ...]]:
     return {**dict.fromkeys(names, (1,)), f"{encoder}patch_embed.proj.weight": (width, 3, 1, 1)}
 
 
+TRACKER = "tracker.model."
+
+
+def sam31() -> dict[str, tuple[int, ...]]:
+    """Return the tensors of SAM 3.1's files: a third neck, a second decoder for clicks."""
+    found = {}
+    for name, shape in original_shapes("sam3").items():
+        found[name.replace("sam2_convs.", "propagation_convs.").replace("tracker.", TRACKER)] = (
+            shape
+        )
+        if name.startswith("tracker.sam_mask_decoder."):
+            found[name.replace("tracker.", f"{TRACKER}interactive_")] = shape
+    return found
+
+
 def sam2(width: int, depth: int, newer: bool) -> dict[str, tuple[int, ...]]:
     """Return the tensors of SAM 2's files; its tracker's names are those of SAM 3's."""
     trunk = "image_encoder.trunk."
@@ -111,7 +126,6 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
             "Sam3TrackerModel": ORIGINAL,
             "Sam3TrackerVideoModel": ORIGINAL,
             "Sam3LiteTextModel": ORIGINAL,
-            "SamModel": OTHERS,
             "SamHQModel": OTHERS,
             "Sam2Model": OTHERS,
             "Sam2VideoModel": OTHERS,
@@ -132,7 +146,6 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
     **{
         model: (lambda model=model: ones(names_in_transformers(model)), title, OTHERS)
         for model, title in {
-            "SamVisionModel": "SAM 1's image encoder",
             "Sam2VisionModel": "SAM 2's image encoder",
             "OwlViTForObjectDetection": "OWL-ViT",
             "CLIPSegForImageSegmentation": "CLIPSeg",
@@ -146,11 +159,44 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
         ORIGINAL,
     ),
     "CLIP": (lambda: ones(names_in_transformers("CLIPModel")), "CLIP or a model", OTHERS),
-    "vit_b": (lambda: sam1(768, 12), "SAM 1 (vit_b)", OTHERS),
-    "vit_l": (lambda: sam1(1024, 24), "SAM 1 (vit_l)", OTHERS),
-    "vit_h": (lambda: sam1(1280, 32), "SAM 1 (vit_h)", OTHERS),
+    "SamVisionModel": (
+        lambda: ones(names_in_transformers("SamVisionModel")),
+        "SAM's image encoder",
+        WHOLE,
+    ),
+    "timm's SAM": (
+        lambda: ones(["patch_embed.proj.weight", "blocks.0.attn.rel_pos_h", "neck.0.weight"]),
+        "SAM's image encoder alone, as timm names it",
+        WHOLE,
+    ),
+    "TinyViT": (
+        lambda: ones(["patch_embed.conv1.conv.weight", "stages.0.blocks.0.conv1.bn.bias"]),
+        "TinyViT alone",
+        WHOLE,
+    ),
+    "decoder": (
+        lambda: ones(of_decoder(("prompt_encoder.", "mask_decoder."))),
+        "without an image encoder",
+        WHOLE,
+    ),
+    "SAM 3.1": (sam31, "SAM 3.1", "take SAM 3 (`sam3.pt`)"),
+    "EdgeSAM": (
+        lambda: ones(["image_encoder.features.0.0.c.weight", "mask_decoder.iou_token.weight"]),
+        "EdgeSAM or RepViT-SAM",
+        OTHERS,
+    ),
+    "language": (
+        lambda: ones(["model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight", "lm_head"]),
+        "a language model",
+        OTHERS,
+    ),
     "HQ-SAM": (
         lambda: {**sam1(768, 12), "mask_decoder.hf_token.weight": (1, 256)},
+        "HQ-SAM",
+        OTHERS,
+    ),
+    "HQ-SAM of MobileSAM": (
+        lambda: {**original_shapes("mobilesam"), "mask_decoder.hf_token.weight": (1, 256)},
         "HQ-SAM",
         OTHERS,
     ),
@@ -219,8 +265,9 @@ def test_the_models_that_can_be_exported_are_not_taken_for_others(family: str) -
     ("which", "name", "wrap"),
     [
         ("Sam3Model", "model.safetensors", dict),
-        ("SamModel", "pytorch_model.bin", dict),
-        ("vit_b", "sam_vit_b_01ec64.pth", dict),
+        ("SamHQModel", "pytorch_model.bin", dict),
+        ("SAM 3.1", "sam3.1_multiplex.pt", dict),
+        ("HQ-SAM of MobileSAM", "sam_hq_vit_tiny.pth", dict),
         ("SAM 2.1 large", "sam2.1_hiera_large.pt", lambda tensors: {"model": tensors}),
         ("Sam2Model", "last.ckpt", lambda tensors: {"state_dict": tensors, "epoch": 3}),
     ],
@@ -437,7 +484,7 @@ def sharded(folder: Path, names: Iterable[str], ending: str, count: int = 3) -> 
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".bin"])
-@pytest.mark.parametrize("model", ["SamModel", "Sam3VideoModel"])
+@pytest.mark.parametrize("model", ["SamHQModel", "Sam3VideoModel"])
 def test_index_shards_and_folder_name_the_whole_model(
     model: str, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""EfficientViT-SAM and MobileSAM: names, sizes, numbers, and the path from an image to a mask."""
+"""SAM and models like it: names, sizes, numbers, and the path from an image to a mask."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.export.families.efficientvit_sam import EFFICIENTVIT_SAM
 from sam3_ros.export.families.mobilesam import MOBILESAM
 from sam3_ros.export.families.point_family import PointArchitecture, PointFamily
+from sam3_ros.export.families.sam import SAM
 from sam3_ros.export.models.points.efficientvit_large import EfficientVitSamSizes, Resolution
 from sam3_ros.export.models.points.sam_decoder import (
     PROMPT_SPACE,
@@ -40,6 +41,7 @@ from sam3_ros.export.models.points.sam_decoder import (
     PromptEncoderStage,
     SamDecoderSizes,
 )
+from sam3_ros.export.models.points.sam_vit import SamVitSizes
 from sam3_ros.export.models.points.tiny_vit_sam import TinyVitSamSizes
 from sam3_ros.export.models.trunks.tinyvit import TinyVitSizes
 from sam3_ros.export.network import Network
@@ -50,7 +52,7 @@ from sam3_ros.export.weights.random_weights import fill_randomly
 
 pytestmark = pytest.mark.long
 
-REAL = [(family, v) for family in (EFFICIENTVIT_SAM, MOBILESAM) for v in family.variants]
+REAL = [(family, v) for family in (EFFICIENTVIT_SAM, MOBILESAM, SAM) for v in family.variants]
 DECODER = SamDecoderSizes(channels=32, heads=4, mlp=48)
 LARGE = EfficientVitSamSizes(
     (
@@ -77,6 +79,7 @@ EXTRA_LARGE = replace(
 TINY = TinyVitSamSizes(
     TinyVitSizes((8, 16, 16, 32), (1, 1, 1, 1), (2, 2, 4), (3, 4, 3), last_stride=1), channels=32
 )
+VIT = SamVitSizes(16, 3, 2, (1,), mlp=24, window=4, channels=32, cells=6)
 SMALL = {
     "large": replace(
         EFFICIENTVIT_SAM,
@@ -86,6 +89,7 @@ SMALL = {
         EFFICIENTVIT_SAM,
         architectures=(PointArchitecture("xl", EXTRA_LARGE, replace(DECODER, norm_eps=1e-6), 96),),
     ),
+    "sam": replace(SAM, architectures=(PointArchitecture("v", VIT, DECODER, 96),), read=None),
     "mobile": replace(MOBILESAM, architectures=(PointArchitecture("t", TINY, DECODER, 96),)),
 }
 
@@ -115,6 +119,9 @@ def real_shapes() -> dict[str, dict[str, tuple[int, ...]]]:
         ("xl0", 116_957_904, 455),
         ("xl1", 203_346_128, 701),
         ("vit_t", 10_130_092 - 321_640, 435),  # without the classifier
+        ("vit_b", 93_735_472, 314),
+        ("vit_l", 312_342_832, 482),
+        ("vit_h", 641_090_608, 594),
     ],
 )
 def test_sizes_are_the_published_ones(
@@ -147,6 +154,16 @@ def test_sizes_are_the_published_ones(
         ("vit_t", "image_encoder.layers.2.blocks.5.attn.attention_biases", (5, 196)),
         ("vit_t", "image_encoder.layers.2.downsample.conv2.c.weight", (320, 1, 3, 3)),
         ("vit_t", "image_encoder.neck.3.weight", (256,)),
+        ("vit_b", "image_encoder.pos_embed", (1, 64, 64, 768)),
+        ("vit_b", "image_encoder.patch_embed.proj.weight", (768, 3, 16, 16)),
+        ("vit_b", "image_encoder.blocks.0.attn.rel_pos_h", (27, 64)),
+        ("vit_b", "image_encoder.blocks.2.attn.rel_pos_w", (127, 64)),
+        ("vit_l", "image_encoder.blocks.23.attn.rel_pos_w", (127, 64)),
+        ("vit_l", "image_encoder.neck.2.weight", (256, 256, 3, 3)),
+        ("vit_h", "image_encoder.blocks.7.attn.rel_pos_h", (127, 80)),
+        ("vit_h", "image_encoder.blocks.31.attn.qkv.bias", (3840,)),
+        ("vit_h", "image_encoder.blocks.31.mlp.lin1.weight", (5120, 1280)),
+        ("vit_h", "mask_decoder.mask_tokens.weight", (4, 256)),
         ("vit_t", "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", (2, 128)),
         ("vit_t", "prompt_encoder.mask_downscaling.6.weight", (256, 16, 1, 1)),
         ("vit_t", "mask_decoder.transformer.layers.1.norm4.bias", (256,)),
@@ -194,7 +211,12 @@ def test_another_models_checkpoint_is_refused(
 
 @pytest.mark.parametrize(
     ("family", "variant", "size"),
-    [(EFFICIENTVIT_SAM, "l0", 500), (EFFICIENTVIT_SAM, "xl0", 544), (MOBILESAM, "vit_t", 1000)],
+    [
+        (EFFICIENTVIT_SAM, "l0", 500),
+        (EFFICIENTVIT_SAM, "xl0", 544),
+        (MOBILESAM, "vit_t", 1000),
+        (SAM, "vit_b", 1000),
+    ],
 )
 def test_an_input_size_that_is_not_divisible_is_refused(
     family: PointFamily, variant: str, size: int
@@ -226,7 +248,7 @@ def filled(family: PointFamily) -> Network:
     return network
 
 
-@pytest.fixture(scope="module", params=["large", "mobile"])
+@pytest.fixture(scope="module", params=["large", "mobile", "sam"])
 def small(request: pytest.FixtureRequest) -> tuple[PointFamily, Network]:
     family = SMALL[request.param]
     return family, filled(family)
@@ -344,7 +366,8 @@ def test_features_depend_on_the_image(small: tuple[PointFamily, Network]) -> Non
 
 @pytest.mark.parametrize("size", [64, 128])
 def test_the_grid_follows_the_input_size_where_the_neck_does_not_fix_it(size: int) -> None:
-    for family, grid in ((SMALL["large"], 8), (SMALL["mobile"], size // 16)):
+    grids = {"large": 8, "mobile": size // 16, "sam": size // 16}
+    for family, grid in ((SMALL[name], grid) for name, grid in grids.items()):
         network = family.build(family.architectures[0], size)
         image, masks = network.stages()["image"], network.stages()["mask_decoder"]
         with torch.no_grad():

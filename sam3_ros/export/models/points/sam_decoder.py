@@ -41,7 +41,8 @@ _POSITIONS = (
     r"shared_embedding\.positional_embedding",
     "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
 )
-_PROMPT_ENCODER_NAMES = NameRules(
+#: From the names of transformers, whose modules these are, to those of the original.
+PROMPT_ENCODER_NAMES = NameRules(
     (
         (r"prompt_encoder\." + _POSITIONS[0], _POSITIONS[1]),
         (r"prompt_encoder\.point_embed\.(.*)", r"prompt_encoder.point_embeddings.\1"),
@@ -53,7 +54,7 @@ _PROMPT_ENCODER_NAMES = NameRules(
         (r"(prompt_encoder\.(no_mask|not_a_point)_embed\.weight)", r"\1"),
     )
 )
-_MASK_DECODER_NAMES = NameRules(
+MASK_DECODER_NAMES = NameRules(
     (
         _POSITIONS,
         (r"(mask_decoder\.transformer\..*)layer_norm(\d|_final_attn)(\..*)", r"\1norm\2\3"),
@@ -119,7 +120,7 @@ class PromptEncoderStage(StageModule):
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("sparse", "dense")
-    original_names = _PROMPT_ENCODER_NAMES
+    original_names = PROMPT_ENCODER_NAMES
 
     def __init__(self, sizes: SamDecoderSizes, grid: int) -> None:
         super().__init__()
@@ -160,7 +161,7 @@ class MaskDecoderStage(StageModule):
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("sam_masks", "sam_iou")
-    original_names = _MASK_DECODER_NAMES
+    original_names = MASK_DECODER_NAMES
 
     def __init__(self, sizes: SamDecoderSizes, grid: int) -> None:
         super().__init__()

@@ -28,6 +28,7 @@ from sam3_ros.ros.images.messages import Pixels, layout_of, require_bounded
 from sam3_ros.ros.images.planar import is_planar
 
 LOST = "the bag's index promises it, and it is not there or not whole"
+_FORM = 60
 _NOT_CDR = "it is not serialised as ROS 2 does it (CDR), or was compressed and is damaged"
 
 
@@ -75,13 +76,14 @@ class BagReader:
         except BagError:
             return ""
         is_raw = self.bag.topics[topic].type_name != COMPRESSED_IMAGE
+        form = str(message.encoding if is_raw else message.format)[:_FORM]
         try:
             if not is_raw:
                 require_picture(message.format)
             elif not is_planar(message.encoding):
                 layout_of(message.encoding)
-        except ImageError as error:
-            return str(error)
+        except ImageError:
+            return f"its images are {form!r}, which no camera picture is (rgb8, mono8, jpeg, ...)"
         return ""
 
     def close(self) -> None:

@@ -16,6 +16,8 @@ from sam3_ros.export.families import FAMILIES
 
 pytestmark = pytest.mark.long
 
+SHA256 = "checkpoint_sha256"
+
 
 @pytest.fixture(autouse=True)
 def _small_family(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +55,7 @@ def test_random_weights_survive_the_round_trip_through_a_checkpoint(
     both = ("--precision", "fp32,int8", "--allow-poor-precision")
     assert main(["export", FAMILY.name, *seed, *both, "--out", str(first)]) == 0
     assert f"verified: {first} (interactive; fp32, int8;" in capsys.readouterr().out
-    loaded = ("--checkpoint", str(checkpoint), "--precision", "fp32")
+    loaded = ("--checkpoint", str(checkpoint), "--precision", "fp32", "--card")
     assert main(["export", FAMILY.name, *loaded, "--out", str(again)]) == 0
     made, read = Bundle.open(first), Bundle.open(again)
     for rendition in ("portable", "cuda"):
@@ -69,6 +71,14 @@ def test_random_weights_survive_the_round_trip_through_a_checkpoint(
         "sam3-ros export efficientvit-sam --checkpoint model.pth --out again --precision fp32 "
         "--renditions portable,cuda"
     )
+    card, sha256 = (again / "README.md").read_text("utf-8"), read.manifest.source[SHA256]
+    assert f"| checkpoint sha256 | `{sha256}` |" in card
+    assert "| a click on a new image | " in card and "| cuda fp32 | " in card
+    report = tmp_path / "report.md"
+    assert main(["verify", str(again), *loaded[:2], "--report", str(report)]) == 0
+    page = report.read_text("utf-8")
+    assert f"| its sha256 | `{sha256}`, as in the manifest |" in page
+    assert "Stage by stage:" in page and "| verified (PyTorch) |" in page
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_and_leaves_nothing(

@@ -78,6 +78,7 @@ def _say_what_completes(argument: Any) -> None:
     import shtab
 
     from sam3_ros.core.backends.factory import BACKENDS
+    from sam3_ros.hub.published import PUBLISHED
 
     if argument.choices is not None or argument.nargs == 0:
         return
@@ -85,7 +86,9 @@ def _say_what_completes(argument: Any) -> None:
         argument.complete = _BUNDLE
     elif argument.dest == "backend":
         argument.choices = BACKENDS
-    elif argument.dest == "precision" and argument.type is None:
+    elif argument.dest == "model":
+        argument.choices = [model.name for model in PUBLISHED]
+    elif argument.dest.endswith("precision") and argument.type is None:
         argument.choices = _PRECISIONS
     elif argument.metavar == "DIR":
         argument.complete = shtab.DIRECTORY

@@ -10,6 +10,14 @@ from sam3_ros.cli.table import left, readable_size, right, table
 Document = Mapping[str, Any]
 #: The row of all questions.
 TOGETHER = "together"
+#: What is timed, by the key of its scenario.
+_TIMED = {
+    "text_new_frame": "text, new frame, one mask",
+    "text_absent": "text, new frame, nothing found",
+    "second_text_seen_frame": "text, seen frame, one mask",
+    "click_new_frame": "click, new frame",
+    "click_seen_frame": "click, seen frame",
+}
 _WORST = 5
 _NOTE = """\
 IoU: mean over all objects, missed and extra ones as 0. of found, worst: of those that both found.
@@ -53,7 +61,7 @@ def _saving_lines(document: Document) -> list[str]:
     names = (own, other) if own != other else ("BUNDLE", "against")
     rows: list[tuple[str, ...]] = [
         (
-            each["title"],
+            _TIMED.get(each["key"], each["title"]),
             f"{each['ours_ms']:.1f} ms",
             f"{each['theirs_ms']:.1f} ms",
             f"{each['median']:.3f}",

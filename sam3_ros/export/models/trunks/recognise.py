@@ -84,8 +84,11 @@ def recognise_trunk(
         if read and (architecture.sizes, architecture.channels) == (read.sizes, read.channels):
             return architecture
     kinds = tuple(type(each.sizes) for each in known)
-    readable = read is not None and read.channels > 0 and isinstance(read.sizes, kinds)
-    nearest = _nearest((*known, read) if read is not None and readable else known, trunk)
+    others = [read] if read and read.channels > 0 and isinstance(read.sizes, kinds) else []
+    for architecture in others:
+        if _likeness(architecture, trunk) == 1:  # no need to build all that are known
+            return architecture
+    nearest = _nearest((*known, *others), trunk)
     if nearest is None:
         found = f"found {read.sizes} and {read.channels} channels" if read else _some(trunk)
         raise CheckpointError(

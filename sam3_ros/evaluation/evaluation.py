@@ -64,6 +64,7 @@ class Evaluation:
         #: All answers, for COCO's evaluation.
         self.detections: list[Detection] = []
         self._pictures_left_out: dict[str, str] = {}
+        self._suspicions: list[str] = []
         self._left_out = Counter(annotated.left_out)
         self._added: Counter[str] = Counter()
         self._crowds = 0
@@ -96,13 +97,15 @@ class Evaluation:
         return self._figures(len(pictures), monotonic() - began)
 
     def _ask(self, picture: AnnotatedPicture) -> None:
-        rgb = read_picture(self._folder / picture.name, *self._reading).rgb
+        read = read_picture(self._folder / picture.name, *self._reading)
+        rgb = read.rgb
         left_out: Counter[str] = Counter()
         added: Counter[str] = Counter()
         truth = truth_of(picture, ImageSize(*rgb.shape[:2]), left_out, added)
         answers = self._answers(truth, self._segmenter.encode_image(rgb))
         # Only now: of a picture that is left out nothing is counted.
         self._truths.append(truth)
+        self._suspicions += (f"{picture.name}: {warning}" for warning in read.warnings)
         self._left_out += left_out
         self._added += added
         self._crowds += sum(each.is_crowd for each in truth.objects)
@@ -117,6 +120,8 @@ class Evaluation:
 
     def _figures(self, asked: int, seconds: float) -> EvaluationFigures:
         names, settings = self._annotated.categories, self._settings
+        if settings.prompt == "text":  # a name that cannot be asked for has no answers to judge
+            names = {number: name for number, name in names.items() if number in self._phrases}
         found = average_precision(self._truths, self.detections, names)
         answers = self._phrase_answers or self._object_answers
         figures = (
@@ -140,6 +145,8 @@ class Evaluation:
         if asked < len(self._annotated.pictures):
             yield f"the first {asked} of {len(self._annotated.pictures)} pictures of the file"
         yield from self._remarks
+        if self._suspicions:
+            yield f"{len(self._suspicions)} pictures look odd; the first: {self._suspicions[0]}"
         yield from (f"{count} annotations {reason}" for reason, count in self._added.items())
         if self._settings.prompt == "text":
             yield from self._remarks_on_texts()

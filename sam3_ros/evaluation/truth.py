@@ -11,7 +11,7 @@ from sam3_ros.core.segmenter.masks import mask_bounds
 from sam3_ros.evaluation.annotations import AnnotatedPicture, Annotation
 from sam3_ros.evaluation.regions import Region, area_of, mask_of, region_of
 
-NO_BOX = "without a box: it was drawn around the mask"
+NO_BOX = "without a box on their picture: it was drawn around the mask"
 NO_AREA = "without an area: the mask's pixels were counted"
 
 
@@ -73,7 +73,7 @@ def _object_or_reason(
 def _object(annotation: Annotation, size: ImageSize, remarks: Counter[str]) -> TrueObject:
     region = region_of(annotation.segmentation, size)
     box, area = annotation.box, annotation.area
-    if box is None:
+    if box is None or box.clipped_to(size) is None:
         remarks[NO_BOX] += 1
         box = mask_bounds(mask_of(region))
         assert box is not None  # region_of refuses a region without a pixel

@@ -52,7 +52,7 @@ def register(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    require("rosbags", "mcap", "zstandard", "lz4")
+    require("rosbags", "mcap", "zstandard", "lz4", "sensor_msgs")
     from sam3_ros.label.run.labelling import run_labelling
 
     settings = _settings(options)
@@ -133,12 +133,10 @@ def _engine_maker(options: argparse.Namespace) -> Callable[[LabelJob], Engine]:
 
 
 def _local_engine(job: LabelJob, options: argparse.Namespace) -> Engine:
-    from sam3_ros.core.backends.gpu_libraries import BACKENDS_ON_GPU
-    from sam3_ros.label.local.local_engine import LocalEngine, default_workers
+    from sam3_ros.label.local.local_engine import LocalEngine
+    from sam3_ros.label.local.room import default_workers
 
-    backends = {job.plan.default.backend, *(each.backend for each in job.plan.stages.values())}
-    on_gpu = bool(backends & set(BACKENDS_ON_GPU))
-    return LocalEngine(job, options.workers or default_workers(job.threads, on_gpu=on_gpu))
+    return LocalEngine(job, options.workers or default_workers(job))
 
 
 def _ray_engine(job: LabelJob, options: argparse.Namespace) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,21 +12,27 @@ from pathlib import Path
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
-def files_being_written(among: Iterable[Path]) -> set[Path]:
-    """Return those of these files that a process of this machine has open for writing.
+class OpenFiles:
+    """The files that other processes of this machine had open at one moment.
 
     Linux tells it of processes that are visible from here and whose user this one may ask.
     """
-    wanted: dict[str, Path] = {os.path.realpath(path): path for path in among}
-    if not sys.platform.startswith("linux") or not wanted:
-        return set()
-    found: set[Path] = set()
-    for descriptor in _descriptors():
-        with suppress(OSError, ValueError):  # the process has ended, or is another user's
-            target = os.readlink(descriptor)  # noqa: PTH115
-            if target in wanted and _is_for_writing(descriptor):
-                found.add(wanted[target])
-    return found
+
+    def __init__(self) -> None:
+        """Look at all processes, once: there may be thousands of open files."""
+        self._descriptors: defaultdict[str, list[str]] = defaultdict(list)
+        if not sys.platform.startswith("linux"):
+            return
+        for descriptor in _descriptors():
+            with suppress(OSError):  # its process has ended, or is another user's
+                self._descriptors[os.readlink(descriptor)].append(descriptor)  # noqa: PTH115
+
+    def being_written(self, among: Iterable[Path]) -> set[Path]:
+        """Return those of these files that were open, and still are, for writing."""
+        return {path for path in among if any(map(_is_for_writing, self._of(path)))}
+
+    def _of(self, path: Path) -> list[str]:
+        return self._descriptors.get(os.path.realpath(path), [])
 
 
 def _descriptors() -> Iterator[str]:
@@ -40,6 +47,9 @@ def _descriptors() -> Iterator[str]:
 
 def _is_for_writing(descriptor: str) -> bool:
     folder, _, number = descriptor.rpartition("/")
-    text = Path(f"{folder}info/{number}").read_text()
+    try:
+        text = Path(f"{folder}info/{number}").read_text()
+    except OSError:
+        return False
     flags = next(line.split()[1] for line in text.splitlines() if line.startswith("flags:"))
     return bool(int(flags, 8) & _WRITES)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.label.chunk import PICTURES_TOPIC, Chunk, FramePlace, LabelSource, SourceKind
-from sam3_ros.label.inputs.being_written import files_being_written
+from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import FoundSource
 from sam3_ros.label.inputs.selection import Selection
 from sam3_ros.label.reading.bag import BagReader
@@ -24,6 +24,7 @@ from sam3_ros.replay.bag.recording import BagRemarks
 # What a video's header may promise; more is no true word.
 _MOST_PICTURES = 3_000_000
 _LEFT_BESIDE = ("-wal", "-journal")
+_BEING_WRITTEN = "is being written right now: label it once its recorder has closed it"
 
 
 class SetAsideError(Sam3RosError):
@@ -79,11 +80,16 @@ def fingerprint_of(found: FoundSource) -> str:
 
 
 def plan_source(
-    found: FoundSource, name: str, selection: Selection, settings: ReadSettings
+    found: FoundSource,
+    name: str,
+    selection: Selection,
+    settings: ReadSettings,
+    open_files: OpenFiles,
 ) -> SourcePlan:
     """Look into a source. Raises Sam3RosError where it is set aside, with the reason."""
     fingerprint = fingerprint_of(found)
-    _require_still(found)
+    if found.kind is not SourceKind.PICTURES and open_files.being_written(_files_of(found)):
+        raise SetAsideError(_BEING_WRITTEN)
     source = LabelSource(found.kind, str(found.path), name, fingerprint)
     if found.kind is SourceKind.BAG:
         plan = _of_bag(source, selection, settings)
@@ -94,14 +100,6 @@ def plan_source(
     if fingerprint_of(found) != fingerprint:
         raise SetAsideError(_BEING_WRITTEN)
     return plan
-
-
-_BEING_WRITTEN = "is being written right now: label it once its recorder has closed it"
-
-
-def _require_still(found: FoundSource) -> None:
-    if found.kind is not SourceKind.PICTURES and files_being_written(_files_of(found)):
-        raise SetAsideError(_BEING_WRITTEN)
 
 
 def _files_of(found: FoundSource) -> list[Path]:

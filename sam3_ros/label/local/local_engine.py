@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.label.chunk import Chunk
 from sam3_ros.label.engine import MOST_TRIES, ChunkFigures, ChunkOutcome
 from sam3_ros.label.job import LabelJob
+from sam3_ros.label.local.room import visible_gpus
 from sam3_ros.label.local.worker_process import Work, WorkerProcess
-
-_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 class WorkerError(Sam3RosError):
@@ -27,12 +24,11 @@ class LocalEngine:
     """Runs chunks on processes of this machine. Those that die are replaced."""
 
     def __init__(self, job: LabelJob, workers: int) -> None:
-        """Start nothing yet. workers: processes; on GPUs they take turns in choosing one."""
+        """Start nothing yet. workers: processes; each takes the GPU that has the fewest."""
         self._job = job
         self._most = workers
         self._gpus = visible_gpus()
         self._workers: list[WorkerProcess] = []
-        self._started = 0
         #: How many workers have died before they were ready, since one was.
         self._stillborn = 0
         self._selector = selectors.DefaultSelector()
@@ -72,9 +68,9 @@ class LocalEngine:
             worker.take(work)
 
     def _start(self) -> WorkerProcess:
-        device = self._started % self._gpus + self._job.device_id if self._gpus else 0
-        self._started += 1
-        worker = WorkerProcess(replace(self._job, device_id=device))
+        used = [worker.device_id for worker in self._workers]
+        device_id = min(range(self._gpus), key=used.count, default=0)
+        worker = WorkerProcess(replace(self._job, device_id=device_id))
         self._workers.append(worker)
         self._selector.register(worker, selectors.EVENT_READ, worker)
         return worker
@@ -116,21 +112,6 @@ class LocalEngine:
             self._again.append(Work(work.chunk, work.tries + 1))
             return None
         return ChunkOutcome(work.chunk.source.key, work.chunk.number, None, why)
-
-
-def default_workers(threads: int, *, on_gpu: bool) -> int:
-    """Return one for each GPU, or as many as keep the cores busy with so many threads each."""
-    if on_gpu:
-        return max(1, visible_gpus())
-    return max(1, len(os.sched_getaffinity(0)) // threads)
-
-
-def visible_gpus() -> int:
-    """Return how many NVIDIA GPUs this process may use, as far as the driver tells."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return len([each for each in chosen.split(",") if each.strip() not in ("", "-1")])
-    return len(list(_GPUS.glob("*/information")))
 
 
 def _next(waiting: Iterator[Chunk]) -> Work | None:

@@ -46,6 +46,8 @@ class WorkerProcess:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
         self._rest = b""
+        #: The GPU that it may use.
+        self.device_id = job.device_id
         #: Whether it has loaded the model.
         self.is_ready = False
         #: What it has, or will have once it is ready.

@@ -17,19 +17,21 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.whole_file import named_errors, write_whole
 from sam3_ros.label.chunk import Chunk
 from sam3_ros.label.chunk_file import ChunkHead, chunk_path, read_head
+from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import FoundSource
 from sam3_ros.label.inputs.planning import SourcePlan, fingerprint_of, plan_source
 from sam3_ros.label.inputs.selection import Selection
 from sam3_ros.label.reading.reader import ReadSettings
 from sam3_ros.label.work_names import LOCK, PLAN, WORK
 
-_UNFINISHED = ".sam3-ros-*"
+_UNFINISHED = ".sam3-ros-[0-9]*"
 _NAME_PART = 6
 
 
@@ -53,6 +55,7 @@ class RunFolder:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.work = out / WORK
+        self._open_files = OpenFiles()
         self._names = {plan.source.name: plan.source.key for plan in self.plans()}
 
     def folder_of(self, key: str) -> Path:
@@ -69,7 +72,7 @@ class RunFolder:
         if kept is not None and kept.source.fingerprint == fingerprint_of(found):
             return kept
         name = self._free_name(found.name, key)
-        plan = plan_source(found, name, selection, settings)
+        plan = plan_source(found, name, selection, settings, self._open_files)
         folder = self.folder_of(key)
         if folder.exists():
             shutil.rmtree(folder)
@@ -132,7 +135,7 @@ def open_run_folder(out: Path) -> Iterator[RunFolder]:
         out.mkdir(parents=True, exist_ok=True)
         work.mkdir(exist_ok=True)
     with _locked(work / LOCK, out):
-        _remove_unfinished(work)
+        _remove_unfinished(out)
         yield RunFolder(out)
 
 
@@ -165,8 +168,9 @@ def _locked(file: Path, out: Path) -> Iterator[None]:
         yield
 
 
-def _remove_unfinished(work: Path) -> None:
-    """Delete what killed workers have left of files that they did not finish."""
-    for file in (*work.glob(_UNFINISHED), *work.glob(f"*/{_UNFINISHED}")):
+def _remove_unfinished(out: Path) -> None:
+    """Delete what killed processes have left of files that they did not finish."""
+    places = ("", f"{WORK}/", f"{WORK}/*/")
+    for file in chain.from_iterable(out.glob(f"{place}{_UNFINISHED}") for place in places):
         with suppress(OSError):
             file.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sam3_ros.label.chunk import SourceKind
-from sam3_ros.label.inputs.being_written import files_being_written
+from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import find_sources
 
 BAG, VIDEO, PICTURES = SourceKind.BAG, SourceKind.VIDEO, SourceKind.PICTURES
@@ -74,6 +74,6 @@ def test_a_file_that_another_process_writes_is_known(tmp_path):
         stdout=subprocess.PIPE,
     ) as recorder:
         recorder.stdout.readline()
-        assert files_being_written(files) == {files[1]}
+        assert OpenFiles().being_written(files) == {files[1]}
         recorder.stdin.close()
-    assert files_being_written(files) == set()
+    assert OpenFiles().being_written(files) == set()

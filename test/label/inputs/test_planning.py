@@ -10,6 +10,7 @@ import odd_bags
 import pytest
 
 from sam3_ros.core.errors import Sam3RosError
+from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import find_sources
 from sam3_ros.label.inputs.planning import SourcePlan, plan_source
 from sam3_ros.label.inputs.selection import Selection
@@ -20,7 +21,8 @@ RAW = "sensor_msgs/msg/Image"
 
 def planned(path: Path, selection: Selection | None = None) -> SourcePlan:
     (found,) = find_sources([str(path)]).sources
-    return plan_source(found, found.name, selection or Selection(chunk_frames=4), ReadSettings())
+    selection = selection or Selection(chunk_frames=4)
+    return plan_source(found, found.name, selection, ReadSettings(), OpenFiles())
 
 
 def depth_cdr(number: int) -> bytes:
@@ -78,8 +80,6 @@ def test_a_bag_that_cannot_be_labelled_is_set_aside(tmp_path, write, said):
 
 def test_a_bag_that_is_being_written_is_set_aside(tmp_path, monkeypatch):
     path = odd_bags.write_mcap(tmp_path / "bag.mcap", [odd_bags.jpeg_cdr(0)])
-    monkeypatch.setattr(
-        "sam3_ros.label.inputs.planning.files_being_written", lambda files: set(files)
-    )
+    monkeypatch.setattr(OpenFiles, "being_written", lambda _, files: set(files))
     with pytest.raises(Sam3RosError, match="being written right now"):
         planned(path)

@@ -61,7 +61,7 @@ class Labelling:
 
 @pytest.mark.long
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path, sam3_bundle_path):
-    bag = bags.write_bag(tmp_path / "bag", 140 if not KILLS else 1500)
+    bag = bags.write_bag(tmp_path / "bag", 140 if not KILLS else 600)
     whole = Labelling(bag, sam3_bundle_path, tmp_path / "whole", workers=1)
     assert whole.ended() == 0
 

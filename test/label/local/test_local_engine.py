@@ -48,7 +48,7 @@ def test_a_chunk_that_fails_three_times_is_set_aside_and_the_rest_goes_on(job, t
 
 
 def test_where_no_worker_can_load_the_model_that_is_told(job, tmp_path):
-    with pytest.raises(WorkerError, match="bundle.yaml.* is missing"):
+    with pytest.raises(WorkerError, match=r"bundle\.yaml.* is missing"):
         outcomes(replace(job, bundle=str(tmp_path / "absent")), 1, [chunk(tmp_path)])
 
 

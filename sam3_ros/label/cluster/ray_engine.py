@@ -136,7 +136,8 @@ class RayEngine:
                 # With a second one waiting, that would be blamed too where an actor dies.
                 max_tasks_in_flight_per_actor=1,
             ),
-            ray_remote_args_fn=_retries,
+            # Ray Data replaces an actor that died without being asked.
+            max_task_retries=MOST_TRIES - 1,
             **self._needs,
         )
         try:
@@ -153,11 +154,6 @@ def _outcome(key: str, number: int, told: dict[str, Any]) -> ChunkOutcome:
     if "failed" in told:
         return ChunkOutcome(key, number, None, str(told["failed"]))
     return ChunkOutcome(key, number, ChunkFigures(**told["done"]))
-
-
-def _retries() -> dict[str, Any]:
-    """Return how often Ray replaces an actor that died, and gives its chunk to another."""
-    return {"max_restarts": -1, "max_task_retries": MOST_TRIES - 1}
 
 
 def _configure() -> None:

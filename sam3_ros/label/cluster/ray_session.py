@@ -6,8 +6,11 @@ import logging
 import os
 import shutil
 import signal
+import socket
+import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,11 +19,13 @@ from sam3_ros.core.errors import Sam3RosError
 
 # Chunks are named in it, no image comes into it; Ray wants 75 MB at least.
 _OBJECT_STORE_BYTES = 200 << 20
+_PATIENCE_S = 10.0
 # Read by Ray when it is imported, or by the processes that it starts.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Its C++ parts write to stderr past Python's logging.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -40,6 +45,8 @@ class RaySession:
         """
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
+        if address:
+            _require_listening(address)
         import ray
 
         self._folder = None if address else tempfile.mkdtemp(prefix="sam3-ros-ray-")
@@ -50,7 +57,7 @@ class RaySession:
             "_temp_dir": self._folder,
         }
         try:
-            with _signal_handlers_kept():
+            with _signal_handlers_kept(), _stderr_hidden():
                 ray.init(
                     **({"address": address} if address else own),
                     log_to_driver=False,
@@ -63,8 +70,7 @@ class RaySession:
             raise ClusterError(
                 f"{what}: {said[:300]}. `ray status --address ADDRESS` shows whether it is there"
             ) from error
-        for name in ("ray", "ray.data"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        _silence()
 
     def resources(self) -> dict[str, float]:
         """Return what the cluster has now: "CPU", "GPU"."""
@@ -80,6 +86,48 @@ class RaySession:
             ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _require_listening(address: str) -> None:
+    """Raise ClusterError where nothing listens: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():  # such as auto: Ray knows at once
+        return
+    try:
+        with socket.create_connection((host.removeprefix("ray://"), int(port)), _PATIENCE_S):
+            pass
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ClusterError(
+            f"cannot reach the Ray cluster {address!r}: {error}. Name its head as HOST:6379, or "
+            "`auto` on one of its machines"
+        ) from error
+
+
+def _silence() -> None:
+    """Keep Ray from the terminal: its logs are in its own folder, what matters is told in words."""
+    import ray._private.worker as internals
+    import ray.data  # noqa: F401 - sets up its logging
+
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"ray\.|sam3_ros\.label\.cluster")
+    # Each worker that dies is told on stdout, whatever log_to_driver says, and programs read that.
+    if hasattr(internals, "print_worker_logs"):
+        internals.print_worker_logs = lambda *_, **__: None
+
+
+@contextmanager
+def _stderr_hidden() -> Iterator[None]:
+    """Send to nowhere what is written to stderr, also past Python; errors come as exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 # The last parts of names that say what an image is, not which camera took it.
 _KINDS = re.compile(r"(compressed|ffmpeg|theora|image|color|rgb|mono)(_.+)?")
 
 
-def label_roots(topics: Sequence[str]) -> dict[str, str]:
-    """Return /labels/CAMERA for each topic of images, unique among them.
+def label_roots(topics: Iterable[str]) -> dict[str, str]:
+    """Return /labels/CAMERA for each topic of images."""
+    return {topic: f"/labels/{camera}" for topic, camera in camera_names(topics).items()}
 
-    The camera is the topic without its last parts that say what the image is, as far as that leaves
+
+def camera_names(topics: Iterable[str]) -> dict[str, str]:
+    """Return the camera of each topic of images, unique among them.
+
+    It is the topic without its last parts that say what the image is, as far as that leaves
     something: of /front/image_raw/compressed it is front. Where two topics would have one camera,
     both keep their whole names.
     """
     cameras = {topic: _camera(topic) for topic in topics}
     counts = Counter(cameras.values())
     return {
-        topic: f"/labels{camera if counts[camera] == 1 else topic}"
+        topic: camera if counts[camera] == 1 else topic.strip("/")
         for topic, camera in cameras.items()
     }
 
@@ -29,4 +34,4 @@ def _camera(topic: str) -> str:
     parts = topic.strip("/").split("/")
     while len(parts) > 1 and _KINDS.fullmatch(parts[-1]):
         parts.pop()
-    return "/" + "/".join(parts)
+    return "/".join(parts)

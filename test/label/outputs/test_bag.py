@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from rosbags.typesys import get_types_from_msg
 from sam3_ros.msg import Segments, SegmentScore, SegmentScores
 from sensor_msgs.msg import Image
 
+from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.label.chunk import SourceKind
 from sam3_ros.label.outputs.bag import write_bags
-from sam3_ros.label.outputs.label_messages import DEFINITIONS, label_typestore
+from sam3_ros.label.outputs.label_messages import DEFINITIONS
 from sam3_ros.label.outputs.label_topics import label_roots
 from sam3_ros.ros.answers.segments import mask_of
 
@@ -125,10 +127,6 @@ def test_other_programs_can_open_it(labels):
 
 
 def test_what_is_no_bag_gets_none_and_too_many_prompts_are_refused(bag, tmp_path):
-    from dataclasses import replace
-
-    from sam3_ros.core.errors import Sam3RosError
-
     results = label_results(tmp_path / "work", {"drive": bag}, 1)
     labelled = results.sources[0]
     video = replace(labelled, source=replace(labelled.source, kind=SourceKind.VIDEO))
@@ -136,10 +134,6 @@ def test_what_is_no_bag_gets_none_and_too_many_prompts_are_refused(bag, tmp_path
     many = tuple(replace(CATEGORIES[0], number=n, prompt_id=f"{CUBES}{n}") for n in range(1, 256))
     with pytest.raises(Sam3RosError, match="at most 254 prompts, got 255: leave mcap out"):
         write_bags(replace(results, categories=many), tmp_path)
-
-
-def test_messages_are_made_without_ros():
-    assert label_typestore().hash_rihs01("sam3_ros/msg/Segments").startswith("RIHS01_")
 
 
 @pytest.mark.parametrize(

@@ -34,14 +34,16 @@ def head(results: RunResults, total: Counts, sources: int) -> str:
         f"{total.failed:,} not; bundle {results.bundle_name} "
         f"({results.bundle_sha256[:12]}), sam3_ros {results.version}"
     )
+    # Of a single source its section tells the same.
+    of_all = f"{figures(total, results.categories, results.is_tracked)}\n" if sources > 1 else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Labels: review</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>Labels: review</h1>\n<p>{text(facts)}</p>\n"
-        f"{figures(total, results.categories, results.is_tracked)}\n"
-        '<p class="few">Each sheet has the frames whose least certain object is most certain '
-        "(best), those where it is least certain (worst), and some by chance.</p>\n"
+        f"<h1>Labels: review</h1>\n<p>{text(facts)}</p>\n{of_all}"
+        '<p class="few">Of each source the frames whose least certain object is most certain '
+        "(best), those where it is least certain (worst), and some by chance. The number is the "
+        "score of that object.</p>\n"
     )
 
 

@@ -17,6 +17,7 @@ from sam3_ros.core.pictures.overlay import draw_overlay
 from sam3_ros.label.answers import LabelledFrame
 from sam3_ros.label.chunk import FramePlace, LabelSource, SourceKind
 from sam3_ros.label.outputs.answered_frames import SegmentsOfFrames
+from sam3_ros.label.outputs.label_topics import camera_names
 from sam3_ros.label.outputs.review.summary import SHOWN, Placed
 from sam3_ros.label.reading.opening import open_reader
 from sam3_ros.label.reading.reader import SourceReader
@@ -49,9 +50,13 @@ def write_sheet(
     """
     wanted = dict.fromkeys(placed for each in shown.values() for placed in each)
     drawn = _drawn(source, list(wanted), label_values)
+    cameras = camera_names({placed.topic for placed in wanted})
     tiles: list[Tile] = []
     for kind, each in shown.items():
-        tiles += [Tile(drawn[placed].picture, _caption(kind, placed)) for placed in each]
+        tiles += [
+            Tile(drawn[placed].picture, _caption(kind, placed, cameras[placed.topic]))
+            for placed in each
+        ]
         tiles += [Tile(_blank(drawn))] * (SHOWN - len(each))
     sheet = contact_sheet(tiles, SHOWN, _TILE_WIDTH)
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
@@ -60,10 +65,10 @@ def write_sheet(
     return next((each.failure for each in drawn.values() if each.failure), "")
 
 
-def _caption(kind: str, placed: Placed) -> str:
-    score = f", lowest score {placed.lowest:.2f}" if placed.shows_something else ", nothing found"
+def _caption(kind: str, placed: Placed, camera: str) -> str:
+    found = f"{placed.lowest:.2f}" if placed.shows_something else "nothing"
     seconds, nanoseconds = divmod(placed.frame.stamp_ns, 1_000_000_000)
-    return f"{kind}{score}, {seconds}.{nanoseconds // 1_000_000:03d} {placed.topic}"
+    return f"{kind}: {found}, {camera}, {seconds}.{nanoseconds // 1_000_000:03d} s"
 
 
 def _drawn(

@@ -43,15 +43,26 @@ class ChunkOutcome:
     failure: str = ""
 
 
+@dataclass(frozen=True)
+class ChunkProgress:
+    """How far a chunk is that is in work."""
+
+    #: The key of its source, and its number there.
+    source: str
+    number: int
+    #: Answered so far.
+    frames: int
+
+
 class Engine(Protocol):
     """Runs chunks on several workers, each with a model of its own."""
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[ChunkOutcome]:
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[ChunkOutcome | ChunkProgress]:
         """Yield how each chunk ended, in any order; take chunks as workers come free.
 
-        A worker that dies is replaced and its chunk tried again. Raises Sam3RosError where no
-        worker can start at all, as where the model cannot be loaded; OSError where the folder
-        cannot be written, as where the disk is full.
+        Between, it may tell how far chunks are. A worker that dies is replaced and its chunk tried
+        again. Raises Sam3RosError where no worker can start at all, as where the model cannot be
+        loaded; OSError where the folder cannot be written, as where the disk is full.
         """
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,15 +52,23 @@ class Labeller:
         )
         return cls(job, segmenter)
 
-    def label_chunk(self, chunk: Chunk) -> ChunkFigures:
+    def label_chunk(
+        self, chunk: Chunk, on_frames: Callable[[int], None] | None = None
+    ) -> ChunkFigures:
         """Answer a chunk, write its file, and return the figures.
 
+        on_frames: is called after each image with the number of those answered.
         An image that cannot be answered is a frame with a failure. Raises Sam3RosError where the
         source cannot be read at all, or a stage of the model fails; OSError where the file cannot
         be written.
         """
         begin = time.monotonic()
-        frames = tuple(self._answers(chunk))
+        answered: list[LabelledFrame] = []
+        for frame in self._answers(chunk):
+            answered.append(frame)
+            if on_frames is not None:
+                on_frames(len(answered))
+        frames = tuple(answered)
         folder = self._job.folder_of(chunk.source.key)
         folder.mkdir(parents=True, exist_ok=True)
         answer = ChunkAnswer(chunk.source.name, chunk.topic, chunk.number, chunk.span, frames)

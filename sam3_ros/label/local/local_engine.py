@@ -10,7 +10,7 @@ from typing import Any
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.label.chunk import Chunk
-from sam3_ros.label.engine import MOST_TRIES, ChunkFigures, ChunkOutcome
+from sam3_ros.label.engine import MOST_TRIES, ChunkFigures, ChunkOutcome, ChunkProgress
 from sam3_ros.label.job import LabelJob
 from sam3_ros.label.local.room import visible_gpus
 from sam3_ros.label.local.worker_process import Work, WorkerProcess
@@ -34,7 +34,7 @@ class LocalEngine:
         self._selector = selectors.DefaultSelector()
         self._again: deque[Work] = deque()
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[ChunkOutcome]:
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[ChunkOutcome | ChunkProgress]:
         """Yield how chunks ended, as Engine says."""
         waiting = iter(chunks)
         while True:
@@ -75,8 +75,10 @@ class LocalEngine:
         self._selector.register(worker, selectors.EVENT_READ, worker)
         return worker
 
-    def _told(self, worker: WorkerProcess, answer: dict[str, Any]) -> ChunkOutcome | None:
-        """Take what a worker says; return how its chunk ended, if it has."""
+    def _told(
+        self, worker: WorkerProcess, answer: dict[str, Any]
+    ) -> ChunkOutcome | ChunkProgress | None:
+        """Take what a worker says; return how its chunk ended, or how far it is."""
         if "refused" in answer:
             raise WorkerError(str(answer["refused"]))
         if "unwritable" in answer:
@@ -85,6 +87,10 @@ class LocalEngine:
             self._stillborn = 0
             worker.begin()
             return None
+        if "at" in answer:
+            assert worker.work is not None, "it answers what it was given"
+            chunk = worker.work.chunk
+            return ChunkProgress(chunk.source.key, chunk.number, int(answer["at"]))
         work = worker.finish()
         if "failed" in answer:
             return self._failed(work, str(answer["failed"]))

@@ -9,13 +9,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from ctypes import CDLL
 from dataclasses import asdict
 from typing import IO, Any
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+_TELL_EVERY = 1.0
+
+Tell = Callable[[dict[str, Any]], None]
 
 
 def main(parent: int) -> None:
@@ -24,12 +28,15 @@ def main(parent: int) -> None:
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
-    for answer in _answers(requests):
+
+    def tell(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
+    _work(requests, tell)
 
-def _answers(requests: IO[bytes]) -> Iterator[dict[str, Any]]:
+
+def _work(requests: IO[bytes], tell: Tell) -> None:
     import cv2
 
     from sam3_ros.core.errors import Sam3RosError
@@ -42,18 +49,32 @@ def _answers(requests: IO[bytes]) -> Iterator[dict[str, Any]]:
     try:
         labeller = Labeller.load(job)
     except (Sam3RosError, OSError) as error:
-        yield {"refused": _told(error)}
+        tell({"refused": _told(error)})
         return
     with labeller:
-        yield {"ready": os.getpid()}
+        tell({"ready": os.getpid()})
         for line in requests:
             chunk = Chunk.of_document(json.loads(line))
             try:
-                yield {"done": asdict(labeller.label_chunk(chunk))}
+                tell({"done": asdict(labeller.label_chunk(chunk, _now_and_then(tell)))})
             except OSError as error:
-                yield {"unwritable": [error.errno, error.strerror, error.filename]}
+                tell({"unwritable": [error.errno, error.strerror, error.filename]})
             except Sam3RosError as error:
-                yield {"failed": _told(error)}
+                tell({"failed": _told(error)})
+
+
+def _now_and_then(tell: Tell) -> Callable[[int], None]:
+    """Return what tells of answered images, at most so often that a person can follow."""
+    told = time.monotonic()
+
+    def on_frames(answered: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _TELL_EVERY:
+            told = now
+            tell({"at": answered})
+
+    return on_frames
 
 
 def _end_with(parent: int) -> None:

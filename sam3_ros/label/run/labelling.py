@@ -12,7 +12,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.whole_file import write_whole
 from sam3_ros.label.chunk_file import ChunkFileError
-from sam3_ros.label.engine import ChunkOutcome, Engine
+from sam3_ros.label.engine import ChunkOutcome, ChunkProgress, Engine
 from sam3_ros.label.inputs.discovery import FoundSources, find_sources
 from sam3_ros.label.inputs.selection import Selection
 from sam3_ros.label.job import LabelJob
@@ -141,13 +141,16 @@ class _Run:
         engine = self._settings.make_engine(self._job)
         try:
             self._listener.labelling(self._counting.progress())
-            for outcome in engine.run(chain([first], missing)):
-                self._take(outcome)
+            for told in engine.run(chain([first], missing)):
+                self._take(told)
         finally:
             engine.close()
 
-    def _take(self, outcome: ChunkOutcome) -> None:
-        if outcome.figures is None:
-            self._failures[outcome.source, outcome.number] = outcome.failure
-        self._counting.take(outcome)
+    def _take(self, told: ChunkOutcome | ChunkProgress) -> None:
+        if isinstance(told, ChunkProgress):
+            self._counting.take_progress(told)
+        else:
+            self._counting.take(told)
+            if told.figures is None:
+                self._failures[told.source, told.number] = told.failure
         self._listener.labelling(self._counting.progress())

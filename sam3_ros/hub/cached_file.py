@@ -12,7 +12,7 @@ from sam3_ros import __version__
 from sam3_ros.core.bundle.files import sha256_of
 from sam3_ros.core.errors import HubError
 from sam3_ros.hub.address import HubAddress
-from sam3_ros.hub.client import blobs
+from sam3_ros.hub.client import blobs, cache
 from sam3_ros.hub.download import Watch, download
 from sam3_ros.hub.failures import UnreachableError, hub_failures
 from sam3_ros.hub.remote_file import RemoteFile, look_up
@@ -45,7 +45,7 @@ def cached_file(address: HubAddress, say: Say, watch: Watch) -> CachedFile:
     except UnreachableError as error:
         path = _in_cache(address)
         if path is None:
-            raise
+            raise UnreachableError(f"{error}; the cache {cache()} does not have it") from error
         commit = _commit_of(path, address)
         say(f"{error}; taken from the cache, where {address.revision} was {commit}")
         return CachedFile(path, address.at(commit), sha256_of(path))

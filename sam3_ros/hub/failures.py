@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 
 from sam3_ros.core.errors import HubError
 from sam3_ros.hub.address import HubAddress
-from sam3_ros.hub.client import HTTP_ERROR, cache, endpoint, is_logged_in, page
+from sam3_ros.hub.client import HTTP_ERROR, endpoint, is_logged_in, page
 
 _UNAUTHORISED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 _SERVER = 500
@@ -58,9 +58,7 @@ def hub_failures(address: HubAddress) -> Iterator[None]:
     except FileMetadataError as error:
         raise HubError(no_hub()) from error
     except OfflineModeIsEnabled as error:
-        raise UnreachableError(
-            f"HF_HUB_OFFLINE is set, and {address} is not in the cache {cache()}"
-        ) from error
+        raise UnreachableError(f"HF_HUB_OFFLINE is set: nobody is asked for {address}") from error
     except (HTTP_ERROR, LocalEntryNotFoundError) as error:
         raise UnreachableError(
             f"{endpoint()} cannot be reached for {address} ({_reason(error)}): check the network, "

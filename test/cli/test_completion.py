@@ -45,6 +45,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("bundle inspect t", {"tabletop"}),
         ("bundle verify my", {"my bundles"}),
         ("tune ta", {"tabletop"}),
+        ("export --model mob", {"mobilesam"}),
         ("segment table.png --bundle ta", {"tabletop"}),
         ("bench --bundle tabletop --bundle ta", {"tabletop"}),
         ("replay bag --bundle my", {"my bundles"}),

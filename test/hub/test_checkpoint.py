@@ -234,12 +234,26 @@ def test_without_a_network_the_cache_answers_or_it_is_told(
     path = fetch().file.path
     ask_here(LocalHub(url="http://127.0.0.1:9"), tmp_path, monkeypatch)
 
-    with pytest.raises(HubError, match=r"127.0.0.1:9 cannot be reached .* check the network"):
+    words = r"127.0.0.1:9 cannot be reached .* check the network.*; the cache .* does not have it"
+    with pytest.raises(HubError, match=words):
         fetch("hf://org/repo/config.json")
     found = fetch()
     assert found.file.path == path
     assert found.file.address.revision == "1" * 40
     assert "taken from the cache, where main was 1111" in fetch.said[-1]
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_machine_that_is_to_stay_offline_is_served_from_its_cache(
+    fetch: Fetched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fetch().file.path
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    assert fetch().file.path == path
+    assert fetch.said[-1].startswith("HF_HUB_OFFLINE is set: nobody is asked for hf://org/repo")
+    with pytest.raises(HubError, match=r"the cache .* does not have it"):
+        fetch("hf://org/repo/config.json")
 
 
 def test_too_little_room_is_told_before_a_byte_is_fetched(

@@ -75,7 +75,7 @@ _ONLY_HERE = (
     *("images", "text", "score_threshold", "least_iou"),
     *("precision", "against_precision", "backend", "threads"),
 )
-_NOT_HERE = ("checkpoint", "rebuild", "reference", "record", "image")
+_NOT_HERE = ("checkpoint", "rebuild", "reference", "record", "report", "image")
 
 
 def refuse_mixed_options(options: argparse.Namespace) -> None:
@@ -168,10 +168,7 @@ def _opened(ours: Setup, theirs: Setup) -> _Pair:
     one, other = Bundle.open(ours.bundle), Bundle.open(theirs.bundle)
     pair = _Pair(one, other, frozenset({*one.capabilities} & {*other.capabilities} & {*_PROMPTS}))
     if not pair.common:
-        takes = [
-            f"{each.manifest.name!r} answers {_listed(_PROMPTS[c] for c in each.capabilities)}"
-            for each in (one, other)
-        ]
+        takes = [f"{each.manifest.name!r} takes {_taken(each)}" for each in (one, other)]
         raise Sam3RosError(f"two bundles that take the same prompts are needed; {'; '.join(takes)}")
     check_other_files(one)
     check_other_files(other)
@@ -249,5 +246,6 @@ def _losses(questions: Sequence[QuestionLoss], least_iou: float | None) -> dict[
     }
 
 
-def _listed(names: Iterator[str]) -> str:
-    return " and ".join(names) or "none of them"
+def _taken(bundle: Bundle) -> str:
+    asked = [_PROMPTS[each] for each in bundle.capabilities if each in _PROMPTS]
+    return ", ".join(asked) or "neither texts nor clicks"

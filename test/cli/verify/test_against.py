@@ -128,6 +128,7 @@ def test_a_precision_of_the_same_bundle_is_compared(
         (("--text", "cube"), "--text goes with --against BUNDLE"),
         (("--against", "tabletop", "--rebuild"), "--rebuild does not go with --against"),
         (("--against", "tabletop", "--image", "a.png"), "--image does not go with --against; give"),
+        (("--against", "tabletop", "--report", "a.md"), "--report does not go with --against"),
         (("--against", "absent"), "absent"),
         (("--against", "tabletop", "--images", "absent.png"), "--images goes with --text WORDS"),
         (("--against", "tabletop", "--images", "no*.png", "--text", "cube"), "no file matches"),
@@ -149,3 +150,20 @@ def test_texts_for_a_bundle_that_takes_none_are_refused(
     arguments = ("--against", mobile_sam_bundle_path, "--text", "red")
     assert verify(sam3_bundle_path, *arguments) == 2
     assert "one of the two bundles takes no texts" in capsys.readouterr().err
+
+
+def test_two_bundles_of_different_prompts_are_refused(
+    sam3_bundle_path: Path,
+    mobile_sam_bundle_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = Path(shutil.copytree(sam3_bundle_path, tmp_path / "texts"))
+    document = yaml.safe_load((copy / "bundle.yaml").read_text())
+    document["capabilities"] = ["concept"]
+    del document["interactive"]
+    (copy / "bundle.yaml").write_text(yaml.safe_dump(document))
+
+    assert verify(copy, "--against", mobile_sam_bundle_path) == 2
+    reason = "'colours' takes texts; 'mobile_colours' takes clicks and boxes"
+    assert reason in capsys.readouterr().err

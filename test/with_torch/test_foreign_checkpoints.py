@@ -27,7 +27,6 @@ from sam3_ros.export.families.foreign import named_by_tensors
 from sam3_ros.export.weights.filled_network import from_checkpoint
 from sam3_ros.export.weights.recognition import without_prefix
 
-ORIGINAL = "give the authors' own file instead"
 OTHERS = "none of the models that can be exported"
 WHOLE = "give the whole checkpoint"
 
@@ -121,27 +120,11 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
     **{
         model: (lambda model=model: ones(names_in_transformers(model)), f"({model})", advice)
         for model, advice in {
-            "Sam3Model": ORIGINAL,
-            "Sam3VideoModel": ORIGINAL,
-            "Sam3TrackerModel": ORIGINAL,
-            "Sam3TrackerVideoModel": ORIGINAL,
-            "Sam3LiteTextModel": ORIGINAL,
             "SamHQModel": OTHERS,
             "Sam2Model": OTHERS,
             "Sam2VideoModel": OTHERS,
             "EdgeTamVideoModel": OTHERS,
         }.items()
-    },
-    **{
-        f"saved {model}": (  # save_pretrained renames these
-            lambda model=model: ones(
-                f"tracker_model.{'detector_model.' if name.startswith('vision_') else ''}{name}"
-                for name in names_in_transformers(model)
-            ),
-            f"({model})",
-            ORIGINAL,
-        )
-        for model in ("Sam3TrackerModel", "Sam3TrackerVideoModel")
     },
     **{
         model: (lambda model=model: ones(names_in_transformers(model)), title, OTHERS)
@@ -156,7 +139,7 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
     "Sam3VisionModel": (
         lambda: ones(names_in_transformers("Sam3VisionModel")),
         "SAM 3's image encoder",
-        ORIGINAL,
+        WHOLE,
     ),
     "CLIP": (lambda: ones(names_in_transformers("CLIPModel")), "CLIP or a model", OTHERS),
     "SamVisionModel": (
@@ -203,12 +186,6 @@ OTHER_MODELS: Mapping[str, tuple[Callable[[], Mapping[str, tuple[int, ...]]], st
     "SAM 2 tiny": (lambda: sam2(96, 12, newer=False), "SAM 2 (tiny or small)", OTHERS),
     "SAM 2.1 large": (lambda: sam2(144, 48, newer=True), "SAM 2.1 (large)", OTHERS),
     "SAM 2.1 base": (lambda: sam2(112, 24, newer=True), "SAM 2.1 (base plus)", OTHERS),
-    "detector": (lambda: ones(sam3_without("tracker.")), "SAM 3's detector alone", WHOLE),
-    "its names": (
-        lambda: ones(sam3_without("tracker.", "detector.")),
-        "its names without `detector.`",
-        WHOLE,
-    ),
     "tracker": (lambda: ones(sam3_without("detector.")), "SAM 3's tracker alone", WHOLE),
     "tracker's names": (
         lambda: ones(sam3_without("detector.", "tracker.")),
@@ -264,7 +241,7 @@ def test_the_models_that_can_be_exported_are_not_taken_for_others(family: str) -
 @pytest.mark.parametrize(
     ("which", "name", "wrap"),
     [
-        ("Sam3Model", "model.safetensors", dict),
+        ("Sam3VisionModel", "model.safetensors", dict),
         ("SamHQModel", "pytorch_model.bin", dict),
         ("SAM 3.1", "sam3.1_multiplex.pt", dict),
         ("HQ-SAM of MobileSAM", "sam_hq_vit_tiny.pth", dict),
@@ -453,7 +430,7 @@ def test_real_models_are_found_behind_a_prefix(family: str, prefix: str) -> None
 @pytest.mark.parametrize(
     "name", ["model-00002-of-00003.safetensors", "pytorch_model-00002-of-00003.bin"]
 )
-@pytest.mark.parametrize("which", ["Sam3VideoModel", "unknown"])
+@pytest.mark.parametrize("which", ["SamHQModel", "unknown"])
 def test_one_shard_is_named_as_a_part(
     name: str, which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -463,7 +440,7 @@ def test_one_shard_is_named_as_a_part(
     assert main(["inspect", str(part)]) == 2
     error = capsys.readouterr().err
     assert "part 2 of 3 of a checkpoint" in error
-    assert ("2 of its files are not in" if which == "unknown" else ORIGINAL) in error
+    assert ("2 of its files are not in" if which == "unknown" else OTHERS) in error
     assert main(["export", "sam3", "--checkpoint", str(part), "--out", str(tmp_path / "o")]) == 2
     assert "part 2 of 3 of a checkpoint" in capsys.readouterr().err
 
@@ -484,7 +461,7 @@ def sharded(folder: Path, names: Iterable[str], ending: str, count: int = 3) -> 
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".bin"])
-@pytest.mark.parametrize("model", ["SamHQModel", "Sam3VideoModel"])
+@pytest.mark.parametrize("model", ["SamHQModel", "Sam2Model"])
 def test_index_shards_and_folder_name_the_whole_model(
     model: str, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -501,17 +478,46 @@ def test_what_is_said_to_make_one_file_of_shards_does(
     ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, *shards = sharded(tmp_path, [f"name.{i}" for i in range(9)], ending)
-    said = [refused(index), refused(tmp_path)]
-    assert all("make one file of all 3: " in each for each in said)
+    read = [open_checkpoint(path).shapes for path in (index, tmp_path)]
+    index.unlink()
     monkeypatch.chdir(tmp_path)
-    code = said[0].partition("make one file of all 3: ")[2]
+    code = refused(tmp_path).partition("make one file of all 3: ")[2]
     exec(code, {})
     made = open_checkpoint(tmp_path / ("model.safetensors" if ending != ".bin" else "model.pth"))
+    assert read == [made.shapes] * 2
     assert len(made.shapes) == 9
 
     shards[0].unlink()
-    for path in (index, tmp_path):
-        assert f"1 of its files are not in {tmp_path}: {shards[0].name}; fetch" in refused(path)
+    assert f"1 of its files are not in {tmp_path}: {shards[0].name}; fetch" in refused(tmp_path)
+
+
+def places(**changed: str) -> dict[str, str]:
+    return {"name.0": "model-00001-of-00002.safetensors", "name.1": SECOND, **changed}
+
+
+SECOND = "model-00002-of-00002.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        (places(name_2=SECOND), "1 tensors are not in the file that the index says: name_2"),
+        ({"name.0": SECOND, "name.1": SECOND}, "1 tensors are not in the file that the index"),
+        ({"name.0": "model-00001-of-00002.safetensors"}, ""),
+        (places(**{"name.1": "../up.safetensors"}), "lists files outside of its folder"),
+        (places(**{"name.1": "model.safetensors.index.json"}), "is JSON and not a checkpoint"),
+        ({}, "lists no files"),
+    ],
+)
+def test_an_index_that_does_not_fit_its_files_is_refused(
+    listed: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    index, *_ = sharded(tmp_path, ["name.0", "name.1"], ".safetensors", count=2)
+    index.write_text(json.dumps({"weight_map": listed}))
+    if said:
+        assert said in refused(index)
+    else:  # one of the two files alone is a whole checkpoint by its index
+        assert list(open_checkpoint(index).shapes) == ["name.0"]
 
 
 @pytest.mark.usefixtures("small_known")
@@ -575,14 +581,14 @@ FLAX = b"\x82\xa6params\x81\xa7encoder\x80\xa4step\x01"
         (
             "model.safetensors.index.json",
             json.dumps({"metadata": {}, "weight_map": WEIGHT_MAP}).encode(),
-            "is the index of a checkpoint in 2 files (model-00001-of-00002.safetensors, ",
             "2 of its files are not in",
+            "model-00001-of-00002.safetensors, model-00002-of-00002.safetensors; fetch them",
         ),
         (
             "pytorch_model.bin.index.json",
             json.dumps({"weight_map": {"a": "pytorch_model-00001-of-00002.bin"}}).encode(),
-            "is the index of a checkpoint",
             "1 of its files are not in",
+            "fetch them",
         ),
         ("config.json", b'{"model_type": "sam3"}', "a model's configuration", "with the weights"),
         ("other.json", b'{"a": [1, 2', "is JSON and not a checkpoint", "name a .pth"),
@@ -672,9 +678,14 @@ def test_several_averages_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_names_its_files(tmp_path: Path) -> None:
     assert "is a folder; name a .pth" in refused(tmp_path)
+    (tmp_path / "sam3.pt").touch()
     (tmp_path / "model.safetensors").touch()
     (tmp_path / "config.json").touch()
-    assert "is a folder; name one of its files: model.safetensors" in refused(tmp_path)
+    assert "name one of its files: model.safetensors, sam3.pt" in refused(tmp_path)
+    (tmp_path / "sam3.pt").unlink()
+    safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "model.safetensors")
+    assert open_checkpoint(tmp_path).path == tmp_path / "model.safetensors"
+    (tmp_path / "model.safetensors").unlink()
     (tmp_path / ".metadata").touch()
     (tmp_path / "__0_0.distcp").touch()
     assert "dcp_to_torch_save" in refused(tmp_path)

@@ -29,6 +29,7 @@ from sam3_ros.export.family import (
     Notes,
     Unneeded,
 )
+from sam3_ros.export.models.sam3.sizes import SEGMENTATION
 from sam3_ros.export.models.text.encoder import text_architecture
 from sam3_ros.export.models.trunks.recognise import TrunkArchitecture, build_trunk, recognise_trunk
 from sam3_ros.export.models.trunks.trunk import STUDENT
@@ -116,6 +117,12 @@ class Sam3Family:
             )
         trunk = recognise_trunk(shapes, self.trunks)
         common = CommonSizes.from_shapes(shapes)
+        if "concept" in common.parts and not any(n.startswith(SEGMENTATION) for n in shapes):
+            raise CheckpointError(
+                f"the detector has no segmentation head ({SEGMENTATION}...): it was trained for "
+                f"boxes alone, and without masks there is nothing to export; train it with masks "
+                f"(enable_segmentation of the original's trainer)"
+            )
         context = context_from_notes(notes)
         if context is not None and common.text is not None:
             common = replace(common, text=common.text.with_context_length(context))

@@ -24,8 +24,13 @@ def require_consistent(trunk: TrunkArchitecture, common: CommonSizes, shapes: Sh
     """
     detector, tracker, text = common.detector, common.tracker, common.text
     necks = {NECK: detector.trunk_channels, TRACKER_NECK: tracker.trunk_channels}
+    needed = {NECK: "concept", TRACKER_NECK: "interactive"}  # a detector alone may have both
     for neck, channels in necks.items():
-        if neck + _NECK_INPUT in shapes and channels != trunk.channels:
+        if (
+            needed[neck] in common.parts
+            and neck + _NECK_INPUT in shapes
+            and channels != trunk.channels
+        ):
             raise CheckpointError(
                 f"the image encoder {trunk.name} gives {trunk.channels} channels, but the neck "
                 f"{neck}... takes {channels}: the two are not of one model"

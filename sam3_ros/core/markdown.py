@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sam3_ros.core.shortened_text import shortened
 from sam3_ros.core.visible_text import visible
 
-_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*[]<>|"})
+_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*[]<>|#"})
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.evaluation.clicks import Click, next_click
 from sam3_ros.evaluation.regions import Region, mask_of, overlaps, region_of_mask
 from sam3_ros.evaluation.settings import MATCH_IOU, MOST_ANSWERS, EvaluationSettings
-from sam3_ros.evaluation.truth import PictureTruth, TrueObject
+from sam3_ros.evaluation.truth import KnownObject, PictureTruth
 
 #: Phrases that are asked together: some engines answer several in less time, and masks take memory.
 _TOGETHER = 8
@@ -136,7 +136,7 @@ def ask_objects(
 
 
 def _answers_to(
-    segmenter: Segmenter, image: ImageEmbedding, true: TrueObject, settings: EvaluationSettings
+    segmenter: Segmenter, image: ImageEmbedding, true: KnownObject, settings: EvaluationSettings
 ) -> Iterator[Segment | None]:
     """Yield the answer to the box, or after each click."""
     if settings.prompt == "box":
@@ -163,7 +163,7 @@ def _one(segments: Iterable[Segment]) -> Segment | None:
     return next(iter(segments), None)
 
 
-def _iou(segment: Segment | None, true: TrueObject) -> float:
+def _iou(segment: Segment | None, true: KnownObject) -> float:
     if segment is None:
         return 0.0
     return float(overlaps([region_of_mask(segment.mask)], [true.region], [False])[0, 0])

@@ -16,7 +16,7 @@ NO_AREA = "without an area: the mask's pixels were counted"
 
 
 @dataclass(frozen=True, eq=False)
-class TrueObject:
+class KnownObject:
     """An object, or a crowd of them, in a picture."""
 
     category: int
@@ -34,7 +34,7 @@ class PictureTruth:
 
     id: int
     size: ImageSize
-    objects: tuple[TrueObject, ...]
+    objects: tuple[KnownObject, ...]
     #: Categories that have an annotation, also where it could not be used.
     present: frozenset[int]
     #: Those that are known to be absent; None: all others.
@@ -55,7 +55,7 @@ def truth_of(
             f"in the annotation file"
         )
     found = [_object_or_reason(each, size, remarks) for each in picture.annotations]
-    objects = [each for each in found if isinstance(each, TrueObject)]
+    objects = [each for each in found if isinstance(each, KnownObject)]
     left_out.update(each for each in found if isinstance(each, str))
     present = frozenset(annotation.category for annotation in picture.annotations)
     return PictureTruth(picture.id, size, tuple(objects), present, picture.absent)
@@ -63,14 +63,14 @@ def truth_of(
 
 def _object_or_reason(
     annotation: Annotation, size: ImageSize, remarks: Counter[str]
-) -> TrueObject | str:
+) -> KnownObject | str:
     try:
         return _object(annotation, size, remarks)
     except AnnotationError as error:
         return str(error)
 
 
-def _object(annotation: Annotation, size: ImageSize, remarks: Counter[str]) -> TrueObject:
+def _object(annotation: Annotation, size: ImageSize, remarks: Counter[str]) -> KnownObject:
     region = region_of(annotation.segmentation, size)
     box, area = annotation.box, annotation.area
     if box is None or box.clipped_to(size) is None:
@@ -80,4 +80,4 @@ def _object(annotation: Annotation, size: ImageSize, remarks: Counter[str]) -> T
     if area is None:
         remarks[NO_AREA] += 1
         area = float(area_of(region))
-    return TrueObject(annotation.category, region, box, area, annotation.is_crowd)
+    return KnownObject(annotation.category, region, box, area, annotation.is_crowd)

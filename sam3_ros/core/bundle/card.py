@@ -210,7 +210,9 @@ def _words(manifest: Manifest) -> str:
     if known is None:
         return "mug; the red book"
     shown = "red cube; ball"
-    return shown if {"red", "cube", "ball"} <= set(known) else "; ".join(known[:2])
+    if {"red", "cube", "ball"} <= set(known):
+        return shown
+    return "; ".join([word for word in known if word.isalnum()][:2]) or "object"
 
 
 def _megabytes(size: int) -> str:

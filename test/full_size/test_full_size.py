@@ -15,9 +15,17 @@ from pathlib import Path
 import pytest
 import torch
 from sam_of_transformers import differences
+from smaller_sam3 import write_original
 
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.export.families.sam3_family import Sam3Architecture
+from sam3_ros.export.families.sam3_network import CommonSizes
 from sam3_ros.export.fills import pictures
+from sam3_ros.export.models.sam3.sizes import DetectorSizes
+from sam3_ros.export.models.sam3.tracker_sizes import TrackerSizes
+from sam3_ros.export.models.text.encoder import text_architecture
+from sam3_ros.export.models.trunks.recognise import TrunkArchitecture
+from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -108,6 +116,35 @@ def test_sam3_with_the_full_vit_and_litetext() -> None:
     )
 
     assert peak_gigabytes(made) < 12
+
+
+def test_a_smaller_sam3_that_somebody_retrained() -> None:
+    """24 blocks of width 768, four layers of fusion and decoder; then half of that by slim."""
+    vit = Sam3VitSizes(768, 3072, 24)
+    sizes = Sam3Architecture(
+        TrunkArchitecture("sam3-vit-24x768", vit, vit.width),
+        CommonSizes(
+            text_architecture("mobileclip-s0", 16),
+            DetectorSizes(trunk_channels=vit.width, fusion_layers=4, decoder_layers=4),
+            TrackerSizes(trunk_channels=vit.width),
+        ),
+    )
+    OUT.mkdir(parents=True, exist_ok=True)
+    checkpoint = OUT / "sam3-24x768.safetensors"
+    write_original(sizes, checkpoint, tables=True, input_size=1008)
+
+    made = export("sam3", "sam3-24x768", "--checkpoint", checkpoint)
+
+    assert made.manifest.preprocessing.height == 1008
+    assert made.manifest.source["variant"] == (
+        "sam3-vit-24x768+mobileclip-s0@16, fusion 4, decoder 4"
+    )
+    sam3_ros("verify", made.path)
+    half = OUT / "sam3-12x768.safetensors"
+    fewer = ("--fusion-layers", "2", "--decoder-layers", "2", "--vit-depth", "12")
+    sam3_ros("slim", checkpoint, "--out", half, "--force", *fewer)
+    smaller = export("sam3", "sam3-12x768", "--checkpoint", half)
+    sam3_ros("verify", smaller.path, "--against", made.path, "--text", "red cube")
 
 
 @pytest.mark.skipif("REFERENCE" not in os.environ, reason="REFERENCE names no folder of cases")

@@ -38,9 +38,9 @@ def architecture(vit: Sam3VitSizes, fusion: int, decoder: int, memory: int = 1) 
     )
 
 
-def filled(sizes: Sam3Architecture, seed: int = 1) -> Network:
+def filled(sizes: Sam3Architecture, seed: int = 1, input_size: int = INPUT_SIZE) -> Network:
     """Return the network with random weights."""
-    network = SAM3.build(sizes, INPUT_SIZE)
+    network = SAM3.build(sizes, input_size)
     fill_randomly(network, seed)
     calibrate_batch_norms(network, seed)
     return network
@@ -56,13 +56,15 @@ def rotary_shapes(vit: Sam3VitSizes, input_size: int = INPUT_SIZE) -> dict[str, 
     }
 
 
-def write_original(sizes: Sam3Architecture, path: Path, *, tables: bool) -> Network:
+def write_original(
+    sizes: Sam3Architecture, path: Path, *, tables: bool, input_size: int = INPUT_SIZE
+) -> Network:
     """Write random weights of these sizes, with rotary tables or without; return the network."""
-    network, vit = filled(sizes), sizes.trunk.sizes
+    network, vit = filled(sizes, input_size=input_size), sizes.trunk.sizes
     assert isinstance(vit, Sam3VitSizes)
     tensors = {name: tensor.contiguous() for name, tensor in original_tensors(network)}
     if tables:
-        shapes = rotary_shapes(vit).items()
+        shapes = rotary_shapes(vit, input_size).items()
         tensors |= {TRUNK + n: torch.ones(shape, dtype=torch.complex64) for n, shape in shapes}
     safetensors.torch.save_file(tensors, path)
     return network

@@ -62,7 +62,7 @@ class LabelSource:
         return cls(**{**document, "kind": SourceKind(document["kind"])})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FramePlace:
     """Where an image is in its source."""
 

@@ -110,11 +110,11 @@ def _add_selection_options(parser: argparse.ArgumentParser) -> None:
         help="follow objects, under ids that are theirs within a bag and camera",
     )
     group.add_argument(
-        "--span-frames",
-        type=whole_number(2),
+        "--chunk-frames",
+        type=whole_number(1),
         metavar="N",
-        help=f"with --track: after so many labelled images ids begin anew, so that a long bag is "
-        f"shared by several workers (default: {_SPAN_FRAMES})",
+        help="images that a worker takes at a time, and that it costs to kill it (default: "
+        f"{_CHUNK_FRAMES}); with --track ids begin anew after them (default: {_SPAN_FRAMES})",
     )
 
 
@@ -177,13 +177,10 @@ def prompts_of(options: argparse.Namespace) -> tuple[LabelPrompt, ...]:
 
 
 def selection_of(options: argparse.Namespace) -> Selection:
-    """Return which images are labelled. Raises Sam3RosError for options that do not fit."""
-    from sam3_ros.core.errors import Sam3RosError
+    """Return which images are labelled, and how they are cut into chunks."""
     from sam3_ros.label.inputs.selection import Selection
 
-    if options.span_frames is not None and not options.track:
-        raise Sam3RosError("--span-frames cuts track spans: it needs --track")
-    frames = (options.span_frames or _SPAN_FRAMES) if options.track else _CHUNK_FRAMES
+    frames = options.chunk_frames or (_SPAN_FRAMES if options.track else _CHUNK_FRAMES)
     topics = tuple(sorted(set(options.topic)))
     return Selection(topics, options.every, options.rate, frames, options.track)
 

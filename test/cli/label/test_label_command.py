@@ -26,7 +26,6 @@ def bag(tmp_path):
         (["{bag}"], "nothing is asked: give --text or --prompts"),
         (["--text", "red"], "nothing to label: name a bag"),
         (["{bag}", "--text", "red", "--resume"], "nothing to resume"),
-        (["{bag}", "--text", "red", "--span-frames", "9"], "needs --track"),
         (["{bag}", "--text", "red", "--prompts", "{twice}"], "two prompts have the id 'red'"),
         (["{bag}", "--prompts", "{wrong}"], "entry 1: expected"),
         (["{bag}", "--text", "red", "--bundle", "{clicks}"], "asks by text"),

@@ -31,7 +31,8 @@ _HOW_TO_GET = {
 def require(*modules: str, whose: str = "this command") -> None:
     """Raise Sam3RosError for the first module that is not installed.
 
-    For rclpy, also where the environment asks for what would end the process when it is imported.
+    For rclpy and the hub's client, also where the environment has what would end the process when
+    they are imported.
     """
     for module in modules:
         if find_spec(module) is None:
@@ -40,6 +41,10 @@ def require(*modules: str, whose: str = "this command") -> None:
         from sam3_ros.ros.environment import check_ros_environment
 
         check_ros_environment(os.environ)
+    if "huggingface_hub" in modules:
+        from sam3_ros.hub.environment import check_hub_environment
+
+        check_hub_environment(os.environ)
 
 
 def require_export() -> None:

@@ -76,8 +76,13 @@ def look_up(address: HubAddress) -> RemoteFile:
 
 def files_of(address: HubAddress) -> dict[str, RemoteFile]:
     """Return all files of a repository's revision, by their names. Raises HubError."""
-    with hub_failures(address):
-        found = api().model_info(address.repository, revision=address.revision, files_metadata=True)
+    try:
+        with hub_failures(address):
+            found = api().model_info(
+                address.repository, revision=address.revision, files_metadata=True
+            )
+    except (ValueError, LookupError, TypeError) as error:  # a page for people, say
+        raise HubError(no_hub()) from error
     if found.sha is None:
         raise HubError(no_hub())
     at = HubAddress(address.repository, revision=found.sha)

@@ -19,6 +19,7 @@ from sam3_ros.core.errors import HubError
 from sam3_ros.hub.address import parsed_address
 from sam3_ros.hub.checkpoint import HubCheckpoint, hub_checkpoint
 from sam3_ros.hub.download import DownloadProgress
+from sam3_ros.hub.environment import check_hub_environment
 
 WEIGHTS = os.urandom(200_000)
 INDEX = json.dumps({"weight_map": {"a": "m-1-of-2.safetensors", "b": "m-2-of-2.safetensors"}})
@@ -223,8 +224,23 @@ def test_a_hub_in_trouble(status: int, words: str, hub: LocalHub, fetch: Fetched
 
 def test_a_page_of_somebody_else_is_told(hub: LocalHub, fetch: Fetched) -> None:
     hub.is_another_site = True
-    with pytest.raises(HubError, match="is not the hub: check HF_ENDPOINT"):
-        fetch()
+    for address in ("hf://org/repo/model.pt", "hf://org/repo"):
+        with pytest.raises(HubError, match="is not the hub: check HF_ENDPOINT"):
+            fetch(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HF_ENDPOINT", "huggingface.co"),
+        ("HF_ENDPOINT", "http://hub:port"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "10s"),
+    ],
+)
+def test_a_variable_that_the_client_cannot_read_is_told(name: str, value: str) -> None:
+    with pytest.raises(HubError, match=f"{name} is {value!r}: expected"):
+        check_hub_environment({name: value})
+    check_hub_environment({"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_ETAG_TIMEOUT": "3"})
 
 
 @pytest.mark.usefixtures("hub")

@@ -253,6 +253,9 @@ class _Handler(BaseHTTPRequestHandler):
         found = self._seen(repository, revision or "main")
         if found is None:
             return
+        if self.hub.is_another_site:
+            self._send(200, b"<html>Welcome to our guest network</html>")
+            return
         siblings = []
         for name, content in found.files.items():
             entry = {"rfilename": name, "size": len(content), "blobId": git_sum(content)}

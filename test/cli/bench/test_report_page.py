@@ -14,8 +14,9 @@ from sam3_ros.bench.matrix.cells import GUARD, SECOND_TEXT, TEXT, Cell, Way, Way
 from sam3_ros.bench.matrix.matrix import Matrix
 from sam3_ros.bench.measurement import END_TO_END, Measurement, StepTime
 from sam3_ros.cli.bench.report_node import NodeResult
-from sam3_ros.cli.bench.report_page import ReportHead, markdown, report_page
+from sam3_ros.cli.bench.report_page import ReportHead, report_page
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.markdown import markdown_table
 
 GRAPHS, PLAIN = Way("cuda", "fp32", cuda_graphs=True), Way("cuda", "fp32")
 HEAD = ReportHead("sam3-ros bench --report r.md", "2026-11-28 12:00", 200.4, 225, "cuda")
@@ -107,4 +108,4 @@ def test_what_is_left_out_is_listed(lines: list[str]) -> None:
 
 
 def test_a_short_row_is_filled_up() -> None:
-    assert list(markdown(("a", "b"), [("1",)])) == ["| a | b |", "|---|---|", "| 1 |  |"]
+    assert list(markdown_table(("a", "b"), [("1",)])) == ["| a | b |", "|---|---|", "| 1 |  |"]

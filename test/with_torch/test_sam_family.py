@@ -119,11 +119,8 @@ def theirs() -> SamModel:
 
 
 def saved(model: SamModel, folder: Path, kind: str) -> Path:
-    if kind == "torch":
-        torch.save(
-            {name: tensor.clone() for name, tensor in model.state_dict().items()},
-            folder / "pytorch_model.bin",
-        )
+    if kind == "torch":  # the positions then are one tensor under two names
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
         return folder / "pytorch_model.bin"
     model.save_pretrained(folder)
     return folder if kind == "folder" else folder / "model.safetensors"

@@ -33,6 +33,11 @@ OTHER_MODEL_KEYS = (
 AVERAGES = ("ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema")
 #: The beginnings of keys of a training's own state.
 _OF_TRAINING = ("optim", "lr_scheduler", "scheduler", "scaler")
+#: SAM's positions, one module of transformers' `SamModel` under two names.
+_AT_TWO_PLACES = (
+    "shared_image_embedding.positional_embedding",
+    "prompt_encoder.shared_embedding.positional_embedding",
+)
 #: Prefixes that PyTorch's wrappers for several devices and for compiling put before every name.
 WRAPPERS = ("module.", "_orig_mod.")
 #: What EfficientSAM3's training inserts into names, and its own loader removes.
@@ -186,11 +191,12 @@ def _bare(name: str) -> str:
 def _refuse_overlaps(tensors: Mapping[str, Tensor]) -> None:
     """Raise CheckpointError where two tensors share numbers.
 
-    Slices of one buffer are common, but one number under two names is a mistake in saving.
+    Slices of one buffer are common, but one number under two names is a mistake in saving, other
+    than of a module that stands at two places.
     """
     spans = sorted((*_span(tensor), name) for name, tensor in tensors.items() if tensor.numel())
     for (_, end, name), (start, _, other) in pairwise(spans):
-        if start < end:
+        if start < end and not (name.endswith(_AT_TWO_PLACES) and other.endswith(_AT_TWO_PLACES)):
             raise CheckpointError(
                 f"{name} and {other} share the same numbers in the file; "
                 f"save them apart: {{name: tensor.clone() for name, tensor in STATE_DICT.items()}}"

@@ -240,6 +240,26 @@ def test_what_is_missing_or_more_is_named(
     assert all(each in str(caught.value) for each in said), str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_attention_heads": 4}, "4 attention heads for 128 channels in backbone_config"),
+        ({"global_attn_indexes": [7]}, "blocks [7] attend over the whole picture, [1, 3, 5, 7]"),
+        ({"patch_size": 16}, "patches of 16 px"),
+    ],
+)
+def test_a_configuration_that_no_tensor_shows_is_refused(
+    change: dict[str, object], said: str, saved: Mapping[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").symlink_to(saved["Sam3Model"] / "model.safetensors")
+    config = json.loads((saved["Sam3Model"] / "config.json").read_text())
+    config["vision_config"]["backbone_config"] |= change
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError) as caught:
+        in_original_names(open_checkpoint(tmp_path))
+    assert said in str(caught.value)
+
+
 @pytest.mark.usefixtures("only_small")
 @pytest.mark.parametrize("name", ["Sam3Model", "Sam3TrackerModel"])
 def test_a_part_that_is_not_there_has_to_be_left_out_by_name(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sam3_ros.export.checkpoint.contents import Checkpoint
 from sam3_ros.export.forms.renaming import renamed
 from sam3_ros.export.forms.rewriting import rewritten
+from sam3_ros.export.forms.transformers_config import require_usual
 from sam3_ros.export.forms.transformers_detector import DETECTOR
 from sam3_ros.export.forms.transformers_image import IMAGE
 from sam3_ros.export.forms.transformers_text import CLIP_TEXT, LITE_TEXT
@@ -35,11 +36,15 @@ class _Kind:
 
 
 def from_transformers(checkpoint: Checkpoint) -> Checkpoint | None:
-    """Return the checkpoint with the original's names, None where it is not in this form."""
+    """Return the checkpoint with the original's names, None where it is not in this form.
+
+    Raises CheckpointError where the config.json beside it says that it computes something else.
+    """
     names = _as_in_video_model(tuple(checkpoint.shapes))
     kind = _kind(names.values())
     if kind is None:
         return None
+    require_usual(checkpoint.path)
     form = f"{kind.title} as transformers names it ({kind.model})"
     text = LITE_TEXT if kind.is_lite else CLIP_TEXT
     rules = (*IMAGE, *text, *DETECTOR, *TRACKER)

@@ -43,7 +43,11 @@ def recognise_text(shapes: Shapes) -> TextArchitecture:
         *(read for reader in (_mobileclip, _sam3) if (read := _read(reader, own, context))),
         *(text_architecture(name, context) for name in TEXT_ENCODERS),
     ]
-    found = {candidate: _likeness(candidate, own) for candidate in candidates}
+    found: dict[TextArchitecture, float] = {}
+    for candidate in candidates:
+        found[candidate] = _likeness(candidate, own)
+        if found[candidate] == 1:
+            return candidate
     nearest = max(found, key=lambda candidate: found[candidate])
     if found[nearest] >= ALIKE:
         return nearest

@@ -92,5 +92,5 @@ def _say_what_completes(argument: Any) -> None:
         argument.choices = _PRECISIONS
     elif argument.metavar == "DIR":
         argument.complete = shtab.DIRECTORY
-    elif argument.metavar in ("FILE", "IMAGE") or argument.type is Path:
+    elif argument.metavar in ("FILE", "IMAGE", "BAG") or argument.type is Path:
         argument.complete = shtab.FILE

@@ -27,7 +27,8 @@ class LabelledObject:
     area: int
     #: The mask at the image's size, COCO's compressed run lengths ("counts" of a segmentation).
     counts: str
-    #: From 1; None without tracking. One id is one object within a source and topic.
+    #: From 1; None without tracking. One id is one object within a chunk; RunResults makes it one
+    #: within a topic.
     track_id: int | None = None
     #: A TrackState's value; empty without tracking.
     track_state: str = ""
@@ -85,6 +86,9 @@ class ChunkAnswer:
     number: int
     span: int | None
     frames: tuple[LabelledFrame, ...]
+    #: Of a track span but the first: its answer to the last image of the span before, by which the
+    #: objects of both are known to be the same. It is none of `frames`.
+    lead: LabelledFrame | None = None
 
 
 def _object(document: Mapping[str, Any]) -> LabelledObject:

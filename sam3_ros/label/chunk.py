@@ -76,6 +76,10 @@ class FramePlace:
     #: From 0, among the images of its topic that were recorded at the same time.
     rank: int = 0
 
+    def document(self) -> list[Any]:
+        """Return what JSON holds of it, short, because there are many: the fields in order."""
+        return [self.index, self.time_ns, self.file, self.rank]
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -93,16 +97,19 @@ class Chunk:
     #: say truly how many it has; every `step`-th of them.
     open_end: bool = False
     step: int = 1
+    #: Of a track span but the first: the last image of the span before, to know its objects again.
+    lead: FramePlace | None = None
 
     def document(self) -> dict[str, Any]:
         """Return what JSON holds of it."""
-        frames = [[each.index, each.time_ns, each.file, each.rank] for each in self.frames]
+        frames = [each.document() for each in self.frames]
         own = {
             "topic": self.topic,
             "number": self.number,
             "span": self.span,
             "open_end": self.open_end,
             "step": self.step,
+            "lead": None if self.lead is None else self.lead.document(),
         }
         return {"source": self.source.document(), "frames": frames, **own}
 
@@ -111,4 +118,5 @@ class Chunk:
         """Return the chunk that `document` described."""
         frames = tuple(FramePlace(*each) for each in document["frames"])
         source = LabelSource.of_document(document["source"])
-        return cls(**{**document, "source": source, "frames": frames})
+        lead = None if document["lead"] is None else FramePlace(*document["lead"])
+        return cls(**{**document, "source": source, "frames": frames, "lead": lead})

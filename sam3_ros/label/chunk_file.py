@@ -53,6 +53,7 @@ def write_chunk_file(path: Path, answer: ChunkAnswer) -> ChunkHead:
         "topic": answer.topic,
         "number": answer.number,
         "span": answer.span,
+        "lead": None if answer.lead is None else answer.lead.document(),
         "frames": [frame.document() for frame in answer.frames],
     }
     body = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
@@ -75,7 +76,8 @@ def read_chunk_file(path: Path) -> ChunkAnswer:
         raise ChunkFileError(path, "its checksum is another")
     document = json.loads(body)
     frames = tuple(LabelledFrame.of_document(each) for each in document["frames"])
-    return ChunkAnswer(**{**document, "frames": frames})
+    lead = None if document["lead"] is None else LabelledFrame.of_document(document["lead"])
+    return ChunkAnswer(**{**document, "frames": frames, "lead": lead})
 
 
 def read_head(path: Path) -> ChunkHead | None:

@@ -68,10 +68,11 @@ class Labeller:
             answered.append(frame)
             if on_frames is not None:
                 on_frames(len(answered))
+        lead = answered.pop(0) if chunk.lead is not None else None
         frames = tuple(answered)
         folder = self._job.folder_of(chunk.source.key)
         folder.mkdir(parents=True, exist_ok=True)
-        answer = ChunkAnswer(chunk.source.name, chunk.topic, chunk.number, chunk.span, frames)
+        answer = ChunkAnswer(chunk.source.name, chunk.topic, chunk.number, chunk.span, frames, lead)
         write_chunk_file(chunk_path(folder, chunk.number), answer)
         return ChunkFigures(
             frames=len(frames),
@@ -98,7 +99,8 @@ class Labeller:
         asker = make(self._segmenter, prompts)
         step = chunk.step if chunk.open_end else None
         reader = self._reader_of(chunk.source)
-        for read in reader.frames(chunk.topic, chunk.frames, step):
+        places = chunk.frames if chunk.lead is None else (chunk.lead, *chunk.frames)
+        for read in reader.frames(chunk.topic, places, step):
             yield _answered(read, asker)
 
     def _reader_of(self, source: LabelSource) -> SourceReader:

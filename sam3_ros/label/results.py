@@ -11,12 +11,13 @@ Frames come from the chunks' files one chunk at a time, so memory does not grow 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sam3_ros.label.answers import ChunkAnswer, LabelledFrame
 from sam3_ros.label.chunk import LabelSource
 from sam3_ros.label.chunk_file import chunk_path, read_chunk_file
+from sam3_ros.label.span_joining import SpanJoining
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,16 @@ class LabelledSource:
     def frames(self, topic: LabelledTopic) -> Iterator[LabelledFrame]:
         """Yield the frames in the order of time, also those with a failure.
 
-        Ids of tracks are unique in the topic: those of a span follow those of the span before.
-        Raises ChunkFileError, OSError.
+        The id of a track is one object in the topic, also where it was cut into spans. Raises
+        ChunkFileError, OSError.
         """
-        before = highest = 0
+        joining = SpanJoining()
         for answer in self.answers(topic):
-            before = highest
-            for frame in answer.frames:
-                if answer.span is None:
-                    yield frame
-                    continue
-                ids = [each.track_id for each in frame.objects if each.track_id is not None]
-                highest = max([highest, *(before + each for each in ids)])
-                yield _with_later_ids(frame, before)
+            if answer.span is None:
+                yield from answer.frames
+            else:
+                joining.begin_span(answer.lead)
+                yield from map(joining.joined, answer.frames)
 
 
 @dataclass(frozen=True)
@@ -87,11 +85,3 @@ class RunResults:
     is_tracked: bool
     #: Changes when anything that outputs are made of changes.
     digest: str
-
-
-def _with_later_ids(frame: LabelledFrame, before: int) -> LabelledFrame:
-    objects = tuple(
-        each if each.track_id is None else replace(each, track_id=before + each.track_id)
-        for each in frame.objects
-    )
-    return replace(frame, objects=objects)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sam3_ros.label.job import LabelPrompt
 
 FORMATS = ("mcap", "coco", "parquet", "review")
-_CHUNK_FRAMES, _SPAN_FRAMES = 32, 3000
+_CHUNK_FRAMES, _SPAN_FRAMES = 32, 1000
 #: In place of an address: a cluster of its own.
 OWN_CLUSTER = ""
 
@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on in a folder, and end if nothing was begun there; without it both are done",
+        help="an error where nothing was begun in the folder; without it, that is begun too",
     )
     _add_engine_options(parser)
     add_picture_options(parser)
@@ -114,7 +114,7 @@ def _add_selection_options(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1),
         metavar="N",
         help="images that a worker takes at a time, and that it costs to kill it (default: "
-        f"{_CHUNK_FRAMES}); with --track ids begin anew after them (default: {_SPAN_FRAMES})",
+        f"{_CHUNK_FRAMES}); with --track of a track span (default: {_SPAN_FRAMES})",
     )
 
 

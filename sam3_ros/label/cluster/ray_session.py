@@ -55,6 +55,8 @@ class RaySession:
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_temp_dir": self._folder,
+            # Who reaches its ports can run programs: they are those of this machine alone.
+            "_node_ip_address": "127.0.0.1",
         }
         try:
             with _signal_handlers_kept(), _stderr_hidden():

@@ -199,9 +199,13 @@ def _chunks(
     places: Sequence[FramePlace],
     first_number: int,
 ) -> Iterator[Chunk]:
+    lead: FramePlace | None = None
     for number, frames in enumerate(selection.cut(places)):
-        span = number if selection.track else None
-        yield Chunk(source, topic, first_number + number, frames, span)
+        if not selection.track:
+            yield Chunk(source, topic, first_number + number, frames)
+        else:
+            yield Chunk(source, topic, first_number + number, frames, number, lead=lead)
+            lead = frames[-1]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -189,11 +189,16 @@ def test_a_folder_with_other_files_is_refused(run, archive):
     assert [each.name for each in run.out.iterdir()] == ["precious.txt"]
 
 
-def test_ids_of_tracks_are_unique_within_a_topic(run, tmp_path):
-    bag = bags.write_bag(tmp_path / "bag", 6)
-    run(bag, selection=Selection(chunk_frames=3, track=True), prompts=[LabelPrompt("red")])
-    images = json.loads((run.out / "instances.json").read_text())["annotations"]
-    assert [each["track_id"] for each in images] == [1, 1, 1, 2, 2, 2]
+def test_ids_of_tracks_go_on_over_the_cut_between_two_spans(run, tmp_path):
+    bag = bags.write_bag(tmp_path / "bag", 7)
+    prompts = [LabelPrompt("green"), LabelPrompt("red")]
+    report = run(bag, selection=Selection(chunk_frames=3, track=True), prompts=prompts)
+    assert len(run.given) == 3
+    assert (report.frames, report.objects) == (7, 14)
+    found = json.loads((run.out / "instances.json").read_text())["annotations"]
+    ids = {(each["category_id"], each["track_id"]) for each in found}
+    assert ids == {(1, 1), (2, 2)}
+    assert len(found) == 14
 
 
 def test_where_nothing_can_be_labelled_no_folder_is_left(run, tmp_path):

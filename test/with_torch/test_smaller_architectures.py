@@ -197,7 +197,7 @@ def test_it_is_read_without_a_flag_and_its_stages_are_verified(
     with BundleWriter(job.target) as writer:
         source = describe(job, writer).source
     assert source["variant"] == variant
-    for part in (*sizes, f"input: {INPUT_SIZE} px, by the rotary tables"):
+    for part in (*sizes, f"trained at: {INPUT_SIZE} px, by its rotary tables"):
         assert part in source["sizes"]
 
 

@@ -93,8 +93,11 @@ def sizes_in_words(
     if "video" in common.parts:
         memories = f"{tracker.memory_frames} memories of {tracker.memory_width} channels"
         yield "memory attention", f"{_layers(tracker.memory_layers)}, {memories}"
-    shown = f"no tensor shows it: {INPUT_SIZE} px unless --input-size says otherwise"
-    yield "input", shown if input_size is None else f"{input_size} px, by the rotary tables"
+    published = f"{INPUT_SIZE} px, as published models: no tensor shows it"
+    yield (
+        "trained at",
+        published if input_size is None else f"{input_size} px, by its rotary tables",
+    )
 
 
 def _layers(count: int) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CHECKPOINT_HELP = "a .pth, .pt or .safetensors file, or hf://ORG/REPO/FILE[@REVISION]"
 #: Between two lines of a log: a download takes long.
 _LOG_SECONDS = 15.0
+#: Seconds; before, nobody waits, and the rate is a guess.
+_WORTH_A_LINE = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class ShownDownloads:
 
     def watch(self, progress: DownloadProgress) -> None:
         """Show how far a file is."""
+        if progress.seconds < _WORTH_A_LINE:
+            return
         part = progress.done / progress.total if progress.total else 0.0
         self._line.show(_figures(progress), part)
 

@@ -23,6 +23,8 @@ from sam3_ros.replay.bag.recording import BagRemarks
 
 # What a video's header may promise; more is no true word.
 _MOST_PICTURES = 3_000_000
+# What fits into 64 bits with a sign, as tables and messages hold it: the year 2262.
+_LATEST_NS = (1 << 63) - 1
 _LEFT_BESIDE = ("-wal", "-journal")
 _BEING_WRITTEN = "is being written right now: label it once its recorder has closed it"
 
@@ -128,7 +130,11 @@ def _of_bag(source: LabelSource, selection: Selection, settings: ReadSettings) -
         topics, left_out = _topics(reader, selection)
         chunks: list[Chunk] = []
         for topic in topics:
-            places = selection.of_times(reader.bag.times(topic))
+            times = reader.bag.times(topic)
+            if times and not 0 <= times[0] <= times[-1] <= _LATEST_NS:
+                left_out.append((topic, "it was recorded at times that no clock shows"))
+                continue
+            places = selection.of_times(times)
             chunks += _chunks(source, topic, selection, places, len(chunks))
         if not chunks:
             raise SetAsideError(_no_images(reader, left_out))

@@ -148,15 +148,22 @@ def read_times(file: IO[bytes], place: ChunkPlace, channel: int) -> list[int]:
         raise McapDamageError("the chunk has no index")
     if channel not in place.times_at:
         return []
-    file.seek(place.times_at[channel])
-    head = file.read(_HEAD.size)
-    if len(head) == _HEAD.size and head[0] == Opcode.MESSAGE_INDEX:
-        length = min(_HEAD.unpack(head)[1], _MOST_OF_A_CHUNK)
-        data = file.read(length)
-        entries = np.frombuffer(data, "<u8", (length - _INDEX_HEAD) // 8, _INDEX_HEAD)
-        if len(data) == length and data[:2] == channel.to_bytes(2, "little"):
-            return [int(time_ns) for time_ns in entries[::2]]
-    raise McapDamageError("the chunk's index is damaged")
+    data = _index_at(file, place.times_at[channel])
+    times, rest = divmod(len(data) - _INDEX_HEAD, 16)
+    if rest or times < 0 or data[:2] != channel.to_bytes(2, "little"):
+        raise McapDamageError("the chunk's index is damaged")
+    return [int(time_ns) for time_ns in np.frombuffer(data[_INDEX_HEAD:], "<u8")[::2]]
+
+
+def _index_at(file: IO[bytes], offset: int) -> bytes:
+    """Return the message index at an offset; nothing where there is none, or not all of it."""
+    size = file.seek(0, 2)
+    if offset + _HEAD.size > size:
+        return b""
+    file.seek(offset)
+    opcode, length = _HEAD.unpack(file.read(_HEAD.size))
+    is_whole = offset + _HEAD.size + length <= size
+    return file.read(length) if opcode == Opcode.MESSAGE_INDEX and is_whole else b""
 
 
 def _contents(opcode: int, data: bytes) -> Contents:

@@ -31,7 +31,7 @@ class Labelling:
         self._command = [
             *(sys.executable, "-m", "sam3_ros.cli.main", "label", str(bag), "--text", "red; blue"),
             *("--bundle", str(bundle), "--out", str(out), "--workers", str(workers)),
-            *("--formats", "coco,mcap"),
+            *("--formats", "coco,mcap", "--chunk-frames", "8"),
         ]
         self.start()
 

@@ -62,13 +62,14 @@ def efficiency(address: str, workers: int, seconds: float, chunks: int) -> float
     engine = engine_on(address, workers, seconds)
     begun = time.monotonic()
     pids: set[int] = set()
-    all_there, counted, last = 0.0, 0, 0.0
+    all_there, counted, worked, last = 0.0, 0, 0.0, 0.0
     try:
         for outcome in engine.run(chunk(number) for number in range(chunks)):
             assert outcome.figures is not None, outcome.failure
             last = time.monotonic()
             if len(pids) == workers:
                 counted += 1
+                worked += min(seconds, last - all_there)  # of a chunk that was begun before
                 continue
             pids.add(outcome.figures.objects)
             all_there = last
@@ -77,7 +78,7 @@ def efficiency(address: str, workers: int, seconds: float, chunks: int) -> float
     if len(pids) < workers or not counted:
         print(f"only {len(pids)} of {workers} workers had a chunk: ask for more --chunks")
         return 0.0
-    reached = counted * seconds / (workers * (last - all_there))
+    reached = worked / (workers * (last - all_there))
     print(
         f"{workers:4} workers: {counted} chunks of {seconds:g} s in {last - all_there:.1f} s, "
         f"{counted / (last - all_there):.1f} a second, {reached:.3f} of linear (tail included; all "

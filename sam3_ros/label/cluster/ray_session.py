@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 
 from sam3_ros.core.errors import Sam3RosError
@@ -47,6 +48,9 @@ class RaySession:
             os.environ.setdefault(name, value)
         if address:
             _require_listening(address)
+        elif os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+            # Its ports listen to the network: who has no token is heard by none of them.
+            os.environ["RAY_AUTH_TOKEN"] = token_hex(32)
         import ray
 
         self._folder = None if address else tempfile.mkdtemp(prefix="sam3-ros-ray-")
@@ -55,8 +59,6 @@ class RaySession:
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_temp_dir": self._folder,
-            # Who reaches its ports can run programs: they are those of this machine alone.
-            "_node_ip_address": "127.0.0.1",
         }
         try:
             with _signal_handlers_kept(), _stderr_hidden():

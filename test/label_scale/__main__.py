@@ -118,7 +118,7 @@ def _resident_mb() -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="label_scale", description=__doc__)
     parser.add_argument("--nodes", type=int, default=4)
-    parser.add_argument("--workers", type=int, nargs="+", default=[64])
+    parser.add_argument("--workers", type=int, nargs="*", default=[64])
     parser.add_argument("--seconds", type=float, default=4.0, help="that a chunk takes")
     parser.add_argument("--rounds", type=int, default=20, help="chunks a worker")
     parser.add_argument("--flat", type=int, default=0, help="chunks, to see the driver's memory")

@@ -23,6 +23,7 @@ from sam3_ros.label.chunk import SourceKind
 from sam3_ros.label.outputs.bag import write_bags
 from sam3_ros.label.outputs.label_messages import DEFINITIONS
 from sam3_ros.label.outputs.label_topics import label_roots
+from sam3_ros.replay.bag.bag import open_bag
 from sam3_ros.ros.answers.segments import mask_of
 
 MESSAGES = Path(__file__).parents[3] / "msg"
@@ -124,6 +125,15 @@ def test_other_programs_can_open_it(labels):
         # Chunks are compressed, messages are not: Foxglove reads the former only.
         assert {each.compression for each in summary.chunk_indexes} == {"zstd"}
         assert sum(1 for _ in reader.iter_messages()) == told["message_count"]
+
+
+def test_a_replay_takes_them_for_a_nodes_answers_and_plays_the_rest(labels):
+    with open_bag(labels[0]) as replayed:
+        assert not replayed.topics
+        told = {str(remark).split()[0] for remark in replayed.remarks}
+    assert told == {
+        f"{root}/{o}" for root in ROOTS.values() for o in ("mask", "segments", "scores")
+    }
 
 
 def test_what_is_no_bag_gets_none_and_too_many_prompts_are_refused(bag, tmp_path):

@@ -16,9 +16,12 @@ from pathlib import Path
 
 import bags
 import pytest
-from labelling import outputs_of
+from labelling import LabelRun, outputs_of
 from node_client import PATIENCE
 from processes import children_of, is_running
+
+from sam3_ros.label.inputs.selection import Selection
+from sam3_ros.label.job import LabelPrompt
 
 KILLS = int(os.environ.get("SAM3_ROS_KILLS", "0"))
 
@@ -62,8 +65,9 @@ class Labelling:
 @pytest.mark.long
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path, sam3_bundle_path):
     bag = bags.write_bag(tmp_path / "bag", 140 if not KILLS else 600)
-    whole = Labelling(bag, sam3_bundle_path, tmp_path / "whole", workers=1)
-    assert whole.ended() == 0
+    whole = LabelRun(sam3_bundle_path, tmp_path / "whole")
+    prompts = (LabelPrompt("red"), LabelPrompt("blue"))
+    whole(bag, selection=Selection(chunk_frames=8), prompts=prompts, formats=("mcap", "coco"))
 
     run = Labelling(bag, sam3_bundle_path, tmp_path / "killed", workers=2)
     run.wait_until(lambda: run.done() >= 1)

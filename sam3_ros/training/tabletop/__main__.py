@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_concept, record_verification
+from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.training.tabletop.annotated import write_annotated_scenes
 from sam3_ros.training.tabletop.clip_features import encode_clips
@@ -133,9 +135,11 @@ def _distil(options: argparse.Namespace, encode: Encoder) -> None:
     """Teach a smaller fusion and decoder by a bundle, and compare the two."""
     bundle = Bundle.open(options.teacher)
     recipe = DistilRecipe(manifest_sum(bundle))
-    scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
     teacher = Teacher(bundle, options.threads)
-    student = distil(scenes, encode, teacher, recipe, options.work / "small.pt")
+    scenes = render_scenes(options.work / "scenes", options.scenes, TRAINING_SEED)
+    checkpoint = options.small.with_name(f"{options.small.name}.pt")
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    student = distil(scenes, encode, teacher, recipe, checkpoint)
     drawn = f"{options.scenes} scenes from seed {TRAINING_SEED}"
     small = write_small_bundle(bundle, student, options.small, origin(bundle, recipe, drawn))
     figures = {}
@@ -184,4 +188,7 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Sam3RosError as error:
+        sys.exit(f"tabletop: {error}")

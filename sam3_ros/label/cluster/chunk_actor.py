@@ -45,7 +45,7 @@ class ActorOrders:
 
 
 class ChunkActor:
-    """Answers rows {"chunk": JSON} with {"key": ..., "number": ..., "told": JSON}."""
+    """Answers rows {"key": ..., "number": ..., "chunk": JSON} with "told" in the chunk's place."""
 
     def __init__(self, orders: ActorOrders) -> None:
         """Load the model. If that cannot be, the answer to every row says why."""
@@ -59,12 +59,8 @@ class ChunkActor:
                 self._refused = f"{_words(error)} (on {platform.node()})"
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        chunk = Chunk.of_document(json.loads(row["chunk"]))
-        return {
-            "key": chunk.source.key,
-            "number": chunk.number,
-            "told": json.dumps(self._told(chunk)),
-        }
+        told = self._told(Chunk.of_document(json.loads(row["chunk"])))
+        return {"key": row["key"], "number": row["number"], "told": json.dumps(told)}
 
     def _told(self, chunk: Chunk) -> dict[str, Any]:
         """Return {"done": figures}, or why not, as {"refused", "unwritable" or "failed": why}."""

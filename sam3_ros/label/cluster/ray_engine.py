@@ -27,6 +27,7 @@ from sam3_ros.label.job import LabelJob
 #: Chunks that the driver knows at a time: a dataset. Actors load their model anew for each, which
 #: is nothing beside so many chunks; the driver's memory does not grow with the archive.
 WAVE = 20_000
+Row = dict[str, Any]
 _DIED = f"its worker died {MOST_TRIES} times: out of memory, or a fault of a library"
 
 
@@ -61,7 +62,7 @@ class RayEngine:
 
     def run(self, chunks: Iterable[Chunk]) -> Iterator[ChunkOutcome]:
         """Yield how chunks ended, as Engine says. Raises ClusterError, OSError."""
-        waiting = iter(chunks)
+        waiting = map(_row, chunks)
         wave = list(islice(waiting, self._wave))
         if not wave:
             return
@@ -95,9 +96,9 @@ class RayEngine:
             token.unlink(missing_ok=True)
 
     def _run_wave(
-        self, wave: list[Chunk], session: RaySession, token: Path
+        self, wave: list[Row], session: RaySession, token: Path
     ) -> Iterator[ChunkOutcome]:
-        missing = {(chunk.source.key, chunk.number): None for chunk in wave}
+        missing = {(row["key"], row["number"]): None for row in wave}
         for row in self._rows(wave, session, token):
             place = row["key"], row["number"]
             if place not in missing:  # Ray has computed a row again that was lost on its way
@@ -107,9 +108,7 @@ class RayEngine:
         for place in missing:
             yield ChunkOutcome(*place, None, _DIED)
 
-    def _rows(
-        self, wave: list[Chunk], session: RaySession, token: Path
-    ) -> Iterator[dict[str, Any]]:
+    def _rows(self, wave: list[Row], session: RaySession, token: Path) -> Iterator[Row]:
         """Map the actors over the chunks. Raises ClusterError where they cannot start."""
         import ray
         from ray.data import ActorPoolStrategy
@@ -123,8 +122,7 @@ class RayEngine:
                 "choose another --backend, or fewer --threads"
             )
         _configure()
-        rows = [{"chunk": json.dumps(chunk.document())} for chunk in wave]
-        chunks = ray.data.from_items(rows, override_num_blocks=len(rows))
+        chunks = ray.data.from_items(wave, override_num_blocks=len(wave))
         orders = ActorOrders(json.dumps(self._job.document()), str(token), __version__, self._load)
         labelled = chunks.map(
             ChunkActor,
@@ -144,6 +142,14 @@ class RayEngine:
             yield from labelled.iter_rows()
         except RayError as error:
             raise ClusterError(f"the cluster gave up: {_first_line(error)}") from error
+
+
+def _row(chunk: Chunk) -> Row:
+    return {
+        "key": chunk.source.key,
+        "number": chunk.number,
+        "chunk": json.dumps(chunk.document()),
+    }
 
 
 def _outcome(key: str, number: int, told: dict[str, Any]) -> ChunkOutcome:

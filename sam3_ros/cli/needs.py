@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from importlib.util import find_spec
 
 from sam3_ros.core.errors import Sam3RosError
@@ -42,8 +43,9 @@ def require(*modules: str, whose: str = "this command") -> None:
 
         check_ros_environment(os.environ)
     if "huggingface_hub" in modules:
-        from sam3_ros.hub.environment import check_hub_environment
+        from sam3_ros.hub.environment import check_hub_client, check_hub_environment
 
+        check_hub_client(version("huggingface_hub"))
         check_hub_environment(os.environ)
 
 

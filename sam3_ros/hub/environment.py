@@ -1,7 +1,8 @@
-"""What the environment says about the hub, checked before its client reads it."""
+"""The hub's client and what the environment tells it, checked before it is imported."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -9,7 +10,19 @@ from sam3_ros.core.errors import HubError
 
 #: Whole seconds; another value ends a process when it imports the client.
 _SECONDS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+#: Of the client; as in pyproject.toml.
+_OLDEST = (1, 31)
 _ENDPOINT = "HF_ENDPOINT"
+
+
+def check_hub_client(version: str) -> None:
+    """Raise HubError for a client that is too old: tokenizers brings one of any age."""
+    found = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if found < _OLDEST:
+        raise HubError(
+            f"huggingface_hub {version} is too old: pip install 'huggingface_hub>="
+            f"{'.'.join(map(str, _OLDEST))}'"
+        )
 
 
 def check_hub_environment(environment: Mapping[str, str]) -> None:

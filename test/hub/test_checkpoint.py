@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from sam3_ros.core.errors import HubError
 from sam3_ros.hub.address import parsed_address
 from sam3_ros.hub.checkpoint import HubCheckpoint, hub_checkpoint
 from sam3_ros.hub.download import DownloadProgress
-from sam3_ros.hub.environment import check_hub_environment
+from sam3_ros.hub.environment import check_hub_client, check_hub_environment
 
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 WEIGHTS = os.urandom(200_000)
 INDEX = json.dumps({"weight_map": {"a": "m-1-of-2.safetensors", "b": "m-2-of-2.safetensors"}})
 SHARDS = {"w/m-1-of-2.safetensors": os.urandom(3000), "w/m-2-of-2.safetensors": os.urandom(5000)}
@@ -241,6 +243,13 @@ def test_a_variable_that_the_client_cannot_read_is_told(name: str, value: str) -
     with pytest.raises(HubError, match=f"{name} is {value!r}: expected"):
         check_hub_environment({name: value})
     check_hub_environment({"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_ETAG_TIMEOUT": "3"})
+
+
+def test_a_client_that_is_too_old_is_told() -> None:
+    (oldest,) = re.findall(r"^hub = .*>=([\d.]+),", PYPROJECT.read_text("utf-8"), re.MULTILINE)
+    check_hub_client(f"{oldest}.0")
+    with pytest.raises(HubError, match=f"0.26.5 is too old: pip install .*>={oldest}'"):
+        check_hub_client("0.26.5")
 
 
 @pytest.mark.usefixtures("hub")

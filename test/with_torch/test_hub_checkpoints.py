@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 import torch
 from local_hub import LocalHub, ask_here, running_hub, sha256
+from safetensors.torch import load_file, save
 from small_clicker import FAMILY, SMALL
 
 from sam3_ros.cli import export
@@ -103,6 +104,37 @@ def test_the_family_of_a_checkpoint_need_not_be_named(jobs: list[ExportJob]) -> 
     (job,) = jobs
     assert job.family is FAMILY
     assert f"export --checkpoint {ADDRESS}@v1 --out made" in job.source["command"]
+
+
+def in_two_files(folder: Path) -> dict[str, bytes]:
+    """Return the weights as transformers writes large models: two files and their index."""
+    write_checkpoint(from_seed(FAMILY, 1, None, None).network, folder / "all.safetensors", False)
+    tensors = load_file(folder / "all.safetensors")
+    files, places = {}, {}
+    for number, names in enumerate((list(tensors)[::2], list(tensors)[1::2]), start=1):
+        file = f"model-{number:05}-of-00002.safetensors"
+        files[file] = save({name: tensors[name] for name in names})
+        places |= dict.fromkeys(names, file)
+    index = json.dumps({"metadata": {}, "weight_map": places}).encode()
+    return {**files, "model.safetensors.index.json": index}
+
+
+def test_an_index_on_the_hub_is_a_checkpoint(
+    hub: LocalHub, jobs: list[ExportJob], tmp_path: Path
+) -> None:
+    files = in_two_files(tmp_path)
+    hub.add("org/large", files)
+    address = "hf://org/large/model.safetensors.index.json"
+    main(["export", FAMILY.name, "--checkpoint", address, "--out", "made"])
+
+    (job,) = jobs
+    expected = from_seed(FAMILY, 1, None, None).network.state_dict()
+    for name, tensor in job.network.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=0)
+    assert job.source["checkpoint_address"] == f"{address}@{COMMIT}"
+    assert job.source["checkpoint_shards_sha256"] == "; ".join(
+        f"{name} {sha256(content)}" for name, content in sorted(files.items()) if "-of-" in name
+    )
 
 
 @pytest.mark.usefixtures("hub")

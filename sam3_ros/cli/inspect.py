@@ -128,12 +128,11 @@ def _print_inspection(checkpoint: Checkpoint, inspection: Inspection) -> None:
         print("of no family that can be exported; the rows are the first part of the names")
         for name, reason in inspection.refusals.items() if inspection.other is None else ():
             print(f"  not {name}: {reason}")
-    print(f"form: {form_of(checkpoint)}")
+    if found:
+        print(f"form: {form_of(checkpoint)}")
     if found and set(inspection.parts) != set(found.family.parts):
         names, only = " and ".join(inspection.parts), ",".join(inspection.parts)
-        print(
-            f"it has tensors for {names} alone: export it --parts {only}"
-        )
+        print(f"it has tensors for {names} alone: export it --parts {only}")
     if checkpoint.prefix:
         print(f"every name begins with {checkpoint.prefix}, which is taken off")
     print("  " + ", ".join(f"{count} {dtype}" for dtype, count in inspection.dtypes.items()))

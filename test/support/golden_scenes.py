@@ -9,7 +9,7 @@ import numpy as np
 
 from sam3_ros.core.segmenter.segments import TrackState, TrackStatus
 from sam3_ros.replay.client.answered_frame import AnsweredFrame, FoundSegment
-from sam3_ros.replay.golden.comparison import LabelledFrame
+from sam3_ros.replay.golden.comparison import FrameOfLabels
 from sam3_ros.replay.golden.frames import GoldenFrames, GoldenWriter
 from sam3_ros.replay.golden.judge import FrameKeys
 
@@ -38,7 +38,7 @@ def answer(
     return AnsweredFrame(STAMP + number, 0.0, labels, segments, **told)
 
 
-def frame(*squares: Square, **others: object) -> LabelledFrame:
+def frame(*squares: Square, **others: object) -> FrameOfLabels:
     return FrameKeys().labelled(answer(*squares, **others))
 
 

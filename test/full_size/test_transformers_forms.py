@@ -22,8 +22,11 @@ from transformers_models import (
     questions,
 )
 
+from sam3_ros.export.checkpoint.contents import Checkpoint
 from sam3_ros.export.families.sam3 import SAM3
+from sam3_ros.export.forms.in_original_names import in_original_names
 from sam3_ros.export.weights.filled_network import from_checkpoint
+from sam3_ros.export.weights.loading import why_unfit
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -38,6 +41,16 @@ def largest_differences(
         what: float((ours[what] - expected).abs().max() / max(1.0, expected.abs().max()))
         for what, expected in theirs.items()
     }
+
+
+def test_every_name_and_shape_is_the_originals() -> None:
+    with torch.device("meta"):
+        tensors = Sam3VideoModel(Sam3VideoModel.config_class()).state_dict()
+        network = SAM3.build(SAM3.architecture("sam3-vit+sam3@32"), INPUT)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    types = dict.fromkeys(shapes, torch.float32)
+    file = Checkpoint(Path("model.safetensors"), shapes, types, (), {}, tensors.__getitem__)
+    assert why_unfit(network, in_original_names(file), SAM3) is None
 
 
 @pytest.mark.parametrize("which", ["Sam3VideoModel", "Sam3TrackerModel"])

@@ -89,7 +89,7 @@ def _summary(bundle: Bundle, version: str) -> Iterator[str]:
         rows.append(("text", f"{manifest.concept.tokenizer.context_length} tokens{known}"))
     rows += [
         ("precisions", ", ".join(map(plain, bundle.precisions))),
-        ("size", _megabytes(sum(file.bytes for file in manifest.files))),
+        ("size of all files", _megabytes(sum(file.bytes for file in manifest.files))),
         ("written by", f"sam3_ros {version}"),
     ]
     yield from markdown_table(("", ""), rows)

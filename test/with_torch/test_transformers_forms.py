@@ -35,7 +35,7 @@ from sam3_ros.export.models.trunks.sam3_vit import Sam3VitSizes
 from sam3_ros.export.network import Network
 from sam3_ros.export.weights.filled_network import from_checkpoint
 from sam3_ros.export.weights.loading import original_tensors
-from sam3_ros.export.weights.recognition import without_prefix
+from sam3_ros.export.weights.recognition import open_known, without_prefix
 
 #: Its image encoder is known, so that no other has to be compared with it.
 FAMILY = replace(
@@ -158,7 +158,7 @@ def test_shards_are_read_by_their_index_and_by_their_folder(
     whole = in_original_names(open_checkpoint(saved["Sam3VideoModel"]))
     hashes = set()
     for path in (tmp_path, tmp_path / "model.safetensors.index.json"):
-        checkpoint = in_original_names(open_checkpoint(path))
+        checkpoint = in_original_names(open_known(path))
         assert checkpoint.shapes == whole.shapes
         assert all(torch.equal(checkpoint.tensor(n), whole.tensor(n)) for n in whole.shapes)
         assert checkpoint.file_bytes == sum(each.stat().st_size for each in shards)
@@ -271,6 +271,15 @@ def test_a_part_that_is_not_there_has_to_be_left_out_by_name(
     printed = capsys.readouterr().out
     assert f"as transformers names it ({name})" in printed
     assert f"it has tensors for {PARTS[name][0]} alone" in printed
+
+
+def test_shards_of_a_tracker_are_not_taken_for_another_models_part(tmp_path: Path) -> None:
+    model("Sam3TrackerModel").save_pretrained(tmp_path, max_shard_size="600KB")
+    checkpoint = in_original_names(open_known(tmp_path))
+    assert "(Sam3TrackerModel)" in checkpoint.form
+    next(tmp_path.glob("*.safetensors")).unlink()
+    with pytest.raises(CheckpointError, match="of its files are not in"):
+        open_known(tmp_path)
 
 
 @pytest.mark.usefixtures("only_small")

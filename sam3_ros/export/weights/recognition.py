@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from sam3_ros.core.errors import CheckpointError
+from sam3_ros.export.bindings import Shapes
 from sam3_ros.export.checkpoint.contents import Checkpoint, Leftover
 from sam3_ros.export.checkpoint.file import open_checkpoint
 from sam3_ros.export.checkpoint.shards import (
@@ -67,15 +70,26 @@ def without_prefix(checkpoint: Checkpoint, families: Iterable[Family]) -> Checkp
 
 
 def open_known(path: Path) -> Checkpoint:
-    """Open a checkpoint; an index, or a folder with one, of another model is named as that model.
+    """Open a checkpoint; an index without its files is named as the other model that it is of.
 
     Raises CheckpointError, see open_checkpoint.
     """
-    model = named_by_tensors(dict.fromkeys(tensors_listed(path), ()))
-    if model is not None:
+    try:
+        return open_checkpoint(path)
+    except CheckpointError as error:
+        names = dict.fromkeys(tensors_listed(path), ())
+        model = None if _in_known_form(path, names) else named_by_tensors(names)
+        if model is None:
+            raise
         kind = "a folder with shards" if path.is_dir() else "the index"
-        raise CheckpointError(f"{path} is {kind} of {model}")
-    return open_checkpoint(path)
+        raise CheckpointError(f"{path} is {kind} of {model}") from error
+
+
+def _in_known_form(path: Path, names: Shapes) -> bool:
+    """Return whether the names in an index are of a form that is read."""
+    types = dict.fromkeys(names, torch.float32)
+    listed = Checkpoint(path, names, types, (), {}, lambda name: torch.zeros(names[name]))
+    return bool(in_original_names(listed).form)
 
 
 def what_else(checkpoint: Checkpoint) -> str | None:

@@ -6,6 +6,7 @@ it writes the answer there. So the object store has some kilobytes of each chunk
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -70,7 +71,9 @@ class RayEngine:
         with self._token() as token:
             while wave:
                 yield from self._run_wave(wave, session, token)
-                wave = list(islice(waiting, self._wave))
+                wave.clear()  # before the next one is there too
+                gc.collect()  # a dataset that has run is a circle of references
+                wave += islice(waiting, self._wave)
 
     def close(self) -> None:
         """Disconnect, and end a cluster of its own; closing twice is allowed."""

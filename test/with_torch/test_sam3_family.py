@@ -98,7 +98,7 @@ def test_the_bundle_has_every_stage_and_records_its_verification(bundle: Bundle)
     assert list(manifest.stages) == STAGES
     assert manifest.capabilities == ("concept", "interactive", "video")
     assert set(manifest.verification["onnx_against_pytorch"]) == set(STAGES)
-    assert manifest.verification["end_to_end"]["fp32"]["questions"] == 19
+    assert manifest.verification["end_to_end"]["fp32"]["questions"] == 20
 
 
 def test_the_bundle_answers_words_boxes_and_clicks(bundle: Bundle) -> None:

@@ -29,6 +29,8 @@ _QUIET = {
     "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # The driver would keep events of every task for a dashboard that is not there: 2.5 kB a chunk.
+    "RAY_task_events_report_interval_ms": "0",
 }
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("mcap", "coco", "parquet", "review")
 _CHUNK_FRAMES, _SPAN_FRAMES = 32, 1000
+_MOST_RATE = 1_000_000
 #: In place of an address: a cluster of its own.
 OWN_CLUSTER = ""
 
@@ -100,7 +101,7 @@ def _add_selection_options(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         "--rate",
-        type=positive_number("a number of images a second above 0"),
+        type=positive_number(f"a number of images a second above 0, to {_MOST_RATE:,}", _MOST_RATE),
         metavar="HZ",
         help="at most so many images a second of the recording",
     )

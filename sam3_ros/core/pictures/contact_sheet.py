@@ -15,6 +15,8 @@ from sam3_ros.core.segmenter.pixels import require_rgb
 Pixels = npt.NDArray[np.uint8]
 CAPTION_SIZE, CAPTION_HEIGHT, MARGIN = 15, 28, 6
 PAPER = (255, 255, 255)
+# Of a tile, in widths: what is taller is made narrower, or a sheet of it would fit into no file.
+_TALLEST = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,8 @@ class Tile:
 
 
 def contact_sheet(tiles: Sequence[Tile], columns: int = 3, tile_width: int = 320) -> Pixels:
-    """Return a sheet, uint8 [H, W, 3] RGB: tiles in reading order, of one width, captions below.
+    """Return a sheet, uint8 [H, W, 3] RGB: tiles in reading order, of one width (but for what
+    is taller than four times that), captions below.
 
     Raises ValueError without a tile or for sizes below 1, ImageError for a tile that is not RGB.
     """
@@ -55,9 +58,10 @@ def contact_sheet(tiles: Sequence[Tile], columns: int = 3, tile_width: int = 320
 
 def _cell(tile: Tile, width: int) -> Pixels:
     image = require_rgb(tile.image)
-    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    scale = min(width / image.shape[1], _TALLEST * width / image.shape[0])
+    height, wide = (max(1, round(side * scale)) for side in image.shape[:2])
     cell: Pixels = np.full((height + CAPTION_HEIGHT, width, 3), PAPER, np.uint8)
-    cell[:height] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    cell[:height, :wide] = cv2.resize(image, (wide, height), interpolation=cv2.INTER_AREA)
     ink = lettered(tile.caption, CAPTION_SIZE, width - 2 * MARGIN)[:CAPTION_HEIGHT]
     top = height + (CAPTION_HEIGHT - ink.shape[0]) // 2
     line = cell[top : top + ink.shape[0], MARGIN : MARGIN + ink.shape[1]]

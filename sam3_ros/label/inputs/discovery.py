@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam3_ros.core.named_files import PICTURE_SUFFIXES, files_named
 from sam3_ros.label.chunk import SourceKind, source_key
 from sam3_ros.label.work_names import WORK
-from sam3_ros.replay.bag.bag_folder import METADATA
+from sam3_ros.replay.bag.bag_folder import METADATA, find_parts
+from sam3_ros.replay.bag.recording import BagError, BagRemarks
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
@@ -66,7 +67,28 @@ def find_sources(names: Iterable[str]) -> FoundSources:
             search.refused.append((name, "no file matches it"))
         for path in found:
             search.look_at(path)
-    return FoundSources(tuple(search.sources.values()), tuple(search.refused))
+    return FoundSources(tuple(_each_once([*search.sources.values()])), tuple(search.refused))
+
+
+def _each_once(sources: Sequence[FoundSource]) -> Iterator[FoundSource]:
+    """Yield the sources without links to others, and without files of bags that are among them."""
+    files = [each for each in reversed(sources) if each.kind is not SourceKind.PICTURES]
+    found = {os.path.realpath(each.path): each for each in files}
+    for each in sources:
+        real = os.path.realpath(each.path)
+        whole = found.get(os.path.dirname(real))  # noqa: PTH120 - of the text
+        is_part = whole is not None and whole.kind is SourceKind.BAG and _has(whole, real)
+        if each.kind is SourceKind.PICTURES or (found[real] is each and not is_part):
+            yield each
+
+
+def _has(bag: FoundSource, file: str) -> bool:
+    """Return whether a file is one of those that a bag's folder is read from."""
+    try:
+        parts = find_parts(bag.path, BagRemarks()).files
+    except (BagError, OSError):
+        return False
+    return file in map(os.path.realpath, parts)
 
 
 @dataclass

@@ -10,6 +10,8 @@ from typing import Any
 from sam3_ros.label.chunk import FramePlace
 
 _SECOND_NS = 1_000_000_000
+# Of pictures: longer than any video.
+_LONGEST_STEP = 1e15
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Selection:
         """Return the step from one picture of a video to the next that is labelled."""
         if self.rate is None:
             return self.every
-        return max(1, math.ceil(pictures_per_second / self.rate))
+        return max(1, math.ceil(min(pictures_per_second / self.rate, _LONGEST_STEP)))
 
     def cut(self, places: Sequence[FramePlace]) -> Iterator[tuple[FramePlace, ...]]:
         """Yield the frames of each chunk."""

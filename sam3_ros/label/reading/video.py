@@ -12,6 +12,8 @@ from sam3_ros.label.reading.reader import ReadFrame, ReadSettings
 from sam3_ros.live.sources import Picture, SourceError, VideoFile, open_video
 
 _SECOND_NS = 1_000_000_000
+# So many may lack at a video's end: many headers say no number, and duration times rate is rounded.
+_ROUNDED = 2
 
 
 class VideoReader:
@@ -41,10 +43,10 @@ class VideoReader:
             picture = self._picture(place.index)
             if picture is not None:
                 yield _read(place, picture)
-            elif step is None:
+            elif step is None or places[-1].index - self._next >= _ROUNDED:
                 reason = f"the video ends after {self._next} pictures, its header promises more"
                 yield ReadFrame(place, None, place.time_ns, failure=reason)
-            else:  # nobody had counted them
+            else:  # the header may not have counted them
                 return
         index = places[-1].index
         while step is not None and (picture := self._picture(index := index + step)) is not None:

@@ -43,8 +43,10 @@ def identity_of(bundle: Bundle, job: LabelJob, selection: Selection) -> Identity
 
 
 def _meaning(prompt: LabelPrompt) -> Any:
-    """Return a prompt in the shortest form: mostly its text."""
-    return prompt.text if prompt == LabelPrompt(prompt.text) else asdict(prompt)
+    """Return a prompt in the shortest form, in which a difference shows: mostly its text."""
+    plain = asdict(LabelPrompt(prompt.text))
+    own = {name: value for name, value in asdict(prompt).items() if value != plain[name]}
+    return {"text": prompt.text, **own} if own else prompt.text
 
 
 def bundle_sha256(bundle: Bundle) -> str:
@@ -59,6 +61,8 @@ def require_same(file: Path, identity: Identity, folder: Path) -> None:
     """
     try:
         kept = json.loads(file.read_bytes())
+        if not isinstance(kept, dict) or not all(isinstance(each, dict) for each in kept.values()):
+            raise ValueError("it is of another form")
     except FileNotFoundError:
         write_whole(file, json.dumps(identity, indent=2) + "\n")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from sam3_ros.label.reading.reader import ReadSettings
 from sam3_ros.label.run.counting import Counting
 from sam3_ros.label.run.identity import identity_of, require_same
 from sam3_ros.label.run.outputs import write_outputs
-from sam3_ros.label.run.report import LabelListener, LabelReport
+from sam3_ros.label.run.report import LabelListener, LabelReport, SourceOutcome
 from sam3_ros.label.run.run_folder import RunFolder, open_run_folder
 from sam3_ros.label.run.summing_up import summary_of
 from sam3_ros.label.work_names import IDENTITY
@@ -77,6 +77,7 @@ class _Run:
         self._job = replace(settings.job, work=str(folder.work.absolute()))
         self._counting = Counting()
         self._written: tuple[str, ...] = ()
+        self._sources: tuple[SourceOutcome, ...] = ()
         #: Why chunks were set aside, by the source's key and number.
         self._failures: dict[tuple[str, int], str] = {}
         #: Of the sources that are labelled, in the order of their names.
@@ -105,9 +106,10 @@ class _Run:
         for damaged_before in range(_MOST_ROUNDS):
             self._label_missing()
             try:
-                self._written = write_outputs(
+                self._written += write_outputs(
                     self._folder, settings.bundle, job, settings.formats, self._listener.writing
                 )
+                self._sources = tuple(self._sum_up())
                 return
             except ChunkFileError as error:
                 if damaged_before == _MOST_ROUNDS - 1:
@@ -116,12 +118,11 @@ class _Run:
 
     def report(self) -> LabelReport:
         """Sum up, and write it where it is not the same already."""
-        plans = [plan for key in self.keys if (plan := self._folder.kept_plan(key)) is not None]
         report = LabelReport(
-            tuple(summary_of(self._folder, plan, self._failures) for plan in plans),
+            self._sources,
             tuple(self.set_aside),
-            self._written,
-            earlier=sum(1 for _ in self._folder.plans()) - len(plans),
+            tuple(dict.fromkeys(self._written)),
+            earlier=sum(1 for _ in self._folder.plans()) - len(self._sources),
             frames_now=self._counting.frames_now,
             seconds=self._counting.seconds,
             peak_bytes=self._counting.peak_bytes,
@@ -131,6 +132,12 @@ class _Run:
         if not summary.exists() or summary.read_text(encoding="utf-8") != text:
             write_whole(summary, text)
         return report
+
+    def _sum_up(self) -> Iterator[SourceOutcome]:
+        for key in self.keys:
+            plan = self._folder.kept_plan(key)
+            if plan is not None:
+                yield summary_of(self._folder, plan, self._failures)
 
     def _label_missing(self) -> None:
         self._failures.clear()

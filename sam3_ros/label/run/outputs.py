@@ -91,4 +91,9 @@ def _read(file: Path) -> dict[str, Any]:
         made = json.loads(file.read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
-    return made if isinstance(made, dict) else {}
+    return made if isinstance(made, dict) and all(map(_is_record, made.values())) else {}
+
+
+def _is_record(made: Any) -> bool:
+    files = made.get("files") if isinstance(made, dict) else None
+    return isinstance(files, list) and all(isinstance(each, str) for each in files)

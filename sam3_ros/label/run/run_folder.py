@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.whole_file import named_errors, write_whole
@@ -123,7 +124,14 @@ class RunFolder:
 
     def _free_name(self, name: str, key: str) -> str:
         taken = self._names.get(name)
-        return name if taken in (None, key) else f"{name}~{key[:_NAME_PART]}"
+        is_free = taken in (None, key) and not self._is_beside_a_file(name)
+        return name if is_free else f"{name}~{key[:_NAME_PART]}"
+
+    def _is_beside_a_file(self, name: str) -> bool:
+        """Return whether the labels' bag of one source would be the folder of another's."""
+        above, _, last = name.rpartition("/")
+        is_below = above in self._names and last == f"{above.rpartition('/')[2]}.mcap"
+        return is_below or f"{name}/{last}.mcap" in self._names
 
 
 @contextmanager
@@ -152,20 +160,26 @@ def _require_own(out: Path) -> None:
 @contextmanager
 def _locked(file: Path, out: Path) -> Iterator[None]:
     """Hold a lock that the system lets go when this process ends, however it ends."""
-    with named_errors(file), file.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            who = lock.read().strip() or "another process"
-            raise FolderInUseError(
-                f"another run labels into {out} ({who}): wait for it, or name another folder"
-            ) from error
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        lock.flush()
+    with file.open("a+") as lock:
+        with named_errors(file):
+            _take(lock, out)
         yield
+
+
+def _take(lock: TextIO, out: Path) -> None:
+    """Take the lock and write into it whose it is. Raises FolderInUseError; OSError."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.seek(0)
+        who = lock.read().strip() or "another process"
+        raise FolderInUseError(
+            f"another run labels into {out} ({who}): wait for it, or name another folder"
+        ) from error
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
 
 
 def _remove_unfinished(out: Path) -> None:

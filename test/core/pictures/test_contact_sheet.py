@@ -54,3 +54,8 @@ def test_nothing_to_show_is_refused(tiles, columns, width):
 def test_a_grey_picture_is_refused():
     with pytest.raises(ImageError):
         contact_sheet([Tile(np.zeros((4, 4), np.uint8))])
+
+
+def test_a_tall_picture_is_made_narrower():
+    sheet = contact_sheet([Tile(plain((1, 2, 3), 1, 1000))], 1, 40)
+    assert sheet.shape[0] < 250

@@ -48,6 +48,19 @@ def test_what_is_named_twice_is_found_once(tmp_path):
     assert found.sources[0].pictures == ("1.jpg", "2.jpg")
 
 
+def test_a_link_to_a_bag_and_a_file_of_it_are_the_same_bag(tmp_path):
+    touch(tmp_path, "a/a_0.mcap", "a/a_1.mcap", "a/1.jpg", "b.mcap")
+    (tmp_path / "link.mcap").symlink_to(tmp_path / "b.mcap")
+    (tmp_path / "folder").symlink_to(tmp_path / "a")
+    names = ["a/1.jpg", "a/a_0.mcap", "b.mcap", "link.mcap", "a", "folder"]
+    found = find_sources([str(tmp_path / name) for name in names])
+    assert [(each.kind, each.name) for each in found.sources] == [
+        (PICTURES, "a"),
+        (BAG, "b.mcap"),
+        (BAG, "a"),
+    ]
+
+
 def test_a_name_has_nothing_that_a_file_name_must_not_have(tmp_path):
     touch(tmp_path, "a\nb\\c.mcap")
     assert find_sources([str(tmp_path)]).sources[0].name == "a_b_c.mcap"

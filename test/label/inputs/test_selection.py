@@ -40,7 +40,12 @@ def test_chunks_are_of_one_length_but_the_last():
 
 @pytest.mark.parametrize(
     ("selection", "step"),
-    [(Selection(every=4), 4), (Selection(rate=10), 3), (Selection(rate=100), 1)],
+    [
+        (Selection(every=4), 4),
+        (Selection(rate=10), 3),
+        (Selection(rate=100), 1),
+        (Selection(rate=5e-324), 10**15),
+    ],
 )
 def test_a_video_is_stepped_through(selection, step):
     assert selection.step_at(30.0) == step

@@ -85,6 +85,13 @@ def test_what_a_videos_header_promises_too_much_is_a_failure(film):
     assert "ends after 6 pictures" in found[1].failure
 
 
+@pytest.mark.parametrize(("promised", "lost"), [(7, 0), (8, 0), (9, 3)])
+def test_what_lacks_at_the_end_is_told_unless_the_header_was_rounded(film, promised, lost):
+    places = [video_place(number, 10.0) for number in range(promised)]
+    found = read(SourceKind.VIDEO, film, "/image", places, 1)
+    assert [bool(each.failure) for each in found] == [False] * 6 + [True] * lost
+
+
 def test_a_picture_that_is_none_costs_itself_alone(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), bags.frame(0)[0][..., ::-1])
     (tmp_path / "b.png").write_bytes(b"no picture")

@@ -120,13 +120,39 @@ def test_only_what_is_missing_or_damaged_is_done_again(archive, labelled, run):
     absent, cut, changed = run.chunk_files[:3]
     absent.unlink()
     cut.write_bytes(cut.read_bytes()[:-20])
-    data = bytearray(changed.read_bytes())
-    data[-10] ^= 1
-    changed.write_bytes(data)
+    damage(changed)
     (run.out / "instances.json").unlink()
     run(archive)
     assert len(run.given) == 3
     assert outputs_of(run.out) == before
+
+
+def damage(chunk: Path) -> None:
+    data = bytearray(chunk.read_bytes())
+    data[-10] ^= 1
+    chunk.write_bytes(data)
+
+
+def test_a_damaged_file_that_the_summary_alone_reads_is_made_anew(run, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    run(tmp_path / "broken.png")
+    damage(run.chunk_files[0])
+    assert run(tmp_path / "broken.png").sources[0].failures
+    assert run.given == [(tmp_path.name, 0)]
+
+
+def test_one_bag_of_labels_is_not_in_the_way_of_another(run, tmp_path):
+    bag = bags.write_bag(tmp_path / "one" / "drive", 2)
+    below = tmp_path / "two" / "drive" / "drive.mcap"
+    below.parent.mkdir(parents=True)
+    shutil.copy(next(bag.glob("*.mcap")), below)
+    report = run(bag, tmp_path / "two", formats=("mcap",))
+    assert len([name for name in report.written if name.endswith(".mcap")]) == 2
+
+
+def test_what_cannot_be_written_is_named(run):
+    with pytest.raises(OSError, match="elsewhere"), open_run_folder(run.out):
+        raise OSError(28, "No space left on device", "elsewhere")
 
 
 def test_a_source_that_changed_is_labelled_anew(run, tmp_path):
@@ -163,6 +189,7 @@ def test_formats_can_be_added_without_labelling_again(run, tmp_path):
     ("changed", "said"),
     [
         ({"prompts": [LabelPrompt("red")]}, "prompts blue"),
+        ({"prompts": [LabelPrompt("blue", score_threshold=0.4)]}, '"score_threshold": 0.4'),
         ({"selection": Selection(chunk_frames=4, every=2)}, "selection every: 1 there, 2 now"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.stages.plan import StageChoice, StagePlan
+from sam3_ros.label.reading.reader import ReadSettings
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class LabelJob:
     cuda_graphs: bool = False
     #: Index of the GPU.
     device_id: int = 0
+
+    @property
+    def reading(self) -> ReadSettings:
+        """How images are read."""
+        return ReadSettings(self.bit_depth, self.max_megapixels)
 
     def folder_of(self, key: str) -> Path:
         """Return the folder of the chunks' files of a source, by its key."""

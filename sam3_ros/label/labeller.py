@@ -21,7 +21,7 @@ from sam3_ros.label.chunk_file import chunk_path, write_chunk_file
 from sam3_ros.label.engine import ChunkFigures
 from sam3_ros.label.job import LabelJob
 from sam3_ros.label.reading.opening import open_reader
-from sam3_ros.label.reading.reader import ReadFrame, ReadSettings, SourceReader
+from sam3_ros.label.reading.reader import ReadFrame, SourceReader
 
 _KIB = 1024
 
@@ -37,7 +37,7 @@ class Labeller:
         """Take a segmenter, which `close` closes; Labeller.load makes one."""
         self._job = job
         self._segmenter = segmenter
-        self._settings = ReadSettings(job.bit_depth, job.max_megapixels)
+        self._settings = job.reading
         self._open: tuple[LabelSource, SourceReader] | None = None
 
     @classmethod

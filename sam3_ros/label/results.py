@@ -11,12 +11,13 @@ Frames come from the chunks' files one chunk at a time, so memory does not grow 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam3_ros.label.answers import ChunkAnswer, LabelledFrame
 from sam3_ros.label.chunk import LabelSource
 from sam3_ros.label.chunk_file import chunk_path, read_chunk_file
+from sam3_ros.label.reading.reader import ReadSettings
 from sam3_ros.label.span_joining import SpanJoining
 
 
@@ -85,3 +86,5 @@ class RunResults:
     is_tracked: bool
     #: Changes when anything that outputs are made of changes.
     digest: str
+    #: How images are read when they are shown.
+    reading: ReadSettings = field(default_factory=ReadSettings)

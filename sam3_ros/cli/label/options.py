@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,8 +144,9 @@ def inputs_of(options: argparse.Namespace) -> list[str]:
 
     names = list(options.bags)
     for file in options.lists:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        lines = (line.strip() for line in text.splitlines())
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        # Names of files are bytes, which need not be text.
+        lines = (line.strip() for line in os.fsdecode(data).split("\n"))
         names += [line for line in lines if line and not line.startswith("#")]
     if not names:
         raise Sam3RosError("nothing to label: name a bag, a video or a folder, or give --list FILE")

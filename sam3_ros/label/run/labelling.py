@@ -16,7 +16,6 @@ from sam3_ros.label.engine import ChunkOutcome, ChunkProgress, Engine
 from sam3_ros.label.inputs.discovery import FoundSources, find_sources
 from sam3_ros.label.inputs.selection import Selection
 from sam3_ros.label.job import LabelJob
-from sam3_ros.label.reading.reader import ReadSettings
 from sam3_ros.label.run.counting import Counting
 from sam3_ros.label.run.identity import identity_of, require_same
 from sam3_ros.label.run.outputs import write_outputs
@@ -87,12 +86,11 @@ class _Run:
     def look_into(self, found: FoundSources) -> None:
         """Plan each source, or set it aside."""
         self.set_aside += found.refused
-        reading = ReadSettings(self._job.bit_depth, self._job.max_megapixels)
         named: list[tuple[str, str]] = []
         for number, source in enumerate(found.sources):
             self._listener.looking(number, len(found.sources))
             try:
-                plan = self._folder.plan(source, self._settings.selection, reading)
+                plan = self._folder.plan(source, self._settings.selection, self._job.reading)
             except Sam3RosError as error:
                 self.set_aside.append((str(source.path), " ".join(str(error).split())))
             else:

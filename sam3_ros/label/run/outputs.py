@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -66,6 +67,7 @@ def results_of(folder: RunFolder, bundle: Bundle, job: LabelJob) -> RunResults:
         version=__version__,
         is_tracked=job.track,
         digest=digest.hexdigest(),
+        reading=job.reading,
     )
 
 
@@ -83,7 +85,12 @@ def _labelled(folder: RunFolder, plan: SourcePlan, digest: Any) -> LabelledSourc
 
 
 def _written(name: str, results: RunResults, out: Path) -> tuple[Path, ...]:
-    return FORMATS[name].write(results, out)
+    try:
+        return FORMATS[name].write(results, out)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(out)) from error
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def bag(tmp_path):
         (["{bag}", "--prompts", "{wrong}"], "entry 1: expected"),
         (["{bag}", "--text", "red", "--bundle", "{clicks}"], "asks by text"),
         (["--list", "{absent}", "--text", "red"], "cannot use"),
+        (["--list", "{bytes}", "--text", "red"], "nothing could be labelled"),
         (["{absent}", "--text", "red"], "nothing could be labelled"),
     ],
 )
@@ -37,10 +38,12 @@ def test_what_is_asked_wrongly_is_told_in_one_line(
     bag, tmp_path, mobile_sam_bundle_path, capsys, arguments, said
 ):
     (tmp_path / "twice.yaml").write_text("- {text: red, label: other}")
+    (tmp_path / "bytes.txt").write_bytes(b"a name that is no text \xff")
     (tmp_path / "wrong.yaml").write_text("- {text: red, at: 5}")
     places = {
         "bag": bag,
         "absent": tmp_path / "absent",
+        "bytes": tmp_path / "bytes.txt",
         "twice": tmp_path / "twice.yaml",
         "wrong": tmp_path / "wrong.yaml",
         "clicks": mobile_sam_bundle_path,

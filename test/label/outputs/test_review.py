@@ -19,6 +19,7 @@ from sam3_ros.label.outputs.parquet import write_parquet
 from sam3_ros.label.outputs.review.sheet import write_review
 from sam3_ros.label.outputs.review.summary import SHOWN, summarised
 from sam3_ros.label.outputs.unfinished import UNFINISHED_NAME
+from sam3_ros.label.reading.reader import ReadSettings
 from sam3_ros.label.results import RunResults
 
 FRAMES = 60
@@ -89,6 +90,11 @@ def test_a_source_that_is_gone_is_told_without_pictures(results, tmp_path):
     gone = replace(labelled, source=replace(labelled.source, path="/nowhere/drive"))
     (index,) = write_review(replace(results, sources=[gone]), tmp_path)
     assert any("Pictures are missing: " in each for each in Page(index).words)
+
+
+def test_pictures_are_read_as_they_were_labelled(results, tmp_path):
+    (index,) = write_review(replace(results, reading=ReadSettings(max_megapixels=0.001)), tmp_path)
+    assert any("no longer what it was" in each for each in Page(index).words)
 
 
 WRITERS: list[Callable[[RunResults, Path], tuple[Path, ...]]] = [

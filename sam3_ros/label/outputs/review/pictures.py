@@ -14,13 +14,14 @@ import numpy.typing as npt
 from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.pictures.contact_sheet import Tile, contact_sheet
 from sam3_ros.core.pictures.overlay import draw_overlay
+from sam3_ros.core.visible_text import visible
 from sam3_ros.label.answers import LabelledFrame
 from sam3_ros.label.chunk import FramePlace, LabelSource, SourceKind
 from sam3_ros.label.outputs.answered_frames import SegmentsOfFrames
 from sam3_ros.label.outputs.label_topics import camera_names
 from sam3_ros.label.outputs.review.summary import SHOWN, Placed
 from sam3_ros.label.reading.opening import open_reader
-from sam3_ros.label.reading.reader import SourceReader
+from sam3_ros.label.reading.reader import ReadSettings, SourceReader
 
 Pixels = npt.NDArray[np.uint8]
 # Captions of overlays can still be read at this width.
@@ -43,13 +44,14 @@ def write_sheet(
     source: LabelSource,
     shown: Mapping[str, tuple[Placed, ...]],
     label_values: Mapping[str, int],
+    reading: ReadSettings,
 ) -> str:
     """Write a JPEG with a row for each kind; return why pictures are missing in it, or nothing.
 
     label_values: by prompt id, for the colours. Raises OSError.
     """
     wanted = dict.fromkeys(placed for each in shown.values() for placed in each)
-    drawn = _drawn(source, list(wanted), label_values)
+    drawn = _drawn(source, list(wanted), label_values, reading)
     cameras = camera_names({placed.topic for placed in wanted})
     tiles: list[Tile] = []
     for kind, each in shown.items():
@@ -67,16 +69,21 @@ def write_sheet(
 
 def _caption(kind: str, placed: Placed, camera: str) -> str:
     found = f"{placed.lowest:.2f}" if placed.shows_something else "nothing"
+    if placed.frame.file:
+        return f"{kind}: {found}, {visible(placed.frame.file)}"
     seconds, nanoseconds = divmod(placed.frame.stamp_ns, 1_000_000_000)
     return f"{kind}: {found}, {camera}, {seconds}.{nanoseconds // 1_000_000:03d} s"
 
 
 def _drawn(
-    source: LabelSource, wanted: list[Placed], label_values: Mapping[str, int]
+    source: LabelSource,
+    wanted: list[Placed],
+    label_values: Mapping[str, int],
+    reading: ReadSettings,
 ) -> dict[Placed, _Drawn]:
     drawn = {}
     try:
-        with closing(open_reader(source)) as reader:
+        with closing(open_reader(source, reading)) as reader:
             for placed, rgb in _read(reader, source.kind, wanted):
                 drawn[placed] = _with_overlay(placed.frame, rgb, label_values)
     except (Sam3RosError, OSError) as error:

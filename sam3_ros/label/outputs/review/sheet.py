@@ -47,6 +47,8 @@ def _write_sections(results: RunResults, folder: Path, file: TextIO) -> Counts:
         sheet = f"{labelled.source.key}.jpg" if summary.counts.frames else None
         missing = ""
         if sheet:
-            missing = write_sheet(folder / sheet, labelled.source, summary.shown, values)
+            missing = write_sheet(
+                folder / sheet, labelled.source, summary.shown, values, results.reading
+            )
         file.write(section(labelled.source.name, summary.counts, results, sheet, missing))
     return total

@@ -125,6 +125,7 @@ def _run(options: argparse.Namespace) -> int:
     from sam3_ros.evaluation.settings import require_capability, with_mask_choice
 
     if options.answers is not None:
+        _refuse_own_file(options)
         require_absent(options.answers, force=options.force)
         prepare_output(options.answers)
     model, settings = configured_model(options), _settings(options)
@@ -153,7 +154,10 @@ def _run(options: argparse.Namespace) -> int:
     _report(options, model, figures)
     if figures.pictures_left_out:
         return PICTURES_LEFT_OUT
-    return 0 if evaluation.detections else NOTHING_ANSWERED
+    if evaluation.detections:
+        return 0
+    print("sam3-ros: nothing was answered", file=sys.stderr)
+    return NOTHING_ANSWERED
 
 
 def _refuse_unused(options: argparse.Namespace) -> None:
@@ -171,6 +175,15 @@ def _refuse_unused(options: argparse.Namespace) -> None:
             raise Sam3RosError(
                 f"{name} does not go with --prompt {options.prompt}: leave one of them out"
             )
+
+
+def _refuse_own_file(options: argparse.Namespace) -> None:
+    """Raise Sam3RosError where the answers would take the annotations' place."""
+    from sam3_ros.core.errors import Sam3RosError
+
+    answers, coco = options.answers, options.coco
+    if answers.exists() and coco.exists() and answers.samefile(coco):
+        raise Sam3RosError(f"{answers} has the annotations: name another file")
 
 
 def _settings(options: argparse.Namespace) -> Any:

@@ -87,7 +87,9 @@ def _failed(error: Exception) -> ExitCode:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+    # Of a file that was opened by its number, that is its name.
+    named = isinstance(error, OSError) and isinstance(error.filename, (str, bytes, os.PathLike))
+    if isinstance(error, OSError) and named and error.strerror:
         return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
         return f"cannot write: {error.strerror}"  # most often to stdout

@@ -50,10 +50,16 @@ def require(*modules: str, whose: str = "this command") -> None:
 
 
 def require_export() -> None:
-    """Raise Sam3RosError that names all missing modules of the [export] extra, if any."""
+    """Raise Sam3RosError that names all missing modules of the [export] extra, if any.
+
+    Also where the environment has what would end transformers, which imports the hub's client.
+    """
     missing = [module for module in EXPORT_MODULES if find_spec(module) is None]
     if missing:
         raise Sam3RosError(
             f"this command needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'}"
             f" not here: {HOW_TO_GET_EXPORT}"
         )
+    from sam3_ros.hub.environment import check_hub_environment
+
+    check_hub_environment(os.environ)

@@ -15,10 +15,8 @@ def read_at_most(path: Path, limit: int) -> bytes:
     is not a regular one (a FIFO or a device could keep the reader for ever), or cannot be read; and
     ValueError for a NUL in its name.
     """
-    # A FIFO without a writer would keep even `open` waiting.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
+    with open(path, "rb", opener=_without_waiting) as stream:
+        status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         # Files below /proc tell no size.
@@ -26,6 +24,11 @@ def read_at_most(path: Path, limit: int) -> bytes:
         if data is None or len(data) > limit:
             raise OSError(errno.EFBIG, f"expected at most {limit} bytes, got more", str(path))
         return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a FIFO without a writer would keep even `open` waiting."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def decoded(data: bytes) -> str:

@@ -192,9 +192,20 @@ def _picture(
         )
     height, width = _number(entry.get("height")), _number(entry.get("width"))
     size = ImageSize(int(height), int(width)) if height and width else None
-    negative = entry.get("neg_category_ids")
-    absent = frozenset(each for each in negative if isinstance(each, int)) if negative else None
-    return AnnotatedPicture(number, name, size, annotations, absent)
+    return AnnotatedPicture(number, name, size, annotations, _absent(number, entry, path))
+
+
+def _absent(number: int, entry: Mapping[str, Any], path: Path) -> frozenset[int] | None:
+    """Return what was looked for in vain, as far as the picture says; nothing of an empty list."""
+    listed = entry.get("neg_category_ids")
+    if listed is None:
+        return None
+    if not isinstance(listed, list):
+        raise AnnotationError(
+            f"{path}: picture {number} has {str(listed)[:80]!r} for neg_category_ids, where a list "
+            f"of categories' ids was expected"
+        )
+    return frozenset(each for each in listed if isinstance(each, int))
 
 
 def _from_address(entry: Mapping[str, Any]) -> str | None:
@@ -214,7 +225,7 @@ def _annotation(entry: Mapping[str, Any], categories: Collection[int]) -> Annota
         category,
         entry["segmentation"],
         _box(entry.get("bbox")),
-        _number(entry.get("area")),
+        _area(entry.get("area")),
         bool(entry.get("iscrowd")),
     )
 
@@ -226,6 +237,12 @@ def _box(values: Any) -> Box | None:
         return None
     x, y, width, height = (each or 0.0 for each in numbers)
     return Box(x, y, x + width, y + height) if width > 0 and height > 0 else None
+
+
+def _area(value: Any) -> float | None:
+    """Return a positive number; of any other COCO's code would leave the object out."""
+    area = _number(value)
+    return area if area is not None and area > 0 else None
 
 
 def _number(value: Any) -> float | None:

@@ -206,6 +206,12 @@ def _phrases(
     if respelled := [f"{name!r} as {phrase!r}" for name, phrase in names if name != phrase]:
         told = f"{len(respelled)} categories are asked for in other letters: {_listed(respelled)}"
         remarks.append(told)
+    asked = Counter(phrase.casefold() for phrase in phrases.values())
+    if shared := [phrase for phrase, count in asked.items() if count > 1]:
+        remarks.append(
+            f"several categories are asked for by the same words, so that what is right for one is "
+            f"wrong for the others: {_listed(shared)}"
+        )
     return phrases, remarks
 
 

@@ -196,6 +196,28 @@ def test_what_cannot_be_asked_is_refused(
     assert reason in capsys.readouterr().err
 
 
+def test_the_annotations_are_not_overwritten_by_the_answers(
+    scenes: AnnotatedScenes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = scenes.file.read_bytes()
+    files = ["--coco", str(scenes.file), "--images", str(scenes.folder)]
+    assert main(["evaluate", "tabletop", *files, "--answers", str(scenes.file), "--force"]) == 2
+    assert "has the annotations: name another file" in capsys.readouterr().err
+    assert scenes.file.read_bytes() == before
+
+
+def test_an_evaluation_without_an_answer_says_so(
+    scenes: AnnotatedScenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twins = [{**each, "name": "yellow star"} for each in scenes.document["categories"]]
+    file = scenes.changed(tmp_path / "twins.json", categories=twins)
+    files = ["--coco", str(file), "--images", str(scenes.folder)]
+    assert main(["evaluate", "tabletop", *files, "--limit", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert "by the same words" in out and "wrong for the others: yellow star" in out
+    assert err.endswith("sam3-ros: nothing was answered\n")
+
+
 def test_a_bundle_without_words_is_evaluated_by_clicks(
     mobile_sam_bundle_path: Path, scenes: AnnotatedScenes, capsys: pytest.CaptureFixture[str]
 ) -> None:

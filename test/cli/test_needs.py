@@ -23,6 +23,16 @@ def test_without_the_extra_it_says_how_to_get_it(
     assert error.count("\n") == 1
 
 
+def test_an_environment_that_transformers_cannot_read_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "find_spec", lambda name: name)
+    monkeypatch.setenv("HF_ENDPOINT", "http://[::1")
+
+    assert main(["inspect", "model.pth"]) == 2
+    assert capsys.readouterr().err.startswith("sam3-ros: error: HF_ENDPOINT is 'http://[::1': ")
+
+
 @pytest.mark.parametrize("module", ["rclpy", "sam3_ros.msg", "sam3_ros.srv"])
 def test_ask_without_a_part_of_ros_says_how_to_get_it(
     module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

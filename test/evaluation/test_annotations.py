@@ -46,6 +46,22 @@ def test_what_lvis_says_beside_it_is_read_too(tmp_path: Path) -> None:
     assert picture.name == "val2017/000000397133.jpg"
     assert picture.size is None
     assert picture.absent == {5} and found.lists_absent
+    nothing = [{**images[0], "neg_category_ids": []}]
+    found = read_annotations(written(tmp_path, {**WHOLE, "images": nothing}))
+    assert found.pictures[0].absent == frozenset() and found.lists_absent
+
+
+@pytest.mark.parametrize("area", [0, -1, "9", None])
+def test_an_area_that_is_none_is_left_to_the_mask(area: Any, tmp_path: Path) -> None:
+    (good,) = WHOLE["annotations"]
+    found = read_annotations(written(tmp_path, {**WHOLE, "annotations": [{**good, "area": area}]}))
+    assert found.pictures[0].annotations[0].area is None
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as refused:
+        read_annotations(tmp_path)
+    assert refused.value.filename == str(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +97,7 @@ def test_an_annotation_that_belongs_nowhere_is_counted(
         ({**WHOLE, "categories": [{"id": 3, "name": " "}]}, "category 3 has no name"),
         ({**WHOLE, "images": [{"id": 7}]}, "picture 7 has no file_name"),
         ({**WHOLE, "images": [{"id": 7, "file_name": "../a.png"}]}, "lies outside of the folder"),
+        ({**WHOLE, "images": [{**WHOLE["images"][0], "neg_category_ids": 5}]}, "'5' for neg_cat"),
         (1e999, "is no annotation file: it is not JSON|finite"),
     ],
 )

@@ -241,6 +241,7 @@ SHARED = torch.ones(4)
         ({"model": {"a": {"b": torch.ones(1)}, "c": torch.ones(1)}}, "a (dict)"),
         ({"model": {"a": torch.ones(2).to_sparse(), "b": torch.ones(1)}}, "a (Tensor)"),
         ({"module.a": torch.ones(1), "a": torch.zeros(1)}, "two tensors are called a once"),
+        ({"a": torch.ones(1, device="meta")}, "1 tensors have a shape and no numbers"),
         ({"one": SHARED, "two": SHARED}, "one and two share the same numbers"),
         ({"one": SHARED[:3], "two": SHARED[2:]}, "one and two share the same numbers"),
     ],
@@ -266,6 +267,11 @@ def test_malformed_safetensors_headers_are_refused(tmp_path: Path) -> None:
     )
     assert "header is damaged" in refusal(safetensors_file(path, '{"a":3}'))
     assert "header is damaged" in refusal(safetensors_file(path, '{"a":{"dtype"'))
+    for end in ("null", "Infinity"):
+        no_end = entry.replace("4]", f"{end}]")
+        assert "header is damaged" in refusal(safetensors_file(path, f'{{"a":{no_end}}}'))
+    text = entry.replace("4]", '"4"]')
+    assert "is damaged" in refusal(safetensors_file(path, f'{{"a":{text}}}'))
     safetensors.torch.save_file({}, path)
     assert "holds no tensors" in refusal(path)
     odd = entry.replace("F32", "F8_E4M3").replace("[1]", "[4]")

@@ -74,7 +74,8 @@ def split_off_model(document: Any) -> Nested:
     """Return the model in a file, and what lies beside it.
 
     Weights are taken before an average of them. Raises CheckpointError: no model, more than one,
-    entries that are not tensors, one name twice, two tensors over the same numbers.
+    entries that are not tensors or have no numbers, one name twice, two tensors over the same
+    numbers.
     """
     model, leftovers, place = _descend(document)
     odd = [f"{name} ({type(v).__name__})" for name, v in model.items() if not _dense(v)]
@@ -82,6 +83,11 @@ def split_off_model(document: Any) -> Nested:
         raise CheckpointError(
             f"the model has {len(odd)} entries that are not (dense) tensors: {_first(odd)}; "
             f"save its state_dict alone"
+        )
+    if empty := [name for name, tensor in model.items() if tensor.is_meta]:
+        raise CheckpointError(
+            f"{len(empty)} tensors have a shape and no numbers (device 'meta'): {_first(empty)}; "
+            f"save the model once its weights are loaded"
         )
     tensors = unwrapped(model)
     _refuse_overlaps(tensors)

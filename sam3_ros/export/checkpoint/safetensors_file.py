@@ -79,8 +79,19 @@ def _header(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"the file is cut short within its header ({size:,} bytes)")
     try:
         header = json.loads(text, object_pairs_hook=_without_repetition)
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        ends = [
+            int(entry["data_offsets"][1])
+            for name, entry in header.items()
+            if name != "__metadata__"
+        ]
+    except (
+        ArithmeticError,
+        ValueError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise CheckpointError(f"the file's header is damaged ({error}); fetch it again") from error
     expected = LENGTH_BYTES + length + max(ends, default=0)
     if size < expected:

@@ -36,7 +36,7 @@ class Removed:
 class SlimReport:
     """What was removed and what is left. The leftovers are gone as well."""
 
-    #: Size of the file before.
+    #: Size of the file before, or of all its shards.
     before_bytes: int
     #: Size of the new file.
     after_bytes: int
@@ -79,7 +79,7 @@ def slim(
         for name, (_, new) in contents.items()
     )
     metadata = _metadata(recognised, {new: shape for new, (shape, _) in contents.items()}, layers)
-    before_bytes = checkpoint.path.stat().st_size
+    before_bytes = checkpoint.file_bytes
     with atomic_file(target, replace_existing) as unfinished:
         write_safetensors(
             unfinished, contents, lambda name: _converted(checkpoint, old[name], dtype), metadata

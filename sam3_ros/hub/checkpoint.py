@@ -13,6 +13,7 @@ from sam3_ros.hub.address import HubAddress, is_plain_path
 from sam3_ros.hub.cached_file import CachedFile, Say, cached_file
 from sam3_ros.hub.client import page
 from sam3_ros.hub.download import Watch
+from sam3_ros.hub.failures import UnreachableError
 from sam3_ros.hub.remote_file import files_of
 
 #: Keys in a manifest's `source`: where the file came from, and the files of an index with their
@@ -24,6 +25,9 @@ _WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", INDEX)
 _MOST_INDEX_BYTES = 32_000_000
 _MOST_SHARDS = 100
 _MOST_NAMED = 12
+#: What a model of transformers says of itself beside its tensors, which an export compares.
+_CONFIGURATION, _MOST_CONFIGURATION_BYTES = "config.json", 1_000_000
+_WITHOUT_CONFIGURATION = (".pt", ".pth")
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class HubCheckpoint:
 
 
 def hub_checkpoint(address: HubAddress, say: Say, watch: Watch) -> HubCheckpoint:
-    """Fetch a checkpoint, as far as the cache lacks it.
+    """Fetch a checkpoint and the configuration beside it, as far as the cache lacks them.
 
     Raises HubError (see cached_file; an address without a file; an index that lists what is no file
     beside it), OSError where the cache cannot be written.
@@ -54,6 +58,8 @@ def hub_checkpoint(address: HubAddress, say: Say, watch: Watch) -> HubCheckpoint
     if not address.file:
         raise HubError(_which_file(address))
     file = cached_file(address, say, watch)
+    if not address.file.endswith(_WITHOUT_CONFIGURATION):
+        _bring_configuration(file.address, say, watch)
     if not address.file.endswith(INDEX):
         return HubCheckpoint(file)
     names = shards_listed(file.path)
@@ -74,6 +80,28 @@ def shards_listed(index: Path) -> tuple[str, ...]:
         if "/" in name or not is_plain_path(name):
             raise HubError(f"{index} lists {name!r}, which is no file beside it")
     return tuple(names)
+
+
+def _bring_configuration(weights: HubAddress, say: Say, watch: Watch) -> None:
+    """Fetch the configuration beside weights, where there is one.
+
+    No tensor shows all of what it says, so an export that does not see it may compute something
+    else. Raises HubError, also for one that is too large to be any.
+    """
+    place = weights.sibling(_CONFIGURATION)
+    try:
+        found = files_of(weights).get(place.file)
+    except UnreachableError:
+        say(f"{place} was not looked for: what the cache has of it is taken")
+        return
+    if found is None:
+        return
+    if found.bytes is None or found.bytes > _MOST_CONFIGURATION_BYTES:
+        raise HubError(
+            f"{place} has {found.bytes} bytes, {_MOST_CONFIGURATION_BYTES} at most were expected "
+            f"of a model's configuration"
+        )
+    cached_file(found.address, say, watch)
 
 
 def _which_file(address: HubAddress) -> str:

@@ -163,6 +163,19 @@ def test_an_index_brings_its_files_beside_it(fetch: Fetched) -> None:
     assert sums == [f"{Path(name).name} {sha256(content)}" for name, content in SHARDS.items()]
 
 
+def test_a_configuration_comes_with_the_weights_that_it_describes(
+    hub: LocalHub, fetch: Fetched
+) -> None:
+    hub.add("org/sam3", {"m.safetensors": WEIGHTS, "config.json": b"{}", "w/m.safetensors": b"1"})
+    found = fetch("hf://org/sam3/m.safetensors").file.path
+    assert found.with_name("config.json").read_bytes() == b"{}"
+    assert not fetch("hf://org/sam3/w/m.safetensors").file.path.with_name("config.json").exists()
+
+    hub.add("org/huge", {"m.safetensors": WEIGHTS, "config.json": bytes(1_000_001)})
+    with pytest.raises(HubError, match=r"config\.json@1+ has 1000001 bytes, 1000000 at most"):
+        fetch("hf://org/huge/m.safetensors")
+
+
 @pytest.mark.parametrize(
     "index",
     [

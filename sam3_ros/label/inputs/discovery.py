@@ -137,7 +137,7 @@ class _Search:
         if (folder / METADATA).exists():
             self._add(SourceKind.BAG, folder, name)
             return
-        files = [each for each in inside if not each.is_dir()]
+        files = [each for each in inside if not _is_folder(each)]
         rest = self._splits(folder, name, files)
         pictures = [each.name for each in rest if each.suffix.lower() in PICTURE_SUFFIXES]
         if pictures:
@@ -146,7 +146,7 @@ class _Search:
             if file.name not in pictures:
                 self._file(file, "/".join((*below, file.name)))
         for each in inside:
-            if each.is_dir():
+            if _is_folder(each):
                 self._folder(each, (*below, each.name))
 
     def _splits(self, folder: Path, name: str, files: list[Path]) -> list[Path]:
@@ -174,6 +174,14 @@ class _Search:
         merged = tuple(sorted({*known, *pictures}))
         fitting = "/".join(_fitting(part) for part in name.split("/"))
         self.sources[kind, path] = FoundSource(kind, path, fitting, merged)
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a path is a folder, as far as one can see: a link may lead anywhere."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _bag_stem(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import count
 
 # The last parts of names that say what an image is, not which camera took it.
 _KINDS = re.compile(r"(compressed|ffmpeg|theora|image|color|rgb|mono)(_.+)?")
@@ -20,18 +21,25 @@ def camera_names(topics: Iterable[str]) -> dict[str, str]:
 
     It is the topic without its last parts that say what the image is, as far as that leaves
     something: of /front/image_raw/compressed it is front. Where two topics would have one camera,
-    both keep their whole names.
+    both keep their whole names; those that differ in slashes alone are numbered.
     """
     cameras = {topic: _camera(topic) for topic in topics}
     counts = Counter(cameras.values())
-    return {
-        topic: camera if counts[camera] == 1 else topic.strip("/")
-        for topic, camera in cameras.items()
-    }
+    names: dict[str, str] = {}
+    for topic, camera in cameras.items():
+        name = camera if counts[camera] == 1 else _without_slashes(topic)
+        numbered = (name if number == 1 else f"{name}_{number}" for number in count(1))
+        names[topic] = next(each for each in numbered if each not in names.values())
+    return names
 
 
 def _camera(topic: str) -> str:
-    parts = topic.strip("/").split("/")
+    parts = _without_slashes(topic).split("/")
     while len(parts) > 1 and _KINDS.fullmatch(parts[-1]):
         parts.pop()
     return "/".join(parts)
+
+
+def _without_slashes(topic: str) -> str:
+    """Return a topic without the slashes that no name of ROS has: such as at its end."""
+    return "/".join(filter(None, topic.split("/"))) or "image"

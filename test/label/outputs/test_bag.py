@@ -156,6 +156,7 @@ def test_what_is_no_bag_gets_none_and_too_many_prompts_are_refused(bag, tmp_path
             ["/cam/image_raw", "/cam/image_rect"],
             ["/labels/cam/image_raw", "/labels/cam/image_rect"],
         ),
+        (["/", "/image", "image//"], [f"/labels/image{end}" for end in ("", "_2", "_3")]),
     ],
 )
 def test_a_camera_is_named_by_its_topic(topics, roots):

@@ -52,7 +52,7 @@ def write_sheet(
     """
     wanted = dict.fromkeys(placed for each in shown.values() for placed in each)
     drawn = _drawn(source, list(wanted), label_values, reading)
-    cameras = camera_names({placed.topic for placed in wanted})
+    cameras = camera_names(sorted({placed.topic for placed in wanted}))
     tiles: list[Tile] = []
     for kind, each in shown.items():
         tiles += [

@@ -14,6 +14,7 @@ from sam3_ros.core.visible_text import visible
 
 if TYPE_CHECKING:
     from sam3_ros.cli.command import Commands
+    from sam3_ros.core.bundle.bundle import Bundle
 
 
 def register_card(actions: Commands) -> None:
@@ -43,6 +44,16 @@ def register_card(actions: Commands) -> None:
     add_force_option(parser)
 
 
+def _refuse_part_of(bundle: Bundle, out: Path | None) -> None:
+    """Raise BundleError where the card would take the place of a part of the bundle."""
+    from sam3_ros.core.bundle.bundle import MANIFEST_NAME
+    from sam3_ros.core.errors import BundleError
+
+    names = (MANIFEST_NAME, *(file.path for file in bundle.manifest.files))
+    if out is not None and out.resolve() in {(bundle.path / name).resolve() for name in names}:
+        raise BundleError(f"{out} is a part of the bundle: name another file")
+
+
 def _card(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle, embedded_bundles
     from sam3_ros.core.errors import BundleError
@@ -53,6 +64,7 @@ def _card(options: argparse.Namespace) -> int:
             f"bundle {bundle.manifest.name!r} is a part of sam3_ros, which is not written to: name "
             f"a file with --out"
         )
+    _refuse_part_of(bundle, options.out)
     path = require_card(bundle.path, options.out, force=options.force)
     write_card(bundle, path, with_speed=options.speed, progress=print_step)
     if path.is_file():  # else it is on standard output already

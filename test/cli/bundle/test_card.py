@@ -61,6 +61,16 @@ def test_only_a_card_of_its_own_is_written_again(
     assert main(words) == 0
 
 
+@pytest.mark.parametrize("part", ["bundle.yaml", "tokenizer.json"])
+def test_it_takes_the_place_of_no_part_of_the_bundle(
+    part: str, own_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["bundle", "card", str(own_copy), "--no-speed", "--force", "--out"]
+    assert main([*words, str(own_copy / part)]) == 2
+    assert f"{part} is a part of the bundle: name another file" in capsys.readouterr().err
+    Bundle.open(own_copy)
+
+
 def test_what_came_with_sam3_ros_is_not_written_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bundle", "card", "tabletop", "--no-speed"]) == 2
     assert "is a part of sam3_ros, which is not written to" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,7 +13,7 @@ from sam3_ros.core.visible_text import visible
 if TYPE_CHECKING:
     from sam3_ros.label.run.report import LabelReport, SourceOutcome
 
-_FILES_TOLD = 6
+_FILES_TOLD, _NAMES_TOLD = 6, 3
 
 
 def tell(warnings: Iterable[str]) -> None:
@@ -31,6 +31,7 @@ def print_summary(report: LabelReport, out: Path, stream: TextIO) -> None:
         print(_written(report, out), file=stream)
     for source in report.sources:
         tell(_losses(source))
+    tell(report.remarks)
     for name, reason in report.set_aside:
         print(f"sam3-ros: set aside: {visible(_named(name, reason))}", file=sys.stderr)
     if not report.frames:
@@ -65,7 +66,12 @@ def _written(report: LabelReport, out: Path) -> str:
 
 def _losses(source: SourceOutcome) -> list[str]:
     said = [f"{source.name}: {remark}" for remark in source.remarks]
-    said += [f"{source.name}: {what} is not labelled: {why}" for what, why in source.left_out]
+    by_reason: dict[str, list[str]] = {}
+    for what, why in source.left_out:
+        by_reason.setdefault(why, []).append(what)
+    said += [
+        f"{source.name}: {_first(each)} not labelled: {why}" for why, each in by_reason.items()
+    ]
     if source.failed_frames:
         reasons = "; ".join(source.failures)
         said.append(
@@ -73,6 +79,15 @@ def _losses(source: SourceOutcome) -> list[str]:
             f"answered: {reasons}"
         )
     return said
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are: a bag may have thousands of chunks."""
+    more = len(names) - _NAMES_TOLD
+    told = "; ".join(names[:_NAMES_TOLD])
+    if more > 0:
+        return f"{told} and {more} more are"
+    return f"{told} {'is' if len(names) == 1 else 'are'}"
 
 
 def _number(count: int, what: str) -> str:

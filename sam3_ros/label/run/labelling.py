@@ -116,14 +116,16 @@ class _Run:
 
     def report(self) -> LabelReport:
         """Sum up, and write it where it is not the same already."""
+        earlier = [each for each in self._folder.lacking() if each.key not in set(self.keys)]
         report = LabelReport(
             self._sources,
             tuple(self.set_aside),
             tuple(dict.fromkeys(self._written)),
-            earlier=sum(1 for _ in self._folder.plans()) - len(self._sources),
+            earlier=len(earlier),
             frames_now=self._counting.frames_now,
             seconds=self._counting.seconds,
             peak_bytes=self._counting.peak_bytes,
+            remarks=[each.remark for each in earlier if each.chunks],
         )
         text = json.dumps(report.document(), indent=2) + "\n"
         summary = self._settings.out / SUMMARY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 
@@ -78,7 +78,8 @@ class LabelReport:
     seconds: float = 0.0
     #: The highest resident memory of a worker, bytes; 0 where none ran.
     peak_bytes: int = 0
-    remarks: Sequence[str] = field(default=())
+    #: What those of earlier commands lack, a sentence each.
+    remarks: Sequence[str] = ()
 
     @property
     def frames(self) -> int:

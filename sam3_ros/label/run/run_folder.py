@@ -50,6 +50,25 @@ class ChunkState:
     head: ChunkHead | None
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """What of a source is not labelled."""
+
+    key: str
+    name: str
+    path: str
+    #: How many; 0 where all of it is done.
+    chunks: int
+
+    @property
+    def remark(self) -> str:
+        """A sentence for people, where the source was not named."""
+        return (
+            f"{self.name}: {self.chunks} chunks of it are not labelled, since an earlier command "
+            f"did not end or its file was damaged: name {self.path} again"
+        )
+
+
 class RunFolder:
     """An open folder; made by open_run_folder."""
 
@@ -103,6 +122,12 @@ class RunFolder:
         for chunk in plan.chunks:
             head = read_head(chunk_path(folder, chunk.number))
             yield ChunkState(chunk.number, chunk.topic, len(chunk.frames), head)
+
+    def lacking(self) -> Iterator[Lacking]:
+        """Yield what of each source is not done, those of earlier commands too."""
+        for plan in self.plans():
+            chunks = sum(state.head is None for state in self.states(plan))
+            yield Lacking(plan.source.key, plan.source.name, plan.source.path, chunks)
 
     def missing(self, keys: Sequence[str]) -> Iterator[Chunk]:
         """Yield the chunks of these sources that are not done, source by source."""

@@ -178,6 +178,20 @@ def test_sources_that_come_later_are_added(run, tmp_path):
     assert len(COCO(str(run.out / "instances.json")).imgs) == 5
 
 
+def test_what_a_source_that_is_not_named_lacks_is_told(run, tmp_path):
+    one = bags.write_bag(tmp_path / "one", 2)
+    other = bags.write_bag(tmp_path / "other", 2)
+    run(one)
+    damage(run.chunk_files[0])
+    report = run(other)
+    assert (report.frames, report.earlier) == (2, 1)
+    assert len(COCO(str(run.out / "instances.json")).imgs) == 2
+    (remark,) = report.remarks
+    assert remark.startswith("one: 1 chunks of it are not labelled")
+    assert run(one).remarks == []
+    assert len(COCO(str(run.out / "instances.json")).imgs) == 4
+
+
 def test_formats_can_be_added_without_labelling_again(run, tmp_path):
     bag = bags.write_bag(tmp_path / "bag", 2)
     assert run(bag).written == ("instances.json",)

@@ -39,16 +39,21 @@ _MOST_PROMPTS = 254  # of SegmentScore.label_value
 _METADATA_NAME = "metadata.yaml"
 
 
+def require_numbered(prompts: int) -> None:
+    """Raise Sam3RosError for more prompts than a label value can number."""
+    if prompts > _MOST_PROMPTS:
+        raise Sam3RosError(
+            f"the messages of a bag number at most {_MOST_PROMPTS} prompts, got {prompts}: leave "
+            "mcap out of --formats, or ask fewer"
+        )
+
+
 def write_bags(results: RunResults, out: Path) -> tuple[Path, ...]:
     """Write a bag for each source that is a bag and has answers; return their files.
 
     Raises Sam3RosError for more prompts than a label value can number; ChunkFileError; OSError.
     """
-    if len(results.categories) > _MOST_PROMPTS:
-        raise Sam3RosError(
-            f"the messages of a bag number at most {_MOST_PROMPTS} prompts, got "
-            f"{len(results.categories)}: leave mcap out of --formats, or ask fewer"
-        )
+    require_numbered(len(results.categories))
     written: list[Path] = []
     for labelled in results.sources:
         if labelled.source.kind is SourceKind.BAG:

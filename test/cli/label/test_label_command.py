@@ -31,6 +31,7 @@ def bag(tmp_path):
         (["{bag}", "--text", "red", "--bundle", "{clicks}"], "asks by text"),
         (["--list", "{absent}", "--text", "red"], "cannot use"),
         (["--list", "{bytes}", "--text", "red"], "nothing could be labelled"),
+        (["{bag}", "--text", ";".join(map(str, range(255)))], "at most 254 prompts, got 255"),
         (["{absent}", "--text", "red"], "nothing could be labelled"),
     ],
 )

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: How each page begins.
 TITLE = "# Verification report"
 _FAILED_TOLD = 20
+#: The end of the name of a list of several files.
+_INDEX = ".index.json"
 _TOOLS = ("torch", "transformers", "onnx")
 #: Of a manifest's source, what names the weights, the best first.
 _SHA256, _ADDRESS, _FILE, _SEED = (
@@ -90,10 +92,9 @@ def write_report(
 ) -> None:
     """Write the page."""
     from sam3_ros.bench.instruments.facts import facts_of
-    from sam3_ros.core.bundle.files import sha256_of
 
     given = compared.checkpoint
-    sum_of_given = sha256_of(given) if given is not None and given.is_file() else None
+    sum_of_given = None if given is None else _sum_of(given)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     parts = (
         _head(bundle, report, compared, made),
@@ -104,6 +105,17 @@ def write_report(
         _row(bundle, report, compared, made, sum_of_given),
     )
     write_whole(path, "\n".join(line for part in parts for line in part) + "\n")
+
+
+def _sum_of(checkpoint: Path) -> str:
+    """Return a checkpoint's sum as manifests have it: of several files that of their list."""
+    from sam3_ros.core.bundle.files import sha256_of
+
+    if checkpoint.is_file() and not checkpoint.name.endswith(_INDEX):
+        return sha256_of(checkpoint)
+    from sam3_ros.export.checkpoint.file import open_checkpoint
+
+    return open_checkpoint(checkpoint).sha256()
 
 
 def _head(

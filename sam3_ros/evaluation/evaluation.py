@@ -88,7 +88,9 @@ class Evaluation:
             try:
                 self._ask(picture)
             except (ImageError, AnnotationError, PromptError, InferenceError) as error:
-                self._pictures_left_out[picture.name] = " ".join(str(error).split())
+                known = picture.name in self._pictures_left_out
+                name = f"{picture.name} (id {picture.id})" if known else picture.name
+                self._pictures_left_out[name] = " ".join(str(error).split())
         if not self._truths:
             first = next(iter(self._pictures_left_out.values()))
             raise AnnotationError(

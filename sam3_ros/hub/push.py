@@ -71,7 +71,8 @@ def _commit(bundle: Bundle, names: tuple[str, ...], address: HubAddress, public:
 
 
 def _names(bundle: Bundle) -> tuple[str, ...]:
-    there = (path.name for path in bundle.path.iterdir() if path.is_file())
+    # A link may lead to a file of this machine that nobody is to have.
+    there = (p.name for p in bundle.path.iterdir() if p.is_file() and not p.is_symlink())
     listed = (file.path for file in bundle.manifest.files)
     return tuple(dict.fromkeys((MANIFEST_NAME, *listed, *texts_among(there))))
 

@@ -120,6 +120,7 @@ def test_what_cannot_be_measured_is_counted(
         {**pictures[0], "id": number, "file_name": name.strip(), **other}
         for number, (name, other) in enumerate(names.items())
     ]
+    listed.append({**listed[1], "id": len(listed)})  # one file under two ids
     odd = [
         {**annotations[0], "segmentation": [[1, 1, 5, 5]]},
         {**annotations[0], "iscrowd": 1},
@@ -133,6 +134,7 @@ def test_what_cannot_be_measured_is_counted(
     assert found["pictures"] == 1 and found["figures"]["objects"] == 2
     reasons = found["pictures_left_out"]
     assert "No such file" in reasons["absent.jpg"]
+    assert "No such file" in reasons["absent.jpg (id 4)"]
     assert "is no image" in reasons["broken.jpg"]
     assert reasons["frame_0.jpg"] == "it has 640x480 px, and 320x480 in the annotation file"
     assert found["annotations_left_out"] == {

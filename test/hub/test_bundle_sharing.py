@@ -60,11 +60,12 @@ def test_what_is_pushed_is_what_is_pulled(
     mine = shutil.copytree(sam3_bundle_path, tmp_path / "mine")
     (mine / "README.md").write_text("---\nlicense: apache-2.0\n---\nA card.\n")
     (mine / "notes.txt").write_text("private")
+    (mine / "NOTICE").symlink_to(Path(__file__).resolve())
 
     assert main(["bundle", "push", str(mine), ADDRESS]) == 0
     told = capsys.readouterr()
     assert told.out.startswith(f"pushed: {ADDRESS}@{'2' * 40} (")
-    assert "not sent, as no part of the bundle: notes.txt" in told.err
+    assert "not sent, as no part of the bundle: NOTICE, notes.txt" in told.err
     assert "their licence, by the manifest: Apache-2.0" in told.err
     assert hub.repositories["org/colours"].private
     hub.repositories["org/colours"].files |= {"notes.txt": b"x", ".gitattributes": b""}
@@ -76,6 +77,7 @@ def test_what_is_pushed_is_what_is_pulled(
     assert document["left"] == ["notes.txt"]
     assert "left there, as no part of the bundle: notes.txt" in told.err
     (mine / "notes.txt").unlink()
+    (mine / "NOTICE").unlink()
     assert files_of(tmp_path / "colours") == files_of(mine)
     assert Bundle.open("colours").manifest == Bundle.open(mine).manifest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["colours", "mine"]

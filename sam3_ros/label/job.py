@@ -10,7 +10,7 @@ from typing import Any
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.stages.plan import StageChoice, StagePlan
-from sam3_ros.label.reading.reader import ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
 
 
 @dataclass(frozen=True)

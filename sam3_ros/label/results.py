@@ -17,7 +17,7 @@ from pathlib import Path
 from sam3_ros.label.answers import ChunkAnswer, LabelledFrame
 from sam3_ros.label.chunk import LabelSource
 from sam3_ros.label.chunk_file import chunk_path, read_chunk_file
-from sam3_ros.label.reading.reader import ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.span_joining import SpanJoining
 
 

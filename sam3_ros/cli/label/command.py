@@ -76,7 +76,6 @@ def _settings(options: argparse.Namespace) -> LabelSettings:
     from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
     from sam3_ros.core.trial.trial import require_tried
     from sam3_ros.label.job import LabelJob
-    from sam3_ros.label.outputs.bag import require_numbered
     from sam3_ros.label.outputs.formats import FORMATS
     from sam3_ros.label.run.labelling import LabelSettings
     from sam3_ros.label.work_names import WORK
@@ -84,8 +83,7 @@ def _settings(options: argparse.Namespace) -> LabelSettings:
     names, prompts, selection = inputs_of(options), prompts_of(options), selection_of(options)
     for name in options.formats:
         FORMATS[name].require()
-    if "mcap" in options.formats:
-        require_numbered(len(prompts))
+        FORMATS[name].require_numbered(len(prompts))
     make_engine = _engine_maker(options)
     if options.resume and not (options.out / WORK).is_dir():
         raise Sam3RosError(f"nothing to resume: no labelling was begun in {options.out}")

@@ -14,8 +14,8 @@ from sam3_ros.label.chunk import PICTURES_TOPIC, Chunk, FramePlace, LabelSource,
 from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import FoundSource
 from sam3_ros.label.inputs.selection import Selection
+from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.reading.bag import BagReader
-from sam3_ros.label.reading.reader import ReadSettings
 from sam3_ros.label.reading.video import VideoReader, video_place
 from sam3_ros.replay.bag.bag import IMAGE_TYPES
 from sam3_ros.replay.bag.bag_folder import find_parts

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.label.outputs.bag import write_bags
+from sam3_ros.label.outputs.bag import require_numbered, write_bags
 from sam3_ros.label.outputs.coco import write_coco
 from sam3_ros.label.outputs.parquet import write_parquet
 from sam3_ros.label.outputs.review.sheet import write_review
@@ -28,6 +28,8 @@ class OutputFormat:
     #: Write files into a folder, each whole or not at all, and return them; the same bytes for the
     #: same results. Raises OSError.
     write: Callable[[RunResults, Path], tuple[Path, ...]]
+    #: Raise Sam3RosError for more prompts than it can have.
+    require_numbered: Callable[[int], None] = lambda _: None
 
 
 def _needs(name: str, *modules: str) -> Callable[[], None]:
@@ -50,6 +52,7 @@ FORMATS: Mapping[str, OutputFormat] = {
             "a bag beside each bag, in the node's messages",
             _needs("mcap", "rosbags"),
             write_bags,
+            require_numbered,
         ),
         OutputFormat("coco", "instances.json of COCO", _needs("coco"), write_coco),
         OutputFormat(

@@ -11,7 +11,8 @@ import numpy as np
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.label.chunk import FramePlace
-from sam3_ros.label.reading.reader import ReadFrame, ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
+from sam3_ros.label.reading.reader import ReadFrame
 from sam3_ros.replay.bag.bag import (
     COMPRESSED_IMAGE,
     Bag,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sam3_ros.label.chunk import LabelSource, SourceKind
+from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.reading.bag import BagReader
 from sam3_ros.label.reading.pictures import PicturesReader
-from sam3_ros.label.reading.reader import ReadSettings, SourceReader
+from sam3_ros.label.reading.reader import SourceReader
 from sam3_ros.label.reading.video import VideoReader
 
 _READERS: dict[SourceKind, Callable[[str, ReadSettings], SourceReader]] = {

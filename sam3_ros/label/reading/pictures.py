@@ -8,7 +8,8 @@ from pathlib import Path
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.image_file import read_picture
 from sam3_ros.label.chunk import FramePlace
-from sam3_ros.label.reading.reader import ReadFrame, ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
+from sam3_ros.label.reading.reader import ReadFrame
 
 
 class PicturesReader:

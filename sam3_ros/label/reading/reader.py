@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.label.chunk import FramePlace
 
 
@@ -25,16 +24,6 @@ class ReadFrame:
     #: Of its header; empty where there is none.
     frame_id: str = ""
     failure: str = ""
-
-
-@dataclass(frozen=True)
-class ReadSettings:
-    """How images are read."""
-
-    #: Bits that cameras put into 16; 0 for all.
-    bit_depth: int = 0
-    #: Larger ones are refused.
-    max_megapixels: float = MAX_MEGAPIXELS
 
 
 class SourceReader(Protocol):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sam3_ros.label.chunk import FramePlace
-from sam3_ros.label.reading.reader import ReadFrame, ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
+from sam3_ros.label.reading.reader import ReadFrame
 from sam3_ros.live.sources import Picture, SourceError, VideoFile, open_video
 
 _SECOND_NS = 1_000_000_000

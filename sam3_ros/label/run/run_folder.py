@@ -29,7 +29,7 @@ from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import FoundSource
 from sam3_ros.label.inputs.planning import SourcePlan, fingerprint_of, plan_source
 from sam3_ros.label.inputs.selection import Selection
-from sam3_ros.label.reading.reader import ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.work_names import LOCK, PLAN, WORK
 
 _UNFINISHED = ".sam3-ros-[0-9]*"

@@ -14,7 +14,7 @@ from sam3_ros.label.inputs.being_written import OpenFiles
 from sam3_ros.label.inputs.discovery import find_sources
 from sam3_ros.label.inputs.planning import SourcePlan, plan_source
 from sam3_ros.label.inputs.selection import Selection
-from sam3_ros.label.reading.reader import ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
 
 RAW = "sensor_msgs/msg/Image"
 

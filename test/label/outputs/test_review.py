@@ -19,7 +19,7 @@ from sam3_ros.label.outputs.parquet import write_parquet
 from sam3_ros.label.outputs.review.sheet import write_review
 from sam3_ros.label.outputs.review.summary import SHOWN, summarised
 from sam3_ros.label.outputs.unfinished import UNFINISHED_NAME
-from sam3_ros.label.reading.reader import ReadSettings
+from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.results import RunResults
 
 FRAMES = 60

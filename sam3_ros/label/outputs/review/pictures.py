@@ -20,8 +20,9 @@ from sam3_ros.label.chunk import FramePlace, LabelSource, SourceKind
 from sam3_ros.label.outputs.answered_frames import SegmentsOfFrames
 from sam3_ros.label.outputs.label_topics import camera_names
 from sam3_ros.label.outputs.review.summary import SHOWN, Placed
+from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.reading.opening import open_reader
-from sam3_ros.label.reading.reader import ReadSettings, SourceReader
+from sam3_ros.label.reading.reader import SourceReader
 
 Pixels = npt.NDArray[np.uint8]
 # Captions of overlays can still be read at this width.

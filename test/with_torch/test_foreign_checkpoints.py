@@ -505,7 +505,7 @@ SECOND = "model-00002-of-00002.safetensors"
         ({"name.0": SECOND, "name.1": SECOND}, "1 tensors are not in the file that the index"),
         ({"name.0": "model-00001-of-00002.safetensors"}, ""),
         (places(**{"name.1": "../up.safetensors"}), "lists files outside of its folder"),
-        (places(**{"name.1": "model.safetensors.index.json"}), "is JSON and not a checkpoint"),
+        (places(**{"name.1": "model.safetensors.index.json"}), "lists no files"),
         ({}, "lists no files"),
     ],
 )

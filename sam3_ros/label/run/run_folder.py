@@ -72,8 +72,10 @@ class Lacking:
 class RunFolder:
     """An open folder; made by open_run_folder."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, is_new: bool) -> None:
+        """is_new: whether the folder itself was made for this run."""
         self.out = out
+        self._is_new = is_new
         self.work = out / WORK
         self._open_files = OpenFiles()
         self._names = {plan.source.name: plan.source.key for plan in self.plans()}
@@ -144,8 +146,9 @@ class RunFolder:
         if any(each.is_dir() for each in self.work.iterdir()):
             return
         shutil.rmtree(self.work)
-        with suppress(OSError):  # somebody has put something there
-            self.out.rmdir()
+        if self._is_new:
+            with suppress(OSError):  # somebody has put something there
+                self.out.rmdir()
 
     def _free_name(self, name: str, key: str) -> str:
         taken = self._names.get(name)
@@ -164,12 +167,13 @@ def open_run_folder(out: Path) -> Iterator[RunFolder]:
     """Take a folder for a run, made if need be. Raises FolderInUseError; OSError."""
     work = out / WORK
     _require_own(out)
+    is_new = not out.exists()
     with named_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         work.mkdir(exist_ok=True)
     with _locked(work / LOCK, out):
         _remove_unfinished(out)
-        yield RunFolder(out)
+        yield RunFolder(out, is_new)
 
 
 def _require_own(out: Path) -> None:

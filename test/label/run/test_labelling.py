@@ -248,3 +248,6 @@ def test_where_nothing_can_be_labelled_no_folder_is_left(run, tmp_path):
     assert [Path(name).name for name, _ in report.set_aside] == ["absent", "none.mcap"]
     assert not report.sources
     assert not run.out.exists()
+    run.out.mkdir()
+    run(tmp_path / "none.mcap")
+    assert list(run.out.iterdir()) == []  # it was there before

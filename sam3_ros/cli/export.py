@@ -135,7 +135,7 @@ def _run(options: argparse.Namespace) -> int:
 
     model = _known_model(options)
     if options.family is None and options.checkpoint is None:
-        raise ExportError(f"name the family of the random weights: {', '.join(FAMILIES)}")
+        raise ExportError(f"name the family of the random weights: {', '.join(sorted(FAMILIES))}")
     families = families_to_try(FAMILIES, options.family)
     if options.variant and options.checkpoint:
         raise ExportError("--variant goes with --random-weights: a checkpoint's is read from it")

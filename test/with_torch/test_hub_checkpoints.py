@@ -182,7 +182,7 @@ def test_nothing_is_fetched_for_a_target_that_is_not_free(
     [
         (["--model", "sam4"], "no known model 'sam4': `sam3-ros models` lists them; did you mean"),
         (["sam3", "--model", "mobilesam"], "mobilesam is of the family mobilesam, not sam3"),
-        (["--random-weights", "1"], "name the family of the random weights: sam, mobilesam"),
+        (["--random-weights", "1"], "name the family of the random weights: efficientsam3, eff"),
         (["--model", "mobilesam", "--variant", "x"], "--variant goes with --random-weights"),
     ],
 )

@@ -88,6 +88,8 @@ class ModelSettings:
     interactive: InteractiveSettings | None
     #: Text tokens that the model reads; None where it reads no text.
     context_length: int | None
+    #: Tokens that it has an embedding for; None where it reads no text.
+    vocabulary: int | None = None
     video: VideoSettings | None = None
 
 

@@ -93,6 +93,23 @@ def test_weights_survive_the_round_trip_through_a_checkpoint(filled: FilledNetwo
         assert (tensor == written[name]).all(), name
 
 
+def test_a_text_encoder_of_another_tokenizer_is_refused(
+    filled: FilledNetwork, tmp_path: Path
+) -> None:
+    common = filled.architecture.common
+    fewer = replace(common, text=replace(common.text, vocabulary=32000))
+    with pytest.raises(ExportError, match="for 32000 tokens"):
+        ExportJob(
+            family=FAMILY,
+            architecture=replace(filled.architecture, common=fewer),
+            network=filled.network,
+            input_size=filled.input_size,
+            target=tmp_path / "bundle",
+            source=filled.source,
+            parts=PARTS,
+        )
+
+
 def test_the_bundle_has_every_stage_and_records_its_verification(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert list(manifest.stages) == STAGES

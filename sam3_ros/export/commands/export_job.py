@@ -24,6 +24,7 @@ PRECISIONS = ("fp32", *LOWER_PRECISIONS)
 PIXELS = "pixels"
 #: Token ids of CLIP's vocabulary.
 START, END, PAD = 49406, 49407, 0
+CLIP_TOKENS = END + 1
 _TOOLS = ("torch", "transformers", "onnx", "onnxruntime")
 
 
@@ -67,6 +68,14 @@ class ExportJob:
                 f"renditions {', '.join(self.renditions)}: {PORTABLE.name} must be among them, as "
                 f"every machine compares the others with it"
             )
+        if "concept" in self.parts:
+            vocabulary = self.family.settings(self.architecture, self.input_size).vocabulary
+            if vocabulary not in (None, CLIP_TOKENS):
+                raise ExportError(
+                    f"the text encoder has embeddings for {vocabulary} tokens, but the tokenizer "
+                    f"that bundles get, CLIP's, has {CLIP_TOKENS}: a model with another tokenizer "
+                    f"is exported with `--parts interactive` alone"
+                )
 
     @property
     def stages(self) -> dict[str, StageModule]:

@@ -218,6 +218,7 @@ def model_settings(sizes: CommonSizes, input_size: int) -> ModelSettings:
             mask_fit="direct",
         ),
         context_length=sizes.text.context_length if sizes.text else None,
+        vocabulary=sizes.text.vocabulary if sizes.text else None,
         video=VideoSettings(
             memory_mask=ImageSize(memory_side, memory_side),
             object_mask=ImageSize(object_side, object_side),

@@ -119,11 +119,20 @@ def _with_overlay(
     if rgb is None or rgb.shape[:2] != tuple(frame.size):
         return _missing(frame, "an image is no longer what it was when it was labelled")
     segments = SegmentsOfFrames().segments(frame)
-    return _Drawn(draw_overlay(rgb, segments, label_values))
+    return _Drawn(_small(draw_overlay(rgb, segments, label_values)))
 
 
 def _missing(frame: LabelledFrame, reason: str) -> _Drawn:
-    return _Drawn(np.full((*frame.size, 3), _PAPER, np.uint8), reason)
+    return _Drawn(_small(np.full((*frame.size, 3), _PAPER, np.uint8)), reason)
+
+
+def _small(picture: Pixels) -> Pixels:
+    """Shrink a picture that is far larger than its tile: all of a sheet are kept at a time."""
+    height, width = picture.shape[:2]
+    if width <= 2 * _TILE_WIDTH:
+        return picture
+    size = (2 * _TILE_WIDTH, max(1, round(height * 2 * _TILE_WIDTH / width)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _blank(drawn: Mapping[Placed, _Drawn]) -> Pixels:

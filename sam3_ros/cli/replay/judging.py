@@ -26,7 +26,19 @@ _PARAMS_FILE = "params_file"
 #: Options that go with --expect; how the bag is played is in its file.
 _BESIDE_EXPECT = frozenset(
     {
-        *("bag", "expect", "update", "against", "junit", "json", "worst", "out", "force", "run"),
+        *(
+            "bag",
+            "expect",
+            "update",
+            "update_from",
+            "against",
+            "junit",
+            "json",
+            "worst",
+            "out",
+            "force",
+            "run",
+        ),
         *("no_node", "node", "patience", "params_file", "player", "default_of", "whole_parser"),
         *("bundle", "backend", "precision", "threads", "param"),
     }
@@ -40,6 +52,12 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
         "--expect", type=Path, metavar="FILE", help="a YAML file: what to play, and golden frames"
     )
     group.add_argument("--update", action="store_true", help="write new golden frames instead")
+    group.add_argument(
+        "--update-from",
+        type=Path,
+        metavar="LABELS",
+        help="write golden frames of a bag of labels, which `sam3-ros label` has written",
+    )
     group.add_argument(
         "--against",
         action="append",
@@ -62,11 +80,13 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
 
 def is_judged(options: argparse.Namespace) -> bool:
     """Return whether to judge. Raises Sam3RosError for options that do not go together."""
-    if options.update and options.against:
-        raise Sam3RosError("--update writes golden frames and --against needs none: give one")
-    for name in ("update", "junit"):
+    if sum(map(bool, (options.update, options.update_from, options.against))) > 1:
+        raise Sam3RosError(
+            "--update and --update-from write golden frames and --against needs none: give one"
+        )
+    for name in ("update", "update_from", "junit"):
         if getattr(options, name) and not (options.expect or options.against):
-            raise Sam3RosError(f"--{name} needs --expect FILE")
+            raise Sam3RosError(f"--{name.replace('_', '-')} needs --expect FILE")
     return bool(options.expect or options.against)
 
 
@@ -90,6 +110,8 @@ def run_judged(options: argparse.Namespace, played: ReplaySettings) -> int:
     settings = _settings(expectation, options, played)
     if options.update:
         return _update(settings, expectation)
+    if options.update_from is not None:
+        return _update_from(options.update_from, settings, expectation)
     if options.against:
         return _compare(options, replace(settings, rate=None), expectation.judging)
     return _judge(options, settings, expectation)
@@ -146,6 +168,14 @@ def _update(settings: ReplaySettings, expectation: Expectation) -> int:
     print_remarks(update.report)
     _print_unasked(update.report)
     print(_what_changed(update))
+    return 0
+
+
+def _update_from(labels: Path, settings: ReplaySettings, expectation: Expectation) -> int:
+    from sam3_ros.replay.golden.from_labels import golden_from_labels
+
+    golden = golden_from_labels(labels, settings, expectation.golden, expectation.judging)
+    print(f"{len(golden.keys)} golden frames in {golden.folder}, of {labels}")
     return 0
 
 

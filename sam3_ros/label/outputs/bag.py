@@ -24,7 +24,7 @@ from sam3_ros.label.outputs.label_messages import (
     LabelMessages,
     label_typestore,
 )
-from sam3_ros.label.outputs.label_topics import label_roots
+from sam3_ros.label.outputs.label_topics import IMAGES_OF, label_roots
 from sam3_ros.label.outputs.unfinished import move_into_place, unfinished
 from sam3_ros.label.results import LabelledSource, RunResults
 
@@ -94,7 +94,7 @@ def _fill(folder: Path, labelled: LabelledSource, results: RunResults) -> bool:
 
 
 def _connections(writer: Writer, labelled: LabelledSource) -> dict[tuple[str, str], Connection]:
-    roots = label_roots([topic.name for topic in labelled.topics])
+    roots = _roots(labelled)
     return {
         (topic, output): writer.add_connection(
             f"{root}/{output}", kind, typestore=label_typestore()
@@ -110,7 +110,12 @@ def _provenance(labelled: LabelledSource, results: RunResults) -> dict[str, str]
         "sam3_ros.bundle": results.bundle_name,
         "sam3_ros.bundle_sha256": results.bundle_sha256,
         "sam3_ros.labels_of": labelled.source.name,
+        **{IMAGES_OF + root: topic for topic, root in _roots(labelled).items()},
     }
+
+
+def _roots(labelled: LabelledSource) -> dict[str, str]:
+    return label_roots([topic.name for topic in labelled.topics])
 
 
 _Timed = tuple[int, str, dict[str, bytes | memoryview]]

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import count
 
+#: Begins a key of a label bag's metadata; the rest is the root of topics, and the value the topic
+#: of their images.
+IMAGES_OF = "sam3_ros.images_of:"
 # The last parts of names that say what an image is, not which camera took it.
 _KINDS = re.compile(r"(compressed|ffmpeg|theora|image|color|rgb|mono)(_.+)?")
 

@@ -175,8 +175,14 @@ def require_fit(report: ReplayReport, uncertain: int) -> None:
 
 def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], bool]:
     """Return a test of camera name and stamp: every n-th image that is sent is compared."""
+    stamps = judged_stamps(settings, every)
+    return lambda camera, stamp_ns: stamp_ns in stamps[camera]
+
+
+def judged_stamps(settings: ReplaySettings, every: int) -> dict[str, frozenset[int]]:
+    """Return the stamps of the images that are compared, by camera."""
     with open_bag(settings.bag, settings.node.name) as bag:
-        stamps = {
+        return {
             source.name: frozenset(
                 read_image_times(
                     bag, bag.image_topic(source.topic).name, settings.only_every
@@ -184,7 +190,6 @@ def judged_images(settings: ReplaySettings, every: int) -> Callable[[str, int], 
             )
             for source in settings.cameras
         }
-    return lambda camera, stamp_ns: stamp_ns in stamps[camera]
 
 
 def verdict_of(
@@ -200,12 +205,12 @@ def verdict_of(
         against=against,
         seconds=report.seconds,
         frames=judge.frames.judged,
-        prompts=judge.verdicts(_asked(settings), report.tracks),
+        prompts=judge.verdicts(asked_prompts(settings), report.tracks),
         checks=check_replay(report, judge.frames, judge.missing, judging.limits),
     )
 
 
-def _asked(settings: ReplaySettings) -> dict[str, tuple[str, ...]]:
+def asked_prompts(settings: ReplaySettings) -> dict[str, tuple[str, ...]]:
     """Return the prompt ids of each camera."""
     return {
         source.name: tuple(

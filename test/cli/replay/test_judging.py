@@ -60,6 +60,26 @@ def test_the_shipped_bag_is_answered_as_expected(tmp_path):
     assert int(suite.get("tests", "0")) == len(found) + 6
 
 
+def test_the_node_answers_as_the_labels_of_its_bag_do(tmp_path, capsys):
+    out, file = tmp_path / "labels", tmp_path / "test.yaml"
+    asked = ("--text", "red cube; ball", "--every", "25", "--topic", "/camera/image/compressed")
+    labelled = main(["label", str(demo_bag()), *asked, "--formats", "mcap", "--out", str(out)])
+    assert labelled == 0, capsys.readouterr().err
+    play = {
+        "cameras": {"front": "/camera/image/compressed"},
+        "prompts": [{"at": 0, "text": "red cube; ball"}],
+        "only_every": 25,
+    }
+    file.write_text(yaml.safe_dump({"format": 1, "play": play}))
+    labels = out / "bags" / demo_bag().name
+    expectation = ["replay", str(demo_bag()), "--expect", str(file)]
+    assert main([*expectation, "--update-from", str(labels)]) == 0
+    assert "6 golden frames" in capsys.readouterr().out
+    command = replayed(*expectation[1:])
+    assert command.returncode == 0, command.stdout + command.stderr
+    assert "6 judged, 0 missing, 0 extra" in command.stdout
+
+
 def test_a_wrong_mask_and_an_id_that_changes_fail(tmp_path):
     value = value_of(GOLDEN, "purple ball")
 

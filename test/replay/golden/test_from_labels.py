@@ -76,7 +76,10 @@ _SIDE = (CameraSource("", SIDE_IMAGES),)
         ({}, "lacks 1 of the 6 images of /camera/image/compressed"),
         ({"cues": (TextCue(0, CUBES),)}, "the labels answer 'balls', which the expectation does"),
         ({"cues": (TextCue(1, CUBES),)}, "expected prompts that are texts at 0"),
-        ({"cues": (*ASKED, PointCue(0, 1.0, 1.0, "front"))}, "expected prompts that are texts at 0"),
+        (
+            {"cues": (*ASKED, PointCue(0, 1.0, 1.0, "front"))},
+            "expected prompts that are texts at 0",
+        ),
         ({"cues": ()}, "got none"),
         ({"loops": 2}, "got loops: 2"),
     ],

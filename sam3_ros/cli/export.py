@@ -56,7 +56,18 @@ def register(commands: Commands) -> None:
         "may be left out for a checkpoint",
     )
     _add_weights(parser)
+    _add_contents(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new bundle")
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="write a card into the bundle (README.md), with times of a text and a click here",
+    )
+    parser.add_argument("--force", action="store_true", help="replace what exists")
+
+
+def _add_contents(parser: argparse.ArgumentParser) -> None:
+    """Declare which parts of the model are written, and how."""
     parser.add_argument(
         "--precision",
         type=_names,
@@ -88,12 +99,6 @@ def register(commands: Commands) -> None:
         action="store_true",
         help="write a precision even if its masks lie far from fp32; the manifest says so",
     )
-    parser.add_argument(
-        "--card",
-        action="store_true",
-        help="write a card into the bundle (README.md), with times of a text and a click here",
-    )
-    parser.add_argument("--force", action="store_true", help="replace what exists")
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:

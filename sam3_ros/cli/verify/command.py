@@ -50,6 +50,20 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "bundle", metavar="BUNDLE", help="a bundle's folder, or the name of an embedded one"
     )
+    _add_judges(parser)
+    parser.add_argument(
+        "--record",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="write the result into the bundle's manifest (default: the bundle is only read)",
+    )
+    add_report_option(parser)
+    add_against_options(parser)
+    add_json_option(parser)
+
+
+def _add_judges(parser: argparse.ArgumentParser) -> None:
+    """Declare what the bundle is compared with."""
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--checkpoint",
@@ -78,15 +92,6 @@ def register(commands: Commands) -> None:
         help="a folder of cases_*.npz and video_cases_*.npz with the original code's answers; "
         "those of other weights are named and left out",
     )
-    parser.add_argument(
-        "--record",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="write the result into the bundle's manifest (default: the bundle is only read)",
-    )
-    add_report_option(parser)
-    add_against_options(parser)
-    add_json_option(parser)
 
 
 def _verify(options: argparse.Namespace) -> int:

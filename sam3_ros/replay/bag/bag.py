@@ -1,4 +1,7 @@
-"""A rosbag2 recording, mcap or sqlite3, as serialised messages in time order."""
+"""A rosbag2 recording, mcap or sqlite3, as serialised messages in time order.
+
+Above 300 lines, because what is left out of a recording, and told, is decided in one place.
+"""
 
 from __future__ import annotations
 

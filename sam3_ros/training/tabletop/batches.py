@@ -1,4 +1,7 @@
-"""Training batches: views of scenes with phrases, exemplars and clicks, as tensors."""
+"""Training batches: views of scenes with phrases, exemplars and clicks, as tensors.
+
+Above 300 lines: a batch is described beside each step that fills a part of it.
+"""
 
 from __future__ import annotations
 

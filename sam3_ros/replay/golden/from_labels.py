@@ -97,7 +97,8 @@ def _roots(labels: Path) -> dict[str, str]:
             if key.startswith(IMAGES_OF)
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise GoldenError(f"{labels} is no bag of labels: {error!r}") from error
+        reason = getattr(error, "strerror", None) or repr(error)
+        raise GoldenError(f"{labels} is no bag of labels: {reason}") from error
     if not found:
         raise GoldenError(f"{labels} is no bag that `sam3-ros label` wrote: name one of its bags")
     return found

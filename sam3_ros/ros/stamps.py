@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from builtin_interfaces.msg import Time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from builtin_interfaces.msg import Time
 
 NANOSECONDS = 1_000_000_000  # in a second
 # An older stamp is taken to come from another clock.
@@ -16,6 +19,8 @@ def nanoseconds(stamp: Time) -> int:
 
 def time_message(stamp_ns: int) -> Time:
     """Return the stamp as a message; the inverse of nanoseconds()."""
+    from builtin_interfaces.msg import Time  # late: all else here needs no ROS
+
     seconds, rest = divmod(stamp_ns, NANOSECONDS)
     return Time(sec=seconds, nanosec=rest)
 

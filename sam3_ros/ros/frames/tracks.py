@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
@@ -15,9 +16,9 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tracking.answers import TrackedFrame
 from sam3_ros.core.tracking.events import TrackEvent
+from sam3_ros.core.tracking.settings import TrackingSettings
 from sam3_ros.ros.frames.kept_answers import Answers
 from sam3_ros.ros.frames.tracks_report import TracksReport
-from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt
 from sam3_ros.ros.stamps import NANOSECONDS
 
@@ -26,6 +27,21 @@ WAS_INACTIVE = "the node was inactive in between"
 JUMPED_BACK = "the clock jumped back in between"
 # Of one camera, that wait for an image to be told with; far more than happens at one image.
 _MOST_EVENTS = 10_000
+
+
+class TracksConfiguration(Protocol):
+    """What is read of a configuration: the node's parameters, or what a page is told."""
+
+    @property
+    def score_threshold(self) -> float:
+        """Of texts; 0 for the bundle's."""
+
+    @property
+    def tracking_gap_s(self) -> float:
+        """Seconds between two answered images after which all objects end; 0 for never."""
+
+    def tracking_settings(self) -> TrackingSettings:
+        """Return how objects are tracked."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ class CameraTracks:
     """The tracked prompts of one camera; for the inference thread, but for report."""
 
     def __init__(
-        self, segmenter: Segmenter, configuration: Callable[[], NodeConfiguration]
+        self, segmenter: Segmenter, configuration: Callable[[], TracksConfiguration]
     ) -> None:
         """configuration: returns the parameters as they are now."""
         self._configuration = configuration
@@ -261,7 +277,7 @@ class TrackedPrompts:
     """The tracked prompts of all cameras; for the inference thread, but for report()."""
 
     def __init__(
-        self, segmenter: Segmenter, configuration: Callable[[], NodeConfiguration]
+        self, segmenter: Segmenter, configuration: Callable[[], TracksConfiguration]
     ) -> None:
         """configuration: returns the parameters as they are now."""
         self._segmenter = segmenter

@@ -9,16 +9,18 @@ import array
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.images.levels import to_eight_bits, white_of
 from sam3_ros.core.images.size_bound import require_size
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -132,6 +134,10 @@ def image_message(pixels: npt.NDArray[Any], encoding: str, header: Header | None
 
     Its rows are packed, in native byte order.
     """
+    # Late: bags are read without ROS.
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
+
     height, width = pixels.shape[:2]
     message = Image(
         header=header or Header(),

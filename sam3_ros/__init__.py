@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
     from sam3_ros.core.segmenter.segmenter import Segmenter
     from sam3_ros.core.segmenter.segments import Segment, TrackState, TrackStatus
+    from sam3_ros.core.space.camera import PinholeCamera
+    from sam3_ros.core.space.depth_image import DepthImage
+    from sam3_ros.core.space.lift import lift
+    from sam3_ros.core.space.spatial_object import SpatialObject
     from sam3_ros.core.tracking.answers import TrackedFrame
     from sam3_ros.core.tracking.events import TrackEvent
     from sam3_ros.core.tracking.mask_prompt import MaskPrompt
@@ -41,17 +45,21 @@ __all__ = [
     "Box",
     "Bundle",
     "ConceptPrompt",
+    "DepthImage",
     "InteractivePrompt",
     "MaskPrompt",
+    "PinholeCamera",
     "Sam3RosError",
     "Segment",
     "Segmenter",
+    "SpatialObject",
     "TrackEvent",
     "TrackState",
     "TrackStatus",
     "TrackedFrame",
     "TrackingSession",
     "TrackingSettings",
+    "lift",
 ]
 
 # Importing a message module must not load OpenCV and ONNX Runtime, so names are resolved when they
@@ -60,17 +68,21 @@ _HOME = {
     "Box": "sam3_ros.core.geometry",
     "Bundle": "sam3_ros.core.bundle.bundle",
     "ConceptPrompt": "sam3_ros.core.segmenter.prompts",
+    "DepthImage": "sam3_ros.core.space.depth_image",
     "InteractivePrompt": "sam3_ros.core.segmenter.prompts",
     "MaskPrompt": "sam3_ros.core.tracking.mask_prompt",
+    "PinholeCamera": "sam3_ros.core.space.camera",
     "Sam3RosError": "sam3_ros.core.errors",
     "Segment": "sam3_ros.core.segmenter.segments",
     "Segmenter": "sam3_ros.core.segmenter.segmenter",
+    "SpatialObject": "sam3_ros.core.space.spatial_object",
     "TrackEvent": "sam3_ros.core.tracking.events",
     "TrackState": "sam3_ros.core.segmenter.segments",
     "TrackStatus": "sam3_ros.core.segmenter.segments",
     "TrackedFrame": "sam3_ros.core.tracking.answers",
     "TrackingSession": "sam3_ros.core.tracking.session",
     "TrackingSettings": "sam3_ros.core.tracking.settings",
+    "lift": "sam3_ros.core.space.lift",
 }
 
 

@@ -9,6 +9,7 @@ Sam3RosError
 ├── InferenceError       a session failed while it ran
 ├── PromptError          a prompt that cannot be answered (also a ValueError)
 ├── ImageError           an image that cannot be read or has the wrong form (also a ValueError)
+├── SpaceError           depth, camera or transform that cannot be, or that do not fit each other
 ├── HubError             a file or repository of the hub that cannot be had, or is not what it says
 ├── AnnotationError      an annotation file that cannot be read, or has nothing to measure
 └── ExportError          a model cannot be exported as asked
@@ -60,6 +61,10 @@ class PromptError(Sam3RosError, ValueError):
 
 class ImageError(Sam3RosError, ValueError):
     """An image that cannot be read, or whose shape or dtype is not the expected one."""
+
+
+class SpaceError(Sam3RosError, ValueError):
+    """A depth image, camera or transform that cannot be, or that does not fit the masks."""
 
 
 class HubError(Sam3RosError):

@@ -1,0 +1,116 @@
+"""The camera that a picture and its depth come from: a pinhole with lens distortion.
+
+Frame: the optical frame of REP 103: x right, y down, z forward. Pixel centres lie at whole numbers
+here, as in sensor_msgs/CameraInfo and OpenCV, which is half a pixel from this package's boxes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sam3_ros.core.errors import SpaceError
+from sam3_ros.core.geometry import ImageSize
+
+
+class Distortion(str, Enum):
+    """The lens models that are known, by their names in sensor_msgs/CameraInfo."""
+
+    #: k1, k2, p1, p2[, k3] of Brown and Conrady.
+    PLUMB_BOB = "plumb_bob"
+    #: k1, k2, p1, p2, k3, k4, k5, k6.
+    RATIONAL_POLYNOMIAL = "rational_polynomial"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_COEFFICIENTS = {Distortion.PLUMB_BOB: (4, 5), Distortion.RATIONAL_POLYNOMIAL: (8,)}
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """Intrinsics of the picture that masks and depth belong to. Raises SpaceError for nonsense."""
+
+    #: Focal lengths and principal point, px.
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    #: Of the picture that fx, fy, cx and cy speak of.
+    size: ImageSize
+    #: Name of the optical frame, for the answers.
+    frame: str = ""
+    model: Distortion = Distortion.PLUMB_BOB
+    #: Of the lens, in the model's order; () or zeros for none. A rectified picture has none.
+    coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", ImageSize(*map(int, self.size)))
+        object.__setattr__(self, "model", _model_named(self.model))
+        coefficients = tuple(float(value) for value in self.coefficients)
+        object.__setattr__(self, "coefficients", coefficients)
+        numbers = (self.fx, self.fy, self.cx, self.cy, *coefficients)
+        if not all(math.isfinite(value) for value in numbers):
+            raise SpaceError(f"a camera's numbers must be finite, got {list(numbers)}")
+        if self.fx <= 0 or self.fy <= 0:
+            raise SpaceError(
+                f"a camera's focal lengths must be above 0 px, got fx={self.fx:g}, fy={self.fy:g}: "
+                "is the camera calibrated? An uncalibrated driver publishes zeros"
+            )
+        if min(self.size) < 1:
+            raise SpaceError(f"a camera's picture has a size, got {tuple(self.size)}")
+        if coefficients and len(coefficients) not in _COEFFICIENTS[self.model]:
+            known = " or ".join(str(count) for count in _COEFFICIENTS[self.model])
+            raise SpaceError(
+                f"the lens model {self.model} has {known} coefficients, got {len(coefficients)}"
+            )
+
+    @classmethod
+    def of_camera_info(
+        cls,
+        size: tuple[int, int],
+        k: Sequence[float],
+        *,
+        frame: str = "",
+        model: str = "",
+        d: Sequence[float] = (),
+        p: Sequence[float] = (),
+        rectified: bool = False,
+        binning: tuple[int, int] = (0, 0),
+        roi: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> PinholeCamera:
+        """Return the camera of a sensor_msgs/CameraInfo, given as plain numbers.
+
+        size: (height, width) of the full sensor, as the message has it. k: 9, row by row; p: 12.
+        rectified: the picture is `image_rect`: p's focal lengths and middle hold, and no lens.
+        binning: (x, y); 0 means 1. roi: (x_offset, y_offset, width, height); zeros: all of it.
+        Raises SpaceError.
+        """
+        raise NotImplementedError
+
+    def scaled_to(self, size: tuple[int, int]) -> PinholeCamera:
+        """Return the camera of the same picture at another size (height, width)."""
+        height, width = size
+        x, y = width / self.size.width, height / self.size.height
+        return replace(
+            self,
+            fx=self.fx * x,
+            fy=self.fy * y,
+            cx=(self.cx + 0.5) * x - 0.5,
+            cy=(self.cy + 0.5) * y - 0.5,
+            size=ImageSize(height, width),
+        )
+
+
+def _model_named(name: str) -> Distortion:
+    try:
+        return Distortion(name or Distortion.PLUMB_BOB)
+    except ValueError:
+        known = ", ".join(model.value for model in Distortion)
+        raise SpaceError(
+            f"unknown lens model {name!r}; known are {known}. Rectify the picture and its depth "
+            "(image_proc), and say that it is rectified"
+        ) from None

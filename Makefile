@@ -21,7 +21,8 @@ unexport ROS_DISTRO RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build demo golden test check fuzz soak format torch tabletop test-torch test-label label-scale verify-full clean distclean
+.PHONY: help build demo golden test check fuzz soak format torch tabletop test-torch test-label label-scale test-look look-load \
+  verify-full clean distclean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -69,6 +70,12 @@ test-label: $(LABEL_VENV)/packages.stamp ## the tests that need Ray, on a cluste
 label-scale: $(LABEL_VENV)/packages.stamp ## many labelling workers that only wait: how near to linear, the driver's memory (ARGS="--workers 64")
 	PYTHONPATH=test:test/support $(LABEL_VENV)/bin/python -m label_scale $(ARGS)
 
+test-look: build $(VENV)/browser.stamp ## the page of `sam3-ros look` in a real Chromium
+	$(BIN)/python -m pytest test/with_browser $(ARGS)
+
+look-load: build $(VENV)/browser.stamp ## what the page costs the node, and how fast it is (ARGS="--viewers 10 --minutes 5")
+	PYTHONPATH=test:test/support $(BIN)/python -m look_load $(ARGS)
+
 verify-full: $(TORCH_VENV)/packages.stamp ## export and verify real sizes (minutes, 12 GB of memory; ARGS="-k mobilesam" narrows)
 	$(TORCH_VENV)/bin/python -m pytest -c pyproject.toml test/full_size -s $(ARGS)
 
@@ -101,6 +108,13 @@ $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wild
 	  -DBUILD_TESTING=OFF
 	@PATH="$(abspath $(BIN)):$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))" .ci/quietly \
 	$(BIN)/cmake --build $(MESSAGES_BUILD) --target install
+	@touch $@
+
+# Into .venv, which has the node; no other test needs it. Ubuntu has its Chromium as a snap, which
+# takes no orders, and Google's own often beside it.
+$(VENV)/browser.stamp: $(VENV)/packages.stamp
+	@command -v google-chrome >/dev/null || .ci/find-python chromium >/dev/null
+	$(BIN)/pip install --quiet --use-pep517 --editable '.[test-look]'
 	@touch $@
 
 $(TORCH_VENV)/packages.stamp: pyproject.toml

@@ -1,0 +1,184 @@
+"""The page of `sam3-ros look` as a person uses it: by what it shows and what things are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from look_truth import Mask, Pixels
+from playwright.sync_api import Browser, Locator, Page, expect
+
+# Of a busy machine, ms; a test that passes never waits that long.
+PATIENCE_MS = 30_000
+# Levels, summed over the colours, by which a mask changes a pixel at full opacity.
+_CHANGED = 40
+_LONG_PRESS_MS = 900
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {
+    "viewport": {"width": 412, "height": 839},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
+class LookPage:
+    """A viewer. Coordinates are pixels of the picture that is shown."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.phrases = page.get_by_role("textbox", name="Phrases")
+        self.canvas = page.locator("#look-canvas")
+        self.prompts = page.get_by_role("list", name="Prompts").get_by_role("listitem")
+        self.banner = page.get_by_role("alert")
+
+    def ask(self, text: str) -> None:
+        self.phrases.fill(text)
+        self.phrases.press("Enter")
+
+    def prompt(self, label: str) -> Locator:
+        """Return the prompt with these words in its row."""
+        return self.prompts.filter(has_text=label)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def drawn(self) -> int:
+        """How many pictures have been drawn so far."""
+        return int(self.canvas.get_attribute("data-n") or 0)
+
+    @property
+    def stamp(self) -> str:
+        """The stamp of the picture that is shown."""
+        return self.canvas.get_attribute("data-stamp") or ""
+
+    def pause(self) -> None:
+        self.button("Pause").click()
+        expect(self.button("Resume")).to_be_visible()
+
+    def resume(self) -> None:
+        self.button("Resume").click()
+        expect(self.button("Pause")).to_be_visible()
+
+    def remove_all(self, but: str) -> None:
+        """Remove every prompt that does not have this label."""
+        others = self.prompts.filter(has_not_text=but)
+        while others.count():
+            before = self.prompts.count()
+            others.first.get_by_role("button", name=re.compile("^Remove")).click()
+            expect(self.prompts).to_have_count(before - 1)
+
+    def set_opacity(self, share: int) -> None:
+        """Set it to 0 or 100 %, by the keys that every slider knows."""
+        self.page.get_by_role("slider", name="Opacity").press("Home" if share == 0 else "End")
+
+    def click(self, x: float, y: float, shift: bool = False) -> None:
+        self.canvas.click(position=self._place(x, y), modifiers=["Shift"] if shift else [])
+
+    def tap(self, x: float, y: float) -> None:
+        self.canvas.tap(position=self._place(x, y))
+
+    def press_long(self, x: float, y: float) -> None:
+        """Hold a finger there."""
+        at, box = self._place(x, y), self.canvas.bounding_box()
+        assert box is not None
+        finger = {"x": box["x"] + at["x"], "y": box["y"] + at["y"]}
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [finger]})
+        self.page.wait_for_timeout(_LONG_PRESS_MS)
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def drag(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """Draw a box from one corner to the other."""
+        box, mouse = self.canvas.bounding_box(), self.page.mouse
+        assert box is not None
+        first, last = self._place(x0, y0), self._place(x1, y1)
+        mouse.move(box["x"] + first["x"], box["y"] + first["y"])
+        mouse.down()
+        mouse.move(box["x"] + last["x"], box["y"] + last["y"], steps=5)
+        mouse.up()
+
+    def shown(self) -> Pixels:
+        """Return what a person sees of the picture, RGB uint8 [480, 640, 3]."""
+        encoded = np.frombuffer(self.canvas.screenshot(), np.uint8)
+        pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        return cv2.resize(pixels, (640, 480), interpolation=cv2.INTER_AREA)[:, :, ::-1]
+
+    def shows_pictures(self) -> None:
+        """Wait until a picture is drawn."""
+        self.draws_more_than(0)
+
+    def draws_more_than(self, count: int, patience_ms: float = PATIENCE_MS) -> None:
+        """Wait until so many pictures have been drawn since the page was opened."""
+        self.page.wait_for_function(
+            "count => Number(document.querySelector('#look-canvas')?.dataset.n) > count",
+            arg=count,
+            timeout=patience_ms,
+        )
+
+    def masks(self) -> tuple[Pixels, Mask]:
+        """Return the paused picture alone, and the pixels that the overlay changes."""
+        self.set_opacity(0)
+        plain = self._settled()
+        self.set_opacity(100)
+        drawn = self._settled()
+        change = np.abs(drawn.astype(int) - plain).sum(axis=2)
+        return plain, _without_lines(change > _CHANGED)
+
+    def _settled(self) -> Pixels:
+        """Return what is shown once it stays the same."""
+        before = self.shown()
+        while True:
+            self.page.wait_for_timeout(150)
+            now = self.shown()
+            if np.array_equal(before, now):
+                return now
+            before = now
+
+    def _place(self, x: float, y: float) -> dict[str, float]:
+        """Return where a pixel lies inside the canvas, CSS px."""
+        size: Any = self.canvas.evaluate("c => [c.width, c.height, c.clientWidth, c.clientHeight]")
+        width, height, shown_width, shown_height = size
+        return {"x": (x + 0.5) * shown_width / width, "y": (y + 0.5) * shown_height / height}
+
+
+def _without_lines(mask: npt.NDArray[np.bool_]) -> Mask:
+    """Leave out what is thinner than five pixels, such as frames of boxes."""
+    kernel = np.ones((5, 5), np.uint8)
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+
+
+@contextmanager
+def viewer(browser: Browser, link: str, **how: Any) -> Iterator[LookPage]:
+    """Open the page as a viewer of its own, with cookies of its own.
+
+    Fails if the page asked any other host for anything, or an error was thrown in it.
+    """
+    context = browser.new_context(**(how or DESKTOP))
+    context.set_default_timeout(PATIENCE_MS)
+    asked: list[str] = []
+    errors: list[str] = []
+    try:
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("websocket", lambda socket: asked.append(socket.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(link)
+        yield LookPage(page)
+    finally:
+        context.close()
+    ours = urlsplit(link).netloc
+    elsewhere = [
+        url
+        for url in asked
+        if urlsplit(url).netloc != ours and urlsplit(url).scheme not in ("data", "blob")
+    ]
+    assert elsewhere == []
+    assert errors == []

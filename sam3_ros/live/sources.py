@@ -32,6 +32,7 @@ _CONTAINERS = (
     *("nut", "wtv", "gif", "apng", "yuv4mpegpipe"),
 )
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_INSTEAD = "--video FILE"
 # Few enough to look at each of them.
 _FOLDER_RATE = 5.0
 
@@ -57,12 +58,15 @@ class PictureSource(Protocol):
     def close(self) -> None: ...
 
 
-def open_camera(camera: str) -> PictureSource:
-    """Open a webcam by its number or device, such as 0 or /dev/video0. Raises SourceError."""
+def open_camera(camera: str, instead: str = _INSTEAD) -> PictureSource:
+    """Open a webcam by its number or device, such as 0 or /dev/video0. Raises SourceError.
+
+    instead: what plays a video in place of a camera that is not there.
+    """
     device = DEVICES / f"video{camera}" if camera.isdecimal() else Path(camera)
-    _require_device(device)
+    _require_device(device, instead)
     _require_video_support("v4l/v4l2", "cameras")
-    return Webcam(device)
+    return Webcam(device, instead)
 
 
 def open_video(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> PictureSource:
@@ -90,13 +94,14 @@ class Webcam:
 
     rate: float | None = None
 
-    def __init__(self, device: Path) -> None:
+    def __init__(self, device: Path, instead: str = _INSTEAD) -> None:
         self.name = str(device)
+        self._instead = instead
         self._capture = _captured(str(device), cv2.CAP_V4L2)
         if not self._capture.isOpened():
             raise SourceError(
                 f"{device} cannot be opened as a camera: another program may be using it, or it "
-                f"belongs to a camera and gives no pictures; {_other_cameras(device)}"
+                f"belongs to a camera and gives no pictures; {_other_cameras(device, instead)}"
             )
 
     def read(self) -> Picture | None:
@@ -104,7 +109,8 @@ class Webcam:
         if not went_well:
             raise SourceError(
                 f"{self.name} gives no pictures: it was unplugged, another program uses it, or "
-                f"the USB port is too slow; {_other_cameras(Path(self.name))}"
+                "the USB port is too slow; "
+                f"{_other_cameras(Path(self.name), self._instead)}"
             )
         return _bgr(picture)
 
@@ -225,21 +231,21 @@ class PicturePace:
         return 0.0 if self.rate is None else max(0.0, self.begin + number / self.rate - now)
 
 
-def _require_device(device: Path) -> None:
+def _require_device(device: Path, instead: str) -> None:
     if not device.exists():
-        raise SourceError(f"there is no camera {device}; {_other_cameras(device)}")
+        raise SourceError(f"there is no camera {device}; {_other_cameras(device, instead)}")
     if not os.access(device, os.R_OK | os.W_OK):
         raise SourceError(
             f"you may not use {device}: `sudo usermod -aG video $USER`, then log in again"
         )
 
 
-def _other_cameras(device: Path) -> str:
+def _other_cameras(device: Path, instead: str) -> str:
     found = sorted(str(each) for each in DEVICES.glob("video[0-9]*") if each != device)
     if found:
         return f"others here are {', '.join(found)}"
     other = "other " if device.exists() else ""
-    return f"this machine has no {other}/dev/video*; --video FILE plays a video instead"
+    return f"this machine has no {other}/dev/video*; {instead} plays a video instead"
 
 
 def _require_video_support(library: str, what: str) -> None:

@@ -87,6 +87,19 @@ class BagReader:
             return f"its images are {form!r}, which no camera picture is (rgb8, mono8, jpeg, ...)"
         return ""
 
+    def pixels(self, message: BagMessage) -> Pixels:
+        """Return the picture of a message of a bag's topic of images, uint8 [H, W, 3] in RGB.
+
+        Raises BagError, and ImageError for what is no camera picture or too large.
+        """
+        decoded = self.bag.decode(message)
+        most = self._settings.max_megapixels
+        if message.type_name == COMPRESSED_IMAGE:
+            decoded = decompressed(decoded, most)
+        else:
+            require_bounded(decoded, most)
+        return np.ascontiguousarray(self._converter.to_rgb(decoded, self._settings.bit_depth))
+
     def close(self) -> None:
         self._stack.close()
 
@@ -106,24 +119,17 @@ class BagReader:
             return ReadFrame(place, None, place.time_ns, failure=str(error))
         stamp_ns = header.stamp_ns or place.time_ns
         try:
-            rgb = self._pixels(topic, message)
+            rgb = self.pixels(self._as_bag_message(topic, message))
         except (ImageError, BagError) as error:
             return ReadFrame(place, None, stamp_ns, header.frame_id, " ".join(str(error).split()))
         return ReadFrame(place, rgb, stamp_ns, header.frame_id)
 
     def _decoded(self, topic: str, message: RecordedMessage) -> Any:
-        kind = self.bag.topics[topic].type_name
-        at = (message.time_ns - self.bag.start_ns) / 1e9
-        return self.bag.decode(BagMessage(topic, kind, at, message.data))
+        return self.bag.decode(self._as_bag_message(topic, message))
 
-    def _pixels(self, topic: str, message: RecordedMessage) -> Pixels:
-        decoded = self._decoded(topic, message)
-        most = self._settings.max_megapixels
-        if self.bag.topics[topic].type_name == COMPRESSED_IMAGE:
-            decoded = decompressed(decoded, most)
-        else:
-            require_bounded(decoded, most)
-        return np.ascontiguousarray(self._converter.to_rgb(decoded, self._settings.bit_depth))
+    def _as_bag_message(self, topic: str, message: RecordedMessage) -> BagMessage:
+        at = (message.time_ns - self.bag.start_ns) / 1e9
+        return BagMessage(topic, self.bag.topics[topic].type_name, at, message.data)
 
 
 def _lost(place: FramePlace) -> ReadFrame:

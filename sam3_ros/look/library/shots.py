@@ -1,0 +1,47 @@
+"""Pictures that come one after another, before anything is computed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.look.viewing import ViewedCamera
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A picture that is not decoded yet, so that one that nobody needs costs nothing."""
+
+    #: ViewedCamera.name.
+    camera: str
+    #: Tells it from the camera's other pictures; that of a bag's message, or its place in a video.
+    stamp_ns: int
+    #: Seconds since its lap began.
+    at: float
+    #: Returns uint8 [H, W, 3], RGB. Raises ImageError, BagError.
+    pixels: Callable[[], Pixels]
+
+
+class Reel(Protocol):
+    """Pictures of one or several cameras, from the first to the last, any number of times."""
+
+    #: For people: "video drive.mp4".
+    name: str
+    cameras: tuple[ViewedCamera, ...]
+    #: Its pictures come by themselves; those of others wait until they are due.
+    is_live: bool
+    #: Seconds from the last picture to the first one of the next lap.
+    pause: float
+
+    def lap(self) -> Iterator[Shot]:
+        """Yield the pictures in the order of `at`. Raises Sam3RosError where they cannot be had."""
+
+    def close(self) -> None:
+        """Close what is open; by the thread that iterates, or after it."""

@@ -89,11 +89,33 @@ class PinholeCamera:
         binning: (x, y); 0 means 1. roi: (x_offset, y_offset, width, height); zeros: all of it.
         Raises SpaceError.
         """
-        raise NotImplementedError
+        height, width = size
+        across, down = (max(int(step), 1) for step in binning)
+        left, top, columns, rows = (int(edge) for edge in roi)
+        if (columns, rows) == (0, 0):
+            columns, rows = width - left, height - top
+        if left < 0 or top < 0 or left + columns > width or top + rows > height:
+            raise SpaceError(
+                f"the camera's region {columns}x{rows} px at ({left}, {top}) does not lie in its "
+                f"picture of {width}x{height} px"
+            )
+        fx, fy, cx, cy = _of_projection(p) if rectified else _of_intrinsics(k)
+        return cls(
+            fx / across,
+            fy / down,
+            (cx - left + 0.5) / across - 0.5,
+            (cy - top + 0.5) / down - 0.5,
+            ImageSize(rows // down, columns // across),
+            frame,
+            _model_named(model) if not rectified else Distortion.PLUMB_BOB,
+            () if rectified else _used(d),
+        )
 
     def scaled_to(self, size: tuple[int, int]) -> PinholeCamera:
         """Return the camera of the same picture at another size (height, width)."""
         height, width = size
+        if min(size) < 1:
+            raise SpaceError(f"a picture has a size, got {tuple(size)}")
         x, y = width / self.size.width, height / self.size.height
         return replace(
             self,
@@ -103,6 +125,26 @@ class PinholeCamera:
             cy=(self.cy + 0.5) * y - 0.5,
             size=ImageSize(height, width),
         )
+
+
+def _of_intrinsics(k: Sequence[float]) -> tuple[float, float, float, float]:
+    if len(k) != 9:
+        raise SpaceError(f"a camera's matrix K has 9 numbers, row by row, got {len(k)}")
+    return float(k[0]), float(k[4]), float(k[2]), float(k[5])
+
+
+def _of_projection(p: Sequence[float]) -> tuple[float, float, float, float]:
+    if len(p) != 12:
+        raise SpaceError(
+            "a rectified picture needs the camera's projection matrix P, 12 numbers row by row, "
+            f"got {len(p)}"
+        )
+    return float(p[0]), float(p[5]), float(p[2]), float(p[6])
+
+
+def _used(d: Sequence[float]) -> tuple[float, ...]:
+    """Return the coefficients, or none where all are 0: whatever the model, there is no lens."""
+    return tuple(float(value) for value in d) if any(d) else ()
 
 
 def _model_named(name: str) -> Distortion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,12 @@ from sam3_ros.core.errors import SpaceError
 from sam3_ros.core.geometry import ImageSize
 
 Metres = npt.NDArray[np.float32]
+
+_TYPES = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
+# Half of a picture's float32 depth beyond it, in "metres", is millimetres: no depth camera sees so
+# far. REP 118 asks for metres.
+_TOO_FAR = 200.0
+_SAMPLED = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,20 +31,57 @@ class DepthImage:
     #: [H, W]: float32 in metres (32FC1) or uint16 in millimetres (16UC1).
     values: npt.NDArray[np.float32] | npt.NDArray[np.uint16]
 
+    def __post_init__(self) -> None:
+        values = self.values
+        if values.ndim != 2 or 0 in values.shape or values.dtype not in (np.uint16, np.float32):
+            raise SpaceError(
+                "expected a depth image uint16 [H, W] in millimetres or float32 [H, W] in metres, "
+                f"got {values.dtype} {list(values.shape)}"
+            )
+        if values.dtype == np.float32:
+            self._refuse_millimetres()
+
     @classmethod
     def of_encoding(cls, values: npt.NDArray[np.generic], encoding: str) -> DepthImage:
         """Return the depth image of an array and its encoding: 16UC1, mono16 or 32FC1.
 
         Raises SpaceError for another encoding, and for an array of another type than it names.
         """
-        raise NotImplementedError
+        if encoding not in _TYPES:
+            raise SpaceError(
+                "expected depth as 16UC1 (millimetres) or 32FC1 (metres), got the encoding "
+                f"{encoding!r}"
+            )
+        if values.dtype != _TYPES[encoding]:
+            raise SpaceError(
+                f"depth of the encoding {encoding} is {np.dtype(_TYPES[encoding])}, "
+                f"got {values.dtype}"
+            )
+        return cls(values)  # type: ignore[arg-type]
 
     @property
     def size(self) -> ImageSize:
         """Of the image."""
         return ImageSize(*self.values.shape)
 
-    @property
+    @cached_property
     def metres(self) -> Metres:
         """z in metres, float32 [H, W]; NaN where not measured. Computed once; do not write."""
-        raise SpaceError
+        values = self.values
+        metres: Metres = values.astype(np.float32)
+        if values.dtype == np.uint16:
+            metres *= np.float32(0.001)
+        unmeasured = ~((metres > 0) & (metres < np.inf))
+        np.copyto(metres, np.nan, where=unmeasured)
+        metres.setflags(write=False)
+        return metres
+
+    def _refuse_millimetres(self) -> None:
+        some = self.values[::_SAMPLED, ::_SAMPLED]
+        some = some[(some > 0) & (some < np.inf)]
+        median = float(np.median(some)) if some.size else 0.0
+        if median > _TOO_FAR:
+            raise SpaceError(
+                f"depth as float32 is in metres, and half of this image is beyond {median:g} m. If "
+                "these are millimetres, publish them as 16UC1, or divide them by 1000"
+            )

@@ -1,4 +1,7 @@
-"""What tracked prompts find: each camera has a session, whose ids are its own."""
+"""What tracked prompts find: each camera has a session, whose ids are its own.
+
+Above 300 lines, because what ends an object between two images is decided in one place.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.timings import Timings
 from sam3_ros.core.tracking.answers import TrackedFrame
 from sam3_ros.core.tracking.events import TrackEvent
-from sam3_ros.core.tracking.settings import TrackingSettings
 from sam3_ros.ros.frames.kept_answers import Answers
+from sam3_ros.ros.frames.tracks_configuration import TracksConfiguration
 from sam3_ros.ros.frames.tracks_report import TracksReport
 from sam3_ros.ros.prompts.active import ActivePrompt
 from sam3_ros.ros.stamps import NANOSECONDS
@@ -27,21 +30,6 @@ WAS_INACTIVE = "the node was inactive in between"
 JUMPED_BACK = "the clock jumped back in between"
 # Of one camera, that wait for an image to be told with; far more than happens at one image.
 _MOST_EVENTS = 10_000
-
-
-class TracksConfiguration(Protocol):
-    """What is read of a configuration: the node's parameters, or what a page is told."""
-
-    @property
-    def score_threshold(self) -> float:
-        """Of texts; 0 for the bundle's."""
-
-    @property
-    def tracking_gap_s(self) -> float:
-        """Seconds between two answered images after which all objects end; 0 for never."""
-
-    def tracking_settings(self) -> TrackingSettings:
-        """Return how objects are tracked."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +161,21 @@ class CameraTracks:
             why = f"not tracked: by now the camera's images are of {_text(size)} px"
             found.ended |= dict.fromkeys(asked, why)
         return found
+
+    def correct(
+        self, image: ImageEmbedding, track_id: int, marks: InteractivePrompt
+    ) -> tuple[Segment, ...]:
+        """Show an object anew on its last image, or on one before; return it.
+
+        Raises PromptError for an object that is not tracked, and where the marks show nothing; it
+        stays as it was then. Raises InferenceError.
+        """
+        self._apply_settings()
+        frame = self._session.correct(track_id, image, marks)
+        self._note(frame.events)
+        if refused := [event.reason for event in frame.events if event.kind == "refused"]:
+            raise PromptError(f"not corrected: {refused[-1]}")
+        return tuple(frame)
 
     @property
     def _threshold(self) -> float | None:

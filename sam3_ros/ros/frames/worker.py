@@ -12,23 +12,13 @@ from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
 from sam3_ros.ros.frames.one_shot import OneShot
+from sam3_ros.ros.frames.out_of_memory import is_out_of_memory
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Tidy, Work
 from sam3_ros.ros.stamps import seconds_since
 from sam3_ros.ros.throttled_log import THROTTLED
 
 _INACTIVE = "the node became inactive before it was answered: ask again once it is active"
-# ONNX Runtime has no error type for it: core/framework/bfc_arena.cc and the CUDA provider use these
-# words; C++ has its std::bad_alloc, OpenCV its error code -4.
-_OUT_OF_MEMORY = (
-    "failed to allocate memory",
-    "smaller than requested bytes",
-    "bad_alloc",
-    "bad allocation",
-    "out of memory",
-    "alloc_failed",
-    "insufficient memory",
-)
 
 
 class Answerer(Protocol):
@@ -222,13 +212,3 @@ class RateLimit:
         in_time = now < self._next + 1 / rate
         self._next = (self._next if in_time else now) + 1 / rate
         return True
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the error, or what caused it, means that memory ran out."""
-    if isinstance(error, MemoryError):
-        return True
-    text = str(error).lower()
-    if any(words in text for words in _OUT_OF_MEMORY):
-        return True
-    return error.__cause__ is not None and is_out_of_memory(error.__cause__)

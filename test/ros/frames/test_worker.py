@@ -16,14 +16,10 @@ from sensor_msgs.msg import Image
 from sam3_ros.core.errors import ImageError, InferenceError, PromptError
 from sam3_ros.ros.frames.activity import Activity
 from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedger
+from sam3_ros.ros.frames.out_of_memory import is_out_of_memory
 from sam3_ros.ros.frames.queue import FrameQueue
 from sam3_ros.ros.frames.work import Clicks, Frame
-from sam3_ros.ros.frames.worker import (
-    InferenceWorker,
-    RateLimit,
-    described,
-    is_out_of_memory,
-)
+from sam3_ros.ros.frames.worker import InferenceWorker, RateLimit, described
 
 MILLISECOND = 1_000_000
 

@@ -36,7 +36,8 @@ class LookPage:
         self.phrases = page.get_by_role("textbox", name="Phrases")
         self.canvas = page.locator("#look-canvas")
         self.prompts = page.get_by_role("list", name="Prompts").get_by_role("listitem")
-        self.banner = page.get_by_role("alert")
+        self.banner = page.locator(".look-banner")
+        self.message = page.locator("#look-message")
 
     def ask(self, text: str) -> None:
         self.phrases.fill(text)
@@ -45,6 +46,10 @@ class LookPage:
     def prompt(self, label: str) -> Locator:
         """Return the prompt with these words in its row."""
         return self.prompts.filter(has_text=label)
+
+    def count_of(self, label: str) -> Locator:
+        """Return how many objects a prompt has found."""
+        return self.prompt(label).locator(".look-count")
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
@@ -66,6 +71,10 @@ class LookPage:
     def resume(self) -> None:
         self.button("Resume").click()
         expect(self.button("Pause")).to_be_visible()
+
+    def show_camera(self, title: str) -> None:
+        self.page.get_by_role("combobox", name="Camera").click()
+        self.page.get_by_role("option", name=title).click()
 
     def remove_all(self, but: str) -> None:
         """Remove every prompt that does not have this label."""
@@ -105,6 +114,12 @@ class LookPage:
         mouse.move(box["x"] + last["x"], box["y"] + last["y"], steps=5)
         mouse.up()
 
+    def download(self, name: str) -> bytes:
+        """Press a button that downloads; return the file."""
+        with self.page.expect_download() as waiting:
+            self.button(name).click()
+        return waiting.value.path().read_bytes()
+
     def shown(self) -> Pixels:
         """Return what a person sees of the picture, RGB uint8 [480, 640, 3]."""
         encoded = np.frombuffer(self.canvas.screenshot(), np.uint8)
@@ -126,13 +141,13 @@ class LookPage:
     def masks(self) -> tuple[Pixels, Mask]:
         """Return the paused picture alone, and the pixels that the overlay changes."""
         self.set_opacity(0)
-        plain = self._settled()
+        plain = self.settled()
         self.set_opacity(100)
-        drawn = self._settled()
+        drawn = self.settled()
         change = np.abs(drawn.astype(int) - plain).sum(axis=2)
         return plain, _without_lines(change > _CHANGED)
 
-    def _settled(self) -> Pixels:
+    def settled(self) -> Pixels:
         """Return what is shown once it stays the same."""
         before = self.shown()
         while True:

@@ -86,7 +86,7 @@ def test_what_is_typed_and_clicked_is_answered_by_the_node(
     with viewer(browser, link) as page:
         page.shows_pictures()
         page.ask("white star")
-        expect(page.prompt("white star")).to_contain_text("1")
+        expect(page.count_of("white star")).to_have_text("1")
         page.click(*truth.centre(stamp, "purple ball"))
         expect(page.prompts).to_have_count(3)
         page.pause()

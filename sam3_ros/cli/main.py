@@ -34,6 +34,7 @@ COMMANDS = {
     "demo": "demo",
     "node": "node",
     "ask": "ask",
+    "look": "look",
     "replay": "replay.command",
     "topic": "topic",
     "completion": "completion",

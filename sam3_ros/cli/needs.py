@@ -25,6 +25,7 @@ _HOW_TO_GET = {
     "shtab": "pip install 'shtab>=1.10'",
     "matplotlib": "pip install 'sam3_ros[bench]', or pip install matplotlib",
     "huggingface_hub": "pip install 'sam3_ros[hub]', or pip install 'huggingface_hub>=1.31'",
+    "nicegui": "pip install 'sam3_ros[look]', or pip install 'nicegui>=3.18,<4'",
     "pycocotools": "pip install 'sam3_ros[evaluate]', or pip install pycocotools",
 }
 

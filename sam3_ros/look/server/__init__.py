@@ -1,0 +1,1 @@
+"""Serves the page: who may see it, what may come in, pictures as fast as each viewer takes them."""

@@ -1,0 +1,56 @@
+"""What the server's libraries log, in single lines and few: strangers can make them log at will."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sam3_ros.core.visible_text import visible
+from sam3_ros.look.server.allowance import Allowance
+
+_LOGGERS = ("uvicorn", "nicegui", "socketio", "engineio", "websockets", "asyncio", "fastapi")
+_LINES_A_SECOND, _LINES_AT_ONCE = 0.2, 20
+_LONGEST = 300
+
+
+class _ShortLines(logging.Handler):
+    """Writes a record in one line to stderr, an exception by its text and place."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._allowance = Allowance(_LINES_A_SECOND, _LINES_AT_ONCE)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._allowance.take():
+            return
+        text = " ".join(filter(None, (record.getMessage(), _exception(record))))
+        line = visible(" ".join(text.split()))[:_LONGEST]
+        print(f"sam3-ros: {record.levelname.lower()}: {line}", file=sys.stderr, flush=True)
+
+
+def _exception(record: logging.LogRecord) -> str:
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return ""
+    places = traceback.extract_tb(error.__traceback__)
+    place = f" ({places[-1].filename}:{places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+@contextmanager
+def short_log() -> Iterator[None]:
+    """Let the libraries log so inside the block."""
+    handler = _ShortLines()
+    before = {name: logging.getLogger(name).propagate for name in _LOGGERS}
+    for name in _LOGGERS:
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).propagate = False
+    try:
+        yield
+    finally:
+        for name, propagate in before.items():
+            logging.getLogger(name).removeHandler(handler)
+            logging.getLogger(name).propagate = propagate

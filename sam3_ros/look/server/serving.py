@@ -1,0 +1,69 @@
+"""Runs the server until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from sam3_ros.core.signals import end_signals, signals_handled
+from sam3_ros.look.server.asgi import AsgiApp
+from sam3_ros.look.server.listening import Listener
+from sam3_ros.look.server.log import short_log
+
+#: Bytes of one message of a websocket: NiceGUI's page refuses to send more, in words.
+MOST_MESSAGE = 1024 * 1024
+#: Bytes of a request's line and headers.
+_MOST_HEADERS = 32 * 1024
+#: Connections at once; a tab has two, and some more while it loads.
+_MOST_CONNECTIONS = 512
+#: Seconds for connections to end.
+_PATIENCE = 2
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with signals as in our other commands, and a word once it answers."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    def end(self, *_: Any) -> None:
+        """Take a signal: the first ends it in order, another one at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def serve(app: AsgiApp, listener: Listener, on_ready: Callable[[], None]) -> None:
+    """Serve until a signal asks for the end. The listener is closed then.
+
+    on_ready: called once, on the event loop, when the page can be had.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        http="h11",
+        h11_max_incomplete_event_size=_MOST_HEADERS,
+        ws_max_size=MOST_MESSAGE,
+        # Pictures are compressed already; and no small message may unpack to a large one.
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    server = _Server(config, on_ready)
+    with short_log(), signals_handled(server.end, *end_signals()):
+        server.run(sockets=[listener.socket])

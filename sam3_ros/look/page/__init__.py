@@ -1,0 +1,1 @@
+"""The page: its controls, and what a viewer does with them."""

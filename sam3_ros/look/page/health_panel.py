@@ -1,0 +1,77 @@
+"""Health at a glance in the head of the page, banners for what is wrong, and all figures."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from sam3_ros.look.page.controls import attributes, named
+from sam3_ros.look.page.health_words import figures, model, speed, tone_of
+from sam3_ros.look.viewing import Trouble, ViewedHealth
+
+
+class HealthHead:
+    """State, speed and model in one line."""
+
+    def __init__(self) -> None:
+        self._speed = ui.label().classes("look-figure look-speed")
+        self._model = ui.label().classes("look-figure look-model")
+        with attributes(ui.element("div").classes("look-state"), role="status", id="look-state"):
+            self._dot = ui.element("span").classes("look-dot-state")
+            self._state = ui.label()
+
+    def show(self, health: ViewedHealth) -> None:
+        """Show how the source is now."""
+        self._speed.text, self._model.text = speed(health), model(health)
+        self._state.text = health.state
+        self._dot.classes(replace=f"look-dot-state look-tone-{tone_of(health)}")
+
+
+class Banners:
+    """A red banner for each thing that is wrong, a plain one for remarks."""
+
+    def __init__(self) -> None:
+        self._place = ui.element("div").classes("look-banners")
+        self._shown: tuple[Trouble, ...] = ()
+        self._lines: list[tuple[ui.label, ui.label]] = []
+
+    def show(self, troubles: tuple[Trouble, ...]) -> None:
+        """Show what is wrong now; words that change stay in their banner."""
+        kinds = [trouble.serious for trouble in troubles]
+        if kinds != [trouble.serious for trouble in self._shown]:
+            self._rebuild(troubles)
+        for (what, remedy), trouble in zip(self._lines, troubles, strict=True):
+            what.text, remedy.text = trouble.what, trouble.remedy
+        self._shown = troubles
+
+    def _rebuild(self, troubles: tuple[Trouble, ...]) -> None:
+        self._place.clear()
+        self._lines = []
+        with self._place:
+            for trouble in troubles:
+                kind = "look-serious" if trouble.serious else "look-remark"
+                banner = ui.element("div").classes(f"look-banner {kind}")
+                attributes(banner, role="alert" if trouble.serious else "status")
+                with banner:
+                    what = ui.label(trouble.what).classes("look-what")
+                    self._lines.append((what, ui.label(trouble.remedy)))
+
+
+class HealthFigures:
+    """All figures, folded until somebody opens them."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, ui.label] = {}
+        with ui.element("details").classes("look-details"):
+            with ui.element("summary"):
+                ui.label("Health")
+            with named(ui.element("dl").classes("look-figures"), "Health"):
+                for name, _ in figures(ViewedHealth(state="", source="")):
+                    with ui.element("dt"):
+                        ui.label(name)
+                    with ui.element("dd"):
+                        self._values[name] = ui.label()
+
+    def show(self, health: ViewedHealth) -> None:
+        """Show how the source is now."""
+        for name, value in figures(health):
+            self._values[name].text = value

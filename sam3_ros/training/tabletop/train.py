@@ -41,7 +41,7 @@ class Recipe(PhasedRecipe[Phase]):
 
     phases: tuple[Phase, ...] = (
         Phase(2500, 2e-3, 1.2e-3, with_prompts=False),
-        Phase(3600, 1.8e-3, 1e-5),
+        Phase(2200, 1.8e-3, 1e-5),
     )
     batch_size: int = 8
     warm_up: int = 136

@@ -12,9 +12,9 @@ import numpy as np
 from sam3_ros.cli.segment.output_names import OutputFiles
 from sam3_ros.core.image_file import read_picture, write_png
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
-from sam3_ros.core.pictures.coco_rle import RunLengths
 from sam3_ros.core.pictures.label_image import label_image
 from sam3_ros.core.pictures.overlay import draw_overlay
+from sam3_ros.core.pictures.segment_document import segment_document
 from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
@@ -83,20 +83,7 @@ def _described(
     segment: Segment, label_value: int, mask_file: Path | None, with_rle: bool
 ) -> dict[str, Any]:
     """Write the mask, if it has a file, and return what JSON shows of the segment."""
-    assert segment.bounds is not None  # a segment that is an answer has a pixel
-    left, top, right, bottom = map(int, segment.bounds.as_tuple())
-    described: dict[str, Any] = {
-        "prompt_id": segment.prompt_id,
-        "label": segment.label,
-        "label_value": label_value,
-        "score": round(segment.score, 4),
-        "box": [round(corner, 2) for corner in segment.box.as_tuple()],
-        "bbox": [left, top, right - left, bottom - top],
-        "area": int(segment.mask.sum()),
-    }
     if mask_file is not None:
         write_png(mask_file, segment.mask * _WHITE)
-        described["mask"] = str(mask_file)
-    if with_rle:
-        described["segmentation"] = RunLengths.of(segment.mask).document()
-    return described
+    name = None if mask_file is None else str(mask_file)
+    return segment_document(segment, label_value, name, with_rle)

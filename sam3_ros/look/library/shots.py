@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -27,6 +28,8 @@ class Shot:
     at: float
     #: Returns uint8 [H, W, 3], RGB. Raises ImageError, BagError.
     pixels: Callable[[], Pixels]
+    #: When it was due, time.monotonic() seconds.
+    received: float = field(default_factory=time.monotonic)
 
 
 class Reel(Protocol):

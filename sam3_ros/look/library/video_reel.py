@@ -27,7 +27,7 @@ class VideoReel:
         self._video.read()
         self._rate = self._video.rate or _RATE
         self.name = f"video {path.name}"
-        self.cameras = (ViewedCamera("", path.name),)
+        self.cameras: tuple[ViewedCamera, ...] = (ViewedCamera("", path.name),)
         self.pause = 1 / self._rate
 
     def lap(self) -> Iterator[Shot]:
@@ -59,7 +59,7 @@ class WebcamReel:
             self._opened.close()
             raise
         self.name = f"camera {self._opened.name}"
-        self.cameras = (ViewedCamera("", self._opened.name),)
+        self.cameras: tuple[ViewedCamera, ...] = (ViewedCamera("", self._opened.name),)
 
     def lap(self) -> Iterator[Shot]:
         """Yield its pictures, without an end. Raises SourceError."""

@@ -69,16 +69,20 @@ class Asker:
         return found[0]
 
     def _nodes(self) -> list[str]:
-        """Return the full names of the segmentation nodes that are known, sorted."""
-        services = dict(self.node.get_service_names_and_types())
-        # A client's service is listed too, though nobody may serve it.
-        return sorted(
-            {
-                name
-                for node, namespace in self.node.get_node_names_and_namespaces()
-                if _TYPE in services.get(f"{(name := _full(namespace, node))}{_SERVICE}", ())
-            }
-        )
+        return segmentation_nodes(self.node)
+
+
+def segmentation_nodes(node: Node) -> list[str]:
+    """Return the full names of the segmentation nodes that a node knows, sorted."""
+    services = dict(node.get_service_names_and_types())
+    # A client's service is listed too, though nobody may serve it.
+    return sorted(
+        {
+            full
+            for name, namespace in node.get_node_names_and_namespaces()
+            if _TYPE in services.get(f"{(full := _full(namespace, name))}{_SERVICE}", ())
+        }
+    )
 
 
 def _full(namespace: str, node: str) -> str:

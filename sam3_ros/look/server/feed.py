@@ -36,7 +36,7 @@ class Feed:
         self,
         pictures: NewestPictures,
         send: Callable[[bytes], Awaitable[None]],
-        patience: float = PATIENCE,
+        patience: float,
     ) -> None:
         self._pictures, self._send, self._patience = pictures, send, patience
         self._view: View | None = None
@@ -111,7 +111,7 @@ async def feed(pictures: NewestPictures, receive: Receive, send: Send) -> None:
     async def send_bytes(data: bytes) -> None:
         await send({"type": "websocket.send", "bytes": data})
 
-    feed = Feed(pictures, send_bytes)
+    feed = Feed(pictures, send_bytes, PATIENCE)
     sender = asyncio.ensure_future(feed.run())
     try:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from sam3_ros.look.server.access import LookAccess
@@ -21,12 +22,30 @@ from sam3_ros.look.server.body import BodyError, received_again, whole_body
 from sam3_ros.look.server.headers import with_safety
 from sam3_ros.look.server.sign_in import SIGN_IN_PATH, sign_in, sign_in_page
 
-#: Requests of one address; a page that is opened makes some 40.
-_REQUESTS_A_SECOND, _REQUESTS_AT_ONCE = 100.0, 600
-#: Pages of one address: each is kept until its browser has gone.
-_PAGES_A_SECOND, _PAGES_AT_ONCE = 2.0, 40
-#: Messages of one websocket; what comes faster waits its turn in the sender's machine.
-_MESSAGES_A_SECOND, _MESSAGES_AT_ONCE = 100.0, 200
+
+@dataclass(frozen=True)
+class Pace:
+    """So many at once, then so many a second."""
+
+    a_second: float
+    at_once: int
+
+    def allowance(self) -> Allowance:
+        return Allowance(self.a_second, self.at_once)
+
+
+@dataclass(frozen=True)
+class Paces:
+    """How often somebody may do what."""
+
+    #: Requests of one address; a page that is opened makes some 40.
+    requests: Pace = Pace(100.0, 600)
+    #: Pages of one address: each is kept until its browser has gone.
+    pages: Pace = Pace(2.0, 40)
+    #: Messages of one websocket; what comes faster waits its turn in the sender's machine.
+    messages: Pace = Pace(100.0, 200)
+
+
 _SAFE_METHODS = ("GET", "HEAD")
 # A proxy that is told to may name a path in front of ours; nobody else may.
 _DROPPED = (b"x-forwarded-prefix",)
@@ -35,12 +54,12 @@ _DROPPED = (b"x-forwarded-prefix",)
 class Guard:
     """An ASGI application in front of another one."""
 
-    def __init__(self, app: AsgiApp, access: LookAccess) -> None:
+    def __init__(self, app: AsgiApp, access: LookAccess, paces: Paces | None = None) -> None:
         # By this name NiceGUI finds its own server.
         self.app = app
-        self._access = access
-        self._requests = AllowanceOfEach(lambda: Allowance(_REQUESTS_A_SECOND, _REQUESTS_AT_ONCE))
-        self._pages = AllowanceOfEach(lambda: Allowance(_PAGES_A_SECOND, _PAGES_AT_ONCE))
+        self._access, self._paces = access, paces or Paces()
+        self._requests = AllowanceOfEach(self._paces.requests.allowance)
+        self._pages = AllowanceOfEach(self._paces.pages.allowance)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by itself, or let the application behind it answer."""
@@ -98,7 +117,7 @@ class Guard:
         if not self._access.is_signed_in(header(scope, "cookie")):
             await receive()
             return await answer(scope, send, HTTPStatus.UNAUTHORIZED, "Sign in first.\n")
-        allowance = Allowance(_MESSAGES_A_SECOND, _MESSAGES_AT_ONCE)
+        allowance = self._paces.messages.allowance()
 
         async def receive_in_turn() -> Message:
             message = await receive()

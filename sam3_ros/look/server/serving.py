@@ -24,7 +24,7 @@ _MOST_CONNECTIONS = 512
 _PATIENCE = 2
 
 
-class _Server(uvicorn.Server):
+class LookServer(uvicorn.Server):
     """uvicorn, with signals as in our other commands, and a word once it answers."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
@@ -45,10 +45,16 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(app: AsgiApp, listener: Listener, on_ready: Callable[[], None]) -> None:
-    """Serve until a signal asks for the end. The listener is closed then.
+def serve(
+    app: AsgiApp,
+    listener: Listener,
+    on_ready: Callable[[], None],
+    on_made: Callable[[LookServer], object] | None = None,
+) -> None:
+    """Serve until a signal asks for the end, or LookServer.end. The listener is closed then.
 
-    on_ready: called once, on the event loop, when the page can be had.
+    on_ready: called once, on the event loop, when the page can be had. on_made: gets the server
+    before, for a caller in another thread than the main one, which has no signals.
     """
     config = uvicorn.Config(
         app,
@@ -64,6 +70,8 @@ def serve(app: AsgiApp, listener: Listener, on_ready: Callable[[], None]) -> Non
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_PATIENCE,
     )
-    server = _Server(config, on_ready)
+    server = LookServer(config, on_ready)
+    if on_made is not None:
+        on_made(server)
     with short_log(), signals_handled(server.end, *end_signals()):
         server.run(sockets=[listener.socket])

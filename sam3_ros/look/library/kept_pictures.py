@@ -46,8 +46,11 @@ class KeepingLimits:
 
     #: Pictures of each camera: three seconds of a usual one, as somebody who clicks needs.
     pictures: int = 45
+    #: Those of each camera that keep their features, of several times their size; the others are
+    #: encoded anew where one is clicked.
+    encoded: int = 8
     #: Bytes of all pictures together.
-    nbytes: int = 400_000_000
+    nbytes: int = 300_000_000
 
 
 class KeptPictures:
@@ -102,6 +105,8 @@ class KeptPictures:
         nbytes, kept = 0, list[KeptPicture]()
         for each in reversed(self._kept):
             of_camera[each.camera] = of_camera.get(each.camera, 0) + 1
+            if of_camera[each.camera] > self._limits.encoded:
+                each.embedding = None
             nbytes += each.nbytes
             fits = of_camera[each.camera] <= self._limits.pictures
             if not kept or (fits and nbytes <= self._limits.nbytes):

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from sam3_ros.core.signals import end_signals, signals_handled
-from sam3_ros.look.page.page import build_page
 from sam3_ros.look.rights import ViewerRights
 from sam3_ros.look.server.access import LookAccess, checked_public_url, new_token
 from sam3_ros.look.server.guard import Guard
 from sam3_ros.look.server.listening import DEFAULT_PORT, LOOPBACK, Listener, listen
-from sam3_ros.look.server.page_app import page_app
-from sam3_ros.look.server.serving import serve
 from sam3_ros.look.server.sign_in import FRAGMENT
 from sam3_ros.look.server.token_file import token_in
 from sam3_ros.look.viewing import Viewing
 
 Write = Callable[[str], object]
+
+_LATER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,9 @@ def run(
 ) -> None:
     """Serve until the end, which a signal is.
 
-    open_source: is called once the port is taken. once_ready: is called on a thread of its own once
-    the page can be had. Raises LookServerError, and what open_source raises.
+    open_source: is called once the port is taken. once_ready: is called on a thread of its own some
+    seconds after the page can be had, when browsers have it. Raises LookServerError, and what
+    open_source raises.
     """
     public_url = checked_public_url(settings.public_url) if settings.public_url else ""
     with _ended_by_signals(write):
@@ -58,17 +58,50 @@ def run(
         with closing(listener.socket):
             token = _token(settings, listener)
             access = LookAccess.of(listener, token, public_url)
-            with closing(open_source()) as viewing:
-                rights = ViewerRights(may_change=not settings.view_only)
-                app = Guard(page_app(viewing, rights, build_page), access)
-
-                def ready() -> None:
-                    _introduce(settings, listener, access, write)
-                    if once_ready is not None:
-                        threading.Thread(target=once_ready, args=(write,), daemon=True).start()
-
-                serve(app, listener, ready)
+            with closing(open_source()) as viewing, _later(once_ready, write) as begin:
+                _serve(settings, listener, access, viewing, write, begin)
         write("ended")
+
+
+def _serve(
+    settings: LookSettings,
+    listener: Listener,
+    access: LookAccess,
+    viewing: Viewing,
+    write: Write,
+    begin: Callable[[], None],
+) -> None:
+    # Only now: they take a second to import, in which the source's model loads.
+    from sam3_ros.look.page.page import build_page
+    from sam3_ros.look.server.page_app import page_app
+    from sam3_ros.look.server.serving import serve
+
+    def ready() -> None:
+        _introduce(settings, listener, access, write)
+        begin()
+
+    rights = ViewerRights(may_change=not settings.view_only)
+    serve(Guard(page_app(viewing, rights, build_page), access), listener, ready)
+
+
+@contextmanager
+def _later(
+    once_ready: Callable[[Write], None] | None, write: Write
+) -> Iterator[Callable[[], None]]:
+    """Give what begins once_ready, some seconds later, on a thread that ends with the block."""
+    has_ended = threading.Event()
+
+    def wait_and_run() -> None:
+        if once_ready is not None and not has_ended.wait(_LATER_SECONDS):
+            once_ready(write)
+
+    thread = threading.Thread(target=wait_and_run)
+    try:
+        yield thread.start
+    finally:
+        has_ended.set()
+        if thread.ident is not None:
+            thread.join()
 
 
 @contextmanager

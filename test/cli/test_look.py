@@ -1,0 +1,120 @@
+"""`sam3-ros look`: what is refused in one line, and a page from its start to its end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from look_server import running_look
+from running_command import RunningCommand
+from websockets.sync.client import connect
+
+from sam3_ros.cli import needs
+from sam3_ros.cli.main import main
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the one line with which the command ends."""
+    assert main(["look", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sam3-ros: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_without_the_extra_it_says_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "nicegui" else name)
+
+    assert "pip install 'sam3_ros[look]'" in refusal(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["photo.jpg", "--node"], "photo.jpg is a file"),
+        (["--node", "photo.jpg"], "/segmentation_node"),
+        (["photo.jpg", "--camera", "0"], "give one of them"),
+        (["--node", "--ask", "cube"], "--ask is for pictures of your own"),
+        (["--node", "/a", "--bundle", "other"], "--bundle is for pictures of your own"),
+        (["--bundle", "tabletopp"], "tabletop"),
+        (["--ask", " ; "], "blank"),
+        (["absent.jpg", "--port", "0"], "absent.jpg"),
+        (["--host", "192.0.2.7", "--port", "0"], "no address of this machine"),
+        (["--public-url", "robot.example"], "https://robot.example"),
+        (["--token-file", "/no/such/folder/token", "--port", "0"], "/no/such/folder/token"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert words in refusal(capsys, *arguments)
+
+
+def test_a_port_in_use_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        error = refusal(capsys, "--port", str(taken.getsockname()[1]))
+
+    assert "--port 0" in error
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x"])
+def test_a_port_is_a_number(port: str) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["look", "--port", port])
+    assert refused.value.code == 2
+
+
+def test_the_shipped_bag_is_shown_and_asked(tmp_path: Path) -> None:
+    with running_look(tmp_path / "log") as server:
+        page = httpx.get(server.link)
+        assert page.status_code == 200
+        assert "Phrases" in page.text
+        found = picture_with_segments(server.origin)
+
+        assert {each["label"] for each in found} == {"red cube"}
+    # running_look() sees that SIGTERM ends it with 0 and without a traceback.
+
+
+def picture_with_segments(origin: str) -> list[dict[str, object]]:
+    """Return what is found on the first picture on which something is."""
+    host = origin.removeprefix("http://")
+    with connect(f"ws://{host}/feed", origin=origin, proxy=None) as line:  # type: ignore[arg-type]
+        line.send(json.dumps({"camera": "camera", "layer": "overlay", "plain": False}))
+        for number in range(1, 1000):
+            message = line.recv(60)
+            assert isinstance(message, bytes)
+            head = json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")])
+            if head["segments"]:
+                return head["segments"]
+            line.send(json.dumps({"ack": number}))
+    raise AssertionError("nothing was found")
+
+
+def test_on_the_network_a_link_with_a_token_is_printed_once(tmp_path: Path) -> None:
+    command = RunningCommand(
+        tmp_path / "log", "look", "--host", "0.0.0.0", "--port", "0", "--view-only"
+    )
+    try:
+        line = command.wait_for("http://")
+        link = re.search(r"http://\S+:(\d+)/#token=(\S{40,})", line)
+        assert link is not None
+        origin = f"http://127.0.0.1:{link[1]}"
+        assert httpx.get(origin).status_code == 401
+        with httpx.Client(base_url=origin, headers={"Origin": origin}) as browser:
+            assert browser.post("/sign-in", content="wrong").status_code == 403
+            assert browser.post("/sign-in", content=link[2]).status_code == 204
+            assert browser.get("/").status_code == 200
+    finally:
+        code = command.stop(signal.SIGINT)
+    assert code == 0
+    assert command.text.count(link[2]) == 1
+    assert "Traceback" not in command.text

@@ -15,7 +15,6 @@ from launch_ros.actions import Node
 
 from sam3_ros.ros.launching.arguments import (
     ARGUMENTS,
-    camera_topics,
     given_parameters,
     seconds,
     starts_again,
@@ -25,6 +24,7 @@ from sam3_ros.ros.launching.process_arguments import (
     other_parameters,
     parameter_files,
     process_arguments,
+    remappings,
 )
 
 # For launch, an empty list of choices allows nothing, and None everything.
@@ -58,7 +58,6 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
     """Return the node as the arguments describe it; raise for a wrong argument."""
     texts = context.launch_configurations
     given = given_parameters(texts)
-    cameras = camera_topics(texts["image"], texts["cameras"])
     other = other_parameters(texts)
     profile = texts["fastdds_profile"]
     return [
@@ -68,7 +67,7 @@ def segmentation_node(context: LaunchContext) -> list[Node]:
             name=LaunchConfiguration("name"),
             namespace=LaunchConfiguration("namespace"),
             parameters=[*parameter_files(texts), {**other, **given}],
-            remappings=cameras.remappings,
+            remappings=remappings(texts),
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             additional_env=(
                 {profile_variable(os.environ): profile}

@@ -40,6 +40,16 @@ class Camera:
         """`image`, or `front/image`, to be resolved and remapped like any topic."""
         return f"{self.name}/image" if self.name else "image"
 
+    @property
+    def depth_topic(self) -> str:
+        """`depth`, or `front/depth`, to be resolved and remapped as image_topic is."""
+        return f"{self.name}/depth" if self.name else "depth"
+
+    @property
+    def info_topic(self) -> str:
+        """`camera_info`, or `front/camera_info`."""
+        return f"{self.name}/camera_info" if self.name else "camera_info"
+
     def topic(self, suffix: str) -> str:
         """Return `~/mask`, or `~/front/mask`, for the suffix `mask`."""
         return f"~/{self.name}/{suffix}" if self.name else f"~/{suffix}"

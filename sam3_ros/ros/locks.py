@@ -31,6 +31,8 @@ class NodeLock(Enum):
     FRAME_MEMORY = "which frames are kept, and their sizes"
     FRAME_LEDGER = "the counts and latencies of a camera's frames"
     STEP_LATENCIES = "the times of the steps of the last answers"
+    DEPTH_PAIRS = "the depth images of a camera, and which images they are kept for"
+    DEPTH_LEDGER = "the counts of a camera's answers in space"
     LOADING_STATUS = "what is being loaded, and since when"
 
     def make(self) -> threading.Lock:

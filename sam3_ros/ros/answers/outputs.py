@@ -30,6 +30,8 @@ from sam3_ros.ros.qos import create_publisher
 OUTPUT_QOS = QoSProfile(depth=5)
 # Events are told once: a subscriber that is slow finds those of as many images here.
 EVENTS_QOS = QoSProfile(depth=1000)
+#: Seconds by step.
+Timing = Mapping[str, float]
 LABEL_INFO = "label_info"
 TIMING = "debug/timing"
 
@@ -105,13 +107,20 @@ class Outputs:
         }
         return MadeMessages(answer, made, TIMING in outputs, time.perf_counter() - begun)
 
-    def publish(self, made: MadeMessages) -> None:
-        """Publish the messages, the timing last."""
+    def publish(self, made: MadeMessages) -> float:
+        """Publish the messages without the timing; return the seconds that it took."""
         begun = time.perf_counter()
         for output, message in made.by_output.items():
             self._publishers[output].publish(message)
+        return time.perf_counter() - begun
+
+    def publish_timing(self, made: MadeMessages, publishing: float, more: Timing) -> None:
+        """Publish the timing if that is wanted.
+
+        publishing: seconds of publish(). more: those of the steps after it.
+        """
         if made.with_timing:
-            steps = {"messages": made.seconds, "publish": time.perf_counter() - begun}
+            steps = {"messages": made.seconds, "publish": publishing, **more}
             self._publishers[TIMING].publish(timing_message(made.answer, steps))
 
     def publish_labels(self) -> None:

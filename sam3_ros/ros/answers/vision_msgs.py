@@ -1,7 +1,7 @@
 """vision_msgs, an optional dependency: what is installed of it, and segments as its detections.
 
-vision_msgs 3.0, older than Humble, brought Detection2DArray in this form; LabelInfo came with 4.1
-(ros-perception/vision_msgs, its CHANGELOG and tags).
+vision_msgs 3.0, older than Humble, brought Detection2DArray and Detection3DArray in this form;
+LabelInfo came with 4.1 (ros-perception/vision_msgs, its CHANGELOG and tags).
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ def find_vision_messages() -> VisionMessages:
     reasons = {"~/label_info": why_no_label_info, "~/detections": why_no_detections}
     missing = [f"no {what} ({reason})" for what, reason in reasons.items() if reason]
     return VisionMessages(label_info, detections, "; ".join(missing))
+
+
+def find_detections_3d() -> tuple[type[Any] | None, str]:
+    """Return Detection3DArray, or None and the reason."""
+    return _find("Detection3DArray")
 
 
 def vision_class(name: str) -> type[Any]:

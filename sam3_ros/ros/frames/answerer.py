@@ -29,6 +29,7 @@ from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.one_shot_answerer import OneShotAnswerer
 from sam3_ros.ros.frames.report import StepLatencies
 from sam3_ros.ros.frames.seen import not_kept_any_more
+from sam3_ros.ros.frames.space_answers import SpaceAnswers
 from sam3_ros.ros.frames.tracks import JUMPED_BACK, TrackedPrompts
 from sam3_ros.ros.frames.work import Clicks, Frame
 from sam3_ros.ros.images.conversion import ImageConverter
@@ -58,6 +59,8 @@ class FrameTools:
     #: Publishes, once, how a prompt had to be changed for the image: header, camera, prompt, size.
     warn: Callable[[Header, str, ActivePrompt, ImageSize], None]
     logger: Any
+    #: None where the parameter depth is false.
+    space: SpaceAnswers | None = None
 
 
 class FrameAnswerer:
@@ -137,15 +140,24 @@ class FrameAnswerer:
         """Free what is remembered of objects that are no longer tracked."""
         tools = self._tools
         self.tracks.tidy(tools.prompts.snapshot, tools.activity.active_since)
+        if tools.space is not None and tools.activity.active_since is None:
+            tools.space.drop_waiting()
+
+    def resume_in_space(self) -> None:
+        """Publish in space what has waited for its depth."""
+        if self._tools.space is not None:
+            self._tools.space.resume()
 
     def make_room(self) -> None:
         """Forget every frame, because memory ran out."""
         self._tools.memory.clear()
+        if self._tools.space is not None:
+            self._tools.space.drop_waiting()
 
     def _answer(self, job: Job) -> None:
         tools, seen = self._tools, job.seen
-        topics = tools.outputs[seen.camera].listened_to()
-        if not topics:
+        topics = self._listened_to(seen)
+        if topics is None:
             raise FrameDroppedError(DropReason.NOBODY_LISTENS)
         image_rgb = self.images.pixels(seen, job.steps)
         asked = tools.prompts.snapshot(seen.camera, seen.stamp_ns)
@@ -155,8 +167,8 @@ class FrameAnswerer:
     def _answer_on(self, job: Job, wanted: Sequence[ActivePrompt]) -> int:
         """Publish these beside what the frame was answered with, as far as that still holds."""
         tools, seen = self._tools, job.seen
-        topics = tools.outputs[seen.camera].listened_to()
-        if not topics:
+        topics = self._listened_to(seen)
+        if topics is None:
             return self._refuse_unheard(seen, wanted)
         image_rgb = self.images.pixels(seen, job.steps)
         earlier = seen.answers.of(tools.prompts.has_value)
@@ -168,6 +180,15 @@ class FrameAnswerer:
             self._publish(job, image_rgb, latest, topics)
             self._count_answered(job, tuple(new))
         return len(new)
+
+    def _listened_to(self, seen: SeenFrame) -> Sequence[str] | None:
+        """Return the topics in the image that have a subscriber; None where none has, in space too.
+
+        Where somebody listens in space, the frame's depth is kept from now on.
+        """
+        space = self._tools.space
+        in_space = space is not None and space.take(seen)
+        return self._tools.outputs[seen.camera].listened_to() or (() if in_space else None)
 
     def _count_answered(self, job: Job, asked: Snapshot) -> None:
         camera = job.seen.camera
@@ -264,11 +285,15 @@ class FrameAnswerer:
         with job.steps.measure("messages"):
             messages = outputs.messages(answer, topics)
         with tools.activity.publishing(job.received), job.steps.measure("publish"):
-            outputs.publish(messages)
+            publishing = outputs.publish(messages)
             # Not before: a click whose answer was not published still waits for one.
             seen.answers = KeptAnswers(answers)
             if tracks is not None:
                 tracks.told()
+        in_space = {} if tools.space is None else tools.space.answer(seen, answer)
+        job.steps.absorb(in_space)
+        if tools.activity.is_current(job.received):
+            outputs.publish_timing(messages, publishing, in_space)
         self.latencies.add(job.steps.as_dict())
 
     def _drop_cut_off(self, seen: SeenFrame, clock_went_on: bool) -> None:

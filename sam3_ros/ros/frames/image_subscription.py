@@ -75,14 +75,16 @@ class ImageSubscription:
         topic: str,
         reliability: str,
         callback: Callable[[CameraMessage, bytes, int], None],
+        what: str = "images",
     ) -> None:
         """Subscribe.
 
         kind: the class of the messages. reliability: image_reliability. callback: takes a message,
-        DDS's id of its publisher, and the number that this gave it; empty and 0 if not known.
+        DDS's id of its publisher, and the number that this gave it; empty and 0 if not known. what:
+        the messages are, for people.
         """
         self._node, self._kind, self._topic = node, kind, topic
-        self._callback = callback
+        self._callback, self._what = callback, what
         self.reliability = reliability
         self._choice = ReliabilityChoice()
         self._old: Subscription | None = None
@@ -94,7 +96,7 @@ class ImageSubscription:
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self._timer = node.create_timer(_SECONDS_BETWEEN_LOOKS, self._look, clock=steady)
         self._subscription = self._subscribe()
-        self._log("images come from")
+        self._log(f"{what} come from")
 
     @property
     def topic_name(self) -> str:
@@ -142,7 +144,7 @@ class ImageSubscription:
         self._destroy_old()
         self._old, self.is_reliable = self._subscription, wanted
         self._subscription = self._subscribe()
-        self._log("its publishers have changed: images now come from")
+        self._log(f"its publishers have changed: {self._what} now come from")
 
     def _on_image(self, message: CameraMessage, origin: Origin, by: Subscription | None) -> None:
         if self._old is not None:

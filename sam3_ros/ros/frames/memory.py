@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
+from sam3_ros.ros.depth.pairs import DepthPair
 from sam3_ros.ros.frames.kept_answers import KeptAnswers
 from sam3_ros.ros.frames.work import CameraMessage, Frame
 from sam3_ros.ros.images.messages import Pixels
@@ -32,6 +33,8 @@ class SeenFrame:
     embedding: ImageEmbedding | None = None
     #: What was last published of it: prompts, each with its segments.
     answers: KeptAnswers = field(default_factory=KeptAnswers)
+    #: Once an answer in space has needed it.
+    depth: DepthPair | None = None
 
     @classmethod
     def of(cls, frame: Frame) -> SeenFrame:
@@ -49,6 +52,7 @@ class SeenFrame:
         size = len(message.data) if message is not None else 0
         size += image_rgb.nbytes if image_rgb is not None else 0
         size += embedding.nbytes if embedding is not None else 0
+        size += len(depth.depth.data) if (depth := self.depth) is not None else 0
         return size + self.answers.nbytes
 
 

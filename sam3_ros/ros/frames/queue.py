@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.ros.frames.one_shot import OneShot
-from sam3_ros.ros.frames.work import Clicks, Frame, Tidy, Work
+from sam3_ros.ros.frames.work import Clicks, Frame, LateDepth, Tidy, Work
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.prompts.active import ActivePrompt
 
@@ -39,7 +39,7 @@ class FrameQueue:
         self._in_work: Work | None = None
         self._turns: dict[str, int] = {}
         self._turn = self._clicks_in_a_row = 0
-        self._closed = self._is_untidy = False
+        self._closed = self._is_untidy = self._has_late_depth = False
 
     def put(self, frame: Frame) -> Frame | None:
         """Add a frame. Return the one that is not taken: the older one, or this one if closed."""
@@ -95,6 +95,12 @@ class FrameQueue:
             self._is_untidy = True
             self._changed.notify()
 
+    def put_late_depth(self) -> None:
+        """Have answers looked at that wait for their depth, before all else: it takes little."""
+        with self._changed:
+            self._has_late_depth = True
+            self._changed.notify()
+
     def take(self) -> Work | None:
         """Wait for work and return it, None once closed.
 
@@ -102,7 +108,9 @@ class FrameQueue:
         """
         with self._changed:
             self._in_work = None
-            self._changed.wait_for(lambda: self._closed or self._is_untidy or self._has_more())
+            self._changed.wait_for(
+                lambda: self._closed or self._is_untidy or self._has_late_depth or self._has_more()
+            )
             self._in_work = None if self._closed else self._next()
             return self._in_work
 
@@ -158,6 +166,9 @@ class FrameQueue:
         return bool(self._clicks or self._calls or self._awaited or self._newest)
 
     def _next(self) -> Work:
+        if self._has_late_depth:
+            self._has_late_depth = False
+            return LateDepth()
         if not self._has_more():
             self._is_untidy = False
             return Tidy()

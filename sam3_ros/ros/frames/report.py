@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sam3_ros.ros.depth.ledger import DepthReport
 from sam3_ros.ros.frames.ledger import LATENCIES_KEPT, FrameReport
 from sam3_ros.ros.frames.losses import LostImages
 from sam3_ros.ros.frames.tracks_report import TracksReport
@@ -44,6 +45,8 @@ class CameraReport:
     tracks: TracksReport = field(default_factory=TracksReport)
     #: Why objects were lately found and not tracked; empty if none was.
     tracks_refused: str = ""
+    #: None where the parameter depth is false.
+    depth: DepthReport | None = None
 
 
 @dataclass(frozen=True)

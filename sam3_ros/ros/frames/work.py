@@ -53,4 +53,9 @@ class Tidy:
     """A look at what is remembered of objects: prompts, or the node's activity, have changed."""
 
 
-Work: TypeAlias = Frame | Clicks | OneShot | Tidy
+@dataclass(frozen=True)
+class LateDepth:
+    """A look at answers that wait for their depth: some came, or time is up."""
+
+
+Work: TypeAlias = Frame | Clicks | OneShot | Tidy | LateDepth

@@ -14,7 +14,7 @@ from sam3_ros.ros.frames.ledger import DropReason, FrameDroppedError, FrameLedge
 from sam3_ros.ros.frames.one_shot import OneShot
 from sam3_ros.ros.frames.out_of_memory import is_out_of_memory
 from sam3_ros.ros.frames.queue import FrameQueue
-from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, Tidy, Work
+from sam3_ros.ros.frames.work import CameraMessage, Clicks, Frame, LateDepth, Tidy, Work
 from sam3_ros.ros.stamps import seconds_since
 from sam3_ros.ros.throttled_log import THROTTLED
 
@@ -35,6 +35,8 @@ class Answerer(Protocol):
     def make_room(self) -> None: ...
 
     def tidy(self) -> None: ...
+
+    def resume_in_space(self) -> None: ...
 
 
 class InferenceWorker:
@@ -128,6 +130,8 @@ class InferenceWorker:
                 self._process_call(work)
             elif isinstance(work, Tidy):
                 self._answerer.tidy()
+            elif isinstance(work, LateDepth):
+                self._answerer.resume_in_space()
             else:
                 self._process(work)
         except Exception as error:  # counting it failed too; go on with the next

@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from sam3_ros.core.segmenter.segments import TrackState
+from sam3_ros.ros.depth.ledger import DepthReport
 from sam3_ros.ros.frames.ledger import DropReason, FrameReport
 from sam3_ros.ros.frames.report import CameraReport, PipelineReport
 from sam3_ros.ros.frames.tracks_report import TracksReport
@@ -134,6 +135,7 @@ def _camera_status(
         **_frame_values(camera.frames),
         **_age_values(camera),
         **_track_values(camera.tracks),
+        **_depth_values(camera.depth),
     }
     if status.state != "active":
         return _status(full_name, DiagnosticStatus.WARN, status.state, values)
@@ -199,6 +201,18 @@ def _track_values(tracks: TracksReport) -> dict[str, str]:
     }
 
 
+def _depth_values(depth: DepthReport | None) -> dict[str, str]:
+    if depth is None:
+        return {}
+    return {
+        "depth subscribed": str(depth.is_subscribed).lower(),
+        "depth images received": str(depth.received),
+        "answers in space": str(depth.published),
+        **{f"nothing in space, {refusal}": str(n) for refusal, n in depth.refused.items()},
+        "last image with nothing in space": depth.last,
+    }
+
+
 def _report_values(report: PipelineReport) -> dict[str, str]:
     values = {}
     for step, latency in report.steps.items():
@@ -207,6 +221,7 @@ def _report_values(report: PipelineReport) -> dict[str, str]:
     if "" in report.cameras:
         values |= _age_values(report.cameras[""])
         values |= _track_values(report.cameras[""].tracks)
+        values |= _depth_values(report.cameras[""].depth)
     return {
         **values,
         "prompt messages lost": str(report.lost_prompts.count),

@@ -90,6 +90,8 @@ def findings(
         yield Finding(WARN, camera.image_finding)
     if camera.tracks_refused:
         yield Finding(WARN, f"objects are found and not tracked: {camera.tracks_refused}")
+    if camera.depth is not None and camera.depth.finding:
+        yield Finding(WARN, camera.depth.finding)
     if interval.failed:
         level = thresholds.failed.level(interval.failed / interval.ended)
         if level != OK:

@@ -26,6 +26,7 @@ BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 IMAGE = "/camera/image_raw"
 _SHORTER = {"image_transport": "transport", "image_reliability": "reliability"}
 _COMPRESSED = "/compressed"
+_DEPTH_ENDS = ("", "/compressedDepth")
 _TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
 _CAMERAS_FORM = 'cameras:="front=/front/image_raw left=/left/image_raw"'
 
@@ -215,10 +216,49 @@ def camera_topics(image: str, cameras: str) -> CameraTopics:
     return CameraTopics(named, topics)
 
 
+def depth_remappings(cameras: Cameras, depth: str, info: str) -> list[tuple[str, str]]:
+    """Read the arguments `depth_image` and `camera_info`: the node's name of each topic, and theirs.
+
+    Raises LaunchArgumentError.
+    """
+    of_depth = _topics_of("depth_image", depth, cameras)
+    of_info = _topics_of("camera_info", info, cameras)
+    return [
+        *((each.depth_topic + end, topic + end) for each, topic in of_depth for end in _DEPTH_ENDS),
+        *((each.info_topic, topic) for each, topic in of_info),
+    ]
+
+
+def _topics_of(argument: str, text: str, cameras: Cameras) -> list[tuple[Camera, str]]:
+    """Return the cameras, each with its topic; none of an empty argument."""
+    found = []
+    for entry in text.replace(",", " ").split():
+        name, equals, topic = entry.rpartition("=")
+        try:
+            camera = cameras.find(name)
+        except CameraNameError as error:
+            form = "a topic alone is for a camera without a name" if not equals else str(error)
+            raise LaunchArgumentError(
+                f"argument '{argument}': {form}; with cameras, write "
+                f'{argument}:="front=/front/{argument} left=/left/{argument}"'
+            ) from error
+        found.append((camera, _raw_topic(argument, topic)))
+    if len({camera for camera, _ in found}) < len(found):
+        raise LaunchArgumentError(
+            f"argument '{argument}': expected one topic a camera; got {text!r}"
+        )
+    return found
+
+
 def _raw_topic(argument: str, topic: str) -> str:
     if not _TOPIC.fullmatch(topic):
         raise LaunchArgumentError(
             f"argument '{argument}' expects a topic such as {IMAGE}; got {topic!r}"
+        )
+    if topic.endswith(_DEPTH_ENDS[1]):
+        raise LaunchArgumentError(
+            f"argument '{argument}': give the raw topic, {topic.removesuffix(_DEPTH_ENDS[1])}, with "
+            "depth_transport:=compressedDepth"
         )
     if topic.endswith(_COMPRESSED):
         raise LaunchArgumentError(

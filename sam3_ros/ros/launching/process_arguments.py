@@ -22,6 +22,7 @@ from sam3_ros.ros.launching.arguments import (
     PRESETS,
     LaunchArgumentError,
     camera_topics,
+    depth_remappings,
     given_parameters,
     params_file,
 )
@@ -65,6 +66,18 @@ def process_arguments(environment: Mapping[str, str]) -> tuple[ProcessArgument, 
             "",
             "Names of several cameras and the topics of their raw images, as in "
             '"front=/front/image_raw left=/left/image_raw"; a name alone listens to <name>/image.',
+        ),
+        ProcessArgument(
+            "depth_image",
+            "",
+            "Topic of the raw depth images that are registered to the camera; of cameras with names "
+            '"front=/front/depth/image_raw left=/left/depth/image_raw".',
+        ),
+        ProcessArgument(
+            "camera_info",
+            "",
+            "Topic of the camera_info of the depth, in the same form; without it the one beside "
+            "depth_image.",
         ),
         ProcessArgument(
             "preset",
@@ -120,6 +133,13 @@ def parameter_files(texts: Mapping[str, str]) -> list[str]:
     return [path for path in (shipped, params_file(texts)) if path]
 
 
+def remappings(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the node's name of each topic, and the drivers'. Raises LaunchArgumentError."""
+    topics = camera_topics(texts["image"], texts["cameras"])
+    depth = depth_remappings(topics.cameras, texts["depth_image"], texts["camera_info"])
+    return [*topics.remappings, *depth]
+
+
 def other_parameters(texts: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters that are set by arguments of other kinds. Raises ParameterError."""
     names = camera_topics(texts["image"], texts["cameras"]).names
@@ -172,7 +192,7 @@ def node_command(given: Mapping[str, str]) -> NodeCommand:
     name, namespace = _name(texts)
     return NodeCommand(
         full_name=f"{namespace.rstrip('/')}/{name}",
-        remappings=tuple(camera_topics(texts["image"], texts["cameras"]).remappings),
+        remappings=tuple(remappings(texts)),
         files=tuple(parameter_files(texts)),
         parameters={**other_parameters(texts), **given_parameters(texts)},
         log_level=texts["log_level"],

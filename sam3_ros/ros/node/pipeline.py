@@ -29,6 +29,7 @@ from sam3_ros.ros.frames.seen import FramesSeen
 from sam3_ros.ros.frames.work import CameraMessage
 from sam3_ros.ros.frames.worker import InferenceWorker
 from sam3_ros.ros.images.conversion import choose_converter
+from sam3_ros.ros.node.depth_pipeline import DepthPipeline
 from sam3_ros.ros.node.lost_images import remedy
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
@@ -54,7 +55,8 @@ class Pipeline:
         """Take over the segmenter: it is closed with the pipeline, or if this raises.
 
         ledgers: by the name of each camera in the configuration. Raises PromptError for prompts of
-        the configuration that cannot be asked.
+        the configuration that cannot be asked, and Sam3RosError where depth wants what is not
+        installed.
         """
         self._node, self._segmenter, self._configuration = node, segmenter, configuration
         self._cameras = configuration().camera_set()
@@ -66,6 +68,7 @@ class Pipeline:
         with ExitStack() as undo:
             undo.callback(segmenter.close)
             self._outputs = self._make_outputs(undo)
+            self._depth = self._make_depth(undo)
             self._answerer = self._make_answerer()
             self._frames = FramesSeen(
                 self._cameras, self._memory, self._queue, self.prompts, self._answerer.images.sizes
@@ -86,6 +89,8 @@ class Pipeline:
     def deactivate(self) -> None:
         """Publish no answer from now on; a frame in work ends as dropped."""
         self._activity.switch(False)
+        if self._depth is not None:
+            self._depth.deactivate()
         self._worker.discard()
         self._memory.clear()
         self._queue.put_tidy()
@@ -146,6 +151,7 @@ class Pipeline:
             image_finding=self._answerer.images.watch.finding(name),
             tracks=(tracks := self._answerer.tracks.report(name)),
             tracks_refused=tracks.refusal(now),
+            depth=None if self._depth is None else self._depth.report(name),
         )
 
     def _make_outputs(self, undo: ExitStack) -> dict[str, Outputs]:
@@ -157,6 +163,20 @@ class Pipeline:
             made[camera.name] = Outputs(self._node, camera, self._configuration, asked, threshold)
             undo.callback(made[camera.name].destroy)
         return made
+
+    def _make_depth(self, undo: ExitStack) -> DepthPipeline | None:
+        if not self._configuration().depth:
+            return None
+        depth = DepthPipeline(
+            self._node,
+            self._cameras,
+            self._configuration,
+            self._activity,
+            self._queue,
+            lambda steps: self._answerer.latencies.add(steps),
+        )
+        undo.callback(depth.destroy)
+        return depth
 
     def _make_answerer(self) -> FrameAnswerer:
         choice = choose_converter()
@@ -177,6 +197,7 @@ class Pipeline:
                 refuse=self._refuse,
                 warn=self._warn,
                 logger=self._node.get_logger(),
+                space=None if self._depth is None else self._depth.answers,
             )
         )
 
@@ -245,8 +266,11 @@ class Pipeline:
         )
 
     def _on_image(self, camera: str, message: CameraMessage, publisher: bytes, number: int) -> None:
+        stamp_ns = nanoseconds(message.header.stamp)
         self._frames.note(camera, message.header.frame_id)
-        self._note_losses(camera, nanoseconds(message.header.stamp), publisher, number)
+        self._note_losses(camera, stamp_ns, publisher, number)
+        if self._depth is not None:
+            self._depth.note_image(camera, stamp_ns)
         self._worker.receive(message, camera)
 
     def _note_losses(self, camera: str, stamp_ns: int, publisher: bytes, number: int) -> None:

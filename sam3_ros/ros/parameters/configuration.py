@@ -67,6 +67,14 @@ class NodeConfiguration:
     max_objects: int
     memory_frames: int
     tracking_gap_s: float
+    depth: bool
+    depth_transport: str
+    depth_rectified: bool
+    depth_tolerance: float
+    depth_wait_s: float
+    depth_smoothing: bool
+    target_frame: str
+    target_frame_wait_s: float
     outputs: tuple[str, ...]
     max_rate: float
     clock_jump_s: float
@@ -98,6 +106,11 @@ class NodeConfiguration:
             self.camera_set()
         except CameraNameError as error:
             raise ParameterError(f"parameter 'cameras': {error}") from error
+        if self.target_frame and not self.depth:
+            raise ParameterError(
+                f"parameter 'target_frame' is {self.target_frame!r}, and depth is false: only what "
+                "is in space has a frame; set depth, or leave target_frame empty"
+            )
         try:
             self.configured_plan()
         except ProfileError as error:

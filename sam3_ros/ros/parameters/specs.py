@@ -101,7 +101,7 @@ class ParameterSpec:
 DEFAULT_TRACKING = TrackingSettings()
 OUTPUTS = (
     "mask", "confidence", "label_info", "detections", "scores", "segments", "tracks", "overlay",
-    "debug/timing",
+    "debug/timing", "objects", "detections_3d", "objects_cloud", "points", "scene_cloud", "markers",
 )  # fmt: skip
 SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
@@ -232,9 +232,52 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(0.0, 1e6),
     ),
     ParameterSpec(
+        "depth", False,
+        "Take depth that is registered to the camera, from depth and camera_info, and publish what "
+        "is found in space.",
+    ),
+    ParameterSpec(
+        "depth_transport", "raw",
+        "Subscribe to depth (raw) or to depth/compressedDepth (compressedDepth).",
+        choices=("raw", "compressedDepth"),
+    ),
+    ParameterSpec(
+        "depth_rectified", False,
+        "The camera's images and depth are rectified, as image_rect is: the matrix P of "
+        "camera_info holds, and no lens.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
+        "depth_tolerance", 0.02,
+        "Seconds that the stamps of an image and of its depth may differ; of several the nearest "
+        "is taken. 0 takes equal stamps only.",
+        Changes.ANY_TIME, limits=(0.0, 10.0),
+    ),
+    ParameterSpec(
+        "depth_wait_s", 0.5,
+        "Seconds that an answer waits for depth that comes later than the answer; mask and scores "
+        "never wait.",
+        Changes.ANY_TIME, limits=(0.0, 10.0),
+    ),
+    ParameterSpec(
+        "depth_smoothing", False,
+        "Smooth the places of tracked objects by a filter of constant velocity; for a moving "
+        "camera with a target_frame that stands still.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
+        "target_frame", "",
+        "Frame of what is published in space, by tf2 at the image's stamp; empty is the camera's.",
+    ),
+    ParameterSpec(
+        "target_frame_wait_s", 0.1,
+        "Seconds to wait for the transform to target_frame; the next image waits with it.",
+        Changes.ANY_TIME, limits=(0.0, 10.0),
+    ),
+    ParameterSpec(
         "outputs", OUTPUTS,
         "The topics to publish while they have a subscriber; mask and overlay stand for their "
-        "compressed ones too.",
+        "compressed ones too. Those from objects on are in space, and need depth.",
         Changes.ANY_TIME, choices=OUTPUTS,
     ),
     ParameterSpec(

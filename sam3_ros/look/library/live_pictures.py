@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sam3_ros.core.errors import ImageError, PromptError
+from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.look.library.answerer import PictureAnswerer
 from sam3_ros.look.library.asked_prompts import AskedPrompts, Figures, PromptFigures
@@ -19,7 +19,6 @@ from sam3_ros.look.library.kept_pictures import KeepingLimits, KeptPicture, Kept
 from sam3_ros.look.library.photos import Photos
 from sam3_ros.look.library.picture_feed import FeedWatch, PictureFeed
 from sam3_ros.look.library.shots import Shot
-from sam3_ros.replay.bag.recording import BagError
 from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.kept_answers import Answers, KeptAnswers
 from sam3_ros.ros.frames.ledger import DropReason
@@ -82,9 +81,12 @@ class LivePictures:
             figures.ledger.count_dropped(DropReason.NOBODY_LISTENS)
             return
         try:
-            self._answer(self._decoded(shot))
-        except (ImageError, BagError) as error:
+            kept = self._decoded(shot)
+        except Exception as error:  # also what a decoder raises
             figures.failed(DropReason.UNDECODABLE, described(error))
+            return
+        try:
+            self._answer(kept)
         except Exception as error:  # whatever a backend raises, the next picture may succeed
             figures.failed(self._drop_reason(error), described(error))
         else:

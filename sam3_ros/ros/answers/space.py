@@ -37,6 +37,13 @@ class SpaceAnswer:
     #: Seconds of each step.
     steps: Timings = field(default_factory=Timings)
 
+    def compute(self, objects: bool, object_points: bool, points: bool, scene_points: bool) -> None:
+        """Compute these things now. Raises SpaceError."""
+        _ = self.objects if objects else None
+        _ = self.object_points if object_points else None
+        _ = self.points if points else None
+        _ = self.scene_points if scene_points else None
+
     @cached_property
     def header(self) -> Header:
         """The image's, in the messages' frame."""

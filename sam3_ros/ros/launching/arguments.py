@@ -217,9 +217,9 @@ def camera_topics(image: str, cameras: str) -> CameraTopics:
 
 
 def depth_remappings(cameras: Cameras, depth: str, info: str) -> list[tuple[str, str]]:
-    """Read the arguments `depth_image` and `camera_info`: the node's name of each topic, and theirs.
+    """Read the arguments `depth_image` and `camera_info`.
 
-    Raises LaunchArgumentError.
+    Return the node's name of each topic, and the driver's. Raises LaunchArgumentError.
     """
     of_depth = _topics_of("depth_image", depth, cameras)
     of_info = _topics_of("camera_info", info, cameras)
@@ -257,8 +257,8 @@ def _raw_topic(argument: str, topic: str) -> str:
         )
     if topic.endswith(_DEPTH_ENDS[1]):
         raise LaunchArgumentError(
-            f"argument '{argument}': give the raw topic, {topic.removesuffix(_DEPTH_ENDS[1])}, with "
-            "depth_transport:=compressedDepth"
+            f"argument '{argument}': give the raw topic, {topic.removesuffix(_DEPTH_ENDS[1])}, "
+            "with depth_transport:=compressedDepth"
         )
     if topic.endswith(_COMPRESSED):
         raise LaunchArgumentError(

@@ -70,8 +70,8 @@ def process_arguments(environment: Mapping[str, str]) -> tuple[ProcessArgument, 
         ProcessArgument(
             "depth_image",
             "",
-            "Topic of the raw depth images that are registered to the camera; of cameras with names "
-            '"front=/front/depth/image_raw left=/left/depth/image_raw".',
+            "Topic of the raw depth images that are registered to the camera; of cameras with "
+            'names "front=/front/depth/image_raw left=/left/depth/image_raw".',
         ),
         ProcessArgument(
             "camera_info",

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from sam3_ros.core.errors import SpaceError
 from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.space.camera import PinholeCamera
 from sam3_ros.core.space.depth_image import DepthImage
+from sam3_ros.core.space.depth_masks import depth_mask_of
 from sam3_ros.core.space.interior import rim_width
 from sam3_ros.core.space.rays import rays_of
 from sam3_ros.core.space.sizes import camera_of_size, pixels_per_depth
@@ -54,8 +56,8 @@ def organised_points(
         z = np.where(np.isnan(x), np.float32(np.nan), z)
     # Merged by OpenCV: three times as fast as numpy's writes with steps.
     rgb = _packed(image, wanted).view(np.float32)
-    points = cv2.merge([x, y, z, rgb])
-    return points.view(POINT)[..., 0]
+    points: Cloud = cv2.merge([x, y, z, rgb]).view(POINT)[..., 0]
+    return points
 
 
 def objects_cloud(
@@ -108,34 +110,28 @@ def scene_cloud(
         points = organised_points(depth, camera, image)
     elif points.shape != tuple(depth.size):
         raise SpaceError(f"expected points of the depth image's size, got {points.shape}")
-    keep = ~np.isnan(points["z"])
+    keep: Mask = np.isfinite(points["z"])
     for segment in segments:
         _take_out(segment, keep, depth.size)
     # As numbers of 16 bytes: numpy moves these several times as fast as structures.
     return points.view(np.complex128)[keep].view(POINT)
 
 
-def _take_out(segment: Segment, keep: npt.NDArray[np.bool_], size: ImageSize) -> None:
+def _take_out(segment: Segment, keep: Mask, size: ImageSize) -> None:
     """Set False where the grown mask is."""
-    if segment.bounds is None:
+    found = depth_mask_of(segment, size, whole=False)
+    if found is None:
         return
-    factor = pixels_per_depth(segment.size, size)
-    rows, columns = segment.window
     rim = rim_width(size)
-    first_row, first_column = rows.start // factor, columns.start // factor
-    last_row, last_column = -(-rows.stop // factor), -(-columns.stop // factor)
-    top, left = max(first_row - rim, 0), max(first_column - rim, 0)
-    bottom, right = min(last_row + rim, size.height), min(last_column + rim, size.width)
-    mask = segment.mask[top * factor : bottom * factor, left * factor : right * factor]
-    if factor > 1:
-        blocks = mask.reshape(bottom - top, factor, right - left, factor)
-        mask = blocks.any(axis=(1, 3))
-    grown = cv2.dilate(mask.view(np.uint8), _square(rim))
-    keep[top:bottom, left:right] &= grown == 0
-
-
-def _square(rim: int) -> npt.NDArray[np.uint8]:
-    return np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)
+    rows, columns = found.window
+    above, before = min(rim, rows.start), min(rim, columns.start)
+    below, after = min(rim, size.height - rows.stop), min(rim, size.width - columns.stop)
+    framed = np.pad(found.mask.view(np.uint8), ((above, below), (before, after)))
+    grown = cv2.dilate(framed, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
+    part = keep[
+        rows.start - above : rows.stop + below, columns.start - before : columns.stop + after
+    ]
+    part &= grown == 0
 
 
 def _packed(image: RgbPixels | None, size: ImageSize) -> npt.NDArray[np.uint32]:
@@ -152,5 +148,6 @@ def _packed(image: RgbPixels | None, size: ImageSize) -> npt.NDArray[np.uint32]:
             cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_AREA), np.uint8
         )
     # In memory B, G, R, 255: the number 0xFFRRGGBB, which as a float32 may be NaN.
-    packed = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
-    return np.bitwise_and(packed, np.uint32(0x00FFFFFF), out=packed)
+    packed: npt.NDArray[np.uint32] = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view(np.uint32)[..., 0]
+    packed &= np.uint32(0x00FFFFFF)
+    return packed

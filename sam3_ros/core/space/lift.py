@@ -4,19 +4,168 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.errors import SpaceError
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.space.boxes import free_box, standing_box
 from sam3_ros.core.space.camera import PinholeCamera
-from sam3_ros.core.space.depth_image import DepthImage
-from sam3_ros.core.space.spatial_object import SpatialObject
+from sam3_ros.core.space.depth_image import DepthImage, Metres
+from sam3_ros.core.space.depth_masks import DepthMask, depth_mask_of
+from sam3_ros.core.space.interior import interior_of
+from sam3_ros.core.space.local_planes import without_noise
+from sam3_ros.core.space.planes import Plane, plane_under, planes_of
+from sam3_ros.core.space.rays import rays_of
+from sam3_ros.core.space.sizes import camera_of_size
+from sam3_ros.core.space.spatial_object import (
+    BoxStance,
+    DepthRemark,
+    OrientedBox,
+    SpatialObject,
+)
+from sam3_ros.core.space.surface import Surface, surface_of
+from sam3_ros.core.space.trust import covariance_of, quality_of, remarks_of
+
+Floats = npt.NDArray[np.float64]
+
+#: Fewer pixels with a depth give no place.
+LEAST_PIXELS = 6
+# Points that a box is computed from; of a larger surface every second, third, ... row and column.
+_MOST_POINTS = 5000
 
 
 def lift(
-    segments: Sequence[Segment], depth: DepthImage, camera: PinholeCamera
+    segments: Sequence[Segment],
+    depth: DepthImage,
+    camera: PinholeCamera,
+    up: Sequence[float] | None = None,
 ) -> tuple[SpatialObject, ...]:
     """Return each segment's place in the camera's optical frame (x right, y down, z forward), m.
 
     depth: registered to the segments' picture, of its size or smaller by a whole factor. camera: of
-    either size. Raises SpaceError where sizes do not fit. Objects without enough depth are in the
-    answer too, with the reason.
+    either size. up: a direction in the optical frame along which boxes stand, where it is known;
+    otherwise they stand on the plane under them that the depth shows. Raises SpaceError where sizes
+    do not fit. Objects without enough depth are in the answer too, with the reason.
     """
-    raise NotImplementedError
+    camera = camera_of_size(camera, depth.size)
+    masks = [depth_mask_of(segment, depth.size) for segment in segments]
+    scene = _Scene(depth, camera, masks, None if up is None else _direction(up))
+    return tuple(
+        scene.place(index, segment, mask)
+        for index, (segment, mask) in enumerate(zip(segments, masks, strict=True))
+    )
+
+
+class _Scene:
+    """What the objects of one image share."""
+
+    def __init__(
+        self,
+        depth: DepthImage,
+        camera: PinholeCamera,
+        masks: Sequence[DepthMask | None],
+        up: Floats | None,
+    ) -> None:
+        self._z, self._size, self._frame = depth.metres, depth.size, camera.frame
+        self._rays = rays_of(camera)
+        self._focal = float(np.sqrt(camera.fx * camera.fy))
+        self._up = up
+        self._planes: tuple[Plane, ...] = ()
+        if up is None and any(mask is not None for mask in masks):
+            self._planes = planes_of(self._z, self._rays, _free(masks, self._size))
+
+    def place(self, index: int, segment: Segment, mask: DepthMask | None) -> SpatialObject:
+        """Return the object of one segment."""
+        if mask is None:
+            return self._placeless(index, segment, DepthRemark.NOT_SEEN, 0, 0)
+        z = self._z[mask.window]
+        interior = interior_of(mask.mask, mask.top, mask.left, self._size)
+        surface = surface_of(z, mask.mask, interior, self._focal)
+        pixels = int(np.count_nonzero(mask.mask))
+        if surface is None:
+            return self._placeless(index, segment, DepthRemark.NO_DEPTH, pixels, 0)
+        places = np.flatnonzero(surface.mask)
+        if len(places) < LEAST_PIXELS:
+            few = DepthRemark.FEW_PIXELS
+            return self._placeless(index, segment, few, pixels, len(places))
+        step = surface.range / self._focal
+        box = self._box(z, surface, mask, step)
+        quality = quality_of(surface, interior)
+        rows, columns = np.divmod(places, mask.mask.shape[1])
+        flat = (rows + mask.top) * self._size.width + columns + mask.left
+        ends = np.percentile(z[surface.mask], (5, 95))
+        return SpatialObject(
+            index=index,
+            prompt_id=segment.prompt_id,
+            label=segment.label,
+            score=segment.score,
+            track=segment.track,
+            frame=self._frame,
+            centre=box.centre,
+            box=box,
+            covariance=covariance_of(surface, box, quality, step),
+            mask_pixels=pixels,
+            valid_pixels=len(places),
+            spread=float(ends[1] - ends[0]),
+            quality=quality,
+            remarks=remarks_of(surface, interior),
+            pixels=flat.astype(np.int32),
+        )
+
+    def _box(self, z: Metres, surface: Surface, mask: DepthMask, step: float) -> OrientedBox:
+        """Return the box around the surface, from at most about _MOST_POINTS of its points."""
+        count = np.count_nonzero(surface.mask)
+        every = max(1, int(np.ceil(np.sqrt(count / _MOST_POINTS))))
+        part = (slice(None, None, every), slice(None, None, every))
+        shown = surface.mask[part]
+        smooth = without_noise(z[part], shown, surface.noise, step * every)[shown]
+        across, down = (rays[mask.window][part][shown] for rays in (self._rays.x, self._rays.y))
+        points = np.stack([across * smooth, down * smooth, smooth], axis=1).astype(np.float64)
+        points = points[np.isfinite(points).all(axis=1)]
+        if self._up is not None:
+            return standing_box(points, self._up, BoxStance.UP, step)
+        plane = plane_under(self._planes, points, step * float(np.sqrt(count)))
+        if plane is None:
+            return free_box(points, step)
+        return standing_box(points, plane.normal, BoxStance.PLANE, step)
+
+    def _placeless(
+        self, index: int, segment: Segment, remark: DepthRemark, pixels: int, valid: int
+    ) -> SpatialObject:
+        return SpatialObject(
+            index=index,
+            prompt_id=segment.prompt_id,
+            label=segment.label,
+            score=segment.score,
+            track=segment.track,
+            frame=self._frame,
+            centre=None,
+            box=None,
+            covariance=None,
+            mask_pixels=pixels,
+            valid_pixels=valid,
+            spread=0.0,
+            quality=0.0,
+            remarks=(remark,),
+        )
+
+
+def _free(masks: Sequence[DepthMask | None], size: ImageSize) -> Mask:
+    free = np.ones(size, np.bool_)
+    for mask in masks:
+        if mask is not None:
+            free[mask.window] &= ~mask.mask
+    return free
+
+
+def _direction(up: Sequence[float]) -> Floats:
+    direction = np.array(up, np.float64)
+    length = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
+    if not 0 < length < np.inf:
+        raise SpaceError(
+            f"`up` is a direction of three numbers in the optical frame, got {direction.tolist()}"
+        )
+    return direction / length

@@ -56,18 +56,18 @@ class RigidTransform:
             lifted,
             frame=self.frame,
             centre=self.of_point(lifted.centre),
-            box=None
-            if box is None
-            else OrientedBox(
-                self.of_point(box.centre), box.size, product_of(self.quaternion, box.quaternion)
-            ),
+            box=box and self._of_box(box),
             covariance=None if lifted.covariance is None else turn @ lifted.covariance @ turn.T,
             velocity=None if lifted.velocity is None else turn @ lifted.velocity,
         )
 
+    def _of_box(self, box: OrientedBox) -> OrientedBox:
+        turned = product_of(self.quaternion, box.quaternion)
+        return replace(box, centre=self.of_point(box.centre), quaternion=turned)
+
     def of_cloud(self, cloud: Cloud) -> Cloud:
         """Return a copy of the cloud in the other frame; NaN stays NaN."""
-        moved = cloud.copy()
+        moved: Cloud = cloud.copy()
         x, y, z = cloud["x"], cloud["y"], cloud["z"]
         for name, row, step in zip("xyz", self.rotation, self.translation, strict=True):
             a, b, c, d = (np.float32(value) for value in (*row, step))

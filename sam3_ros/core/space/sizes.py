@@ -20,9 +20,9 @@ def pixels_per_depth(picture: ImageSize, depth: ImageSize) -> int:
     factor = _factor(picture, depth)
     if factor is None:
         raise SpaceError(
-            f"the depth image is {_words(depth)} and the masks {_words(picture)}: expected one size, "
-            "or depth smaller by the same whole factor both ways. Register the depth to the camera "
-            "(depth_image_proc, or the driver's aligned depth)"
+            f"the depth image is {_words(depth)} and the picture {_words(picture)}: expected one "
+            "size, or depth smaller by the same whole factor both ways. Register the depth to the "
+            "camera (depth_image_proc, or the driver's aligned depth)"
         )
     return factor
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.errors import SpaceError
-from sam3_ros.core.space.spatial_object import OrientedBox, SpatialObject, Vector
+from sam3_ros.core.space.spatial_object import SpatialObject, Vector
 
 # Standard deviation of a velocity of which nothing is known, m/s.
 _UNKNOWN_VELOCITY = 1.0
@@ -83,7 +83,7 @@ class CentreSmoother:
             centre=centre,
             velocity=motion.state[3:].copy(),
             covariance=motion.covariance[:3, :3].copy(),
-            box=box and OrientedBox(box.centre + centre - lifted.centre, box.size, box.quaternion),
+            box=box and replace(box, centre=box.centre + centre - lifted.centre),
         )
 
     def _corrected(self, before: _Motion, seen: Vector, noise: Vector, seconds: float) -> _Motion:

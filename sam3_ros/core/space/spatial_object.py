@@ -35,6 +35,20 @@ class DepthRemark(str, Enum):
         return self.value
 
 
+class BoxStance(str, Enum):
+    """Along what a box stands."""
+
+    #: The plane under the object, as the depth shows it: table, floor, shelf.
+    PLANE = "plane"
+    #: The direction that the caller gave.
+    UP = "up"
+    #: The object's own principal axes: no plane is seen.
+    OWN_AXES = "own axes"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @dataclass(frozen=True, eq=False)
 class OrientedBox:
     """A box around what is seen of an object."""
@@ -45,6 +59,8 @@ class OrientedBox:
     size: Vector
     #: float64 [4], unit quaternion x, y, z, w: turns the box's axes into the frame's.
     quaternion: Vector
+    #: What its z axis is.
+    stance: BoxStance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,7 +77,7 @@ class SpatialObject:
     track: TrackStatus | None
     #: In which centre and box are: the camera's optical frame, unless transformed.
     frame: str
-    #: float64 [3], metres; None where there is not enough depth.
+    #: float64 [3], metres: the box's; None where there is not enough depth.
     centre: Vector | None
     box: OrientedBox | None
     #: float64 [3, 3], m^2, of the centre; None where there is none.

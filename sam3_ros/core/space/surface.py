@@ -1,0 +1,113 @@
+"""Which pixels of a mask show the object's own surface: not the background, not between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sam3_ros.core.segmenter.masks import Mask
+from sam3_ros.core.space.depth_image import Metres
+from sam3_ros.core.space.interior import Interior
+
+# Standard deviation of a normal distribution as a multiple of its median absolute deviation.
+_SIGMA_OF_MAD = 1.4826
+# Depth further from the median is background. An object's own depth may reach half its width.
+_SIGMAS, _WIDTHS = 5.0, 0.5
+# Two things are apart where nothing is for so long: of the range, and of the depth's noise.
+_GAP_OF_RANGE, _GAP_OF_NOISE = 0.012, 3.0
+# Of the fullest bin: less is flying pixels.
+_NEARLY_EMPTY = 0.02
+# A pixel of the rim goes on with the surface if it is no further from it; of the object's width.
+_SAME_SURFACE = 0.2
+# Where there are too few pixels to measure the noise; of the range.
+_USUAL_NOISE = 0.002
+_ENOUGH_TO_MEASURE = 20
+_FAR = np.float32(1e6)
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The pixels of an object's surface in its mask's window, at least one."""
+
+    #: bool [h, w]
+    mask: Mask
+    #: Median z, m.
+    range: float
+    #: Standard deviation of a pixel's z, m.
+    noise: float
+    #: Of the interior: its pixels, those with a depth, and those of them on the surface.
+    inside: int
+    measured: int
+    kept: int
+
+
+def surface_of(z: Metres, mask: Mask, interior: Interior, focal: float) -> Surface | None:
+    """Return the surface in a window: z float32 [h, w] m, NaN where none is measured.
+
+    focal: px. First what is far from the median by the median absolute deviation goes, then all but
+    the largest cluster in depth; then pixels of the rim that go on with the surface come back.
+    None where nothing is measured.
+    """
+    measured = np.isfinite(z) & interior.mask
+    values = z[measured]
+    if not values.size:
+        return None
+    middle = float(np.median(values))
+    width = middle / focal * float(np.sqrt(np.count_nonzero(mask)))
+    noise = _noise(z, measured, middle)
+    off = np.abs(values - np.float32(middle))
+    near = max(_SIGMAS * _SIGMA_OF_MAD * float(np.median(off)), _WIDTHS * width)
+    gap = max(_GAP_OF_RANGE * middle, _GAP_OF_NOISE * noise)
+    nearest, farthest = _largest_cluster(values[off <= near], gap)
+    surface = measured & (z >= nearest) & (z <= farthest)
+    kept = int(np.count_nonzero(surface))
+    if interior.rim:
+        surface = _with_rim(z, surface, mask, interior.rim, _SAME_SURFACE * width)
+    middle = float(np.median(z[surface]))
+    inside = int(np.count_nonzero(interior.mask))
+    return Surface(surface, middle, noise, inside, len(values), kept)
+
+
+def _noise(z: Metres, measured: Mask, middle: float) -> float:
+    """Return the standard deviation of a pixel's z, from second differences along the rows.
+
+    A plane has none, however it is inclined; noise of deviation s has some of s sqrt(6).
+    """
+    three = measured[:, :-2] & measured[:, 1:-1] & measured[:, 2:]
+    bends = z[:, :-2] - 2 * z[:, 1:-1] + z[:, 2:]
+    values = np.abs(bends[three])
+    if len(values) < _ENOUGH_TO_MEASURE:
+        return _USUAL_NOISE * middle
+    return float(np.median(values)) * _SIGMA_OF_MAD / float(np.sqrt(6))
+
+
+def _largest_cluster(values: npt.NDArray[np.float32], gap: float) -> tuple[float, float]:
+    """Return the range of z, m, of the most values with no gap among them."""
+    least, bin_width = float(values.min()), gap / 2
+    counts = np.bincount(((values - least) / bin_width).astype(np.intp))
+    full = counts > _NEARLY_EMPTY * counts.max()
+    edges = np.flatnonzero(np.diff(full, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    sums = np.add.reduceat(np.append(counts, 0), edges)[::2]
+    best = int(np.argmax(sums))
+    # Rounded to float32 in the bins: half of a hundredth more on both sides loses none of it.
+    slack = 0.005 * bin_width
+    return (
+        least + float(starts[best]) * bin_width - slack,
+        least + float(ends[best]) * bin_width + slack,
+    )
+
+
+def _with_rim(z: Metres, surface: Mask, mask: Mask, rim: int, allowed: float) -> Mask:
+    """Return the surface with what goes on with it: pixels of the rim with the z beside them."""
+    square = np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)
+    nearest = cv2.erode(np.where(surface, z, _FAR), square)
+    farthest = cv2.dilate(np.where(surface, z, -_FAR), square)
+    # Comparing with NaN says no, and beside no surface nothing lies between the two.
+    with np.errstate(invalid="ignore"):
+        goes_on = (z <= nearest + np.float32(allowed)) & (z >= farthest - np.float32(allowed))
+    grown: Mask = surface | (goes_on & mask & (nearest < _FAR))
+    return grown

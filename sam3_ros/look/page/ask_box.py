@@ -34,14 +34,15 @@ class AskBox:
         selected = self._viewer.selected()
         self.hint_selected.set_visibility(selected is not None)
         if selected:
-            self.hint_selected.text = f"Clicks add to “{selected.label}”."
+            self.hint_selected.text = f"Clicks add to “{selected.label}”. Escape ends it."
 
     async def _ask(self) -> None:
         text = self._field.value or ""
         if len(text) >= MOST_CHARACTERS:
             ui.notify(f"More than {MOST_CHARACTERS:,} characters were cut.", type="warning")
-        before = text.strip()
-        await self._run(self._viewer.ask(text), f"Asked “{_shortened(before)}”.")
+        asked = await self._run(self._viewer.ask(text), f"Asked “{_shortened(text.strip())}”.")
+        if asked and self._field.value == text:
+            self._field.value = ""
 
 
 def _shortened(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Health at a glance in the head of the page, banners for what is wrong, and all figures."""
+"""Health at a glance in the head of the page, what is wrong, and all figures."""
 
 from __future__ import annotations
 
@@ -26,34 +26,30 @@ class HealthHead:
         self._dot.classes(replace=f"look-dot-state look-tone-{tone_of(health)}")
 
 
-class Banners:
-    """A red banner for each thing that is wrong, a plain one for remarks."""
+class Troubles:
+    """What is wrong: red banners at the top, or remarks over the picture."""
 
-    def __init__(self) -> None:
-        self._place = ui.element("div").classes("look-banners")
-        self._shown: tuple[Trouble, ...] = ()
+    def __init__(self, serious: bool) -> None:
+        self._serious = serious
+        self._place = ui.element("div").classes("" if serious else "look-remarks")
         self._lines: list[tuple[ui.label, ui.label]] = []
 
     def show(self, troubles: tuple[Trouble, ...]) -> None:
-        """Show what is wrong now; words that change stay in their banner."""
-        kinds = [trouble.serious for trouble in troubles]
-        if kinds != [trouble.serious for trouble in self._shown]:
-            self._rebuild(troubles)
-        for (what, remedy), trouble in zip(self._lines, troubles, strict=True):
+        """Show those of this kind; words that change stay in their banner."""
+        shown = [trouble for trouble in troubles if trouble.serious == self._serious]
+        if len(shown) != len(self._lines):
+            self._place.clear()
+            with self._place:
+                self._lines = [self._banner() for _ in shown]
+        for (what, remedy), trouble in zip(self._lines, shown, strict=True):
             what.text, remedy.text = trouble.what, trouble.remedy
-        self._shown = troubles
 
-    def _rebuild(self, troubles: tuple[Trouble, ...]) -> None:
-        self._place.clear()
-        self._lines = []
-        with self._place:
-            for trouble in troubles:
-                kind = "look-serious" if trouble.serious else "look-remark"
-                banner = ui.element("div").classes(f"look-banner {kind}")
-                attributes(banner, role="alert" if trouble.serious else "status")
-                with banner:
-                    what = ui.label(trouble.what).classes("look-what")
-                    self._lines.append((what, ui.label(trouble.remedy)))
+    def _banner(self) -> tuple[ui.label, ui.label]:
+        kind = "look-serious" if self._serious else "look-remark"
+        banner = ui.element("div").classes(f"look-banner {kind}")
+        attributes(banner, role="alert" if self._serious else "status")
+        with banner:
+            return ui.label().classes("look-what"), ui.label()
 
 
 class HealthFigures:

@@ -11,7 +11,7 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.look.page.ask_box import AskBox
 from sam3_ros.look.page.camera_choice import CameraChoice
 from sam3_ros.look.page.controls import MessageLine, button, press
-from sam3_ros.look.page.health_panel import Banners, HealthFigures, HealthHead
+from sam3_ros.look.page.health_panel import HealthFigures, HealthHead, Troubles
 from sam3_ros.look.page.marking import mark_of_event
 from sam3_ros.look.page.picture import PictureElement
 from sam3_ros.look.page.prompt_list import PromptList
@@ -44,8 +44,8 @@ class LookPage:
         self._dark = ui.dark_mode(None)
         with ui.element("div").classes("look-page"):
             self._make_head()
-            self._banners = Banners()
-            with ui.element("main").classes("look-main"):
+            self._banners = Troubles(serious=True)
+            with ui.element("div").classes("look-main"):
                 with ui.element("section").classes("look-stage"):
                     self._make_stage(feed_path)
                 with ui.element("aside").classes("look-side"):
@@ -67,7 +67,9 @@ class LookPage:
             self._dark_button = button("Dark", self._toggle_dark, "Dark colours")
 
     def _make_stage(self, feed_path: str) -> None:
-        self._picture = PictureElement(feed_path, self._viewer.rights.may_change)
+        with ui.element("div").classes("look-screen"):
+            self._picture = PictureElement(feed_path, self._viewer.rights.may_change)
+            self._remarks = Troubles(serious=False)
         self._picture.on_event("mark", self._on_mark)
         self._picture.on_event("pause", self._on_pause_key)
         self._picture.on_event("step", self._on_step)
@@ -106,14 +108,17 @@ class LookPage:
         self._source.text = health.source
         self._health_head.show(health)
         self._banners.show(health.troubles)
+        self._remarks.show(health.troubles)
         self._figures.show(health)
         self._controls.show_threshold(health.threshold)
 
-    async def _run(self, request: Awaitable[Verdict], done: str) -> None:
-        """Wait for what becomes of a request, and show it."""
-        self._line.tell(await request, done)
+    async def _run(self, request: Awaitable[Verdict], done: str) -> bool:
+        """Wait for what becomes of a request, and show it; return whether it was accepted."""
+        verdict = await request
+        self._line.tell(verdict, done)
         self._show_held()
         self._sync()
+        return verdict.accepted
 
     def _show_held(self) -> None:
         if self._viewer.held:

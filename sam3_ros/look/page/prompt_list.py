@@ -12,8 +12,10 @@ from sam3_ros.look.viewing import ListedPrompt, Verdict
 
 _EMPTY = "Nothing is asked yet. Type a word, or click an object in the picture."
 _EMPTY_VIEW_ONLY = "Nothing is asked yet."
-#: Runs a request and shows what became of it.
-Run = Callable[[Awaitable[Verdict], str], Awaitable[None]]
+#: Runs a request, shows what became of it, and returns whether it was accepted.
+Run = Callable[[Awaitable[Verdict], str], Awaitable[bool]]
+# To which points can be added.
+_SHOWN_BY_MARKS = ("click", "box")
 
 
 class PromptList:
@@ -72,11 +74,11 @@ class _Row:
                     self._make_acts()
 
     def _make_acts(self) -> None:
-        self._select = button("Select", self._toggle_selected)
         self._follow = button("Follow", self._toggle_follow)
         self._freeze = button("Freeze", self._toggle_freeze)
         self._rename = button("Rename", lambda: self._dialog.open(self._prompt))
         self._remove = button("Remove", self._do_remove)
+        self._add = button("Add points", self._toggle_selected)
 
     def show(self, prompt: ListedPrompt, selected: bool, held: bool) -> None:
         """Show how the prompt is now."""
@@ -96,14 +98,15 @@ class _Row:
 
     def _show_acts(self, prompt: ListedPrompt, selected: bool, held: bool) -> None:
         for made, act in (
-            (self._select, "Select"),
             (self._follow, "Follow"),
             (self._freeze, "Freeze"),
             (self._rename, "Rename"),
             (self._remove, "Remove"),
+            (self._add, "Add points to"),
         ):
             named(made, f"{act} {prompt.label}")
-        press(self._select, selected)
+        press(self._add, selected)
+        self._add.set_visibility(prompt.kind in _SHOWN_BY_MARKS)
         press(self._follow, prompt.followed)
         press(self._freeze, prompt.frozen)
         for made in (self._follow, self._freeze):

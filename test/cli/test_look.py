@@ -6,12 +6,14 @@ import json
 import re
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from look_server import running_look
 from running_command import RunningCommand
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from sam3_ros.cli import needs
@@ -81,6 +83,8 @@ def test_the_shipped_bag_is_shown_and_asked(tmp_path: Path) -> None:
         found = picture_with_segments(server.origin)
 
         assert {each["label"] for each in found} == {"red cube"}
+        send_nonsense(server.origin)
+        assert httpx.get(server.link).status_code == 200
     # running_look() sees that SIGTERM ends it with 0 and without a traceback.
 
 
@@ -97,6 +101,20 @@ def picture_with_segments(origin: str) -> list[dict[str, object]]:
                 return head["segments"]
             line.send(json.dumps({"ack": number}))
     raise AssertionError("nothing was found")
+
+
+def send_nonsense(origin: str) -> None:
+    """Say to the page's own line what no browser says; what becomes of the line is its affair."""
+    address = f"{origin.replace('http', 'ws')}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    for message in ('42["event",{}]', '42["event",null]', '42["log",7]', "42[", "451-[", "9999"):
+        with (
+            suppress(ConnectionClosed, TimeoutError),
+            connect(address, origin=origin, proxy=None) as line,  # type: ignore[arg-type]
+        ):
+            line.send("40")
+            line.recv(10)
+            line.send(message)
+            line.recv(0.1)
 
 
 def test_on_the_network_a_link_with_a_token_is_printed_once(tmp_path: Path) -> None:

@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from sam3_ros.core.visible_text import visible
 from sam3_ros.look.server.allowance import Allowance
 
-_LOGGERS = ("uvicorn", "nicegui", "socketio", "engineio", "websockets", "asyncio", "fastapi")
+# The two that end with "server" have handlers of their own.
+_LOGGERS = (
+    *("uvicorn", "nicegui", "socketio", "socketio.server", "engineio", "engineio.server"),
+    *("websockets", "asyncio", "fastapi"),
+)
 _LINES_A_SECOND, _LINES_AT_ONCE = 0.2, 20
 _LONGEST = 300
 
@@ -26,9 +30,10 @@ class _ShortLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not self._allowance.take():
             return
-        text = " ".join(filter(None, (record.getMessage(), _exception(record))))
+        text = _exception(record) or record.getMessage()
         line = visible(" ".join(text.split()))[:_LONGEST]
-        print(f"sam3-ros: {record.levelname.lower()}: {line}", file=sys.stderr, flush=True)
+        source = record.name.partition(".")[0]
+        print(f"sam3-ros: {record.levelname.lower()} of {source}: {line}", file=sys.stderr)
 
 
 def _exception(record: logging.LogRecord) -> str:
@@ -44,13 +49,12 @@ def _exception(record: logging.LogRecord) -> str:
 def short_log() -> Iterator[None]:
     """Let the libraries log so inside the block."""
     handler = _ShortLines()
-    before = {name: logging.getLogger(name).propagate for name in _LOGGERS}
-    for name in _LOGGERS:
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).propagate = False
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [handler], False
     try:
         yield
     finally:
-        for name, propagate in before.items():
-            logging.getLogger(name).removeHandler(handler)
-            logging.getLogger(name).propagate = propagate
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate

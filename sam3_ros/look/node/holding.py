@@ -25,6 +25,11 @@ from sam3_ros.ros.images.conversion import OwnConverter
 from sam3_ros.srv import Segment as SegmentService
 
 _PATIENCE_SECONDS = 3.0
+_NO_IMAGE = (
+    f"no image that the node answers has come for {_PATIENCE_SECONDS:g} s, so there is nothing to "
+    "hold: the last picture stays, and can be clicked on"
+)
+_NO_TOPIC = "it is not known from which topic the node takes the images of this camera"
 Post = Callable[[Callable[[], None]], None]
 
 
@@ -53,23 +58,22 @@ class Holder:
             settle(future, _refused(f"there is no camera {view.camera!r}: choose one of the list"))
             return
         self._waiting.append(_Hold(view, future))
+        self._link.find_images()
         camera.images.need()
         self._tap(view.camera).set_open(True)
-        if not camera.images.has_topics:
-            self._fail(view.camera, "it is not known from which topic the node takes its images")
 
     def tick(self) -> None:
         """Give up what has waited too long; some times a second."""
         now = time.monotonic()
-        for hold in [each for each in self._waiting if now - each.began > _PATIENCE_SECONDS]:
-            self._end(hold)
-            settle(
-                hold.future,
-                _refused(
-                    f"no image that the node answers has come for {_PATIENCE_SECONDS:g} s, so "
-                    "there is nothing to hold: the last picture stays, and can be clicked on"
-                ),
-            )
+        for hold in list(self._waiting):
+            images = self._link.links[hold.view.camera].images
+            if now - hold.began > _PATIENCE_SECONDS:
+                reason = _NO_IMAGE if images.has_topics else _NO_TOPIC
+                self._end(hold)
+                settle(hold.future, _refused(reason))
+            elif not images.has_topics:
+                self._link.find_images()
+                images.refresh()
 
     def close(self) -> None:
         for hold in list(self._waiting):
@@ -88,11 +92,6 @@ class Holder:
                 lambda message: self._on_segments(camera, message),
             )
         return self._taps[camera]
-
-    def _fail(self, camera: str, reason: str) -> None:
-        for hold in [each for each in self._waiting if each.view.camera == camera]:
-            self._end(hold)
-            settle(hold.future, _refused(reason))
 
     def _end(self, hold: _Hold) -> None:
         self._waiting.remove(hold)

@@ -19,7 +19,7 @@ from sam3_ros.look.node.calls import ServiceCalls
 from sam3_ros.look.node.camera_feed import CameraFeed, Viewer
 from sam3_ros.look.node.camera_images import CameraImages, ImageTopic
 from sam3_ros.look.node.parameters import NodeParameters
-from sam3_ros.look.node.prompt_list import PromptList
+from sam3_ros.look.node.prompt_list import NodePrompts
 from sam3_ros.look.node.report import Reports, read_health_report
 from sam3_ros.look.node.sighting import cameras_of, image_topics_of, topics_of_camera
 from sam3_ros.look.node.troubles import NodeSight
@@ -48,7 +48,7 @@ class NodeLink:
     def __init__(self, node: Node, name: str) -> None:
         """name: the full name of the node that is looked at."""
         self.node, self.name = node, name
-        self.prompts = PromptList()
+        self.prompts = NodePrompts()
         self.calls = ServiceCalls(node, self.why_deaf)
         self.parameters = NodeParameters(node, name, self.calls)
         self.asks = PromptAsks(node, name, self.why_deaf)
@@ -118,6 +118,10 @@ class NodeLink:
         answers = [] if link is None else link.answers.of(stamp)
         return answers[0] if answers else None
 
+    def find_images(self) -> None:
+        """Look from which topics the node takes its images."""
+        self._image_topics = image_topics_of(self.node, self.name)
+
     def why_deaf(self) -> str:
         """Say why the node hears nobody."""
         if not self.sight.is_listed:
@@ -158,7 +162,7 @@ class NodeLink:
         cameras = cameras_of(self.node, self.name) or self.cameras
         is_watched = any(link.feed.is_watched for link in self.links.values())
         if is_watched or cameras != self.cameras:
-            self._image_topics = image_topics_of(self.node, self.name)
+            self.find_images()
         for camera in cameras:
             if camera not in self.links:
                 self.links = {**self.links, camera: self._link_to(camera)}

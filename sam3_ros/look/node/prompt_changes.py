@@ -149,9 +149,14 @@ class PromptChanges:
             # Its object is to be found where it is now.
             kept = put_marks(prompt, self._marks_at(prompt, camera, newest.stamp))
 
+        prompts = self._link.prompts
+        name = prompts.name_of(camera, prompt.id, "")
+
         def keep(verdict: Verdict) -> None:
             if verdict.accepted:
-                self._link.prompts.freeze(kept, known.label_value)
+                prompts.freeze(kept, known.label_value)
+                if name:  # the node's list, which has come before, took it away
+                    prompts.call(prompt.id, camera, name)
             settle(done, verdict)
 
         gone = Prompts(action=Prompts.REMOVE, prompts=[Prompt(id=prompt.id, camera=camera)])

@@ -23,7 +23,7 @@ class FrozenPrompt:
     label_value: int
 
 
-class PromptList:
+class NodePrompts:
     """Replaced as a whole at each change: read by any thread, changed by the ROS thread."""
 
     def __init__(self) -> None:

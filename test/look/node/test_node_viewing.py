@@ -1,0 +1,433 @@
+"""A real node as the page sees it, over DDS; one node for this file."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from io import BytesIO
+from typing import Any, TypeVar
+from unittest import mock
+
+import numpy as np
+import pytest
+from node_client import NODE, PATIENCE, NodeClient
+from node_under_test import THE_NODE, NodeProcess, running_node
+from PIL import Image as PillowImage
+from rclpy.qos import QoSProfile
+from sam3_ros.msg import Prompts
+from scenes import colour_scene
+from sensor_msgs.msg import Image
+
+from sam3_ros.core.geometry import Box, Point
+from sam3_ros.look.node.opening import open_node_viewing, running_nodes
+from sam3_ros.look.node.viewing import NodeViewing
+from sam3_ros.look.viewing import (
+    HeldPicture,
+    ListedPrompt,
+    Marks,
+    PictureLayer,
+    PictureStamp,
+    Verdict,
+    View,
+    ViewedPicture,
+)
+from sam3_ros.ros.images.messages import image_message
+
+HEIGHT, WIDTH = 96, 128
+RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
+SCENE = colour_scene(HEIGHT, WIDTH, {"red": RED, "blue": BLUE})
+ON_BLUE, ON_RED = Point(98.0, 38.0), Point(25.0, 25.0)
+LIVE = View("")
+Result = TypeVar("Result")
+
+
+class MovingPictures:
+    """A camera that sends the scene ten times a second, on a thread of its own."""
+
+    def __init__(self, client: NodeClient, topic: str = "/image") -> None:
+        self._publisher = client.node.create_publisher(Image, topic, QoSProfile(depth=5))
+        self._clock = client.node.get_clock()
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        message = image_message(SCENE, "rgb8")
+        message.header.frame_id = "camera"
+        while not self._ends.wait(0.1):
+            message.header.stamp = self._clock.now().to_msg()
+            self._publisher.publish(message)
+
+
+class LookedAt:
+    """A running node, its camera, and what the page sees of both."""
+
+    def __init__(self, process: NodeProcess, client: NodeClient) -> None:
+        self.process, self.client = process, client
+        self.domain = client.context.get_domain_id()
+        self.viewing: NodeViewing = open_node_viewing("segmentation_node", self.domain)
+        self.camera = MovingPictures(client)
+
+    def settled(self, future: Future[Result]) -> Result:
+        return future.result(PATIENCE)
+
+    def clear(self) -> None:
+        """Let nothing be asked or frozen."""
+        for each in self.viewing.prompts(""):
+            self.settled(self.viewing.remove(each.id, each.camera))
+        wait_for(lambda: not self.viewing.prompts(""), "an empty list")
+
+    def prompt(self, prompt_id: str) -> ListedPrompt | None:
+        return next((p for p in self.viewing.prompts("") if p.id == prompt_id), None)
+
+    def subscribers(self, topic: str) -> int:
+        return self.client.node.count_subscribers(f"{NODE}/{topic}")
+
+
+class Watching:
+    """Keeps the pictures of a view."""
+
+    def __init__(self, viewing: NodeViewing, view: View = LIVE) -> None:
+        self.pictures: list[ViewedPicture] = []
+        self._watch = viewing.watch(view, self.pictures.append)
+
+    def __enter__(self) -> Watching:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.close()
+
+    def next(self, is_wanted: Callable[[ViewedPicture], Any] = bool) -> ViewedPicture:
+        """Return the first picture from now on that is wanted."""
+        begin = len(self.pictures)
+        return wait_for(lambda: next(filter(is_wanted, self.pictures[begin:]), None), "a picture")
+
+
+def wait_for(done: Callable[[], Result], what: str) -> Result:
+    end = time.monotonic() + PATIENCE
+    while not (value := done()):
+        assert time.monotonic() < end, f"waited {PATIENCE:g} s for {what}"
+        time.sleep(0.01)
+    return value
+
+
+def found(picture: ViewedPicture | HeldPicture, prompt_id: str) -> list[Box]:
+    """Return the boxes of what a prompt found."""
+    shown = picture.picture if not isinstance(picture, ViewedPicture) else picture
+    return [each.box for each in shown.segments or () if each.prompt_id == prompt_id]
+
+
+def is_at(box: Box, corners: tuple[int, int, int, int]) -> bool:
+    return bool(np.abs(np.subtract(box.as_tuple(), corners)).max() < 4)
+
+
+def pixels(data: bytes, mode: str) -> np.ndarray:
+    with PillowImage.open(BytesIO(data)) as picture:
+        return np.asarray(picture.convert(mode))
+
+
+@pytest.fixture(scope="module")
+def one_node(tmp_path_factory, sam3_bundle_path) -> Iterator[LookedAt]:
+    folder = tmp_path_factory.mktemp("node")
+    with (
+        mock.patch.dict(os.environ),
+        running_node(folder, bundle=sam3_bundle_path) as (process, client),
+    ):
+        client.connected()
+        seen = LookedAt(process, client)
+        yield seen
+        seen.camera.stop()
+        began = time.monotonic()
+        seen.viewing.close()
+        assert time.monotonic() - began < 2
+        if seen.process is not process:
+            assert seen.process.stop() == 0
+
+
+@pytest.fixture
+def node(one_node: LookedAt) -> LookedAt:
+    one_node.clear()
+    return one_node
+
+
+def test_pictures_come_with_what_is_found_in_them(node: LookedAt) -> None:
+    assert [each.title for each in wait_for(node.viewing.cameras, "cameras")] == ["camera"]
+    with Watching(node.viewing) as watching:
+        verdict = node.settled(node.viewing.ask_texts(("red", "zebra")))
+        assert verdict.accepted and set(verdict.prompt_ids) == {"red", "zebra"}
+        picture = watching.next(lambda each: found(each, "red"))
+        listed = node.viewing.prompts("")
+    assert [(p.id, p.kind, p.count) for p in listed] == [("red", "text", 1), ("zebra", "text", 0)]
+    assert listed[0].score == picture.segments[0].score  # type: ignore[index]
+    assert (picture.width, picture.height, picture.camera) == (WIDTH, HEIGHT, "")
+    assert is_at(*found(picture, "red"), RED)
+    assert picture.image.media_type == "image/jpeg" and picture.plain is None
+    drawn = pixels(picture.image.data, "RGB").astype(int)
+    assert np.abs(drawn[70:] - SCENE[70:]).mean() < 5
+    assert np.abs(drawn[RED[1] : RED[3], RED[0] : RED[2]] - SCENE[20, 20]).mean() > 10
+
+
+def test_masks_are_colours_on_nothing_and_the_plain_image_comes_along(node: LookedAt) -> None:
+    node.settled(node.viewing.ask_texts(("red",)))
+    with Watching(node.viewing, View("", PictureLayer.MASKS, with_plain=True)) as watching:
+        picture = watching.next(lambda each: found(each, "red") and each.plain is not None)
+        colour = node.prompt("red").colour  # type: ignore[union-attr]
+    masks = pixels(picture.image.data, "RGBA")
+    assert picture.image.media_type == "image/png" and masks.shape == (HEIGHT, WIDTH, 4)
+    assert tuple(masks[25, 25]) == (*colour, 255)
+    assert masks[38, 98, 3] == 0
+    assert picture.plain is not None
+    assert np.abs(pixels(picture.plain.data, "RGB").astype(int) - SCENE).mean() < 4
+
+
+def test_another_text_changes_what_is_found(node: LookedAt) -> None:
+    with Watching(node.viewing) as watching:
+        node.settled(node.viewing.ask_texts(("red",)))
+        watching.next(lambda each: found(each, "red"))
+        node.settled(node.viewing.ask_texts(("blue",)))
+        both = watching.next(lambda each: found(each, "blue"))
+        assert found(both, "red")
+        assert node.settled(node.viewing.remove("red", "")).accepted
+        one = watching.next(lambda each: not found(each, "red"))
+    assert is_at(*found(one, "blue"), BLUE)
+    wait_for(lambda: [p.id for p in node.viewing.prompts("")] == ["blue"], "the list")
+    refused = node.settled(node.viewing.remove("red", ""))
+    assert not refused.accepted and "~/active_prompts lists them" in refused.reason
+
+
+def test_a_click_is_answered_on_the_picture_that_was_clicked(node: LookedAt) -> None:
+    with Watching(node.viewing) as watching:
+        clicked = watching.next()
+        begin = len(watching.pictures)
+        verdict = node.settled(node.viewing.ask_marks("", clicked.stamp, Marks((ON_BLUE,))))
+        assert verdict == Verdict(True, prompt_ids=("point",))
+        first = wait_for(
+            lambda: next((p for p in watching.pictures[begin:] if found(p, "point")), None), "it"
+        )
+        assert first.stamp == clicked.stamp
+        assert is_at(*found(first, "point"), BLUE)
+        followed = watching.next(lambda each: found(each, "point") and each.stamp > first.stamp)
+        (listed,) = node.viewing.prompts("")
+    assert [s.track_id is not None for s in followed.segments or ()] == [True]
+    assert (listed.id, listed.kind, listed.count, listed.followed) == ("point", "click", 1, True)
+
+
+def test_marks_are_added_to_a_prompt(node: LookedAt) -> None:
+    with Watching(node.viewing) as watching:
+        stamp = watching.next().stamp
+        box = Marks(box=Box(*map(float, RED)))
+        assert node.settled(node.viewing.ask_marks("", stamp, box, follow=False)).accepted
+        assert is_at(*found(watching.next(lambda each: found(each, "box")), "box"), RED)
+        more = node.viewing.ask_marks(
+            "", watching.next().stamp, Marks(negative=(Point(2.0, 2.0),)), "box"
+        )
+        assert node.settled(more) == Verdict(True, prompt_ids=("box",))
+        unknown = node.viewing.ask_marks("", stamp, Marks((ON_RED,)), "mug")
+        assert "not asked any more" in node.settled(unknown).reason
+
+
+def test_a_refusal_has_the_reason_of_the_node(node: LookedAt) -> None:
+    with Watching(node.viewing) as watching:
+        stamp = watching.next().stamp
+        old = node.settled(node.viewing.ask_marks("", PictureStamp(5, 1), Marks((ON_RED,))))
+        assert not old.accepted
+        assert "is too old" in old.reason and "press pause first" in old.reason
+        outside = node.settled(node.viewing.ask_marks("", stamp, Marks((Point(900.0, 5.0),))))
+        assert not outside.accepted and "lies outside the image" in outside.reason
+    blank = node.settled(node.viewing.ask_texts(("  ",)))
+    assert not blank.accepted and "must not be blank" in blank.reason
+    high = node.settled(node.viewing.set_threshold(1.5))
+    assert not high.accepted and "0 to 1" in high.reason
+    assert not node.viewing.prompts("")
+
+
+def test_a_prompt_is_renamed_followed_frozen_and_asked_again(node: LookedAt) -> None:
+    with Watching(node.viewing) as watching:
+        node.settled(node.viewing.ask_texts(("red",)))
+        assert node.settled(node.viewing.rename("red", "", "<b>tomato</b>")).accepted
+        watching.next(lambda each: [s.label for s in each.segments or ()] == ["<b>tomato</b>"])
+        assert node.settled(node.viewing.follow("red", "", True)).accepted
+        watching.next(lambda each: [s.track_id is not None for s in each.segments or ()] == [True])
+        # One that is followed keeps its objects: its name changes here alone.
+        renamed = node.settled(node.viewing.rename("red", "", "plum"))
+        assert renamed.accepted and "old name" in renamed.warnings[0]
+        watching.next(lambda each: [s.label for s in each.segments or ()] == ["plum"])
+
+        assert node.settled(node.viewing.freeze("red", "", True)).accepted
+        watching.next(lambda each: not found(each, "red"))
+        wait_for(lambda: (p := node.prompt("red")) and p.frozen, "the frozen prompt")
+        frozen = node.prompt("red")
+        assert frozen is not None and (frozen.label, frozen.count) == ("plum", None)
+        assert node.settled(node.viewing.freeze("red", "", False)).accepted
+        watching.next(lambda each: found(each, "red"))
+        assert not node.prompt("red").frozen  # type: ignore[union-attr]
+
+
+def test_the_threshold_is_the_nodes_own(node: LookedAt) -> None:
+    assert node.settled(node.viewing.set_threshold(0.25)).accepted
+    assert node.viewing.health("").threshold == 0.25
+    # Whoever sets it, the page shows it.
+    assert node.client.set_parameters(score_threshold=0.0).successful
+    wait_for(lambda: node.viewing.health("").threshold == 0, "the threshold of another")
+
+
+def test_a_held_picture_is_asked_apart_from_the_live_ones(node: LookedAt) -> None:
+    node.settled(node.viewing.ask_texts(("red",)))
+    with Watching(node.viewing) as watching:
+        watching.next(lambda each: found(each, "red"))
+        holding = node.settled(node.viewing.hold(LIVE))
+        held = holding.held
+        assert holding.verdict.accepted and held is not None
+        stamp = held.picture.stamp
+        assert found(held, "red")
+        # More images than the node keeps: it is asked with the image itself.
+        for _ in range(10):
+            watching.next()
+        click = held.ask_marks("", stamp, Marks((ON_BLUE,)))
+        assert node.settled(click) == Verdict(True, prompt_ids=("point",))
+        assert is_at(*found(held, "point"), BLUE)
+        assert held.picture.stamp == stamp and found(held, "red")
+        assert [(p.id, p.count) for p in held.prompts()] == [("red", 1), ("point", 1)]
+        outside = node.settled(held.ask_marks("", stamp, Marks((Point(900.0, 5.0),))))
+        assert not outside.accepted and "lies outside the image" in outside.reason
+        assert node.settled(held.rename("point", "", "it")).accepted
+        assert node.settled(held.remove("red", "")).accepted
+        masks = node.settled(held.show(View("", PictureLayer.MASKS, with_plain=True)))
+        assert pixels(masks.image.data, "RGBA")[38, 98, 3] == 255 and masks.plain is not None
+        files = node.settled(held.files())
+    document = json.loads(files.json)["images"][0]
+    assert [segment["label"] for segment in document["segments"]] == ["it"]
+    assert set(np.unique(pixels(files.mask_png, "L"))) == {0, 1}
+    assert pixels(files.overlay_png, "RGB").shape == SCENE.shape
+    assert [p.id for p in node.viewing.prompts("")] == ["red"]
+    held.release()
+    assert "pause again" in node.settled(held.ask_texts(("blue",))).reason
+    wait_for(lambda: not node.subscribers("segments"), "nobody at the segments")
+
+
+def test_nothing_is_subscribed_to_that_nobody_watches(node: LookedAt) -> None:
+    heavy = ("overlay/compressed", "mask/compressed", "scores", "segments")
+
+    def counts() -> list[int]:
+        images = node.client.node.count_subscribers("/image")
+        return [*map(node.subscribers, heavy), images]
+
+    wait_for(lambda: counts() == [0, 0, 0, 0, 1], "nobody at the pictures")
+    first, second = Watching(node.viewing), Watching(node.viewing)
+    with first, second:
+        second.next()
+        first.next()
+        # One subscription for both viewers.
+        wait_for(lambda: counts() == [1, 0, 1, 0, 1], "one at the overlay")
+        with Watching(node.viewing, View("", PictureLayer.MASKS, with_plain=True)) as masks:
+            masks.next()
+            wait_for(lambda: counts() == [1, 1, 1, 0, 2], "one at the masks and the image")
+        wait_for(lambda: counts() == [1, 0, 1, 0, 1], "nobody at the masks")
+    wait_for(lambda: counts() == [0, 0, 0, 0, 1], "nobody at the pictures")
+    number = len(first.pictures)
+    node.client.frames_settled()
+    assert len(first.pictures) == number
+
+
+def test_health_says_how_the_node_is(node: LookedAt) -> None:
+    with Watching(node.viewing) as watching:
+        watching.next()
+        wait_for(lambda: node.viewing.health("").frames_per_second, "frames a second")
+        health = node.viewing.health("")
+    assert (health.state, health.source) == ("active", f"node {NODE}")
+    assert (health.model, health.backend, health.precision) == ("colours", "cpu", "fp32")
+    assert health.latency_median_ms is not None and health.latency_p95_ms is not None
+    assert not [each for each in health.troubles if each.serious]
+    assert ("nobody listens", 0) not in health.drops
+    assert node.client.transition("deactivate")
+    wait_for(lambda: node.viewing.health("").state == "inactive", "the state")
+    (trouble,) = node.viewing.health("").troubles
+    assert trouble.what == "The node is inactive: it answers no images."
+    assert "activate" in trouble.remedy
+    assert node.client.transition("activate")
+    wait_for(lambda: node.viewing.health("").state == "active", "the state")
+
+
+def test_a_camera_that_falls_silent_is_told(node: LookedAt) -> None:
+    node.camera.stop()
+    trouble = wait_for(
+        lambda: next((t for t in node.viewing.health("").troubles if t.serious), None), "a trouble"
+    )
+    assert trouble.what.startswith("No images for ")
+    with Watching(node.viewing):
+        holding = node.settled(node.viewing.hold(LIVE))
+    assert holding.held is None and "no image" in holding.verdict.reason
+    node.camera = MovingPictures(node.client)
+    wait_for(lambda: not node.viewing.health("").troubles, "the end of the trouble")
+
+
+def test_cameras_come_and_go(node: LookedAt) -> None:
+    client = node.client
+    for transition in ("deactivate", "cleanup"):
+        assert client.transition(transition)
+    assert client.set_parameters(cameras=["front", "side"]).successful
+    for transition in ("configure", "activate"):
+        assert client.transition(transition)
+    front = MovingPictures(client, "/front/image")
+    try:
+        # Whoever watches a camera that is not there yet sees it as soon as it is.
+        with Watching(node.viewing, View("front")) as watching:
+            node.settled(node.viewing.ask_texts(("red",), "front"))
+            picture = watching.next(lambda each: found(each, "red"))
+            assert picture.camera == "front"
+            assert [each.name for each in node.viewing.cameras()] == ["front", "side"]
+            assert [p.id for p in node.viewing.prompts("front")] == ["red"]
+            assert not node.viewing.prompts("side")
+            click = node.viewing.ask_marks("front", picture.stamp, Marks((ON_BLUE,)))
+            assert node.settled(click).accepted
+            watching.next(lambda each: found(each, "point"))
+            holding = node.settled(node.viewing.hold(View("front")))
+            assert holding.held is not None, holding.verdict
+            assert holding.held.picture.camera == "front"
+            what = [t.what for t in node.viewing.health("side").troubles]
+            assert what == [] or what[0].startswith("No images of camera side")
+    finally:
+        front.stop()
+        for transition in ("deactivate", "cleanup"):
+            assert client.transition(transition)
+        assert client.set_parameters(cameras=[""]).successful
+        for transition in ("configure", "activate"):
+            assert client.transition(transition)
+    wait_for(lambda: [c.name for c in node.viewing.cameras()] == [""], "the only camera")
+
+
+def test_a_node_that_is_lost_comes_back_by_itself(
+    node: LookedAt, tmp_path, sam3_bundle_path
+) -> None:
+    assert running_nodes(PATIENCE, node.domain) == (NODE,)
+    node.settled(node.viewing.ask_texts(("red",)))
+    with Watching(node.viewing) as watching:
+        watching.next(lambda each: found(each, "red"))
+        assert node.process.stop() == 0
+        wait_for(lambda: node.viewing.health("").state == "gone", "the loss")
+        assert "is gone" in node.viewing.health("").troubles[0].what
+        assert node.viewing.cameras() and not node.viewing.prompts("")
+        refused = node.settled(node.viewing.ask_texts(("red",)))
+        assert not refused.accepted and "is not there" in refused.reason
+
+        parameters = {"bundle": str(sam3_bundle_path), "diagnostics_period": "0.2"}
+        node.process = NodeProcess(node.domain, tmp_path / "log", THE_NODE, parameters)
+        watching.next()
+        wait_for(lambda: node.viewing.health("").state == "active", "the node")
+        assert node.settled(node.viewing.ask_texts(("blue",))).accepted
+        watching.next(lambda each: found(each, "blue"))
+    assert not node.viewing.health("").troubles
+
+
+def test_prompts_of_others_are_listed(node: LookedAt) -> None:
+    node.client.prompt("set", Prompts())
+    node.client.ask("red; blue")
+    wait_for(lambda: [p.id for p in node.viewing.prompts("")] == ["red", "blue"], "the list")

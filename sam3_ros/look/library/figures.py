@@ -63,7 +63,7 @@ class CameraFigures:
         return (len(recent) - 1) / (recent[-1] - recent[0])
 
 
-class Remarks:
+class PassingRemarks:
     """What happened by itself, told for a while; one thread adds."""
 
     def __init__(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sam3_ros.look.library.figures import DROPS, CameraFigures, Remarks
+from sam3_ros.look.library.figures import DROPS, CameraFigures, PassingRemarks
 from sam3_ros.look.library.model_loading import ModelLoading
-from sam3_ros.look.library.playing import Playing
+from sam3_ros.look.library.reel_player import ReelPlayer
 from sam3_ros.look.viewing import SILENCE_SECONDS, Trouble, ViewedHealth
 
 
@@ -14,8 +14,8 @@ def library_health(
     source: str,
     loading: ModelLoading,
     figures: CameraFigures | None,
-    playing: Playing | None,
-    remarks: Remarks,
+    player: ReelPlayer | None,
+    remarks: PassingRemarks,
     threshold: float,
     is_watched: bool,
     is_closed: bool,
@@ -24,7 +24,7 @@ def library_health(
     report = None if figures is None else figures.ledger.report()
     failure = None if figures is None else figures.failure
     model = loading.model
-    troubles = (*_of_model(loading), *_of_pictures(playing, is_watched), *_told(remarks))
+    troubles = (*_of_model(loading), *_of_pictures(player, is_watched), *_told(remarks))
     return ViewedHealth(
         state="ended" if is_closed else _state(loading),
         source=source,
@@ -59,19 +59,19 @@ def _of_model(loading: ModelLoading) -> Iterator[Trouble]:
         )
 
 
-def _of_pictures(playing: Playing | None, is_watched: bool) -> Iterator[Trouble]:
-    if playing is None or not is_watched:
+def _of_pictures(player: ReelPlayer | None, is_watched: bool) -> Iterator[Trouble]:
+    if player is None or not is_watched:
         return
-    if playing.failure:
-        yield Trouble(f"No pictures: {playing.failure}.", "It is tried again every two seconds.")
-    elif playing.silent_s >= SILENCE_SECONDS:
+    if player.failure:
+        yield Trouble(f"No pictures: {player.failure}.", "It is tried again every two seconds.")
+    elif player.silent_s >= SILENCE_SECONDS:
         yield Trouble(
-            f"No pictures for {playing.silent_s:.0f} s.",
+            f"No pictures for {player.silent_s:.0f} s.",
             "Is the camera plugged in? A recording may have a gap here.",
         )
 
 
-def _told(remarks: Remarks) -> Iterator[Trouble]:
+def _told(remarks: PassingRemarks) -> Iterator[Trouble]:
     for text in remarks.recent:
         yield Trouble(text, "", serious=False)
 

@@ -19,7 +19,7 @@ from sam3_ros.look.library.live_pictures import LivePictures, WaitingHold
 from sam3_ros.look.library.model_loading import LoadSegmenter, ModelLoading
 from sam3_ros.look.library.photos import Photos
 from sam3_ros.look.library.picture_feed import FeedWatch, PictureFeed
-from sam3_ros.look.library.playing import Playing
+from sam3_ros.look.library.reel_player import ReelPlayer
 from sam3_ros.look.library.shots import NANOSECONDS, Reel, Shot
 from sam3_ros.look.library.verdicts import ENDED, as_verdict, ended_verdict
 from sam3_ros.look.viewing import (
@@ -62,7 +62,7 @@ class LibraryViewing:
         """
         self._supply = supply
         self._photos = supply if isinstance(supply, Photos) else None
-        self._playing: Playing | None = None
+        self._player: ReelPlayer | None = None
         self._is_closed = False
         self._held = 0
         names = [camera.name for camera in supply.cameras]
@@ -74,7 +74,7 @@ class LibraryViewing:
             asked = self._ask(lambda: self._asking.texts(texts, ""))
             asked.add_done_callback(self._tell_refusal)
         if not isinstance(supply, Photos):
-            self._playing = Playing(supply, lambda: self._feed.cameras, self._offer, self._on_lap)
+            self._player = ReelPlayer(supply, lambda: self._feed.cameras, self._offer, self._on_lap)
         self._loading = ModelLoading(load, self._on_loaded)
 
     def cameras(self) -> tuple[ViewedCamera, ...]:
@@ -98,7 +98,7 @@ class LibraryViewing:
             self._supply.name,
             self._loading,
             self._live.of_camera.get(camera),
-            self._playing,
+            self._player,
             self._live.remarks,
             self._asking.settings.score_threshold,
             is_watched=camera in self._feed.cameras,
@@ -159,8 +159,8 @@ class LibraryViewing:
     def close(self) -> None:
         self._is_closed = True
         self._feed.clear()
-        if self._playing is not None:
-            self._playing.close(_CLOSING_S)
+        if self._player is not None:
+            self._player.close(_CLOSING_S)
         self._thread.close(_CLOSING_S)
         self._live.refuse_waiting(ENDED)
         self._loading.close()
@@ -180,11 +180,11 @@ class LibraryViewing:
 
     def _show_changes(self) -> None:
         """Answer anew what would stay as it is; on the inference thread."""
-        playing = self._playing
+        player = self._player
         for camera in self._feed.cameras:
             if self._photos is not None:
                 self._offer_photo(camera)
-            elif playing is not None and playing.silent_s > _STILL_S:
+            elif player is not None and player.silent_s > _STILL_S:
                 self._live.answer_again(camera)
 
     def _offer(self, shot: Shot) -> None:
@@ -208,8 +208,8 @@ class LibraryViewing:
             figures.ledger.count_answered(0.0)
 
     def _on_watches(self) -> None:
-        if self._playing is not None:
-            self._playing.look_again()
+        if self._player is not None:
+            self._player.look_again()
 
     def _on_lap(self) -> None:
         for camera in self._live.of_camera:

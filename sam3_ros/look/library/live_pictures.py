@@ -14,7 +14,7 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.look.library.answerer import PictureAnswerer
 from sam3_ros.look.library.asked_prompts import AskedPrompts, Figures, PromptFigures
 from sam3_ros.look.library.drawing import AnsweredPicture
-from sam3_ros.look.library.figures import CameraFigures, Remarks
+from sam3_ros.look.library.figures import CameraFigures, PassingRemarks
 from sam3_ros.look.library.kept_pictures import KeepingLimits, KeptPicture, KeptPictures
 from sam3_ros.look.library.photos import Photos
 from sam3_ros.look.library.picture_feed import FeedWatch, PictureFeed
@@ -48,7 +48,7 @@ class LivePictures:
     ) -> None:
         """photos: where the pictures are of photos, which can be read again."""
         self.asked = AskedPrompts(cameras)
-        self.remarks = Remarks()
+        self.remarks = PassingRemarks()
         self.of_camera: Mapping[str, CameraFigures] = {each: CameraFigures() for each in cameras}
         #: What the newest picture of each camera showed; replaced as a whole.
         self.figures: Mapping[str, Figures] = {}

@@ -13,7 +13,7 @@ LoadSegmenter = Callable[[], Segmenter]
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class ModelNames:
     """What people read of a model."""
 
     name: str = ""
@@ -21,7 +21,7 @@ class LoadedModel:
     precision: str = ""
 
     @classmethod
-    def of(cls, segmenter: Segmenter) -> LoadedModel:
+    def of(cls, segmenter: Segmenter) -> ModelNames:
         manifest, plan = segmenter.bundle.manifest, segmenter.plan
         choices = [plan.of(stage) for stage in manifest.stages_to_judge]
         return cls(
@@ -42,7 +42,7 @@ class ModelLoading:
         self._lock = threading.Lock()
         self._segmenter: Segmenter | None = None
         #: What was loaded; nothing before.
-        self.model = LoadedModel()
+        self.model = ModelNames()
         #: Why it cannot be loaded; empty otherwise.
         self.failure = ""
         #: Whether it is still at it.
@@ -62,7 +62,7 @@ class ModelLoading:
         segmenter: Segmenter | None = None
         try:
             segmenter = self._load()
-            self.model = LoadedModel.of(segmenter)
+            self.model = ModelNames.of(segmenter)
         except Exception as error:  # a backend's own errors are of many kinds
             self.failure = described(error)
         with self._lock:

@@ -20,7 +20,7 @@ from sam3_ros.live.sources import SourceError
 from sam3_ros.look.library.bag_reel import BagReel, camera_titles
 from sam3_ros.look.library.library_viewing import LibraryViewing
 from sam3_ros.look.library.opening import open_library
-from sam3_ros.look.library.playing import Playing
+from sam3_ros.look.library.reel_player import ReelPlayer
 from sam3_ros.look.library.shots import Shot
 from sam3_ros.look.viewing import Marks, View, ViewedCamera
 
@@ -121,11 +121,11 @@ class Played:
         self.watched = frozenset()
         self.shots = []
         self.laps = threading.Event()
-        self.playing = Playing(reel, lambda: self.watched, self.shots.append, self.laps.set)
+        self.player = ReelPlayer(reel, lambda: self.watched, self.shots.append, self.laps.set)
 
     def watch(self, *cameras):
         self.watched = frozenset(cameras)
-        self.playing.look_again()
+        self.player.look_again()
 
 
 def wait_for(condition):
@@ -149,7 +149,7 @@ def test_a_reel_is_read_only_while_somebody_watches_and_only_for_them():
     assert (len(played.shots), reel.read) == (count, read)
     assert {shot.camera for shot in played.shots} == {"a"}
     assert played.laps.is_set()
-    played.playing.close(PATIENCE)
+    played.player.close(PATIENCE)
     assert reel.is_closed
 
 
@@ -157,7 +157,7 @@ def test_a_reel_keeps_its_pace():
     played = Played(ScriptedReel(count=9, period=0.05))
     played.watch("a", "b")
     played.laps.wait(PATIENCE)
-    played.playing.close(PATIENCE)
+    played.player.close(PATIENCE)
     came = [shot.received for shot in played.shots[:9]]
     assert came[8] - came[0] >= 8 * 0.05 - 0.02
 

@@ -19,7 +19,7 @@ _AGAIN_S = 2.0
 _POLL_S = 0.5
 
 
-class Playing:
+class ReelPlayer:
     """A thread that takes the pictures of a reel one after another.
 
     What nobody watches is not read. Where a reel fails it is told, and tried again.

@@ -10,12 +10,12 @@ from sam3_ros.label.chunk import SourceKind
 from sam3_ros.label.inputs.discovery import FoundSource, find_sources
 from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.live.sources import SourceError
-from sam3_ros.look.library.bag_reel import BagReel
 from sam3_ros.look.library.library_viewing import LibraryViewing
 from sam3_ros.look.library.model_loading import LoadSegmenter
 from sam3_ros.look.library.photos import Photos
 from sam3_ros.look.library.shots import Reel
 from sam3_ros.look.library.video_reel import VideoReel, WebcamReel
+from sam3_ros.replay.bag.recording import BagError
 from sam3_ros.ros.launching.shared_files import demo_bag
 
 #: What the shipped bag is asked from the start.
@@ -53,7 +53,7 @@ def _supply(names: Sequence[str], camera: str | None, settings: ReadSettings) ->
             raise SourceError(f"{_EXPECTED}, or a camera; got the camera {camera} and {names[0]}")
         return WebcamReel(camera)
     if not names:
-        return BagReel(demo_bag(), settings)
+        return _bag(demo_bag(), settings)
     photos, others = _apart(names)
     if len(others) > 1 or (photos and others):
         told = ", ".join(str(path) for path in (*(each.path for each in others), *photos[:1]))
@@ -63,7 +63,18 @@ def _supply(names: Sequence[str], camera: str | None, settings: ReadSettings) ->
     (found,) = others
     if found.kind is SourceKind.VIDEO:
         return VideoReel(found.path, settings)
-    return BagReel(found.path, settings)
+    return _bag(found.path, settings)
+
+
+def _bag(path: Path, settings: ReadSettings) -> Reel:
+    try:
+        from sam3_ros.look.library.bag_reel import BagReel
+    except ImportError as error:  # photos and videos do without
+        raise BagError(
+            f"bags are read with libraries that are not here ({error}): "
+            "pip install 'sam3_ros[look]'"
+        ) from error
+    return BagReel(path, settings)
 
 
 def _apart(names: Sequence[str]) -> tuple[list[Path], list[FoundSource]]:

@@ -20,6 +20,7 @@ from launch_stand_ins import LaunchFile, shown
 from ros_domains import own_domain
 
 from sam3_ros.core.backends import BACKENDS
+from sam3_ros.ros.launching import look
 from sam3_ros.ros.launching.arguments import LaunchArgumentError
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES
 from sam3_ros.ros.parameters.specs import SPECS
@@ -65,7 +66,8 @@ def test_every_parameter_is_an_argument(arguments: dict[str, dict[str, Any]]) ->
 
     assert set(arguments) - parameters == {
         *("image", "preset", "params_file", "namespace", "name", "use_sim_time", "log_level"),
-        *("respawn", "respawn_delay", "fastdds_profile"),
+        *("respawn", "respawn_delay", "fastdds_profile", "look", "look_host", "look_port"),
+        *("depth_image", "camera_info"),
     }
     assert parameters <= set(arguments)
 
@@ -206,9 +208,50 @@ def test_a_build_is_not_started_again(node_of: NodeOf, tmp_path: Path) -> None:
         node_of(params_file=str(builds), respawn="true")
 
 
+def test_the_page_is_served_beside_the_node(launch_file: LaunchFile) -> None:
+    given = {"look": "true", "look_host": "0.0.0.0", "namespace": "arm", "name": "eye"}
+    context = launch_file.context(**given, preset="jetson_orin", max_rate="5")
+
+    node, page = launch_file.module.segmentation_node(context)
+
+    command = page.kwargs["cmd"]
+    at = command.index("look")
+    assert command[at - 1] == "sam3_ros.cli.main"
+    assert command[at + 1 :] == ["--node", "/arm/eye", "--host", "0.0.0.0", "--port", "8383"]
+    assert page.kwargs["output"] == "screen"  # and into no log
+    assert page.kwargs["additional_env"] == node.kwargs["additional_env"]
+    # A preset's own memory wins over the page's wish.
+    assert node.kwargs["parameters"][0] == {"frame_memory": 30}
+    assert node.kwargs["parameters"][-1] == {"max_rate": 5.0}
+    (shutdown,) = node.kwargs["on_exit"]
+    assert "has ended" in shutdown.kwargs["reason"]
+
+
+def test_a_node_that_starts_again_keeps_its_page(launch_file: LaunchFile) -> None:
+    context = launch_file.context(look="true", respawn="true")
+
+    node, _ = launch_file.module.segmentation_node(context)
+
+    assert node.kwargs["on_exit"] is None
+
+
+def test_the_page_without_its_library_is_refused(
+    launch_file: LaunchFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "find_spec", lambda _: None)
+    with pytest.raises(LaunchArgumentError, match="pip install"):
+        launch_file.module.segmentation_node(launch_file.context(look="true"))
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
+        ({"look": "true", "look_port": "70000"}, "'look_port' expects a port up to 65535"),
+        ({"look": "true", "look_port": "x"}, "'look_port' expects a port"),
+        ({"look": "true", "look_host": " "}, "'look_host' expects an address"),
+        ({"look": "true", "look_host": "--view-only"}, "'look_host' expects an address"),
+        ({"look": "true", "name": "a b"}, "'name' is letters"),
+        ({"look": "true", "build_only": "true"}, "leave look away"),
         ({"threads": "four"}, "'threads' expects a whole number; got 'four'"),
         ({"threads": "300"}, "'threads' lies in 0..256; got 300"),
         ({"max_rate": "fast"}, "'max_rate' expects a number; got 'fast'"),

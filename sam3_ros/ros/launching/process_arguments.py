@@ -118,6 +118,22 @@ def process_arguments(environment: Mapping[str, str]) -> tuple[ProcessArgument, 
             of_launch=True,
         ),
         ProcessArgument(
+            "look",
+            "false",
+            "Serve the live picture beside the node, for browsers: `sam3-ros look`.",
+            tuple(BOOLEANS),
+            of_launch=True,
+        ),
+        ProcessArgument(
+            "look_host",
+            "127.0.0.1",
+            "Address on which the page listens; 0.0.0.0 for all of the machine, with a token.",
+            of_launch=True,
+        ),
+        ProcessArgument(
+            "look_port", "8383", "Port of the page; 0 takes a free one.", of_launch=True
+        ),
+        ProcessArgument(
             "fastdds_profile",
             profile,
             "Fast DDS profile for large images, from the environment or config/; empty for none. "
@@ -189,7 +205,7 @@ def node_command(given: Mapping[str, str]) -> NodeCommand:
     given: arguments, by name; the others have their defaults. Raises ParameterError.
     """
     texts = _with_defaults(given)
-    name, namespace = _name(texts)
+    name, namespace = node_name(texts)
     return NodeCommand(
         full_name=f"{namespace.rstrip('/')}/{name}",
         remappings=tuple(remappings(texts)),
@@ -228,8 +244,11 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
     return {**defaults, **given}
 
 
-def _name(texts: Mapping[str, str]) -> tuple[str, str]:
-    """Return the node's name and its namespace, which begins with a slash."""
+def node_name(texts: Mapping[str, str]) -> tuple[str, str]:
+    """Return the node's name and its namespace, which begins with a slash.
+
+    Raises LaunchArgumentError.
+    """
     name, namespace = texts["name"], texts["namespace"]
     if not _NAME.fullmatch(name):
         raise LaunchArgumentError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sam3_ros.look.server.asgi import Message, Receive, Scope, header
+from sam3_ros.look.server.asgi import Message, Receive
 
 #: Bytes. Nothing that the page sends by HTTP is larger.
 MOST_BODY = 64 * 1024
@@ -17,10 +17,8 @@ class BodyError(Exception):
     """A body that is not taken; its text says why."""
 
 
-async def whole_body(scope: Scope, receive: Receive) -> bytes:
+async def whole_body(receive: Receive) -> bytes:
     """Return the body. Raises BodyError if it is too large, or too slow, or its sender has gone."""
-    if not header(scope, "content-length") and not header(scope, "transfer-encoding"):
-        return b""
     try:
         return await asyncio.wait_for(_read(receive), _PATIENCE)
     except asyncio.TimeoutError as error:

@@ -24,7 +24,7 @@ from sam3_ros.look.server.sign_in import SIGN_IN_PATH, sign_in, sign_in_page
 
 
 @dataclass(frozen=True)
-class Pace:
+class AllowedPace:
     """So many at once, then so many a second."""
 
     a_second: float
@@ -39,11 +39,11 @@ class Paces:
     """How often somebody may do what."""
 
     #: Requests of one address; a page that is opened makes some 40.
-    requests: Pace = Pace(100.0, 600)
+    requests: AllowedPace = AllowedPace(100.0, 600)
     #: Pages of one address: each is kept until its browser has gone.
-    pages: Pace = Pace(2.0, 40)
+    pages: AllowedPace = AllowedPace(2.0, 40)
     #: Messages of one websocket; what comes faster waits its turn in the sender's machine.
-    messages: Pace = Pace(100.0, 200)
+    messages: AllowedPace = AllowedPace(100.0, 200)
 
 
 _SAFE_METHODS = ("GET", "HEAD")
@@ -101,7 +101,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await whole_body(scope, receive)
+            body = await whole_body(receive)
         except BodyError as error:
             return await answer(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}\n")
         if scope["path"] == SIGN_IN_PATH and self._access.token is not None:

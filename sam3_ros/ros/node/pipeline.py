@@ -32,6 +32,7 @@ from sam3_ros.ros.images.conversion import choose_converter
 from sam3_ros.ros.node.depth_pipeline import DepthPipeline
 from sam3_ros.ros.node.lost_images import remedy
 from sam3_ros.ros.parameters.configuration import NodeConfiguration
+from sam3_ros.ros.parameters.values import ParameterError
 from sam3_ros.ros.prompts.active import ActivePrompt, ActivePrompts
 from sam3_ros.ros.prompts.inbox import PromptInbox
 from sam3_ros.ros.prompts.keeping import Keeping, PromptKeeping
@@ -55,8 +56,7 @@ class Pipeline:
         """Take over the segmenter: it is closed with the pipeline, or if this raises.
 
         ledgers: by the name of each camera in the configuration. Raises PromptError for prompts of
-        the configuration that cannot be asked, and Sam3RosError where depth wants what is not
-        installed.
+        the configuration that cannot be asked, and Sam3RosError where target_frame cannot be had.
         """
         self._node, self._segmenter, self._configuration = node, segmenter, configuration
         self._cameras = configuration().camera_set()
@@ -165,7 +165,13 @@ class Pipeline:
         return made
 
     def _make_depth(self, undo: ExitStack) -> DepthPipeline | None:
-        if not self._configuration().depth:
+        settings = self._configuration()
+        if settings.target_frame and not settings.depth:
+            raise ParameterError(
+                f"parameter 'target_frame' is {settings.target_frame!r}, and depth is false: only "
+                "what is in space has a frame; set depth, or leave target_frame empty"
+            )
+        if not settings.depth:
             return None
         depth = DepthPipeline(
             self._node,

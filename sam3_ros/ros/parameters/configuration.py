@@ -106,11 +106,6 @@ class NodeConfiguration:
             self.camera_set()
         except CameraNameError as error:
             raise ParameterError(f"parameter 'cameras': {error}") from error
-        if self.target_frame and not self.depth:
-            raise ParameterError(
-                f"parameter 'target_frame' is {self.target_frame!r}, and depth is false: only what "
-                "is in space has a frame; set depth, or leave target_frame empty"
-            )
         try:
             self.configured_plan()
         except ProfileError as error:

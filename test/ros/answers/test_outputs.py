@@ -117,15 +117,16 @@ def test_the_timing_is_published_last_and_includes_the_others(node):
     answer = an_answer(
         received=time.monotonic() - 0.5, waited=0.25, stages={"convert": 0.125, "decoder": 0.0625}
     )
-    outputs.publish(outputs.messages(answer, ("mask", "debug/timing")))
+    made = outputs.messages(answer, ("mask", "debug/timing"))
+    outputs.publish_timing(made, outputs.publish(made), {"lift": 0.5})
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     wait_for(lambda: executor.spin_once(timeout_sec=0.1) or heard)
     executor.shutdown()
     (timing,) = heard
     stages = {each.stage: each.milliseconds for each in timing.stages}
-    assert list(stages) == ["convert", "decoder", "messages", "publish"]
-    assert (stages["convert"], stages["decoder"]) == (125, 62.5)
+    assert list(stages) == ["convert", "decoder", "messages", "publish", "lift"]
+    assert (stages["convert"], stages["decoder"], stages["lift"]) == (125, 62.5, 500)
     assert timing.waited_milliseconds == 250
     assert timing.total_milliseconds >= 500
     assert timing.header == answer.header

@@ -21,7 +21,14 @@ import numpy as np
 
 from sam3_ros.core.segmenter.masks import inmost_point
 from sam3_ros.replay.ask.cues import BoxCue, On, PointCue, PromptCue, TextCue
-from sam3_ros.replay.ask.settings import CameraSource, NodeSettings, ReplayError, ReplaySettings
+from sam3_ros.replay.ask.depth import has_depth_beside
+from sam3_ros.replay.ask.settings import (
+    BESIDE_IMAGES,
+    CameraSource,
+    NodeSettings,
+    ReplayError,
+    ReplaySettings,
+)
 from sam3_ros.replay.bag.bag import Bag, open_bag
 from sam3_ros.replay.bag.image_times import ImageTimes, read_image_times
 from sam3_ros.replay.bag.truth import Mask, Truth, read_truth, truth_topic
@@ -233,9 +240,12 @@ def _cameras(bag: Bag) -> tuple[CameraSource, ...]:
     topics = [t for t in bag.camera_topics if truth_topic(bag, t) is not None]
     if not topics:
         raise ReplayError(f"{bag.path} has no ground truth to place clicks by: use sam3-ros replay")
-    if len(topics) == 1:
-        return (CameraSource("", topics[0]),)
-    return tuple(CameraSource(topic.split("/")[1], topic) for topic in topics)
+    depths = [BESIDE_IMAGES if has_depth_beside(bag, topic) else None for topic in topics]
+    names = [""] if len(topics) == 1 else [topic.split("/")[1] for topic in topics]
+    return tuple(
+        CameraSource(name, topic, depth=depth)
+        for name, topic, depth in zip(names, topics, depths, strict=True)
+    )
 
 
 def _known(bag: Bag, source: CameraSource) -> DemoCamera:

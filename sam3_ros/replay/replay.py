@@ -90,6 +90,8 @@ def _report(
             for camera in cameras.values()
             for track in camera.tracks.reports(camera.statistics.titles)
         ),
+        places=tuple(each for camera in cameras.values() for each in camera.places.reports()),
+        has_places=any(camera.places for camera in plan.cameras),
         has_truth=plan.has_truth,
         prompt_warnings=tuple(
             dict.fromkeys(w for camera in cameras.values() for w in camera.prompt_warnings)

@@ -14,6 +14,8 @@ from sam3_ros.cli.replay.judging import add_judging_options, is_judged, run_judg
 from sam3_ros.cli.replay.outcome import REPLAY, run_and_print
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sam3_ros.cli.command import Commands
     from sam3_ros.replay.ask.cues import PromptCue
     from sam3_ros.replay.ask.settings import CameraSource, ReplaySettings
@@ -32,6 +34,7 @@ def register(commands: Commands) -> None:
         sam3-ros replay my_bag --camera front=/front/image --camera side=/side/image --rate answered
         sam3-ros replay my_bag --expect my_test.yaml --junit out/junit.xml --out out/replay
         sam3-ros replay my_bag --text "red cube" --against precision=fp16
+        sam3-ros replay my_bag --text "red cube" --rate answered --depth
         sam3-ros replay my_bag --no-node --node /camera/segmentation_node
         """,
         _run,
@@ -112,6 +115,16 @@ def _add_playing(parser: argparse.ArgumentParser) -> None:
         help="topic that the images go out on (default: as in the bag)",
     )
     group.add_argument(
+        "--depth",
+        action="append",
+        nargs="?",
+        const="",
+        default=[],
+        type=_perhaps_named_topic,
+        metavar="[NAME=]TOPIC",
+        help="give the node depth of this topic; without a topic the one that is beside the images",
+    )
+    group.add_argument(
         "--player",
         choices=("own", "ros2"),
         default="own",
@@ -187,7 +200,22 @@ def _cameras(options: argparse.Namespace) -> tuple[CameraSource, ...]:
         raise ReplayError("two --camera have one name")
     if set(published_as) - set(topics):
         raise ReplayError("--publish-as is NAME=TOPIC of a --camera, or a TOPIC without any")
-    return tuple(CameraSource(n, topic, published_as.get(n)) for n, topic in topics.items())
+    depths = _depths(options, topics)
+    return tuple(
+        CameraSource(n, topic, published_as.get(n), depths.get(n)) for n, topic in topics.items()
+    )
+
+
+def _depths(options: argparse.Namespace, cameras: Collection[str]) -> dict[str, str]:
+    """Return the topics of depth by camera; empty ones are found beside the images."""
+    from sam3_ros.replay.ask.settings import BESIDE_IMAGES, ReplayError
+
+    depths = dict(each or ("", BESIDE_IMAGES) for each in options.depth)
+    if list(depths.items()) == [("", BESIDE_IMAGES)]:
+        return dict.fromkeys(cameras, BESIDE_IMAGES)
+    if set(depths) - set(cameras):
+        raise ReplayError("--depth is NAME=TOPIC of a --camera, or a TOPIC without any")
+    return depths
 
 
 def _cues(options: argparse.Namespace) -> tuple[PromptCue, ...]:

@@ -218,10 +218,12 @@ def _print_unasked(report: ReplayReport) -> None:
 def _settings(
     expectation: Expectation, options: argparse.Namespace, played: ReplaySettings
 ) -> ReplaySettings:
-    from sam3_ros.replay.ask.settings import CameraSource, ReplaySettings
+    from sam3_ros.replay.ask.settings import BESIDE_IMAGES, CameraSource, ReplaySettings
 
     play = expectation.play
-    cameras = tuple(CameraSource(name, topic) for name, topic in play.cameras.items())
+    topics: dict[str, str | None] = dict(play.cameras) or {"": None}
+    depths = dict.fromkeys(topics, BESIDE_IMAGES) if play.depth == {} else play.depth or {}
+    cameras = tuple(CameraSource(n, topic, depth=depths.get(n)) for n, topic in topics.items())
     node = replace(
         played.node,
         parameters=(*play.parameters, *node_parameters(options)),
@@ -232,7 +234,7 @@ def _settings(
         cues=play.cues,
         rate=play.rate,
         loops=play.loops,
-        cameras=cameras or (CameraSource(),),
+        cameras=cameras,
         clock=play.clock,
         repeat_stamps=play.repeat_stamps,
         only_every=play.only_every,

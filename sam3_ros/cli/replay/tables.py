@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sam3_ros.cli.replay.place_table import place_lines
 from sam3_ros.cli.table import left, right, table
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ _SUPERSEDED = "superseded"
 
 
 def report_table(report: ReplayReport) -> str:
-    """Lay out the account of frames, a column per camera, then prompts, tracks and files."""
+    """Lay out the account of frames, a column per camera, then prompts, tracks, places, files."""
     lines = [f"{report.bag} through {report.node}, {report.seconds:.1f} s", *_frame_lines(report)]
     if report.prompts:
         lines += ["", *_prompt_lines(report)]
     if report.tracks:
         lines += ["", *_track_lines(report)]
+    if report.places:
+        lines += ["", *place_lines(report.places)]
     if report.files:
         lines += ["", *report.files, *report.file_remarks]
     return "\n".join(lines)

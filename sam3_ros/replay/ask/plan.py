@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sam3_ros.replay.ask.depth import DepthPlan, find_depth
 from sam3_ros.replay.ask.settings import CameraSource, Player, ReplayError, ReplaySettings
 from sam3_ros.replay.bag.bag import COMPRESSED_IMAGE, Bag, BagTopic
 from sam3_ros.replay.bag.image_times import ImageTimes, read_image_times
+from sam3_ros.replay.bag.places import TruePlaces, read_places
 from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.replay.bag.topic_names import COMPRESSED, is_topic_name, nearest_topic_name
 from sam3_ros.replay.bag.truth import Truth, read_truth
@@ -28,6 +30,10 @@ class CameraPlan:
     times: ImageTimes
     #: None if the bag has no ground truth for this camera.
     truth: Truth | None
+    #: None where the node gets none.
+    depth: DepthPlan | None = None
+    #: Where objects truly are; empty without depth or ground truth.
+    places: TruePlaces = field(default_factory=dict)
 
     def at(self, stamp_ns: int) -> float:
         """Return the seconds since the bag began, for an image's stamp in the bag."""
@@ -106,12 +112,15 @@ def _require_playable_by_ros2(plan: ReplayPlan) -> None:
 def _camera(
     bag: Bag, source: CameraSource, images: BagTopic, taken: Collection[str], only_every: int
 ) -> CameraPlan:
+    depth = find_depth(bag, source, images)
     return CameraPlan(
         name=source.name,
         images=images,
         published_as=source.publish_as or _published_name(images, taken),
         times=read_image_times(bag, images.name, only_every),
         truth=read_truth(bag, images.name),
+        depth=depth,
+        places={} if depth is None else read_places(bag, images.name),
     )
 
 

@@ -12,6 +12,9 @@ from sam3_ros.replay.ask.cues import PromptCue, RemoveCue, TextCue
 from sam3_ros.replay.bag.topic_names import is_topic_name
 from sam3_ros.ros.cameras import Cameras
 
+#: Of CameraSource.depth: the only topic of depth near the images.
+BESIDE_IMAGES = ""
+
 
 class ReplayError(Sam3RosError):
     """A replay that cannot be run as asked, or whose node is not there."""
@@ -36,6 +39,8 @@ class CameraSource:
     topic: str | None = None
     #: The topic on which the images go out; None for the topic in the bag.
     publish_as: str | None = None
+    #: The topic of depth in the bag, BESIDE_IMAGES to find it; None for no depth.
+    depth: str | None = None
 
     def __post_init__(self) -> None:
         if self.publish_as is not None and not is_topic_name(self.publish_as):

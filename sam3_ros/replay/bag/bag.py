@@ -19,6 +19,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from sam3_ros.replay.bag.bag_file import open_recording
 from sam3_ros.replay.bag.bag_folder import BagParts, find_parts
+from sam3_ros.replay.bag.depth_topics import is_depth
 from sam3_ros.replay.bag.image_stamps import ImageStamps
 from sam3_ros.replay.bag.own_outputs import left_out_outputs
 from sam3_ros.replay.bag.recording import (
@@ -89,6 +90,7 @@ class Bag:
         self._overlap = any(one[1] > other[0] for one, other in pairwise(sorted(spans)))
         self.topics = self._playable(node)
         self._has_metadata = parts.has_metadata
+        self._depth: dict[str, bool] = {}
         self._typestore = get_typestore(Stores.ROS2_HUMBLE)
         total = sum(c.message_count for each in recordings for c in each.channels)
         if parts.promised is not None and parts.promised > total:
@@ -197,10 +199,19 @@ class Bag:
 
     @property
     def camera_topics(self) -> list[str]:
-        """The topics of images that are not ground truth; without those that have no image."""
+        """The topics of images that are not depth or truth; without those that have no image."""
         images = [t for t in self.topics.values() if t.type_name in IMAGE_TYPES]
-        cameras = [t for t in images if "/truth/" not in t.name]
+        cameras = [t for t in images if "/truth/" not in t.name and not self.is_depth(t.name)]
         return [t.name for t in cameras if t.message_count] or [t.name for t in cameras]
+
+    def is_depth(self, topic: str) -> bool:
+        """Return whether the first image of a topic is depth; reads it once."""
+        if topic not in self._depth:
+            kind = self.topics[topic].type_name if topic in self.topics else ""
+            first = next(self._recorded({topic}), None) if kind in IMAGE_TYPES else None
+            data = b"" if first is None else _unpacked(first.data) or b""
+            self._depth[topic] = is_depth(data, is_compressed=kind == COMPRESSED_IMAGE)
+        return self._depth[topic]
 
     def _playable(self, node: str) -> dict[str, BagTopic]:
         """Return the topics that can be played, by name; remark the others."""
@@ -234,14 +245,10 @@ class Bag:
 
     def _cdr(self, data: bytes) -> bytes | None:
         """Return a message as it was before it was compressed; None for what is no CDR."""
-        if data.startswith(ZSTD_MAGIC):
-            try:
-                data = b"".join(unpacked_frames([data], _MOST_OF_A_MESSAGE))
-            except (zstandard.ZstdError, EOFError, TooLargeError):
-                return None
-            if not self._has_metadata:
-                self._repairs.add(self.path.name, "its messages were compressed, by zstandard")
-        return data if len(data) > 4 and data[0] == 0 else None
+        unpacked = _unpacked(data)
+        if unpacked is not None and unpacked is not data and not self._has_metadata:
+            self._repairs.add(self.path.name, "its messages were compressed, by zstandard")
+        return unpacked if unpacked and len(unpacked) > 4 and unpacked[0] == 0 else None
 
     def _because(self) -> str:
         """Return what is remarked, for an error."""
@@ -294,6 +301,16 @@ def _why_not_played(encoding: str, type_name: str) -> str:
     if encoding != CDR:
         return f"{encoding or 'of an unknown encoding'}, not ROS 2's {CDR}: left out"
     return "" if type_name else "no type of message in the file: left out"
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    """Return a message as it was before it was compressed; None for what cannot be unpacked."""
+    if not data.startswith(ZSTD_MAGIC):
+        return data
+    try:
+        return b"".join(unpacked_frames([data], _MOST_OF_A_MESSAGE))
+    except (zstandard.ZstdError, EOFError, TooLargeError):
+        return None
 
 
 def _first_time(recording: Recording) -> int:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from sensor_msgs.msg import Image
 
-from sam3_ros.msg import PromptStatus, SegmentScores
+from sam3_ros.msg import Objects3D, PromptStatus, SegmentScores
 from sam3_ros.replay.ask.cues import PromptCue, is_on_image
 from sam3_ros.replay.ask.plan import CameraPlan
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
 from sam3_ros.replay.client.frame_log import FrameLog, stamp_of
 from sam3_ros.replay.client.pending_prompts import NO_LONGER, PendingPrompt, PendingPrompts
+from sam3_ros.replay.client.place_statistics import PlaceStatistics
 from sam3_ros.replay.client.prompt_statistics import PromptStatistics
 from sam3_ros.replay.client.track_statistics import TrackStatistics
 
@@ -39,6 +40,7 @@ class CameraRecord:
         self.pending = PendingPrompts()
         self.statistics = PromptStatistics(plan.truth, plan.name)
         self.tracks = TrackStatistics(plan.truth, plan.name)
+        self.places = PlaceStatistics(plan.truth, plan.places, plan.name)
         #: What the node said about prompts that it accepted, in its order, as keys.
         self.prompt_warnings: dict[str, None] = {}
         self._expected = frozenset(plan.times.stamps_ns) if stamps_from_bag else frozenset()
@@ -82,6 +84,12 @@ class CameraRecord:
     def scores_came(self, message: SegmentScores) -> AnsweredFrame | None:
         """Return the answer if these scores complete it."""
         return self._complete(self.log.scores(message))
+
+    def objects_came(self, message: Objects3D) -> None:
+        """Take in where the objects of an image are; in another frame they cannot be compared."""
+        frame = self.log.sent_frame(message.header)
+        if frame is not None and message.header.frame_id == frame.frame_id:
+            self.places.objects_came(message, frame.bag_stamp_ns)
 
     def _complete(self, answer: AnsweredFrame | None) -> AnsweredFrame | None:
         if answer is None:

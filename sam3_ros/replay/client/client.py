@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-from sam3_ros.msg import PromptStatus, SegmentScores
+from sam3_ros.msg import Objects3D, PromptStatus, SegmentScores
 from sam3_ros.replay.ask.cues import PromptCue
 from sam3_ros.replay.bag.stamps import MessageHeader
 from sam3_ros.replay.client.answered_frame import AnsweredFrame
@@ -142,6 +142,8 @@ class ReplayClient:
         ]
         if self._on_overlay is not None:
             subscriptions.append((Image, "overlay", partial(self._overlay_came, camera)))
+        if camera.plan.depth is not None:
+            subscriptions.append((Objects3D, "objects", partial(self._objects_came, camera)))
         for kind, suffix, callback in subscriptions:
             topic = Camera(name).topic(suffix).replace("~", self._node_name, 1)
             self._node.create_subscription(kind, topic, callback, _QOS)
@@ -157,6 +159,10 @@ class ReplayClient:
         with self._news:
             answer = camera.scores_came(message)
         self._pass_on(answer)
+
+    def _objects_came(self, camera: CameraRecord, message: Objects3D) -> None:
+        with self._news:
+            camera.objects_came(message)
 
     def _pass_on(self, answer: AnsweredFrame | None) -> None:
         if answer is not None and self._on_answer is not None:

@@ -1,4 +1,4 @@
-"""The checks of a whole replay: frames, stamps, account, drops, latency, track ids."""
+"""The checks of a whole replay: frames, stamps, account, drops, latency, track ids, places."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sam3_ros.replay.golden.comparison import FrameKey
 from sam3_ros.replay.golden.expectation import Limits
 from sam3_ros.replay.golden.judge import FrameRecord
 from sam3_ros.replay.golden.verdicts import CheckVerdict
+from sam3_ros.replay.report.places import errors_of
 from sam3_ros.replay.report.report import FrameAccount, Latency, ReplayReport
 from sam3_ros.replay.report.tracks import TrackReport
 
@@ -23,6 +24,7 @@ def check_replay(
         _drops(report.frames, limits),
         _latency(report.latency, limits),
         *_ids(report.tracks, limits),
+        *_places(report, limits),
     )
 
 
@@ -117,6 +119,39 @@ def _ids(tracks: Sequence[TrackReport], limits: Limits) -> Iterator[CheckVerdict
             "nothing is tracked" if not tracks else "the bag has no ground truth to see switches by"
         )
     yield CheckVerdict("ids", figures, tuple(failures))
+
+
+def _places(report: ReplayReport, limits: Limits) -> Iterator[CheckVerdict]:
+    """Yield the verdict on places in space, where there are any or should be."""
+    if not report.places and not limits.needs_places:
+        return
+    errors = errors_of([error for each in report.places for error in each.errors_m])
+    without = sum(each.found - each.placed for each in report.places)
+    figures = f"{sum(each.placed for each in report.places)} places, {without} objects without one"
+    if errors is None:
+        reason = (
+            "nothing that was found has a place"
+            if report.has_places
+            else "nothing to judge places by: play has no depth, or the bag no /truth/places"
+        )
+        yield CheckVerdict("places", figures, (reason,) if limits.needs_places else ())
+        return
+    figures += f", centres off by {errors.median_m:.4f} m in the median, p95 {errors.p95_m:.4f} m"
+    failures = [
+        f"centres are off by {found:.4f} m {where}, expected {most:g} m or less"
+        for where, found, most in (
+            ("in the median", errors.median_m, limits.centre_p50_m),
+            ("at p95", errors.p95_m, limits.centre_p95_m),
+        )
+        if most is not None and found > most
+    ]
+    if limits.without_place is not None and without > limits.without_place:
+        reasons = dict.fromkeys(reason for each in report.places for reason in each.reasons)
+        failures.append(
+            f"{without} objects have no place ({'; '.join(reasons)}), expected "
+            f"{limits.without_place} or fewer"
+        )
+    yield CheckVerdict("places", figures, tuple(failures))
 
 
 def _unknown(limits: Limits) -> Iterable[str]:

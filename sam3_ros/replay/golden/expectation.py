@@ -60,6 +60,8 @@ class Tolerance:
     id_switches: int | None = None
     #: How often an object must come back into view and have its id again, at least.
     found_again: int | None = None
+    #: How far the centre of an object may be from the true one in any image, m. None: any.
+    centre_m: float | None = None
 
     @property
     def needs_tracks(self) -> bool:
@@ -85,6 +87,18 @@ class Limits:
     latency_p95_ms: float | None = None
     #: Of all prompts, by the bag's ground truth.
     id_switches: int | None = None
+    #: How far centres may be from the true ones, m, in images with depth.
+    centre_p50_m: float | None = None
+    #: Likewise.
+    centre_p95_m: float | None = None
+    #: How often an object may be found in an image with depth and have no place.
+    without_place: int | None = None
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether what is found must be compared with true places."""
+        limits = (self.centre_p50_m, self.centre_p95_m, self.without_place)
+        return any(limit is not None for limit in limits)
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,8 @@ class Playing:
     clock: bool = False
     repeat_stamps: bool = False
     only_every: int = 1
+    #: The bag's topics of depth, by camera. Empty: those beside the images; None: no depth.
+    depth: Mapping[str, str] | None = None
     cues: tuple[PromptCue, ...] = ()
     #: Of the node, as `-p` takes them.
     parameters: tuple[tuple[str, str], ...] = ()
@@ -159,6 +175,7 @@ def _play(document: Document, base: Path) -> Playing:
         clock=found.get("clock", False),
         repeat_stamps=found.get("repeat_stamps", False),
         only_every=int(found.get("only_every", 1)),
+        depth=_depth(document),
         cues=cues,
     )
 
@@ -170,6 +187,17 @@ def _cameras(document: Document) -> dict[str, str]:
     if len(set(topics.values())) < len(topics):
         raise document.error(("play", "cameras"), "two cameras have one topic")
     return topics
+
+
+def _depth(document: Document) -> dict[str, str] | None:
+    """Return the topics of depth by camera: none for `true`, where they are to be found."""
+    play = document.value["play"]
+    asked = play.get("depth", False)
+    if isinstance(asked, bool):
+        return {} if asked else None
+    names = play.get("cameras") or {"": ""}
+    _require_known(document, ("play", "depth"), asked, sorted(names))
+    return dict(asked) or None
 
 
 def _require_camera_name(document: Document, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from sam3_ros.replay.golden.expectation import Judging, Tolerance
 from sam3_ros.replay.golden.frames import GoldenError, GoldenFrames
 from sam3_ros.replay.golden.track_ids import TrackIds, track_failures
 from sam3_ros.replay.golden.verdicts import PromptVerdict
+from sam3_ros.replay.report.places import PlaceReport
 from sam3_ros.replay.report.tracks import TrackReport
 
 Selected = Callable[[str, int], bool]
@@ -64,7 +65,9 @@ class PromptComparisons:
         self.comparisons.append(comparison)
         self.track_ids.add(comparison)
 
-    def verdict(self, tracks: TrackReport | None = None) -> PromptVerdict:
+    def verdict(
+        self, tracks: TrackReport | None = None, places: Sequence[PlaceReport] = ()
+    ) -> PromptVerdict:
         """Return the verdict. tracks: of this replay; None if the prompt's objects have no ids."""
         ious = [comparison.iou for comparison in self.comparisons]
         worst = min(self.comparisons, key=lambda comparison: comparison.iou, default=None)
@@ -78,7 +81,11 @@ class PromptComparisons:
             score_difference=max((c.score_difference for c in self.comparisons), default=0.0),
             missing_segments=sum(c.missing for c in self.comparisons),
             extra_segments=sum(c.extra for c in self.comparisons),
-            failures=(*self._failures(), *track_failures(tracks, self.tolerance)),
+            failures=(
+                *self._failures(),
+                *track_failures(tracks, self.tolerance),
+                *_place_failures(places, self.tolerance),
+            ),
             ids=() if tracks is None else tracks.ids,
         )
 
@@ -114,6 +121,21 @@ class PromptComparisons:
             )
         if allowed.track_ids:
             yield from self.track_ids.failures()
+
+
+def _place_failures(places: Sequence[PlaceReport], tolerance: Tolerance) -> Iterator[str]:
+    """Yield what is wrong with where a prompt's objects are, over the whole replay."""
+    most = tolerance.centre_m
+    if most is None:
+        return
+    worst = max(places, key=lambda place: max(place.errors_m, default=-1.0), default=None)
+    if worst is None or not worst.errors_m:
+        yield f"no place was found that could be compared; its centre should be within {most:g} m"
+    elif max(worst.errors_m) > most:
+        yield (
+            f"the centre of the {worst.name} is off by {max(worst.errors_m):.4f} m at "
+            f"{worst.worst}, expected {most:g} m or less"
+        )
 
 
 class FrameKeys:
@@ -178,19 +200,27 @@ class GoldenJudge:
         return tuple(sorted(self._missing))
 
     def verdicts(
-        self, asked: Mapping[str, Iterable[str]], tracks: Iterable[TrackReport] = ()
+        self,
+        asked: Mapping[str, Iterable[str]],
+        tracks: Iterable[TrackReport] = (),
+        places: Iterable[PlaceReport] = (),
     ) -> tuple[PromptVerdict, ...]:
         """Return a verdict per prompt, by camera, then in the order in which they appeared.
 
         asked: by camera, the prompt ids that get a verdict even if nothing was found for them.
-        tracks: of the whole replay.
+        tracks, places: of the whole replay.
         """
         tracks_of = {(track.camera, track.prompt_id): track for track in tracks}
         for camera, prompt_ids in asked.items():
             for prompt_id in prompt_ids:
                 self._comparisons(camera, prompt_id)
-        order = sorted(self._prompts, key=lambda place: place[0])
-        return tuple(self._prompts[place].verdict(tracks_of.get(place)) for place in order)
+        places_of: dict[tuple[str, str], list[PlaceReport]] = {}
+        for place in places:
+            places_of.setdefault((place.camera, place.prompt_id), []).append(place)
+        order = sorted(self._prompts, key=lambda key: key[0])
+        return tuple(
+            self._prompts[key].verdict(tracks_of.get(key), places_of.get(key, ())) for key in order
+        )
 
     def _judge(self, golden: FrameOfLabels, got: FrameOfLabels) -> None:
         self.frames.judged += 1

@@ -205,7 +205,7 @@ def verdict_of(
         against=against,
         seconds=report.seconds,
         frames=judge.frames.judged,
-        prompts=judge.verdicts(asked_prompts(settings), report.tracks),
+        prompts=judge.verdicts(asked_prompts(settings), report.tracks, report.places),
         checks=check_replay(report, judge.frames, judge.missing, judging.limits),
     )
 

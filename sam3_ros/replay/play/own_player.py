@@ -29,7 +29,7 @@ class OwnPlayer:
         self._publishers = BagPublishers(
             node,
             [t for n, t in plan.bag.topics.items() if n != CLOCK_TOPIC or self._clock is None],
-            needed=[camera.images.name for camera in plan.cameras],
+            needed=[camera.images.name for camera in plan.cameras],  # depth is of the same type
             renamed={camera.images.name: camera.published_as for camera in plan.cameras},
         )
         self._cameras = {camera.images.name: camera for camera in plan.cameras}
@@ -39,8 +39,10 @@ class OwnPlayer:
 
     @property
     def is_heard(self) -> bool:
-        """Whether the images of every camera have a subscriber."""
-        return all(self._publishers.subscriber_count(topic) > 0 for topic in self._cameras)
+        """Whether the images of every camera, and its depth, have a subscriber."""
+        depths = [camera.depth for camera in self._cameras.values() if camera.depth is not None]
+        needed = [*self._cameras, *(d.images.name for d in depths), *(d.info for d in depths)]
+        return all(self._publishers.subscriber_count(topic) > 0 for topic in needed)
 
     def play(self, before: NodeReport, progress: OnProgress, settle: Callable[[], object]) -> float:
         """Publish all that is scheduled; return the worst delay of a message, s.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sam3_ros.replay.bag.recording import BagRemark
+from sam3_ros.replay.report.places import PlaceReport
 from sam3_ros.replay.report.tracks import TrackReport
 from sam3_ros.replay.under_test.diagnostics import FrameCounts
 
@@ -150,6 +151,10 @@ class ReplayReport:
     remarks: tuple[BagRemark, ...] = ()
     #: One per prompt whose objects have ids.
     tracks: tuple[TrackReport, ...] = ()
+    #: One per prompt and true object that was found in images with depth.
+    places: tuple[PlaceReport, ...] = ()
+    #: Whether the node got depth of images for which the bag has true places.
+    has_places: bool = False
 
     @property
     def frames(self) -> FrameAccount:

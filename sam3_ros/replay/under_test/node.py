@@ -63,6 +63,10 @@ def node_arguments(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> l
     arguments = ["--ros-args", "-r", f"__node:={name}", "-r", f"__ns:={namespace or '/'}"]
     for camera in cameras:
         arguments += ["-r", f"{Camera(camera.name).image_topic}:={_base_topic(camera)}"]
+        if camera.depth is not None:
+            depth, info = Camera(camera.name).depth_topic, Camera(camera.name).info_topic
+            arguments += ["-r", f"{depth}:={camera.depth.base_topic}"]
+            arguments += ["-r", f"{info}:={camera.depth.info}"]
     # Before the params file, which may have another.
     arguments += ["-p", f"click_seconds:={_CLICK_SECONDS}"]
     if node.params_file is not None:
@@ -83,6 +87,7 @@ def _parameters(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> dict
         "image_transport": "compressed" if kinds == {COMPRESSED_IMAGE} else "raw",
         "diagnostics_period": "0.25",
     }
+    parameters |= _depth_parameters(cameras)
     names = [camera.name for camera in cameras if camera.name]
     if names:
         parameters["cameras"] = f"[{', '.join(names)}]"
@@ -91,6 +96,19 @@ def _parameters(settings: ReplaySettings, cameras: Sequence[CameraPlan]) -> dict
     if settings.rate is None:
         parameters["image_reliability"] = "reliable"  # no image is lost in transport
     return parameters
+
+
+def _depth_parameters(cameras: Sequence[CameraPlan]) -> dict[str, str]:
+    depths = [camera.depth for camera in cameras if camera.depth is not None]
+    if not depths:
+        return {}
+    if len({depth.is_compressed for depth in depths}) > 1:
+        raise ReplayError(
+            "the node takes depth of all cameras raw or of all compressed: choose topics of one "
+            f"type, got {', '.join(depth.images.name for depth in depths)}"
+        )
+    transport = "compressedDepth" if depths[0].is_compressed else "raw"
+    return {"depth": "true", "depth_transport": transport}
 
 
 def _base_topic(camera: CameraPlan) -> str:

@@ -18,12 +18,15 @@ from listed_topics import NODE
 from node_client import PATIENCE, NodeClient
 from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess, running_node
 from ros_domains import own_domain
+from sam3_ros.msg import Objects3D
 
-from sam3_ros.ros.answers.vision_msgs import find_vision_messages
+from sam3_ros.ros.answers.markers import find_markers
+from sam3_ros.ros.answers.vision_msgs import find_detections_3d, find_vision_messages
 from sam3_ros.ros.launching.dds import PROFILE_VARIABLES, profile_variable
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "config" / "sros2" / "policy.xml"
+LOOK_POLICY = POLICY.with_name("look_policy.xml")
 COPY_OF_THE_SCHEMA = ROOT / "test" / "support" / "sros2_policy.xsd"
 
 LOOK_FOR_THE_NODE = """
@@ -45,13 +48,14 @@ KINDS = {
     "request": "get_client_names_and_types_by_node",
 }
 #: With raw images, or with compressed ones and time from /clock.
-OF_ONE_TRANSPORT = {"/image", "/image/compressed", "/clock"}
+RAW = {"/image", "/depth"}
+COMPRESSED = {"/image/compressed", "/depth/compressedDepth", "/clock"}
 Graph = dict[str, frozenset[str]]
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NodeProcess, NodeClient]]:
-    with running_node(tmp_path_factory.mktemp("node")) as (process, client):
+    with running_node(tmp_path_factory.mktemp("node"), depth="true") as (process, client):
         client.diagnosed(lambda values, _: values["state"] == "active")
         yield process, client
 
@@ -93,13 +97,16 @@ def absent_here() -> set[str]:
     absent = {
         f"{NODE}/label_info": vision.label_info is None,
         f"{NODE}/detections": vision.detections is None,
+        f"{NODE}/detections_3d": find_detections_3d()[0] is None,
+        f"{NODE}/markers": find_markers()[0] is None,
         # Since Jazzy.
         f"{NODE}/get_type_description": find_spec("rclpy.type_description_service") is None,
     }
     return {name for name, is_absent in absent.items() if is_absent}
 
 
-def test_the_policy_is_valid_by_the_schema_of_sros2() -> None:
+@pytest.mark.parametrize("policy", [POLICY, LOOK_POLICY], ids=lambda path: path.stem)
+def test_the_policy_is_valid_by_the_schema_of_sros2(policy: Path) -> None:
     xmlschema = pytest.importorskip("xmlschema")
     if find_spec("sros2") is not None:
         from sros2.policy import get_policy_schema
@@ -108,8 +115,8 @@ def test_the_policy_is_valid_by_the_schema_of_sros2() -> None:
     else:
         schema = str(COPY_OF_THE_SCHEMA)
     checked = xmlschema.XMLSchema(schema, allow="local")
-    checked.validate(str(POLICY))
-    broken = POLICY.read_text(encoding="utf-8").replace('"ALLOW"', '"PERMIT"', 1)
+    checked.validate(str(policy))
+    broken = policy.read_text(encoding="utf-8").replace('"ALLOW"', '"PERMIT"', 1)
     with pytest.raises(xmlschema.XMLSchemaValidationError):
         checked.validate(broken)
 
@@ -130,14 +137,17 @@ def test_the_policy_lists_exactly_what_the_node_has(
 ) -> None:
     _, client = running
     rules = {kind: names - absent_here() for kind, names in policy_rules().items()}
-    both = {kind: names - OF_ONE_TRANSPORT for kind, names in rules.items()}
+    both = {kind: names - RAW - COMPRESSED for kind, names in rules.items()}
     subscribed = both["subscribe"]
-    as_raw = {**both, "subscribe": subscribed | {"/image"}}
-    as_compressed = {**both, "subscribe": subscribed | {"/image/compressed", "/clock"}}
+    as_raw = {**both, "subscribe": subscribed | RAW}
+    as_compressed = {**both, "subscribe": subscribed | COMPRESSED}
+    # Depth is subscribed to while somebody listens in space.
+    client.node.create_subscription(Objects3D, f"{NODE}/objects", lambda _: None, 1)
 
     raw = graph_of_the_node(client, as_raw)
     assert client.transition("deactivate") and client.transition("cleanup")
-    assert client.set_parameters(image_transport="compressed", use_sim_time=True).successful
+    transports = {"image_transport": "compressed", "depth_transport": "compressedDepth"}
+    assert client.set_parameters(**transports, use_sim_time=True).successful
     assert client.transition("configure") and client.transition("activate")
     compressed = graph_of_the_node(client, as_compressed)
 

@@ -33,10 +33,12 @@ _JPEG_QUALITY = 90
 _FRAMES = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}
 
 
-class Viewer:
+class NodeViewer:
     """A receiver at its view; `close` may be called from any thread."""
 
-    def __init__(self, view: View, receiver: Receiver, on_close: Callable[[Viewer], None]) -> None:
+    def __init__(
+        self, view: View, receiver: Receiver, on_close: Callable[[NodeViewer], None]
+    ) -> None:
         self.view = view
         self._receiver, self._on_close = receiver, on_close
         self._is_closed = False
@@ -81,7 +83,7 @@ class CameraFeed:
         """
         self._camera, self._answers, self._images = camera, answers, images
         self._on_answer = on_answer
-        self._viewers: list[Viewer] = []
+        self._viewers: list[NodeViewer] = []
         self._needs_plain = False
         # Scores are needed by others too: a click waits for its answer.
         self._scores = Tap(node, SegmentScores, f"{prefix}/scores", self._on_scores)
@@ -93,12 +95,16 @@ class CameraFeed:
         self._newest: dict[View, ViewedPicture] = {}
         self._plain: tuple[Any, EncodedImage | None] | None = None
         self._scores_at = float("-inf")
+        # None while nobody watches.
+        self._waits_since: float | None = None
 
     @property
-    def is_watched(self) -> bool:
-        return bool(self._viewers)
+    def waits_s(self) -> float:
+        """Seconds for which viewers have waited for a picture; from any thread."""
+        since = self._waits_since
+        return 0.0 if since is None else time.monotonic() - since
 
-    def add(self, viewer: Viewer) -> None:
+    def add(self, viewer: NodeViewer) -> None:
         """Begin to show it pictures, the newest known one at once."""
         self._viewers.append(viewer)
         self._subscribe()
@@ -106,7 +112,7 @@ class CameraFeed:
         if known is not None:
             viewer.show(known)
 
-    def remove(self, viewer: Viewer) -> None:
+    def remove(self, viewer: NodeViewer) -> None:
         """Show it no more; what nobody watches any more is unsubscribed."""
         if viewer in self._viewers:
             self._viewers.remove(viewer)
@@ -139,7 +145,9 @@ class CameraFeed:
             self._images.need() if needs_plain else self._images.release()
         if not views:
             self._answers.forget()
-            self._plain = None
+            self._plain = self._waits_since = None
+        elif self._waits_since is None:
+            self._waits_since = time.monotonic()
 
     def _on_scores(self, message: SegmentScores) -> None:
         self._scores_at = time.monotonic()
@@ -167,6 +175,7 @@ class CameraFeed:
     def _show(
         self, layer: PictureLayer, message: CompressedImage, answer: ScoredImage | None
     ) -> None:
+        self._waits_since = time.monotonic()
         if answer is not None:
             answer.shown.add(layer)
         views = {viewer.view for viewer in self._viewers if viewer.view.layer is layer}

@@ -79,6 +79,10 @@ class CameraImages:
             self._kept.clear()
 
     @property
+    def is_needed(self) -> bool:
+        return bool(self._needed)
+
+    @property
     def has_topics(self) -> bool:
         return bool(self._taps)
 

@@ -16,7 +16,7 @@ from sam3_ros.asking.nodes import segmentation_nodes
 from sam3_ros.look.node.answers import AnswerMemory, ScoredImage
 from sam3_ros.look.node.asks import PromptAsks
 from sam3_ros.look.node.calls import ServiceCalls
-from sam3_ros.look.node.camera_feed import CameraFeed, Viewer
+from sam3_ros.look.node.camera_feed import CameraFeed, NodeViewer
 from sam3_ros.look.node.camera_images import CameraImages, ImageTopic
 from sam3_ros.look.node.parameters import NodeParameters
 from sam3_ros.look.node.prompt_list import NodePrompts
@@ -62,7 +62,7 @@ class NodeLink:
         #: Called with a camera and each of its answers.
         self.on_answer: Callable[[str, ScoredImage], None] | None = None
         self._image_topics: tuple[ImageTopic, ...] = ()
-        self._viewers: list[Viewer] = []
+        self._viewers: list[NodeViewer] = []
         self._next_look = float("-inf")
         self._light = [
             node.create_subscription(
@@ -89,13 +89,13 @@ class NodeLink:
         for link in self.links.values():
             link.feed.refresh()
 
-    def add_viewer(self, viewer: Viewer) -> None:
+    def add_viewer(self, viewer: NodeViewer) -> None:
         """Show pictures to a viewer, as soon as there is such a camera."""
         self._viewers.append(viewer)
         if (link := self.links.get(viewer.view.camera)) is not None:
             link.feed.add(viewer)
 
-    def remove_viewer(self, viewer: Viewer) -> None:
+    def remove_viewer(self, viewer: NodeViewer) -> None:
         if viewer in self._viewers:
             self._viewers.remove(viewer)
         if (link := self.links.get(viewer.view.camera)) is not None:
@@ -160,8 +160,7 @@ class NodeLink:
     def _look_at_cameras(self) -> None:
         # While it is not configured it has none; those that are watched come back.
         cameras = cameras_of(self.node, self.name) or self.cameras
-        is_watched = any(link.feed.is_watched for link in self.links.values())
-        if is_watched or cameras != self.cameras:
+        if cameras != self.cameras or any(each.images.is_needed for each in self.links.values()):
             self.find_images()
         for camera in cameras:
             if camera not in self.links:

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from sam3_ros.replay.under_test.diagnostics import FrameCounts, NodeReport, read_node_report
+from sam3_ros.ros.frames.ledger import DropReason
 
 # Over which a rate is counted at least, s.
 _LEAST_RATE_S = 1.0
+_REASONS = {
+    DropReason.SUPERSEDED.value: "a newer image came first",
+    DropReason.UNDECODABLE.value: "not readable",
+    DropReason.NOT_ACTIVE.value: "the node was not active",
+    DropReason.NOBODY_LISTENS.value: "nobody watched",
+    DropReason.RATE_LIMIT.value: "faster than max_rate",
+    DropReason.INFERENCE_FAILED.value: "the model failed",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +64,11 @@ class HealthReport:
         """Return the seconds since the camera's last image, as of now; None where unknown."""
         then = self.figure(camera, "since the last image s")
         return None if then is None else then + self.age
+
+    def drops(self, camera: str) -> tuple[tuple[str, int], ...]:
+        """Return why images have no answer, and how many of each."""
+        dropped = self.counts(camera).dropped.items()
+        return tuple((_REASONS.get(reason, reason), number) for reason, number in dropped if number)
 
     def lost(self, camera: str) -> tuple[int, int]:
         """Return how many of the images of the last ten seconds did not arrive, and all of them."""

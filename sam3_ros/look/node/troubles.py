@@ -45,8 +45,13 @@ def state_of(sight: NodeSight, report: HealthReport | None) -> str:
     return {"active": "active", "finalized": "ended"}.get(state, "inactive")
 
 
-def troubles_of(sight: NodeSight, report: HealthReport | None, camera: str) -> Iterator[Trouble]:
-    """Yield what is wrong with the node, or with one camera, the worst first."""
+def troubles_of(
+    sight: NodeSight, report: HealthReport | None, camera: str, waits_s: float = 0.0
+) -> Iterator[Trouble]:
+    """Yield what is wrong with the node, or with one camera, the worst first.
+
+    waits_s: for how long viewers of the camera have waited for a picture.
+    """
     state = state_of(sight, report)
     if state == "gone":
         yield _gone(sight)
@@ -59,7 +64,14 @@ def troubles_of(sight: NodeSight, report: HealthReport | None, camera: str) -> I
     elif state != "active":
         yield _not_active(sight, report)
     else:
-        yield from _of_active_node(sight, report, camera)
+        found = list(_of_active_node(sight, report, camera))
+        yield from found
+        if not found and waits_s > SILENCE_SECONDS:
+            yield Trouble(
+                f"The node is active, but its pictures have not come here for {waits_s:.0f} s.",
+                "Where the node is on another machine: look at the network. On this one: start the "
+                "node and this page with the same FASTDDS and RMW variables.",
+            )
     if sight.others and sight.is_listed:
         names = " or ".join(f"--node {name}" for name in sight.others)
         yield Trouble(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from sam3_ros.asking.nodes import segmentation_nodes
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
-from sam3_ros.look.node.camera_feed import Viewer
+from sam3_ros.look.node.camera_feed import NodeViewer
 from sam3_ros.look.node.holding import Holder
 from sam3_ros.look.node.link import NodeLink
 from sam3_ros.look.node.prompt_changes import PromptChanges
@@ -45,7 +45,7 @@ class NodeViewing:
         self._ros = ros
         self._link: NodeLink | None = None
         self._holder: Holder | None = None
-        self._waiting: list[Viewer] = []
+        self._waiting: list[NodeViewer] = []
         self._is_closed = False
         ros.post(lambda: self._begin(name))
 
@@ -55,7 +55,7 @@ class NodeViewing:
         return tuple(ViewedCamera(name, name or _ONLY_CAMERA) for name in names)
 
     def watch(self, view: View, receiver: Receiver) -> Watch:
-        viewer = Viewer(view, receiver, lambda each: self._ros.post(lambda: self._remove(each)))
+        viewer = NodeViewer(view, receiver, lambda each: self._ros.post(lambda: self._remove(each)))
         self._ros.post(lambda: self._add(viewer))
         return viewer
 
@@ -71,7 +71,9 @@ class NodeViewing:
         reports, sight = link.reports, link.sight
         report = reports.last
         dropped = (Trouble(words, "Ask again.", serious=False) for _, words in link.dropped)
-        troubles = (*troubles_of(sight, report, camera), *dropped)
+        camera_link = link.links.get(camera)
+        waits_s = 0.0 if camera_link is None else camera_link.feed.waits_s
+        troubles = (*troubles_of(sight, report, camera, waits_s), *dropped)
         state, source = state_of(sight, report), f"node {link.name}"
         if report is None or state == "gone":
             return ViewedHealth(state, source, troubles=troubles)
@@ -84,11 +86,7 @@ class NodeViewing:
             frames_per_second=reports.rate(camera),
             latency_median_ms=report.figure(camera, "latency median ms"),
             latency_p95_ms=report.figure(camera, "latency p95 ms"),
-            drops=tuple(
-                (reason.replace("_", " "), number)
-                for reason, number in report.counts(camera).dropped.items()
-                if number
-            ),
+            drops=report.drops(camera),
             last_error=report.text("last error"),
             troubles=troubles,
             threshold=link.parameters.threshold,
@@ -181,13 +179,13 @@ class NodeViewing:
             link.add_viewer(viewer)
         self._waiting.clear()
 
-    def _add(self, viewer: Viewer) -> None:
+    def _add(self, viewer: NodeViewer) -> None:
         if self._link is None:
             self._waiting.append(viewer)
         else:
             self._link.add_viewer(viewer)
 
-    def _remove(self, viewer: Viewer) -> None:
+    def _remove(self, viewer: NodeViewer) -> None:
         with suppress(ValueError):
             self._waiting.remove(viewer)
         if self._link is not None:

@@ -6,14 +6,18 @@ import json
 import os
 import threading
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
 import numpy as np
 import pytest
+from discovery import discovered
 from node_client import NODE, PATIENCE, NodeClient
 from node_under_test import THE_NODE, NodeProcess, running_node
 from PIL import Image as PillowImage
@@ -37,6 +41,7 @@ from sam3_ros.look.viewing import (
 )
 from sam3_ros.ros.images.messages import image_message
 
+POLICY = Path(__file__).parents[3] / "config" / "sros2" / "look_policy.xml"
 HEIGHT, WIDTH = 96, 128
 RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
 SCENE = colour_scene(HEIGHT, WIDTH, {"red": RED, "blue": BLUE})
@@ -333,8 +338,43 @@ def test_nothing_is_subscribed_to_that_nobody_watches(node: LookedAt) -> None:
         wait_for(lambda: counts() == [1, 0, 1, 0, 1], "nobody at the masks")
     wait_for(lambda: counts() == [0, 0, 0, 0, 1], "nobody at the pictures")
     number = len(first.pictures)
-    node.client.frames_settled()
+    # The node works for nobody then.
+    counts_before = node.client.diagnosed(lambda *_: True)["frames dropped, nobody listens"]
+    node.client.diagnosed(
+        lambda values, _: int(values["frames dropped, nobody listens"]) > int(counts_before) + 2
+    )
     assert len(first.pictures) == number
+
+
+def test_the_policy_lists_exactly_what_the_page_uses(node: LookedAt) -> None:
+    (profile,) = ET.parse(POLICY).getroot().iter("profile")
+    name, graph = str(profile.get("node")), node.client.node
+    kinds = {
+        "subscribe": graph.get_subscriber_names_and_types_by_node,
+        "publish": graph.get_publisher_names_and_types_by_node,
+        "reply": graph.get_service_names_and_types_by_node,
+        "request": graph.get_client_names_and_types_by_node,
+    }
+    allowed = {
+        kind: {full_name(name, str(entry.text)) for entry in listed}
+        for listed in profile
+        for kind in [next(iter(listed.attrib))]
+    }
+    # While a picture is held, and with compressed images.
+    allowed["subscribe"] -= {f"{NODE}/segments", "/image/compressed"}
+    if find_spec("rclpy.type_description_service") is None:
+        allowed["reply"].clear()
+
+    def used() -> dict[str, set[str]]:
+        return {kind: {each for each, _ in list_of(name, "/")} for kind, list_of in kinds.items()}
+
+    everything = [View("", layer, with_plain=True) for layer in PictureLayer]
+    with Watching(node.viewing, everything[0]), Watching(node.viewing, everything[1]):
+        assert discovered(used, lambda found: found == allowed) == allowed
+
+
+def full_name(node: str, name: str) -> str:
+    return f"/{node}{name[1:]}" if name.startswith("~") else f"/{name.removeprefix('/')}"
 
 
 def test_health_says_how_the_node_is(node: LookedAt) -> None:
@@ -346,7 +386,7 @@ def test_health_says_how_the_node_is(node: LookedAt) -> None:
     assert (health.model, health.backend, health.precision) == ("colours", "cpu", "fp32")
     assert health.latency_median_ms is not None and health.latency_p95_ms is not None
     assert not [each for each in health.troubles if each.serious]
-    assert ("nobody listens", 0) not in health.drops
+    assert "nobody watched" in dict(health.drops) and 0 not in dict(health.drops).values()
     assert node.client.transition("deactivate")
     wait_for(lambda: node.viewing.health("").state == "inactive", "the state")
     (trouble,) = node.viewing.health("").troubles

@@ -114,6 +114,14 @@ def test_what_keeps_the_picture_away_is_told() -> None:
     assert "--node /other" in told
 
 
+def test_pictures_that_do_not_come_here_are_told() -> None:
+    (trouble,) = troubles_of(SEEN, report(), "", waits_s=5.0)
+    assert "pictures have not come here for 5 s" in trouble.what
+    # Not beside what explains it.
+    silent = report(since_the_last_image_s="9.00")
+    assert len(list(troubles_of(SEEN, silent, "", waits_s=9.0))) == 1
+
+
 def test_a_message_of_another_node_is_none_of_ours() -> None:
     status = DiagnosticStatus(name="/other: segmentation")
     assert read_health_report(DiagnosticArray(status=[status]), NODE) is None

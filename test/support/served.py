@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import httpx
 from fed_viewing import FedViewing
+from starlette.responses import FileResponse
 from websockets.sync.client import ClientConnection, connect
 
 from sam3_ros.look.server import serving
@@ -20,6 +22,7 @@ from sam3_ros.look.server.guard import Guard, Paces
 from sam3_ros.look.server.listening import Listener, listen
 from sam3_ros.look.server.page_app import FEED_PATH, FeedBeside
 
+FILE = Path(__file__)
 TOKEN = "a-token-of-the-tests-alone"
 # To make one takes a tenth of a second. It keeps no cookies: a request has those that it is given.
 _CLIENT = httpx.Client(trust_env=False)
@@ -27,12 +30,14 @@ _CLIENT.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
 
 async def small_page(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with how many bytes came; echo what comes by websocket."""
+    """Answer with how many bytes came, or with a file; echo sizes of what comes by websocket."""
     if scope["type"] == "lifespan":
         for stage in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{stage}.complete"})
         return
+    if scope["type"] == "http" and scope["path"] == "/file":
+        return await FileResponse(FILE)(scope, receive, send)
     if scope["type"] == "http":
         message = await receive()
         return await answer(scope, send, 200, str(len(message.get("body", b""))), "text/html")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from sam3_ros.look.rights import ViewerRights
 from sam3_ros.look.server.asgi import AsgiApp, Receive, Scope, Send
@@ -29,6 +30,8 @@ _ICON = (
 _RECONNECT_SECONDS = 10.0
 #: NiceGUI sends again what a tab has missed; of what is shown the newest is enough.
 _MESSAGE_HISTORY = 100
+#: Of 1 to 9: a third of the time that 9 takes for a page, whose files are 5 % larger then.
+_GZIP_LEVEL = 4
 # NiceGUI looks into a folder for what it has stored. Nothing is stored here, and what lies in the
 # current folder may be a stranger's.
 _NO_STORAGE = ("NICEGUI_STORAGE_PATH", os.path.join(os.devnull, "none"))  # noqa: PTH118
@@ -56,6 +59,7 @@ def page_app(viewing: Viewing, rights: ViewerRights, build_page: BuildPage) -> A
     """Return the application; it may be made once in a process."""
     os.environ[_NO_STORAGE[0]] = _NO_STORAGE[1]
     from fastapi import FastAPI
+    from fastapi.middleware.gzip import GZipMiddleware
     from nicegui import app as nicegui_app
     from nicegui import core, ui
 
@@ -75,6 +79,7 @@ def page_app(viewing: Viewing, rights: ViewerRights, build_page: BuildPage) -> A
         binding_refresh_interval=None,
         reconnect_timeout=_RECONNECT_SECONDS,
         message_history_length=_MESSAGE_HISTORY,
+        gzip_middleware_factory=partial(GZipMiddleware, compresslevel=_GZIP_LEVEL),
         show_welcome_message=False,
     )
     # What goes over websockets is judged message by message; polling is another way for the same.

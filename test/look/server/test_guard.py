@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from served import TOKEN, Served, served
+from served import FILE, TOKEN, Served, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sam3_ros.look.server.body import MOST_BODY
-from sam3_ros.look.server.guard import Pace, Paces
+from sam3_ros.look.server.guard import AllowedPace, Paces
 from sam3_ros.look.server.serving import MOST_MESSAGE
 
 TEN_MEGABYTES = "x" * 10_000_000
@@ -36,6 +36,11 @@ def test_on_this_machine_the_page_needs_no_token(local: Served) -> None:
     assert local.get().status_code == 200
     assert local.get(Host=f"localhost:{local.listener.port}").status_code == 200
     assert local.get(Host="[::1]:9999").status_code == 200  # a forwarded port
+
+
+def test_files_come_whole(local: Served) -> None:
+    """What sends them listens meanwhile whether the browser has gone."""
+    assert local.get("/file").content == FILE.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,9 @@ def test_headers_without_an_end_are_refused(local: Served) -> None:
 def strict() -> Iterator[Served]:
     """Return a server that takes little, and of that hardly more with time."""
     slow = 0.001
-    with served(paces=Paces(Pace(slow, 30), Pace(slow, 5), Pace(20.0, 5))) as server:
+    with served(
+        paces=Paces(AllowedPace(slow, 30), AllowedPace(slow, 5), AllowedPace(20.0, 5))
+    ) as server:
         yield server
 
 

@@ -21,6 +21,7 @@ from sam3_ros.ros.message_types import message_class
 ROOT = Path(__file__).parents[1]
 RVIZ = ROOT / "config" / "segmentation.rviz"
 FOXGLOVE = ROOT / "config" / "foxglove_layout.json"
+MARKERS = "visualization_msgs/msg/MarkerArray"
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 ROW = re.compile(r"^\| `([~/][\w/]*)` \| `(\w+/msg/\w+)`", re.MULTILINE)
 
@@ -59,11 +60,31 @@ def leaves(layout: Any) -> Iterator[str]:
         yield from leaves(layout["second"])
 
 
+def of_kind(displays: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the displays of a class of RViz's own, by name."""
+    found = f"rviz_default_plugins/{kind}"
+    return {name: each for name, each in displays.items() if each["Class"] == found}
+
+
+def test_rviz_shows_what_is_in_space(
+    displays: dict[str, dict[str, Any]], type_of: dict[str, str]
+) -> None:
+    clouds, markers = of_kind(displays, "PointCloud2"), of_kind(displays, "MarkerArray")
+
+    assert set(clouds) == {"Objects cloud", "Scene cloud"}
+    assert set(markers) == {"Objects"}
+    for found, kind in ((clouds, "sensor_msgs/msg/PointCloud2"), (markers, MARKERS)):
+        assert {type_of[each["Topic"]["Value"]] for each in found.values()} == {kind}
+    # A deletion that is lost leaves a marker for ever.
+    assert markers["Objects"]["Topic"]["Reliability Policy"] == "Reliable"
+
+
 def test_rviz_shows_camera_overlay_mask_and_confidence(
     displays: dict[str, dict[str, Any]], type_of: dict[str, str]
 ) -> None:
-    assert set(displays) == {"Overlay", "Camera", "Mask", "Confidence"}
-    for display in displays.values():
+    images = of_kind(displays, "Image")
+    assert set(images) == {"Overlay", "Camera", "Mask", "Confidence"}
+    for display in images.values():
         assert display["Class"] == "rviz_default_plugins/Image"
         assert display["Enabled"] is True
         assert type_of[display["Topic"]["Value"]] in (IMAGE, COMPRESSED)
@@ -71,7 +92,8 @@ def test_rviz_shows_camera_overlay_mask_and_confidence(
 
 def test_rviz_takes_images_as_they_come(displays: dict[str, dict[str, Any]]) -> None:
     # A best effort subscription matches every publisher, a reliable one only reliable ones.
-    assert {each["Topic"]["Reliability Policy"] for each in displays.values()} == {"Best Effort"}
+    images = of_kind(displays, "Image").values()
+    assert {each["Topic"]["Reliability Policy"] for each in images} == {"Best Effort"}
 
 
 def test_foxglove_lays_out_every_panel_once(foxglove: dict[str, Any]) -> None:
@@ -87,6 +109,14 @@ def test_foxglove_shows_camera_overlay_mask_and_confidence(
         *("overlay", "mask", "confidence", "compressed"),
     }
     assert {type_of[topic] for topic in topics} == {IMAGE, COMPRESSED}
+
+
+def test_foxglove_shows_what_is_in_space(foxglove: dict[str, Any], type_of: dict[str, str]) -> None:
+    (panel,) = panels(foxglove, "3D")
+
+    assert {type_of[topic] for topic in panel["topics"]} == {
+        *(MARKERS, "sensor_msgs/msg/PointCloud2"),
+    }
 
 
 def test_foxglove_asks_by_messages_that_the_node_takes(

@@ -11,14 +11,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from depth_rig import DepthRig
 from geometry_msgs.msg import Pose2D
 from listed_topics import NodeTopics, listed_topics, settled_topics
 from node_client import NODE, NodeClient
 from node_under_test import NodeProcess, running_node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sam3_ros.msg import Prompt, Prompts
+from sam3_ros.msg import Objects3D, Prompt, Prompts
 from scenes import colour_scene
 from std_msgs.msg import String
 from vision_msgs_workspace import Workspace, build_vision_msgs
@@ -47,7 +49,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def client_of_one_node(
     tmp_path_factory: pytest.TempPathFactory, sam3_bundle_path: Path, workspace: Workspace
 ) -> Iterator[NodeClient]:
-    parameters = {"bundle": sam3_bundle_path, "prompts": "['red', 'blue']"}
+    parameters = {"bundle": sam3_bundle_path, "depth": "true", "prompts": "['red', 'blue']"}
     folder = tmp_path_factory.mktemp("node")
     with workspace.sourced(), running_node(folder, **parameters) as (_, client):
         yield client.connected()
@@ -75,7 +77,7 @@ def names(label_info: Any) -> dict[int, str]:
 def test_with_vision_msgs_the_node_has_every_topic_of_the_readme(client: NodeClient) -> None:
     client.diagnosed(lambda values, _: values["state"] == "active")
 
-    listed = listed_topics("topics out")
+    listed = listed_topics("topics out") | listed_topics("topics of depth out")
 
     assert listed == settled_topics(client.node, lambda seen: seen.published == listed).published
 
@@ -171,6 +173,35 @@ def test_a_tracked_detection_has_the_id_of_its_track_while_it_is_seen(client: No
         assert scores.segments[0].track_id > 0
     detections, scores = of(colour_scene(96, 128, {}))
     assert (len(detections.detections), len(scores.segments)) == (0, 1)
+
+
+def test_detections_in_space_say_what_the_objects_say(client: NodeClient) -> None:
+    rig = DepthRig(client)
+    depth = np.full((96, 128), 1000, np.uint16)
+    depth[10:40, 10:40] = 800
+    depth[14:62, 78:118] = 0  # blue has no place
+    rig.listen(objects=Objects3D, detections_3d=vision_class("Detection3DArray"))
+    rig.subscribed()
+
+    def of_one_image() -> Any:
+        objects = rig.answer("objects", SCENE, depth)
+        detections = rig.soon(lambda: rig.of("detections_3d", rig.stamp))
+        return detections and (objects, detections)
+
+    objects, detections = client.spin_until(of_one_image, "objects and detections of one image")
+
+    assert detections.header == objects.header
+    (found,) = [each for each in objects.objects if each.has_place]
+    (detection,) = detections.detections
+    assert detection.header == objects.header
+    assert detection.id == str(found.score.id)
+    (result,) = detection.results
+    assert (result.hypothesis.class_id, found.score.label) == ("red", "red")
+    assert result.hypothesis.score == pytest.approx(found.score.score)
+    assert result.pose.pose.position == found.centre
+    assert list(result.pose.covariance[:3]) == list(found.covariance[:3])
+    assert detection.bbox.center == found.box_pose
+    assert detection.bbox.size == found.box_size
 
 
 def test_a_box_of_vision_msgs_before_4_0() -> None:

@@ -32,6 +32,12 @@ MESSAGES = {
         "string id\n"
     ),
     "Detection2DArray": "std_msgs/Header header\nDetection2D[] detections\n",
+    "BoundingBox3D": "geometry_msgs/Pose center\ngeometry_msgs/Vector3 size\n",
+    "Detection3D": (
+        "std_msgs/Header header\nObjectHypothesisWithPose[] results\nBoundingBox3D bbox\n"
+        "string id\n"
+    ),
+    "Detection3DArray": "std_msgs/Header header\nDetection3D[] detections\n",
     "VisionClass": "uint16 class_id\nstring class_name\n",
     "LabelInfo": (
         "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n"

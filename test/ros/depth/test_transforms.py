@@ -46,6 +46,7 @@ class Listener:
     """As tf2_ros.TransformListener."""
 
     def __init__(self, buffer: Buffer, node: None, *, spin_thread: bool) -> None:
+        assert isinstance(buffer, Buffer) and node is None
         assert not spin_thread  # the node's executor does it
 
 

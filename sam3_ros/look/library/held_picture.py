@@ -68,14 +68,20 @@ class HeldByLibrary:
         threshold: float,
         model: PictureAnswerer,
         thread: InferenceThread,
+        on_use: Callable[[KeptPicture], None],
         on_release: Callable[[], None],
     ) -> None:
-        """On the inference thread. kept: a picture that nobody else changes."""
+        """On the inference thread.
+
+        kept: a picture that nobody else changes. on_use: is told whenever its features are used.
+        """
         self._kept = kept
         self._view = view
         self._threshold = threshold
         self._model = model
         self._thread = thread
+        self._on_use = on_use
+        on_use(kept)
         self._on_release: Callable[[], None] | None = on_release
         # Replaced as a whole, so that readers need no lock.
         self._answers: Mapping[str, HeldAnswer] = {each.active.prompt.id: each for each in answers}
@@ -183,6 +189,7 @@ class HeldByLibrary:
         values = {each.active.prompt.id: each.active.label_value for each in self._answers.values()}
         value = label_values(values, [*values, prompt.id])[prompt.id]
         active = ActivePrompt(prompt, Source.SET, value, self._kept.camera or None)
+        self._on_use(self._kept)
         found = self._model.answer_still(self._kept, [active], self._threshold)[active]
         label = prompt.label if before is None else before.label
         self._keep(HeldAnswer(active, label, found, is_placed_here=True))

@@ -112,3 +112,21 @@ class KeptPictures:
             if not kept or (fits and nbytes <= self._limits.nbytes):
                 kept.append(each)
         self._kept = kept[::-1]
+
+
+class RecentFeatures:
+    """Lets only the pictures that were used last keep their features; for the inference thread."""
+
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._recent: list[KeptPicture] = []
+
+    def used(self, kept: KeptPicture) -> None:
+        """Take note that a picture is used; the one that was used longest ago loses its features.
+
+        It is encoded anew when it is used again.
+        """
+        self._recent = [each for each in self._recent if each is not kept][-self._most :]
+        if len(self._recent) == self._most:
+            self._recent.pop(0).embedding = None
+        self._recent.append(kept)

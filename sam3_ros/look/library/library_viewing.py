@@ -12,7 +12,7 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.look.library.answerer import PictureAnswerer
 from sam3_ros.look.library.held_picture import HeldAnswer, HeldByLibrary
 from sam3_ros.look.library.inference_thread import InferenceThread
-from sam3_ros.look.library.kept_pictures import KeepingLimits, KeptPicture
+from sam3_ros.look.library.kept_pictures import KeepingLimits, KeptPicture, RecentFeatures
 from sam3_ros.look.library.library_health import library_health
 from sam3_ros.look.library.live_asking import LiveAsking
 from sam3_ros.look.library.live_pictures import LivePictures, WaitingHold
@@ -65,6 +65,7 @@ class LibraryViewing:
         self._player: ReelPlayer | None = None
         self._is_closed = False
         self._held = 0
+        self._held_features = RecentFeatures()
         names = [camera.name for camera in supply.cameras]
         self._feed = PictureFeed(self._on_watches)
         self._live = LivePictures(names, self._feed, self._photos, limits or KeepingLimits())
@@ -197,15 +198,14 @@ class LibraryViewing:
         if self._photos is None or camera not in self._live.of_camera:
             return
         figures = self._live.of_camera[camera]
-        figures.ledger.count_received()
         try:
             shot = self._photos.shot(camera)
         except Sam3RosError as error:
+            figures.ledger.count_received()
             figures.failed(DropReason.UNDECODABLE, described(error))
             return
-        # That one of the same photo waits already is no loss.
-        if not self._thread.offer(shot):
-            figures.ledger.count_answered(0.0)
+        if self._thread.offer(shot):  # else the same one waits already
+            figures.ledger.count_received()
 
     def _on_watches(self) -> None:
         if self._player is not None:
@@ -219,11 +219,15 @@ class LibraryViewing:
         self._thread.submit(lambda: self._live.restart(why), needs_model=False)
 
     def _on_loaded(self, segmenter: Segmenter | None) -> None:
+        self._thread.submit(lambda: self._begin(segmenter), needs_model=False)
+
+    def _begin(self, segmenter: Segmenter | None) -> None:
+        """Use the model; on the inference thread, so that what waits is asked before a picture."""
         if segmenter is not None:
             asking, live = self._asking, self._live
             live.use(PictureAnswerer(segmenter, lambda: asking.settings, live.end))
         self._thread.model_is_there()
-        self._thread.submit(self._show_changes, needs_model=False)
+        self._thread.submit(self._show_changes)
 
     def _tell_refusal(self, asked: Future[Verdict]) -> None:
         with suppress(Exception):
@@ -261,6 +265,7 @@ class LibraryViewing:
             self._asking.settings.score_threshold,
             live.model,
             self._thread,
+            self._held_features.used,
             self._let_go,
         )
         return Holding(Verdict(True), held)

@@ -85,18 +85,14 @@ class LivePictures:
         except Exception as error:  # also what a decoder raises
             figures.failed(DropReason.UNDECODABLE, described(error))
             return
-        try:
-            self._answer(kept)
-        except Exception as error:  # whatever a backend raises, the next picture may succeed
-            figures.failed(self._drop_reason(error), described(error))
-        else:
+        if self._answer_or_count(kept):
             figures.answered(time.monotonic() - shot.received)
 
     def answer_again(self, camera: str) -> None:
         """Answer the newest picture of a camera anew, where no other one comes."""
         kept = self.memory.newest(camera)
         if kept is not None:
-            self._answer(kept)
+            self._answer_or_count(kept)
 
     def show_newest(self, watch: FeedWatch) -> None:
         """Hand the newest picture to one who begins to watch."""
@@ -170,6 +166,15 @@ class LivePictures:
     def _decoded(self, shot: Shot) -> KeptPicture:
         kept = self.memory.find(shot.camera, shot.stamp_ns) if self._photos is not None else None
         return kept or KeptPicture(shot.camera, shot.stamp_ns, shot.pixels(), shot.received)
+
+    def _answer_or_count(self, kept: KeptPicture) -> bool:
+        """Answer a picture; return whether that went well, and count it if not."""
+        try:
+            self._answer(kept)
+        except Exception as error:  # whatever a backend raises, the next picture may succeed
+            self.of_camera[kept.camera].failed(self._drop_reason(error), described(error))
+            return False
+        return True
 
     def _answer(self, kept: KeptPicture) -> None:
         answers: Answers | None = None

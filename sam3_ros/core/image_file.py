@@ -51,6 +51,8 @@ class Picture:
     rgb: npt.NDArray[np.uint8]
     #: What is suspicious about it, such as a picture that is nearly black.
     warnings: tuple[str, ...]
+    #: Whether its orientation tag has turned or mirrored the file's pixels.
+    is_turned: bool = False
 
 
 def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
@@ -62,7 +64,7 @@ def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEG
     images in one file; and for pixels without a known range (32 bits).
     """
     try:
-        data = _content(path, max_megapixels)
+        data = file_content(path, max_megapixels)
     except ImageError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -71,8 +73,11 @@ def read_picture(path: Path, bit_depth: int = 0, max_megapixels: float = MAX_MEG
     return decode_picture(data, str(path), bit_depth, max_megapixels)
 
 
-def _content(path: Path, max_megapixels: float) -> bytes:
-    """Return the bytes of a plain file; whatever else it is, do not wait for it."""
+def file_content(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
+    """Return the bytes of a plain file; whatever else it is, do not wait for it.
+
+    Raises ImageError for what is no plain file, or too long for so many megapixels; OSError.
+    """
     _require_plain_file(path, path.stat().st_mode)  # opening a device may already do something
     with open(path, "rb", opener=_opened_at_once) as file:
         found = os.fstat(file.fileno())
@@ -155,7 +160,10 @@ def _picture(decoded: Decoded, bit_depth: int) -> Picture:
     levels = to_eight_bits(pixels, white)
     if levels.ndim == 2:
         levels = np.repeat(levels[:, :, None], 3, axis=2)
-    return Picture(upright(levels, decoded.orientation), (finding,) if finding else ())
+    turned = upright(levels, decoded.orientation)
+    return Picture(
+        turned, (finding,) if finding else (), is_turned=decoded.orientation not in (0, 1)
+    )
 
 
 def _remedy(bits: int) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from sam3_ros.cli.segment.output_names import OutputFiles
-from sam3_ros.core.image_file import read_picture, write_png
+from sam3_ros.core.errors import SpaceError
+from sam3_ros.core.geometry import ImageSize
+from sam3_ros.core.image_file import Picture, read_picture, write_png
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 from sam3_ros.core.pictures.label_image import label_image
 from sam3_ros.core.pictures.overlay import draw_overlay
@@ -18,8 +20,31 @@ from sam3_ros.core.pictures.segment_document import segment_document
 from sam3_ros.core.segmenter.prompts import Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.core.space.camera import PinholeCamera
+from sam3_ros.core.space.depth_image import DepthImage
+from sam3_ros.core.space.lift import lift
+from sam3_ros.core.space.object_document import object_document
+from sam3_ros.core.space.sizes import camera_of_size, pixels_per_depth
 
 _WHITE = np.uint8(255)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDepth:
+    """Depth that is registered to the image, and the camera of both."""
+
+    depth: DepthImage
+    camera: PinholeCamera
+
+    def require_fit(self, picture: Picture) -> None:
+        """Raise SpaceError for a picture that they cannot be of."""
+        if picture.is_turned:
+            raise SpaceError(
+                "its orientation tag turns the picture, and not its depth: write the pixels as the "
+                "camera saw them, without the tag"
+            )
+        pixels_per_depth(ImageSize(*picture.rgb.shape[:2]), self.depth.size)
+        camera_of_size(self.camera, self.depth.size)
 
 
 @dataclass(frozen=True)
@@ -34,6 +59,8 @@ class ImageQuestion:
     bit_depth: int = 0
     #: Larger pictures are refused.
     max_megapixels: float = MAX_MEGAPIXELS
+    #: None where nothing is asked about space.
+    space: ImageDepth | None = None
 
     @property
     def label_values(self) -> dict[str, int]:
@@ -46,9 +73,11 @@ def answer(
 ) -> dict[str, Any]:
     """Segment an image file, write its outputs, and return what JSON shows.
 
-    Raises ImageError, PromptError and InferenceError.
+    Raises ImageError, PromptError, SpaceError and InferenceError.
     """
     picture = read_picture(image, question.bit_depth, question.max_megapixels)
+    if question.space is not None:
+        question.space.require_fit(picture)
     rgb = picture.rgb
     embedding = segmenter.encode_image(rgb)
     segments = segmenter.ask(embedding, question.prompts, question.score_threshold)
@@ -63,6 +92,10 @@ def answer(
     masks: Sequence[Path | None] = [None] * len(segments)
     if question.masks_as_png:
         masks = outputs.claim_masks(segment.label for segment in segments)
+    places: Sequence[dict[str, Any]] = [{}] * len(segments)
+    if question.space is not None:
+        objects = lift(segments, question.space.depth, question.space.camera)
+        places = [{"space": object_document(each)} for each in objects]
     return {
         "image": str(image),
         "width": embedding.size.width,
@@ -72,8 +105,8 @@ def answer(
         "label_values": values,
         "warnings": warnings,
         "segments": [
-            _described(segment, values[segment.prompt_id], mask, question.masks_as_rle)
-            for segment, mask in zip(segments, masks, strict=True)
+            _described(segment, values[segment.prompt_id], mask, question.masks_as_rle) | place
+            for segment, mask, place in zip(segments, masks, places, strict=True)
         ],
         "seconds": {step: round(s, 6) for step, s in seconds.items()},
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sam3_ros.cli.command import Commands
-    from sam3_ros.cli.segment.answering import ImageQuestion
+    from sam3_ros.cli.segment.answering import ImageDepth, ImageQuestion
     from sam3_ros.cli.segment.inputs import Inputs
     from sam3_ros.cli.segment.output_names import OutputFiles
     from sam3_ros.core.segmenter.segmenter import Segmenter
@@ -45,6 +45,7 @@ def register(commands: Commands) -> None:
         sam3-ros segment table.jpg --point 120,80 --box 10,10,90,90 --out answers
         sam3-ros segment table.jpg --point 120,80 --negative-point 60,80 --out answers
         sam3-ros segment table.jpg --box 10,10,90,90 --point 40,40 --together --out answers
+        sam3-ros segment a.png --text cube --depth a_depth.png --camera-info a.yaml --out answers
         """,
         _run,
     )
@@ -66,15 +67,58 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--score-threshold", type=float, metavar="S", help="for text (default: the bundle's)"
     )
+    _add_space_options(parser)
     add_picture_options(parser)
     add_model_options(parser)
     parser.add_argument("--json", action="store_true", help=f"print {RESULTS_NAME} as well")
+
+
+def _add_space_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("in space")
+    group.add_argument(
+        "--depth",
+        type=Path,
+        metavar="FILE",
+        help="depth that is registered to the image: 16 bits in mm (PNG, TIFF, .npy) or floating "
+        "point in m (TIFF, .npy); with it places and boxes are told",
+    )
+    group.add_argument(
+        "--camera-info",
+        type=Path,
+        metavar="FILE",
+        help="the camera as YAML: camera_calibration's file, or a camera_info message",
+    )
+    group.add_argument(
+        "--rectified",
+        action="store_true",
+        help="image and depth are rectified: the camera's matrix P holds, and no lens",
+    )
+
+
+def _depth_of(options: argparse.Namespace, images: Sequence[Path]) -> ImageDepth | None:
+    """Return the depth that was named. Raises SpaceError."""
+    from sam3_ros.cli.segment.answering import ImageDepth
+    from sam3_ros.core.errors import SpaceError
+    from sam3_ros.core.space_files.camera_file import read_camera
+    from sam3_ros.core.space_files.depth_file import read_depth
+
+    if options.depth is None:
+        if options.camera_info is not None or options.rectified:
+            raise SpaceError("--camera-info and --rectified go with --depth FILE")
+        return None
+    if options.camera_info is None:
+        raise SpaceError("--depth needs --camera-info FILE: without it depth tells no place")
+    if len(images) != 1:
+        raise SpaceError(f"--depth is of one image, got {len(images)} images")
+    camera = read_camera(options.camera_info, rectified=options.rectified)
+    return ImageDepth(read_depth(options.depth), camera)
 
 
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.cli.segment.answering import ImageQuestion
     from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS
 
+    inputs = find_inputs(options.images)
     question = ImageQuestion(
         prompts_from(options),
         options.score_threshold,
@@ -82,8 +126,8 @@ def _run(options: argparse.Namespace) -> int:
         masks_as_rle=options.masks in ("rle", "both"),
         bit_depth=options.bit_depth,
         max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
+        space=_depth_of(options, inputs.images),
     )
-    inputs = find_inputs(options.images)
     model = configured_model(options)
     told = _Warnings()
     told.tell(inputs.remarks)
@@ -126,12 +170,14 @@ def _answer_or_reason(
     segmenter: Segmenter, image: Path, question: ImageQuestion, outputs: OutputFiles
 ) -> dict[str, Any]:
     from sam3_ros.cli.segment.answering import answer
-    from sam3_ros.core.errors import ImageError, InferenceError, PromptError
+    from sam3_ros.core.errors import ImageError, InferenceError, PromptError, SpaceError
 
     try:
         return answer(segmenter, image, question, outputs)
     except (ImageError, PromptError, InferenceError) as error:
         return {"image": str(image), "error": " ".join(str(error).split())}
+    except SpaceError as error:
+        return {"image": str(image), "error": f"{image}: {' '.join(str(error).split())}"}
 
 
 class _Warnings:
@@ -158,9 +204,23 @@ def _report(answer: dict[str, Any], for_program: bool) -> None:
                 found["label"],
                 f"{found['score']:.3f}",
                 "box " + ", ".join(map("{:g}".format, found["box"])),
+                *_place(found.get("space")),
                 found.get("mask"),
             )
             for found in answer["segments"]
         ]
-        for line in table([left(), right(), left(), left()], rows, indent=2):
+        in_space = [left(), left()] if any("space" in each for each in answer["segments"]) else []
+        for line in table([left(), right(), left(), *in_space, left()], rows, indent=2):
             print(line)
+
+
+def _place(space: dict[str, Any] | None) -> list[str]:
+    """Return an object's place and size for the table; nothing where no depth was given."""
+    if space is None:
+        return []
+    remarks = ", ".join(space["remarks"])
+    if space["centre"] is None:
+        return [f"no place: {remarks}", ""]
+    at = ", ".join(f"{part:.3f}" for part in space["centre"])
+    size = " x ".join(f"{length * 1000:.0f}" for length in space["box"]["size"])
+    return [f"at {at} m", f"{size} mm{f' ({remarks})' if remarks else ''}"]

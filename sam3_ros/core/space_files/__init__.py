@@ -1,0 +1,1 @@
+"""Depth images and cameras from files."""

@@ -1,13 +1,14 @@
 """The demo's bag: two cameras at a table, one that moves, with the true labels of every frame.
 
-For about a second a board hides one object from the moving camera.
+For about a second a board hides one object from the moving camera. Every fifth image has depth, of
+half its size, as of a camera of structured light, and the truth of where each object is.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,23 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 
 from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
-from sam3_ros.training.tabletop.world import Scene, World
+from sam3_ros.training.tabletop.depth_camera import DepthCamera
+from sam3_ros.training.tabletop.true_places import true_places
+from sam3_ros.training.tabletop.world import Scene, SceneObject, World
 
 FRAMES, RATE = 150, 15
 WIDTH, HEIGHT, FOVY = 640, 480, 45.0
 SEED = 7_000
 TRIES = 2000
 NOISE = 1.5
+DEPTH_EVERY, DEPTH_SIZE = 5, (320, 240)
 START_NS = 1_700_000_000_000_000_000
 JPEG_QUALITY = 80
 STILL = "table.jpg"
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 STRING = "std_msgs/msg/String"
+# px of the depth image, which a camera of twice its size has measured by eighths of a pixel.
+_DISPARITY_STEP = 1 / 16
 TARGET = np.array([0.0, 0.0, 0.02])
 
 HIDDEN_KIND = ("white", "ball")
@@ -51,8 +57,11 @@ class BagCamera:
     images: str
     camera_info: str
     labels: str
+    depth: str
+    depth_info: str
+    places: str
     frame_id: str
-    #: Seed of its pixel noise.
+    #: Seed of its pixel noise; the next but one is that of its depth's.
     noise_seed: int
     #: Pose at a time in [0,1].
     view: Callable[[float], View]
@@ -81,6 +90,9 @@ CAMERAS = (
         "/camera/image/compressed",
         "/camera/camera_info",
         "/truth/labels",
+        "/camera/depth/image_raw",
+        "/camera/depth/camera_info",
+        "/truth/places",
         "camera_optical_frame",
         SEED,
         _moving_view,
@@ -89,6 +101,9 @@ CAMERAS = (
         "/side/image/compressed",
         "/side/camera_info",
         "/side/truth/labels",
+        "/side/depth/image_raw",
+        "/side/depth/camera_info",
+        "/side/truth/places",
         "side_optical_frame",
         SEED + 1,
         _side_view,
@@ -104,8 +119,10 @@ def write_demo_bag(folder: Path) -> None:
     A board passes between the first camera and the object of HIDDEN_KIND.
 
     For each of CAMERAS: JPEG images, camera_info and true labels (mono8: 0 nothing, else the
-    object's number). Once for both: /truth/objects (JSON: number -> colour and shape). The middle
-    frame of the first camera is saved beside the folder as STILL.
+    object's number); depth (16UC1, mm) and its camera_info before every DEPTH_EVERY-th image; once,
+    at the end, the true places (JSON: stamp -> number -> centre and box). Once for both:
+    /truth/objects (JSON: number -> colour and shape). The middle frame of the first camera is saved
+    beside the folder as STILL.
     """
     shutil.rmtree(folder, ignore_errors=True)
     world, objects = _table()
@@ -114,7 +131,7 @@ def write_demo_bag(folder: Path) -> None:
     with world, writer:
         recording = _Recording(writer)
         recording.write("/truth/objects", STORE.types[STRING](json.dumps(objects)), START_NS)
-        noises = [np.random.default_rng(camera.noise_seed) for camera in CAMERAS]
+        noises = [Noises.of(camera) for camera in CAMERAS]
         kinds = [(object_["colour"], object_["shape"]) for object_ in objects.values()]
         hidden = world.places()[kinds.index(HIDDEN_KIND)]
         for number in range(FRAMES):
@@ -124,6 +141,7 @@ def write_demo_bag(folder: Path) -> None:
                     image = recording.take(world, camera, number, noise)
                     if number == FRAMES // 2 and camera is CAMERAS[0]:
                         (folder.parent / STILL).write_bytes(_jpeg_bytes(image))
+        recording.write_places()
 
 
 def _move_board(world: World, number: int, hidden: np.ndarray) -> None:
@@ -139,6 +157,19 @@ def _move_board(world: World, number: int, hidden: np.ndarray) -> None:
     world.stand_board(hidden + BOARD_BEFORE * towards + away * left, yaw, BOARD_SIZE)
 
 
+@dataclass(frozen=True)
+class Noises:
+    """The generators of one camera's noise: the image's draws do not depend on the depth's."""
+
+    image: np.random.Generator
+    depth: np.random.Generator
+
+    @classmethod
+    def of(cls, camera: BagCamera) -> Noises:
+        seed = camera.noise_seed
+        return cls(np.random.default_rng(seed), np.random.default_rng(seed + len(CAMERAS)))
+
+
 class _Recording:
     """A bag under way."""
 
@@ -147,6 +178,8 @@ class _Recording:
         for camera in CAMERAS:
             kinds |= _kinds(camera)
         self._writer = writer
+        self._places: dict[str, dict[int, Any]] = {camera.places: {} for camera in CAMERAS}
+        self._last_ns = START_NS
         self._connections = {
             topic: writer.add_connection(topic, kind, typestore=STORE)
             for topic, kind in kinds.items()
@@ -156,20 +189,38 @@ class _Recording:
         connection = self._connections[topic]
         self._writer.write(connection, stamp, STORE.serialize_cdr(message, connection.msgtype))
 
-    def take(
-        self, world: World, camera: BagCamera, number: int, rng: np.random.Generator
-    ) -> np.ndarray:
+    def take(self, world: World, camera: BagCamera, number: int, noises: Noises) -> np.ndarray:
         """Write what a camera sees in one of the bag's frames, and return the image."""
         stamp = START_NS + number * 1_000_000_000 // RATE + camera.after_ns
         world.place_camera(*camera.view(number / (FRAMES - 1)))
         scene = world.look(keep_all=True)
-        noise = rng.normal(0.0, NOISE, scene.image.shape)
+        noise = noises.image.normal(0.0, NOISE, scene.image.shape)
         image = np.clip(scene.image + noise, 0, 255).astype(np.uint8)
         header = _header(stamp, camera.frame_id)
+        if number % (DEPTH_EVERY * camera.every) == 0:
+            self._take_depth(world, camera, header, stamp, noises.depth)
+            self._places[camera.places][stamp] = true_places(world, scene)
         self.write(camera.images, _jpeg(image, header), stamp)
-        self.write(camera.camera_info, _camera_info(header), stamp)
+        self.write(camera.camera_info, _camera_info(header, WIDTH, HEIGHT), stamp)
         self.write(camera.labels, _labels(scene, header), stamp)
+        self._last_ns = stamp
         return image
+
+    def _take_depth(
+        self, world: World, camera: BagCamera, header: Any, stamp: int, rng: np.random.Generator
+    ) -> None:
+        width, height = DEPTH_SIZE
+        depth_camera = DepthCamera(_focal(height), step=_DISPARITY_STEP, noise=_DISPARITY_STEP / 3)
+        measured = depth_camera.measure(world.depth(DEPTH_SIZE), rng)
+        kind = STORE.types["sensor_msgs/msg/Image"]
+        data = measured.astype("<u2").view(np.uint8).ravel()
+        self.write(camera.depth, kind(header, height, width, "16UC1", 0, 2 * width, data), stamp)
+        self.write(camera.depth_info, _camera_info(header, width, height), stamp)
+
+    def write_places(self) -> None:
+        """Write the true places of all images with depth that were taken."""
+        for topic, places in self._places.items():
+            self.write(topic, STORE.types[STRING](json.dumps(places)), self._last_ns)
 
 
 def _kinds(camera: BagCamera) -> dict[str, str]:
@@ -177,6 +228,9 @@ def _kinds(camera: BagCamera) -> dict[str, str]:
         camera.images: "sensor_msgs/msg/CompressedImage",
         camera.camera_info: "sensor_msgs/msg/CameraInfo",
         camera.labels: "sensor_msgs/msg/Image",
+        camera.depth: "sensor_msgs/msg/Image",
+        camera.depth_info: "sensor_msgs/msg/CameraInfo",
+        camera.places: STRING,
     }
 
 
@@ -187,19 +241,25 @@ def _table() -> tuple[World, dict[str, dict[str, str]]]:
         world.next_stage()
         world.arrange()
         world.place_camera(*_moving_view(0.5))
+        if not _is_rich(_named(world.kinds())):  # what is seen is a part of it: do not render
+            continue
         scene = world.look()
-        kinds = [(COLOUR_NAMES[o.colour], SHAPE_NAMES[o.shape]) for o in scene.objects]
-        if ("red", "cube") in kinds and _is_rich(kinds) and _is_well_lit(scene.image):
+        kinds = _named(scene.objects)
+        if _is_rich(kinds) and _is_well_lit(scene.image):
             named = [{"colour": colour, "shape": shape} for colour, shape in kinds]
             return world, {str(n): kind for n, kind in enumerate(named, start=1)}
     world.close()
     raise RuntimeError(f"none of {TRIES} tables has a red cube, two balls and eight things")
 
 
+def _named(objects: Sequence[SceneObject]) -> list[tuple[str, str]]:
+    return [(COLOUR_NAMES[each.colour], SHAPE_NAMES[each.shape]) for each in objects]
+
+
 def _is_rich(kinds: list[tuple[str, str]]) -> bool:
     colours, shapes = {colour for colour, _ in kinds}, [shape for _, shape in kinds]
     several = len(kinds) >= 8 and len(colours) >= 4 and len(set(shapes)) >= 4
-    return several and shapes.count("ball") >= 2
+    return ("red", "cube") in kinds and several and shapes.count("ball") >= 2
 
 
 def _is_well_lit(rgb: np.ndarray) -> bool:
@@ -229,11 +289,15 @@ def _labels(scene: Scene, header: Any) -> Any:
     return kind(header, HEIGHT, WIDTH, "mono8", 0, WIDTH, objects.ravel())
 
 
-def _camera_info(header: Any) -> Any:
-    focal = HEIGHT / 2 / np.tan(np.radians(FOVY) / 2)
-    k = np.array([focal, 0, WIDTH / 2, 0, focal, HEIGHT / 2, 0, 0, 1.0])
-    p = np.array([focal, 0, WIDTH / 2, 0, 0, focal, HEIGHT / 2, 0, 0, 0, 1.0, 0])
+def _focal(height: int) -> float:
+    return float(height / 2 / np.tan(np.radians(FOVY) / 2))
+
+
+def _camera_info(header: Any, width: int, height: int) -> Any:
+    focal, x, y = _focal(height), (width - 1) / 2, (height - 1) / 2  # of pixel centres
+    k = np.array([focal, 0, x, 0, focal, y, 0, 0, 1.0])
+    p = np.array([focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1.0, 0])
     region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
     kind = STORE.types["sensor_msgs/msg/CameraInfo"]
     distortion, straight = np.zeros(5), np.eye(3).ravel()
-    return kind(header, HEIGHT, WIDTH, "plumb_bob", distortion, k, straight, p, 0, 0, region)
+    return kind(header, height, width, "plumb_bob", distortion, k, straight, p, 0, 0, region)

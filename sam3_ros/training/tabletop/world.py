@@ -84,6 +84,7 @@ class World:
         self._drawn = 0
         self._board: Slot | None = None
         self._renderers: list[mujoco.Renderer] = []
+        self._depth_renderers: dict[tuple[int, int], mujoco.Renderer] = {}
 
     def __enter__(self) -> World:
         return self
@@ -93,9 +94,9 @@ class World:
 
     def close(self) -> None:
         """Free the rendering contexts."""
-        for renderer in self._renderers:
+        for renderer in (*self._renderers, *self._depth_renderers.values()):
             renderer.close()
-        self._renderers = []
+        self._renderers, self._depth_renderers = [], {}
 
     def draw(self) -> Scene:
         """Draw a scene with 2 to MAX_OBJECTS objects of at least SMALLEST_VISIBLE pixels each."""
@@ -133,6 +134,21 @@ class World:
         if (width, height) != (image.shape[1], image.shape[0]):
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         return Scene(image.copy(), labels, tuple(self._shown.values()))
+
+    def depth(self, size: tuple[int, int] | None = None) -> np.ndarray:
+        """Return how far along the optical axis what the last look() showed is, m.
+
+        size: (width, height), the labels' by default. float32 [H,W]; from 12 m on there is nothing.
+        Pixel (x, y) is seen along its centre: the principal point is ((W - 1) / 2, (H - 1) / 2).
+        """
+        width, height = size or self._label_size
+        if (width, height) not in self._depth_renderers:
+            renderer = mujoco.Renderer(self._model, height, width)
+            renderer.enable_depth_rendering()
+            self._depth_renderers[width, height] = renderer
+        renderer = self._depth_renderers[width, height]
+        renderer.update_scene(self._data, "camera")
+        return renderer.render().astype(np.float32)
 
     # -- objects that move
 
@@ -261,6 +277,11 @@ class World:
         camera.quat[:] = _wxyz(Rotation.from_matrix(np.stack([right, up, direction], axis=1)))
         camera.fovy[:] = fovy
         self._view = (camera.pos.copy(), np.stack([right, up, direction]), fovy)
+
+    @property
+    def camera_pose(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Where the camera is, m; its axes right, up and back as rows [3,3]; its fovy, degrees."""
+        return self._view
 
     def _project(self, point: np.ndarray) -> tuple[np.ndarray, float]:
         """Project to pixels at 640x480; return them with the pixels per metre there."""

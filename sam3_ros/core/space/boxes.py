@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.space.orientation import quaternion_of
+from sam3_ros.core.space.orientation import cross, matrix_of, quaternion_of
 from sam3_ros.core.space.spatial_object import BoxStance, OrientedBox
 
 Floats = npt.NDArray[np.float64]
 
+_CLEARLY_SMALLER = 0.95
+_ANGLES = np.arange(72) * (2 * np.pi / 72)
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+
 
 def standing_box(points: Floats, up: Floats, stance: BoxStance, least: float) -> OrientedBox:
-    """Return the smallest box around points [N, 3], m, whose z axis is `up` (of length 1).
+    """Return the smallest box around points [3, N], m, whose z axis is `up` (of length 1).
 
-    Its x axis is the longer side across, and points to the right of the frame. No side is shorter
-    than `least`, m.
+    Its sides lie across the view unless another way is clearly smaller: what is round would turn
+    with every grain of noise. Its x axis is the longer side, and points to the right of the frame.
+    No side is shorter than `least`, m.
     """
-    one = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])
+    # The frame's x axis lies across the view; along it, any direction is as good.
+    right = np.array([1.0, 0.0, 0.0]) if abs(up[0]) < 0.9 else np.array([0.0, 0.0, 1.0])
+    one = right - (right @ up) * up
     one /= np.linalg.norm(one)
-    other = np.cross(up, one)
-    across = np.stack([points @ one, points @ other], axis=1).astype(np.float32)
-    middle = across.mean(axis=0)
-    corners = cv2.boxPoints(cv2.minAreaRect(across - middle)).astype(np.float64)
-    first, second = corners[1] - corners[0], corners[2] - corners[1]
-    longer = first if first @ first >= second @ second else second
-    length = float(np.linalg.norm(longer))
-    # All points in one place, or on one line along `up`: any direction is as good.
-    side = longer / length if length > 0 else np.array([1.0, 0.0])
+    other = cross(up, one)
+    side = _longer_side(np.stack([one, other]) @ points)
     x_axis = side[0] * one + side[1] * other
     if x_axis[0] < 0:
         x_axis = -x_axis
-    axes = np.stack([x_axis, np.cross(up, x_axis), up], axis=1)
-    inside = points @ axes
-    low, high = inside.min(axis=0), inside.max(axis=0)
+    axes = np.stack([x_axis, cross(up, x_axis), up], axis=1)
+    inside = axes.T @ points
+    low, high = inside.min(axis=1), inside.max(axis=1)
     size = np.maximum(high - low, least)
     return OrientedBox(axes @ ((low + high) / 2), size, quaternion_of(axes), stance)
 
 
+def _longer_side(points: Floats) -> Floats:
+    """Return the direction of the longer side of the rectangle around points [2, N]."""
+    width, height = np.ptp(points, axis=1)
+    along = np.array([1.0, 0.0]) if width >= height else np.array([0.0, 1.0])
+    hull = _outermost(points)
+    turned = cv2.minAreaRect((hull - hull.mean(axis=0)).astype(np.float32))
+    if width * height * _CLEARLY_SMALLER <= turned[1][0] * turned[1][1]:
+        return along
+    corners = cv2.boxPoints(turned).astype(np.float64)
+    first, second = corners[1] - corners[0], corners[2] - corners[1]
+    longer: Floats = first if first @ first >= second @ second else second
+    direction: Floats = longer / np.linalg.norm(longer)
+    return direction
+
+
+def _outermost(points: Floats) -> Floats:
+    """Return those of points [2, N] that are furthest in some direction, [n, 2]: their hull."""
+    hull: Floats = points[:, np.argmax(_DIRECTIONS @ points, axis=1)].T
+    return hull
+
+
+def let_down(box: OrientedBox, offset: float, near: float) -> OrientedBox:
+    """Return a standing box that ends on the plane normal . p = offset if it ends near it, m."""
+    up = matrix_of(box.quaternion)[:, 2]
+    begins = float(up @ box.centre) - float(box.size[2]) / 2 - offset
+    if abs(begins) > near or box.size[2] + begins <= 0:
+        return box
+    size = box.size + np.array([0.0, 0.0, begins])
+    return replace(box, centre=box.centre - up * (begins / 2), size=size)
+
+
 def free_box(points: Floats, least: float) -> OrientedBox:
     """Return the smallest of the boxes along the points' principal axes."""
-    off = points - points.mean(axis=0)
-    axes = np.linalg.eigh(off.T @ off)[1].T
+    off = points - points.mean(axis=1, keepdims=True)
+    axes = np.linalg.eigh(off @ off.T)[1].T
     boxes = [standing_box(points, axis, BoxStance.OWN_AXES, least) for axis in axes]
     return min(boxes, key=lambda box: float(np.prod(box.size)))

@@ -11,12 +11,13 @@ from sam3_ros.core.errors import SpaceError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.core.space.boxes import free_box, standing_box
+from sam3_ros.core.space.boxes import free_box, let_down, standing_box
 from sam3_ros.core.space.camera import PinholeCamera
 from sam3_ros.core.space.depth_image import DepthImage, Metres
 from sam3_ros.core.space.depth_masks import DepthMask, depth_mask_of
 from sam3_ros.core.space.interior import interior_of
 from sam3_ros.core.space.local_planes import without_noise
+from sam3_ros.core.space.order_statistics import percentiles
 from sam3_ros.core.space.planes import Plane, plane_under, planes_of
 from sam3_ros.core.space.rays import rays_of
 from sam3_ros.core.space.sizes import camera_of_size
@@ -26,13 +27,16 @@ from sam3_ros.core.space.spatial_object import (
     OrientedBox,
     SpatialObject,
 )
-from sam3_ros.core.space.surface import Surface, surface_of
+from sam3_ros.core.space.surface import Surface, plane_thickness, surface_of
 from sam3_ros.core.space.trust import covariance_of, quality_of, remarks_of
 
 Floats = npt.NDArray[np.float64]
 
 #: Fewer pixels with a depth give no place.
 LEAST_PIXELS = 6
+# A box that ends so near the plane under it stands on it; in thicknesses of a plane, within which
+# points were taken for the plane's.
+_STANDS_WITHIN = 2.0
 # Points that a box is computed from; of a larger surface every second, third, ... row and column.
 _MOST_POINTS = 5000
 
@@ -71,6 +75,8 @@ class _Scene:
     ) -> None:
         self._z, self._size, self._frame = depth.metres, depth.size, camera.frame
         self._rays = rays_of(camera)
+        if any(camera.coefficients):
+            self._z = np.where(np.isnan(self._rays.x), np.float32(np.nan), self._z)
         self._focal = float(np.sqrt(camera.fx * camera.fy))
         self._up = up
         self._planes: tuple[Plane, ...] = ()
@@ -83,7 +89,8 @@ class _Scene:
             return self._placeless(index, segment, DepthRemark.NOT_SEEN, 0, 0)
         z = self._z[mask.window]
         interior = interior_of(mask.mask, mask.top, mask.left, self._size)
-        surface = surface_of(z, mask.mask, interior, self._focal)
+        heights = [self._heights(plane, mask) for plane in self._planes]
+        surface = surface_of(z, mask.mask, interior, self._focal, heights)
         pixels = int(np.count_nonzero(mask.mask))
         if surface is None:
             return self._placeless(index, segment, DepthRemark.NO_DEPTH, pixels, 0)
@@ -96,7 +103,7 @@ class _Scene:
         quality = quality_of(surface, interior)
         rows, columns = np.divmod(places, mask.mask.shape[1])
         flat = (rows + mask.top) * self._size.width + columns + mask.left
-        ends = np.percentile(z[surface.mask], (5, 95))
+        near, far = percentiles(z[surface.mask], 5, 95)
         return SpatialObject(
             index=index,
             prompt_id=segment.prompt_id,
@@ -109,7 +116,7 @@ class _Scene:
             covariance=covariance_of(surface, box, quality, step),
             mask_pixels=pixels,
             valid_pixels=len(places),
-            spread=float(ends[1] - ends[0]),
+            spread=far - near,
             quality=quality,
             remarks=remarks_of(surface, interior),
             pixels=flat.astype(np.int32),
@@ -123,14 +130,24 @@ class _Scene:
         shown = surface.mask[part]
         smooth = without_noise(z[part], shown, surface.noise, step * every)[shown]
         across, down = (rays[mask.window][part][shown] for rays in (self._rays.x, self._rays.y))
-        points = np.stack([across * smooth, down * smooth, smooth], axis=1).astype(np.float64)
-        points = points[np.isfinite(points).all(axis=1)]
+        points = np.stack([across * smooth, down * smooth, smooth]).astype(np.float64)
         if self._up is not None:
             return standing_box(points, self._up, BoxStance.UP, step)
         plane = plane_under(self._planes, points, step * float(np.sqrt(count)))
         if plane is None:
             return free_box(points, step)
-        return standing_box(points, plane.normal, BoxStance.PLANE, step)
+        box = standing_box(points, plane.normal, BoxStance.PLANE, step)
+        return let_down(
+            box, plane.offset, _STANDS_WITHIN * plane_thickness(surface.range, surface.noise)
+        )
+
+    def _heights(self, plane: Plane, mask: DepthMask) -> Metres:
+        """Return how high the pixels of a mask's window are over a plane, m, [h, w]."""
+        x, y, z = (np.float32(part) for part in plane.normal)
+        across, down = (rays[mask.window] for rays in (self._rays.x, self._rays.y))
+        heights: Metres = (x * across + y * down + z) * self._z[mask.window]
+        heights -= np.float32(plane.offset)
+        return heights
 
     def _placeless(
         self, index: int, segment: Segment, remark: DepthRemark, pixels: int, valid: int

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.segmenter.masks import Mask
+from sam3_ros.core.space.order_statistics import median
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,7 +32,7 @@ def without_noise(z: Floats, surface: Mask, noise: float, step: float) -> Floats
 def _fitted(z: Floats, surface: Mask, window: int) -> Floats:
     """Return the least-squares plane of each square window at its middle, by sums over windows."""
     height, width = z.shape
-    middle = np.float32(np.median(z[surface]))
+    middle = np.float32(median(z[surface]))
     weight = surface.astype(np.float32)
     level = np.where(surface, z - middle, np.float32(0))
     u = np.arange(width, dtype=np.float32) - np.float32(width / 2)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.space.depth_image import Metres
+from sam3_ros.core.space.order_statistics import percentiles
 from sam3_ros.core.space.rays import Rays
 
 Floats = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ _THICKNESS = 0.012
 # A plane has at least so much of the sampled points.
 _LEAST_SHARE = 0.12
 _REFINEMENTS = 3
+# The guesses are judged by every third point, and the best is fitted to all.
+_JUDGE_EVERY = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,9 @@ class Plane:
     points: int
 
     def heights(self, points: Floats) -> Floats:
-        """Return how far points [N, 3] are on the camera's side of it, m."""
-        return points @ self.normal - self.offset
+        """Return how far points [3, N] are on the camera's side of it, m."""
+        heights: Floats = self.normal @ points - self.offset
+        return heights
 
 
 def planes_of(z: Metres, rays: Rays, free: Mask) -> tuple[Plane, ...]:
@@ -55,14 +59,14 @@ def planes_of(z: Metres, rays: Rays, free: Mask) -> tuple[Plane, ...]:
     usable = np.isfinite(depth) & np.isfinite(directions).all(axis=-1)
     guesses = _guesses(depth, directions, usable)
     depths = depth[usable]
-    points = directions[usable] * depths[:, None]
-    whole, found = len(points), list[Plane]()
-    while len(found) < _MOST_PLANES and len(guesses) and len(points):
+    points = directions[usable].T * depths
+    whole, found = len(depths), list[Plane]()
+    while len(found) < _MOST_PLANES and len(guesses) and len(depths):
         plane, on_it = _best(guesses, points, depths)
         if plane is None or plane.points < _LEAST_SHARE * whole:
             break
         found.append(plane)
-        points, depths = points[~on_it], depths[~on_it]
+        points, depths = points[:, ~on_it], depths[~on_it]
     return tuple(found)
 
 
@@ -94,21 +98,25 @@ def _best(guesses: Floats, points: Floats, depths: Floats) -> tuple[Plane | None
     """Return the plane with the most points, fitted to them, and which those are."""
     lengths = np.linalg.norm(guesses, axis=1)
     guesses = guesses[lengths > 1e-6]
-    nothing = np.zeros(len(points), np.bool_)
+    nothing = np.zeros(len(depths), np.bool_)
     if not len(guesses):
         return None, nothing
     thickness = _THICKNESS * depths
-    off = np.abs(guesses @ points.T - 1) / np.linalg.norm(guesses, axis=1)[:, None]
-    on_it = (off <= thickness)[int(np.argmax((off <= thickness).sum(axis=1)))]
-    normal, offset = np.zeros(3), 0.0
+    some = slice(None, None, _JUDGE_EVERY)
+    lengths = np.linalg.norm(guesses, axis=1)
+    near = np.abs(guesses @ points[:, some] - 1) <= lengths[:, None] * thickness[some]
+    best = int(np.argmax(np.count_nonzero(near, axis=1)))
+    normal, offset = guesses[best] / lengths[best], 1 / float(lengths[best])
+    on_it = np.abs(normal @ points - offset) <= thickness
     for _ in range(_REFINEMENTS):
         if np.count_nonzero(on_it) < 3:
             return None, nothing
-        members = points[on_it]
-        middle = members.mean(axis=0)
-        normal = np.linalg.eigh(np.cov((members - middle).T))[1][:, 0]
+        members = points[:, on_it]
+        middle = members.mean(axis=1)
+        off = members - middle[:, None]
+        normal = np.linalg.eigh(off @ off.T)[1][:, 0]
         offset = float(normal @ middle)
-        on_it = np.abs(points @ normal - offset) <= thickness
+        on_it = np.abs(normal @ points - offset) <= thickness
     if offset > 0:
         normal, offset = -normal, -offset
     return Plane(normal, offset, int(np.count_nonzero(on_it))), on_it
@@ -117,13 +125,13 @@ def _best(guesses: Floats, points: Floats, depths: Floats) -> tuple[Plane | None
 def plane_under(planes: Sequence[Plane], points: Floats, size: float) -> Plane | None:
     """Return the plane that an object stands on, else the largest; None of none.
 
-    points: of its surface, [N, 3], m. size: its width, m. It stands on a plane if it lies on the
+    points: of its surface, [3, N], m. size: its width, m. It stands on a plane if it lies on the
     camera's side of it, and begins less than its own width away.
     """
     under: Plane | None = None
     closest = size
     for plane in planes:
-        begins = float(np.percentile(plane.heights(points), 2))
+        begins = percentiles(plane.heights(points), 2)[0]
         if -0.25 * size <= begins < closest:
             under, closest = plane, begins
     return under or (planes[0] if planes else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,13 +12,15 @@ import numpy.typing as npt
 from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.space.depth_image import Metres
 from sam3_ros.core.space.interior import Interior
+from sam3_ros.core.space.order_statistics import median
 
 # Standard deviation of a normal distribution as a multiple of its median absolute deviation.
 _SIGMA_OF_MAD = 1.4826
 # Depth further from the median is background. An object's own depth may reach half its width.
 _SIGMAS, _WIDTHS = 5.0, 0.5
-# Two things are apart where nothing is for so long: of the range, and of the depth's noise.
-_GAP_OF_RANGE, _GAP_OF_NOISE = 0.012, 3.0
+# Two things are apart where nothing is for so long: of the range, of the depth's noise, of the
+# object's width, for it may hide a part of itself.
+_GAP_OF_RANGE, _GAP_OF_NOISE, _GAP_OF_WIDTH = 0.012, 3.0, 0.4
 # Of the fullest bin: less is flying pixels.
 _NEARLY_EMPTY = 0.02
 # A pixel of the rim goes on with the surface if it is no further from it; of the object's width.
@@ -25,6 +28,13 @@ _SAME_SURFACE = 0.2
 # Where there are too few pixels to measure the noise; of the range.
 _USUAL_NOISE = 0.002
 _ENOUGH_TO_MEASURE = 20
+# A pixel so much behind one beside it, of the distance between neighbouring points or of the noise,
+# is on the far side of an edge, or between the two sides: flying.
+_JUMP_OF_STEP, _JUMP_OF_NOISE = 10.0, 4.0
+# A point is on a plane within so much of the range, or of the noise.
+_THICKNESS_OF_RANGE, _THICKNESS_OF_NOISE = 0.005, 2.0
+# Of a sheet or a phone so much lies on the plane.
+_FLAT = 0.5
 _FAR = np.float32(1e6)
 
 
@@ -44,31 +54,60 @@ class Surface:
     kept: int
 
 
-def surface_of(z: Metres, mask: Mask, interior: Interior, focal: float) -> Surface | None:
+def surface_of(
+    z: Metres, mask: Mask, interior: Interior, focal: float, heights: Sequence[Metres] = ()
+) -> Surface | None:
     """Return the surface in a window: z float32 [h, w] m, NaN where none is measured.
 
-    focal: px. First what is far from the median by the median absolute deviation goes, then all but
-    the largest cluster in depth; then pixels of the rim that go on with the surface come back.
-    None where nothing is measured.
+    focal: px. heights: of each pixel over each of the scene's planes, m, [h, w]. First what is just
+    behind an edge goes, and what lies on a plane, unless most of the mask does; then what is far
+    from the median by the median absolute deviation; then all but the largest cluster in depth.
+    Pixels of the rim that go on with the surface come back. None where nothing is measured.
     """
     measured = np.isfinite(z) & interior.mask
     values = z[measured]
     if not values.size:
         return None
-    middle = float(np.median(values))
+    middle = median(values)
+    noise, step = _noise(z, measured, middle), middle / focal
+    behind = _just_behind(z, max(_JUMP_OF_STEP * step, _JUMP_OF_NOISE * noise))
+    measured, mask = _without(behind, measured, mask, 1.0)
+    for height in heights:
+        on_plane = np.abs(height) <= plane_thickness(middle, noise)
+        measured, mask = _without(on_plane, measured, mask, _FLAT)
+    values = z[measured]
+    middle = median(values)
     width = middle / focal * float(np.sqrt(np.count_nonzero(mask)))
-    noise = _noise(z, measured, middle)
     off = np.abs(values - np.float32(middle))
-    near = max(_SIGMAS * _SIGMA_OF_MAD * float(np.median(off)), _WIDTHS * width)
-    gap = max(_GAP_OF_RANGE * middle, _GAP_OF_NOISE * noise)
+    near = max(_SIGMAS * _SIGMA_OF_MAD * median(off), _WIDTHS * width)
+    gap = max(_GAP_OF_RANGE * middle, _GAP_OF_NOISE * noise, _GAP_OF_WIDTH * width)
     nearest, farthest = _largest_cluster(values[off <= near], gap)
     surface = measured & (z >= nearest) & (z <= farthest)
     kept = int(np.count_nonzero(surface))
     if interior.rim:
         surface = _with_rim(z, surface, mask, interior.rim, _SAME_SURFACE * width)
-    middle = float(np.median(z[surface]))
+    middle = median(z[surface])
     inside = int(np.count_nonzero(interior.mask))
     return Surface(surface, middle, noise, inside, len(values), kept)
+
+
+def _without(part: Mask, measured: Mask, mask: Mask, share: float) -> tuple[Mask, Mask]:
+    """Take a part out of what is measured and of the mask, if it is less than this share."""
+    if np.count_nonzero(part & measured) >= share * np.count_nonzero(measured):
+        return measured, mask
+    return measured & ~part, mask & ~part
+
+
+def plane_thickness(z: float, noise: float) -> float:
+    """Return how far from a plane a point may be and count as on it, m."""
+    return max(_THICKNESS_OF_RANGE * z, _THICKNESS_OF_NOISE * noise)
+
+
+def _just_behind(z: Metres, jump: float) -> Mask:
+    """Return where z is further than at one of the eight pixels around by more than this, m."""
+    nearest = cv2.erode(np.where(np.isfinite(z), z, _FAR), np.ones((3, 3), np.uint8))
+    behind: Mask = z - nearest > np.float32(jump)
+    return behind
 
 
 def _noise(z: Metres, measured: Mask, middle: float) -> float:
@@ -81,7 +120,7 @@ def _noise(z: Metres, measured: Mask, middle: float) -> float:
     values = np.abs(bends[three])
     if len(values) < _ENOUGH_TO_MEASURE:
         return _USUAL_NOISE * middle
-    return float(np.median(values)) * _SIGMA_OF_MAD / float(np.sqrt(6))
+    return median(values) * _SIGMA_OF_MAD / float(np.sqrt(6))
 
 
 def _largest_cluster(values: npt.NDArray[np.float32], gap: float) -> tuple[float, float]:

@@ -52,8 +52,8 @@ class Markers:
         return self._array(markers=[*gone, *made])
 
     def removal(self, header: Header) -> Any:
-        """Return what deletes everything; None where nothing is shown."""
-        if not self._shown:
+        """Return what deletes everything; None where nothing was ever shown."""
+        if self._shown is None:
             return None
         self._shown = None
         return self._array(markers=[self._marker(header=header, action=self._marker.DELETEALL)])

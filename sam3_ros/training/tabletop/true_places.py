@@ -36,7 +36,7 @@ def true_places(world: World, scene: Scene) -> dict[int, dict[str, Any]]:
     for number in range(1, len(scene.objects) + 1):
         seen = points[scene.labels == number]
         if len(seen) >= _LEAST_PIXELS:
-            box = standing_box(seen, up, BoxStance.UP, 0.001)
+            box = standing_box(seen.T, up, BoxStance.UP, 0.001)
             lengths = sorted(box.size, reverse=True)
             places[number] = {
                 "centre": [round(float(part), _DIGITS) for part in box.centre],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,14 @@ def _run(options: argparse.Namespace) -> int:
     bag = options.bag or demo_bag()
     domain = private_domain() if options.domain is None else options.domain
     parameters = node_parameters(options)
-    return run_and_print(
+    code = run_and_print(
         lambda progress: demo(
             bag, options.out, parameters, domain, options.rate, progress, force=options.force
         ),
         "-" if options.json else None,
     )
+    if not options.json and options.bag is None:
+        # As it was called, which need not be where the shell looks.
+        program = sys.argv[0] if Path(sys.argv[0]).name == "sam3-ros" else "sam3-ros"
+        print(f"\n{program} look    # the same live in a browser, to type and to click")
+    return code

@@ -149,14 +149,15 @@ def is_ros(module: str) -> bool:
     return top in ROS or top.startswith("rosidl_") or top.endswith(("_msgs", "_srvs"))
 
 
-#: The foreign packages that a tier must not import, not even inside a function.
+#: The foreign packages that a tier, or a room of it, must not import, not even inside a function.
 BANNED = dict.fromkeys(("ros", "replay", "topics", "asking", "live"), "learning")
-BANNED |= {"export": "ros", "training": "ros"}
+BANNED |= {"export": "ros", "training": "ros", "look/node": "learning"}
 
 
 def foreign_complaint(module: str, imported: str) -> str | None:
     """Return what is wrong with an import of another package, or None."""
-    banned = BANNED.get(module.split("/")[0], "ros and learning")
+    tier, room = module.split("/")[0], module.rpartition("/")[0]
+    banned = BANNED.get(room, BANNED.get(tier, "ros and learning"))
     top = imported.split(".")[0]
     is_wrong = ("ros" in banned.split() and is_ros(imported)) or (
         "learning" in banned.split() and top in LEARNING
@@ -318,6 +319,8 @@ def test_a_planted_circle_is_found() -> None:
         ("ros/prompts", "from sam3_ros.replay import replay"),
         ("ros/answers", "from sam3_ros.ros.node import pipeline"),
         ("export", "import rclpy"),
+        ("look/library", "def late():\n    import rclpy"),
+        ("look/node", "import torch"),
         ("export/weights", "from sam3_ros.training.tabletop import world"),
         ("training/tabletop", "import rclpy"),
         ("training/tabletop", "from sam3_ros.msg import Box"),
@@ -345,6 +348,7 @@ def test_a_planted_wrong_import_is_caught(where: str, statement: str, tmp_path: 
             "import rclpy\nfrom sam3_ros.msg import Box\nfrom sam3_ros.core import errors",
         ),
         ("training/tabletop", "import torch\nfrom sam3_ros.core.bundle import bundle"),
+        ("look/node", "import rclpy\nfrom sam3_ros.msg import Box"),
         ("core", "from .errors import BundleError\nimport onnxruntime"),
         ("core/segmenter", "from sam3_ros.core.bundle import manifest"),
     ],

@@ -19,7 +19,14 @@ from sam3_ros.look.node.answers import AnswerMemory, ScoredImage, stamp_of
 from sam3_ros.look.node.camera_images import CameraImages
 from sam3_ros.look.node.coloured_masks import coloured_masks, png_size
 from sam3_ros.look.node.tap import Tap
-from sam3_ros.look.viewing import EncodedImage, PictureLayer, Receiver, View, ViewedPicture
+from sam3_ros.look.viewing import (
+    EncodedImage,
+    PictureLayer,
+    PictureStamp,
+    Receiver,
+    View,
+    ViewedPicture,
+)
 from sam3_ros.msg import SegmentScores
 from sam3_ros.ros.images.camera_image import camera_image
 from sam3_ros.ros.images.conversion import OwnConverter
@@ -29,6 +36,8 @@ _TOPICS = {PictureLayer.OVERLAY: "overlay/compressed", PictureLayer.MASKS: "mask
 # The scores are published before the pictures; one that waits longer has none.
 _PATIENCE_S = 0.2
 _JPEG_QUALITY = 90
+# Of a camera that sets none, every image has it.
+_NO_STAMP = PictureStamp(0, 0)
 # The markers that begin a frame: all of C0 to CF but for those of tables.
 _FRAMES = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}
 
@@ -166,6 +175,8 @@ class CameraFeed:
             self._show(layer, waited.message, None)
         # A click answers an image once more: its pictures and its answers go in pairs.
         answers = self._answers.of(stamp_of(message.header))
+        if answers and answers[0].stamp == _NO_STAMP:
+            answers = answers[-1:]
         answer = next((each for each in answers if layer not in each.shown), None)
         if answer is None and time.monotonic() - self._scores_at < 1.0:
             self._pending[layer] = _Pending(message)

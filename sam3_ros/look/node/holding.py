@@ -29,6 +29,9 @@ _NO_IMAGE = (
     f"no image that the node answers has come for {_PATIENCE_SECONDS:g} s, so there is nothing to "
     "hold: the last picture stays, and can be clicked on"
 )
+_NO_SEGMENTS = (
+    "the node's parameter `outputs` leaves the segments out, which a held picture is made of"
+)
 _NO_TOPIC = "it is not known from which topic the node takes the images of this camera"
 Post = Callable[[Callable[[], None]], None]
 
@@ -56,6 +59,10 @@ class Holder:
         camera = self._link.links.get(view.camera)
         if camera is None:
             settle(future, _refused(f"there is no camera {view.camera!r}: choose one of the list"))
+            return
+        outputs = self._link.parameters.outputs
+        if outputs is not None and "segments" not in outputs:
+            settle(future, _refused(_NO_SEGMENTS))
             return
         self._waiting.append(_Hold(view, future))
         self._link.find_images()

@@ -32,7 +32,8 @@ from sam3_ros.look.viewing import (
 )
 
 # Often enough for what waits to be told soon.
-_TICK_SECONDS = 0.1
+_TICK_SECONDS = 0.2
+_POLL_SECONDS = 0.05
 _ONLY_CAMERA = "camera"
 _ENDS = "sam3-ros look ends"
 
@@ -45,6 +46,7 @@ class NodeViewing:
         self._ros = ros
         self._link: NodeLink | None = None
         self._holder: Holder | None = None
+        self._changes: PromptChanges | None = None
         self._waiting: list[NodeViewer] = []
         self._is_closed = False
         ros.post(lambda: self._begin(name))
@@ -153,7 +155,7 @@ class NodeViewing:
         """Wait until a node with its cameras is known, at most so long; not for the event loop."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self.cameras():
-            time.sleep(_TICK_SECONDS / 2)
+            time.sleep(_POLL_SECONDS)
 
     def _begin(self, name: str | None) -> None:
         if name is not None:
@@ -199,10 +201,12 @@ class NodeViewing:
 
     def _change(self, change: Callable[[PromptChanges, Future[Verdict]], None]) -> Future[Verdict]:
         future: Future[Verdict] = Future()
-        self._with_link(
-            lambda _: change(self._changes, future),
-            lambda reason: settle(future, Verdict(False, reason)),
-        )
+
+        def begin(_: NodeLink) -> None:
+            assert self._changes is not None
+            change(self._changes, future)
+
+        self._with_link(begin, lambda reason: settle(future, Verdict(False, reason)))
         return future
 
     def _with_link(self, work: Callable[[NodeLink], None], refuse: Callable[[str], None]) -> None:

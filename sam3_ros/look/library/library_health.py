@@ -60,7 +60,11 @@ def _of_model(loading: ModelLoading) -> Iterator[Trouble]:
 
 
 def _of_pictures(player: ReelPlayer | None, is_watched: bool) -> Iterator[Trouble]:
-    if player is None or not is_watched:
+    if player is None:
+        return
+    for remark in player.remarks:
+        yield Trouble(remark, "", serious=False)
+    if not is_watched:
         return
     if player.failure:
         yield Trouble(f"No pictures: {player.failure}.", "It is tried again every two seconds.")

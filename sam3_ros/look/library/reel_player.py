@@ -50,6 +50,11 @@ class ReelPlayer:
         return self._failure
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the reel is lost."""
+        return self._reel.remarks
+
+    @property
     def silent_s(self) -> float:
         """Seconds since the last picture, or since somebody watches again."""
         return time.monotonic() - self._last_offer

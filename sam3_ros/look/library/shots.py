@@ -43,6 +43,10 @@ class Reel(Protocol):
     #: Seconds from the last picture to the first one of the next lap.
     pause: float
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of it is lost, a sentence each, as far as that is known by now."""
+
     def lap(self) -> Iterator[Shot]:
         """Yield the pictures in the order of `at`. Raises Sam3RosError where they cannot be had."""
 

@@ -9,11 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from sam3_ros.label.read_settings import ReadSettings
-from sam3_ros.live.sources import Picture, PictureSource, open_camera, open_video
+from sam3_ros.live.sources import (
+    Picture,
+    PictureSource,
+    VideoFile,
+    open_camera,
+    open_video,
+)
 from sam3_ros.look.library.shots import NANOSECONDS, Pixels, Shot
 from sam3_ros.look.viewing import ViewedCamera
 
 _RATE = 30.0
+# So many may lack at a video's end: many headers round.
+_ROUNDED = 2
 
 
 class VideoReel:
@@ -29,6 +37,7 @@ class VideoReel:
         self.name = f"video {path.name}"
         self.cameras: tuple[ViewedCamera, ...] = (ViewedCamera("", path.name),)
         self.pause = 1 / self._rate
+        self.remarks: tuple[str, ...] = ()
 
     def lap(self) -> Iterator[Shot]:
         """Yield its pictures. Raises SourceError."""
@@ -38,6 +47,12 @@ class VideoReel:
             stamp_ns = round((number + 1) * NANOSECONDS / self._rate)
             yield Shot("", stamp_ns, number / self._rate, _rgb(picture))
             number += 1
+        promised = self._video.promised if isinstance(self._video, VideoFile) else 0
+        if promised - number > _ROUNDED:
+            self.remarks = (
+                f"the video ends after {number} pictures and promises {promised}: it is damaged, "
+                "or was cut; what is there is shown",
+            )
 
     def close(self) -> None:
         self._video.close()
@@ -48,6 +63,7 @@ class WebcamReel:
 
     is_live = True
     pause = 0.0
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, camera: str) -> None:
         """Open it and take a picture. Raises SourceError, as where another program uses it."""

@@ -17,11 +17,13 @@ from sam3_ros.core.precision.questions import TABLE
 from sam3_ros.core.segmenter.masks import inmost_point
 from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.live.sources import SourceError
+from sam3_ros.look.library import video_reel
 from sam3_ros.look.library.bag_reel import BagReel, camera_titles
 from sam3_ros.look.library.library_viewing import LibraryViewing
 from sam3_ros.look.library.opening import open_library
 from sam3_ros.look.library.reel_player import ReelPlayer
 from sam3_ros.look.library.shots import Shot
+from sam3_ros.look.library.video_reel import WebcamReel
 from sam3_ros.look.viewing import Marks, View, ViewedCamera
 
 RATE = 20.0
@@ -65,6 +67,57 @@ def test_a_video_loops_and_ends_what_is_followed(segmenter, film):
         viewing.close()
 
 
+def test_a_video_that_was_cut_is_shown_as_far_as_it_goes_and_told(segmenter, tmp_path):
+    film = tmp_path / "cut.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 100.0, (640, 480))
+    for number in range(12):
+        writer.write(np.random.default_rng(number).integers(0, 255, (480, 640, 3), np.uint8))
+    writer.release()
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    viewing = open_library(lambda: segmenter, [str(film)])
+    try:
+        with LookViewer(viewing) as viewer:
+            viewer.until(lambda _: bool(viewing.health("").troubles))
+            (trouble,) = viewing.health("").troubles
+            assert "it is damaged" in trouble.what
+            assert not trouble.serious
+            viewer.answered()
+    finally:
+        viewing.close()
+
+
+class UnpluggedCamera:
+    """A camera that gives some pictures and is unplugged then."""
+
+    name = "/dev/video7"
+
+    def __init__(self, count=2):
+        self.count = count
+        self.is_closed = False
+
+    def read(self):
+        if not self.count:
+            raise SourceError("/dev/video7 gives no pictures: it was unplugged")
+        self.count -= 1
+        return SCENE
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_a_webcam_that_was_unplugged_is_opened_again(monkeypatch):
+    opened = [UnpluggedCamera(), UnpluggedCamera()]
+    waiting = iter(opened)
+    monkeypatch.setattr(video_reel, "open_camera", lambda *_, **__: next(waiting))
+    reel = WebcamReel("7")
+    for camera in opened:
+        with pytest.raises(SourceError, match="was unplugged"):
+            for shot in reel.lap():
+                assert shot.pixels().shape == SCENE.shape
+        assert camera.is_closed
+    assert [camera.title for camera in reel.cameras] == ["/dev/video7"]
+
+
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 def test_a_bag_gives_the_pictures_of_its_cameras_in_every_lap(tmp_path, storage):
     bag = bags.write_bag(tmp_path / "bag", 4, raw=True, storage=storage)
@@ -93,6 +146,7 @@ class ScriptedReel:
     cameras = (ViewedCamera("a", "a"), ViewedCamera("b", "b"))
     is_live = False
     pause = 0.01
+    remarks = ()
 
     def __init__(self, count=4, period=0.01, failing_laps=0):
         self.count, self.period, self.failing_laps = count, period, failing_laps

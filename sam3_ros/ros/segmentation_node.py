@@ -154,7 +154,10 @@ class SegmentationNode(LifecycleNode):
                 ),
             )
             self._model_values, self._model_uses_gpu = model.diagnostics, model.uses_gpu
-        for warning in unused_overrides(declared_parameters(self), parameter_overrides(self)):
+        with self._lease.use_configured() as pipeline:
+            to_come = pipeline.topics_to_come
+        given = parameter_overrides(self)
+        for warning in unused_overrides(declared_parameters(self), given, to_come):
             self.get_logger().warning(warning)
 
     @recorded

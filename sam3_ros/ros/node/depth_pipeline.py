@@ -56,6 +56,11 @@ class DepthPipeline:
         if self._topics[camera].is_subscribed:
             self._cameras[camera].pairs.note_image(stamp_ns)
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The full names of the topics of depth and camera_info."""
+        return tuple(name for each in self._topics.values() for name in each.names)
+
     def report(self, camera: str) -> DepthReport:
         """Return the state of a camera's depth; from any thread."""
         return self._cameras[camera].ledger.report()

@@ -67,6 +67,11 @@ class DepthTopics:
         self._timer = node.create_timer(_SECONDS_BETWEEN_LOOKS, self._look, clock=steady)
 
     @property
+    def names(self) -> tuple[str, str]:
+        """The full names of the topics of depth and camera_info."""
+        return self._topic, self._info_topic
+
+    @property
     def is_subscribed(self) -> bool:
         return self._depth is not None
 

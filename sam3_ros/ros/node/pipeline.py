@@ -139,6 +139,11 @@ class Pipeline:
             last_error=self._worker.last_error,
         )
 
+    @property
+    def topics_to_come(self) -> tuple[str, ...]:
+        """The full names of topics that are subscribed to once somebody listens."""
+        return () if self._depth is None else self._depth.topics
+
     def _camera_report(self, name: str, now: float) -> CameraReport:
         waiting_since, lost = self._queue.waiting_since(name), self._losses[name].report(now)
         return CameraReport(

@@ -35,13 +35,19 @@ def check_override(name: str, value: Any) -> None:
         raise ParameterError(f"parameter '{name}' is one of {', '.join(choices)}; got {value!r}")
 
 
-def unused_overrides(declared: Sequence[str], given: Iterable[str]) -> list[str]:
-    """Return a warning for each override that no topic has read."""
+def unused_overrides(
+    declared: Sequence[str], given: Iterable[str], to_come: Iterable[str] = ()
+) -> list[str]:
+    """Return a warning for each override that no topic has read.
+
+    to_come: full names of topics that will be subscribed to later, and read theirs then.
+    """
+    later = tuple(f"{OVERRIDES}{topic}.subscription." for topic in to_come)
     known = [name for name in declared if name.startswith(OVERRIDES)]
     return [
         f"no topic reads '{name}', so it is ignored{_instead(name, known)}"
         for name in sorted(given)
-        if name.startswith(OVERRIDES) and name not in known
+        if name.startswith(OVERRIDES) and name not in known and not name.startswith(later)
     ]
 
 

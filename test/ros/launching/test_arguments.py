@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from sam3_ros.ros.cameras import Cameras
 from sam3_ros.ros.launching.arguments import (
     IMAGE,
     LaunchArgumentError,
     camera_topics,
+    depth_remappings,
     given_parameters,
 )
 from sam3_ros.ros.parameters.specs import ParameterError
@@ -66,3 +70,29 @@ def test_a_compressed_topic_is_named_by_its_raw_one() -> None:
 def test_a_parameter_of_an_earlier_version_is_refused_which_launch_would_take_for_nothing() -> None:
     with pytest.raises(ParameterError, match="'sticky_clicks' any more: set tracking"):
         given_parameters({"sticky_clicks": "true"})
+
+
+def test_depth_and_camera_info_are_remapped_in_every_transport() -> None:
+    one = depth_remappings(Cameras.named(()), "/eye/depth", "")
+    two = depth_remappings(Cameras.named(["front", "left"]), "front=/f left=/l", "left=/i")
+
+    assert one == [("depth", "/eye/depth"), ("depth/compressedDepth", "/eye/depth/compressedDepth")]
+    assert two[::2] == [("front/depth", "/f"), ("left/depth", "/l"), ("left/camera_info", "/i")]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "depth", "reason"),
+    [
+        ([], "/a//b", "expects a topic"),
+        ([], "front=/a", "there is no camera 'front'"),
+        ([], "/a /b", "one topic a camera"),
+        ([], "/a/compressedDepth", "/a, with depth_transport:=compressedDepth"),
+        (["front"], "/a", "front=/front/depth_image"),
+        (["front"], "back=/a", "there is no camera 'back'"),
+    ],
+)
+def test_a_topic_of_depth_that_cannot_be_meant_is_refused(
+    cameras: list[str], depth: str, reason: str
+) -> None:
+    with pytest.raises(LaunchArgumentError, match=re.escape(reason)):
+        depth_remappings(Cameras.named(cameras), depth, "")

@@ -83,3 +83,10 @@ def test_one_that_no_topic_reads_gives_a_warning() -> None:
     first, second = unused_overrides(declared, given)
     assert first.endswith("subscription.reliability', so it is ignored: set image_reliability")
     assert f"did you mean '{OF_MASK}depth'" in second
+
+
+def test_one_of_a_topic_that_is_subscribed_to_later_gives_none() -> None:
+    given = ["qos_overrides./eye/depth.subscription.depth"]
+
+    assert unused_overrides([], given, ["/eye/depth"]) == []
+    assert len(unused_overrides([], given, ["/eye/dep"])) == 1

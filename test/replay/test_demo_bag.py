@@ -1,20 +1,24 @@
-"""The bag that is shipped: two cameras that see the same objects, each with its ground truth."""
+"""The bag that is shipped: two cameras that see the same objects, each with depth and its truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 
 from sam3_ros.replay.bag.bag import Bag, open_bag
+from sam3_ros.replay.bag.places import read_places
 from sam3_ros.replay.bag.stamps import read_header
 from sam3_ros.replay.bag.truth import TrueObject, read_truth
+from sam3_ros.ros.images.depth import depth_image
 from sam3_ros.ros.launching.shared_files import demo_bag
 
 # A board passes before it once.
 HIDDEN = TrueObject("white", "ball")
+FRONT_DEPTH, SIDE_DEPTH = "/camera/depth/image_raw", "/side/depth/image_raw"
 FRONT, SIDE = "/camera/image/compressed", "/side/image/compressed"
 
 
@@ -28,12 +32,49 @@ def test_each_camera_has_images_info_and_labels(bag: Bag) -> None:
     counts = {name: topic.message_count for name, topic in bag.topics.items()}
     front = dict.fromkeys((FRONT, "/camera/camera_info", "/truth/labels"), 150)
     side = dict.fromkeys((SIDE, "/side/camera_info", "/side/truth/labels"), 75)
-    assert counts == {**front, **side, "/truth/objects": 1}
+    depth = dict.fromkeys((FRONT_DEPTH, "/camera/depth/camera_info"), 30)
+    depth |= dict.fromkeys((SIDE_DEPTH, "/side/depth/camera_info"), 15)
+    once = dict.fromkeys(("/truth/objects", "/truth/places", "/side/truth/places"), 1)
+    assert counts == {**front, **side, **depth, **once}
     assert bag.camera_topics == [FRONT, SIDE]
 
 
 def test_it_stays_small() -> None:
-    assert sum(path.stat().st_size for path in demo_bag().iterdir()) < 9.35e6
+    assert sum(path.stat().st_size for path in demo_bag().iterdir()) < 10e6
+
+
+@pytest.mark.parametrize(("images", "depth"), [(FRONT, FRONT_DEPTH), (SIDE, SIDE_DEPTH)])
+def test_every_fifth_image_has_depth_before_it(bag: Bag, images: str, depth: str) -> None:
+    order = [(m.topic, read_header(m.cdr)) for m in bag.messages([images, depth])]
+    stamps = [header for topic, header in order if topic == images]
+    assert [header for topic, header in order if topic == depth] == stamps[::5]
+    for (topic, header), (after, later) in pairwise(order):
+        if topic == depth:
+            assert (after, later) == (images, header)
+
+
+@pytest.mark.parametrize(("images", "depth"), [(FRONT, FRONT_DEPTH), (SIDE, SIDE_DEPTH)])
+def test_depth_has_holes_and_agrees_with_the_true_places(bag: Bag, images: str, depth: str) -> None:
+    """Objects lie where the truth says, by the depth in the middle of each, and by camera_info."""
+    places, truth = read_places(bag, images), read_truth(bag, images)
+    assert truth is not None
+    info = bag.decode(next(bag.messages([depth.replace("image_raw", "camera_info")])))
+    for message in list(bag.messages([depth]))[::5]:
+        stamp = read_header(message.cdr).stamp_ns
+        z = depth_image(bag.decode(message)).metres
+        assert z.shape == (info.height, info.width) == (240, 320)
+        assert 0.01 < np.isnan(z).mean() < 0.4
+        seen = set(np.unique(truth.labels[stamp][::2, ::2])) - {0}
+        assert seen - set(places[stamp]) == set()
+        for number, place in places[stamp].items():
+            rows, columns = np.nonzero((truth.labels[stamp][::2, ::2] == number) & ~np.isnan(z))
+            depths = z[rows, columns]
+            x, y = (
+                (columns - info.k[2]) / info.k[0] * depths,
+                (rows - info.k[5]) / info.k[4] * depths,
+            )
+            middle = np.median([x, y, depths], axis=1)
+            assert np.linalg.norm(middle - place.centre) < 0.75 * place.box[0]
 
 
 def test_frame_and_stamp_tell_the_cameras_apart(bag: Bag) -> None:

@@ -13,26 +13,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
+from sam3_ros.training.tabletop.demo_messages import (
+    FOVY,
+    HEIGHT,
+    STORE,
+    WIDTH,
+    camera_info_message,
+    depth_message,
+    focal_of,
+    header_of,
+    jpeg_message,
+    labels_message,
+    write_still,
+)
 from sam3_ros.training.tabletop.depth_camera import DepthCamera
 from sam3_ros.training.tabletop.true_places import true_places
-from sam3_ros.training.tabletop.world import Scene, SceneObject, World
+from sam3_ros.training.tabletop.world import SceneObject, World
 
 FRAMES, RATE = 150, 15
-WIDTH, HEIGHT, FOVY = 640, 480, 45.0
 SEED = 7_000
 TRIES = 2000
 NOISE = 1.5
 DEPTH_EVERY, DEPTH_SIZE = 5, (320, 240)
 START_NS = 1_700_000_000_000_000_000
-JPEG_QUALITY = 80
-STILL = "table.jpg"
-STORE = get_typestore(Stores.ROS2_HUMBLE)
 STRING = "std_msgs/msg/String"
 # px of the depth image, which a camera of twice its size has measured by eighths of a pixel.
 _DISPARITY_STEP = 1 / 16
@@ -122,7 +129,7 @@ def write_demo_bag(folder: Path) -> None:
     object's number); depth (16UC1, mm) and its camera_info before every DEPTH_EVERY-th image; once,
     at the end, the true places (JSON: stamp -> number -> centre and box). Once for both:
     /truth/objects (JSON: number -> colour and shape). The middle frame of the first camera is saved
-    beside the folder as STILL.
+    beside the folder as demo_messages.STILL, with its depth and its camera.
     """
     shutil.rmtree(folder, ignore_errors=True)
     world, objects = _table()
@@ -138,9 +145,10 @@ def write_demo_bag(folder: Path) -> None:
             _move_board(world, number, hidden)
             for camera, noise in zip(CAMERAS, noises, strict=True):
                 if number % camera.every == 0:
-                    image = recording.take(world, camera, number, noise)
+                    image, depth = recording.take(world, camera, number, noise)
                     if number == FRAMES // 2 and camera is CAMERAS[0]:
-                        (folder.parent / STILL).write_bytes(_jpeg_bytes(image))
+                        assert depth is not None, "the middle frame has depth"
+                        write_still(folder.parent, camera.frame_id, image, depth)
         recording.write_places()
 
 
@@ -189,33 +197,37 @@ class _Recording:
         connection = self._connections[topic]
         self._writer.write(connection, stamp, STORE.serialize_cdr(message, connection.msgtype))
 
-    def take(self, world: World, camera: BagCamera, number: int, noises: Noises) -> np.ndarray:
-        """Write what a camera sees in one of the bag's frames, and return the image."""
+    def take(
+        self, world: World, camera: BagCamera, number: int, noises: Noises
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Write what a camera sees in one of the bag's frames; return image and depth, if any."""
         stamp = START_NS + number * 1_000_000_000 // RATE + camera.after_ns
         world.place_camera(*camera.view(number / (FRAMES - 1)))
         scene = world.look(keep_all=True)
         noise = noises.image.normal(0.0, NOISE, scene.image.shape)
         image = np.clip(scene.image + noise, 0, 255).astype(np.uint8)
-        header = _header(stamp, camera.frame_id)
+        header = header_of(stamp, camera.frame_id)
+        depth = None
         if number % (DEPTH_EVERY * camera.every) == 0:
-            self._take_depth(world, camera, header, stamp, noises.depth)
+            depth = self._take_depth(world, camera, header, stamp, noises.depth)
             self._places[camera.places][stamp] = true_places(world, scene)
-        self.write(camera.images, _jpeg(image, header), stamp)
-        self.write(camera.camera_info, _camera_info(header, WIDTH, HEIGHT), stamp)
-        self.write(camera.labels, _labels(scene, header), stamp)
+        self.write(camera.images, jpeg_message(image, header), stamp)
+        self.write(camera.camera_info, camera_info_message(header, WIDTH, HEIGHT), stamp)
+        self.write(camera.labels, labels_message(scene, header), stamp)
         self._last_ns = stamp
-        return image
+        return image, depth
 
     def _take_depth(
         self, world: World, camera: BagCamera, header: Any, stamp: int, rng: np.random.Generator
-    ) -> None:
+    ) -> np.ndarray:
         width, height = DEPTH_SIZE
-        depth_camera = DepthCamera(_focal(height), step=_DISPARITY_STEP, noise=_DISPARITY_STEP / 3)
+        depth_camera = DepthCamera(
+            focal_of(height), step=_DISPARITY_STEP, noise=_DISPARITY_STEP / 3
+        )
         measured = depth_camera.measure(world.depth(DEPTH_SIZE), rng)
-        kind = STORE.types["sensor_msgs/msg/Image"]
-        data = measured.astype("<u2").view(np.uint8).ravel()
-        self.write(camera.depth, kind(header, height, width, "16UC1", 0, 2 * width, data), stamp)
-        self.write(camera.depth_info, _camera_info(header, width, height), stamp)
+        self.write(camera.depth, depth_message(measured, header), stamp)
+        self.write(camera.depth_info, camera_info_message(header, width, height), stamp)
+        return measured
 
     def write_places(self) -> None:
         """Write the true places of all images with depth that were taken."""
@@ -264,40 +276,3 @@ def _is_rich(kinds: list[tuple[str, str]]) -> bool:
 
 def _is_well_lit(rgb: np.ndarray) -> bool:
     return bool(100 < rgb.mean() < 150)
-
-
-def _header(stamp: int, frame_id: str) -> Any:
-    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-    time = STORE.types["builtin_interfaces/msg/Time"](seconds, nanoseconds)
-    return STORE.types["std_msgs/msg/Header"](time, frame_id)
-
-
-def _jpeg_bytes(rgb: np.ndarray) -> bytes:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-
-
-def _jpeg(rgb: np.ndarray, header: Any) -> Any:
-    data = np.frombuffer(_jpeg_bytes(rgb), np.uint8)
-    kind = STORE.types["sensor_msgs/msg/CompressedImage"]
-    return kind(header, "bgr8; jpeg compressed bgr8", data)
-
-
-def _labels(scene: Scene, header: Any) -> Any:
-    objects = np.where(scene.labels <= len(scene.objects), scene.labels, 0).astype(np.uint8)
-    kind = STORE.types["sensor_msgs/msg/Image"]
-    return kind(header, HEIGHT, WIDTH, "mono8", 0, WIDTH, objects.ravel())
-
-
-def _focal(height: int) -> float:
-    return float(height / 2 / np.tan(np.radians(FOVY) / 2))
-
-
-def _camera_info(header: Any, width: int, height: int) -> Any:
-    focal, x, y = _focal(height), (width - 1) / 2, (height - 1) / 2  # of pixel centres
-    k = np.array([focal, 0, x, 0, focal, y, 0, 0, 1.0])
-    p = np.array([focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1.0, 0])
-    region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    kind = STORE.types["sensor_msgs/msg/CameraInfo"]
-    distortion, straight = np.zeros(5), np.eye(3).ravel()
-    return kind(header, height, width, "plumb_bob", distortion, k, straight, p, 0, 0, region)

@@ -17,7 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from sam3_ros.cli import needs
-from sam3_ros.cli.main import main
+from sam3_ros.cli.main import _parser, main
+from sam3_ros.look.server.listening import DEFAULT_PORT
+from sam3_ros.ros.launching.process_arguments import process_arguments
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -68,6 +70,12 @@ def test_a_port_in_use_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]
     assert "--port 0" in error
 
 
+def test_the_port_is_the_same_for_the_command_and_for_launch() -> None:
+    (of_launch,) = (each for each in process_arguments({}) if each.name == "look_port")
+
+    assert _parser().parse_args(["look"]).port == DEFAULT_PORT == int(of_launch.default)
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "x"])
 def test_a_port_is_a_number(port: str) -> None:
     with pytest.raises(SystemExit) as refused:
@@ -80,6 +88,10 @@ def test_the_shipped_bag_is_shown_and_asked(tmp_path: Path) -> None:
         page = httpx.get(server.link)
         assert page.status_code == 200
         assert "Phrases" in page.text
+        for file in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+            assert httpx.get(server.origin + file).content, file
+        absent = httpx.get(f"{server.origin}/absent")
+        assert (absent.status_code, absent.text.count("<")) == (404, 0)
         found = picture_with_segments(server.origin)
 
         assert {each["label"] for each in found} == {"red cube"}

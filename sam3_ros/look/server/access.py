@@ -16,6 +16,8 @@ from sam3_ros.look.server.listening import Listener, LookServerError
 
 _LEAST_TOKEN = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_.~-]+")
+# A name or an address, and perhaps a port.
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _COOKIE_PURPOSE = b"sam3_ros look: signed in"
 
 
@@ -114,12 +116,14 @@ class LookAccess:
         A page elsewhere whose name is pointed at this address (DNS rebinding) asks under its own
         name. It cannot ask under an IP address.
         """
+        if not _HOST.fullmatch(host):
+            return False
         try:
             parts = urlsplit(f"//{host}")
             name, _ = parts.hostname, parts.port
         except ValueError:
             return False
-        if not name or parts.path or parts.query or parts.fragment or "@" in host:
+        if not name:
             return False
         if name.rstrip(".") in self.names:
             return True

@@ -9,6 +9,9 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
 from sam3_ros.look.rights import ViewerRights
 from sam3_ros.look.server.asgi import AsgiApp, Receive, Scope, Send
 from sam3_ros.look.server.feed import feed
@@ -55,6 +58,11 @@ class FeedBeside:
         await self.app(scope, receive, send)
 
 
+def _nothing_here(request: Request, error: Exception) -> Response:
+    del request, error
+    return PlainTextResponse("There is nothing here; the page is at /.\n", 404)
+
+
 def page_app(viewing: Viewing, rights: ViewerRights, build_page: BuildPage) -> AsgiApp:
     """Return the application; it may be made once in a process."""
     os.environ[_NO_STORAGE[0]] = _NO_STORAGE[1]
@@ -62,6 +70,9 @@ def page_app(viewing: Viewing, rights: ViewerRights, build_page: BuildPage) -> A
     from fastapi.middleware.gzip import GZipMiddleware
     from nicegui import app as nicegui_app
     from nicegui import core, ui
+
+    # NiceGUI's own answer is a page, which is kept for a minute for each path that somebody tries.
+    nicegui_app.add_exception_handler(404, _nothing_here)
 
     @ui.page("/", title=_TITLE, favicon=_ICON)
     def page() -> None:

@@ -47,7 +47,8 @@ def test_files_come_whole(local: Served) -> None:
     "host",
     [
         *("evil.example", "evil.example:8383", "127.0.0.1.evil.example", "localhost.evil.example"),
-        *("192.168.1.5:8383", "127.0.0.1@evil.example", "127.0.0.1:x", "", "[::1"),
+        *("192.168.1.5:8383", "127.0.0.1@evil.example", "127.0.0.1:x", "", "[::1", "localhost#"),
+        *("localhost?", "localhost/", "local\thost", "localhost; script-src *", "localhost:80:80"),
     ],
 )
 def test_a_name_that_is_not_the_pages_is_refused(local: Served, host: str) -> None:

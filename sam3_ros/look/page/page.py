@@ -21,6 +21,8 @@ from sam3_ros.look.rights import ViewerRights
 from sam3_ros.look.viewing import Verdict, Viewing
 
 _STYLE = Path(__file__).with_name("look.css")
+# Shown while the browser loads the libraries; the picture takes it away.
+_START = '<div id="look-start">sam3-ros look</div>'
 # Counts and scores change with each picture; nobody reads them faster.
 _LIST_SECONDS = 0.25
 _HEALTH_SECONDS = 1.0
@@ -40,8 +42,8 @@ class LookPage:
     def __init__(self, viewing: Viewing, rights: ViewerRights, feed_path: str) -> None:
         self._viewer = Viewer(viewing, rights)
         self._viewer.cameras()
+        ui.add_body_html(_START)
         ui.add_css(_STYLE.read_text(encoding="utf-8"))
-        self._dark = ui.dark_mode(None)
         with ui.element("div").classes("look-page"):
             self._make_head()
             self._banners = Troubles(serious=True)
@@ -64,7 +66,10 @@ class LookPage:
             if not self._viewer.rights.may_change:
                 ui.label("view only").classes("look-badge")
             self._health_head = HealthHead()
-            self._dark_button = button("Dark", self._toggle_dark, "Dark colours")
+            # In the browser, which knows whether its system is dark.
+            ui.button("Dark or light", color=None).props("no-caps flat dense").classes(
+                "look-quiet"
+            ).on("click", js_handler="() => Quasar.Dark.toggle()")
 
     def _make_stage(self, feed_path: str) -> None:
         with ui.element("div").classes("look-screen"):
@@ -161,7 +166,3 @@ class LookPage:
     async def _on_escape(self, _: object) -> None:
         self._viewer.select(None)
         self._sync()
-
-    def _toggle_dark(self) -> None:
-        self._dark.value = not self._dark.value
-        press(self._dark_button, bool(self._dark.value))

@@ -70,6 +70,7 @@ export default {
     this.onVisibility = () => this.sendView();
   },
   mounted() {
+    document.getElementById("look-start")?.remove();
     document.addEventListener("visibilitychange", this.onVisibility);
     this.mark("data-paused", String(this.paused));
     this.connect();
@@ -86,11 +87,9 @@ export default {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       const socket = new WebSocket(`${scheme}://${location.host}${window.path_prefix ?? ""}${this.feed}`);
       socket.binaryType = "arraybuffer";
-      socket.onopen = () => {
-        this.tries = 0;
-        this.sendView();
-      };
+      socket.onopen = () => this.sendView();
       socket.onmessage = (event) => {
+        this.tries = 0;
         if (event.data instanceof ArrayBuffer) this.take(event.data);
       };
       socket.onclose = (event) => {

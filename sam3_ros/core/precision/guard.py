@@ -28,7 +28,7 @@ _NO_ANSWER = AnswerDifference(*(float("inf"),) * 4, masks_equal=0.0, mask_ious=(
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PrecisionVerdict:
     """The result of one judgement."""
 
     #: What ran the stages.
@@ -73,7 +73,7 @@ class Verdict:
 
 def judge(
     graph: StageGraph, manifest: Manifest, plan: StagePlan, recorded: RecordedAnswers
-) -> Verdict:
+) -> PrecisionVerdict:
     """Ask the graph, which runs its stages by `plan`, all recorded questions.
 
     Takes one run of the stages for each question; few_of chooses those that are worth it. A stage
@@ -89,7 +89,7 @@ def judge(
     broken = failure or limits.broken_by(total) or _deviating(judgement.stages)
     blamed = _blamed(judgement.stages, stage) if broken else ()
     seconds = perf_counter() - start
-    return Verdict(plan, total, limits, tuple(judgement.stages), seconds, broken, blamed)
+    return PrecisionVerdict(plan, total, limits, tuple(judgement.stages), seconds, broken, blamed)
 
 
 def _blamed(stages: Iterable[StageVerdict], raised: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sam3_ros.core.errors import PrecisionError
-from sam3_ros.core.precision.guard import Verdict, judge
+from sam3_ros.core.precision.guard import PrecisionVerdict, judge
 from sam3_ros.core.precision.questions import reference_answers
 from sam3_ros.core.precision.recorded import RecordedAnswers
 from sam3_ros.core.segmenter.segmenter import Segmenter
@@ -26,7 +26,7 @@ class Guarded:
     """The result of guarding a model."""
 
     #: On what runs now; None where all stages were reverted, which leaves nothing to judge.
-    verdict: Verdict | None
+    verdict: PrecisionVerdict | None
     #: Stages that run in fp32 on the CPU because of the guard, in the order they were reverted.
     reverted: tuple[str, ...] = ()
     #: Why the first verdict failed; None if it passed.
@@ -68,7 +68,9 @@ def guard(segmenter: Segmenter, on_failure: OnFailure = "refuse") -> Guarded | N
     return Guarded(verdict, tuple(reverted), complaint)
 
 
-def judge_precision(segmenter: Segmenter, recorded: RecordedAnswers | None = None) -> Verdict:
+def judge_precision(
+    segmenter: Segmenter, recorded: RecordedAnswers | None = None
+) -> PrecisionVerdict:
     """Judge a loaded model by its answers in fp32.
 
     recorded: the questions and answers to judge by, None for those of reference_answers. Raises
@@ -79,7 +81,7 @@ def judge_precision(segmenter: Segmenter, recorded: RecordedAnswers | None = Non
     return judge(segmenter.graph, segmenter.bundle.manifest, segmenter.plan, recorded)
 
 
-def _judged(segmenter: Segmenter, recorded: RecordedAnswers) -> Verdict:
+def _judged(segmenter: Segmenter, recorded: RecordedAnswers) -> PrecisionVerdict:
     verdict = judge_precision(segmenter, recorded)
     level = logging.INFO if verdict.passed else logging.WARNING
     what = segmenter.plan.described(segmenter.bundle.manifest.stages_to_judge)
@@ -90,14 +92,14 @@ def _judged(segmenter: Segmenter, recorded: RecordedAnswers) -> Verdict:
     return verdict
 
 
-def _blamed(segmenter: Segmenter, verdict: Verdict) -> tuple[str, ...]:
+def _blamed(segmenter: Segmenter, verdict: PrecisionVerdict) -> tuple[str, ...]:
     """Return the blamed stages; all that are not in fp32 on the CPU if none is singled out."""
     stages = segmenter.bundle.manifest.stages_to_load(segmenter.plan)
     others = tuple(stage for stage in stages if segmenter.plan.of(stage) != REFERENCE)
     return tuple(stage for stage in verdict.blamed if stage in others) or others
 
 
-def _refusal(segmenter: Segmenter, verdict: Verdict, blamed: tuple[str, ...]) -> str:
+def _refusal(segmenter: Segmenter, verdict: PrecisionVerdict, blamed: tuple[str, ...]) -> str:
     what = segmenter.plan.described(segmenter.bundle.manifest.stages_to_judge)
     return (
         f"refused: {what} does not answer as fp32 on the CPU does: {verdict.broken}; "

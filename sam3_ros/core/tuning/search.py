@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from sam3_ros.core.bundle.bundle import Bundle
-from sam3_ros.core.precision.guard import Verdict, judge
+from sam3_ros.core.precision.guard import PrecisionVerdict, judge
 from sam3_ros.core.precision.recorded import RecordedAnswers
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.plan import StagePlan
@@ -17,7 +17,7 @@ from sam3_ros.core.tuning.times import CandidateTime
 #: A choice that saves less than this part of all stages' time is not worth another precision.
 _LEAST_SHARE = 0.002
 
-JudgePlan = Callable[[StagePlan], Verdict]
+JudgePlan = Callable[[StagePlan], PrecisionVerdict]
 #: Receives a line about what is being done.
 Report = Callable[[str], None]
 
@@ -29,7 +29,7 @@ class FoundPlan:
     #: Fp32 on the CPU for every stage where nothing else is worth it.
     plan: StagePlan = field(default_factory=StagePlan)
     #: Of the plan; None where it is fp32 on the CPU.
-    verdict: Verdict | None = None
+    verdict: PrecisionVerdict | None = None
     #: Candidates that were fast enough but not accurate enough, with the judge's reason.
     refused: tuple[tuple[CandidateTime, str], ...] = ()
 
@@ -121,13 +121,13 @@ class PlanJudge:
         if self._segmenter is not None:
             self._segmenter.close()
 
-    def __call__(self, plan: StagePlan) -> Verdict:
+    def __call__(self, plan: StagePlan) -> PrecisionVerdict:
         """Return the first verdict that fails, else the one with the worst mask.
 
         Raises as Segmenter.load does.
         """
         segmenter = self._running(plan)
-        verdicts: list[Verdict] = []
+        verdicts: list[PrecisionVerdict] = []
         for recorded in self._judged:
             verdicts.append(judge(segmenter.graph, self._bundle.manifest, plan, recorded))
             if not verdicts[-1].passed:

@@ -26,7 +26,7 @@ from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import PrecisionError
 from sam3_ros.core.image_file import read_rgb
-from sam3_ros.core.precision.guard import Verdict, judge
+from sam3_ros.core.precision.guard import PrecisionVerdict, judge
 from sam3_ros.core.precision.questions import TABLE, few_of, reference_answers
 from sam3_ros.core.precision.recorded import QuestionedImage, RecordedAnswers
 from sam3_ros.core.precision.recording import answers_in_fp32, recorded_in
@@ -78,7 +78,7 @@ def recorded() -> RecordedAnswers:
 
 def verdict_on(
     shared: Shared, recorded: RecordedAnswers, other: Mapping[str, Path], plan: StagePlan = FP16
-) -> Verdict:
+) -> PrecisionVerdict:
     return judge(shared.graph(other), TABLETOP.manifest, plan, recorded)
 
 

@@ -9,7 +9,7 @@ import pytest
 from video_model import RUNS, VideoModel, scene
 
 from sam3_ros.core.errors import BundleError
-from sam3_ros.core.precision.guard import Verdict, judge
+from sam3_ros.core.precision.guard import PrecisionVerdict, judge
 from sam3_ros.core.precision.questions import few_images, standard_images
 from sam3_ros.core.precision.recorded import (
     QuestionedImage,
@@ -33,7 +33,7 @@ def recorded() -> RecordedAnswers:
     return recorded_of(model.graph, model.manifest, [small])
 
 
-def judged(model: VideoModel, recorded: RecordedAnswers) -> Verdict:
+def judged(model: VideoModel, recorded: RecordedAnswers) -> PrecisionVerdict:
     return judge(model.graph, model.manifest, FP16, recorded)
 
 

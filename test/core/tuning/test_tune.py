@@ -15,7 +15,7 @@ from sam3_ros.core.backends import open_session
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.errors import ImageError
 from sam3_ros.core.precision.difference import AnswerDifference
-from sam3_ros.core.precision.guard import Verdict
+from sam3_ros.core.precision.guard import PrecisionVerdict
 from sam3_ros.core.precision.limits import limits_of
 from sam3_ros.core.precision.questions import questions_of, reference_answers
 from sam3_ros.core.precision.recording import record_into
@@ -57,11 +57,13 @@ class JudgeOf:
         self.wrong = wrong
         self.asked: list[StagePlan] = []
 
-    def __call__(self, plan: StagePlan) -> Verdict:
+    def __call__(self, plan: StagePlan) -> PrecisionVerdict:
         self.asked.append(plan)
         found = [stage for stage, choice in self.wrong if plan.of(stage) == choice]
         broken = f"{found[0]} is wrong" if found else None
-        return Verdict(plan, AnswerDifference(), limits_of(BF16), (), 0.0, broken, tuple(found))
+        return PrecisionVerdict(
+            plan, AnswerDifference(), limits_of(BF16), (), 0.0, broken, tuple(found)
+        )
 
 
 def silent(_: str) -> None:

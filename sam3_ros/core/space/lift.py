@@ -54,8 +54,8 @@ def lift(
     otherwise they stand on the plane under them that the depth shows. Raises SpaceError where sizes
     do not fit. Objects without enough depth are in the answer too, with the reason.
     """
-    camera = camera_of_size(camera, depth.size)
     masks = [depth_mask_of(segment, depth.size) for segment in segments]
+    camera = camera_of_size(camera, depth.size)
     scene = _Scene(depth, camera, masks, None if up is None else _direction(up))
     return tuple(
         scene.place(index, segment, mask)

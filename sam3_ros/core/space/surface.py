@@ -68,7 +68,7 @@ def surface_of(
     values = z[measured]
     if not values.size:
         return None
-    middle = median(values)
+    middle, with_depth = median(values), len(values)
     noise, step = _noise(z, measured, middle), middle / focal
     behind = _just_behind(z, max(_JUMP_OF_STEP * step, _JUMP_OF_NOISE * noise))
     measured, mask = _without(behind, measured, mask, 1.0)
@@ -88,7 +88,7 @@ def surface_of(
         surface = _with_rim(z, surface, mask, interior.rim, _SAME_SURFACE * width)
     middle = median(z[surface])
     inside = int(np.count_nonzero(interior.mask))
-    return Surface(surface, middle, noise, inside, len(values), kept)
+    return Surface(surface, middle, noise, inside, with_depth, kept)
 
 
 def _without(part: Mask, measured: Mask, mask: Mask, share: float) -> tuple[Mask, Mask]:

@@ -21,6 +21,10 @@ LABELS, OBJECTS = "/truth/labels", "/truth/objects"
 # A second camera that sees the mirror image, a little later.
 SIDE_IMAGES, SIDE_LABELS = "/side/image/compressed", "/side/truth/labels"
 SIDE_FRAME_ID, SIDE_LATER_NS = "side_optical_frame", 10_000_000
+# Things stand out of a wall that the camera looks at straight.
+DEPTH, DEPTH_INFO, PLACES = "/camera/depth/image_raw", "/camera/depth/camera_info", "/truth/places"
+THINGS_MM, WALL_MM = 800, 1000
+FOCAL = 100
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 GREY = 128
 
@@ -74,19 +78,17 @@ def write_bag(
     broken: frozenset[int] = frozenset(),
     stamps: bool = True,
     side: bool = False,
+    depth: bool = False,
+    places_off_m: float = 0.0,
 ) -> Path:
     """Write a rosbag2 folder and return it.
 
     The JPEG of the frames in `broken` is cut in half. Without `stamps` all stamps are zero. `side`
-    adds a second camera.
+    adds a second camera. `depth` adds depth with its camera_info, and true places that are too far
+    to the right by places_off_m.
     """
     with Writer(folder, version=9, storage_plugin=storage) as writer:
-        kind = "sensor_msgs/msg/Image" if raw else "sensor_msgs/msg/CompressedImage"
-        topics = {RAW_IMAGES if raw else IMAGES: kind, CAMERA_INFO: "sensor_msgs/msg/CameraInfo"}
-        if truth:
-            topics |= {LABELS: "sensor_msgs/msg/Image", OBJECTS: "std_msgs/msg/String"}
-        if side:
-            topics |= {SIDE_IMAGES: kind, SIDE_LABELS: "sensor_msgs/msg/Image"}
+        topics = _topics(raw, truth, side, depth)
         connections = {
             topic: writer.add_connection(topic, kind, typestore=STORE)
             for topic, kind in topics.items()
@@ -98,14 +100,19 @@ def write_bag(
 
         if truth:
             write(OBJECTS, STORE.types["std_msgs/msg/String"](objects_json()), START_NS)
+        if depth:
+            text = json.dumps({stamp_ns(n): _places(n, places_off_m) for n in range(frames)})
+            write(PLACES, STORE.types["std_msgs/msg/String"](text), START_NS)
         for number in range(frames):
             time = stamp_ns(number)
             header = _header(time if stamps else 0)
             image, labels = frame(number)
-            if raw:
-                write(RAW_IMAGES, _image(header, image, "rgb8"), time)
-            else:
-                write(IMAGES, _jpeg(header, image, number in broken), time)
+            if depth:
+                z = np.where(labels > 0, THINGS_MM, WALL_MM).astype(np.uint16)
+                write(DEPTH, _image(header, z, "16UC1"), time)
+                write(DEPTH_INFO, _camera_info(header), time)
+            jpeg = None if raw else _jpeg(header, image, number in broken)
+            write(RAW_IMAGES if raw else IMAGES, jpeg or _image(header, image, "rgb8"), time)
             write(CAMERA_INFO, _camera_info(header), time)
             if truth:
                 write(LABELS, _image(header, labels, "mono8"), time)
@@ -115,6 +122,20 @@ def write_bag(
                 write(SIDE_IMAGES, _jpeg(header, image[:, ::-1], broken=False), time)
                 write(SIDE_LABELS, _image(header, labels[:, ::-1], "mono8"), time)
     return folder
+
+
+def _topics(raw: bool, truth: bool, side: bool, depth: bool) -> dict[str, str]:
+    """Return the bag's topics with their types."""
+    picture, info = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
+    kind = picture if raw else "sensor_msgs/msg/CompressedImage"
+    topics = {RAW_IMAGES if raw else IMAGES: kind, CAMERA_INFO: info}
+    if truth:
+        topics |= {LABELS: picture, OBJECTS: "std_msgs/msg/String"}
+    if side:
+        topics |= {SIDE_IMAGES: kind, SIDE_LABELS: picture}
+    if depth:
+        topics |= {DEPTH: picture, DEPTH_INFO: info, PLACES: "std_msgs/msg/String"}
+    return topics
 
 
 def objects_json() -> str:
@@ -146,15 +167,31 @@ def _jpeg(header: object, rgb: npt.NDArray[np.uint8], broken: bool) -> object:
 
 def _image(header: object, pixels: npt.NDArray[np.uint8], encoding: str) -> object:
     height, width = pixels.shape[:2]
-    step = pixels.size // height
+    step = pixels.nbytes // height
     kind = STORE.types["sensor_msgs/msg/Image"]
-    return kind(header, height, width, encoding, 0, step, np.ascontiguousarray(pixels).ravel())
+    return kind(header, height, width, encoding, 0, step, _bytes_of(pixels))
+
+
+def _bytes_of(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels).view(np.uint8).ravel()
+
+
+def _places(number: int, off_m: float) -> dict[str, object]:
+    """Return where the things of a frame are: their fronts, which face the camera."""
+    places = {}
+    for label, thing in enumerate(THINGS, start=1):
+        middle = np.array([thing.x, thing.y + number // 5]) + (thing.size - 1) / 2
+        x, y = (middle - [WIDTH / 2, HEIGHT / 2]) / FOCAL * THINGS_MM / 1000
+        size = thing.size / FOCAL * THINGS_MM / 1000
+        centre = [x + off_m, y, THINGS_MM / 1000]
+        places[str(label)] = {"centre": centre, "box": [size, size, 0.001]}
+    return places
 
 
 def _camera_info(header: object) -> object:
     region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    k = np.array([100, 0, WIDTH / 2, 0, 100, HEIGHT / 2, 0, 0, 1.0])
-    p = np.array([100, 0, WIDTH / 2, 0, 0, 100, HEIGHT / 2, 0, 0, 0, 1.0, 0])
+    k = np.array([FOCAL, 0, WIDTH / 2, 0, FOCAL, HEIGHT / 2, 0, 0, 1.0])
+    p = np.array([FOCAL, 0, WIDTH / 2, 0, 0, FOCAL, HEIGHT / 2, 0, 0, 0, 1.0, 0])
     kind = STORE.types["sensor_msgs/msg/CameraInfo"]
     none, straight = np.zeros(5), np.eye(3).ravel()
     return kind(header, HEIGHT, WIDTH, "plumb_bob", none, k, straight, p, 0, 0, region)

@@ -61,8 +61,9 @@ export default {
   },
   created() {
     this.shown = null; // head, image and plain of what the canvas shows
-    this.waiting = null; // the newest that came and is not decoded
-    this.decoding = false;
+    this.ready = null; // the newest that is decoded and not drawn
+    this.drawing = false;
+    this.acknowledged = 0; // numbers begin again with each connection
     this.drawn = 0;
     this.gesture = null;
     this.cross = null; // of the keyboard: where it is, and where a box began
@@ -87,10 +88,15 @@ export default {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       const socket = new WebSocket(`${scheme}://${location.host}${window.path_prefix ?? ""}${this.feed}`);
       socket.binaryType = "arraybuffer";
-      socket.onopen = () => this.sendView();
+      socket.onopen = () => {
+        this.acknowledged = 0;
+        if (this.ready) this.free(this.ready);
+        this.ready = null;
+        this.sendView();
+      };
       socket.onmessage = (event) => {
         this.tries = 0;
-        if (event.data instanceof ArrayBuffer) this.take(event.data);
+        if (event.data instanceof ArrayBuffer) this.take(event.data, socket);
       };
       socket.onclose = (event) => {
         if (this.ended) return;
@@ -118,7 +124,7 @@ export default {
       this.mark("data-paused", String(this.paused));
       this.sendView();
     },
-    take(buffer) {
+    take(buffer, socket) {
       const length = new DataView(buffer).getUint32(0);
       const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
       let at = 4 + length;
@@ -128,34 +134,51 @@ export default {
         at += part.size;
         return new Blob([bytes], { type: part.type });
       };
-      this.waiting = { head, image: blob(head.image), plain: blob(head.plain) };
-      if (!this.decoding) this.decode();
+      this.decode(socket, head, blob(head.image), blob(head.plain));
     },
-    async decode() {
-      this.decoding = true;
-      while (this.waiting) {
-        const { head, image, plain } = this.waiting;
-        this.waiting = null;
-        try {
-          const [drawing, under] = await Promise.all([
-            createImageBitmap(image),
-            plain ? createImageBitmap(plain) : null,
-          ]);
-          await new Promise(requestAnimationFrame);
-          const current = !this.paused && head.camera === this.camera && head.layer === this.layer;
-          if (current) this.show(head, drawing, under);
-        } catch {
-          this.note = "A picture could not be decoded";
+    // Pictures are decoded while others are drawn; of those that are ready the newest is drawn.
+    async decode(socket, head, image, plain) {
+      try {
+        const [drawing, under] = await Promise.all([
+          createImageBitmap(image),
+          plain ? createImageBitmap(plain) : null,
+        ]);
+        if (socket !== this.socket || head.n < (this.ready?.head.n ?? this.acknowledged)) {
+          this.free({ drawing, under });
+          return;
         }
-        this.send({ ack: head.n });
+        if (this.ready) this.free(this.ready);
+        this.ready = { socket, head, drawing, under };
+        if (!this.drawing) requestAnimationFrame(this.drawReady);
+        this.drawing = true;
+      } catch {
+        this.note = "A picture could not be decoded";
+        if (socket === this.socket) this.acknowledge(head.n);
       }
-      this.decoding = false;
+    },
+    drawReady() {
+      this.drawing = false;
+      if (!this.ready) return;
+      const { socket, head, drawing, under } = this.ready;
+      const current = !this.paused && head.camera === this.camera && head.layer === this.layer;
+      if (current) this.show(head, drawing, under);
+      else this.free(this.ready);
+      this.ready = null;
+      if (socket === this.socket) this.acknowledge(head.n);
+    },
+    acknowledge(number) {
+      if (number <= this.acknowledged) return; // a later one was ready before
+      this.acknowledged = number;
+      this.send({ ack: number });
+    },
+    free({ drawing, under }) {
+      drawing.close();
+      under?.close();
     },
 
     // What is shown.
     show(head, drawing, under) {
-      this.shown?.drawing.close();
-      this.shown?.under?.close();
+      if (this.shown) this.free(this.shown);
       this.shown = { head, drawing, under };
       this.note = "";
       this.drawn += 1;
@@ -197,6 +220,7 @@ export default {
         brush.globalAlpha = this.opacity;
       }
       brush.drawImage(drawing, 0, 0, head.width, head.height);
+      this.mark("data-opacity", String(under ? this.opacity : 1));
     },
     mark(name, value) {
       this.$refs.canvas.setAttribute(name, value);

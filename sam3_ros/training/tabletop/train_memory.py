@@ -53,8 +53,8 @@ class MemoryRecipe(PhasedRecipe[MemoryPhase]):
     """Everything that this training depends on, beside the clips and the image stages."""
 
     phases: tuple[MemoryPhase, ...] = (
-        MemoryPhase(4500, 2e-3, 2e-4, follows=False),
-        MemoryPhase(700, 1e-3, 1e-5, follows=True),
+        MemoryPhase(3800, 2e-3, 2e-4, follows=False),
+        MemoryPhase(600, 1e-3, 1e-5, follows=True),
     )
     #: Objects of a step that looks back.
     objects: int = 8

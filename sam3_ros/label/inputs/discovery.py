@@ -117,8 +117,8 @@ class _Search:
         is_known = os.path.realpath(absolute) in self._visited
         self._folder(absolute, ())
         if (len(self.sources), len(self.refused)) == before and not is_known:
-            what = "a bag, a video or a picture"
-            self.refused.append((str(path), f"the folder holds nothing to label: expected {what}"))
+            reason = "the folder holds nothing: expected a bag, a video or a picture in it"
+            self.refused.append((str(path), reason))
 
     def _folder(self, folder: Path, below: tuple[str, ...]) -> None:
         """Add what is in a folder. below: its parts below the folder that was named."""

@@ -19,7 +19,7 @@ class Photos:
     """Photos in their order; read when they are looked at."""
 
     def __init__(self, files: Sequence[Path], settings: ReadSettings) -> None:
-        """Read the first one. Raises ImageError, and SourceError for too many."""
+        """Read an only one. Raises ImageError, and SourceError for too many."""
         if len(files) > MOST_PHOTOS:
             raise SourceError(
                 f"expected at most {MOST_PHOTOS} photos, got {len(files)}: name a part of them"
@@ -30,7 +30,8 @@ class Photos:
         self._files = dict(zip(names, files, strict=True))
         self.cameras = tuple(map(ViewedCamera, names, titles))
         self.name = f"photo {titles[0]}" if len(files) == 1 else f"{len(files)} photos"
-        read_picture(files[0], settings.bit_depth, settings.max_megapixels)
+        if len(files) == 1:  # of several, one that is damaged costs that one alone
+            self._pixels(files[0])
 
     def shot(self, camera: str) -> Shot:
         """Return a photo; its stamp is when its file was changed last. Raises SourceError."""

@@ -134,30 +134,30 @@ def test_a_file_to_keep_says_what_segment_says(viewing, tmp_path, capsys):
 def test_each_photo_of_a_folder_is_a_camera_and_a_damaged_one_is_told(segmenter, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name in ("a.jpg", "b.jpg", "d.jpg"):
+    for name in ("b.jpg", "c.jpg", "d.jpg"):
         shutil.copy(TABLE, folder / name)
-    (folder / "c.jpg").write_bytes(TABLE.read_bytes()[:2000])
+    (folder / "a.jpg").write_bytes(TABLE.read_bytes()[:2000])
     (folder / "notes.txt").write_text("no photo")
     viewing = open_library(lambda: segmenter, [str(folder)])
     try:
         names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
         assert [camera.name for camera in viewing.cameras()] == names
         assert viewing.ask_texts(("red cube",)).result(PATIENCE).accepted
-        for name in ("d.jpg", "a.jpg"):  # a text is asked of every photo
+        for name in ("d.jpg", "c.jpg"):  # a text is asked of every photo
             with LookViewer(viewing, View(name)) as viewer:
                 picture = viewer.until(lambda each: "red cube" in labels(each))
                 assert picture.camera == name
         click = Marks(positive=(Point(200.0, 200.0),))
         assert mark(viewing, picture, click).accepted  # and a click of its own
         assert [each.id for each in viewing.prompts("d.jpg")] == ["red cube"]
-        assert [each.camera for each in viewing.prompts("a.jpg")] == ["", "a.jpg"]
-        with LookViewer(viewing, View("c.jpg")):
+        assert [each.camera for each in viewing.prompts("c.jpg")] == ["", "c.jpg"]
+        with LookViewer(viewing, View("a.jpg")):
             viewing._thread.submit(lambda: None).result(PATIENCE)
-            refused = viewing.hold(View("c.jpg")).result(PATIENCE)
+            refused = viewing.hold(View("a.jpg")).result(PATIENCE)
         assert "no image that can be decoded" in refused.verdict.reason
-        health = viewing.health("c.jpg")
+        health = viewing.health("a.jpg")
         assert dict(health.drops) == {"the picture could not be read": 1}
-        assert "c.jpg" in health.last_error
+        assert "a.jpg" in health.last_error
         unknown = viewing.ask_marks("b.jpg", PictureStamp(5, 0), click).result(PATIENCE)
         assert "no longer kept" in unknown.reason
     finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sam3_ros.core.images.kinds import kind_of
@@ -22,6 +23,7 @@ from sam3_ros.ros.launching.shared_files import demo_bag
 SHIPPED_TEXT = "red cube"
 _EXPECTED = "expected photos, or one video or one bag"
 _FIRST_BYTES = 64
+_BAG_SUFFIXES = {".mcap", ".db3", ".bag", ".yaml"}
 
 
 def open_library(
@@ -63,7 +65,20 @@ def _supply(names: Sequence[str], camera: str | None, settings: ReadSettings) ->
     (found,) = others
     if found.kind is SourceKind.VIDEO:
         return VideoReel(found.path, settings)
-    return _bag(found.path, settings)
+    if found.path.is_dir() or {*found.path.suffixes} & _BAG_SUFFIXES:
+        return _bag(found.path, settings)
+    return _of_unknown_kind(found.path, settings)
+
+
+def _of_unknown_kind(path: Path, settings: ReadSettings) -> Reel:
+    """Open a file whose name says nothing. Raises SourceError."""
+    kinds: tuple[Callable[[Path, ReadSettings], Reel], ...] = (_bag, VideoReel)
+    for opened in kinds:
+        with suppress(BagError, SourceError):
+            return opened(path, settings)
+    raise SourceError(
+        f"cannot show {path}: it is no image, no bag, and no video that OpenCV reads: {_EXPECTED}"
+    )
 
 
 def _bag(path: Path, settings: ReadSettings) -> Reel:

@@ -68,7 +68,11 @@ def test_a_name_has_nothing_that_a_file_name_must_not_have(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("absent", "no such file"), ("*.mcap", "no file matches"), ("empty", "the folder holds nothing")],
+    [
+        ("absent", "no such file"),
+        ("*.mcap", "no file matches"),
+        ("empty", "the folder holds nothing"),
+    ],
 )
 def test_what_holds_nothing_is_refused(tmp_path, name, said):
     (tmp_path / "empty").mkdir()

@@ -69,7 +69,7 @@ def odd_things(tmp_path):
         (["empty"], "the folder holds nothing"),
         (["letter.jpg"], "no image that can be decoded"),
         (["half.png"], "no image that can be decoded"),
-        (["letter.txt"], "letter.txt"),
+        (["letter.txt"], "letter.txt: it is no image, no bag, and no video"),
         (["film.mp4"], "cannot read .* as a video"),
         (["nothing.mp4"], "the file is empty"),
         (["cut.mcap"], "cut.mcap"),

@@ -326,6 +326,25 @@ def test_the_topics_are_those_of_the_page(rig: DepthRig) -> None:
     assert listed_in - seen.subscribed == listed_in - raw
 
 
+def test_a_node_that_is_deactivated_takes_its_markers_away_and_leaves_depth(rig: DepthRig) -> None:
+    rig.listen(objects=Objects3D, markers=MarkerArray)
+    shown: list[MarkerArray] = rig.heard.setdefault("markers", [])
+    count = len(shown)
+    rig.client.spin_until(
+        lambda: rig.answer("objects", SCENE, MILLIMETRES) and shown[count:], "markers"
+    )
+
+    def is_empty() -> bool:
+        return bool(shown) and [m.action for m in shown[-1].markers] == [Marker.DELETEALL]
+
+    assert rig.client.transition("deactivate")
+    rig.client.spin_until(is_empty, "the markers taken away")
+    rig.unsubscribed()
+    assert rig.client.transition("activate")
+    rig.subscribed()
+    rig.answer("objects", SCENE, MILLIMETRES)
+
+
 @pytest.mark.skipif(find_spec("tf2_ros") is not None, reason="tf2 is here")
 def test_a_target_frame_without_tf2_is_refused_with_the_reason(rig: DepthRig) -> None:
     client: NodeClient = rig.client

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from sam3_ros.core.shortened_text import shortened
 from sam3_ros.ros.locks import NodeLock
 from sam3_ros.ros.throttled_log import THROTTLED
 
@@ -16,6 +17,7 @@ from sam3_ros.ros.throttled_log import THROTTLED
 RECENT_S = 10.0
 # Of the recent ones; more than a camera answers in that time.
 _MOST_RECENT = 1000
+_LONGEST = 500
 
 
 class DepthRefusal(str, Enum):
@@ -95,7 +97,8 @@ class DepthLedger:
 
     def refuse(self, error: DepthRefusedError) -> None:
         """Count an answer without anything in space, and log why, but not more often than read."""
-        words = f"{error.refusal}: {error}"
+        # Names of frames and formats come from anywhere.
+        words = shortened(f"{error.refusal}: {error}", _LONGEST)
         with self._lock:
             self._refused[error.refusal] += 1
             self._last = words

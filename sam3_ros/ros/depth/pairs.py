@@ -130,11 +130,10 @@ class DepthPairs:
         with self._lock:
             nearest = self._taken.get(stamp_ns) or self._among_recent(stamp_ns)
             near = nearest.nearest()
-            is_decided = nearest.after is not None or (near is not None and near[1] == 0)
-            if may_wait and not (is_decided and self._info is not None):
+            if may_wait and not (self._is_decided(nearest) and self._info is not None):
                 return None
             if near is None or near[1] > self._tolerance_s() * NANOSECONDS:
-                raise self._unpaired(stamp_ns, near, is_decided)
+                raise self._unpaired(nearest, near)
             if self._info is None:
                 raise DepthRefusedError(
                     DepthRefusal.NO_CAMERA_INFO,
@@ -157,8 +156,16 @@ class DepthPairs:
             nearest.note(depth)
         return nearest
 
+    def _is_decided(self, nearest: _Nearest) -> bool:
+        """Return whether no nearer depth image is to be expected."""
+        if nearest.after is None:
+            return False
+        # One that is far ahead is of before the clock jumped back; that is seen once depth comes.
+        ahead_s = (_ns(nearest.after) - nearest.stamp_ns) / NANOSECONDS
+        return ahead_s <= max(self._jump_s(), self._tolerance_s())
+
     def _unpaired(
-        self, stamp_ns: int, near: tuple[DepthMessage, int] | None, is_decided: bool
+        self, nearest: _Nearest, near: tuple[DepthMessage, int] | None
     ) -> DepthRefusedError:
         if near is None or time.monotonic() - self._came > _SILENT_S:
             return DepthRefusedError(
@@ -167,13 +174,13 @@ class DepthPairs:
                 "depth, and compare depth_transport with what is published",
             )
         apart = f"{near[1] / 1e6:.1f} ms"
-        if is_decided:
+        if nearest.after is not None:
             return DepthRefusedError(
                 DepthRefusal.TOO_FAR,
                 f"the nearest depth image is {apart} away, and depth_tolerance is "
                 f"{self._tolerance_s():g} s",
             )
-        behind = (stamp_ns - self._latest_ns) / 1e6
+        behind = (nearest.stamp_ns - self._latest_ns) / 1e6
         return DepthRefusedError(
             DepthRefusal.TOO_LATE,
             f"the newest depth image is {behind:.1f} ms older than the image and no other came in "

@@ -118,6 +118,17 @@ def test_after_the_clock_jumped_back_old_depth_is_not_taken_for_new() -> None:
     assert found(pairs, 100) == 100
 
 
+def test_an_image_that_is_the_first_after_the_jump_waits_for_its_depth() -> None:
+    pairs = pairs_of()
+    pairs.note(depth_at(60_000))
+    pairs.take(100 * MS)
+
+    assert found(pairs, 100) is None
+    pairs.note(depth_at(105))
+    assert found(pairs, 100) == 105
+    assert refusal(pairs, 59_900) is DepthRefusal.TOO_LATE
+
+
 def test_somebody_is_told_only_where_an_image_waits() -> None:
     pairs = pairs_of()
     assert not pairs.note(depth_at(100))

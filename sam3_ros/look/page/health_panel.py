@@ -53,11 +53,11 @@ class Troubles:
 
 
 class HealthFigures:
-    """All figures, folded until somebody opens them."""
+    """All figures, in a part that can be folded."""
 
     def __init__(self) -> None:
         self._values: dict[str, ui.label] = {}
-        with ui.element("details").classes("look-details"):
+        with attributes(ui.element("details").classes("look-details"), open=True):
             with ui.element("summary"):
                 ui.label("Health")
             with named(ui.element("dl").classes("look-figures"), "Health"):

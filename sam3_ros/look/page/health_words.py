@@ -26,7 +26,8 @@ def speed(health: ViewedHealth) -> str:
     if health.frames_per_second is not None:
         parts.append(f"{health.frames_per_second:.1f} frames/s")
     if health.latency_median_ms is not None:
-        parts.append(f"{health.latency_median_ms:.0f} ms")
+        p95 = "" if health.latency_p95_ms is None else f", p95 {health.latency_p95_ms:.0f}"
+        parts.append(f"{health.latency_median_ms:.0f} ms{p95}")
     return "  ".join(parts)
 
 

@@ -10,6 +10,7 @@ from nicegui.events import ValueChangeEventArguments
 
 from sam3_ros.look.page.controls import MessageLine, button, named
 from sam3_ros.look.page.prompt_list import Run
+from sam3_ros.look.page.slider import SliderElement
 from sam3_ros.look.page.viewer import Viewer
 from sam3_ros.look.viewing import FrameFiles, PictureLayer, Verdict
 
@@ -30,8 +31,8 @@ class ViewControls:
         masks_only = ui.switch("Masks only", on_change=self._change_layer).props("dense")
         named(masks_only, "Masks only")
         self._opacity_value = self._slider_head("Opacity", "100 %")
-        opacity = ui.slider(min=0, max=100, step=5, value=100, on_change=self._change_opacity)
-        named(opacity, "Opacity")
+        opacity = named(SliderElement(0, 100, 5, 100), "Opacity")
+        opacity.on_slide(self._change_opacity)
         if viewer.rights.may_change:
             self._make_threshold()
         with ui.element("div").classes("look-acts look-downloads"):
@@ -45,15 +46,14 @@ class ViewControls:
         if not self._viewer.rights.may_change:
             return
         if time.monotonic() - self._threshold_set > _SETTLING_SECONDS:
-            self._threshold.value = round(score, 2)
+            self._threshold.show(round(score, 2))
             self._threshold_value.text = _threshold_words(score)
 
     def _make_threshold(self) -> None:
         self._threshold_value = self._slider_head("Threshold", _threshold_words(0.0))
-        self._threshold = ui.slider(min=0, max=1, step=0.01, value=0)
-        named(self._threshold, "Threshold")
-        self._threshold.on_value_change(self._say_threshold)
-        self._threshold.on("change", self._set_threshold)
+        self._threshold = named(SliderElement(0, 1, 0.01, 0), "Threshold")
+        self._threshold.on_slide(self._say_threshold)
+        self._threshold.on_settle(self._set_threshold)
 
     def _slider_head(self, name: str, value: str) -> ui.label:
         with ui.element("div").classes("look-slider-head"):
@@ -64,18 +64,17 @@ class ViewControls:
         self._viewer.layer = PictureLayer.MASKS if event.value else PictureLayer.OVERLAY
         await self._on_view()
 
-    async def _change_opacity(self, event: ValueChangeEventArguments[float | None]) -> None:
-        per_cent = 100.0 if event.value is None else float(event.value)
-        self._viewer.opacity = min(max(per_cent / 100, 0.0), 1.0)
+    async def _change_opacity(self, per_cent: float) -> None:
+        self._viewer.opacity = per_cent / 100
         self._opacity_value.text = f"{per_cent:.0f} %"
         await self._on_view()
 
-    def _say_threshold(self, event: ValueChangeEventArguments[float | None]) -> None:
-        self._threshold_value.text = _threshold_words(event.value or 0.0)
-
-    async def _set_threshold(self) -> None:
+    def _say_threshold(self, score: float) -> None:
         self._threshold_set = time.monotonic()
-        score = float(self._threshold.value or 0.0)
+        self._threshold_value.text = _threshold_words(score)
+
+    async def _set_threshold(self, score: float) -> None:
+        self._say_threshold(score)
         done = f"Threshold: {_threshold_words(score)}."
         await self._run(self._viewer.set_threshold(score), done)
 

@@ -42,7 +42,7 @@ def test_figures_are_told_with_their_units_and_reasons() -> None:
         drops=(("superseded", 1204), ("failed", 2)), last_error="an image of no size",
     )  # fmt: skip
 
-    assert speed(health) == "15.0 frames/s  62 ms"
+    assert speed(health) == "15.0 frames/s  62 ms, p95 90"
     listed = dict(figures(health))
     assert listed["Latency, p95"] == "90 ms"
     assert listed["Dropped"] == "superseded 1,204, failed 2"

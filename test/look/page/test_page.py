@@ -16,6 +16,7 @@ from scripted_viewing import PROMPT, ScriptedViewing
 
 from sam3_ros.look.page.page import build_page
 from sam3_ros.look.page.picture import PictureElement
+from sam3_ros.look.page.slider import SliderElement
 from sam3_ros.look.rights import ViewerRights
 from sam3_ros.look.viewing import Trouble, Verdict, ViewedCamera, ViewedHealth
 
@@ -166,7 +167,7 @@ def test_view_only_leaves_out_what_changes_something() -> None:
         buttons = names_of(user, ui.button)
         assert {"Pause", "Download PNG", "Download JSON"} <= set(buttons)
         assert not {"Ask", "Remove red cube", "Follow red cube"} & set(buttons)
-        assert "Threshold" not in names_of(user, ui.slider)
+        assert "Threshold" not in names_of(user, SliderElement)
         with user:
             picture = user.find(kind=PictureElement)
             picture.trigger("mark", CLICK)
@@ -239,3 +240,15 @@ def test_a_frame_is_downloaded_under_the_name_of_its_picture(
         assert name in response.headers.get("content-disposition", name)
 
     on_a_page(ScriptedViewing(), acts)
+
+
+def test_opacity_below_all_brings_the_plain_picture_along() -> None:
+    async def acts(user: User) -> None:
+        with user:
+            (picture,) = user.find(kind=PictureElement).elements
+            for sent in ("<b>", 1e999, None, 40):
+                user.find(kind=SliderElement).trigger("slide", sent)
+        await until(lambda: picture.props["opacity"] == 0.4)
+        await user.should_see("40 %")
+
+    on_a_page(ScriptedViewing(), acts, may_change=False)

@@ -18,18 +18,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
 from sam3_ros.core.errors import ImageError, Sam3RosError, SpaceError
 from sam3_ros.core.image_file import file_content
+from sam3_ros.core.images.by_pillow import loaded, opened
+from sam3_ros.core.images.kinds import FileKind
 from sam3_ros.core.images.png import PNG_START, decode_png, png_size
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS, require_size
+from sam3_ros.core.images.tiff_pages import TIFF_STARTS
 from sam3_ros.core.space.depth_image import DepthImage
 
 Values = npt.NDArray[Any]
 
 _NPY_START = b"\x93NUMPY"
-_TIFF_STARTS = (b"II*\0", b"MM\0*")
 _FORMS = (
     "a PNG or TIFF of 16 bits (millimetres), a TIFF of 32-bit floating point (metres), or a .npy "
     "of uint16 (millimetres) or float32 (metres)"
@@ -54,7 +55,7 @@ def _values(data: bytes, max_megapixels: float) -> Values:
         return _of_picture(decode_png(data), "PNG")
     if data.startswith(_NPY_START):
         return _of_npy(data, max_megapixels)
-    if data.startswith(_TIFF_STARTS):
+    if data.startswith(TIFF_STARTS):
         return _of_picture(_of_tiff(data, max_megapixels), "TIFF")
     raise SpaceError(
         f"expected {_FORMS}, got a file that begins with {data[:8].hex() or 'nothing'}"
@@ -79,6 +80,7 @@ def _of_npy(data: bytes, max_megapixels: float) -> Values:
             version, np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = read(stream)
+        dtype = dtype.newbyteorder("=")
         # Before memory is taken for what a header claims.
         if dtype not in (np.uint16, np.float32, np.float64) or len(shape) != 2:
             raise SpaceError(f"expected {_FORMS}, [H, W]; got {dtype} {list(shape)}")
@@ -94,15 +96,12 @@ def _of_npy(data: bytes, max_megapixels: float) -> Values:
 
 def _of_tiff(data: bytes, max_megapixels: float) -> Values:
     try:
-        with Image.open(BytesIO(data), formats=("TIFF",)) as picture:
-            require_size(picture.width, picture.height, max_megapixels)
-            if picture.mode not in ("I;16", "I;16B", "F"):
-                raise SpaceError(f"expected {_FORMS}, got a TIFF of the mode {picture.mode}")
-            values = np.asarray(picture)
-    except Sam3RosError:
-        raise
-    # Pillow raises errors of many kinds for damaged files.
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, KeyError) as error:
-        raise ImageError(f"expected {_FORMS}, got a TIFF that cannot be read: {error}") from error
+        picture = opened(data, FileKind("a TIFF", pillow="TIFF"))
+        require_size(picture.width, picture.height, max_megapixels)
+        if picture.mode not in ("I;16", "I;16B", "F"):
+            raise SpaceError(f"expected {_FORMS}, got a TIFF of the mode {picture.mode}")
+        values = np.asarray(loaded(picture))
+    except ImageError as error:
+        raise SpaceError(f"expected {_FORMS}, got a TIFF that cannot be read: {error}") from error
     native = np.float32 if picture.mode == "F" else np.uint16
     return values.astype(native, copy=False)

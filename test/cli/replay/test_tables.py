@@ -9,6 +9,7 @@ import pytest
 from sam3_ros.cli.replay.tables import remark_lines, report_table, verdict_table
 from sam3_ros.replay.bag.recording import BagRemark
 from sam3_ros.replay.golden.verdicts import CheckVerdict, PromptVerdict, ReplayVerdict
+from sam3_ros.replay.report.places import PlaceReport
 from sam3_ros.replay.report.report import (
     CameraResult,
     FrameAccount,
@@ -143,3 +144,21 @@ def test_several_cameras_have_a_column_each():
     assert "latency, camera to mask, median 5.0 ms -" in rows
     assert "answered again, for a click 2 0" in rows
     assert "side: click at 1,2 1 1" in rows
+
+
+def test_places_have_a_row_for_each_object_whatever_found_it():
+    frames = FrameAccount(3, 3, {}, 0, 0, 0)
+    box, true_box = (0.1, 0.05, 0.02), (0.11, 0.06, 0.03)
+    red = PlaceReport("side", "red", "red cube", 3, (0.002, 0.004, 0.009), box, true_box)
+    click = replace(red, prompt_id="point", found=1, errors_m=(0.004,), reasons=("no depth",))
+    lost = PlaceReport("side", "ball", "blue ball", 2, reasons=("few pixels",))
+    report = replace(report_of(frames), places=(red, click, lost))
+    rows = [" ".join(line.split()) for line in report_table(report).splitlines()]
+    start = rows.index("in space found placed centre off by p95 box, mm true box, mm")
+    assert rows[start + 1 : start + 5] == [
+        "side: blue ball 2 0 - - - -",
+        "side: red cube 4 4 4.0 mm 8.2 mm 100 x 50 x 20 110 x 60 x 30",
+        "all 6 4 4.0 mm 8.2 mm",
+        "without a place: no depth; few pixels",
+    ]
+    assert not any("in space" in line for line in report_table(report_of(frames)).splitlines())

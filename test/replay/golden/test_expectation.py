@@ -194,3 +194,42 @@ def test_the_example_of_the_documentation_can_be_read(tmp_path):
     assert found.play.cues == (TextCue(0.0, "red cube"),)
     assert found.golden == tmp_path / "my_test_golden"
     assert found.judging.tolerance == Tolerance(), "the example shows the defaults"
+
+
+@pytest.mark.parametrize(
+    ("play", "depth"),
+    [
+        ("{}", None),
+        ("{depth: false}", None),
+        ("{depth: true}", {}),
+        ("{cameras: {front: /a, side: /b}, depth: {front: /c}}", {"front": "/c"}),
+    ],
+)
+def test_depth_is_found_or_named(tmp_path, play, depth):
+    assert read(tmp_path, f"format: 1\nplay: {play}\n").play.depth == depth
+
+
+def test_tolerances_in_metres(tmp_path):
+    found = read(
+        tmp_path,
+        "format: 1\njudge:\n  prompts: {cup: {centre_m: 0.02}}\n"
+        "  limits: {centre_p50_m: 0.01, centre_p95_m: 0.025, without_place: 3}\n",
+    ).judging
+    assert found.tolerance_of("cup").centre_m == 0.02
+    assert found.tolerance_of("mug").centre_m is None
+    limits = found.limits
+    assert (limits.centre_p50_m, limits.centre_p95_m, limits.without_place) == (0.01, 0.025, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("play: {depth: {front: /c}}", "play/depth/front: expected the keys ; got the key 'front'"),
+        ("play: {depth: near}", "play/depth: expected true, or a topic of depth"),
+        ("judge: {limits: {centre_p50_m: -1}}", "centre_p50_m: expected metres, 0 or more"),
+        ("judge: {prompts: {cup: {centre_m: far}}}", "centre_m: expected metres, 0 or more"),
+    ],
+)
+def test_wrong_depth_is_refused_with_its_place(tmp_path, text, reason):
+    with pytest.raises(ExpectationError, match=re.escape(reason)):
+        read(tmp_path, f"format: 1\n{text}\n")

@@ -13,6 +13,7 @@ from sam3_ros.replay.golden.comparison import box_iou, compare_frames
 from sam3_ros.replay.golden.expectation import Judging, Limits, Tolerance
 from sam3_ros.replay.golden.frames import GoldenError
 from sam3_ros.replay.golden.judge import GoldenJudge
+from sam3_ros.replay.report.places import PlaceReport
 from sam3_ros.replay.report.report import CameraResult, FrameAccount, Latency, ReplayReport
 
 
@@ -193,3 +194,23 @@ def test_label_images_of_sixteen_bits_are_refused(kept):
     wide = answer(RED)
     with pytest.raises(GoldenError, match="mask_encoding"):
         judged(kept, replace(wide, labels=wide.labels.astype(np.uint16)))
+
+
+def place(off_m, **others):
+    return PlaceReport("", "red", "red cube", found=1, errors_m=(off_m,), worst="17.5", **others)
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ((place(0.01), place(0.02)), ""),
+        ((place(0.01), place(0.051)), "the centre of the red cube is off by 0.0510 m at 17.5"),
+        ((), "no place was found that could be compared"),
+    ],
+)
+def test_a_prompt_is_held_to_metres(kept, places, told):
+    strict = Judging(prompts={"red": Tolerance(centre_m=0.05)})
+    judge = judged(kept, answer(RED, BLUE), answer(RED, BLUE, number=1), judging=strict)
+    wrong = failures(judge.verdicts({}, places=places))
+    assert list(wrong) == (["red"] if told else [])
+    assert told in wrong.get("red", "")

@@ -80,11 +80,12 @@ class AskedPrompts:
     def find(self, prompt_id: str, camera: str) -> ActivePrompt:
         """Return a prompt, frozen or not. Raises PromptError."""
         self.require_camera(camera)
-        keys = {(self.key_camera(camera), prompt_id), (None, prompt_id)}
-        found = [active for active in self._active.all() if active.key in keys]
-        if not found:
+        by_key = {active.key: active for active in self._active.all()}
+        of_camera = by_key.get((self.key_camera(camera), prompt_id))
+        found = of_camera or by_key.get((None, prompt_id))
+        if found is None:
             raise PromptError(f"the prompt {shortened(prompt_id)!r} is not asked any more")
-        return found[-1]
+        return found
 
     def is_asked(self, active: ActivePrompt) -> bool:
         """Return whether a prompt is in use and not frozen."""

@@ -107,9 +107,12 @@ class HeldByLibrary:
         return self._thread.submit(run)
 
     def files(self) -> Future[FrameFiles]:
-        name = self._model.segmenter.bundle.manifest.name
-        prompts = [(each.active.prompt, each.label) for each in self._answers.values()]
-        return self._thread.submit(lambda: frame_files(self._answered, prompts, name))
+        def run() -> FrameFiles:
+            name = self._model.segmenter.bundle.manifest.name
+            prompts = [(each.active.prompt, each.label) for each in self._answers.values()]
+            return frame_files(self._answered, prompts, name)
+
+        return self._thread.submit(run)
 
     def release(self) -> None:
         on_release, self._on_release = self._on_release, None

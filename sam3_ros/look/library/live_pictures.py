@@ -1,6 +1,6 @@
 """The pictures that come, answered; and what is asked of them. All of it on the inference thread.
 
-What only reads (`asked`, `figures`, `remarks`, `health figures`) is for any thread.
+What is public and only read (`asked`, `figures`, `of_camera`, `remarks`) is for any thread.
 """
 
 from __future__ import annotations

@@ -18,7 +18,13 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
 from sam3_ros.ros.launching.arguments import BOOLEANS
-from sam3_ros.ros.launching.demo_player import IMAGE, PLAYERS, player_command, require_package
+from sam3_ros.ros.launching.demo_player import (
+    DEPTH,
+    IMAGE,
+    PLAYERS,
+    player_command,
+    require_package,
+)
 from sam3_ros.ros.launching.shared_files import demo_bag, shared_file
 
 ARGUMENTS = [
@@ -58,6 +64,12 @@ NODE_ARGUMENTS = [
         default_value="true",
         choices=list(BOOLEANS),
         description="Track what texts and clicks find: each object keeps its id.",
+    ),
+    DeclareLaunchArgument(
+        "depth",
+        default_value="true",
+        choices=list(BOOLEANS),
+        description="Take the bag's depth, and say where things are in space.",
     ),
     DeclareLaunchArgument(
         "namespace",
@@ -109,7 +121,11 @@ def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the check, the node, the player and RViz."""
     segmentation = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).with_name("segmentation.launch.py"))),
-        launch_arguments=[("image", IMAGE), ("transport", "compressed")],
+        launch_arguments=[
+            ("image", IMAGE),
+            ("transport", "compressed"),
+            ("depth_image", DEPTH),
+        ],
     )
     return LaunchDescription(
         [

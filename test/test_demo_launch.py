@@ -79,8 +79,12 @@ def test_the_node_listens_to_what_the_bag_has(demo: LaunchFile) -> None:
 
     assert isinstance(source, Recorded)
     assert shown(source.args[0]) == str(ROOT / "launch" / "segmentation.launch.py")
-    image = dict(included.kwargs["launch_arguments"])
-    assert image == {"image": "/camera/image", "transport": "compressed"}
+    topics = dict(included.kwargs["launch_arguments"])
+    assert topics == {
+        "image": "/camera/image",
+        "transport": "compressed",
+        "depth_image": "/camera/depth/image_raw",
+    }
     with open_bag(demo_bag()) as bag:
         assert set(TOPICS) <= set(bag.topics)
 
@@ -115,9 +119,11 @@ def test_our_own_replay_plays_it_elsewhere(demo: LaunchFile, installed: set[str]
     assert command[: len(own) + 2] == [*own, "replay", str(demo_bag())]
     assert command[len(own) + 2 :] == [
         *("--no-node", "--image-topic", "/camera/image/compressed"),
+        *("--depth", "/camera/depth/image_raw"),
         *("--node", "/arm/segmentation_node"),
         *("--rate", "1.0", "--loop", "1"),
     ]
+    assert "--depth" not in started(demo, rviz="false", depth="false")["ExecuteProcess"]["cmd"]
 
 
 def test_all_ends_with_a_bag_that_is_played_once(demo: LaunchFile, installed: set[str]) -> None:

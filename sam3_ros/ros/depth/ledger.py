@@ -96,20 +96,24 @@ class DepthLedger:
             self._recent.append((self._clock(), True))
 
     def refuse(self, error: DepthRefusedError) -> None:
-        """Count an answer without anything in space, and log why, but not more often than read."""
+        """Count an answer without anything in space.
+
+        Log why, throttled, unless others went well lately: depth may be slower than the images.
+        """
         # Names of frames and formats come from anywhere.
         words = shortened(f"{error.refusal}: {error}", _LONGEST)
         with self._lock:
             self._refused[error.refusal] += 1
             self._last = words
             self._recent.append((self._clock(), False))
-        self._logger.warning(f"{self._of}nothing in space of an image: {words}", **THROTTLED)
+            went_well = any(self._lately())
+        if not went_well:
+            self._logger.warning(f"{self._of}nothing in space of an image: {words}", **THROTTLED)
 
     def report(self) -> DepthReport:
         """Return the present state."""
         with self._lock:
-            since = self._clock() - RECENT_S
-            recent = [published for when, published in self._recent if when >= since]
+            recent = self._lately()
             finding = ""
             if self._is_subscribed and recent and not any(recent):
                 finding = f"nothing in space of the last {len(recent)} answers: {self._last}"
@@ -117,3 +121,8 @@ class DepthLedger:
             return DepthReport(
                 self._is_subscribed, self._received, self._published, refused, self._last, finding
             )
+
+    def _lately(self) -> list[bool]:
+        """Return of each recent answer whether it was published in space."""
+        since = self._clock() - RECENT_S
+        return [published for when, published in self._recent if when >= since]

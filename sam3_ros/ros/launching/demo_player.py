@@ -13,7 +13,8 @@ from sam3_ros.ros.launching.arguments import BOOLEANS, LaunchArgumentError
 
 PLAYERS = ("ros2", "sam3-ros")
 IMAGE = "/camera/image"
-TOPICS = (f"{IMAGE}/compressed", "/camera/camera_info")
+DEPTH = "/camera/depth/image_raw"
+TOPICS = (f"{IMAGE}/compressed", "/camera/camera_info", DEPTH, "/camera/depth/camera_info")
 # For our own player, which needs a number: half a day.
 _MANY_LOOPS = 4000
 _NEEDED_BY_ROS2 = ("ros2bag", "rosbag2_storage_mcap")
@@ -30,6 +31,7 @@ def player_command(texts: Mapping[str, str], bag: Path) -> list[str]:
         return ["ros2", "bag", "play", str(bag), "--rate", rate, *loops, "--topics", *TOPICS]
     replay = [*own_command("sam3_ros.cli.main"), "replay", str(bag), "--no-node"]
     replay += ["--image-topic", TOPICS[0]]  # the bag has a second camera
+    replay += ["--depth", DEPTH] if BOOLEANS[texts["depth"]] else []
     namespace, name = texts["namespace"].strip("/"), texts["name"]
     node = f"/{namespace}/{name}" if namespace else f"/{name}"
     return [*replay, "--node", node, "--rate", rate, "--loop", str(_MANY_LOOPS if loop else 1)]

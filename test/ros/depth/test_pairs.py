@@ -157,6 +157,8 @@ def test_a_ledger_warns_while_all_are_refused() -> None:
     assert log == ["camera front: nothing in space of an image: no depth: remap depth"]
     ledger.count_published()
     assert ledger.report().finding == ""
+    ledger.refuse(DepthRefusedError(DepthRefusal.TOO_FAR, "depth is slower than the images"))
+    assert ledger.report().finding == "" and len(log) == 1
     now[0] = 11.0
     ledger.refuse(DepthRefusedError(DepthRefusal.TOO_LATE, "x"))
     assert ledger.report().finding

@@ -116,8 +116,14 @@ class PromptChanges:
             self._link.prompts.thaw(prompt_id, camera)
             settle(done, Verdict(True, prompt_ids=(prompt_id,)))
             return
+
+        def forget(verdict: Verdict) -> None:
+            if verdict.accepted:
+                self._placed.pop((camera, prompt_id), None)
+            settle(done, verdict)
+
         gone = Prompts(action=Prompts.REMOVE, prompts=[Prompt(id=prompt_id, camera=camera)])
-        self._link.ask(gone, done)
+        self._link.ask(gone, _then(forget))
 
     def follow(self, prompt_id: str, camera: str, on: bool, done: Future[Verdict]) -> None:
         """Let its objects keep their ids, or not any more."""

@@ -22,9 +22,9 @@ from node_client import NODE, PATIENCE, NodeClient
 from node_under_test import THE_NODE, NodeProcess, running_node
 from PIL import Image as PillowImage
 from rclpy.qos import QoSProfile
-from sam3_ros.msg import Prompts
+from sam3_ros.msg import ActivePrompts, Prompts
 from scenes import colour_scene
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from sam3_ros.core.geometry import Box, Point
 from sam3_ros.look.node.opening import open_node_viewing, running_nodes
@@ -40,6 +40,7 @@ from sam3_ros.look.viewing import (
     ViewedPicture,
 )
 from sam3_ros.ros.images.messages import image_message
+from sam3_ros.ros.qos import LATCHED
 
 POLICY = Path(__file__).parents[3] / "config" / "sros2" / "look_policy.xml"
 HEIGHT, WIDTH = 96, 128
@@ -47,27 +48,41 @@ RED, BLUE = (10, 10, 40, 40), (80, 16, 116, 60)
 SCENE = colour_scene(HEIGHT, WIDTH, {"red": RED, "blue": BLUE})
 ON_BLUE, ON_RED = Point(98.0, 38.0), Point(25.0, 25.0)
 LIVE = View("")
+# A held picture has one stamp alone, whatever is said.
+STAMP = PictureStamp(0, 0)
 Result = TypeVar("Result")
 
 
-class MovingPictures:
+class SteadyCamera:
     """A camera that sends the scene ten times a second, on a thread of its own."""
 
-    def __init__(self, client: NodeClient, topic: str = "/image") -> None:
-        self._publisher = client.node.create_publisher(Image, topic, QoSProfile(depth=5))
+    def __init__(
+        self,
+        client: NodeClient,
+        topic: str = "/image",
+        message: Image | CompressedImage | None = None,
+    ) -> None:
+        """message: the image to send; None for the scene, raw."""
+        self._message = image_message(SCENE, "rgb8") if message is None else message
+        kind = type(self._message)
+        self._publisher = client.node.create_publisher(kind, topic, QoSProfile(depth=5))
         self._clock = client.node.get_clock()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
+
+    def show(self, rgb: np.ndarray) -> None:
+        """Send another picture from now on."""
+        self._message = image_message(rgb, "rgb8")
 
     def stop(self) -> None:
         self._ends.set()
         self._thread.join()
 
     def _run(self) -> None:
-        message = image_message(SCENE, "rgb8")
-        message.header.frame_id = "camera"
         while not self._ends.wait(0.1):
+            message = self._message
+            message.header.frame_id = "camera"
             message.header.stamp = self._clock.now().to_msg()
             self._publisher.publish(message)
 
@@ -79,7 +94,7 @@ class LookedAt:
         self.process, self.client = process, client
         self.domain = client.context.get_domain_id()
         self.viewing: NodeViewing = open_node_viewing("segmentation_node", self.domain)
-        self.camera = MovingPictures(client)
+        self.camera = SteadyCamera(client)
 
     def settled(self, future: Future[Result]) -> Result:
         return future.result(PATIENCE)
@@ -131,7 +146,7 @@ def found(picture: ViewedPicture | HeldPicture, prompt_id: str) -> list[Box]:
 
 
 def is_at(box: Box, corners: tuple[int, int, int, int]) -> bool:
-    return bool(np.abs(np.subtract(box.as_tuple(), corners)).max() < 4)
+    return bool(np.abs(np.subtract(box.as_tuple(), corners)).max() < 3)
 
 
 def pixels(data: bytes, mode: str) -> np.ndarray:
@@ -237,6 +252,31 @@ def test_marks_are_added_to_a_prompt(node: LookedAt) -> None:
         assert node.settled(more) == Verdict(True, prompt_ids=("box",))
         unknown = node.viewing.ask_marks("", stamp, Marks((ON_RED,)), "mug")
         assert "not asked any more" in node.settled(unknown).reason
+
+
+def test_marks_move_with_the_object_that_is_followed(node: LookedAt) -> None:
+    lists = node.client.collect(ActivePrompts, f"{NODE}/active_prompts", LATCHED)
+    with Watching(node.viewing) as watching:
+        click = node.viewing.ask_marks("", watching.next().stamp, Marks((ON_RED,)))
+        assert node.settled(click).accepted
+        watching.next(lambda each: found(each, "point"))
+        left, top, right, bottom = RED
+        there = (left + 2, top + 7, right + 2, bottom + 7)
+        node.camera.show(colour_scene(HEIGHT, WIDTH, {"red": there, "blue": BLUE}))
+        moved = watching.next(lambda each: any(is_at(box, there) for box in found(each, "point")))
+        more = Marks(negative=(Point(100.0, 80.0),))
+        assert node.settled(node.viewing.ask_marks("", moved.stamp, more, "point")).accepted
+        watching.next(lambda each: found(each, "point"))
+    node.camera.show(SCENE)
+
+    def positive() -> list[tuple[float, float]]:
+        prompts = [each.prompt for each in lists[-1].prompts] if lists else []
+        return [
+            (p.x, p.y) for each in prompts if each.negative_points for p in each.positive_points
+        ]
+
+    (point,) = node.client.spin_until(positive, "the moved point")
+    assert np.abs(np.subtract(point, (ON_RED.x + 2, ON_RED.y + 7))).max() < 2
 
 
 def test_a_refusal_has_the_reason_of_the_node(node: LookedAt) -> None:
@@ -405,18 +445,25 @@ def test_a_camera_that_falls_silent_is_told(node: LookedAt) -> None:
     with Watching(node.viewing):
         holding = node.settled(node.viewing.hold(LIVE))
     assert holding.held is None and "no image" in holding.verdict.reason
-    node.camera = MovingPictures(node.client)
+    node.camera = SteadyCamera(node.client)
     wait_for(lambda: not node.viewing.health("").troubles, "the end of the trouble")
 
 
-def test_cameras_come_and_go(node: LookedAt) -> None:
-    client = node.client
+def configure(client: NodeClient, **parameters: object) -> None:
+    """Configure the node anew with these parameters."""
     for transition in ("deactivate", "cleanup"):
         assert client.transition(transition)
-    assert client.set_parameters(cameras=["front", "side"]).successful
+    assert client.set_parameters(**parameters).successful
     for transition in ("configure", "activate"):
         assert client.transition(transition)
-    front = MovingPictures(client, "/front/image")
+
+
+def test_cameras_come_and_go(node: LookedAt) -> None:
+    client, stream = node.client, BytesIO()
+    configure(client, cameras=["front", "side"], image_transport="compressed")
+    PillowImage.fromarray(SCENE).save(stream, format="JPEG", quality=95)
+    jpeg = CompressedImage(format="rgb8; jpeg compressed bgr8", data=stream.getvalue())
+    front = SteadyCamera(client, "/front/image/compressed", jpeg)
     try:
         # Whoever watches a camera that is not there yet sees it as soon as it is.
         with Watching(node.viewing, View("front")) as watching:
@@ -432,15 +479,18 @@ def test_cameras_come_and_go(node: LookedAt) -> None:
             holding = node.settled(node.viewing.hold(View("front")))
             assert holding.held is not None, holding.verdict
             assert holding.held.picture.camera == "front"
+            boxed = holding.held.ask_marks("front", STAMP, Marks(box=Box(*map(float, BLUE))))
+            assert node.settled(boxed).accepted
+            assert is_at(*found(holding.held, "box"), BLUE)
+            # A JPEG of the camera goes on as it is.
+            with Watching(node.viewing, View("front", with_plain=True)) as both:
+                plain = both.next(lambda each: each.plain is not None).plain
+            assert plain is not None and plain.data == stream.getvalue()
             what = [t.what for t in node.viewing.health("side").troubles]
             assert what == [] or what[0].startswith("No images of camera side")
     finally:
         front.stop()
-        for transition in ("deactivate", "cleanup"):
-            assert client.transition(transition)
-        assert client.set_parameters(cameras=[""]).successful
-        for transition in ("configure", "activate"):
-            assert client.transition(transition)
+        configure(client, cameras=[""], image_transport="raw")
     wait_for(lambda: [c.name for c in node.viewing.cameras()] == [""], "the only camera")
 
 

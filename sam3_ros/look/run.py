@@ -131,6 +131,8 @@ def _introduce(
     url = f"{access.public_url}/" if access.public_url else listener.url
     is_printed = access.token is not None and settings.token_file is None
     write(f"page       {url}{f'#{FRAGMENT}{access.token}' if is_printed else ''}")
+    if access.public_url:
+        write(f"           by way of the proxy, which asks {listener.url}")
     may = "see all pictures" if settings.view_only else "see all pictures, and ask"
     if is_printed:
         write(f"           whoever has this link may {may}; it is printed only here")

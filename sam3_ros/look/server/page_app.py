@@ -17,6 +17,7 @@ from sam3_ros.look.server.asgi import AsgiApp, Receive, Scope, Send
 from sam3_ros.look.server.feed import feed
 from sam3_ros.look.server.guarded import GuardedViewing
 from sam3_ros.look.server.newest import NewestPictures
+from sam3_ros.look.server.sign_in import FRAGMENT
 from sam3_ros.look.viewing import Viewing
 
 FEED_PATH = "/feed"
@@ -28,6 +29,11 @@ _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
     '<rect width="16" height="16" rx="3" fill="#1d3557"/>'
     '<path d="M4 11 8 3l4 8z" fill="#f4a261"/></svg>'
+)
+# Who has signed in before comes here by the link too, and shows the address to others.
+_FORGET_TOKEN = (
+    f'<script>if (location.hash.startsWith("#{FRAGMENT}")) '
+    'history.replaceState(null, "", location.pathname);</script>'
 )
 #: Seconds for which a tab whose line is cut keeps its page.
 _RECONNECT_SECONDS = 10.0
@@ -77,6 +83,7 @@ def page_app(viewing: Viewing, rights: ViewerRights, build_page: BuildPage) -> A
     @ui.page("/", title=_TITLE, favicon=_ICON)
     def page() -> None:
         of_viewer = GuardedViewing(viewing, rights)
+        ui.add_head_html(_FORGET_TOKEN)
         ui.context.client.on_delete(of_viewer.close)
         build_page(of_viewer, rights, FEED_PATH)
 

@@ -25,6 +25,7 @@ _KEPT = 12
 # Of a serialised message that begins with a header: the encapsulation's flag of byte order, and
 # where seconds, nanoseconds and the length of frame_id lie (OMG, DDSI-RTPS 10 and CDR).
 _ORDER, _HEAD = 1, 4
+_DEPTH_ENCODINGS = ("16UC1", "32FC1")
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,26 @@ class CameraImages:
         return bool(self._taps)
 
     def find(self, stamp: PictureStamp, frame_id: str) -> Image | CompressedImage | None:
-        """Return the image of this header; None if it is not kept, or did not come."""
+        """Return the image of this header; None if it is not kept, or did not come.
+
+        A depth image, which may have the same header, is none.
+        """
         for kept in reversed(self._kept):
             if (kept.stamp, kept.frame_id) == (stamp, frame_id):
                 message: Image | CompressedImage = deserialize_message(kept.serialised, kept.kind)
-                return message
+                if not _is_depth(message):
+                    return message
         return None
 
     def _keep(self, kind: type[Any], serialised: bytes) -> None:
         stamp, frame_id = _header_of(serialised)
         self._kept.append(_Kept(stamp, frame_id, kind, serialised))
+
+
+def _is_depth(message: Image | CompressedImage) -> bool:
+    if isinstance(message, CompressedImage):
+        return "compressedDepth" in message.format
+    return message.encoding.upper() in _DEPTH_ENCODINGS
 
 
 def _header_of(serialised: bytes) -> tuple[PictureStamp, str]:

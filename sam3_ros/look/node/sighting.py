@@ -28,14 +28,16 @@ def cameras_of(node: Node, name: str) -> tuple[str, ...]:
 
 
 def image_topics_of(node: Node, name: str) -> tuple[ImageTopic, ...]:
-    """Return the topics from which the node with this full name takes images."""
+    """Return the topics from which the node with this full name takes images, but for depth."""
     topics = []
     for topic, types in node.get_topic_names_and_types():
         kind = next((each for each in types if each in IMAGE_KINDS), None)
         # By the topic: rclpy raises an error for a node that it does not know yet.
         if kind is not None and name in _subscribers(node, topic):
             topics.append(ImageTopic(topic, kind))
-    return tuple(topics)
+    # By the usual names; of others the encoding tells it later.
+    pictures = tuple(topic for topic in topics if "depth" not in topic.name)
+    return pictures or tuple(topics)
 
 
 def topics_of_camera(

@@ -6,17 +6,19 @@ import json
 import re
 import signal
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from look_server import running_look
+from node_client import PATIENCE
 from running_command import RunningCommand
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from sam3_ros.cli import needs
+from sam3_ros.cli import demo, needs
 from sam3_ros.cli.main import _parser, main
 from sam3_ros.look.server.listening import DEFAULT_PORT
 from sam3_ros.ros.launching.process_arguments import process_arguments
@@ -129,10 +131,28 @@ def send_nonsense(origin: str) -> None:
             line.recv(0.1)
 
 
-def test_on_the_network_a_link_with_a_token_is_printed_once(tmp_path: Path) -> None:
-    command = RunningCommand(
-        tmp_path / "log", "look", "--host", "0.0.0.0", "--port", "0", "--view-only"
-    )
+def test_the_demo_ends_with_how_to_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "run_and_print", lambda *_: 0)
+    monkeypatch.setattr("sys.argv", [".venv/bin/sam3-ros"])
+
+    assert main(["demo"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(".venv/bin/sam3-ros look ")
+
+    assert main(["demo", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_on_the_network_a_link_with_a_token_is_printed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, opener = tmp_path / "opened", tmp_path / "browser"
+    opener.write_text(f'#!/bin/sh\necho "$@" > {opened}.new && mv {opened}.new {opened}\n')
+    opener.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(opener))
+    options = ("--host", "0.0.0.0", "--port", "0", "--view-only", "--open")
+    command = RunningCommand(tmp_path / "log", "look", *options)
     try:
         line = command.wait_for("http://")
         link = re.search(r"http://\S+:(\d+)/#token=(\S{40,})", line)
@@ -143,6 +163,12 @@ def test_on_the_network_a_link_with_a_token_is_printed_once(tmp_path: Path) -> N
             assert browser.post("/sign-in", content="wrong").status_code == 403
             assert browser.post("/sign-in", content=link[2]).status_code == 204
             assert browser.get("/").status_code == 200
+        end = time.monotonic() + PATIENCE
+        while not opened.exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        # Other users of the machine see the arguments of its processes.
+        assert opened.read_text().strip() == line.split()[-1].partition("#")[0]
     finally:
         code = command.stop(signal.SIGINT)
     assert code == 0

@@ -24,8 +24,8 @@ DepthMessage: TypeAlias = Image | CompressedImage
 _RECENT = 8
 # Images that have come and were not taken up yet; only the newest are answered.
 _NEWEST = 3
-# Images that are answered, or that wait for their depth; more than there can be at a time.
-_MOST_TAKEN = 6
+# Images that are answered, or whose answers wait for their depth; more than there can be at a time.
+_MOST_TAKEN = 12
 # Without a depth image for so long there is none.
 _SILENT_S = 2.0
 

@@ -26,8 +26,9 @@ from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.stamps import NANOSECONDS
 from sam3_ros.ros.throttled_log import THROTTLED
 
-# Answers of a camera that wait for their depth; each holds its image and masks.
-_MOST_WAITING = 3
+# Answers of a camera that wait for their depth, each with its image and masks: a quarter of a second at
+# 30 images a second.
+_MOST_WAITING = 8
 
 
 @dataclass(frozen=True, eq=False)

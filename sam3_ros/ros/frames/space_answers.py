@@ -26,8 +26,8 @@ from sam3_ros.ros.parameters.configuration import NodeConfiguration
 from sam3_ros.ros.stamps import NANOSECONDS
 from sam3_ros.ros.throttled_log import THROTTLED
 
-# Answers of a camera that wait for their depth, each with its image and masks: a quarter of a second at
-# 30 images a second.
+# Answers of a camera that wait for their depth, each with its image and masks: a quarter of a
+# second at 30 images a second.
 _MOST_WAITING = 8
 
 

@@ -155,14 +155,11 @@ class PromptChanges:
             # Its object is to be found where it is now.
             kept = put_marks(prompt, self._marks_at(prompt, camera, newest.stamp))
 
-        prompts = self._link.prompts
-        name = prompts.name_of(camera, prompt.id, "")
+        frozen = self._link.prompts.to_freeze(known, kept)
 
         def keep(verdict: Verdict) -> None:
             if verdict.accepted:
-                prompts.freeze(kept, known.label_value)
-                if name:  # the node's list, which has come before, took it away
-                    prompts.call(prompt.id, camera, name)
+                self._link.prompts.freeze(frozen)
             settle(done, verdict)
 
         gone = Prompts(action=Prompts.REMOVE, prompts=[Prompt(id=prompt.id, camera=camera)])

@@ -21,6 +21,10 @@ class FrozenPrompt:
 
     message: Prompt
     label_value: int
+    #: What viewers call it; empty for the node's label.
+    name: str = ""
+    #: Its place in the list.
+    place: int = 0
 
 
 class NodePrompts:
@@ -30,6 +34,9 @@ class NodePrompts:
         self._active: tuple[ActivePrompt, ...] = ()
         self._frozen: dict[PromptKey, FrozenPrompt] = {}
         self._names: dict[PromptKey, str] = {}
+        # Of each prompt in the list, in the order in which they came.
+        self._places: dict[PromptKey, int] = {}
+        self._next_place = 0
 
     def take(self, message: ActivePrompts) -> None:
         """Take the node's list. What is asked again by anybody is not frozen any more."""
@@ -38,6 +45,12 @@ class NodePrompts:
         self._frozen = {key: each for key, each in self._frozen.items() if key not in keys}
         kept = keys | self._frozen.keys()
         self._names = {key: name for key, name in self._names.items() if key in kept}
+        places = {key: place for key, place in self._places.items() if key in kept}
+        for each in self._active:
+            if key_of(each.prompt) not in places:
+                places[key_of(each.prompt)] = self._next_place
+                self._next_place += 1
+        self._places = places
 
     def lose_node(self) -> None:
         """Forget what was asked of a node that is gone."""
@@ -61,9 +74,19 @@ class NodePrompts:
     def frozen(self, prompt_id: str, camera: str) -> FrozenPrompt | None:
         return self._frozen.get((camera, prompt_id))
 
-    def freeze(self, message: Prompt, label_value: int) -> None:
-        """Keep a prompt that is asked no longer."""
-        self._frozen = {**self._frozen, key_of(message): FrozenPrompt(message, label_value)}
+    def to_freeze(self, active: ActivePrompt, message: Prompt) -> FrozenPrompt:
+        """Return what is kept of a prompt in use when it is frozen. message: as to ask it again."""
+        key = key_of(active.prompt)
+        name, place = self._names.get(key, ""), self._places.get(key, 0)
+        return FrozenPrompt(message, active.label_value, name, place)
+
+    def freeze(self, frozen: FrozenPrompt) -> None:
+        """Keep a prompt that is asked no longer; the node's list lacks it already."""
+        key = key_of(frozen.message)
+        self._frozen = {**self._frozen, key: frozen}
+        self._places = {**self._places, key: frozen.place}
+        if frozen.name:
+            self._names = {**self._names, key: frozen.name}
 
     def thaw(self, prompt_id: str, camera: str) -> None:
         """Keep it no longer."""
@@ -91,7 +114,7 @@ class NodePrompts:
         return frozenset((*frozen, *(each.prompt.id for each in self._active)))
 
     def listed(self, camera: str, newest: ScoredImage | None) -> tuple[ListedPrompt, ...]:
-        """Return what a camera's viewers read. newest: its newest answer."""
+        """Return what a camera's viewers read, oldest first. newest: its newest answer."""
         frozen = [
             self._entry(each.message, each.label_value, None, is_frozen=True)
             for (of, _), each in self._frozen.items()
@@ -100,7 +123,8 @@ class NodePrompts:
         active = [
             self._entry(each.prompt, each.label_value, newest) for each in self.asked_of(camera)
         ]
-        return (*active, *frozen)
+        places = self._places
+        return tuple(sorted((*active, *frozen), key=lambda p: places.get((p.camera, p.id), 0)))
 
     def _entry(
         self,

@@ -297,6 +297,7 @@ def test_a_refusal_has_the_reason_of_the_node(node: LookedAt) -> None:
 def test_a_prompt_is_renamed_followed_frozen_and_asked_again(node: LookedAt) -> None:
     with Watching(node.viewing) as watching:
         node.settled(node.viewing.ask_texts(("red",)))
+        node.settled(node.viewing.ask_texts(("zebra",)))
         assert node.settled(node.viewing.rename("red", "", "<b>tomato</b>")).accepted
         watching.next(lambda each: [s.label for s in each.segments or ()] == ["<b>tomato</b>"])
         assert node.settled(node.viewing.follow("red", "", True)).accepted
@@ -311,9 +312,13 @@ def test_a_prompt_is_renamed_followed_frozen_and_asked_again(node: LookedAt) -> 
         wait_for(lambda: (p := node.prompt("red")) and p.frozen, "the frozen prompt")
         frozen = node.prompt("red")
         assert frozen is not None and (frozen.label, frozen.count) == ("plum", None)
+        assert [p.id for p in node.viewing.prompts("")] == ["red", "zebra"]
         assert node.settled(node.viewing.freeze("red", "", False)).accepted
         watching.next(lambda each: found(each, "red"))
-        assert not node.prompt("red").frozen  # type: ignore[union-attr]
+        assert [(p.id, p.frozen) for p in node.viewing.prompts("")] == [
+            ("red", False),
+            ("zebra", False),
+        ]
 
 
 def test_the_threshold_is_the_nodes_own(node: LookedAt) -> None:

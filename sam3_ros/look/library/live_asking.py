@@ -135,13 +135,14 @@ class LiveAsking:
         camera = self._asked.key_camera(kept.camera)
         follow = follow and self._live.follows
         pins = {kept.camera: kept.stamp_ns}
+        was_frozen = before is not None and self._asked.is_frozen(before)
         active = self._asked.put(PromptRequest(prompt, camera, tracking=follow, pins=pins))
         try:
             answers, why_not = model.answer_beside(kept, active)
             if active not in answers:
                 raise PromptError(why_not or NOTHING_THERE)
         except Exception:
-            self._undo(active, before)
+            self._undo(active, before, was_frozen)
             raise
         self._asked.place(active, prompt, kept.stamp_ns)
         self._live.add_answer(kept, active, answers[active])
@@ -150,12 +151,13 @@ class LiveAsking:
             warnings = (*warnings, NOTHING_THERE)
         return Verdict(True, "", warnings, (prompt.id,))
 
-    def _undo(self, active: ActivePrompt, before: ActivePrompt | None) -> None:
+    def _undo(self, active: ActivePrompt, before: ActivePrompt | None, was_frozen: bool) -> None:
         """Ask what was asked before; an object that was followed is not, by now."""
-        if before is None or before.is_followed:
+        if before is None or (before.is_followed and not was_frozen):
             self._asked.remove(active)
-        else:
-            self._asked.put(PromptRequest(before.prompt, before.camera))
+            return
+        request = PromptRequest(before.prompt, before.camera, tracking=before.tracking)
+        self._asked.freeze(self._asked.put(request), was_frozen)
 
     def _correct(
         self, kept: KeptPicture, active: ActivePrompt, marks: InteractivePrompt

@@ -266,7 +266,7 @@ class HeldPicture(Askable, Protocol):
         """Return its prompts, oldest first."""
 
     def show(self, view: View) -> Future[ViewedPicture]:
-        """Draw it another way."""
+        """Draw it another way; `picture` is so from then on."""
 
     def files(self) -> Future[FrameFiles]:
         """Return what a viewer downloads of it."""

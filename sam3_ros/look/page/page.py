@@ -130,9 +130,9 @@ class LookPage:
             self._picture.hold(self._viewer.held.picture, self._viewer.layer)
 
     async def _on_view(self) -> None:
-        await self._viewer.draw_held()
         self._sync()
-        self._show_held()
+        if await self._viewer.draw_held():
+            self._show_held()
 
     async def _toggle_pause(self) -> None:
         if self._viewer.held:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from sam3_ros.core.errors import PromptError
+from sam3_ros.core.errors import Sam3RosError
 from sam3_ros.core.segmenter.phrases import split_phrases
 from sam3_ros.look.page.marking import PictureMark
 from sam3_ros.look.rights import ViewerRights
@@ -59,6 +59,8 @@ class Viewer:
         # The prompt that the last click made: negative points go to it.
         self._last_made = ""
         self._pausing, self._ended = False, False
+        # What the held picture was drawn for.
+        self._held_view: View | None = None
 
     @property
     def view(self) -> View:
@@ -162,7 +164,7 @@ class Viewer:
         if holding.held and (self._ended or view.camera != self.camera):  # meanwhile
             holding.held.release()
             return Verdict(True)
-        self.held = holding.held
+        self.held, self._held_view = holding.held, view
         return holding.verdict
 
     def resume(self) -> None:
@@ -171,10 +173,12 @@ class Viewer:
             self.held.release()
             self.held, self._last_made = None, ""
 
-    async def draw_held(self) -> None:
-        """Draw the held picture as it is looked at now, if one is held."""
-        if self.held:
-            await _answer(self.held.show(self.view))
+    async def draw_held(self) -> bool:
+        """Draw the held picture as it is looked at now; return whether it is drawn anew."""
+        if not self.held or self._held_view == self.view:
+            return False
+        self._held_view = self.view
+        return await _answer(self.held.show(self.view)) is not None
 
     async def files(self) -> FrameFiles | Verdict:
         """Return the files of the picture that is shown, or why there are none."""
@@ -206,7 +210,7 @@ class Viewer:
             return _VIEW_ONLY
         try:
             return await _answer(request(self.held or self.viewing)) or _LATE
-        except PromptError as error:  # of Box and Point, which check themselves
+        except Sam3RosError as error:
             return Verdict(False, str(error))
 
 

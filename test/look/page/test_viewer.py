@@ -248,3 +248,21 @@ def test_a_name_is_not_blank() -> None:
     assert not asyncio.run(a_viewer(viewing).rename(PROMPT, "  ")).accepted
     assert asyncio.run(a_viewer(viewing).rename(PROMPT, " the  dice ")).accepted
     assert viewing.asked == [("rename", "red cube", "", "the dice")]
+
+
+def test_a_held_picture_is_drawn_anew_only_for_another_view() -> None:
+    viewing = ScriptedViewing()
+    viewer = a_viewer(viewing)
+
+    async def move_the_slider() -> list[bool]:
+        await viewer.pause()
+        drawn = []
+        for viewer.opacity in (1.0, 0.9, 0.5, 1.0):
+            drawn.append(await viewer.draw_held())
+        return drawn
+
+    assert asyncio.run(move_the_slider()) == [False, True, False, True]
+    assert viewing.held.asked == [
+        ("show", View("front", with_plain=True)),
+        ("show", View("front")),
+    ]

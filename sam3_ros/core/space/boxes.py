@@ -14,8 +14,8 @@ from sam3_ros.core.space.spatial_object import BoxStance, OrientedBox
 Floats = npt.NDArray[np.float64]
 
 _CLEARLY_SMALLER = 0.95
-_ANGLES = np.arange(72) * (2 * np.pi / 72)
-_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_ANGLES = np.arange(40) * (2 * np.pi / 40)
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).astype(np.float32)
 
 
 def standing_box(points: Floats, up: Floats, stance: BoxStance, least: float) -> OrientedBox:
@@ -58,7 +58,7 @@ def _longer_side(points: Floats) -> Floats:
 
 def _outermost(points: Floats) -> Floats:
     """Return those of points [2, N] that are furthest in some direction, [n, 2]: their hull."""
-    hull: Floats = points[:, np.argmax(_DIRECTIONS @ points, axis=1)].T
+    hull: Floats = points[:, np.argmax(_DIRECTIONS @ points.astype(np.float32), axis=1)].T
     return hull
 
 

@@ -94,16 +94,14 @@ class _Scene:
         pixels = int(np.count_nonzero(mask.mask))
         if surface is None:
             return self._placeless(index, segment, DepthRemark.NO_DEPTH, pixels, 0)
-        places = np.flatnonzero(surface.mask)
+        places = self._indices(mask)[surface.mask]
         if len(places) < LEAST_PIXELS:
             few = DepthRemark.FEW_PIXELS
             return self._placeless(index, segment, few, pixels, len(places))
         step = surface.range / self._focal
         box = self._box(z, surface, mask, step)
         quality = quality_of(surface, interior)
-        rows, columns = np.divmod(places, mask.mask.shape[1])
-        flat = (rows + mask.top) * self._size.width + columns + mask.left
-        near, far = percentiles(z[surface.mask], 5, 95)
+        near, far = percentiles(self._z.ravel()[places[:: 1 + len(places) // 4000]], 5, 95)
         return SpatialObject(
             index=index,
             prompt_id=segment.prompt_id,
@@ -119,7 +117,7 @@ class _Scene:
             spread=far - near,
             quality=quality,
             remarks=remarks_of(surface, interior),
-            pixels=flat.astype(np.int32),
+            pixels=places,
         )
 
     def _box(self, z: Metres, surface: Surface, mask: DepthMask, step: float) -> OrientedBox:
@@ -140,6 +138,12 @@ class _Scene:
         return let_down(
             box, plane.offset, _STANDS_WITHIN * plane_thickness(surface.range, surface.noise)
         )
+
+    def _indices(self, mask: DepthMask) -> npt.NDArray[np.int32]:
+        """Return the flat indices of a mask's window into the depth image, int32 [h, w]."""
+        rows, columns = (np.arange(each.start, each.stop, dtype=np.int32) for each in mask.window)
+        indices: npt.NDArray[np.int32] = rows[:, None] * np.int32(self._size.width) + columns
+        return indices
 
     def _heights(self, plane: Plane, mask: DepthMask) -> Metres:
         """Return how high the pixels of a mask's window are over a plane, m, [h, w]."""

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_ENOUGH = 2000
+_ENOUGH = 1000
 
 
 def median(values: npt.NDArray[np.floating[Any]]) -> float:
     """Return the (upper) median of at least one value, without NaN."""
-    return percentiles(values, 50)[0]
+    sample = values[:: -(-len(values) // _ENOUGH)]
+    place = len(sample) // 2
+    return float(np.partition(sample, place)[place])
 
 
 def percentiles(values: npt.NDArray[np.floating[Any]], *percents: float) -> list[float]:

@@ -16,18 +16,20 @@ from sam3_ros.core.space.order_statistics import median
 
 # Standard deviation of a normal distribution as a multiple of its median absolute deviation.
 _SIGMA_OF_MAD = 1.4826
-# Depth further from the median is background. An object's own depth may reach half its width.
-_SIGMAS, _WIDTHS = 5.0, 0.5
+# Depth further from the median is background. An object's own depth may reach its width.
+_SIGMAS, _WIDTHS = 5.0, 1.0
 # Two things are apart where nothing is for so long: of the range, of the depth's noise, of the
 # object's width, for it may hide a part of itself.
 _GAP_OF_RANGE, _GAP_OF_NOISE, _GAP_OF_WIDTH = 0.012, 3.0, 0.4
-# Of the fullest bin: less is flying pixels.
-_NEARLY_EMPTY = 0.02
+# Of all values, in a bin: less is flying pixels; the side of a cube seen from above has more.
+_NEARLY_EMPTY = 0.001
 # A pixel of the rim goes on with the surface if it is no further from it; of the object's width.
 _SAME_SURFACE = 0.2
 # Where there are too few pixels to measure the noise; of the range.
 _USUAL_NOISE = 0.002
 _ENOUGH_TO_MEASURE = 20
+# Of more pixels a sample says the same.
+_LARGE_WINDOW = 10_000
 # A pixel so much behind one beside it, of the distance between neighbouring points or of the noise,
 # is on the far side of an edge, or between the two sides: flying.
 _JUMP_OF_STEP, _JUMP_OF_NOISE = 10.0, 4.0
@@ -65,30 +67,39 @@ def surface_of(
     Pixels of the rim that go on with the surface come back. None where nothing is measured.
     """
     measured = np.isfinite(z) & interior.mask
-    values = z[measured]
-    if not values.size:
+    with_depth = int(np.count_nonzero(measured))
+    if not with_depth:
         return None
-    middle, with_depth = median(values), len(values)
+    middle = median(_some(z, measured))
     noise, step = _noise(z, measured, middle), middle / focal
     behind = _just_behind(z, max(_JUMP_OF_STEP * step, _JUMP_OF_NOISE * noise))
     measured, mask = _without(behind, measured, mask, 1.0)
     for height in heights:
         on_plane = np.abs(height) <= plane_thickness(middle, noise)
         measured, mask = _without(on_plane, measured, mask, _FLAT)
-    values = z[measured]
+    values = _some(z, measured)
     middle = median(values)
     width = middle / focal * float(np.sqrt(np.count_nonzero(mask)))
     off = np.abs(values - np.float32(middle))
     near = max(_SIGMAS * _SIGMA_OF_MAD * median(off), _WIDTHS * width)
     gap = max(_GAP_OF_RANGE * middle, _GAP_OF_NOISE * noise, _GAP_OF_WIDTH * width)
     nearest, farthest = _largest_cluster(values[off <= near], gap)
-    surface = measured & (z >= nearest) & (z <= farthest)
+    nearest, farthest = max(nearest, middle - near), min(farthest, middle + near)
+    surface = measured & (z >= np.float32(nearest)) & (z <= np.float32(farthest))
     kept = int(np.count_nonzero(surface))
     if interior.rim:
         surface = _with_rim(z, surface, mask, interior.rim, _SAME_SURFACE * width)
-    middle = median(z[surface])
+    middle = median(_some(z, surface))
     inside = int(np.count_nonzero(interior.mask))
     return Surface(surface, middle, noise, inside, with_depth, kept)
+
+
+def _some(z: Metres, chosen: Mask) -> npt.NDArray[np.float32]:
+    """Return z of the chosen pixels, of a large window of an even sample of them; at least one."""
+    every = 1 + int(np.sqrt(z.size / _LARGE_WINDOW))
+    part = (slice(None, None, every), slice(None, None, every))
+    values: npt.NDArray[np.float32] = z[part][chosen[part]]
+    return values if len(values) > _ENOUGH_TO_MEASURE or every == 1 else z[chosen]
 
 
 def _without(part: Mask, measured: Mask, mask: Mask, share: float) -> tuple[Mask, Mask]:
@@ -115,6 +126,8 @@ def _noise(z: Metres, measured: Mask, middle: float) -> float:
 
     A plane has none, however it is inclined; noise of deviation s has some of s sqrt(6).
     """
+    every = 1 + z.size // _LARGE_WINDOW
+    z, measured = z[::every], measured[::every]
     three = measured[:, :-2] & measured[:, 1:-1] & measured[:, 2:]
     bends = z[:, :-2] - 2 * z[:, 1:-1] + z[:, 2:]
     values = np.abs(bends[three])
@@ -124,10 +137,12 @@ def _noise(z: Metres, measured: Mask, middle: float) -> float:
 
 
 def _largest_cluster(values: npt.NDArray[np.float32], gap: float) -> tuple[float, float]:
-    """Return the range of z, m, of the most values with no gap among them."""
+    """Return the range of z, m, of the most values with no gap among them; all z for no gap."""
     least, bin_width = float(values.min()), gap / 2
     counts = np.bincount(((values - least) / bin_width).astype(np.intp))
-    full = counts > _NEARLY_EMPTY * counts.max()
+    full = counts > _NEARLY_EMPTY * len(values)
+    if full.all():
+        return -np.inf, np.inf
     edges = np.flatnonzero(np.diff(full, prepend=False, append=False))
     starts, ends = edges[::2], edges[1::2]
     sums = np.add.reduceat(np.append(counts, 0), edges)[::2]

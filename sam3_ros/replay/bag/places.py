@@ -20,7 +20,7 @@ Metres3 = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class TruePlace:
+class BagPlace:
     """Where an object's visible part is in one image, m, in the camera's optical frame."""
 
     centre: Metres3
@@ -29,7 +29,7 @@ class TruePlace:
 
 
 #: By the stamp of the image, ns, then by the object's number.
-TruePlaces = Mapping[int, Mapping[int, TruePlace]]
+TruePlaces = Mapping[int, Mapping[int, BagPlace]]
 
 
 def read_places(bag: Bag, images: str) -> TruePlaces:
@@ -43,13 +43,13 @@ def read_places(bag: Bag, images: str) -> TruePlaces:
     topic = labels.removesuffix(LABELS_TOPIC) + PLACES_TOPIC
     if topic not in bag.topics:
         return {}
-    places: dict[int, dict[int, TruePlace]] = {}
+    places: dict[int, dict[int, BagPlace]] = {}
     for message in bag.messages([topic]):
         places |= _places(bag, topic, bag.decode(message).data)
     return places
 
 
-def _places(bag: Bag, topic: str, text: str) -> dict[int, dict[int, TruePlace]]:
+def _places(bag: Bag, topic: str, text: str) -> dict[int, dict[int, BagPlace]]:
     try:
         return {
             int(stamp): {int(number): _place(entry) for number, entry in objects.items()}
@@ -62,6 +62,6 @@ def _places(bag: Bag, topic: str, text: str) -> dict[int, dict[int, TruePlace]]:
         ) from error
 
 
-def _place(entry: Mapping[str, Any]) -> TruePlace:
+def _place(entry: Mapping[str, Any]) -> BagPlace:
     (x, y, z), (long, middle, short) = (map(float, entry[key]) for key in ("centre", "box"))
-    return TruePlace((x, y, z), (long, middle, short))
+    return BagPlace((x, y, z), (long, middle, short))

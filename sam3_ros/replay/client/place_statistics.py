@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sam3_ros.msg import Object3D, Objects3D
-from sam3_ros.replay.bag.places import TruePlace, TruePlaces
+from sam3_ros.replay.bag.places import BagPlace, TruePlaces
 from sam3_ros.replay.bag.stamps import NANOSECONDS
 from sam3_ros.replay.bag.truth import Truth
 from sam3_ros.replay.client.answered_frame import SAME_OBJECT, FoundSegment
@@ -89,7 +89,7 @@ class PlaceStatistics:
         )
 
 
-def _compare(placed: _Placed, found: Object3D, true: TruePlace, stamp: int) -> None:
+def _compare(placed: _Placed, found: Object3D, true: BagPlace, stamp: int) -> None:
     placed.found += 1
     if not found.has_place:
         placed.reasons[found.reason] = None

@@ -23,7 +23,7 @@ _CLICKED = ("purple ball", "white star", "orange pyramid", "red cylinder")
 _BESIDE = 14
 # Resolves once the pixels around a place have changed, with the time since the mouse went down.
 _UNTIL_MASKED = """([x, y]) => new Promise((resolve, reject) => {
-  const canvas = document.querySelector("#look-canvas");
+  const canvas = document.querySelector("canvas");
   const patch = () => canvas.getContext("2d").getImageData(x - 3, y - 3, 7, 7).data;
   const before = patch();
   const change = (now) => now.reduce((sum, v, i) => sum + Math.abs(v - before[i]), 0) / 49;

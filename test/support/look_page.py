@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from look_truth import Mask, Pixels
 from playwright.sync_api import Browser, Locator, Page, expect
 
 # Of a busy machine, ms; a test that passes never waits that long.
 PATIENCE_MS = 30_000
-# Levels, summed over the colours, by which a mask changes a pixel at full opacity.
-_CHANGED = 40
+# Levels, summed over the colours: of a mask on black, and by which an overlay changes a pixel.
+_COLOURED, _CHANGED = 120, 40
 _LONG_PRESS_MS = 900
+expect.set_options(timeout=PATIENCE_MS)
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {
     "viewport": {"width": 412, "height": 839},
@@ -28,13 +29,25 @@ PHONE = {
 }
 
 
+@dataclass(frozen=True)
+class _PictureArea:
+    """Where the picture lies inside the canvas, which has bars beside it, CSS px."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    pixels_across: int
+    canvas_width: float
+
+
 class LookPage:
     """A viewer. Coordinates are pixels of the picture that is shown."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.phrases = page.get_by_role("textbox", name="Phrases")
-        self.canvas = page.locator("#look-canvas")
+        self.canvas = page.locator("canvas")
         self.prompts = page.get_by_role("list", name="Prompts").get_by_role("listitem")
         self.banner = page.locator(".look-banner")
         self.message = page.locator("#look-message")
@@ -77,7 +90,9 @@ class LookPage:
         self.page.get_by_role("option", name=title).click()
 
     def remove_all(self, but: str) -> None:
-        """Remove every prompt that does not have this label."""
+        """Remove every prompt of the live pictures that does not have this label."""
+        if self.canvas.get_attribute("data-paused") == "true":
+            self.resume()
         others = self.prompts.filter(has_not_text=but)
         while others.count():
             before = self.prompts.count()
@@ -85,8 +100,9 @@ class LookPage:
             expect(self.prompts).to_have_count(before - 1)
 
     def set_opacity(self, share: int) -> None:
-        """Set it to 0 or 100 %, by the keys that every slider knows."""
+        """Set it to 0 or 100 % of a paused picture, and wait until that is drawn."""
         self.page.get_by_role("slider", name="Opacity").press("Home" if share == 0 else "End")
+        expect(self.canvas).to_have_attribute("data-opacity", "0" if share == 0 else "1")
 
     def click(self, x: float, y: float, shift: bool = False) -> None:
         self.canvas.click(position=self._place(x, y), modifiers=["Shift"] if shift else [])
@@ -124,7 +140,12 @@ class LookPage:
         """Return what a person sees of the picture, RGB uint8 [480, 640, 3]."""
         encoded = np.frombuffer(self.canvas.screenshot(), np.uint8)
         pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-        return cv2.resize(pixels, (640, 480), interpolation=cv2.INTER_AREA)[:, :, ::-1]
+        area = self._area()
+        scale = pixels.shape[1] / area.canvas_width
+        top, left = round(area.top * scale), round(area.left * scale)
+        height, width = round(area.height * scale), round(area.width * scale)
+        picture = pixels[top : top + height, left : left + width]
+        return cv2.resize(picture, (640, 480), interpolation=cv2.INTER_AREA)[:, :, ::-1]
 
     def shows_pictures(self) -> None:
         """Wait until a picture is drawn."""
@@ -133,41 +154,43 @@ class LookPage:
     def draws_more_than(self, count: int, patience_ms: float = PATIENCE_MS) -> None:
         """Wait until so many pictures have been drawn since the page was opened."""
         self.page.wait_for_function(
-            "count => Number(document.querySelector('#look-canvas')?.dataset.n) > count",
+            "count => Number(document.querySelector('canvas')?.dataset.n) > count",
             arg=count,
             timeout=patience_ms,
         )
 
-    def masks(self) -> tuple[Pixels, Mask]:
-        """Return the paused picture alone, and the pixels that the overlay changes."""
-        self.set_opacity(0)
-        plain = self.settled()
-        self.set_opacity(100)
-        drawn = self.settled()
-        change = np.abs(drawn.astype(int) - plain).sum(axis=2)
-        return plain, _without_lines(change > _CHANGED)
+    def masks(self) -> Mask:
+        """Return where the masks of a paused picture are, as they are shown by themselves."""
+        switch = self.page.get_by_role("switch", name="Masks only")
+        switch.click()
+        expect(self.canvas).to_have_attribute("data-layer", "masks")
+        shown = self.shown()
+        switch.click()
+        expect(self.canvas).to_have_attribute("data-layer", "overlay")
+        return shown.astype(int).sum(axis=2) > _COLOURED
 
-    def settled(self) -> Pixels:
-        """Return what is shown once it stays the same."""
-        before = self.shown()
-        while True:
-            self.page.wait_for_timeout(150)
-            now = self.shown()
-            if np.array_equal(before, now):
-                return now
-            before = now
+    def drawn_over(self) -> Mask:
+        """Return which pixels of a paused picture the overlay changes: masks, frames, captions."""
+        self.set_opacity(0)
+        plain = self.shown()
+        self.set_opacity(100)
+        return np.abs(self.shown().astype(int) - plain).sum(axis=2) > _CHANGED
 
     def _place(self, x: float, y: float) -> dict[str, float]:
         """Return where a pixel lies inside the canvas, CSS px."""
+        area = self._area()
+        return {
+            "x": area.left + (x + 0.5) * area.width / area.pixels_across,
+            "y": area.top + (y + 0.5) * area.width / area.pixels_across,
+        }
+
+    def _area(self) -> _PictureArea:
         size: Any = self.canvas.evaluate("c => [c.width, c.height, c.clientWidth, c.clientHeight]")
-        width, height, shown_width, shown_height = size
-        return {"x": (x + 0.5) * shown_width / width, "y": (y + 0.5) * shown_height / height}
-
-
-def _without_lines(mask: npt.NDArray[np.bool_]) -> Mask:
-    """Leave out what is thinner than five pixels, such as frames of boxes."""
-    kernel = np.ones((5, 5), np.uint8)
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+        across, down, canvas_width, canvas_height = size
+        scale = min(canvas_width / across, canvas_height / down)
+        width, height = across * scale, down * scale
+        left, top = (canvas_width - width) / 2, (canvas_height - height) / 2
+        return _PictureArea(left, top, width, height, across, canvas_width)
 
 
 @contextmanager

@@ -36,16 +36,19 @@ def page(browser: Browser, bag_server: LookServer) -> Iterator[LookPage]:
 
 def assert_masks(page: LookPage, truth: ShownTruth, *phrases: str) -> None:
     """Hold the masks on the paused picture to those of the bag."""
-    plain, masks = page.masks()
-    stamp = truth.stamp_of(plain)
+    stamp = truth.stamp_of(page.shown())
     expected = np.logical_or.reduce([truth.mask(stamp, phrase) for phrase in phrases])
-    assert overlap(masks, expected) > LEAST_OVERLAP
+    assert overlap(page.masks(), expected) > LEAST_OVERLAP
 
 
 def test_the_first_look_shows_red_cubes(page: LookPage, truth: ShownTruth) -> None:
     expect(page.prompt(FIRST)).to_have_count(1)
     page.pause()
     assert_masks(page, truth, FIRST)
+    cube = truth.mask(truth.stamp_of(page.shown()), FIRST)
+    drawn = page.drawn_over()
+    assert np.mean(drawn[cube]) > LEAST_OVERLAP
+    assert np.mean(drawn) < 4 * np.mean(cube)  # with its frame and caption
 
 
 def test_phrases_that_are_typed_are_found(page: LookPage, truth: ShownTruth) -> None:
@@ -108,22 +111,12 @@ def test_a_frame_is_downloaded_with_its_masks(page: LookPage, truth: ShownTruth)
     stamp = truth.stamp_of(page.shown())
     overlay = cv2.imdecode(np.frombuffer(page.download("Download PNG"), np.uint8), 1)
     labels = cv2.imdecode(np.frombuffer(page.download("Download masks"), np.uint8), -1)
-    answer = json.loads(page.download("Download JSON"))
+    (answer,) = json.loads(page.download("Download JSON"))["images"]
     assert overlay.shape == (480, 640, 3)
     assert overlap(labels == 1, truth.mask(stamp, FIRST)) > LEAST_OVERLAP
     assert [prompt["label"] for prompt in answer["prompts"]] == [FIRST]
-    found = [RunLengths.parsed(each["mask"]).mask() for each in answer["segments"]]
+    found = [RunLengths.parsed(each["segmentation"]).mask() for each in answer["segments"]]
     assert np.array_equal(np.logical_or.reduce(found), labels == 1)
-
-
-def test_masks_alone_are_shown(page: LookPage, truth: ShownTruth) -> None:
-    page.pause()
-    stamp = truth.stamp_of(page.shown())
-    page.page.get_by_role("switch", name="Masks only").click()
-    expect(page.canvas).to_have_attribute("data-layer", "masks")
-    shown = page.settled().astype(int)
-    coloured = np.abs(shown - shown[0, 0]).sum(axis=2) > 40
-    assert overlap(coloured, truth.mask(stamp, FIRST)) > LEAST_OVERLAP
 
 
 def test_the_other_camera_is_shown_by_its_name(page: LookPage) -> None:

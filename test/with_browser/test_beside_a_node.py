@@ -74,10 +74,9 @@ def link(node: NodeProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def masks_are_those_of(page: LookPage, truth: ShownTruth, stamp: int, *phrases: str) -> None:
-    plain, masks = page.masks()
-    assert truth.stamp_of(plain) == stamp
+    assert truth.stamp_of(page.shown()) == stamp
     expected = np.logical_or.reduce([truth.mask(stamp, phrase) for phrase in phrases])
-    assert overlap(masks, expected) > LEAST_OVERLAP
+    assert overlap(page.masks(), expected) > LEAST_OVERLAP
 
 
 def test_what_is_typed_and_clicked_is_answered_by_the_node(

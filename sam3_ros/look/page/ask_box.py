@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from sam3_ros.look.page.controls import attributes, button, named
+from sam3_ros.look.page.controls import attributes, button, named, typed
 from sam3_ros.look.page.prompt_list import Run
 from sam3_ros.look.page.viewer import MOST_CHARACTERS, Viewer
 
@@ -37,7 +37,7 @@ class AskBox:
             self.hint_selected.text = f"Clicks add to “{selected.label}”. Escape ends it."
 
     async def _ask(self) -> None:
-        text = self._field.value or ""
+        text = typed(self._field)
         if len(text) >= MOST_CHARACTERS:
             ui.notify(f"More than {MOST_CHARACTERS:,} characters were cut.", type="warning")
         asked = await self._run(self._viewer.ask(text), f"Asked “{_shortened(text.strip())}”.")

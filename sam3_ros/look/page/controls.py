@@ -41,6 +41,11 @@ def attributes(element: Named, **values: Any) -> Named:
     return element
 
 
+def typed(field: ui.input) -> str:
+    """Return what is in a field; a browser may have sent anything."""
+    return field.value if isinstance(field.value, str) else ""
+
+
 class MessageLine:
     """One line that says what became of the last request."""
 

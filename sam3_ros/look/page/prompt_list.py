@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from sam3_ros.look.page.controls import attributes, button, named, press
+from sam3_ros.look.page.controls import attributes, button, named, press, typed
 from sam3_ros.look.page.viewer import Viewer
 from sam3_ros.look.viewing import ListedPrompt, Verdict
 
@@ -152,7 +152,7 @@ class _RenameDialog:
     async def _save(self) -> None:
         self._dialog.close()
         if self._prompt:
-            name = self._field.value or ""
+            name = typed(self._field)
             await self._run(self._viewer.rename(self._prompt, name), f"Renamed to “{name}”.")
 
 

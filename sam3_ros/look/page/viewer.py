@@ -104,6 +104,8 @@ class Viewer:
 
     async def ask(self, text: str) -> Verdict:
         """Ask the phrases of a text."""
+        if refusal := _refused_text(text):
+            return refusal
         phrases = split_phrases(text)
         if not phrases:
             return _BLANK
@@ -127,6 +129,8 @@ class Viewer:
 
     async def rename(self, prompt: ListedPrompt, label: str) -> Verdict:
         """Change what people read of a prompt."""
+        if refusal := _refused_text(label):
+            return refusal
         name = " ".join(label.split())
         if not name:
             return Verdict(False, "a name has at least one letter")
@@ -212,6 +216,17 @@ class Viewer:
             return await _answer(request(self.held or self.viewing)) or _LATE
         except Sam3RosError as error:
             return Verdict(False, str(error))
+
+
+def _refused_text(text: str) -> Verdict | None:
+    """Return why a text is not taken, which a browser alone would not send."""
+    if len(text) > MOST_CHARACTERS:
+        return Verdict(False, f"at most {MOST_CHARACTERS:,} characters, got {len(text):,}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair; no browser could be told of it
+        return Verdict(False, "the text is no valid Unicode; type it again")
+    return None
 
 
 def _key(prompt: ListedPrompt) -> tuple[str, str]:

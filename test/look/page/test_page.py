@@ -252,3 +252,18 @@ def test_opacity_below_all_brings_the_plain_picture_along() -> None:
         await user.should_see("40 %")
 
     on_a_page(ScriptedViewing(), acts, may_change=False)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, 7, ["red cube"], None, "cube \ud800"])
+def test_what_no_field_holds_is_answered_in_words(value: object) -> None:
+    async def acts(user: User) -> None:
+        (phrases,) = (
+            each
+            for each in user.find(kind=ui.input).elements
+            if "Phrases" in each.props["aria-label"]
+        )
+        UserInteraction(user, {phrases}, None).trigger("update:value", value)
+        press(user, "Ask")
+        await user.should_see("Not done: ")
+
+    on_a_page(ScriptedViewing(), acts)

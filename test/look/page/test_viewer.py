@@ -58,6 +58,18 @@ def test_a_blank_text_is_refused_with_an_example() -> None:
     assert viewing.asked == []
 
 
+@pytest.mark.parametrize("text", ["cube \ud800", "x" * 10_000_000], ids=["surrogate", "10 MB"])
+def test_texts_that_no_page_lets_through_are_refused_at_once(text: str) -> None:
+    viewing = ScriptedViewing()
+    viewer = a_viewer(viewing)
+
+    verdicts = [asyncio.run(viewer.ask(text)), asyncio.run(viewer.rename(PROMPT, text))]
+
+    assert [each.accepted for each in verdicts] == [False, False]
+    assert all(0 < len(each.reason) < 100 for each in verdicts)
+    assert viewing.asked == []
+
+
 @pytest.mark.parametrize("mark", [POSITIVE, BOX])
 def test_a_click_or_box_asks_for_a_new_object_on_its_picture(mark: PictureMark) -> None:
     viewing = ScriptedViewing()

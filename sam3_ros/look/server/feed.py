@@ -10,7 +10,6 @@ endian), the head (JSON), the encoded image, and the plain image if the view has
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable
 
@@ -55,11 +54,10 @@ class Feed:
             if not self._acknowledged <= wish <= self._sent:
                 raise WishError(f"picture {wish} was not sent, or is acknowledged already")
             self._acknowledged = wish
-            self._look()
         elif wish != self._view:
             self.close()
-            self._view, self._last = wish, 0
-            self._look()
+            self._view = wish
+        self._look()
         self._changed.set()
 
     def _look(self) -> None:
@@ -112,20 +110,26 @@ async def feed(pictures: NewestPictures, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.send", "bytes": data})
 
     feed = Feed(pictures, send_bytes, PATIENCE)
-    sender = asyncio.ensure_future(feed.run())
+    tasks = [asyncio.ensure_future(each) for each in (_take_wishes(feed, receive), feed.run())]
     try:
-        while True:
-            message = await receive()
-            if message["type"] != "websocket.receive":
-                return
-            feed.wish(message.get("text") or "")
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for each in ended:
+            each.result()
     except WishError as error:
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": str(error)})
+    except OSError:
+        return  # the viewer has gone while a picture was on its way
     finally:
         feed.close()
-        sender.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await sender
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _take_wishes(feed: Feed, receive: Receive) -> None:
+    """Take what a viewer says until it has gone. Raises WishError."""
+    while (message := await receive())["type"] == "websocket.receive":
+        feed.wish(message.get("text") or "")
 
 
 def _wish(text: str) -> int | View | None:

@@ -57,7 +57,10 @@ def test_the_shipped_bag_is_answered_as_expected(tmp_path):
     assert all(prompt["frames"] > 0 for prompt in document["prompts"]), "nothing was compared"
     suite = ElementTree.parse(junit).getroot()[0]
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
-    assert int(suite.get("tests", "0")) == len(found) + 6
+    checks = {check["name"]: check["figures"] for check in document["checks"]}
+    assert list(checks) == ["frames", "stamps", "account", "drops", "latency", "ids", "places"]
+    assert int(checks["places"].split()[0]) > 50
+    assert int(suite.get("tests", "0")) == len(found) + len(checks)
 
 
 def test_the_node_answers_as_the_labels_of_its_bag_do(tmp_path, capsys):

@@ -24,6 +24,7 @@ _print = partial(print, flush=True)
 _ARGUMENTS = {
     "image": "image",
     "transport": "transport",
+    "depth": "depth_image",
     "bundle": "bundle",
     "backend": "backend",
     "precision": "precision",
@@ -47,6 +48,7 @@ def register(commands: Commands) -> None:
         sam3-ros node --video film.mp4 --loop --text "red cube; ball"
         sam3-ros node --image /camera/image_raw --text "red cube"    # a camera that runs in ROS
         sam3-ros node --image /camera/image_raw --transport compressed --preset desktop_cpu
+        sam3-ros node --image /camera/image_raw --depth /camera/depth/image_raw    # and where it is
         sam3-ros node cameras:="front=/front/image_raw left=/left/image_raw" max_rate:=5
         sam3-ros node --show-args    # all that may be given as NAME:=VALUE
         """,
@@ -76,6 +78,11 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
         "--image", metavar="TOPIC", help=f"topic of the raw images (default: {_IMAGE})"
     )
     source.add_argument("--transport", metavar="raw|compressed", help="how they are published")
+    source.add_argument(
+        "--depth",
+        metavar="TOPIC",
+        help="topic of raw depth that is registered to the camera: say where things are in space",
+    )
     own = source.add_mutually_exclusive_group()
     own.add_argument(
         "--camera",
@@ -143,6 +150,8 @@ def _given(options: argparse.Namespace) -> dict[str, str]:
     for option, name in _ARGUMENTS.items():
         if getattr(options, option) is not None:
             _set(given, name, getattr(options, option))
+    if options.depth is not None:
+        _set(given, "depth", "true")
     if options.text:
         _set(given, "prompts", _SEPARATOR.join(options.text))
     return given

@@ -83,6 +83,8 @@ def test_without_a_camera_it_says_why_until_it_is_told_to_end(tmp_path):
         (["--bundle", "no_such"], "no_such"),
         (["--image", "a b"], "expects a topic"),
         (["--image", "/a", "image:=/b"], "image is given twice"),
+        (["--depth", "/a//b"], "argument 'depth_image' expects a topic"),
+        (["--depth", "/a", "depth:=false"], "depth is given twice"),
         (["imgae:=/b"], "no argument 'imgae'"),
         (["red cube"], "expected NAME:=VALUE"),
         (["--loop"], "--loop is for --camera and --video"),

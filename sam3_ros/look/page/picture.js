@@ -6,6 +6,8 @@ const LONG_PRESS_MS = 500;
 // Pointers that move less are clicks, CSS pixels; fingers are less steady.
 const DRAG_PX = 6;
 const FINGER_DRAG_PX = 12;
+// How long the picture of another camera may stay until the first of the new one comes.
+const FORGET_MS = 400;
 // Of the picture's width, for each press of an arrow key.
 const KEY_STEP = 0.02;
 const RETRY_MS = [500, 1000, 2000, 4000];
@@ -53,7 +55,7 @@ export default {
     },
   },
   watch: {
-    camera: "changeView",
+    camera: "changeCamera",
     layer: "changeView",
     blended: "changeView",
     paused: "changeView",
@@ -119,6 +121,19 @@ export default {
           ? { camera: this.camera, layer: this.layer, plain: this.blended }
           : { camera: null },
       );
+    },
+    changeCamera() {
+      this.changeView();
+      setTimeout(this.forgetOther, FORGET_MS);
+    },
+    // A camera without pictures must not look as if the other one's were its own.
+    forgetOther() {
+      if (!this.shown || this.shown.head.camera === this.camera) return;
+      this.free(this.shown);
+      this.shown = null;
+      const canvas = this.$refs.canvas;
+      canvas.getContext("2d", { alpha: false }).fillRect(0, 0, canvas.width, canvas.height);
+      this.note = "Waiting for the first picture";
     },
     changeView() {
       this.mark("data-paused", String(this.paused));

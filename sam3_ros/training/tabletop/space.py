@@ -105,11 +105,11 @@ def scenes_in_space(count: int, seed: int = SEED) -> Iterator[DepthScene]:
             picture = photograph(scene.image, rng)
             drawn = DepthScene(scene, picture, depth, camera, position, axes, ())
             masks = (scene.labels == number for number in range(1, len(scene.objects) + 1))
-            places = tuple(_true_place(drawn, mask) for mask in masks)
+            places = tuple(true_place(drawn, mask) for mask in masks)
             yield DepthScene(scene, picture, depth, camera, position, axes, places)
 
 
-def _true_place(drawn: DepthScene, mask: np.ndarray) -> TruePlace:
+def true_place(drawn: DepthScene, mask: np.ndarray) -> TruePlace:
     rows, columns = np.nonzero(mask)
     z, camera = drawn.depth[mask], drawn.camera
     x, y = (columns - camera.cx) / camera.fx * z, (rows - camera.cy) / camera.fy * z
@@ -183,11 +183,11 @@ def _error(drawn: DepthScene, true: TruePlace, lifted: SpatialObject, kind: str)
     centre = drawn.in_world(lifted.centre[None])[0]
     off = float(np.linalg.norm(centre - true.centre))
     scale = float(np.linalg.norm(lifted.centre)) / far
-    iou = _box_iou(drawn, true, lifted.box)
+    iou = box_iou(drawn, true, lifted.box)
     return PlaceError(kind, float(true.size.max()), 100 * off / far, iou, scale)
 
 
-def _box_iou(drawn: DepthScene, true: TruePlace, box: OrientedBox, grid: int = 20) -> float:
+def box_iou(drawn: DepthScene, true: TruePlace, box: OrientedBox, grid: int = 20) -> float:
     """Return the IoU of two boxes, from a grid of points in each that lie in the other or not."""
     axes = drawn.axes.T @ matrix_of(box.quaternion)
     centre = drawn.in_world(box.centre[None])[0]

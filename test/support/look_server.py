@@ -26,6 +26,11 @@ class LookServer:
         """Scheme, host and port."""
         return "/".join(self.link.split("/")[:3])
 
+    @property
+    def local_origin(self) -> str:
+        """The same by an address that this machine always reaches."""
+        return f"http://127.0.0.1:{self.origin.rpartition(':')[2]}"
+
 
 @contextmanager
 def running_look(log: Path, *arguments: str) -> Iterator[LookServer]:

@@ -33,7 +33,7 @@ _VIEW_ONLY = Verdict(False, "this page is for viewing only")
 _BLANK = Verdict(False, 'type what to find, for example "red cube"')
 _NOTHING_TO_REFINE = Verdict(
     False,
-    "this says what is not part of an object: click the object first, or select it in the list",
+    "this says what is not part of an object: click the object first, or press its “Add points”",
 )
 _HELD_ONLY = Verdict(False, "the picture is paused: resume to follow or freeze")
 

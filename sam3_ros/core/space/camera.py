@@ -27,6 +27,8 @@ class Distortion(str, Enum):
         return self.value
 
 
+# No camera has others, px; beyond them the arithmetic overflows.
+_LEAST_FOCAL, _MOST_PX = 0.01, 1e7
 _COEFFICIENTS = {Distortion.PLUMB_BOB: (4, 5), Distortion.RATIONAL_POLYNOMIAL: (8,)}
 
 
@@ -55,10 +57,15 @@ class PinholeCamera:
         numbers = (self.fx, self.fy, self.cx, self.cy, *coefficients)
         if not all(math.isfinite(value) for value in numbers):
             raise SpaceError(f"a camera's numbers must be finite, got {list(numbers)}")
-        if self.fx <= 0 or self.fy <= 0:
+        if not all(_LEAST_FOCAL <= focal <= _MOST_PX for focal in (self.fx, self.fy)):
             raise SpaceError(
-                f"a camera's focal lengths must be above 0 px, got fx={self.fx:g}, fy={self.fy:g}: "
-                "is the camera calibrated? An uncalibrated driver publishes zeros"
+                f"a camera's focal lengths must be above 0 px, from {_LEAST_FOCAL:g} to {_MOST_PX:g}, "
+                f"got fx={self.fx:g}, fy={self.fy:g}: is the camera calibrated? An uncalibrated "
+                "driver publishes zeros"
+            )
+        if max(abs(self.cx), abs(self.cy)) > _MOST_PX:
+            raise SpaceError(
+                f"a camera's middle lies near its picture, got cx={self.cx:g}, cy={self.cy:g} px"
             )
         if min(self.size) < 1:
             raise SpaceError(f"a camera's picture has a size, got {tuple(self.size)}")

@@ -18,6 +18,8 @@ _TYPES = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
 # far. REP 118 asks for metres.
 _TOO_FAR = 200.0
 _SAMPLED = 16
+# What is measured lies between, m: no camera sees nearer or farther, and numbers would overflow.
+_NEAREST, _FARTHEST = np.float32(0.0005), np.float32(10_000.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,8 @@ class DepthImage:
     """Depth registered to the camera's picture. Raises SpaceError for another form.
 
     A value is z, the distance along the optical axis, not the length of the ray (REP 118). Its unit
-    is that of its type. 0, NaN, infinite and negative values mean: not measured.
+    is that of its type. 0, NaN, infinite and negative values mean: not measured; so do values that
+    no camera measures, below half a millimetre or beyond 10 km.
     """
 
     #: [H, W]: float32 in metres (32FC1) or uint16 in millimetres (16UC1).
@@ -39,7 +42,7 @@ class DepthImage:
                 f"got {values.dtype} {list(values.shape)}"
             )
         if values.dtype == np.float32:
-            self._refuse_millimetres()
+            self._refuse_other_units()
 
     @classmethod
     def of_encoding(cls, values: npt.NDArray[np.generic], encoding: str) -> DepthImage:
@@ -71,12 +74,12 @@ class DepthImage:
         metres: Metres = values.astype(np.float32)
         if values.dtype == np.uint16:
             metres *= np.float32(0.001)
-        unmeasured = ~((metres > 0) & (metres < np.inf))
+        unmeasured = ~((metres >= _NEAREST) & (metres <= _FARTHEST))
         np.copyto(metres, np.nan, where=unmeasured)
         metres.setflags(write=False)
         return metres
 
-    def _refuse_millimetres(self) -> None:
+    def _refuse_other_units(self) -> None:
         some = self.values[::_SAMPLED, ::_SAMPLED]
         some = some[(some > 0) & (some < np.inf)]
         median = float(np.median(some)) if some.size else 0.0
@@ -84,4 +87,9 @@ class DepthImage:
             raise SpaceError(
                 f"depth as float32 is in metres, and half of this image is beyond {median:g} m. If "
                 "these are millimetres, publish them as 16UC1, or divide them by 1000"
+            )
+        if 0 < median < _NEAREST:
+            raise SpaceError(
+                f"depth as float32 is in metres, and half of this image is nearer than {median:g} "
+                "m: its bytes may be in the other order than its flag is_bigendian says"
             )

@@ -121,6 +121,14 @@ def test_float_depth_that_can_only_be_millimetres_is_refused() -> None:
         depth_image(image_message(np.full((48, 64), 1500, np.float32), "32FC1"))
 
 
+def test_float_depth_with_the_wrong_flag_of_its_bytes_is_refused() -> None:
+    message = image_message(np.full((48, 64), 1.5, np.float32), "32FC1")
+    message.is_bigendian = not message.is_bigendian
+
+    with pytest.raises(SpaceError, match="is_bigendian"):
+        depth_image(message)
+
+
 def test_a_camera_info_is_a_camera() -> None:
     header = Header(frame_id="front_optical")
     camera = camera_of(camera_info((96, 128), header, d=[0.1, 0.01, 0.0, 0.0, 0.0]), False)

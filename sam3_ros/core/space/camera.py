@@ -59,9 +59,9 @@ class PinholeCamera:
             raise SpaceError(f"a camera's numbers must be finite, got {list(numbers)}")
         if not all(_LEAST_FOCAL <= focal <= _MOST_PX for focal in (self.fx, self.fy)):
             raise SpaceError(
-                f"a camera's focal lengths must be above 0 px, from {_LEAST_FOCAL:g} to {_MOST_PX:g}, "
-                f"got fx={self.fx:g}, fy={self.fy:g}: is the camera calibrated? An uncalibrated "
-                "driver publishes zeros"
+                "a camera's focal lengths must be above 0 px, from "
+                f"{_LEAST_FOCAL:g} to {_MOST_PX:g}, got fx={self.fx:g}, fy={self.fy:g}: is the "
+                "camera calibrated? An uncalibrated driver publishes zeros"
             )
         if max(abs(self.cx), abs(self.cy)) > _MOST_PX:
             raise SpaceError(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.label.reading.bag import BagReader
-from sam3_ros.look.library.shots import Pixels, Shot
+from sam3_ros.look.drawing.answered_picture import Pixels
+from sam3_ros.look.library.shots import Shot
 from sam3_ros.look.viewing import ViewedCamera
 from sam3_ros.replay.bag.bag import BagError, BagMessage
 from sam3_ros.replay.bag.stamps import read_header

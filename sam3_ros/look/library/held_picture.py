@@ -11,10 +11,10 @@ from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.checks import require_capability
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.look.drawing.answered_picture import AnsweredPicture
+from sam3_ros.look.drawing.frame_files import frame_files
 from sam3_ros.look.library.answerer import PictureAnswerer
 from sam3_ros.look.library.asked_prompts import PromptFigures, free_name, listed_prompt
-from sam3_ros.look.library.drawing import AnsweredPicture
-from sam3_ros.look.library.frame_files import frame_files
 from sam3_ros.look.library.inference_thread import InferenceThread
 from sam3_ros.look.library.kept_pictures import KeptPicture
 from sam3_ros.look.library.live_asking import (

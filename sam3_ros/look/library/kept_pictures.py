@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
-from sam3_ros.look.library.shots import NANOSECONDS, Pixels
+from sam3_ros.look.drawing.answered_picture import NANOSECONDS, Pixels
 from sam3_ros.ros.frames.kept_answers import KeptAnswers
 
 

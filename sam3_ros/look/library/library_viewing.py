@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sam3_ros.core.errors import PromptError, Sam3RosError
 from sam3_ros.core.segmenter.segmenter import Segmenter
+from sam3_ros.look.drawing.answered_picture import NANOSECONDS
 from sam3_ros.look.library.answerer import PictureAnswerer
 from sam3_ros.look.library.held_picture import HeldAnswer, HeldByLibrary
 from sam3_ros.look.library.inference_thread import InferenceThread
@@ -20,7 +21,7 @@ from sam3_ros.look.library.model_loading import LoadSegmenter, ModelLoading
 from sam3_ros.look.library.photos import Photos
 from sam3_ros.look.library.picture_feed import FeedWatch, PictureFeed
 from sam3_ros.look.library.reel_player import ReelPlayer
-from sam3_ros.look.library.shots import NANOSECONDS, Reel, Shot
+from sam3_ros.look.library.shots import Reel, Shot
 from sam3_ros.look.library.verdicts import ENDED, as_verdict, ended_verdict
 from sam3_ros.look.viewing import (
     Holding,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from sam3_ros.core.errors import PromptError
 from sam3_ros.core.segmenter.segments import Segment
+from sam3_ros.look.drawing.answered_picture import AnsweredPicture
 from sam3_ros.look.library.answerer import PictureAnswerer
 from sam3_ros.look.library.asked_prompts import AskedPrompts, Figures, PromptFigures
-from sam3_ros.look.library.drawing import AnsweredPicture
 from sam3_ros.look.library.figures import CameraFigures, PassingRemarks
 from sam3_ros.look.library.kept_pictures import KeepingLimits, KeptPicture, KeptPictures
 from sam3_ros.look.library.photos import Photos

@@ -8,7 +8,8 @@ from pathlib import Path
 from sam3_ros.core.image_file import read_picture
 from sam3_ros.label.read_settings import ReadSettings
 from sam3_ros.live.sources import SourceError
-from sam3_ros.look.library.shots import Pixels, Shot
+from sam3_ros.look.drawing.answered_picture import Pixels
+from sam3_ros.look.library.shots import Shot
 from sam3_ros.look.viewing import ViewedCamera
 
 #: Each is in the list that people choose from.

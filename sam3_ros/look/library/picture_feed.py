@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from sam3_ros.look.library.drawing import AnsweredPicture
+from sam3_ros.look.drawing.answered_picture import AnsweredPicture
 from sam3_ros.look.viewing import Receiver, View
 
 _LOG = logging.getLogger(__name__)

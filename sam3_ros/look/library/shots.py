@@ -5,15 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from sam3_ros.look.drawing.answered_picture import Pixels
 from sam3_ros.look.viewing import ViewedCamera
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)

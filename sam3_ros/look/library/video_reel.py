@@ -16,7 +16,8 @@ from sam3_ros.live.sources import (
     open_camera,
     open_video,
 )
-from sam3_ros.look.library.shots import NANOSECONDS, Pixels, Shot
+from sam3_ros.look.drawing.answered_picture import NANOSECONDS, Pixels
+from sam3_ros.look.library.shots import Shot
 from sam3_ros.look.viewing import ViewedCamera
 
 _RATE = 30.0

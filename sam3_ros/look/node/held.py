@@ -16,8 +16,8 @@ from sam3_ros.core.errors import PromptError, Sam3RosError
 from sam3_ros.core.pictures.palette import prompt_colour, track_colour
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.look.library.drawing import AnsweredPicture
-from sam3_ros.look.library.frame_files import frame_files
+from sam3_ros.look.drawing.answered_picture import AnsweredPicture
+from sam3_ros.look.drawing.frame_files import frame_files
 from sam3_ros.look.node.answers import NameOf
 from sam3_ros.look.node.marks import joined, marks_of, put_marks
 from sam3_ros.look.node.message_segments import segments_of

@@ -17,8 +17,7 @@ from sam3_ros.core.pictures.overlay import draw_overlay
 from sam3_ros.core.pictures.segment_document import segment_document
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, Prompt
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.look.library.drawing import AnsweredPicture
-from sam3_ros.look.library.shots import NANOSECONDS, Pixels
+from sam3_ros.look.drawing.answered_picture import NANOSECONDS, AnsweredPicture, Pixels
 from sam3_ros.look.viewing import FrameFiles
 
 _UNFIT = re.compile(r"[^A-Za-z0-9.-]+")

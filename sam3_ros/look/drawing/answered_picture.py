@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -17,7 +18,6 @@ from sam3_ros.core.pictures.overlay import draw_overlay_bgr
 from sam3_ros.core.pictures.palette import prompt_colour, track_colour
 from sam3_ros.core.pictures.segment_numbers import best_first, pixel_values
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.look.library.shots import NANOSECONDS, Pixels
 from sam3_ros.look.viewing import (
     EncodedImage,
     PictureLayer,
@@ -26,6 +26,9 @@ from sam3_ros.look.viewing import (
     View,
     ViewedPicture,
 )
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+NANOSECONDS = 1_000_000_000
 
 # No screen of a viewer shows more; larger photos would take seconds on a slow line.
 _LONGEST_PX = 1920

@@ -1,0 +1,1 @@
+"""What is drawn of an answered picture, for whichever source answered it."""

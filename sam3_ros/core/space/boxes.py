@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,13 +13,15 @@ from sam3_ros.core.space.orientation import cross, matrix_of, quaternion_of
 from sam3_ros.core.space.spatial_object import BoxStance, OrientedBox
 
 Floats = npt.NDArray[np.float64]
+#: Single precision is a ten-thousandth of a millimetre.
+Points = npt.NDArray[np.floating[Any]]
 
 _CLEARLY_SMALLER = 0.95
 _ANGLES = np.arange(40) * (2 * np.pi / 40)
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).astype(np.float32)
 
 
-def standing_box(points: Floats, up: Floats, stance: BoxStance, least: float) -> OrientedBox:
+def standing_box(points: Points, up: Floats, stance: BoxStance, least: float) -> OrientedBox:
     """Return the smallest box around points [3, N], m, whose z axis is `up` (of length 1).
 
     Its sides lie across the view unless another way is clearly smaller: what is round would turn
@@ -41,7 +44,7 @@ def standing_box(points: Floats, up: Floats, stance: BoxStance, least: float) ->
     return OrientedBox(axes @ ((low + high) / 2), size, quaternion_of(axes), stance)
 
 
-def _longer_side(points: Floats) -> Floats:
+def _longer_side(points: Points) -> Floats:
     """Return the direction of the longer side of the rectangle around points [2, N]."""
     width, height = np.ptp(points, axis=1)
     along = np.array([1.0, 0.0]) if width >= height else np.array([0.0, 1.0])
@@ -56,9 +59,11 @@ def _longer_side(points: Floats) -> Floats:
     return direction
 
 
-def _outermost(points: Floats) -> Floats:
+def _outermost(points: Points) -> Points:
     """Return those of points [2, N] that are furthest in some direction, [n, 2]: their hull."""
-    hull: Floats = points[:, np.argmax(_DIRECTIONS @ points.astype(np.float32), axis=1)].T
+    hull: Points = points[
+        :, np.argmax(_DIRECTIONS @ points.astype(np.float32, copy=False), axis=1)
+    ].T
     return hull
 
 
@@ -72,9 +77,9 @@ def let_down(box: OrientedBox, offset: float, near: float) -> OrientedBox:
     return replace(box, centre=box.centre - up * (begins / 2), size=size)
 
 
-def free_box(points: Floats, least: float) -> OrientedBox:
+def free_box(points: Points, least: float) -> OrientedBox:
     """Return the smallest of the boxes along the points' principal axes."""
-    off = points - points.mean(axis=1, keepdims=True)
+    off = (points - points.mean(axis=1, keepdims=True)).astype(np.float64)
     axes = np.linalg.eigh(off @ off.T)[1].T
     boxes = [standing_box(points, axis, BoxStance.OWN_AXES, least) for axis in axes]
     return min(boxes, key=lambda box: float(np.prod(box.size)))

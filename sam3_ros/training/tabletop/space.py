@@ -36,6 +36,8 @@ from sam3_ros.training.tabletop.world import Scene, World
 
 SEED = 950_000
 GOAL_MEDIAN, GOAL_P95, GOAL_IOU = 1.0, 2.5, 0.6
+#: Shown, and not judged: in its shadows a part of what is seen is not measured at all.
+NOT_JUDGED = ("structured light",)
 # Of the visible part's longest side, m: small, middling and large.
 SIZES = ((0.0, 0.08), (0.08, 0.11), (0.11, 9.0))
 _SAME_MASK = 0.5
@@ -250,9 +252,11 @@ def summary(errors: Sequence[PlaceError], placeless: int) -> str:
 
 
 def meets_goals(errors: Sequence[PlaceError]) -> bool:
-    """Return whether every kind of noise keeps the goals, over all sizes."""
-    met = True
+    """Return whether every kind of noise that is judged keeps the goals, over all sizes."""
+    met = all(1 / _WRONG_UNIT < error.scale < _WRONG_UNIT for error in errors)
     for kind in KINDS:
+        if kind in NOT_JUDGED:
+            continue
         centres = [error.centre for error in errors if error.kind == kind]
         ious = [error.iou for error in errors if error.kind == kind]
         met &= np.median(centres) <= GOAL_MEDIAN and np.percentile(centres, 95) <= GOAL_P95

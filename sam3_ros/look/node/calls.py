@@ -9,8 +9,8 @@ from typing import Any
 
 from rclpy.node import Node
 
-#: Until a call is given up.
-CALL_SECONDS = 5.0
+#: Until a call is given up: a large model takes seconds for an image, and others may wait before it.
+CALL_SECONDS = 20.0
 
 
 @dataclass(eq=False)

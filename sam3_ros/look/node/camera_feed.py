@@ -165,6 +165,7 @@ class CameraFeed:
             if stamp_of(pending.message.header) == answer.stamp:
                 del self._pending[layer]
                 self._show(layer, pending.message, answer)
+        self._images.note_answer(answer.stamp)
         self._on_answer(answer)
 
     def _receiver_of(self, layer: PictureLayer) -> Callable[[CompressedImage], None]:

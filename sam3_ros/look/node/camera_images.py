@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ IMAGE_KINDS: dict[str, type[Any]] = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/CompressedImage": CompressedImage,
 }
-# The node answers an image within some tenths of a second, while others come.
-_KEPT = 12
+# Behind the newest answer: as many as the node keeps, since a click answers an earlier image again.
+_KEPT_BEHIND = 8
+# A large model takes seconds for an image, while others come.
+_MOST_BYTES = 128 * 2**20
 # Of a serialised message that begins with a header: the encapsulation's flag of byte order, and
 # where seconds, nanoseconds and the length of frame_id lie (OMG, DDSI-RTPS 10 and CDR).
 _ORDER, _HEAD = 1, 4
@@ -53,7 +56,10 @@ class CameraImages:
         self._node, self._topics = node, topics
         self._needed = 0
         self._taps: dict[ImageTopic, Tap] = {}
-        self._kept: deque[_Kept] = deque(maxlen=_KEPT)
+        self._kept: deque[_Kept] = deque()
+        self._nbytes = 0
+        #: When the last one came, time.monotonic() s.
+        self.newest_at = float("-inf")
 
     def need(self) -> None:
         """Subscribe, as often as is released."""
@@ -78,6 +84,7 @@ class CameraImages:
             tap.follow_offer()
         if not self._needed:
             self._kept.clear()
+            self._nbytes = 0
 
     @property
     def is_needed(self) -> bool:
@@ -86,6 +93,12 @@ class CameraImages:
     @property
     def has_topics(self) -> bool:
         return bool(self._taps)
+
+    def note_answer(self, stamp: PictureStamp) -> None:
+        """Forget what came long before the image that is answered: it will not be asked for."""
+        places = [place for place, kept in enumerate(self._kept) if kept.stamp == stamp]
+        for _ in range(places[0] - _KEPT_BEHIND if places else 0):
+            self._forget_oldest()
 
     def find(self, stamp: PictureStamp, frame_id: str) -> Image | CompressedImage | None:
         """Return the image of this header; None if it is not kept, or did not come.
@@ -102,6 +115,13 @@ class CameraImages:
     def _keep(self, kind: type[Any], serialised: bytes) -> None:
         stamp, frame_id = _header_of(serialised)
         self._kept.append(_Kept(stamp, frame_id, kind, serialised))
+        self._nbytes += len(serialised)
+        self.newest_at = time.monotonic()
+        while self._nbytes > _MOST_BYTES and len(self._kept) > 1:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        self._nbytes -= len(self._kept.popleft().serialised)
 
 
 def _is_depth(message: Image | CompressedImage) -> bool:

@@ -24,10 +24,14 @@ from sam3_ros.ros.images.camera_image import camera_image
 from sam3_ros.ros.images.conversion import OwnConverter
 from sam3_ros.srv import Segment as SegmentService
 
-_PATIENCE_SECONDS = 3.0
+# Without images, and for an image to be answered: a large model takes seconds for one.
+_SILENCE_SECONDS, _PATIENCE_SECONDS = 3.0, 20.0
 _NO_IMAGE = (
-    f"no image that the node answers has come for {_PATIENCE_SECONDS:g} s, so there is nothing to "
-    "hold: the last picture stays, and can be clicked on"
+    f"no image has come for {_SILENCE_SECONDS:g} s, so there is nothing to hold: the last picture "
+    "stays, and can be clicked on"
+)
+_NO_ANSWER = (
+    f"images come, and the node has answered none for {_PATIENCE_SECONDS:g} s: is it active?"
 )
 _NO_SEGMENTS = (
     "the node's parameter `outputs` leaves the segments out, which a held picture is made of"
@@ -74,10 +78,13 @@ class Holder:
         now = time.monotonic()
         for hold in list(self._waiting):
             images = self._link.links[hold.view.camera].images
-            if now - hold.began > _PATIENCE_SECONDS:
+            if now - max(hold.began, images.newest_at) > _SILENCE_SECONDS:
                 reason = _NO_IMAGE if images.has_topics else _NO_TOPIC
                 self._end(hold)
                 settle(hold.future, _refused(reason))
+            elif now - hold.began > _PATIENCE_SECONDS:
+                self._end(hold)
+                settle(hold.future, _refused(_NO_ANSWER))
             elif not images.has_topics:
                 self._link.find_images()
                 images.refresh()
@@ -110,7 +117,9 @@ class Holder:
     def _on_segments(self, camera: str, message: Segments) -> None:
         holds = [each for each in self._waiting if each.view.camera == camera]
         stamp = stamp_of(message.header)
-        image = self._link.links[camera].images.find(stamp, message.header.frame_id)
+        images = self._link.links[camera].images
+        image = images.find(stamp, message.header.frame_id)
+        images.note_answer(stamp)
         if image is None or not holds:
             return  # it came before we listened
         asked = self._link.prompts.asked_of(camera)

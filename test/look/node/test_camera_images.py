@@ -71,6 +71,36 @@ def test_an_image_is_found_by_its_header_and_depth_is_none(node: Node) -> None:
     executor.shutdown()
 
 
+def test_images_are_kept_until_others_are_answered(node: Node) -> None:
+    images = CameraImages(node, lambda: [COLOUR])
+    images.need()
+    publisher = node.create_publisher(Image, COLOUR.name, 10)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    pixels = np.zeros((2, 4, 3), np.uint8)
+
+    def of(second: int) -> PictureStamp:
+        return PictureStamp(second, 0)
+
+    for second in range(1, 31):
+        end = time.monotonic() + PATIENCE
+        while images.find(of(second), FRAME) is None:
+            assert time.monotonic() < end
+            stamp = time_message(second * 10**9)
+            publisher.publish(image_message(pixels, "rgb8", Header(stamp=stamp, frame_id=FRAME)))
+            executor.spin_once(timeout_sec=0.05)
+    # A slow model has answered none of them: all are there.
+    assert images.find(of(1), FRAME) is not None
+    images.note_answer(of(20))
+    assert images.find(of(1), FRAME) is None
+    # A click may answer one that the node has kept.
+    assert images.find(of(15), FRAME) is not None and images.find(of(30), FRAME) is not None
+    images.note_answer(of(99))
+    assert images.find(of(15), FRAME) is not None
+    images.release()
+    executor.shutdown()
+
+
 def test_topics_may_change_while_images_are_needed(node: Node) -> None:
     topics = [COLOUR]
     images = CameraImages(node, lambda: topics)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-#: Until a call is given up: a large model takes seconds for an image, and others may wait before it.
+#: Until a call is given up: a large model takes seconds for an image, and others may wait, too.
 CALL_SECONDS = 20.0
 
 

@@ -49,7 +49,7 @@ class LookPage:
         self.phrases = page.get_by_role("textbox", name="Phrases")
         self.canvas = page.locator("canvas")
         self.prompts = page.get_by_role("list", name="Prompts").get_by_role("listitem")
-        self.banner = page.locator(".look-banner")
+        self.banner = page.locator(".look-serious")
         self.message = page.locator("#look-message")
 
     def ask(self, text: str) -> None:
@@ -138,7 +138,10 @@ class LookPage:
 
     def shown(self) -> Pixels:
         """Return what a person sees of the picture, RGB uint8 [480, 640, 3]."""
-        encoded = np.frombuffer(self.canvas.screenshot(), np.uint8)
+        # Black, where a note lies over the picture.
+        notes = [self.page.locator(".look-paused, .look-note")]
+        shot = self.canvas.screenshot(mask=notes, mask_color="#000000")
+        encoded = np.frombuffer(shot, np.uint8)
         pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
         area = self._area()
         scale = pixels.shape[1] / area.canvas_width

@@ -20,6 +20,8 @@ Mask = npt.NDArray[np.bool_]
 FRONT, SIDE = "/camera/image/compressed", "/side/image/compressed"
 # To find a picture again, a small one is enough.
 _SMALL = (80, 60)
+# Of what the bundle finds in this bag, at the sizes of a screen.
+_LEAST_OVERLAP = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,13 @@ class ShownTruth:
         numbers = self.truth.named_by(phrase)
         assert numbers, phrase
         return self.truth.mask(stamp_ns, numbers)
+
+    def assert_masks(self, stamp_ns: int, masks: Mask, *phrases: str) -> None:
+        """Hold masks to those of all that these phrases name; fail with which are missing."""
+        each = {phrase: self.mask(stamp_ns, phrase) for phrase in phrases}
+        found = overlap(masks, np.logical_or.reduce(list(each.values())))
+        shares = {phrase: round(float(masks[true].mean()), 2) for phrase, true in each.items()}
+        assert found > _LEAST_OVERLAP, f"overlap {found:.2f}; shares that are masked: {shares}"
 
     def centre(self, stamp_ns: int, phrase: str) -> tuple[int, int]:
         """Return the innermost pixel x, y of what a phrase names."""

@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from look_page import PHONE, LookPage, viewer
 from look_server import LookServer
-from look_truth import SIDE, ShownTruth, overlap, shown_truth
+from look_truth import SIDE, ShownTruth, shown_truth
 from playwright.sync_api import Browser, expect
 
 from sam3_ros.core.pictures.coco_rle import RunLengths
 
 FIRST = "red cube"
-# Of what the bundle finds in this bag, at the sizes of a screen.
-LEAST_OVERLAP = 0.8
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +34,7 @@ def page(browser: Browser, bag_server: LookServer) -> Iterator[LookPage]:
 
 def assert_masks(page: LookPage, truth: ShownTruth, *phrases: str) -> None:
     """Hold the masks on the paused picture to those of the bag."""
-    stamp = truth.stamp_of(page.shown())
-    expected = np.logical_or.reduce([truth.mask(stamp, phrase) for phrase in phrases])
-    assert overlap(page.masks(), expected) > LEAST_OVERLAP
+    truth.assert_masks(truth.stamp_of(page.shown()), page.masks(), *phrases)
 
 
 def test_the_first_look_shows_red_cubes(page: LookPage, truth: ShownTruth) -> None:
@@ -47,7 +43,7 @@ def test_the_first_look_shows_red_cubes(page: LookPage, truth: ShownTruth) -> No
     assert_masks(page, truth, FIRST)
     cube = truth.mask(truth.stamp_of(page.shown()), FIRST)
     drawn = page.drawn_over()
-    assert np.mean(drawn[cube]) > LEAST_OVERLAP
+    assert np.mean(drawn[cube]) > 0.8
     assert np.mean(drawn) < 4 * np.mean(cube)  # with its frame and caption
 
 
@@ -113,7 +109,7 @@ def test_a_frame_is_downloaded_with_its_masks(page: LookPage, truth: ShownTruth)
     labels = cv2.imdecode(np.frombuffer(page.download("Download masks"), np.uint8), -1)
     (answer,) = json.loads(page.download("Download JSON"))["images"]
     assert overlay.shape == (480, 640, 3)
-    assert overlap(labels == 1, truth.mask(stamp, FIRST)) > LEAST_OVERLAP
+    truth.assert_masks(stamp, labels == 1, FIRST)
     assert [prompt["label"] for prompt in answer["prompts"]] == [FIRST]
     found = [RunLengths.parsed(each["segmentation"]).mask() for each in answer["segments"]]
     assert np.array_equal(np.logical_or.reduce(found), labels == 1)

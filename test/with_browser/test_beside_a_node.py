@@ -5,17 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import pytest
 from look_page import LookPage, viewer
 from look_server import running_look
-from look_truth import ShownTruth, overlap, shown_truth
+from look_truth import ShownTruth, shown_truth
 from node_under_test import ENVIRONMENT, THE_NODE, NodeProcess
 from playwright.sync_api import Browser, expect
 from ros_domains import own_domain
 from still_camera import still_camera
 
-LEAST_OVERLAP = 0.8
 # Starting one on a busy machine, ms.
 NODE_PATIENCE_MS = 60_000
 PARAMETERS = {
@@ -75,8 +73,7 @@ def link(node: NodeProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def masks_are_those_of(page: LookPage, truth: ShownTruth, stamp: int, *phrases: str) -> None:
     assert truth.stamp_of(page.shown()) == stamp
-    expected = np.logical_or.reduce([truth.mask(stamp, phrase) for phrase in phrases])
-    assert overlap(page.masks(), expected) > LEAST_OVERLAP
+    truth.assert_masks(stamp, page.masks(), *phrases)
 
 
 def test_what_is_typed_and_clicked_is_answered_by_the_node(

@@ -58,8 +58,13 @@ def find_depth(bag: Bag, source: CameraSource, images: BagTopic) -> DepthPlan | 
 
 
 def depth_topics(bag: Bag) -> list[str]:
-    """Return the topics of depth that have an image."""
-    return [name for name, each in bag.topics.items() if each.message_count and bag.is_depth(name)]
+    """Return the topics of depth that have an image, in a form that the node takes."""
+    return [name for name, each in bag.topics.items() if _is_taken(each) and bag.is_depth(name)]
+
+
+def _is_taken(topic: BagTopic) -> bool:
+    is_other = topic.type_name == COMPRESSED_IMAGE and not topic.name.endswith(COMPRESSED_DEPTH)
+    return topic.message_count > 0 and not is_other
 
 
 def has_depth_beside(bag: Bag, images: str) -> bool:

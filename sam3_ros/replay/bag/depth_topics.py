@@ -18,7 +18,10 @@ def is_depth(cdr: bytes, *, is_compressed: bool) -> bool:
         text, _ = _string(cdr, end if is_compressed else _aligned(end) + 8)
     except (struct.error, UnicodeDecodeError, IndexError):
         return False
-    return _COMPRESSED_DEPTH in text if is_compressed else text in DEPTH_ENCODINGS
+    if is_compressed and _COMPRESSED_DEPTH in text:
+        return True
+    # Of "16UC1; png compressed", which image_transport makes of depth too.
+    return text.partition(";")[0].strip() in DEPTH_ENCODINGS
 
 
 def _string(cdr: bytes, begin: int) -> tuple[str, int]:

@@ -163,7 +163,9 @@ def _node(options: argparse.Namespace) -> Callable[[], Viewing]:
         from sam3_ros.look.node.opening import open_node_viewing
 
         viewing = open_node_viewing(options.node or None)
-        _print(f"source     node {options.node or '(the only one)'}")
+        health = viewing.health("")
+        waits = "; not there yet, the page shows it when it comes" if health.state == "gone" else ""
+        _print(f"source     {health.source}{waits}")
         return viewing
 
     return open_node

@@ -170,7 +170,9 @@ def test_on_the_network_a_link_with_a_token_is_printed_once(
         # Other users of the machine see the arguments of its processes.
         assert opened.read_text().strip() == line.split()[-1].partition("#")[0]
     finally:
+        command.process.send_signal(signal.SIGINT)  # a launch file's child gets each Ctrl-C twice
         code = command.stop(signal.SIGINT)
     assert code == 0
+    assert "error" not in command.text
     assert command.text.count(link[2]) == 1
     assert "Traceback" not in command.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ _MOST_HEADERS = 32 * 1024
 _MOST_CONNECTIONS = 512
 #: Seconds for connections to end.
 _PATIENCE = 2
+#: Seconds within which signals are one wish.
+_SAME_WISH = 1.0
 
 
 class LookServer(uvicorn.Server):
@@ -30,6 +33,8 @@ class LookServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        #: When the end was asked for first, s.
+        self._asked: float | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -40,8 +45,14 @@ class LookServer(uvicorn.Server):
         self._on_ready()
 
     def end(self, *_: Any) -> None:
-        """Take a signal: the first ends it in order, another one at once."""
-        self.force_exit = self.should_exit
+        """Take a signal: the first ends it in order, one that comes some time later at once.
+
+        A launch file's children get two Ctrl-C for each: the terminal's and launch's own.
+        """
+        now = time.monotonic()
+        if self._asked is None:
+            self._asked = now
+        self.force_exit = now - self._asked > _SAME_WISH
         self.should_exit = True
 
 

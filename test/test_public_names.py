@@ -19,17 +19,21 @@ NAMES = [
     "Box",
     "Bundle",
     "ConceptPrompt",
+    "DepthImage",
     "InteractivePrompt",
     "MaskPrompt",
+    "PinholeCamera",
     "Sam3RosError",
     "Segment",
     "Segmenter",
+    "SpatialObject",
     "TrackEvent",
     "TrackState",
     "TrackStatus",
     "TrackedFrame",
     "TrackingSession",
     "TrackingSettings",
+    "lift",
 ]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam3_ros.core.space.orientation import cross, matrix_of, quaternion_of
+from sam3_ros.core.space.orientation import cross, quaternion_of
 from sam3_ros.core.space.spatial_object import BoxStance, OrientedBox
 
 Floats = npt.NDArray[np.float64]
@@ -67,9 +67,8 @@ def _outermost(points: Points) -> Points:
     return hull
 
 
-def let_down(box: OrientedBox, offset: float, near: float) -> OrientedBox:
-    """Return a standing box that ends on the plane normal . p = offset if it ends near it, m."""
-    up = matrix_of(box.quaternion)[:, 2]
+def let_down(box: OrientedBox, up: Floats, offset: float, near: float) -> OrientedBox:
+    """Return a box along `up` that ends on the plane up . p = offset if it ends near it, m."""
     begins = float(up @ box.centre) - float(box.size[2]) / 2 - offset
     if abs(begins) > near or box.size[2] + begins <= 0:
         return box

@@ -136,7 +136,10 @@ class _Scene:
             return free_box(points, step)
         box = standing_box(points, plane.normal, BoxStance.PLANE, step)
         return let_down(
-            box, plane.offset, _STANDS_WITHIN * plane_thickness(surface.range, surface.noise)
+            box,
+            plane.normal,
+            plane.offset,
+            _STANDS_WITHIN * plane_thickness(surface.range, surface.noise),
         )
 
     def _indices(self, mask: DepthMask) -> npt.NDArray[np.int32]:

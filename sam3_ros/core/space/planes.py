@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 _MOST_PLANES = 3
 # Sampled points along the longer side, and along the side of a block of them that gives a first
 # guess. A block that lies on one plane gives it well; the points of all blocks judge the guesses.
-_SAMPLES, _BLOCK = 80, 8
+_SAMPLES, _BLOCK = 56, 7
 _LEAST_OF_BLOCK = 0.4
 # A point is on a plane within so much of its z.
 _THICKNESS = 0.012

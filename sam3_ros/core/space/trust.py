@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,7 +45,7 @@ def covariance_of(
     step: distance between neighbouring points, m. The ends of a box are each wrong by about a point
     or by the noise that is left, and a part of the object may be missing.
     """
-    missing = 0.04 * float(np.linalg.norm(box.size)) / max(quality, 0.05)
+    missing = 0.04 * math.hypot(*box.size) / max(quality, 0.05)
     variance = step**2 + (0.5 * surface.noise) ** 2 + missing**2
     return np.eye(3) * (variance / 3)
 

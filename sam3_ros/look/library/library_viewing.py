@@ -250,6 +250,7 @@ class LibraryViewing:
         """Hold a picture; on the inference thread."""
         self._held += 1
         live = self._live
+        known = live.answered_with(kept, self._asking.settings.score_threshold)
         answers = [
             HeldAnswer(
                 active,
@@ -257,7 +258,7 @@ class LibraryViewing:
                 found,
                 live.asked.is_placed_on(active, kept.stamp_ns),
             )
-            for active, found in kept.answers.of(live.asked.is_asked).items()
+            for active, found in known.items()
         ]
         held = HeldByLibrary(
             replace(kept),

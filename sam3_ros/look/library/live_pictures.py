@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sam3_ros.core.errors import PromptError
@@ -118,6 +119,21 @@ class LivePictures:
             for each in waiting:
                 each.refuse(reason)
         self._waiting = {}
+
+    def answered_with(self, kept: KeptPicture, threshold: float) -> Answers:
+        """Return what a picture shows of all that is asked, also what was asked after its answer.
+
+        What is followed shows nothing in a picture that it was not followed in.
+        """
+        known = kept.answers.of(self.asked.is_asked)
+        answers: Answers = {}
+        for active in self.asked.asked(kept.camera):
+            if active in known or active.tracking:
+                answers[active] = known.get(active, ())
+            else:
+                with suppress(PromptError):  # it does not fit the picture, and ends by itself
+                    answers |= self.model.answer_still(kept, [active], threshold)
+        return answers
 
     def required(self, camera: str, stamp_ns: int) -> KeptPicture:
         """Return the picture of this stamp. Raises PromptError where it is not kept."""

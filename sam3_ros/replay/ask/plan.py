@@ -35,6 +35,12 @@ class CameraPlan:
     #: Where objects truly are; empty without depth or ground truth.
     places: TruePlaces = field(default_factory=dict)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The topics that the node must subscribe to."""
+        depth = () if self.depth is None else (self.depth.base_topic, self.depth.info)
+        return (self.published_as, *depth)
+
     def at(self, stamp_ns: int) -> float:
         """Return the seconds since the bag began, for an image's stamp in the bag."""
         return self.times.at[0] + (stamp_ns - self.times.stamps_ns[0]) / NANOSECONDS

@@ -74,7 +74,7 @@ class ReplaySession:
             self._refuse_more_nodes_than(0)
             self._child = self._stack.enter_context(self._start_node())
         self._before = wait_until_active(self._client, self._child, self._check, settings.patience)
-        topics = ", ".join(camera.published_as for camera in self._plan.cameras)
+        topics = ", ".join(topic for camera in self._plan.cameras for topic in camera.inputs)
         wait_until(
             lambda: self._client.is_connected and self._player.is_heard,
             self._check,

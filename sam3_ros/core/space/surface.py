@@ -32,7 +32,7 @@ _ENOUGH_TO_MEASURE = 20
 _LARGE_WINDOW = 10_000
 # A pixel so much behind one beside it, of the distance between neighbouring points or of the noise,
 # is on the far side of an edge, or between the two sides: flying.
-_JUMP_OF_STEP, _JUMP_OF_NOISE = 10.0, 4.0
+_JUMP_OF_STEP, _JUMP_OF_NOISE = 14.0, 4.0
 # A point is on a plane within so much of the range, or of the noise.
 _THICKNESS_OF_RANGE, _THICKNESS_OF_NOISE = 0.005, 2.0
 # Of a sheet or a phone so much lies on the plane.

@@ -48,7 +48,7 @@ _WRONG_UNIT = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class TruePlace:
+class SeenPlace:
     """The visible part of an object, in the frame of the world."""
 
     #: float64 [3], m.
@@ -70,7 +70,7 @@ class DepthScene:
     #: Where the camera is, m; its axes right, down and ahead as rows.
     position: np.ndarray
     axes: np.ndarray
-    places: tuple[TruePlace, ...]
+    places: tuple[SeenPlace, ...]
 
     def in_world(self, points: np.ndarray) -> np.ndarray:
         """Return points [N, 3] of the optical frame in the world's."""
@@ -111,7 +111,7 @@ def scenes_in_space(count: int, seed: int = SEED) -> Iterator[DepthScene]:
             yield DepthScene(scene, picture, depth, camera, position, axes, places)
 
 
-def true_place(drawn: DepthScene, mask: np.ndarray) -> TruePlace:
+def true_place(drawn: DepthScene, mask: np.ndarray) -> SeenPlace:
     rows, columns = np.nonzero(mask)
     z, camera = drawn.depth[mask], drawn.camera
     x, y = (columns - camera.cx) / camera.fx * z, (rows - camera.cy) / camera.fy * z
@@ -126,7 +126,7 @@ def true_place(drawn: DepthScene, mask: np.ndarray) -> TruePlace:
     axes = np.stack([along, [-along[1], along[0], 0.0], [0.0, 0.0, 1.0]], axis=1)
     inside = points @ axes
     low, high = inside.min(axis=0), inside.max(axis=0)
-    return TruePlace(axes @ ((low + high) / 2), high - low, axes)
+    return SeenPlace(axes @ ((low + high) / 2), high - low, axes)
 
 
 def _sides(corners: np.ndarray, yaws: np.ndarray) -> np.ndarray:
@@ -178,7 +178,7 @@ def errors_of(
     return found, len(lifted) - len(found)
 
 
-def _error(drawn: DepthScene, true: TruePlace, lifted: SpatialObject, kind: str) -> PlaceError:
+def _error(drawn: DepthScene, true: SeenPlace, lifted: SpatialObject, kind: str) -> PlaceError:
     assert lifted.centre is not None
     assert lifted.box is not None
     far = float(np.linalg.norm(true.centre - drawn.position))
@@ -189,7 +189,7 @@ def _error(drawn: DepthScene, true: TruePlace, lifted: SpatialObject, kind: str)
     return PlaceError(kind, float(true.size.max()), 100 * off / far, iou, scale)
 
 
-def box_iou(drawn: DepthScene, true: TruePlace, box: OrientedBox, grid: int = 20) -> float:
+def box_iou(drawn: DepthScene, true: SeenPlace, box: OrientedBox, grid: int = 20) -> float:
     """Return the IoU of two boxes, from a grid of points in each that lie in the other or not."""
     axes = drawn.axes.T @ matrix_of(box.quaternion)
     centre = drawn.in_world(box.centre[None])[0]

@@ -89,6 +89,15 @@ def test_a_photo_is_shown_at_once_and_answers_texts_and_marks(viewing, segmenter
     assert {each.id for each in viewing.prompts("")} == {"red cube", "point"}
 
 
+def test_what_was_asked_just_now_is_in_a_paused_picture(viewing):
+    with LookViewer(viewing) as viewer:
+        viewer.until(lambda each: each.segments == ())
+    assert viewing.ask_texts(("red cube",)).result(PATIENCE).accepted  # and nobody watches
+    held = held_picture(viewing)
+    assert [each.id for each in held.prompts()] == ["red cube"]
+    assert "red cube" in labels(held.picture)
+
+
 def test_what_is_answered_already_is_not_computed_again(viewing, segmenter):
     asked = []
     ask = segmenter.ask

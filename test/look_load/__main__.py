@@ -179,7 +179,7 @@ def busy_node(folder: Path, rate: float) -> Iterator[Load]:
         node = NodeProcess(domain, folder / "node.log", THE_NODE, parameters)
         client = NodeClient(domain)
         try:
-            jpeg = truth.jpegs[min(truth.jpegs)]
+            jpeg = truth.jpegs[sorted(truth.jpegs)[20]]
             with still_camera(domain, "/image/compressed", jpeg, rate):
                 yield Load(client, node)
         finally:

@@ -94,10 +94,11 @@ class LookPage:
         if self.canvas.get_attribute("data-paused") == "true":
             self.resume()
         others = self.prompts.filter(has_not_text=but)
-        while others.count():
-            before = self.prompts.count()
-            others.first.get_by_role("button", name=re.compile("^Remove")).click()
-            expect(self.prompts).to_have_count(before - 1)
+        remove = others.get_by_role("button", name=re.compile("^Remove"))
+        while remove.count():
+            button = self.button(remove.first.get_attribute("aria-label") or "")
+            button.click()
+            expect(button).to_have_count(0)
 
     def set_opacity(self, share: int) -> None:
         """Set it to 0 or 100 % of a paused picture, and wait until that is drawn."""
@@ -139,7 +140,7 @@ class LookPage:
     def shown(self) -> Pixels:
         """Return what a person sees of the picture, RGB uint8 [480, 640, 3]."""
         # Black, where a note lies over the picture.
-        notes = [self.page.locator(".look-paused, .look-note")]
+        notes = [self.page.locator(".look-paused, .look-note, .look-remarks")]
         shot = self.canvas.screenshot(mask=notes, mask_color="#000000")
         encoded = np.frombuffer(shot, np.uint8)
         pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)

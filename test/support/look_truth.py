@@ -56,7 +56,11 @@ class ShownTruth:
         each = {phrase: self.mask(stamp_ns, phrase) for phrase in phrases}
         found = overlap(masks, np.logical_or.reduce(list(each.values())))
         shares = {phrase: round(float(masks[true].mean()), 2) for phrase, true in each.items()}
-        assert found > _LEAST_OVERLAP, f"overlap {found:.2f}; shares that are masked: {shares}"
+        rest = masks & ~np.logical_or.reduce(list(each.values()))
+        assert found > _LEAST_OVERLAP, (
+            f"overlap {found:.2f}; masked of each: {shares}; of others: {rest.sum()} px around "
+            f"{np.argwhere(rest).mean(axis=0).round()[::-1] if rest.any() else None}"
+        )
 
     def centre(self, stamp_ns: int, phrase: str) -> tuple[int, int]:
         """Return the innermost pixel x, y of what a phrase names."""

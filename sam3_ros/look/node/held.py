@@ -3,25 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 
 from sam3_ros.core.errors import PromptError, Sam3RosError
-from sam3_ros.core.pictures.palette import prompt_colour, track_colour
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
-from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.look.drawing.answered_picture import AnsweredPicture
 from sam3_ros.look.drawing.frame_files import frame_files
-from sam3_ros.look.node.answers import NameOf
+from sam3_ros.look.node.held_prompts import (
+    HeldPrompt,
+    HeldStart,
+    HeldState,
+    called,
+    free_value,
+    held_prompt,
+    listed_held,
+)
 from sam3_ros.look.node.marks import joined, marks_of, put_marks
 from sam3_ros.look.node.message_segments import segments_of
-from sam3_ros.look.node.prompt_list import kind_of, next_id
+from sam3_ros.look.node.prompt_list import next_id
 from sam3_ros.look.node.settling import settle
 from sam3_ros.look.viewing import (
     FrameFiles,
@@ -32,13 +36,12 @@ from sam3_ros.look.viewing import (
     View,
     ViewedPicture,
 )
-from sam3_ros.msg import ActivePrompt, Prompt
+from sam3_ros.msg import Prompt
 from sam3_ros.ros.images.messages import image_message
 from sam3_ros.ros.prompts.messages import prompt_from_message
 from sam3_ros.ros.stamps import NANOSECONDS
 from sam3_ros.srv import Segment as SegmentService
 
-_HIGHEST_VALUE = 254
 _RELEASED = "this picture was let go: pause again"
 _UNKNOWN = "it is not asked of this picture: look at the list, and ask again"
 
@@ -53,54 +56,6 @@ AskNode = Callable[
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class HeldStart:
-    """A picture as the node answered it."""
-
-    camera: str
-    stamp: PictureStamp
-    #: As the node gets it.
-    message: Image | CompressedImage
-    #: uint8 [H, W, 3], RGB.
-    rgb: npt.NDArray[np.uint8]
-    segments: Sequence[Segment]
-    #: The prompts in use.
-    asked: Sequence[ActivePrompt]
-    name_of: NameOf
-    #: The node's score_threshold; 0 for the bundle's own.
-    node_threshold: float
-    #: Name of the one that answers.
-    bundle: str
-
-
-@dataclass(frozen=True, eq=False)
-class _HeldPrompt:
-    #: With its marks as they lie in this picture.
-    message: Prompt
-    label_value: int
-    label: str
-    segments: tuple[Segment, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """All of it at one time; replaced as a whole, so that any thread may read."""
-
-    prompts: Mapping[str, _HeldPrompt] = field(default_factory=dict)
-    threshold: float = 0.0
-
-    def with_prompts(self, more: Iterable[_HeldPrompt]) -> _State:
-        return replace(self, prompts={**self.prompts, **{p.message.id: p for p in more}})
-
-    def found(self, prompt: _HeldPrompt) -> tuple[Segment, ...]:
-        """Return its objects that reach the threshold, which is one of texts."""
-        if not prompt.message.text:
-            return prompt.segments
-        return tuple(
-            each for each in prompt.segments if each.score >= self.threshold or each.bounds is None
-        )
-
-
 class HeldNodePicture:
     """A HeldPicture; see the seam. Changes and drawing are done on one thread of their own."""
 
@@ -109,7 +64,7 @@ class HeldNodePicture:
         self._start, self._view = start, view
         self._ask_node, self._drawing = ask_node, drawing
         self._is_released = False
-        self._state = _State().with_prompts(_held_prompt(each, start) for each in start.asked)
+        self._state = HeldState().with_prompts(held_prompt(each, start) for each in start.asked)
         self._answered = self._drawn()
         self._picture = self._answered.viewed(view)
 
@@ -119,7 +74,7 @@ class HeldNodePicture:
 
     def prompts(self) -> tuple[ListedPrompt, ...]:
         state = self._state
-        return tuple(_listed(each, state.found(each)) for each in state.prompts.values())
+        return tuple(listed_held(each, state.found(each)) for each in state.prompts.values())
 
     def ask_texts(self, phrases: tuple[str, ...], camera: str = "") -> Future[Verdict]:
         try:
@@ -158,8 +113,8 @@ class HeldNodePicture:
         if not label.strip():
             return _done(Verdict(False, "expected a name, got nothing to read"))
 
-        def renamed(prompt: _HeldPrompt) -> _HeldPrompt:
-            segments = tuple(_called(each, label) for each in prompt.segments)
+        def renamed(prompt: HeldPrompt) -> HeldPrompt:
+            segments = tuple(called(each, label) for each in prompt.segments)
             return replace(prompt, label=label, segments=segments)
 
         return self._change(
@@ -167,7 +122,7 @@ class HeldNodePicture:
         )
 
     def remove(self, prompt_id: str, camera: str) -> Future[Verdict]:
-        def without(state: _State) -> _State:
+        def without(state: HeldState) -> HeldState:
             kept = {name: each for name, each in state.prompts.items() if name != prompt_id}
             return replace(state, prompts=kept)
 
@@ -248,16 +203,16 @@ class HeldNodePicture:
         for prompt in prompts:
             known = state.prompts.get(prompt.id)
             label = prompt.label or prompt.id if known is None else known.label
-            value = _free_value(state) if known is None else known.label_value
-            segments = tuple(_called(e, label) for e in found if e.prompt_id == prompt.id)
-            state = state.with_prompts([_HeldPrompt(prompt, value, label, segments)])
+            value = free_value(state) if known is None else known.label_value
+            segments = tuple(called(e, label) for e in found if e.prompt_id == prompt.id)
+            state = state.with_prompts([HeldPrompt(prompt, value, label, segments)])
         self._replace(state)
         ids = tuple(prompt.id for prompt in prompts)
         settle(future, Verdict(True, warnings=tuple(response.warnings), prompt_ids=ids))
 
     def _change(
         self,
-        change: Callable[[_State], _State],
+        change: Callable[[HeldState], HeldState],
         prompt_id: str = "",
         warnings: tuple[str, ...] = (),
     ) -> Future[Verdict]:
@@ -274,7 +229,7 @@ class HeldNodePicture:
         self._submit(run, lambda error: settle(future, Verdict(False, str(error))))
         return future
 
-    def _replace(self, state: _State) -> None:
+    def _replace(self, state: HeldState) -> None:
         self._state = state
         self._answered = self._drawn()
         self._picture = self._answered.viewed(self._view)
@@ -302,48 +257,6 @@ class HeldNodePicture:
             self._drawing.submit(run)
         except RuntimeError:
             refuse(Sam3RosError("sam3-ros look ends"))
-
-
-def _held_prompt(active: ActivePrompt, start: HeldStart) -> _HeldPrompt:
-    prompt = active.prompt
-    label = start.name_of(start.camera, prompt.id, prompt.label or prompt.text or prompt.id)
-    found = [each for each in start.segments if each.prompt_id == prompt.id]
-    if prompt.tracking and kind_of(prompt) in ("click", "box"):
-        # Its marks were placed on another image: the object's place in this one stands for them.
-        seen = next((each for each in found if each.bounds is not None), None)
-        if seen is not None:
-            prompt = put_marks(prompt, Marks(box=seen.box))
-    segments = tuple(_called(each, label) for each in found)
-    return _HeldPrompt(prompt, active.label_value, label, segments)
-
-
-def _called(segment: Segment, label: str) -> Segment:
-    return segment if segment.label == label else replace(segment, label=label)
-
-
-def _free_value(state: _State) -> int:
-    taken = {each.label_value for each in state.prompts.values()}
-    free = (value for value in range(1, _HIGHEST_VALUE + 1) if value not in taken)
-    return next(free, _HIGHEST_VALUE)
-
-
-def _listed(prompt: _HeldPrompt, found: Sequence[Segment]) -> ListedPrompt:
-    seen = [each for each in found if each.bounds is not None]
-    best = max(seen, key=lambda each: each.score, default=None)
-    track = None if best is None else best.track
-    message = prompt.message
-    return ListedPrompt(
-        id=message.id,
-        label=prompt.label,
-        kind=kind_of(message),
-        colour=prompt_colour(prompt.label_value) if track is None else track_colour(track.id),
-        count=len(seen),
-        score=None if best is None else min(max(best.score, 0.0), 1.0),
-        followed=False,
-        frozen=False,
-        camera=message.camera,
-        text=message.text,
-    )
 
 
 def _done(verdict: Verdict) -> Future[Verdict]:

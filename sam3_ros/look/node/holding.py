@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from sam3_ros.look.node.answers import stamp_of
-from sam3_ros.look.node.held import HeldNodePicture, HeldStart
+from sam3_ros.look.node.held import HeldNodePicture
+from sam3_ros.look.node.held_prompts import HeldStart
 from sam3_ros.look.node.link import NodeLink
 from sam3_ros.look.node.message_segments import segments_of
 from sam3_ros.look.node.settling import settle

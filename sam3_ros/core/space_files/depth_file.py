@@ -23,9 +23,10 @@ from sam3_ros.core.errors import ImageError, Sam3RosError, SpaceError
 from sam3_ros.core.image_file import file_content
 from sam3_ros.core.images.by_pillow import loaded, opened
 from sam3_ros.core.images.kinds import FileKind
+from sam3_ros.core.images.orientation import orientation_in
 from sam3_ros.core.images.png import PNG_START, decode_png, png_size
 from sam3_ros.core.images.size_bound import MAX_MEGAPIXELS, require_size
-from sam3_ros.core.images.tiff_pages import TIFF_STARTS
+from sam3_ros.core.images.tiff_pages import TIFF_STARTS, main_page
 from sam3_ros.core.space.depth_image import DepthImage
 
 Values = npt.NDArray[Any]
@@ -52,6 +53,7 @@ def read_depth(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> DepthImage
 def _values(data: bytes, max_megapixels: float) -> Values:
     if data.startswith(PNG_START):
         require_size(*png_size(data), max_megapixels)
+        _refuse_turned(orientation_in(data))
         return _of_picture(decode_png(data), "PNG")
     if data.startswith(_NPY_START):
         return _of_npy(data, max_megapixels)
@@ -70,6 +72,14 @@ def _of_picture(values: Values, form: str) -> Values:
         f"expected {_FORMS}, got a {form} of {colours}, {values.dtype}: a picture that shows depth "
         "to people has lost its unit"
     )
+
+
+def _refuse_turned(orientation: int) -> None:
+    if orientation != 1:
+        raise SpaceError(
+            f"its orientation tag ({orientation}) says that it is to be turned: write depth as the "
+            "camera saw it, without the tag"
+        )
 
 
 def _of_npy(data: bytes, max_megapixels: float) -> Values:
@@ -91,11 +101,13 @@ def _of_npy(data: bytes, max_megapixels: float) -> Values:
             raise
         raise SpaceError(f"expected {_FORMS}, got a damaged .npy: {error}") from error
     native = np.uint16 if dtype == np.uint16 else np.float32
-    return np.ascontiguousarray(values.astype(native, copy=False))
+    with np.errstate(over="ignore"):  # float64 beyond float32 is infinite: not measured
+        return np.ascontiguousarray(values.astype(native, copy=False))
 
 
 def _of_tiff(data: bytes, max_megapixels: float) -> Values:
     try:
+        _refuse_turned(main_page(data).orientation)  # and what has several pages
         picture = opened(data, FileKind("a TIFF", pillow="TIFF"))
         require_size(picture.width, picture.height, max_megapixels)
         if picture.mode not in ("I;16", "I;16B", "F"):

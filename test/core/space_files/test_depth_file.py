@@ -16,12 +16,12 @@ MILLIMETRES = np.array([[0, 800, 1250], [65535, 1, 2]], np.uint16)
 METRES = (MILLIMETRES / 1000).astype(np.float32)
 
 
-def encoded(values: np.ndarray, form: str) -> bytes:
+def encoded(values: np.ndarray, form: str, **options: object) -> bytes:
     stream = BytesIO()
     if form == "npy":
         np.save(stream, values)
     else:
-        Image.fromarray(values).save(stream, form)
+        Image.fromarray(values).save(stream, form, **options)
     return stream.getvalue()
 
 
@@ -46,6 +46,23 @@ def test_every_form_gives_the_same_metres(tmp_path: Path, values: np.ndarray, fo
     np.testing.assert_allclose(metres.ravel()[1:], METRES.ravel()[1:], rtol=1e-6)
 
 
+def test_what_no_float32_holds_is_not_measured(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "far.npy"
+    path.write_bytes(encoded(np.array([[1e300, 1.5]]), "npy"))
+    metres = read_depth(path).metres
+    assert np.isnan(metres[0, 0])
+    assert metres[0, 1] == 1.5
+    assert not recwarn.list
+
+
+def turned(form: str) -> bytes:
+    exif = Image.Exif()
+    exif[274] = 6
+    return encoded(MILLIMETRES, form, exif=exif.tobytes() if form == "PNG" else exif)
+
+
 def huge_header() -> bytes:
     """Return a .npy that says it has a million million numbers."""
     small = encoded(np.zeros((1, 1), np.float32), "npy")
@@ -64,6 +81,14 @@ def huge_header() -> bytes:
         (encoded(MILLIMETRES, "npy")[:20], "a damaged .npy"),
         (encoded(MILLIMETRES, "PNG")[:40], "table"),
         (encoded(MILLIMETRES, "TIFF")[:30], "a TIFF that cannot be read"),
+        (turned("PNG"), r"orientation tag \(6\)"),
+        (turned("TIFF"), r"orientation tag \(6\)"),
+        (
+            encoded(
+                MILLIMETRES, "TIFF", save_all=True, append_images=[Image.fromarray(MILLIMETRES)]
+            ),
+            "table_depth",
+        ),
         (huge_header(), "at most 50 megapixels"),
         (encoded(np.full((32, 32), 800, np.float32), "npy"), "divide them by 1000"),
         (b"v/1\x01", "begins with 762f3101"),

@@ -17,8 +17,8 @@ from look_truth import shown_truth
 from playwright.sync_api import Browser
 
 READY = "ready"
-# Objects of the bag's first picture to click on.
-_CLICKED = ("purple ball", "white star", "orange pyramid", "red cylinder")
+# Objects to click on: large ones, of other colours than the mask that is drawn over them.
+_CLICKED = ("purple ball", "black star")
 # Beside the click, where its own mark is not, px.
 _BESIDE = 14
 # Resolves once the pixels around a place have changed, with the time since the mouse went down.

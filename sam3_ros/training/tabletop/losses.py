@@ -48,14 +48,24 @@ class Objective(nn.Module):
         self.query_kinds = nn.Linear(D, len(COLOUR_NAMES) + len(SHAPE_NAMES))
         self.click_kinds = nn.Conv2d(D, len(COLOUR_NAMES) + 1 + len(SHAPE_NAMES) + 2, 1)
         self.spans = nn.ModuleList([nn.Conv2d(D, 4, 1), nn.Conv2d(D, 4, 1)])
+        self.images_learn = True
+
+    def keep_images(self, average: TabletopNetwork) -> None:
+        """Take the image stages of `average`, which learn no more from here on."""
+        for own, mean in zip(_image_stages(self.network), _image_stages(average), strict=True):
+            own.load_state_dict(mean.state_dict())
+            own.eval().requires_grad_(False)
+        self.images_learn = False
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return all losses by name; of a batch without prompts, the dense ones."""
+        """Return all losses by name: of a batch without prompts the dense ones, and without those
+        when the image stages are kept."""
         net = self.network
-        trunk = net.image_trunk(batch.pixel_values)
-        fpn0, fpn1, fpn2 = net.detector_neck(*trunk)
-        sam0, sam1, sam2 = net.tracker_neck(*trunk)
-        losses = self._dense(batch, fpn2, sam2)
+        with torch.set_grad_enabled(self.images_learn):
+            trunk = net.image_trunk(batch.pixel_values)
+            fpn0, fpn1, fpn2 = net.detector_neck(*trunk)
+            sam0, sam1, sam2 = net.tracker_neck(*trunk)
+        losses = self._dense(batch, fpn2, sam2) if self.images_learn else {}
         if not batch.has_prompts:
             return losses
         losses |= self._concept(batch, fpn0, fpn1, fpn2)
@@ -217,6 +227,10 @@ class Objective(nn.Module):
             overlap = (found & whole).sum(2) / (found | whole).sum(2).clamp(min=1)
         losses["iou"] = (iou[there][:, tokens].float() - overlap).abs().mean()
         return losses
+
+
+def _image_stages(network: TabletopNetwork) -> tuple[nn.Module, ...]:
+    return network.image_trunk, network.detector_neck, network.tracker_neck
 
 
 def cell_weights(cells: Tensor) -> Tensor:

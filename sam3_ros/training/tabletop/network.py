@@ -173,6 +173,7 @@ class TabletopDecoder(nn.Module):
         self.to_memory = nn.ModuleList([Block(D) for _ in range(layers)])
         self.norm = nn.LayerNorm(D)
         self.box, self.presence, self.out = mlp(D, D, 4), mlp(D, D, 1), nn.Linear(D, D - 4)
+        self.sought, self.seen = mlp(D, D, D), mlp(D, D, D)
         self.register_buffer("points", grid_points(*GRID))
 
     def forward(
@@ -216,7 +217,16 @@ class TabletopDecoder(nn.Module):
         queries, presence = tokens[:, :QUERIES], self.presence(tokens[:, QUERIES])
         boxes = around(points, self.box(queries))
         queries = torch.cat([self.out(queries), boxes.to(queries.dtype)], dim=-1)
+        presence = presence + self._likeness(queries, prompt, prompt_mask).amax(1, keepdim=True)
         return queries, boxes, presence, heat[:, 0], points
+
+    def _likeness(self, queries: Tensor, prompt: Tensor, prompt_mask: Tensor) -> Tensor:
+        """Return how much each query is like what is asked for, [B,Q].
+
+        The presence token alone learnt how often such a phrase is true, and did not look.
+        """
+        sought = self.sought(masked_mean(prompt, prompt_mask))
+        return (self.seen(queries) @ sought[..., None])[..., 0] / D**0.5
 
 
 def around(points: Tensor, offsets: Tensor) -> Tensor:

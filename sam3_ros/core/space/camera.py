@@ -29,6 +29,8 @@ class Distortion(str, Enum):
 
 # No camera has others, px; beyond them the arithmetic overflows.
 _LEAST_FOCAL, _MOST_PX = 0.01, 1e7
+# Of the picture's side: 175 degrees from edge to edge. K of a picture whose sides are 1 has less.
+_LEAST_OF_SIDE = 0.02
 _COEFFICIENTS = {Distortion.PLUMB_BOB: (4, 5), Distortion.RATIONAL_POLYNOMIAL: (8,)}
 
 
@@ -50,11 +52,20 @@ class PinholeCamera:
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", ImageSize(*map(int, self.size)))
-        object.__setattr__(self, "model", _model_named(self.model))
-        coefficients = tuple(float(value) for value in self.coefficients)
-        object.__setattr__(self, "coefficients", coefficients)
-        numbers = (self.fx, self.fy, self.cx, self.cy, *coefficients)
+        model = _model_named(self.model)
+        try:
+            height, width = map(int, self.size)
+            coefficients = _of_model(model, [float(value) for value in self.coefficients])
+            four = {name: float(getattr(self, name)) for name in ("fx", "fy", "cx", "cy")}
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SpaceError(
+                "a camera has numbers for fx, fy, cx, cy and coefficients, and a size (height, "
+                f"width): {error}"
+            ) from error
+        numbers = (*four.values(), *coefficients)
+        kept = {"size": ImageSize(height, width), "model": model, "coefficients": coefficients}
+        for name, value in (four | kept).items():
+            object.__setattr__(self, name, value)
         if not all(math.isfinite(value) for value in numbers):
             raise SpaceError(f"a camera's numbers must be finite, got {list(numbers)}")
         if not all(_LEAST_FOCAL <= focal <= _MOST_PX for focal in (self.fx, self.fy)):
@@ -69,10 +80,16 @@ class PinholeCamera:
             )
         if min(self.size) < 1:
             raise SpaceError(f"a camera's picture has a size, got {tuple(self.size)}")
-        if coefficients and len(coefficients) not in _COEFFICIENTS[self.model]:
-            known = " or ".join(str(count) for count in _COEFFICIENTS[self.model])
+        if self.fx < _LEAST_OF_SIDE * width or self.fy < _LEAST_OF_SIDE * height:
             raise SpaceError(
-                f"the lens model {self.model} has {known} coefficients, got {len(coefficients)}"
+                f"a camera's focal lengths are in px, got fx={self.fx:g}, fy={self.fy:g} for a "
+                f"picture of {width}x{height} px, which would see 175 degrees and more"
+            )
+        if coefficients and len(coefficients) not in _COEFFICIENTS[model]:
+            known = " or ".join(str(count) for count in _COEFFICIENTS[model])
+            raise SpaceError(
+                f"the lens model {model} has {known} coefficients, got {len(coefficients)}; with "
+                "others, rectify the picture and its depth, and say that it is rectified"
             )
 
     @classmethod
@@ -137,6 +154,11 @@ class PinholeCamera:
 def _of_intrinsics(k: Sequence[float]) -> tuple[float, float, float, float]:
     if len(k) != 9:
         raise SpaceError(f"a camera's matrix K has 9 numbers, row by row, got {len(k)}")
+    if any((k[3], k[6], k[7])):
+        raise SpaceError(
+            "a camera's matrix K is fx, 0, cx, 0, fy, cy, 0, 0, 1, row by row, got "
+            f"{', '.join(f'{value:g}' for value in k)}: is it column by column?"
+        )
     return float(k[0]), float(k[4]), float(k[2]), float(k[5])
 
 
@@ -151,7 +173,16 @@ def _of_projection(p: Sequence[float]) -> tuple[float, float, float, float]:
 
 def _used(d: Sequence[float]) -> tuple[float, ...]:
     """Return the coefficients, or none where all are 0: whatever the model, there is no lens."""
-    return tuple(float(value) for value in d) if any(d) else ()
+    return tuple(d) if any(d) else ()
+
+
+def _of_model(model: Distortion, given: list[float]) -> tuple[float, ...]:
+    """Return the coefficients without what is beyond the model's own and 0.
+
+    OpenCV writes 12 or 14 of the rational model; the others are of thin prisms and tilted sensors.
+    """
+    most = max(_COEFFICIENTS[model])
+    return tuple(given if any(given[most:]) else given[:most])
 
 
 def _model_named(name: str) -> Distortion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +37,12 @@ class DepthImage:
 
     def __post_init__(self) -> None:
         values = self.values
+        expected = "expected a depth image uint16 [H, W] in millimetres or float32 [H, W] in metres"
+        # A masked array's own functions would forget its mask: what it hides would be measured.
+        if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+            raise SpaceError(f"{expected}, as a numpy.ndarray, got a {type(values).__name__}")
         if values.ndim != 2 or 0 in values.shape or values.dtype not in (np.uint16, np.float32):
-            raise SpaceError(
-                "expected a depth image uint16 [H, W] in millimetres or float32 [H, W] in metres, "
-                f"got {values.dtype} {list(values.shape)}"
-            )
+            raise SpaceError(f"{expected}, got {values.dtype} {list(values.shape)}")
         if values.dtype == np.float32:
             self._refuse_other_units()
 
@@ -80,8 +82,9 @@ class DepthImage:
         return metres
 
     def _refuse_other_units(self) -> None:
-        some = self.values[::_SAMPLED, ::_SAMPLED]
-        some = some[(some > 0) & (some < np.inf)]
+        some = _measured(self.values[::_SAMPLED, ::_SAMPLED])
+        if not some.size:  # as of a projected lidar: few pixels have a depth
+            some = _measured(self.values)
         median = float(np.median(some)) if some.size else 0.0
         if median > _TOO_FAR:
             raise SpaceError(
@@ -93,3 +96,8 @@ class DepthImage:
                 f"depth as float32 is in metres, and half of this image is nearer than {median:g} "
                 "m: its bytes may be in the other order than its flag is_bigendian says"
             )
+
+
+def _measured(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return those above 0 and finite."""
+    return values[(values > 0) & (values < np.inf)]

@@ -54,6 +54,7 @@ def lift(
     otherwise they stand on the plane under them that the depth shows. Raises SpaceError where sizes
     do not fit. Objects without enough depth are in the answer too, with the reason.
     """
+    _require_kinds(segments, depth, camera)
     masks = [depth_mask_of(segment, depth.size) for segment in segments]
     camera = camera_of_size(camera, depth.size)
     scene = _Scene(depth, camera, masks, None if up is None else _direction(up))
@@ -86,7 +87,10 @@ class _Scene:
     def place(self, index: int, segment: Segment, mask: DepthMask | None) -> SpatialObject:
         """Return the object of one segment."""
         if mask is None:
-            return self._placeless(index, segment, DepthRemark.NOT_SEEN, 0, 0)
+            # Smaller depth may have no pixel that lies in a small mask as a whole.
+            seen = segment.bounds is not None
+            remark = DepthRemark.FEW_PIXELS if seen else DepthRemark.NOT_SEEN
+            return self._placeless(index, segment, remark, 0, 0)
         z = self._z[mask.window]
         interior = interior_of(mask.mask, mask.top, mask.left, self._size)
         heights = [self._heights(plane, mask) for plane in self._planes]
@@ -185,11 +189,29 @@ def _free(masks: Sequence[DepthMask | None], size: ImageSize) -> Mask:
     return free
 
 
+def _require_kinds(segments: object, depth: object, camera: object) -> None:
+    """Raise SpaceError for arguments of other kinds: they come from people's scripts."""
+    if not isinstance(depth, DepthImage):
+        raise SpaceError(f"expected depth as DepthImage(values), got a {type(depth).__name__}")
+    if not isinstance(camera, PinholeCamera):
+        raise SpaceError(f"expected the camera as a PinholeCamera, got a {type(camera).__name__}")
+    if not isinstance(segments, Sequence):
+        raise SpaceError(f"expected a list of segments, got a {type(segments).__name__}")
+    for segment in segments:
+        if not isinstance(segment, Segment):
+            raise SpaceError(
+                f"expected segments, as a segmenter answers them, got a {type(segment).__name__}"
+            )
+
+
 def _direction(up: Sequence[float]) -> Floats:
-    direction = np.array(up, np.float64)
+    try:
+        direction = np.array(up, np.float64)
+    except (TypeError, ValueError):
+        direction = np.empty(0)
     length = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
     if not 0 < length < np.inf:
         raise SpaceError(
-            f"`up` is a direction of three numbers in the optical frame, got {direction.tolist()}"
+            f"`up` is a direction of three numbers in the optical frame, got {up!r:.60}"
         )
     return direction / length

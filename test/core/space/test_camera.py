@@ -52,6 +52,13 @@ def test_zero_coefficients_of_any_number_are_no_lens() -> None:
     assert of_info(d=(0.0,) * 12, model="rational_polynomial").coefficients == ()
 
 
+def test_zeros_beyond_the_models_own_coefficients_are_nothing() -> None:
+    eight = (*PLUMB_BOB, 0.1, 0.2, 0.3)
+    fourteen = of_info(d=(*eight, *[0.0] * 6), model="rational_polynomial")
+    assert fourteen == of_info(d=eight, model="rational_polynomial")
+    assert of_info(d=(*PLUMB_BOB, 0.0, 0.0, 0.0)) == of_info()
+
+
 def test_a_camera_of_half_the_size_sees_the_same_directions() -> None:
     camera = of_info()
     half = camera.scaled_to((240, 320))
@@ -69,6 +76,10 @@ def test_a_camera_of_half_the_size_sees_the_same_directions() -> None:
         ({"k": (0.0,) * 9}, "is the camera calibrated"),
         ({"k": (math.nan, *K[1:])}, "must be finite"),
         ({"k": K[:4]}, "K has 9 numbers"),
+        ({"k": (*K[:2], 0, 0, K[4], 0, K[2], K[5], 1)}, "is it column by column"),
+        ({"k": (0.9, 0, 0.5, 0, 1.2, 0.5, 0, 0, 1)}, "would see 175 degrees and more"),
+        ({"model": "rational_polynomial", "d": (0.1,) * 14}, "has 8 coefficients, got 14; with"),
+        ({"d": ("a", "b", "c", "d")}, "has numbers for fx, fy, cx, cy"),
         ({"rectified": True, "p": ()}, "projection matrix P, 12 numbers"),
         ({"roi": (600, 0, 100, 100)}, "does not lie in its picture"),
         ({"size": (0, 0)}, "has a size"),

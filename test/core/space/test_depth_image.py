@@ -32,6 +32,7 @@ def test_what_is_not_measured_is_nan() -> None:
         (np.ones((2, 2), np.float64), "32FC1", "32FC1 is float32, got float64"),
         (np.ones((2, 2, 1), np.uint16), "16UC1", r"got uint16 \[2, 2, 1\]"),
         (np.ones((0, 2), np.uint16), "16UC1", r"got uint16 \[0, 2\]"),
+        (np.ma.array(np.ones((2, 2), np.uint16)), "16UC1", "got a MaskedArray"),
     ],
 )
 def test_other_forms_are_refused(values: np.ndarray, encoding: str, words: str) -> None:
@@ -42,5 +43,9 @@ def test_other_forms_are_refused(values: np.ndarray, encoding: str, words: str) 
 def test_millimetres_called_metres_are_refused() -> None:
     with pytest.raises(SpaceError, match="publish them as 16UC1, or divide them by 1000"):
         DepthImage(np.full((40, 40), 800, np.float32))
+    sparse = np.zeros((40, 40), np.float32)
+    sparse[5::8, 5::8] = 800
+    with pytest.raises(SpaceError, match="half of this image is beyond 800 m"):
+        DepthImage(sparse)
     DepthImage(np.full((40, 40), 150, np.float32))
     DepthImage(np.full((40, 40), np.nan, np.float32))

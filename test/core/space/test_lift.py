@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -171,6 +173,15 @@ def test_a_mask_of_one_pixel_has_no_place(view: View) -> None:
     assert (lifted.mask_pixels, lifted.valid_pixels, lifted.centre) == (1, 1, None)
 
 
+def test_a_mask_that_fills_no_pixel_of_smaller_depth_is_small_and_not_unseen(view: View) -> None:
+    mask = np.zeros(view.z.shape, bool)
+    mask[121, 100:200] = True
+    half = millimetres(view.z[::2, ::2])
+    lifted = the_only(lift([segment(mask)], half, view.camera))
+    assert lifted.remarks == (DepthRemark.FEW_PIXELS,)
+    assert lifted.centre is None
+
+
 def test_a_thin_thing_has_a_place_without_its_rim_left_out(view: View) -> None:
     mask = np.zeros(view.z.shape, bool)
     mask[120:122, 100:200] = True
@@ -223,6 +234,24 @@ def test_sizes_that_do_not_fit_are_refused(
     camera = PinholeCamera(300, 300, 150, 120, camera_size)
     with pytest.raises(SpaceError, match=words):
         lift(view.segments(), DepthImage(np.ones(depth_size, np.float32)), camera)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"depth": np.ones((240, 320), np.uint16)}, "depth as DepthImage.*got a ndarray"),
+        ({"camera": np.eye(3)}, "the camera as a PinholeCamera, got a ndarray"),
+        ({"segments": [np.ones((240, 320), bool)]}, "expected segments.*got a ndarray"),
+        ({"segments": segment(np.ones((240, 320), bool))}, "a list of segments, got a Segment"),
+        ({"up": "up"}, "three numbers in the optical frame, got 'up'"),
+    ],
+)
+def test_what_is_no_argument_is_refused_in_words(
+    view: View, changed: dict[str, Any], words: str
+) -> None:
+    given = {"segments": view.segments(), "depth": millimetres(view.z), "camera": view.camera}
+    with pytest.raises(SpaceError, match=words):
+        lift(**{**given, **changed})
 
 
 def test_no_segments_are_no_objects(view: View) -> None:

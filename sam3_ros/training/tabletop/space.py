@@ -19,7 +19,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.core.geometry import Box
+from sam3_ros.core.geometry import Box, ImageSize
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
@@ -102,7 +102,7 @@ def scenes_in_space(count: int, seed: int = SEED) -> Iterator[DepthScene]:
             height, width = depth.shape
             focal = height / 2 / np.tan(np.radians(fovy) / 2)
             middle = ((width - 1) / 2, (height - 1) / 2)
-            camera = PinholeCamera(focal, focal, *middle, (height, width), "camera")
+            camera = PinholeCamera(focal, focal, *middle, ImageSize(height, width), "camera")
             axes = np.stack([right, -up, -back])
             picture = photograph(scene.image, rng)
             drawn = DepthScene(scene, picture, depth, camera, position, axes, ())
@@ -259,9 +259,10 @@ def meets_goals(errors: Sequence[PlaceError]) -> bool:
             continue
         centres = [error.centre for error in errors if error.kind == kind]
         ious = [error.iou for error in errors if error.kind == kind]
-        met &= np.median(centres) <= GOAL_MEDIAN and np.percentile(centres, 95) <= GOAL_P95
+        met &= float(np.median(centres)) <= GOAL_MEDIAN
+        met &= float(np.percentile(centres, 95)) <= GOAL_P95
         met &= float(np.median(ious)) >= GOAL_IOU
-    return bool(met)
+    return met
 
 
 def main() -> None:

@@ -203,7 +203,8 @@ def _described(options: argparse.Namespace) -> str:
     if options.camera is not None:
         return f"camera {options.camera}"
     if options.source:
-        more = f" and {len(options.source) - 1} more" if len(options.source) > 1 else ""
+        given = dict.fromkeys(options.source)  # one that is named twice is shown once
+        more = f" and {len(given) - 1} more" if len(given) > 1 else ""
         return f"{options.source[0]}{more}"
     return "the shipped bag, again and again; `sam3-ros look --help` has other sources"
 

@@ -102,6 +102,7 @@ export default {
       };
       socket.onclose = (event) => {
         if (this.ended) return;
+        this.askWhetherSignedIn();
         const refused = event.code === REFUSED;
         this.note = refused
           ? `The server refused: ${event.reason || "no reason given"}`
@@ -110,6 +111,15 @@ export default {
         this.retry = setTimeout(this.connect, refused ? REFUSED_RETRY_MS : wait);
       };
       this.socket = socket;
+    },
+    // A server that was started anew has a new token; it does not say so to a websocket.
+    async askWhetherSignedIn() {
+      try {
+        const answer = await fetch(`${window.path_prefix ?? ""}${this.feed}`, { cache: "no-store" });
+        if (answer.status === 401) location.reload();
+      } catch {
+        // It does not answer, which the note says.
+      }
     },
     send(message) {
       if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
@@ -123,6 +133,10 @@ export default {
       );
     },
     changeCamera() {
+      // What was begun on one camera is not ended on another.
+      this.cancel();
+      this.hideCross();
+      this.cross = null;
       this.changeView();
       setTimeout(this.forgetOther, FORGET_MS);
     },
@@ -131,6 +145,7 @@ export default {
       if (!this.shown || this.shown.head.camera === this.camera) return;
       this.free(this.shown);
       this.shown = null;
+      this.cancel();
       const canvas = this.$refs.canvas;
       canvas.getContext("2d", { alpha: false }).fillRect(0, 0, canvas.width, canvas.height);
       this.note = "Waiting for the first picture";
@@ -220,6 +235,10 @@ export default {
       const { head, drawing, under } = this.shown;
       const canvas = this.$refs.canvas;
       if (canvas.width !== head.width || canvas.height !== head.height) {
+        // What was begun means pixels of another size.
+        this.cancel();
+        this.hideCross();
+        this.cross = null;
         canvas.width = head.width;
         canvas.height = head.height;
         this.$el.style.setProperty("--ratio", `${head.width} / ${head.height}`);
@@ -300,6 +319,7 @@ export default {
       this.$refs.canvas.setPointerCapture(event.pointerId);
       if (finger) {
         gesture.timer = setTimeout(() => {
+          if (this.gesture !== gesture) return;
           this.cancel();
           navigator.vibrate?.(20);
           this.tellPoint(false, at, gesture.head);
@@ -390,12 +410,13 @@ export default {
       this.$emit("escape");
     },
     enter(positive) {
-      if (!this.cross) return this.moveCross(0, 0);
+      // What cannot be seen marks nothing; the first press shows where it is.
+      if (!this.cross || this.$refs.cross.hidden) return this.moveCross(0, 0);
       if (this.cross.from) return this.boxByKeys();
       this.tellPoint(positive, this.cross, this.shown.head);
     },
     boxByKeys() {
-      if (!this.cross) this.moveCross(0, 0);
+      if (!this.cross || this.$refs.cross.hidden) this.moveCross(0, 0);
       const from = this.cross.from;
       if (!from) {
         this.cross.from = { x: this.cross.x, y: this.cross.y };

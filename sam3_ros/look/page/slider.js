@@ -9,8 +9,10 @@ export default {
   data() {
     return { now: this.value, held: false };
   },
-  watch: {
-    value(value) {
+  watch: { value: "move" },
+  methods: {
+    // Also called by the server, where the property has this value already.
+    move(value) {
       if (!this.held) this.now = value;
     },
   },

@@ -19,6 +19,8 @@ class SliderElement(Element, component="slider.js"):
     def __init__(self, least: float, most: float, step: float, value: float) -> None:
         super().__init__()
         self._least, self._most = least, most
+        # Where it is in the browser: moved there, it is not where its property says.
+        self._at = value
         self.props.update({"min": least, "max": most, "step": step, "value": value})
 
     def on_slide(self, handler: SliderHandler) -> None:
@@ -31,8 +33,13 @@ class SliderElement(Element, component="slider.js"):
 
     def show(self, value: float) -> None:
         """Move it, unless somebody holds it."""
+        if self._at == value:
+            return
+        self._at = value
         if self.props["value"] != value:
             self.props["value"] = value
+        else:
+            self.run_method("move", value)
 
     def _checked(
         self, handler: SliderHandler
@@ -44,6 +51,7 @@ class SliderElement(Element, component="slider.js"):
                 return None
             if not math.isfinite(value):
                 return None
-            return handler(float(min(max(value, self._least), self._most)))
+            self._at = float(min(max(value, self._least), self._most))
+            return handler(self._at)
 
         return handle

@@ -42,8 +42,8 @@ class ViewControls:
             button("JSON", self._download_json, "Download JSON")
 
     def show_threshold(self, score: float) -> None:
-        """Show the source's threshold, unless it was just set here."""
-        if not self._viewer.rights.may_change:
+        """Show the source's threshold, unless it was just set here or a picture is held."""
+        if not self._viewer.rights.may_change or self._viewer.held:  # which has one of its own
             return
         if time.monotonic() - self._threshold_set > _SETTLING_SECONDS:
             self._threshold.show(round(score, 2))

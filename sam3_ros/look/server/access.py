@@ -9,7 +9,6 @@ import re
 import secrets
 import socket
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from sam3_ros.look.server.listening import Listener, LookServerError
@@ -104,11 +103,14 @@ class LookAccess:
         """Return whether a request with these cookies, its header's text, may see the page."""
         if self.token is None:
             return True
-        try:
-            given = SimpleCookie(cookies).get(self.cookie_name)
-        except CookieError:
-            return False
-        return given is not None and hmac.compare_digest(given.value.encode(), self.cookie.encode())
+        wanted = self.cookie.encode()
+        # SimpleCookie takes none of a header in which one is odd, and of one host all ports share
+        # their cookies.
+        given = [each.strip().partition("=") for each in cookies.split(";")]
+        return any(
+            name == self.cookie_name and hmac.compare_digest(value.encode(), wanted)
+            for name, _, value in given
+        )
 
     def is_own_host(self, host: str) -> bool:
         """Return whether the header Host names this page.

@@ -14,6 +14,7 @@ from sam3_ros.core.signals import end_signals, signals_handled
 from sam3_ros.look.server.asgi import AsgiApp
 from sam3_ros.look.server.listening import Listener
 from sam3_ros.look.server.log import short_log
+from sam3_ros.look.server.patient_http import PatientHttp
 
 #: Bytes of one message of a websocket: NiceGUI's page refuses to send more, in words.
 MOST_MESSAGE = 1024 * 1024
@@ -70,7 +71,7 @@ def serve(
     config = uvicorn.Config(
         app,
         lifespan="on",
-        http="h11",
+        http=PatientHttp,
         h11_max_incomplete_event_size=_MOST_HEADERS,
         ws_max_size=MOST_MESSAGE,
         # Pictures are compressed already; and no small message may unpack to a large one.

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sam3_ros.look.server.body import MOST_BODY
 from sam3_ros.look.server.guard import AllowedPace, Paces
+from sam3_ros.look.server.patient_http import PatientHttp
 from sam3_ros.look.server.serving import MOST_MESSAGE
 
 TEN_MEGABYTES = "x" * 10_000_000
@@ -115,6 +116,8 @@ def test_the_token_gives_a_cookie_that_no_script_reads(guarded: Served) -> None:
     name_and_value = cookie.partition(";")[0]
     assert guarded.get(Cookie=name_and_value).status_code == 200
     assert guarded.get(Cookie=f"other=1; {name_and_value}").status_code == 200
+    # Of one host all ports share their cookies, and other programs' may be odd.
+    assert guarded.get(Cookie=f'a={{"x": 1}}; b; {name_and_value}').status_code == 200
     assert guarded.get(Cookie=name_and_value[:-1]).status_code == 401
     with guarded.websocket("/echo", additional_headers={"Cookie": name_and_value}) as echo:
         echo.send("four")
@@ -185,6 +188,22 @@ def test_headers_without_an_end_are_refused(local: Served) -> None:
         raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)
         assert b" 400 " in raw.recv(1000)
     assert local.get().status_code == 200
+
+
+def test_whoever_sends_no_whole_request_does_not_keep_the_connection(
+    local: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else some hundred of them would lock out everybody."""
+    monkeypatch.setattr(PatientHttp, "patience", 0.3)
+    for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /"):
+        with socket.create_connection(("127.0.0.1", local.listener.port), 10) as raw:
+            raw.sendall(sent)
+            while raw.recv(4000):  # until the server closes it, not before a whole answer
+                pass
+    with local.websocket("/echo") as echo:
+        time.sleep(0.6)
+        echo.send("x")
+        assert echo.recv(10) == "1"
 
 
 @pytest.fixture(scope="module")

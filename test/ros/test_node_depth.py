@@ -270,6 +270,27 @@ def test_markers_of_objects_that_are_gone_are_deleted(rig: DepthRig) -> None:
     assert len(deleted) == 2
 
 
+def test_markers_go_while_nothing_more_can_be_said(rig: DepthRig) -> None:
+    rig.client.set_parameters(depth_wait_s=0.0)
+    rig.listen(objects=Objects3D, markers=MarkerArray)
+    shown: list[MarkerArray] = rig.heard.setdefault("markers", [])
+    rig.answer("objects", SCENE, MILLIMETRES)
+    rig.client.spin_until(lambda: shown, "markers")
+    # What went well before the depth was left does not count.
+    rig.listen(mask=Image)
+    rig.unsubscribed()
+    rig.listen(markers=MarkerArray, objects=Objects3D)
+    rig.subscribed()
+
+    def are_gone() -> bool:
+        rig.send_image(rig.next_stamp(), SCENE)
+        return rig.soon(lambda: [m.action for m in shown[-1].markers] == [Marker.DELETEALL], 0.5)
+
+    rig.client.spin_until(are_gone, "the markers taken away")
+    rig.answer("objects", SCENE, MILLIMETRES)
+    rig.client.spin_until(lambda: any(m.text for m in shown[-1].markers), "new markers")
+
+
 def test_places_of_tracked_objects_are_smoothed_if_asked(rig: DepthRig) -> None:
     rig.client.prompt("set", Prompts(prompts=[Prompt(id="it", text="red", tracking=True)]))
     rig.client.set_parameters(depth_smoothing=True)

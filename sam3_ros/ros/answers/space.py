@@ -72,28 +72,30 @@ class SpaceAnswer:
     @cached_property
     def scene_points(self) -> Cloud:
         """The points of no object, [N]."""
-        # The same points serve both, where depth is not smaller than the image.
-        has_points = "_camera_points" in self.__dict__ and self.depth.size == self._size
-        points = self._camera_points if has_points else None
-        answer = self.answer
+        answer, points = self.answer, self._depth_points
         with self.steps.measure("clouds"):
-            cloud = scene_cloud(
-                answer.segments, self.depth, self.camera, answer.image_rgb, points=points
-            )
+            cloud = scene_cloud(answer.segments, self.depth, self.camera, points=points)
         return self._moved(cloud)
 
     @cached_property
     def object_points(self) -> Cloud:
         """The points that the objects' places come from, [N]."""
-        lifted, answer = self.lifted, self.answer
+        lifted, values = self.lifted, self.answer.label_values
+        points = self._depth_points if any(each.valid_pixels for each in lifted) else None
         with self.steps.measure("clouds"):
-            cloud = objects_cloud(
-                lifted, self.depth, self.camera, answer.label_values, answer.image_rgb
-            )
+            cloud = objects_cloud(lifted, self.depth, self.camera, values, points=points)
         return self._moved(cloud)
 
     @cached_property
+    def _depth_points(self) -> Cloud:
+        """A point for each pixel of the depth image, in the camera's frame; of all clouds."""
+        with self.steps.measure("clouds"):
+            return organised_points(self.depth, self.camera, self.answer.image_rgb)
+
+    @property
     def _camera_points(self) -> Cloud:
+        if self.depth.size == self._size:
+            return self._depth_points
         with self.steps.measure("clouds"):
             return organised_points(self.depth, self.camera, self.answer.image_rgb, size=self._size)
 

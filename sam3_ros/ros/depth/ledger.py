@@ -78,6 +78,7 @@ class DepthLedger:
         self._received = self._published = 0
         self._refused: Counter[DepthRefusal] = Counter()
         self._last = ""
+        self._warned: set[str] = set()
         # When, and whether it was published.
         self._recent: deque[tuple[float, bool]] = deque(maxlen=_MOST_RECENT)
 
@@ -95,10 +96,10 @@ class DepthLedger:
             self._published += 1
             self._recent.append((self._clock(), True))
 
-    def refuse(self, error: DepthRefusedError) -> None:
-        """Count an answer without anything in space.
+    def refuse(self, error: DepthRefusedError) -> bool:
+        """Count an answer without anything in space; return whether all were refused lately.
 
-        Log why, throttled, unless others went well lately: depth may be slower than the images.
+        Then log why, throttled. Where others went well depth may be slower than the images.
         """
         # Names of frames and formats come from anywhere.
         words = shortened(f"{error.refusal}: {error}", _LONGEST)
@@ -109,6 +110,13 @@ class DepthLedger:
             went_well = any(self._lately())
         if not went_well:
             self._logger.warning(f"{self._of}nothing in space of an image: {words}", **THROTTLED)
+        return not went_well
+
+    def warn_once(self, words: str) -> None:
+        """Log what is to be known of this camera's depth, once."""
+        if words not in self._warned:
+            self._warned.add(words)
+            self._logger.warning(f"{self._of}{words}")
 
     def report(self) -> DepthReport:
         """Return the present state."""

@@ -170,8 +170,9 @@ class DepthPairs:
         if near is None or time.monotonic() - self._came > _SILENT_S:
             return DepthRefusedError(
                 DepthRefusal.NO_DEPTH,
-                f"no depth image came on {self._topic}: remap depth to the camera's registered "
-                "depth, and compare depth_transport with what is published",
+                f"no depth image came on {self._topic} in the last {_SILENT_S:g} s: remap depth "
+                "to the camera's registered depth, and compare depth_transport with what is "
+                "published",
             )
         apart = f"{near[1] / 1e6:.1f} ms"
         if nearest.after is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from std_msgs.msg import Header
@@ -15,6 +16,8 @@ from sam3_ros.ros.depth.ledger import DepthRefusal, DepthRefusedError
 from sam3_ros.ros.depth.pairs import DepthPair
 from sam3_ros.ros.images.camera_info import camera_of
 from sam3_ros.ros.images.depth import depth_image
+
+_RECTIFIED = re.compile(r"[/_]rect(ified)?([/_]|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,11 @@ def registered(
     except SpaceError as error:
         raise DepthRefusedError(DepthRefusal.SIZES, str(error)) from error
     return RegisteredDepth(depth, camera)
+
+
+def is_named_rectified(topic: str) -> bool:
+    """Return whether a topic is one of rectified images by its name, as image_proc calls them."""
+    return _RECTIFIED.search(topic) is not None
 
 
 def _require_one_frame(pair: DepthPair, header: Header) -> None:

@@ -16,7 +16,7 @@ from sam3_ros.ros.answers.space import Smooth, SpaceAnswer
 from sam3_ros.ros.answers.space_outputs import SpaceOutputs
 from sam3_ros.ros.depth.ledger import DepthLedger, DepthRefusal, DepthRefusedError
 from sam3_ros.ros.depth.pairs import DepthPairs
-from sam3_ros.ros.depth.registered import registered
+from sam3_ros.ros.depth.registered import is_named_rectified, registered
 from sam3_ros.ros.depth.transforms import Transforms
 from sam3_ros.ros.error_text import described
 from sam3_ros.ros.frames.activity import Activity
@@ -38,6 +38,8 @@ class CameraSpace:
     outputs: SpaceOutputs
     pairs: DepthPairs
     ledger: DepthLedger
+    #: The topic of the images, with its full name.
+    image_topic: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ class SpaceAnswers:
             space.pairs.drop(waiting.stamp_ns)
             return {}
         if not waiting.stamp_ns:
-            space.ledger.refuse(_no_stamp())
+            self._refuse(space, _no_stamp())
             return {}
         queue = self._waiting[camera]
         # One after another, so that what is smoothed and shown never goes back in time.
@@ -148,13 +150,13 @@ class SpaceAnswers:
         except FrameDroppedError:  # the node was deactivated meanwhile
             pass
         except DepthRefusedError as error:
-            space.ledger.refuse(error)
+            self._refuse(space, error)
         except SpaceError as error:
-            space.ledger.refuse(DepthRefusedError(DepthRefusal.SIZES, str(error)))
+            self._refuse(space, DepthRefusedError(DepthRefusal.SIZES, str(error)))
         except Exception as error:  # the answer in the image is out, and the next one may succeed
             if not isinstance(error, Sam3RosError):
                 self._logger.error(f"an answer in space failed: {described(error)}", **THROTTLED)
-            space.ledger.refuse(DepthRefusedError(DepthRefusal.FAILED, described(error)))
+            self._refuse(space, DepthRefusedError(DepthRefusal.FAILED, described(error)))
         space.pairs.drop(waiting.stamp_ns)
         return steps.as_dict()
 
@@ -164,7 +166,8 @@ class SpaceAnswers:
         topics = space.outputs.listened_to()
         if not topics:
             return True
-        pair = waiting.seen.depth or space.pairs.find(waiting.stamp_ns, may_wait)
+        earlier = waiting.seen.depth
+        pair = earlier or space.pairs.find(waiting.stamp_ns, may_wait)
         if pair is None:
             return False
         waiting.seen.depth = pair
@@ -176,20 +179,27 @@ class SpaceAnswers:
                 settings.depth_rectified,
                 settings.max_megapixels,
             )
+        if any(found.camera.coefficients) and is_named_rectified(space.image_topic):
+            space.ledger.warn_once(_not_rectified(space.image_topic))
         transform = None
         if self._transforms is not None:
             with steps.measure("transform"):
                 transform = self._transforms.look_up(
                     settings.target_frame, answer.header, settings.target_frame_wait_s
                 )
-        in_space = SpaceAnswer(
-            answer, found.depth, found.camera, transform, self._smooth(camera, waiting), steps
-        )
+        # A click on an earlier image has it answered again: it is seen once, and not later.
+        smooth = None if earlier else self._smooth(camera, waiting)
+        in_space = SpaceAnswer(answer, found.depth, found.camera, transform, smooth, steps)
         made = space.outputs.messages(in_space, topics)
         with self._activity.publishing(answer.received), steps.measure("space publish"):
             space.outputs.publish(made)
         space.ledger.count_published()
         return True
+
+    def _refuse(self, space: CameraSpace, error: DepthRefusedError) -> None:
+        """Count it. Where all are refused, what is shown is no longer so."""
+        if space.ledger.refuse(error):
+            space.outputs.remove_markers()
 
     def _smooth(self, camera: str, waiting: _Waiting) -> Smooth | None:
         if not self._configuration().depth_smoothing:
@@ -204,4 +214,11 @@ def _no_stamp() -> DepthRefusedError:
     return DepthRefusedError(
         DepthRefusal.NO_STAMP,
         "the image has no stamp, by which its depth is found: set it in the camera driver",
+    )
+
+
+def _not_rectified(topic: str) -> str:
+    return (
+        f"images from {topic} are rectified by its name, and their camera_info has a lens, which "
+        "is taken out once more: set depth_rectified if they are rectified"
     )

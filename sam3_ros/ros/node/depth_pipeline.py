@@ -83,7 +83,9 @@ class DepthPipeline:
             lambda: settings().clock_jump_s,
             *depth_topics(self._node, camera, settings().depth_transport),
         )
-        return CameraSpace(outputs, pairs, DepthLedger(camera.name, self._node.get_logger()))
+        ledger = DepthLedger(camera.name, self._node.get_logger())
+        images = self._node.resolve_topic_name(camera.image_topic)
+        return CameraSpace(outputs, pairs, ledger, images)
 
     def _make_topics(
         self, camera: Camera, wake: Callable[[], None], undo: ExitStack

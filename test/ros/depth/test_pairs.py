@@ -148,7 +148,7 @@ def test_a_ledger_warns_while_all_are_refused() -> None:
     ledger = DepthLedger("front", log, lambda: now[0])
     ledger.note_subscribed(True)
     assert ledger.report().finding == ""
-    ledger.refuse(DepthRefusedError(DepthRefusal.NO_DEPTH, "remap depth"))
+    assert ledger.refuse(DepthRefusedError(DepthRefusal.NO_DEPTH, "remap depth"))
 
     report = ledger.report()
     assert report.refused[DepthRefusal.NO_DEPTH] == 1
@@ -157,10 +157,13 @@ def test_a_ledger_warns_while_all_are_refused() -> None:
     assert log == ["camera front: nothing in space of an image: no depth: remap depth"]
     ledger.count_published()
     assert ledger.report().finding == ""
-    ledger.refuse(DepthRefusedError(DepthRefusal.TOO_FAR, "depth is slower than the images"))
+    assert not ledger.refuse(DepthRefusedError(DepthRefusal.TOO_FAR, "depth is slower"))
     assert ledger.report().finding == "" and len(log) == 1
     now[0] = 11.0
-    ledger.refuse(DepthRefusedError(DepthRefusal.TOO_LATE, "x"))
+    assert ledger.refuse(DepthRefusedError(DepthRefusal.TOO_LATE, "x"))
     assert ledger.report().finding
+    ledger.warn_once("set depth_rectified")
+    ledger.warn_once("set depth_rectified")
+    assert log[2:] == ["camera front: set depth_rectified"]
     ledger.note_subscribed(False)
     assert ledger.report().finding == ""

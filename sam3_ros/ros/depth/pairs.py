@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -26,6 +27,8 @@ _RECENT = 8
 _NEWEST = 3
 # Images that are answered, or whose answers wait for their depth; more than there can be at a time.
 _MOST_TAKEN = 12
+# Of depth images, to know at which distance they come.
+_ENOUGH_FOR_A_PACE = 4
 # Without a depth image for so long there is none.
 _SILENT_S = 2.0
 
@@ -159,10 +162,22 @@ class DepthPairs:
     def _is_decided(self, nearest: _Nearest) -> bool:
         """Return whether no nearer depth image is to be expected."""
         if nearest.after is None:
-            return False
+            return self._is_next_farther(nearest)
         # One that is far ahead is of before the clock jumped back; that is seen once depth comes.
         ahead_s = (_ns(nearest.after) - nearest.stamp_ns) / NANOSECONDS
         return ahead_s <= max(self._jump_s(), self._tolerance_s())
+
+    def _is_next_farther(self, nearest: _Nearest) -> bool:
+        """Return whether the next depth, at the least distance of the last ones, will be farther.
+
+        So an image waits for no depth where the one before it is nearly its own.
+        """
+        stamps = sorted({_ns(depth) for depth in self._recent})
+        if nearest.before is None or len(stamps) < _ENOUGH_FOR_A_PACE:
+            return False
+        pace_ns = min(later - earlier for earlier, later in pairwise(stamps))
+        off_ns = nearest.stamp_ns - _ns(nearest.before)
+        return off_ns <= self._tolerance_s() * NANOSECONDS and 2 * off_ns < pace_ns
 
     def _unpaired(
         self, nearest: _Nearest, near: tuple[DepthMessage, int] | None

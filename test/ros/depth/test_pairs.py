@@ -70,6 +70,23 @@ def test_while_a_nearer_one_may_come_nothing_is_decided() -> None:
     assert found(pairs, 100) == 101
 
 
+@pytest.mark.parametrize(("image", "expected"), [(233, 200), (251, None), (280, None)])
+def test_depth_that_the_next_cannot_be_nearer_than_is_not_waited_with(
+    image: int, expected: int | None
+) -> None:
+    pairs = pairs_of(0.06)
+    for stamp in (0, 100, 200):
+        pairs.note(depth_at(stamp))
+    pairs.take(image * MS)
+    assert found(pairs, image) is None  # of three it is not known yet at which pace they come
+    pairs = pairs_of(0.06)
+    for stamp in (-200, 0, 100, 200):
+        pairs.note(depth_at(stamp + 1000))
+    pairs.take((image + 1000) * MS)
+
+    assert found(pairs, image + 1000) == (None if expected is None else expected + 1000)
+
+
 def test_equal_stamps_alone_count_where_the_tolerance_is_nothing() -> None:
     pairs = pairs_of(0.0)
     pairs.note(depth_at(100))

@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.float64]
 #: The lens model is inverted until a pixel comes back to within this, px.
 ACCURACY_PX = 1e-4
 _MOST_STEPS = 30
-# A 1080p camera has 16 MB of rays, which take a second where it has a lens. A node's camera has two:
-# at the size of its images and at that of smaller depth.
+# A 1080p camera has 16 MB of rays, which take a second where it has a lens. A camera of a node has
+# them twice: at the size of its images and at that of smaller depth.
 _CAMERAS_KEPT = 16
 
 

@@ -58,3 +58,10 @@ def test_they_are_computed_once_and_are_not_written_to() -> None:
     assert rays_of(camera_with("webcam")) is rays
     with pytest.raises(ValueError, match="read-only"):
         rays.x[0, 0] = 1
+
+
+def test_those_of_eight_cameras_at_two_sizes_are_kept() -> None:
+    cameras = [PinholeCamera(50 + each, 50, 8, 6, (12, 16)) for each in range(8)]
+    cameras += [each.scaled_to((6, 8)) for each in cameras]
+    first = [rays_of(each) for each in cameras]
+    assert all(rays_of(each) is kept for each, kept in zip(cameras, first, strict=True))

@@ -10,6 +10,9 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.ros.error_text import described
 
 LoadSegmenter = Callable[[], Segmenter]
+# A thread that comes back from a library while Python ends is torn out of it, which aborts the
+# process; so long a model is waited for.
+_ENDING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,17 @@ class ModelLoading:
         self._thread.start()
 
     def close(self) -> None:
-        """Free the model, now or as soon as it is loaded; nobody may use it any more."""
+        """Free the model, now or as soon as it is loaded; nobody may use it any more.
+
+        Waits some seconds for a model that is being loaded.
+        """
         with self._lock:
             self._is_closed = True
             segmenter, self._segmenter = self._segmenter, None
         if segmenter is not None:
             segmenter.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_ENDING_SECONDS)
 
     def _run(self) -> None:
         segmenter: Segmenter | None = None

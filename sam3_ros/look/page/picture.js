@@ -91,6 +91,7 @@ export default {
       const socket = new WebSocket(`${scheme}://${location.host}${window.path_prefix ?? ""}${this.feed}`);
       socket.binaryType = "arraybuffer";
       socket.onopen = () => {
+        document.body.classList.remove("look-cut");
         this.acknowledged = 0;
         if (this.ready) this.free(this.ready);
         this.ready = null;
@@ -102,6 +103,7 @@ export default {
       };
       socket.onclose = (event) => {
         if (this.ended) return;
+        document.body.classList.add("look-cut");
         this.askWhetherSignedIn();
         const refused = event.code === REFUSED;
         this.note = refused

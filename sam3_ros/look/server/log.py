@@ -16,6 +16,8 @@ _LOGGERS = (
     *("uvicorn", "nicegui", "socketio", "socketio.server", "engineio", "engineio.server"),
     *("websockets", "asyncio", "fastapi"),
 )
+# What uvicorn says of each websocket that the guard refuses, such as one of a tab left open.
+_OF_REFUSED = "without completing handshake"
 _LINES_A_SECOND, _LINES_AT_ONCE = 0.2, 20
 _LONGEST = 300
 
@@ -28,7 +30,7 @@ class _ShortLines(logging.Handler):
         self._allowance = Allowance(_LINES_A_SECOND, _LINES_AT_ONCE)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not self._allowance.take():
+        if _OF_REFUSED in str(record.msg) or not self._allowance.take():
             return
         text = _exception(record) or record.getMessage()
         line = visible(" ".join(text.split()))[:_LONGEST]

@@ -70,8 +70,8 @@ def process_arguments(environment: Mapping[str, str]) -> tuple[ProcessArgument, 
         ProcessArgument(
             "depth_image",
             "",
-            "Topic of the raw depth images that are registered to the camera; of cameras with "
-            'names "front=/front/depth/image_raw left=/left/depth/image_raw".',
+            "Topic of the raw depth images that are registered to the camera; sets depth. Of "
+            'cameras with names "front=/front/depth/image_raw left=/left/depth/image_raw".',
         ),
         ProcessArgument(
             "camera_info",
@@ -160,6 +160,8 @@ def other_parameters(texts: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters that are set by arguments of other kinds. Raises ParameterError."""
     names = camera_topics(texts["image"], texts["cameras"]).names
     other: dict[str, Any] = {"cameras": names} if names else {}
+    if texts["depth_image"].strip():
+        other["depth"] = True  # nobody names it to have it left out; the argument depth wins
     if texts["use_sim_time"]:
         other["use_sim_time"] = BOOLEANS[texts["use_sim_time"]]
     return other

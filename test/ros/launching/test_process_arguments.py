@@ -15,6 +15,8 @@ from launch_stand_ins import LaunchFile
 from sam3_ros.ros.launching.process_arguments import node_command, process_arguments
 from sam3_ros.ros.parameters.specs import ParameterError
 
+DEPTH = {"depth_image": "/eye/depth/image_raw"}
+
 
 def test_they_are_those_that_the_launch_file_declares(monkeypatch: pytest.MonkeyPatch) -> None:
     declared = LaunchFile("segmentation.launch.py", monkeypatch).arguments
@@ -54,6 +56,13 @@ def test_a_node_gets_its_name_topics_and_parameters(tmp_path: Path) -> None:
             }
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, None), (DEPTH, True), ({**DEPTH, "depth": "false"}, False)]
+)
+def test_whoever_names_depth_has_it(given: dict[str, str], expected: bool | None) -> None:
+    assert node_command(given).parameters.get("depth") is expected
 
 
 def test_several_cameras_have_their_topics(tmp_path: Path) -> None:

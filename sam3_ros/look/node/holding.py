@@ -38,6 +38,7 @@ _NO_SEGMENTS = (
     "the node's parameter `outputs` leaves the segments out, which a held picture is made of"
 )
 _NO_TOPIC = "it is not known from which topic the node takes the images of this camera"
+_GONE = "the node is gone, so there is nothing to hold: the last picture stays"
 Post = Callable[[Callable[[], None]], None]
 
 
@@ -81,6 +82,8 @@ class Holder:
             images = self._link.links[hold.view.camera].images
             if now - max(hold.began, images.newest_at) > _SILENCE_SECONDS:
                 reason = _NO_IMAGE if images.has_topics else _NO_TOPIC
+                if not self._link.sight.is_listed:
+                    reason = _GONE
                 self._end(hold)
                 settle(hold.future, _refused(reason))
             elif now - hold.began > _PATIENCE_SECONDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from sam3_ros.look.page.controls import attributes, button, named, typed
+from sam3_ros.look.page.controls import attributes, button, named, readable, typed
 from sam3_ros.look.page.prompt_list import Run
 from sam3_ros.look.page.viewer import MOST_CHARACTERS, Viewer
 
@@ -34,16 +34,12 @@ class AskBox:
         selected = self._viewer.selected()
         self.hint_selected.set_visibility(selected is not None)
         if selected:
-            self.hint_selected.text = f"Clicks add to “{selected.label}”. Escape ends it."
+            self.hint_selected.text = f"Clicks add to “{readable(selected.label)}”. Escape ends it."
 
     async def _ask(self) -> None:
         text = typed(self._field)
         if len(text) >= MOST_CHARACTERS:
             ui.notify(f"More than {MOST_CHARACTERS:,} characters were cut.", type="warning")
-        asked = await self._run(self._viewer.ask(text), f"Asked “{_shortened(text.strip())}”.")
+        asked = await self._run(self._viewer.ask(text), f"Asked “{readable(text.strip())}”.")
         if asked and self._field.value == text:
             self._field.value = ""
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
-from sam3_ros.look.page.controls import button, named
+from sam3_ros.look.page.controls import button, named, readable
 from sam3_ros.look.page.viewer import Viewer
 from sam3_ros.look.viewing import ViewedCamera
 
@@ -32,7 +32,7 @@ class CameraChoice:
         cameras = self._viewer.cameras()
         if cameras != self._cameras:
             self._cameras = cameras
-            titles = {each.name: each.title for each in cameras}
+            titles = {each.name: readable(each.title) for each in cameras}
             self._select.set_options(titles, value=self._shown())
             self._place.set_visibility(len(cameras) > 1)
         elif self._select.value != self._shown():
@@ -40,7 +40,7 @@ class CameraChoice:
 
     def title(self) -> str:
         """Return what people call the camera that is shown."""
-        titles = {each.name: each.title for each in self._cameras}
+        titles = {each.name: readable(each.title) for each in self._cameras}
         return titles.get(self._viewer.camera, "the camera")
 
     def step(self, by: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from nicegui import ui
 from nicegui.element import Element
 
+from sam3_ros.core.visible_text import visible
 from sam3_ros.look.viewing import Verdict
 
 Named = TypeVar("Named", bound=Element)
@@ -44,6 +45,12 @@ def attributes(element: Named, **values: Any) -> Named:
 def typed(field: ui.input) -> str:
     """Return what is in a field; a browser may have sent anything."""
     return field.value if isinstance(field.value, str) else ""
+
+
+def readable(text: str, most: int = 80) -> str:
+    """Return what others have typed, with what would turn or hide text to be seen, and short."""
+    seen = visible(text)
+    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
 
 
 class MessageLine:

@@ -137,6 +137,7 @@ class LookPage:
     async def _toggle_pause(self) -> None:
         if self._viewer.held:
             self._viewer.resume()
+            self._line.tell(Verdict(True), "Live again, with the live prompts.")
         else:
             verdict = await self._viewer.pause()
             self._line.tell(verdict, "Paused: what you ask now is asked of this picture alone.")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from sam3_ros.look.page.controls import attributes, button, named, press, typed
+from sam3_ros.look.page.controls import attributes, button, named, press, readable, typed
 from sam3_ros.look.page.viewer import Viewer
 from sam3_ros.look.viewing import ListedPrompt, Verdict
 
@@ -14,6 +14,7 @@ _EMPTY = "Nothing is asked yet. Type a word, or click an object in the picture."
 _EMPTY_VIEW_ONLY = "Nothing is asked yet."
 #: Runs a request, shows what became of it, and returns whether it was accepted.
 Run = Callable[[Awaitable[Verdict], str], Awaitable[bool]]
+_LONGEST = 1000
 # To which points can be added.
 _SHOWN_BY_MARKS = ("click", "box")
 
@@ -85,7 +86,7 @@ class _Row:
         self._prompt = prompt
         red, green, blue = prompt.colour
         self._swatch.style(f"background: rgb({red:d} {green:d} {blue:d})")
-        self._name.text = prompt.label
+        self._name.text = readable(prompt.label, _LONGEST)
         attributes(self._name, title=_whole_name(prompt))
         self._count.text = _count(prompt)
         self._score.text = _score(prompt)
@@ -104,7 +105,7 @@ class _Row:
             (self._remove, "Remove"),
             (self._add, "Add points to"),
         ):
-            named(made, f"{act} {prompt.label}")
+            named(made, f"{act} {readable(prompt.label)}")
         press(self._add, selected)
         self._add.set_visibility(prompt.kind in _SHOWN_BY_MARKS)
         press(self._follow, prompt.followed)
@@ -153,16 +154,18 @@ class _RenameDialog:
         self._dialog.close()
         if self._prompt:
             name = typed(self._field)
-            await self._run(self._viewer.rename(self._prompt, name), f"Renamed to “{name}”.")
+            await self._run(
+                self._viewer.rename(self._prompt, name), f"Renamed to “{readable(name)}”."
+            )
 
 
 def _whole_name(prompt: ListedPrompt) -> str:
     asked = f" ({prompt.text})" if prompt.text and prompt.text != prompt.label else ""
-    return f"{prompt.label}{asked}"
+    return readable(f"{prompt.label}{asked}", _LONGEST)
 
 
 def _quoted(prompt: ListedPrompt) -> str:
-    return f"“{prompt.label}”"
+    return f"“{readable(prompt.label)}”"
 
 
 def _count(prompt: ListedPrompt) -> str:

@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 PATIENCE_MS = 30_000
 # Levels, summed over the colours: of a mask on black, and by which an overlay changes a pixel.
 _COLOURED, _CHANGED = 120, 40
+#: A picture that is shown so long is the one that stays.
+_STILL_MS = 700
 _LONG_PRESS_MS = 900
 expect.set_options(timeout=PATIENCE_MS)
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
@@ -78,8 +80,13 @@ class LookPage:
         return self.canvas.get_attribute("data-stamp") or ""
 
     def pause(self) -> None:
+        """Pause, and wait for the picture that stays: it may be one that comes after the press."""
         self.button("Pause").click()
         expect(self.button("Resume")).to_be_visible()
+        before = ""
+        while before != self.stamp:
+            before = self.stamp
+            self.page.wait_for_timeout(_STILL_MS)
 
     def resume(self) -> None:
         self.button("Resume").click()

@@ -114,6 +114,16 @@ def test_a_click_on_a_paused_picture_is_answered_on_it(page: LookPage, truth: Sh
     expect(page.prompts).to_have_count(1)  # the live pictures were not asked
 
 
+def test_a_paused_picture_has_a_threshold_of_its_own(page: LookPage) -> None:
+    threshold = page.page.get_by_role("slider", name="Threshold")
+    page.pause()
+    threshold.focus()
+    threshold.press("End")
+    expect(page.count_of(FIRST)).to_have_text("0")
+    page.resume()
+    expect(threshold).to_have_value("0")  # the live pictures', which nobody has changed
+
+
 def test_a_frame_is_downloaded_with_its_masks(page: LookPage, truth: ShownTruth) -> None:
     pause_at_one_red_cube(page)
     stamp = truth.stamp_of(page.shown())

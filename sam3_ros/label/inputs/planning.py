@@ -157,6 +157,9 @@ def _topics(reader: BagReader, selection: Selection) -> tuple[list[str], list[tu
             left_out.append((topic, refusal))
         else:
             labelled.append(topic)
+    if not wanted:
+        depth = [topic for topic in sorted(images) if bag.is_depth(topic)]
+        left_out = [(topic, reader.refusal(topic) or "its images are of depth") for topic in depth]
     return labelled, left_out
 
 

@@ -100,7 +100,8 @@ def test_who_does_not_read_at_all_holds_up_nobody(server: Served) -> None:
         deaf.say(**OVERLAY)
         other.say(**{**OVERLAY, "plain": True})
         until(lambda: len(server.viewing.watches) == 2)
-        overlay, plain = server.viewing.watches
+        # In the order in which they came, which may be the other one.
+        overlay, plain = sorted(server.viewing.watches, key=lambda each: each.view.with_plain)
         for number in (1, 2):
             overlay.receiver(picture_of(number, size=20_000_000))
         for number in range(1, 21):

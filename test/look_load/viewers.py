@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from look_browser import open_browser
 from look_page import LookPage, viewer
 from look_truth import shown_truth
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 READY = "ready"
-# Objects to click on: large ones, of other colours than the mask that is drawn over them.
+# Objects to click on: large ones.
 _CLICKED = ("purple ball", "black star")
 # Beside the click, where its own mark is not, px.
 _BESIDE = 14
@@ -82,6 +82,9 @@ def clicks(browser: Browser, link: str, count: int) -> list[float]:
     places = [truth.centre(sorted(truth.jpegs)[20], name) for name in _CLICKED]
     with viewer(browser, link) as page:
         page.shows_pictures()
+        # By themselves masks are colours on black, whatever is under them.
+        page.page.get_by_role("switch", name="Masks only").click()
+        expect(page.canvas).to_have_attribute("data-layer", "masks")
         return [_click(page, *places[number % len(places)]) for number in range(count)]
 
 

@@ -131,6 +131,35 @@ def test_label_info_is_silent_while_it_is_not_wanted(client: NodeClient) -> None
     assert ["green"] not in [list(names(info).values()) for info in infos]
 
 
+def test_detections_in_space_say_what_the_objects_say(client: NodeClient) -> None:
+    rig = DepthRig(client)
+    depth = np.full((96, 128), 1000, np.uint16)
+    depth[10:40, 10:40] = 800
+    depth[14:62, 78:118] = 0  # blue has no place
+    rig.listen(objects=Objects3D, detections_3d=vision_class("Detection3DArray"))
+    rig.subscribed()
+
+    def of_one_image() -> Any:
+        objects = rig.answer("objects", SCENE, depth)
+        detections = rig.soon(lambda: rig.of("detections_3d", rig.stamp))
+        return detections and (objects, detections)
+
+    objects, detections = client.spin_until(of_one_image, "objects and detections of one image")
+
+    assert detections.header == objects.header
+    (found,) = [each for each in objects.objects if each.has_place]
+    (detection,) = detections.detections
+    assert detection.header == objects.header
+    assert detection.id == str(found.score.id)
+    (result,) = detection.results
+    assert (result.hypothesis.class_id, found.score.label) == ("red", "red")
+    assert result.hypothesis.score == pytest.approx(found.score.score)
+    assert result.pose.pose.position == found.centre
+    assert list(result.pose.covariance[:3]) == list(found.covariance[:3])
+    assert detection.bbox.center == found.box_pose
+    assert detection.bbox.size == found.box_size
+
+
 def test_detections_say_what_the_scores_say(client: NodeClient) -> None:
     found = heard(client, "Detection2DArray", "detections", QoSProfile(depth=50))
 
@@ -173,36 +202,6 @@ def test_a_tracked_detection_has_the_id_of_its_track_while_it_is_seen(client: No
         assert scores.segments[0].track_id > 0
     detections, scores = of(colour_scene(96, 128, {}))
     assert (len(detections.detections), len(scores.segments)) == (0, 1)
-
-
-def test_detections_in_space_say_what_the_objects_say(client: NodeClient) -> None:
-    client.prompt("set", Prompts())
-    rig = DepthRig(client)
-    depth = np.full((96, 128), 1000, np.uint16)
-    depth[10:40, 10:40] = 800
-    depth[14:62, 78:118] = 0  # blue has no place
-    rig.listen(objects=Objects3D, detections_3d=vision_class("Detection3DArray"))
-    rig.subscribed()
-
-    def of_one_image() -> Any:
-        objects = rig.answer("objects", SCENE, depth)
-        detections = rig.soon(lambda: rig.of("detections_3d", rig.stamp))
-        return detections and (objects, detections)
-
-    objects, detections = client.spin_until(of_one_image, "objects and detections of one image")
-
-    assert detections.header == objects.header
-    (found,) = [each for each in objects.objects if each.has_place]
-    (detection,) = detections.detections
-    assert detection.header == objects.header
-    assert detection.id == str(found.score.id)
-    (result,) = detection.results
-    assert (result.hypothesis.class_id, found.score.label) == ("red", "red")
-    assert result.hypothesis.score == pytest.approx(found.score.score)
-    assert result.pose.pose.position == found.centre
-    assert list(result.pose.covariance[:3]) == list(found.covariance[:3])
-    assert detection.bbox.center == found.box_pose
-    assert detection.bbox.size == found.box_size
 
 
 def test_a_box_of_vision_msgs_before_4_0() -> None:

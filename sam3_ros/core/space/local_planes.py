@@ -33,27 +33,34 @@ def _fitted(z: Floats, surface: Mask, window: int) -> Floats:
     """Return the least-squares plane of each square window at its middle, by sums over windows."""
     height, width = z.shape
     middle = np.float32(median(z[surface]))
-    weight = surface.astype(np.float32)
-    level = np.where(surface, z - middle, np.float32(0))
     u = np.arange(width, dtype=np.float32) - np.float32(width / 2)
     v = (np.arange(height, dtype=np.float32) - np.float32(height / 2))[:, None]
-    weight_u, weight_v = weight * u, weight * v
-    # Of one array of several channels: one call instead of nine.
-    first = cv2.merge([weight, weight_u, weight_v, level])
-    second = cv2.merge([weight_u * u, weight_v * v, weight_u * v, level * u])
-    square = (window, window)
-    first = cv2.blur(first, square, borderType=cv2.BORDER_CONSTANT)
-    second = cv2.blur(second, square, borderType=cv2.BORDER_CONSTANT)
-    third = cv2.blur(level * v, square, borderType=cv2.BORDER_CONSTANT)
-    scale = 1 / np.maximum(first[..., 0], np.float32(1e-6))
-    u_mean, v_mean, z_mean = (first[..., place] * scale for place in (1, 2, 3))
-    uu = second[..., 0] * scale - u_mean * u_mean + np.float32(_STIFFNESS)
-    vv = second[..., 1] * scale - v_mean * v_mean + np.float32(_STIFFNESS)
-    uv = second[..., 2] * scale - u_mean * v_mean
-    uz = second[..., 3] * scale - u_mean * z_mean
-    vz = third * scale - v_mean * z_mean
+    # Filled and summed in place: new arrays of this size cost more than the arithmetic.
+    sums = np.empty((9, height, width), np.float32)
+    weight, at_u, at_v, level, uu, vv, uv, uz, vz = sums
+    weight[...] = surface
+    level[...] = np.where(surface, z - middle, np.float32(0))
+    for product, one, other in (
+        (at_u, weight, u),
+        (at_v, weight, v),
+        (uu, at_u, u),
+        (vv, at_v, v),
+        (uv, at_u, v),
+        (uz, level, u),
+        (vz, level, v),
+    ):
+        np.multiply(one, other, out=product)
+    for part in sums:
+        cv2.blur(part, (window, window), dst=part, borderType=cv2.BORDER_CONSTANT)
+    scale = 1 / np.maximum(weight, np.float32(1e-6))
+    sums[1:] *= scale
+    uu -= at_u * at_u - np.float32(_STIFFNESS)
+    vv -= at_v * at_v - np.float32(_STIFFNESS)
+    uv -= at_u * at_v
+    uz -= at_u * level
+    vz -= at_v * level
     determinant = uu * vv - uv * uv
     along_u = (vv * uz - uv * vz) / determinant
     along_v = (uu * vz - uv * uz) / determinant
-    fitted = z_mean + along_u * (u - u_mean) + along_v * (v - v_mean) + middle
+    fitted = level + along_u * (u - at_u) + along_v * (v - at_v) + middle
     return np.where(surface, fitted, z)

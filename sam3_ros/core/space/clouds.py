@@ -136,7 +136,8 @@ def _take_out(segment: Segment, keep: Mask, size: ImageSize) -> None:
     rows, columns = found.window
     above, before = min(rim, rows.start), min(rim, columns.start)
     below, after = min(rim, size.height - rows.stop), min(rim, size.width - columns.stop)
-    framed = np.pad(found.mask.view(np.uint8), ((above, below), (before, after)))
+    mask = found.mask.view(np.uint8)
+    framed = cv2.copyMakeBorder(mask, above, below, before, after, cv2.BORDER_CONSTANT, value=0)
     grown = cv2.dilate(framed, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
     part = keep[
         rows.start - above : rows.stop + below, columns.start - before : columns.stop + after

@@ -48,14 +48,15 @@ class DistilRecipe(PhasedRecipe[RatedPhase]):
 class Student(nn.Module):
     """The two stages that are made smaller, by their names in the bundle."""
 
-    def __init__(self, fusion_blocks: int, decoder_layers: int) -> None:
+    def __init__(self, fusion_blocks: int, decoder_layers: int, looks: bool) -> None:
         super().__init__()
-        self.fusion, self.decoder = TabletopFusion(fusion_blocks), TabletopDecoder(decoder_layers)
+        self.fusion = TabletopFusion(fusion_blocks)
+        self.decoder = TabletopDecoder(decoder_layers, looks)
 
 
 def student_of(teacher: Teacher, blocks: Sequence[int], layers: Sequence[int]) -> Student:
     """Return a student with the weights of the teacher, and of its layers those that are named."""
-    student = Student(len(blocks), len(layers))
+    student = Student(len(blocks), len(layers), teacher.decoder.looks)
     for stage, source, kept in (
         (student.fusion, teacher.fusion, {"blocks": blocks}),
         (student.decoder, teacher.decoder, dict.fromkeys(_STACKS, layers)),

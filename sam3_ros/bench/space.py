@@ -1,11 +1,7 @@
-"""Times what the depth of a frame costs: lifting objects, and clouds; CPU time of one core.
-
-python -m sam3_ros.bench.space                     # 640x480 and 1920x1080, 10 objects
-"""
+"""Times what the depth of a frame costs: lifting objects, and clouds; CPU time of one core."""
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import cv2
@@ -18,7 +14,6 @@ from sam3_ros.core.space.clouds import objects_cloud, organised_points, scene_cl
 from sam3_ros.core.space.depth_image import DepthImage
 from sam3_ros.core.space.lift import lift
 
-SIZES = ((480, 640), (1080, 1920))
 STEPS = ("lift", "points", "objects_cloud", "scene_cloud")
 _PROMPT = "thing"
 #: Of a ball in the picture, of its width: ten of them cover about a tenth of it.
@@ -26,13 +21,12 @@ _RADIUS = 1 / 18
 
 
 def space_scene(
-    height: int, width: int, count: int
+    size: ImageSize, count: int
 ) -> tuple[np.ndarray, DepthImage, PinholeCamera, list[Segment]]:
     """Return a picture, depth in millimetres with noise, camera and masks of balls over a table."""
+    height, width = size
     focal = 0.95 * width
-    camera = PinholeCamera(
-        focal, focal, (width - 1) / 2, (height - 1) / 2, ImageSize(height, width)
-    )
+    camera = PinholeCamera(focal, focal, (width - 1) / 2, (height - 1) / 2, size)
     rows, columns = np.indices((height, width), np.float32)
     # A table that is 0.9 m away in the middle of the picture and seen at 45 degrees.
     z = 0.9 / (1 + (rows - camera.cy) / focal)
@@ -52,9 +46,10 @@ def space_scene(
     return image, depth, camera, segments
 
 
-def times_of(height: int, width: int, count: int, rounds: int) -> dict[str, np.ndarray]:
+def times_of(size: ImageSize, count: int, rounds: int) -> dict[str, np.ndarray]:
     """Return the milliseconds of each step in each round, and of all of them: "whole chain"."""
-    image, given, camera, segments = space_scene(height, width, count)
+    cv2.setNumThreads(1)
+    image, given, camera, segments = space_scene(size, count)
     values = {_PROMPT: 1}
     times: dict[str, list[float]] = {name: [] for name in STEPS}
     for _ in range(rounds + 1):
@@ -73,24 +68,3 @@ def times_of(height: int, width: int, count: int, rounds: int) -> dict[str, np.n
     # The first round computes the camera's rays, once.
     found = {name: np.array(values[1:]) for name, values in times.items()}
     return {**found, "whole chain": np.sum(list(found.values()), axis=0)}
-
-
-def main() -> None:
-    """Print a table of both sizes."""
-    parser = argparse.ArgumentParser(prog="python -m sam3_ros.bench.space")
-    parser.add_argument("--objects", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=40)
-    options = parser.parse_args()
-    cv2.setNumThreads(1)
-    print("| size | step | median, ms | p95, ms | least, ms |")
-    print("|---|---|---|---|---|")
-    for height, width in SIZES:
-        for name, values in times_of(height, width, options.objects, options.rounds).items():
-            figures = (np.median(values), np.percentile(values, 95), values.min())
-            print(
-                f"| {width}x{height} | {name} | " + " | ".join(f"{x:.1f}" for x in figures) + " |"
-            )
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
@@ -42,3 +42,17 @@ def signals_handled(handler: Handler, *numbers: signal.Signals) -> Iterator[None
         for number, previous in before.items():
             # None: it was set outside Python, which cannot set it again.
             signal.signal(number, signal.SIG_DFL if previous is None else previous)
+
+
+@contextmanager
+def ended_by_signals(write: Callable[[str], object]) -> Iterator[None]:
+    """Take SIGINT, SIGTERM and a closed terminal for the end that the user wants, and say so."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with signals_handled(end, *end_signals()):
+        try:
+            yield
+        except KeyboardInterrupt:
+            write("ended")

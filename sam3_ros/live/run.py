@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import MutableMapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 from sam3_ros.core.errors import Sam3RosError
-from sam3_ros.core.signals import end_signals, signals_handled
+from sam3_ros.core.signals import ended_by_signals
 from sam3_ros.live.camera_child import CameraChild, CameraSettings
 from sam3_ros.live.no_images import Silence, Write
 from sam3_ros.live.watch import NodeWatch
@@ -64,26 +63,12 @@ def run(settings: RunSettings, write: Write) -> None:
     Raises SourceError and NodeRunError for an end that nobody asked for.
     """
     with ExitStack() as stack:
-        stack.enter_context(_ended_by_signals(write))
+        stack.enter_context(ended_by_signals(write))
         _use_profile(settings.node, os.environ)
         node, context = stack.enter_context(topic_node())
         watch = NodeWatch(node, context, settings.node.full_name)
         stack.callback(watch.close)
         _Run(settings, watch, stack, write).until_the_end()
-
-
-@contextmanager
-def _ended_by_signals(write: Write) -> Iterator[None]:
-    """Take SIGINT, SIGTERM and a closed terminal for the end that the user wants."""
-
-    def end(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with signals_handled(end, *end_signals()):
-        try:
-            yield
-        except KeyboardInterrupt:
-            write("ended")
 
 
 def _use_profile(node: NodeCommand, environment: MutableMapping[str, str]) -> None:

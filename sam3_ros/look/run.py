@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from sam3_ros.core.signals import end_signals, signals_handled
+from sam3_ros.core.signals import ended_by_signals
 from sam3_ros.look.rights import ViewerRights
 from sam3_ros.look.server.access import LookAccess, checked_public_url, new_token
 from sam3_ros.look.server.guard import Guard
@@ -53,7 +52,7 @@ def run(
     open_source raises.
     """
     public_url = checked_public_url(settings.public_url) if settings.public_url else ""
-    with _ended_by_signals(write):
+    with ended_by_signals(write):
         listener = listen(settings.host, settings.port)
         with closing(listener.socket):
             token = _token(settings, listener)
@@ -102,20 +101,6 @@ def _later(
         has_ended.set()
         if thread.ident is not None:
             thread.join()
-
-
-@contextmanager
-def _ended_by_signals(write: Write) -> Iterator[None]:
-    """Take SIGINT, SIGTERM and a closed terminal for the end that the user wants."""
-
-    def end(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with signals_handled(end, *end_signals()):
-        try:
-            yield
-        except KeyboardInterrupt:
-            write("ended")
 
 
 def _token(settings: LookSettings, listener: Listener) -> str | None:

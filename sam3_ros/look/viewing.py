@@ -1,7 +1,7 @@
 """What the page sees of whatever answers: a running node, or the library on pictures of its own.
 
-The page, its server and the sources know each other by this module alone. It has neither rclpy nor
-NiceGUI.
+The page, its server and the sources know each other by this module alone, so it is above 300 lines.
+It has neither rclpy nor NiceGUI.
 
 Threads. The server calls every method of Viewing and HeldPicture from its one event loop. None of
 them blocks: what is known already is returned at once, as a copy that never changes; all else is a

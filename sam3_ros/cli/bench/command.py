@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam3_ros.cli.bench import bundle, growth, node, report, tracking
+from sam3_ros.cli.bench import bundle, growth, node, report, space, tracking
 from sam3_ros.cli.bench.against import add_against_options
 from sam3_ros.cli.bench.options import (
     OF_REPORT,
@@ -42,6 +42,7 @@ def register(commands: Commands) -> None:
         sam3-ros bench --growth --plot growth.png
         sam3-ros bench --tracking --plot tracking.svg
         sam3-ros bench --node
+        sam3-ros bench --space
         sam3-ros bench --report gpu.md --bundle ./my_bundle --bundle ./my_clicks
         """,
         _run,
@@ -72,6 +73,11 @@ def register(commands: Commands) -> None:
         "--node", action="store_true", help="camera to mask over DDS, with a node of its own"
     )
     another.add_argument(
+        "--space",
+        action="store_true",
+        help="cost of lifting 10 objects by depth, and of the clouds; without a model",
+    )
+    another.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
@@ -79,7 +85,7 @@ def register(commands: Commands) -> None:
         "CUDA graphs and without, the guard and the node, and write a page of Markdown; "
         "--backend cpu measures the same without a GPU",
     )
-    add_size_options(parser.add_argument_group("with --growth or --node"))
+    add_size_options(parser.add_argument_group("with --growth, --node or --space"))
     growth.add_options(parser.add_argument_group("with --growth or --tracking"))
     node.add_options(parser.add_argument_group("with --node"))
     report.add_options(parser.add_argument_group("with --report"))
@@ -132,6 +138,8 @@ def _phrase(text: str) -> str:
 def _run(options: argparse.Namespace) -> int:
     from sam3_ros.core.precision.questions import TABLE
 
+    if options.space:
+        return space.run(options)
     options.image = options.image or TABLE
     options.bundles = options.bundles or [DEFAULT_BUNDLE]
     if options.report is not None:

@@ -43,6 +43,15 @@ OF_NODE: Mapping[str, object] = {
     "domain": None,
     "param": (),
 }
+#: Of all that run a model.
+OF_MODEL: Mapping[str, object] = {
+    "bundles": None,
+    "backend": None,
+    "precision": None,
+    "profile": None,
+    "cuda_graphs": None,
+    "threads": None,
+}
 _INSTEAD = {"size": "; give --sizes", "sizes": "; give --size"}
 
 
@@ -55,7 +64,7 @@ def refuse_options(
     """
     for name in (name for other in others for name in other):
         if not _is_missing(options, name):
-            option = name.replace("_", "-")
+            option = "bundle" if name == "bundles" else name.replace("_", "-")
             instead = _INSTEAD.get(name, "")
             raise Sam3RosError(f"--{option} is not for a bench {measurement}{instead}")
 
@@ -79,7 +88,7 @@ def add_size_options(group: argparse._ArgumentGroup) -> None:
         type=lambda text: tuple(image_size(part) for part in text.split(",")),
         metavar="WxH,WxH",
         help="image sizes, with commas between several (default: 320x240 to 3840x2160 with "
-        "--growth, 640x480 and 1920x1080 with --node)",
+        "--growth, 640x480 and 1920x1080 with --node and --space)",
     )
     group.add_argument(
         "--seconds",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -86,33 +87,35 @@ class _Scene:
 
     def place(self, index: int, segment: Segment, mask: DepthMask | None) -> SpatialObject:
         """Return the object of one segment."""
-        if mask is None:
-            # Smaller depth may have no pixel that lies in a small mask as a whole.
-            seen = segment.bounds is not None
-            remark = DepthRemark.FEW_PIXELS if seen else DepthRemark.NOT_SEEN
-            return self._placeless(index, segment, remark, 0, 0)
-        z = self._z[mask.window]
-        interior = interior_of(mask.mask, mask.top, mask.left, self._size)
-        heights = [self._heights(plane, mask) for plane in self._planes]
-        surface = surface_of(z, mask.mask, interior, self._focal, heights)
-        pixels = int(np.count_nonzero(mask.mask))
-        if surface is None:
-            return self._placeless(index, segment, DepthRemark.NO_DEPTH, pixels, 0)
-        places = self._indices(mask)[surface.mask]
-        if len(places) < LEAST_PIXELS:
-            few = DepthRemark.FEW_PIXELS
-            return self._placeless(index, segment, few, pixels, len(places))
-        step = surface.range / self._focal
-        box = self._box(z, surface, mask, step)
-        quality = quality_of(surface, interior)
-        near, far = percentiles(self._z.ravel()[places[:: 1 + len(places) // 4000]], 5, 95)
-        return SpatialObject(
+        lifted = partial(
+            SpatialObject,
             index=index,
             prompt_id=segment.prompt_id,
             label=segment.label,
             score=segment.score,
             track=segment.track,
             frame=self._frame,
+        )
+        if mask is None:
+            # Smaller depth may have no pixel that lies in a small mask as a whole.
+            seen = segment.bounds is not None
+            remark = DepthRemark.FEW_PIXELS if seen else DepthRemark.NOT_SEEN
+            return _placeless(lifted, remark, 0, 0)
+        z = self._z[mask.window]
+        interior = interior_of(mask.mask, mask.top, mask.left, self._size)
+        heights = [self._heights(plane, mask) for plane in self._planes]
+        surface = surface_of(z, mask.mask, interior, self._focal, heights)
+        pixels = int(np.count_nonzero(mask.mask))
+        if surface is None:
+            return _placeless(lifted, DepthRemark.NO_DEPTH, pixels, 0)
+        places = self._indices(mask)[surface.mask]
+        if len(places) < LEAST_PIXELS:
+            return _placeless(lifted, DepthRemark.FEW_PIXELS, pixels, len(places))
+        step = surface.range / self._focal
+        box = self._box(z, surface, mask, step)
+        quality = quality_of(surface, interior)
+        near, far = percentiles(self._z.ravel()[places[:: 1 + len(places) // 4000]], 5, 95)
+        return lifted(
             centre=box.centre,
             box=box,
             covariance=covariance_of(surface, box, quality, step),
@@ -160,25 +163,20 @@ class _Scene:
         heights -= np.float32(plane.offset)
         return heights
 
-    def _placeless(
-        self, index: int, segment: Segment, remark: DepthRemark, pixels: int, valid: int
-    ) -> SpatialObject:
-        return SpatialObject(
-            index=index,
-            prompt_id=segment.prompt_id,
-            label=segment.label,
-            score=segment.score,
-            track=segment.track,
-            frame=self._frame,
-            centre=None,
-            box=None,
-            covariance=None,
-            mask_pixels=pixels,
-            valid_pixels=valid,
-            spread=0.0,
-            quality=0.0,
-            remarks=(remark,),
-        )
+
+def _placeless(
+    lifted: Callable[..., SpatialObject], remark: DepthRemark, pixels: int, valid: int
+) -> SpatialObject:
+    return lifted(
+        centre=None,
+        box=None,
+        covariance=None,
+        mask_pixels=pixels,
+        valid_pixels=valid,
+        spread=0.0,
+        quality=0.0,
+        remarks=(remark,),
+    )
 
 
 def _free(masks: Sequence[DepthMask | None], size: ImageSize) -> Mask:

@@ -1,4 +1,7 @@
-"""How a frame, or a click on a frame seen before, is answered: decode, ask, publish."""
+"""How a frame, or a click on a frame seen before, is answered: decode, ask, publish.
+
+Above 300 lines, because a frame and a click share each step, and their order is read here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a configured node has: the model, the topics, and the thread between them."""
+"""What a configured node has: the model, the topics, and the thread between them.
+
+Above 300 lines, because what is made here is undone here, in the other order.
+"""
 
 from __future__ import annotations
 

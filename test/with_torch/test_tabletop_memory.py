@@ -83,7 +83,7 @@ def test_a_frame_without_the_object_is_remembered_as_such(memory: TabletopMemory
 def test_a_rough_mask_is_drawn_as_the_prompt_encoder_draws_it() -> None:
     torch.manual_seed(2)
     prompts, attention = TabletopPromptEncoder(), TabletopMemory().memory_attention
-    attention.start_from(prompts)
+    attention.draw_as(prompts)
     logits = torch.full((1, 1, 120, 160), 3.0)
     wanted = prompts.mask(logits) - prompts.no_mask
     torch.testing.assert_close(attention.mask_embedding(logits), wanted)
@@ -113,7 +113,7 @@ def test_at_first_cells_match_those_that_look_alike() -> None:
     """Before any training, the object is where the cells have the object's look."""
     fresh = TabletopMemory()
     looks = torch.rand(4, D, *GRID)
-    fresh.start_from(TabletopPromptEncoder(), looks)
+    fresh.look_from(looks)
     key = fresh.memory_attention.key(fresh.memory_encoder.look(looks).flatten(2).transpose(1, 2))
     query = fresh.memory_attention.query(looks).flatten(2).transpose(1, 2)
     torch.testing.assert_close(key, query, atol=1e-4, rtol=1e-4)

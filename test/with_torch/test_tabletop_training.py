@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_verification
@@ -13,16 +14,28 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.training.tabletop import dataset
-from sam3_ros.training.tabletop.__main__ import Encoder, known_tokens, trained, trained_memory
+from sam3_ros.training.tabletop.__main__ import (
+    Encoder,
+    known_tokens,
+    trained,
+    trained_images,
+    trained_memory,
+)
+from sam3_ros.training.tabletop.begin import begin_with
 from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
 from sam3_ros.training.tabletop.evaluate import evaluate
 from sam3_ros.training.tabletop.evaluate_following import evaluate_following
-from sam3_ros.training.tabletop.export import export_bundle
+from sam3_ros.training.tabletop.export import (
+    export_bundle,
+    largest_difference,
+    stage_exports,
+)
 from sam3_ros.training.tabletop.films import Film
+from sam3_ros.training.tabletop.network import CLICK_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import FRAMES, render_clips
-from sam3_ros.training.tabletop.train import Phase, Recipe, train
+from sam3_ros.training.tabletop.train import CONCEPT, Phase, Recipe, train
 from sam3_ros.training.tabletop.train_memory import MemoryPhase, MemoryRecipe, train_memory
 from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
 
@@ -46,14 +59,19 @@ def bundle(scenes: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Bund
     folder = tmp_path_factory.mktemp("training")
     tokenizer = clip_tokenizer()
     known = known_tokens(tokenizer)
-    phases = (Phase(2, 1e-3, 1e-4), Phase(1, 1e-3, 1e-4, with_prompts=False), Phase(1, 1e-3, 0.0))
-    recipe = Recipe(phases, batch_size=2, save_every=2)
-    train(scenes, Encoder(tokenizer), known, recipe, folder / "checkpoint.pt")
-    network = trained(folder / "checkpoint.pt", known)
+    phases = (Phase(1, 1e-3, 1e-4, prompts=0, clicks=0), Phase(2, 1e-3, 1e-4))
+    images = Recipe(phases, images_kept=False, batch_size=2, save_every=2)
+    concept = Recipe((Phase(1, 1e-3, 0.0, clicks=0),), batch_size=2)
+    clicked = Recipe((Phase(1, 1e-3, 0.0, prompts=0),), batch_size=2)
+    network = TabletopNetwork(known)
+    for name, recipe in (("images", images), ("concept", concept), ("clicks", clicked)):
+        train(scenes, Encoder(tokenizer), network, recipe, folder / f"{name}.pt")
+        network = trained_images(folder)
+    network = trained(folder)
     clips = render_clips(folder / "clips", 2, seed=4)
     features = encode_clips(clips, network, folder / "clip_features")
     train_memory(clips, features, network, MEMORY_RECIPE, folder / "memory.pt")
-    memory = trained_memory(folder / "memory.pt")
+    memory = trained_memory(folder)
     return export_bundle(network, memory, tokenizer, folder / "bundle", {"origin": "a test"})
 
 
@@ -131,14 +149,34 @@ def test_training_and_run_time_read_phrases_alike(bundle: Bundle) -> None:
 
 def test_training_goes_on_from_its_checkpoint(scenes: SceneFiles, tmp_path: Path) -> None:
     tokenizer = clip_tokenizer()
-    known, checkpoint = known_tokens(tokenizer), tmp_path / "checkpoint.pt"
+    known, checkpoint = known_tokens(tokenizer), tmp_path / "images.pt"
     recipe = Recipe((Phase(2, 1e-3, 1e-4),), batch_size=1, save_every=1)
-    train(scenes, Encoder(tokenizer), known, recipe, checkpoint)
+    train(scenes, Encoder(tokenizer), TabletopNetwork(known), recipe, checkpoint)
     before = checkpoint.stat().st_mtime_ns
-    train(scenes, Encoder(tokenizer), known, recipe, checkpoint)  # nothing is left to do
+    train(scenes, Encoder(tokenizer), TabletopNetwork(known), recipe, checkpoint)  # nothing is left
     assert checkpoint.stat().st_mtime_ns == before
     with pytest.raises(RuntimeError, match="another recipe"):
-        train(scenes, Encoder(tokenizer), known, Recipe(batch_size=1), checkpoint)
+        train(scenes, Encoder(tokenizer), TabletopNetwork(known), CONCEPT, checkpoint)
+
+
+def test_words_and_clicks_learn_apart_on_kept_images(scenes: SceneFiles, tmp_path: Path) -> None:
+    tokenizer = clip_tokenizer()
+    network = TabletopNetwork(known_tokens(tokenizer))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    recipe = Recipe((Phase(1, 1e-3, 1e-4, prompts=0),), batch_size=1)
+    after = train(scenes, Encoder(tokenizer), network, recipe, tmp_path / "clicks.pt").state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == set(CLICK_STAGES)
+
+
+def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, scenes: SceneFiles) -> None:
+    tokenizer = clip_tokenizer()
+    network = TabletopNetwork(known_tokens(tokenizer))
+    begin_with(network, bundle, scenes, Encoder(tokenizer))
+    network.eval()
+    for name in ("image_trunk", "text", "geometry", "segmentation", "mask_decoder"):
+        stage, file = network.get_submodule(name), bundle.stage_file(name, "fp32")
+        assert largest_difference(stage, stage_exports()[name], file) < 1e-3
 
 
 def test_clips_show_the_same_objects_from_frame_to_frame(tmp_path: Path) -> None:

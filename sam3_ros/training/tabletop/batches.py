@@ -35,7 +35,7 @@ def _no_tensor() -> Tensor:
 class Batch:
     """B images with P prompts and C clicks each, flattened to [B*P, ...] and [B*C, ...].
 
-    Boxes are cxcywh in [0,1], N is MAX_OBJECTS. A batch without prompts ends after `centres`.
+    Boxes are cxcywh in [0,1], N is MAX_OBJECTS. What there is none of has empty tensors.
     """
 
     #: float32 [B,3,240,320]
@@ -78,8 +78,14 @@ class Batch:
     has_mask: Tensor = field(default_factory=_no_tensor)
 
     @property
-    def has_prompts(self) -> bool:
-        return self.input_ids.numel() > 0
+    def prompts(self) -> int:
+        """Return how many prompts each image has."""
+        return len(self.input_ids) // len(self.pixel_values)
+
+    @property
+    def clicks(self) -> int:
+        """Return how many clicks each image has."""
+        return len(self.points) // len(self.pixel_values)
 
 
 class Batches(IterableDataset[Batch]):
@@ -92,14 +98,13 @@ class Batches(IterableDataset[Batch]):
         batch_size: int,
         steps: range,
         seed: int,
-        with_prompts: bool = True,
         prompts: int = PROMPTS,
         clicks: int = CLICKS,
     ) -> None:
-        """prompts, clicks: of each image; without clicks their tensors stay empty."""
+        """prompts, clicks: of each image; without any their tensors stay empty."""
         self._files, self._encode = files, encode
         self._batch_size, self._steps, self._seed = batch_size, steps, seed
-        self._with_prompts, self._prompts, self._clicks = with_prompts, prompts, clicks
+        self._prompts, self._clicks = prompts, clicks
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
@@ -123,12 +128,11 @@ class Batches(IterableDataset[Batch]):
             "boxes": boxes,
             "centres": centres,
         }
-        if not self._with_prompts:
-            return row
-        row |= _stack([self._phrase(view, boxes, rng) for _ in range(self._prompts)])
-        said = [phrases.anything(rng) for _ in range(PHRASES)]
-        row["phrases"] = np.stack([self._encode(phrase.text) for phrase in said])
-        row["meanings"] = np.array([phrase.meaning for phrase in said], np.int64)
+        if self._prompts:
+            row |= _stack([self._phrase(view, boxes, rng) for _ in range(self._prompts)])
+            said = [phrases.anything(rng) for _ in range(PHRASES)]
+            row["phrases"] = np.stack([self._encode(phrase.text) for phrase in said])
+            row["meanings"] = np.array([phrase.meaning for phrase in said], np.int64)
         if self._clicks:
             row |= _stack([_click(view, rng) for _ in range(self._clicks)])
         return row

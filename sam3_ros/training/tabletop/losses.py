@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
-from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch
+from sam3_ros.training.tabletop.batches import Batch
 from sam3_ros.training.tabletop.layers import grid_points, masked_mean
 from sam3_ros.training.tabletop.mask_cells import cell_loss, lattice_cells, near, sampled_cells
 from sam3_ros.training.tabletop.network import (
     FINE_GRID,
     GRID,
+    IMAGE_STAGES,
     MASK_TOKENS,
     D,
     TabletopNetwork,
@@ -50,26 +51,24 @@ class Objective(nn.Module):
         self.spans = nn.ModuleList([nn.Conv2d(D, 4, 1), nn.Conv2d(D, 4, 1)])
         self.images_learn = True
 
-    def keep_images(self, average: TabletopNetwork) -> None:
-        """Take the image stages of `average`, which learn no more from here on."""
-        for own, mean in zip(_image_stages(self.network), _image_stages(average), strict=True):
-            own.load_state_dict(mean.state_dict())
-            own.eval().requires_grad_(False)
+    def keep_images(self) -> None:
+        """Let the image stages learn no more from here on."""
+        for name in IMAGE_STAGES:
+            self.network.get_submodule(name).eval().requires_grad_(False)
         self.images_learn = False
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return all losses by name: of a batch without prompts the dense ones, and without those
-        when the image stages are kept."""
+        """Return the losses by name of what the batch asks; while the image stages learn, their
+        dense ones too."""
         net = self.network
-        with torch.set_grad_enabled(self.images_learn):
+        with torch.set_grad_enabled(self.images_learn and torch.is_grad_enabled()):
             trunk = net.image_trunk(batch.pixel_values)
-            fpn0, fpn1, fpn2 = net.detector_neck(*trunk)
-            sam0, sam1, sam2 = net.tracker_neck(*trunk)
-        losses = self._dense(batch, fpn2, sam2) if self.images_learn else {}
-        if not batch.has_prompts:
-            return losses
-        losses |= self._concept(batch, fpn0, fpn1, fpn2)
-        losses |= self._clicks(batch, sam0, sam1, sam2)
+            detected, tracked = net.detector_neck(*trunk), net.tracker_neck(*trunk)
+        losses = self._dense(batch, detected[2], tracked[2]) if self.images_learn else {}
+        if batch.prompts:
+            losses |= self._concept(batch, *detected)
+        if batch.clicks:
+            losses |= self._clicks(batch, *tracked)
         return losses
 
     # -- dense
@@ -108,7 +107,7 @@ class Objective(nn.Module):
 
     def _concept(self, batch: Batch, fpn0: Tensor, fpn1: Tensor, fpn2: Tensor) -> dict[str, Tensor]:
         net = self.network
-        repeated = fpn2.repeat_interleave(PROMPTS, 0)
+        repeated = fpn2.repeat_interleave(batch.prompts, 0)
         text, text_mask = net.text(batch.input_ids)
         geometry, geometry_mask = net.geometry(
             batch.exemplars, batch.exemplar_labels, batch.exemplar_mask, repeated
@@ -120,7 +119,7 @@ class Objective(nn.Module):
         logits = net.scoring(queries, prompt, mask)
 
         expanded = [
-            x.repeat_interleave(PROMPTS, 0)
+            x.repeat_interleave(batch.prompts, 0)
             for x in (batch.centres, batch.boxes, batch.visible, batch.ignored)
         ]
         centres, wanted, visible, ignored = expanded
@@ -156,7 +155,7 @@ class Objective(nn.Module):
         if not len(row):
             return logits.sum() * 0
         split = len(COLOUR_NAMES)
-        colour, shape = batch.objects[row // PROMPTS, item].unbind(1)
+        colour, shape = batch.objects[row // batch.prompts, item].unbind(1)
         return F.cross_entropy(logits[:, :split], colour) + F.cross_entropy(
             logits[:, split:], shape
         )
@@ -177,12 +176,12 @@ class Objective(nn.Module):
         chosen = torch.zeros(images, MASKS_PER_IMAGE, dtype=torch.long)
         items = torch.full((images, MASKS_PER_IMAGE), -1)
         for image in range(images):
-            own = (row == image * PROMPTS).nonzero()[:, 0]
+            own = (row == image * batch.prompts).nonzero()[:, 0]
             own = own[torch.randperm(len(own))[:MASKS_PER_IMAGE]]
             chosen[image, : len(own)], items[image, : len(own)] = query[own], item[own]
-        first = queries[::PROMPTS].gather(1, chosen[..., None].expand(-1, -1, D))
+        first = queries[:: batch.prompts].gather(1, chosen[..., None].expand(-1, -1, D))
         stage = self.network.segmentation
-        pixels = stage.pixels_of(fpn0, fpn1, memory[::PROMPTS])
+        pixels = stage.pixels_of(fpn0, fpn1, memory[:: batch.prompts])
         image, place = (items >= 0).nonzero(as_tuple=True)
         if not len(image):
             return {"mask": pixels.sum() * 0}
@@ -201,7 +200,7 @@ class Objective(nn.Module):
         sparse, dense = net.prompt_encoder(
             batch.points, batch.point_labels, batch.mask_input, batch.has_mask[:, 0]
         )
-        image = torch.arange(sam2.shape[0]).repeat_interleave(CLICKS)
+        image = torch.arange(sam2.shape[0]).repeat_interleave(batch.clicks)
         # Always the single mask, and one of the other three at random: they share all but a token.
         tokens = (0, int(torch.randint(1, MASK_TOKENS, ())))
         pixels, queries, boxes, iou, objects, _ = net.mask_decoder.before_masks(
@@ -227,10 +226,6 @@ class Objective(nn.Module):
             overlap = (found & whole).sum(2) / (found | whole).sum(2).clamp(min=1)
         losses["iou"] = (iou[there][:, tokens].float() - overlap).abs().mean()
         return losses
-
-
-def _image_stages(network: TabletopNetwork) -> tuple[nn.Module, ...]:
-    return network.image_trunk, network.detector_neck, network.tracker_neck
 
 
 def cell_weights(cells: Tensor) -> Tensor:

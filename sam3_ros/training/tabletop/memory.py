@@ -147,11 +147,11 @@ class TabletopMemoryAttention(nn.Module):
         squares = (pooled**2).sum(1, keepdim=True)
         self.register_buffer("key_place", torch.cat([pooled, squares], 1))
 
-    def start_from(self, prompts: TabletopPromptEncoder) -> None:
+    @torch.no_grad()
+    def draw_as(self, prompts: TabletopPromptEncoder) -> None:
         """Draw masks into the features as the prompt encoder does."""
         self.mask_embedding.load_state_dict(prompts.mask.state_dict())
-        with torch.no_grad():
-            self.mask_embedding[2].bias -= prompts.no_mask[0, :, 0, 0]
+        self.mask_embedding[2].bias -= prompts.no_mask[0, :, 0, 0]
 
     def forward(
         self,
@@ -273,11 +273,10 @@ class TabletopMemory(nn.Module):
         self.mask_prompt = TabletopMaskPrompt()
 
     @torch.no_grad()
-    def start_from(self, prompts: TabletopPromptEncoder, looks: Tensor) -> None:
-        """Begin with masks drawn as the prompt encoder draws them, and with cells that match those
-        that look alike. looks: fpn2 of some frames, [N,96,30,40]."""
+    def look_from(self, looks: Tensor) -> None:
+        """Begin with cells that match those that look alike. looks: fpn2 of some frames,
+        [N,96,30,40]."""
         attention, encoder = self.memory_attention, self.memory_encoder
-        attention.start_from(prompts)
         looks = looks.float()
         mean, spread = looks.mean((0, 2, 3)), looks.std((0, 2, 3)).clamp(min=1e-3)
         nn.init.orthogonal_(encoder.look.weight[:, :, 0, 0])

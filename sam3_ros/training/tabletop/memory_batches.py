@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,11 @@ from sam3_ros.training.tabletop.sequences import FRAMES, ClipFiles
 
 #: Pixels of 320x240 from which on an object is in view, and up to which it is not.
 IN_VIEW, OUT_OF_VIEW = 60, 12
+#: Share of the frames to look back from, and of the stretches, in which the object is out of view.
+#: What remembers is wrong most often there: it takes another object for the one that left.
+ABSENT, LEAVING = 0.35, 0.6
+#: Stretches drawn until one fits.
+TRIES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +87,16 @@ class _Clips:
 
         What takes another object for the one that left is taught by these.
         """
-        kinds, seen = self.objects[clip], self.pixels[clip, frame] >= IN_VIEW
-        shared = (kinds[:, None] == kinds[None]).sum(2) * seen[None]
-        likeness = shared.max(1) * out_of_view
+        likeness = self.likeness_in_view(clip, frame) * out_of_view
         best = np.flatnonzero((likeness == likeness.max()) & (likeness > 0))
         return int(rng.choice(best)) if len(best) else None
+
+    def likeness_in_view(self, clip: int, frame: int) -> np.ndarray:
+        """Return of each object how much of colour and shape (0 to 2) another in view shares."""
+        kinds, seen = self.objects[clip], self.pixels[clip, frame] >= IN_VIEW
+        shared = (kinds[:, None] == kinds[None]).sum(2) * seen[None]
+        np.fill_diagonal(shared, 0)
+        return np.asarray(shared.max(1))
 
 
 def frames_through(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -130,7 +141,7 @@ class PastBatches(IterableDataset[LookingBack]):
             )
 
     def _row(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        clips, absent = self._clips, rng.random() < 0.3
+        clips, absent = self._clips, rng.random() < ABSENT
         while True:
             clip = int(rng.integers(len(clips.pixels)))
             pixels = clips.pixels[clip]
@@ -204,16 +215,15 @@ class Stretches(IterableDataset[Stretch]):
 
     def _part(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         clips = self._clips
-        while True:
-            clip = int(rng.integers(len(clips.pixels)))
-            order = frames_through(rng, self._length)
-            pixels = clips.pixels[clip, order]
-            fits = np.flatnonzero(pixels[0] >= IN_VIEW)
-            if len(fits):
-                break
-        # Those that go out of view, or nearly, are taken first.
+        clip, order = self._frames(rng)
+        pixels = clips.pixels[clip, order]
+        fits = np.flatnonzero(pixels[0] >= IN_VIEW)
+        # Those that go out of view, or nearly, are taken first, and first of all where another
+        # like them stays.
         least = pixels[:, fits].min(0) / pixels[:, fits].max(0)
-        weight = np.where(least < 0.3, 3.0, 1.0)
+        alike = np.stack([clips.likeness_in_view(clip, int(frame)) for frame in order])
+        mistakable = (alike * (pixels <= OUT_OF_VIEW)).max(0)[fits]
+        weight = np.where(least < 0.3, 3.0 + 3.0 * mistakable, 1.0)
         chosen = rng.choice(
             fits, self._objects, p=weight / weight.sum(), replace=len(fits) < self._objects
         )
@@ -225,6 +235,20 @@ class Stretches(IterableDataset[Stretch]):
         kept = clips.features
         maps = (kept.fine, kept.middle, kept.coarse, kept.look)
         return (*(np.asarray(x[clip])[order] for x in maps), wanted, seen.astype(np.float32))
+
+    def _frames(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
+        """Return a clip, and frames through it of which the first shows something."""
+        leaving = rng.random() < LEAVING
+        for tried in itertools.count():
+            clip = int(rng.integers(len(self._clips.pixels)))
+            order = frames_through(rng, self._length)
+            pixels = self._clips.pixels[clip, order]
+            fits = pixels[0] >= IN_VIEW
+            if (fits & (pixels.min(0) <= OUT_OF_VIEW)).any() or (
+                fits.any() and not (leaving and tried < TRIES)
+            ):
+                break
+        return clip, order
 
 
 def _nearly(cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -33,6 +33,10 @@ CONTEXT_LENGTH = 16
 CLIP_VOCABULARY = 49408
 QUERIES = 32
 MASK_TOKENS = 4
+#: The stages that all others build on, those that answer words, and those that answer clicks.
+IMAGE_STAGES = ("image_trunk", "detector_neck", "tracker_neck")
+CONCEPT_STAGES = ("text", "geometry", "fusion", "decoder", "scoring", "segmentation")
+CLICK_STAGES = ("prompt_encoder", "mask_decoder")
 
 
 class ImageTrunk(nn.Module):

@@ -27,10 +27,7 @@ def read_weights(stage: nn.Module, file: Path) -> None:
     its name, but not that of the bias; and it makes a batch norm part of the convolution before it.
     Raises ExportError where a weight is not in the file, or has another shape.
     """
-    graph = onnx.load(file).graph
-    found = {each.name: _tensor(each) for each in graph.initializer}
-    found |= _turned_matrices(graph, found)
-    found |= _plain_norms(stage, found)
+    found = found_weights(stage, file)
     parameters = {name for name, _ in stage.named_parameters()}
     lacking = sorted(parameters - set(found))
     if lacking:
@@ -43,6 +40,28 @@ def read_weights(stage: nn.Module, file: Path) -> None:
         stage.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise ExportError(f"{file}: {error}") from error
+
+
+def found_weights(stage: nn.Module, file: Path) -> dict[str, Tensor]:
+    """Return the weights in an ONNX file by the names that a stage has for them, and others."""
+    graph = onnx.load(file).graph
+    found = {each.name: _tensor(each) for each in graph.initializer}
+    found |= _turned_matrices(graph, found)
+    found |= _plain_norms(stage, found)
+    return found | _repeated(stage, found)
+
+
+def _repeated(stage: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights that a stage only repeats, which are constants of the exporter's naming: the
+    one of that shape that is not empty."""
+    own = dict(stage.named_parameters())
+    constants = [x for name, x in found.items() if name not in own and x.any()]
+    weights = {}
+    for name in own.keys() - found.keys():
+        alike = [x for x in constants if x.shape == own[name].shape]
+        if own[name].ndim == 3 and len(alike) == 1:
+            weights[name] = alike[0]
+    return weights
 
 
 def _tensor(initializer: onnx.TensorProto) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam3_ros.training.tabletop.batches import Batch, Batches
+from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch, Batches
 from sam3_ros.training.tabletop.dataset import SceneFiles
 from sam3_ros.training.tabletop.losses import Objective
 from sam3_ros.training.tabletop.network import TabletopNetwork
@@ -23,30 +23,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Phase(RatedPhase):
-    """Steps with or without prompts.
+    """Steps with so many prompts and clicks of each image; what there is none of does not learn."""
 
-    Without prompts only the image stages learn, from the dense losses, three times as fast. With
-    `images_kept` the image stages stay as their average was, and only the others learn: a step
-    takes two thirds of the time.
-    """
-
-    with_prompts: bool = True
-    images_kept: bool = False
+    prompts: int = PROMPTS
+    clicks: int = CLICKS
 
 
 @dataclass(frozen=True)
 class Recipe(PhasedRecipe[Phase]):
-    """Everything that training depends on, beside the scenes.
+    """Everything that a training depends on, beside the scenes and the network it begins with."""
 
-    The eight shapes are what is learned last and from the most views, so the image stages begin
-    alone, at a third of the cost. They are ready first too, and the others go on without them.
-    """
-
-    phases: tuple[Phase, ...] = (
-        Phase(2500, 2e-3, 1.2e-3, with_prompts=False),
-        Phase(2200, 1.8e-3, 1e-5),
-        Phase(2000, 8e-4, 1e-5, images_kept=True),
-    )
+    phases: tuple[Phase, ...]
+    #: The image stages stay as they are.
+    images_kept: bool = True
     batch_size: int = 8
     warm_up: int = 136
     weight_decay: float = 0.02
@@ -55,21 +44,33 @@ class Recipe(PhasedRecipe[Phase]):
     save_every: int = 100
 
 
+#: The eight shapes are what is learned last and from the most views, so the image stages begin
+#: alone, at a third of the cost.
+IMAGES = Recipe(
+    (Phase(2500, 2e-3, 1.2e-3, prompts=0, clicks=0), Phase(900, 1.8e-3, 1e-5)), images_kept=False
+)
+#: On kept images, words and clicks share nothing: each learns on a core of its own.
+CONCEPT = Recipe((Phase(1700, 1e-3, 1e-5, clicks=0),))
+CLICKED = Recipe((Phase(2200, 1.8e-3, 1e-5, prompts=0),))
+
+
 def train(
     files: SceneFiles,
     encode: Callable[[str], np.ndarray],
-    known_tokens: list[int],
+    network: TabletopNetwork,
     recipe: Recipe,
     checkpoint: Path,
 ) -> TabletopNetwork:
-    """Train and return the averaged network. Resume from `checkpoint` where there is one.
+    """Train the network and return its average. Resume from `checkpoint` where there is one.
 
     Raises RuntimeError for a checkpoint of another recipe.
     """
     torch.manual_seed(recipe.seed)
-    objective = Objective(TabletopNetwork(known_tokens))
-    training = TrainingSteps(objective, objective.network, recipe, checkpoint, _LARGEST_GRADIENT)
+    objective = Objective(network)
     objective.train().to(memory_format=torch.channels_last)
+    if recipe.images_kept:
+        objective.keep_images()
+    training = TrainingSteps(objective, objective.network, recipe, checkpoint, _LARGEST_GRADIENT)
     halves = computes_halves()
     log.info("arithmetic: %s", "bfloat16" if halves else "float32")
 
@@ -81,11 +82,8 @@ def train(
     while training.step < recipe.steps:
         start, phase = recipe.phase_of(training.step)
         steps = range(training.step, start + phase.steps)
-        if phase.images_kept:
-            objective.keep_images(training.average)
-        batches = Batches(
-            files, encode, recipe.batch_size, steps, recipe.seed + 1, phase.with_prompts
-        )
+        asked = phase.prompts, phase.clicks
+        batches = Batches(files, encode, recipe.batch_size, steps, recipe.seed + 1, *asked)
         training.run(batches, losses_of, log_every=50)
     average = training.average.eval()
     assert isinstance(average, TabletopNetwork)

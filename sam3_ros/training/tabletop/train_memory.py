@@ -53,7 +53,7 @@ class MemoryRecipe(PhasedRecipe[MemoryPhase]):
     """Everything that this training depends on, beside the clips and the image stages."""
 
     phases: tuple[MemoryPhase, ...] = (
-        MemoryPhase(3800, 2e-3, 2e-4, follows=False),
+        MemoryPhase(3000, 2e-3, 2e-4, follows=False),
         MemoryPhase(600, 1e-3, 1e-5, follows=True),
     )
     #: Objects of a step that looks back.
@@ -196,20 +196,27 @@ def train_memory(
     network: TabletopNetwork,
     recipe: MemoryRecipe,
     checkpoint: Path,
+    until: int | None = None,
 ) -> TabletopMemory:
     """Train and return the averaged stages. Resume from `checkpoint` where there is one.
+
+    until: stop at this step, where a phase ends. To look back takes only the image stages of
+    `network`, to follow the click stages too.
 
     Raises RuntimeError for a checkpoint of another recipe.
     """
     torch.manual_seed(recipe.seed)
     objective = MemoryObjective(TabletopMemory(), network)
-    looks = torch.from_numpy(np.array(features.look[::20, 0]))
-    objective.memory.start_from(network.prompt_encoder, looks)
+    objective.memory.look_from(torch.from_numpy(np.array(features.look[::20, 0])))
     training = TrainingSteps(objective, objective.memory, recipe, checkpoint, _LARGEST_GRADIENT)
-    while training.step < recipe.steps:
+    until = recipe.steps if until is None else until
+    while training.step < until:
         start, phase = recipe.phase_of(training.step)
         steps, seed = range(training.step, start + phase.steps), recipe.seed + 1
         if phase.follows:
+            if training.step == start:
+                for memory in (objective.memory, training.average):
+                    memory.memory_attention.draw_as(network.prompt_encoder)
             sizes = recipe.clips, recipe.objects_of_clip, recipe.length
             stretches = Stretches(files, features, *sizes, steps, seed)
             training.run(stretches, objective.follow, log_every=5)

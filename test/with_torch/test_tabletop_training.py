@@ -14,17 +14,11 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.training.tabletop import dataset
-from sam3_ros.training.tabletop.__main__ import (
-    Encoder,
-    known_tokens,
-    trained,
-    trained_images,
-    trained_memory,
-)
 from sam3_ros.training.tabletop.begin import begin_with
 from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
+from sam3_ros.training.tabletop.encoder import Encoder, known_tokens
 from sam3_ros.training.tabletop.evaluate import evaluate
 from sam3_ros.training.tabletop.evaluate_following import evaluate_following
 from sam3_ros.training.tabletop.export import (
@@ -37,6 +31,7 @@ from sam3_ros.training.tabletop.network import CLICK_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import FRAMES, render_clips
 from sam3_ros.training.tabletop.train import CONCEPT, Phase, Recipe, train
 from sam3_ros.training.tabletop.train_memory import MemoryPhase, MemoryRecipe, train_memory
+from sam3_ros.training.tabletop.trainings import Workplace
 from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
 
 pytestmark = pytest.mark.long
@@ -63,15 +58,15 @@ def bundle(scenes: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Bund
     images = Recipe(phases, images_kept=False, batch_size=2, save_every=2)
     concept = Recipe((Phase(1, 1e-3, 0.0, clicks=0),), batch_size=2)
     clicked = Recipe((Phase(1, 1e-3, 0.0, prompts=0),), batch_size=2)
-    network = TabletopNetwork(known)
+    network, place = TabletopNetwork(known), Workplace(folder, 6, 2)
     for name, recipe in (("images", images), ("concept", concept), ("clicks", clicked)):
-        train(scenes, Encoder(tokenizer), network, recipe, folder / f"{name}.pt")
-        network = trained_images(folder)
-    network = trained(folder)
+        train(scenes, Encoder(tokenizer), network, recipe, place.file(name))
+        network = place.images()
+    network = place.network()
     clips = render_clips(folder / "clips", 2, seed=4)
     features = encode_clips(clips, network, folder / "clip_features")
     train_memory(clips, features, network, MEMORY_RECIPE, folder / "memory.pt")
-    memory = trained_memory(folder)
+    memory = place.memory()
     return export_bundle(network, memory, tokenizer, folder / "bundle", {"origin": "a test"})
 
 

@@ -13,7 +13,6 @@ from sam3_ros.core.image_file import read_rgb
 from sam3_ros.core.precision.questions import TABLE
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.training.tabletop.encoder import Encoder
 from sam3_ros.training.tabletop.batches import Batch, Batches
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, render_scenes
@@ -25,6 +24,7 @@ from sam3_ros.training.tabletop.distil import (
     divergence,
     student_of,
 )
+from sam3_ros.training.tabletop.encoder import Encoder
 from sam3_ros.training.tabletop.evaluate import Tally
 from sam3_ros.training.tabletop.network import TabletopDecoder, TabletopFusion
 from sam3_ros.training.tabletop.small_bundle import (

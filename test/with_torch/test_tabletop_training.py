@@ -14,8 +14,6 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.training.tabletop import dataset
-from sam3_ros.training.tabletop.begin import begin_with
-from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
 from sam3_ros.training.tabletop.encoder import Encoder, known_tokens
@@ -30,8 +28,16 @@ from sam3_ros.training.tabletop.films import Film
 from sam3_ros.training.tabletop.network import CLICK_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import FRAMES, render_clips
 from sam3_ros.training.tabletop.train import CONCEPT, Phase, Recipe, train
-from sam3_ros.training.tabletop.train_memory import MemoryPhase, MemoryRecipe, train_memory
-from sam3_ros.training.tabletop.trainings import Workplace
+from sam3_ros.training.tabletop.train_memory import MemoryPhase, MemoryRecipe
+from sam3_ros.training.tabletop.trainings import (
+    BESIDE,
+    Recipes,
+    Workplace,
+    begin,
+    remember,
+    train_beside,
+    train_images,
+)
 from sam3_ros.training.tabletop.world import SMALLEST_VISIBLE, World
 
 pytestmark = pytest.mark.long
@@ -42,6 +48,17 @@ MEMORY_RECIPE = MemoryRecipe(
     objects_of_clip=2,
     length=3,
 )
+RECIPES = Recipes(
+    Recipe(
+        (Phase(1, 1e-3, 1e-4, prompts=0, clicks=0), Phase(2, 1e-3, 1e-4)),
+        images_kept=False,
+        batch_size=2,
+        save_every=2,
+    ),
+    Recipe((Phase(1, 1e-3, 0.0, clicks=0),), batch_size=2),
+    Recipe((Phase(1, 1e-3, 0.0, prompts=0),), batch_size=2),
+    MEMORY_RECIPE,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +67,15 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
 
 
 @pytest.fixture(scope="module")
-def bundle(scenes: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("training")
+    place = Workplace(folder, 6, 2, RECIPES)
+    train_images(place)
+    train_beside(place, BESIDE, 2)
+    remember(place, place.network())
+    source = {"origin": "a test", **place.sources()}
     tokenizer = clip_tokenizer()
-    known = known_tokens(tokenizer)
-    phases = (Phase(1, 1e-3, 1e-4, prompts=0, clicks=0), Phase(2, 1e-3, 1e-4))
-    images = Recipe(phases, images_kept=False, batch_size=2, save_every=2)
-    concept = Recipe((Phase(1, 1e-3, 0.0, clicks=0),), batch_size=2)
-    clicked = Recipe((Phase(1, 1e-3, 0.0, prompts=0),), batch_size=2)
-    network, place = TabletopNetwork(known), Workplace(folder, 6, 2)
-    for name, recipe in (("images", images), ("concept", concept), ("clicks", clicked)):
-        train(scenes, Encoder(tokenizer), network, recipe, place.file(name))
-        network = place.images()
-    network = place.network()
-    clips = render_clips(folder / "clips", 2, seed=4)
-    features = encode_clips(clips, network, folder / "clip_features")
-    train_memory(clips, features, network, MEMORY_RECIPE, folder / "memory.pt")
-    memory = place.memory()
-    return export_bundle(network, memory, tokenizer, folder / "bundle", {"origin": "a test"})
+    return export_bundle(place.network(), place.memory(), tokenizer, folder / "bundle", source)
 
 
 def test_a_seed_draws_the_same_scene_again() -> None:
@@ -164,14 +172,14 @@ def test_words_and_clicks_learn_apart_on_kept_images(scenes: SceneFiles, tmp_pat
     assert changed == set(CLICK_STAGES)
 
 
-def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, scenes: SceneFiles) -> None:
-    tokenizer = clip_tokenizer()
-    network = TabletopNetwork(known_tokens(tokenizer))
-    begin_with(network, bundle, scenes, Encoder(tokenizer))
-    network.eval()
+def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, tmp_path: Path) -> None:
+    place = Workplace(tmp_path, 6, 2, RECIPES)
+    begin(place, bundle)
+    network = place.images().eval()
     for name in ("image_trunk", "text", "geometry", "segmentation", "mask_decoder"):
         stage, file = network.get_submodule(name), bundle.stage_file(name, "fp32")
         assert largest_difference(stage, stage_exports()[name], file) < 1e-3
+    assert place.weights("images")["begun_with"]["bundle"] == "tabletop"
 
 
 def test_clips_show_the_same_objects_from_frame_to_frame(tmp_path: Path) -> None:

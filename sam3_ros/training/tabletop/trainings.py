@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -26,12 +26,22 @@ from sam3_ros.training.tabletop.memory import TabletopMemory
 from sam3_ros.training.tabletop.network import CLICK_STAGES, CONCEPT_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import render_clips
 from sam3_ros.training.tabletop.small_bundle import manifest_sum
-from sam3_ros.training.tabletop.train import CLICKED, CONCEPT, IMAGES, train
+from sam3_ros.training.tabletop.train import CLICKED, CONCEPT, IMAGES, Recipe, train
 from sam3_ros.training.tabletop.train_memory import MemoryRecipe, train_memory
 
 SCENES_SEED, CLIPS_SEED = 1000, 50_000
 #: Each needs the image stages alone, so they share the cores. The longest goes first.
 BESIDE = ("clicks", "concept", "look")
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """The recipe of each training."""
+
+    images: Recipe = IMAGES
+    concept: Recipe = CONCEPT
+    clicks: Recipe = CLICKED
+    memory: MemoryRecipe = field(default_factory=MemoryRecipe)
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class Workplace:
     #: How many there are, drawn from SCENES_SEED and CLIPS_SEED.
     scenes: int
     clips: int
+    recipes: Recipes = field(default_factory=Recipes)
 
     def rendered(self) -> SceneFiles:
         """Return the scenes, rendered where they are not yet."""
@@ -70,13 +81,14 @@ class Workplace:
 
     def sources(self) -> dict[str, str]:
         """Return what a manifest says of where the weights are from."""
-        begun = self.weights("images").get("begun_with")
+        begun, recipes = self.weights("images").get("begun_with"), self.recipes
+        images = f"of bundle {begun['bundle']}, {begun['sha256']}" if begun else recipes.images
         return {
             "scenes": f"{self.scenes} from seed {SCENES_SEED}",
-            "images": f"of bundle {begun['bundle']}, {begun['sha256']}" if begun else str(IMAGES),
-            "concept": str(CONCEPT),
-            "clicks": str(CLICKED),
-            "memory": f"{self.clips} clips from seed {CLIPS_SEED}, {MemoryRecipe()}",
+            "images": str(images),
+            "concept": str(recipes.concept),
+            "clicks": str(recipes.clicks),
+            "memory": f"{self.clips} clips from seed {CLIPS_SEED}, {recipes.memory}",
         }
 
     def file(self, name: str) -> Path:
@@ -93,7 +105,7 @@ def train_images(place: Workplace) -> None:
     """Train the image stages from nothing, and the others as far as these need them."""
     tokenizer = clip_tokenizer()
     network = TabletopNetwork(known_tokens(tokenizer))
-    train(place.rendered(), Encoder(tokenizer), network, IMAGES, place.file("images"))
+    train(place.rendered(), Encoder(tokenizer), network, place.recipes.images, place.file("images"))
 
 
 def begin(place: Workplace, bundle: Bundle) -> None:
@@ -116,9 +128,9 @@ def train_beside(place: Workplace, steps: Sequence[str], processes: int) -> None
 def _train_one(step: str, place: Workplace) -> None:
     torch.set_num_threads(1)
     if step == "look":
-        remember(place, place.images(), until=MemoryRecipe().phases[0].steps)
+        remember(place, place.images(), until=place.recipes.memory.phases[0].steps)
         return
-    recipe = {"concept": CONCEPT, "clicks": CLICKED}[step]
+    recipe = {"concept": place.recipes.concept, "clicks": place.recipes.clicks}[step]
     encode = Encoder(clip_tokenizer())
     train(place.rendered(), encode, place.images(), recipe, place.file(step))
 
@@ -127,7 +139,7 @@ def remember(place: Workplace, network: TabletopNetwork, until: int | None = Non
     """Train the stages that remember up to a step. To look back needs the image stages alone."""
     clips = render_clips(place.folder / "clips", place.clips, CLIPS_SEED)
     features = encode_clips(clips, network, place.folder / "clip_features")
-    train_memory(clips, features, network, MemoryRecipe(), place.file("memory"), until)
+    train_memory(clips, features, network, place.recipes.memory, place.file("memory"), until)
 
 
 def start_logging() -> None:

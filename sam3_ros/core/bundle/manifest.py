@@ -231,6 +231,13 @@ class VideoSettings:
     #: Attend to the last frames whose quality is above this, instead of the last ones; None: to the
     #: last ones.
     selection: float | None = None
+    #: The object score, a logit, above which an object is there ...
+    seen_above: float = 0.0
+    #: ... and after an image in which it was not.
+    found_above: float = 0.0
+    #: How far from where it should be an object may be found, in widths of a square of its size;
+    #: so much more after each image in which it was not seen. None: anywhere.
+    farthest: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("memory_mask", "object_mask", "cut_at"):
@@ -238,8 +245,14 @@ class VideoSettings:
         for name in ("memories", "prompted", "pointers", "pointer_divisor"):
             if getattr(self, name) < 1:
                 raise BundleError(f"video.{name} must be at least 1, not {getattr(self, name)}")
-        if self.selection is not None:
-            _require_finite("video", self.selection)
+        for number in (self.selection, self.seen_above, self.found_above, self.farthest):
+            if number is not None:
+                _require_finite("video", number)
+        for name in ("seen_above", "found_above"):
+            if getattr(self, name) < 0:
+                raise BundleError(f"video.{name} must be at least 0, not {getattr(self, name)}")
+        if self.farthest is not None and self.farthest <= 0:
+            raise BundleError(f"video.farthest must be above 0, not {self.farthest}")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from sam3_ros.core.tracking.memory.choice import MemoryRules
 from sam3_ros.core.tracking.memory.memory_masks import memory_mask
 from sam3_ros.core.tracking.memory.object_memory import ObjectMemory, RememberedFrame
 from sam3_ros.core.tracking.memory.stages import FrameAnswer, VideoStages
+from sam3_ros.core.tracking.memory.whereabouts import Whereabouts
+from sam3_ros.core.tracking.place import Place
 
 NOT_SEEN = "the model does not see it"
 EMPTY = "the model's mask of it is empty"
@@ -32,10 +34,11 @@ class MemoryState:
     """What is known of an object between two images."""
 
     memory: ObjectMemory
+    whereabouts: Whereabouts
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the memory."""
+        """Bytes of the memory; those of the whereabouts do not count."""
         return self.memory.nbytes
 
 
@@ -62,18 +65,27 @@ class FollowsByMemory:
     ) -> Sighting:
         """Answer a prompt on its image."""
         if isinstance(prompt, MaskPrompt):
-            return self._given(image, frame, ObjectMemory(), prompt.mask)
+            return self._given(image, frame, None, prompt.mask)
         answer = self._stages.prompted(image, prompt)
         if not answer.is_there:
             return Sighting(None, None, "the model sees no object there", gone=True)
-        return self._remembered(image, frame, ObjectMemory(), answer, prompted=True)
+        return self._shown(image, frame, None, answer)
 
     def follow(self, image: ImageEmbedding, frame: int, state: FollowerState) -> Sighting:
-        """Find the object in the next image."""
-        memory = _memory(state)
-        feeds = memory.feeds(memory.attended(frame, self.rules), self.rules)
-        answer = self._stages.tracked(image, self._stages.conditioned(image, feeds))
-        return self._remembered(image, frame, memory, answer, prompted=False)
+        """Find the object in the next image; not where the bundle says that it cannot be."""
+        known = _own(state)
+        feeds = known.memory.feeds(known.memory.attended(frame, self.rules), self.rules)
+        conditioned = self._stages.conditioned(image, feeds)
+        answer = self._stages.tracked(image, conditioned)
+        segment, unseen = self._segment(image, answer)
+        if segment is not None and (unseen := self._doubt(known.whereabouts, answer, segment)):
+            segment, answer = None, self._stages.disbelieved(image, conditioned)
+        memory = self._with_memory(image, frame, known.memory, answer, prompted=False)
+        if segment is None:
+            return Sighting(None, MemoryState(memory, known.whereabouts.not_seen()), unseen)
+        return Sighting(
+            segment, MemoryState(memory, known.whereabouts.seen(Place.of(segment)))
+        )
 
     def correct(
         self, image: ImageEmbedding, frame: int, state: FollowerState, prompt: InteractivePrompt
@@ -83,56 +95,66 @@ class FollowsByMemory:
         The answer to the same frame before them is the mask prompt, if it was the last. Of an
         earlier frame only the memory is made anew.
         """
-        memory = _memory(state)
-        before = memory.at(frame)
+        known = _own(state)
+        before = known.memory.at(frame)
         logits = None if before is None else before.mask_logits
-        answer = self._stages.prompted(image, prompt, logits)
-        return self._remembered(image, frame, memory, answer, prompted=True)
+        return self._shown(image, frame, known, self._stages.prompted(image, prompt, logits))
 
     def renew(
         self, image: ImageEmbedding, frame: int, state: FollowerState, mask: Mask
     ) -> Sighting:
         """Take a mask, bool [H, W], for the object's outline in this image."""
-        return self._given(image, frame, _memory(state), mask)
+        return self._given(image, frame, _own(state), mask)
 
     def saved(self, state: FollowerState) -> Mapping[str, Array]:
         """Return arrays from which `restored` makes the same state."""
-        return _memory(state).saved()
+        known = _own(state)
+        return {**known.memory.saved(), **known.whereabouts.saved()}
 
     def restored(self, arrays: Mapping[str, Array]) -> MemoryState:
         """Return the state of these arrays. Raises BundleError for those of another follower."""
-        return MemoryState(ObjectMemory.restored(arrays))
+        return MemoryState(ObjectMemory.restored(arrays), Whereabouts.restored(arrays))
 
     def _given(
-        self, image: ImageEmbedding, frame: int, memory: ObjectMemory, mask: Mask
+        self, image: ImageEmbedding, frame: int, known: MemoryState | None, mask: Mask
     ) -> Sighting:
         answer = self._stages.given(image, mask)
-        state = self._with_memory(image, frame, memory, answer, prompted=True)
-        bounds = mask_bounds(mask)
-        if bounds is None:
-            return Sighting(None, state, EMPTY)
-        return Sighting(Segment("", "", _GIVEN_SCORE, bounds, mask, bounds), state)
+        before = ObjectMemory() if known is None else known.memory
+        memory = self._with_memory(image, frame, before, answer, prompted=True)
+        bounds, place = mask_bounds(mask), Place.of_mask(mask)
+        if bounds is None or place is None:
+            return _unseen(memory, known, EMPTY)
+        where = Whereabouts.shown(place) if known is None else known.whereabouts.renewed(place)
+        segment = Segment("", "", _GIVEN_SCORE, bounds, mask, bounds)
+        return Sighting(segment, MemoryState(memory, where))
 
-    def _remembered(
-        self,
-        image: ImageEmbedding,
-        frame: int,
-        memory: ObjectMemory,
-        answer: FrameAnswer,
-        *,
-        prompted: bool,
+    def _shown(
+        self, image: ImageEmbedding, frame: int, known: MemoryState | None, answer: FrameAnswer
     ) -> Sighting:
-        state = self._with_memory(image, frame, memory, answer, prompted=prompted)
+        before = ObjectMemory() if known is None else known.memory
+        memory = self._with_memory(image, frame, before, answer, prompted=True)
+        segment, unseen = self._segment(image, answer)
+        if segment is None:
+            return _unseen(memory, known, unseen)
+        return Sighting(segment, MemoryState(memory, Whereabouts.shown(Place.of(segment))))
+
+    def _segment(self, image: ImageEmbedding, answer: FrameAnswer) -> tuple[Segment | None, str]:
+        """Return what an answer shows, or why it shows nothing."""
         if not answer.is_there:
-            return Sighting(None, state, NOT_SEEN)
+            return None, NOT_SEEN
         settings = self._stages.interactive
         with self._timings.measure("postprocess"):
             found = image.transform.found_in_source(
                 answer.mask_logits, settings.mask_threshold, settings.mask_fit
             )
         if found.bounds is None:
-            return Sighting(None, state, EMPTY)
-        return Sighting(Segment("", "", answer.iou, found.bounds, found.mask, found.bounds), state)
+            return None, EMPTY
+        return Segment("", "", answer.iou, found.bounds, found.mask, found.bounds), ""
+
+    def _doubt(self, where: Whereabouts, answer: FrameAnswer, segment: Segment) -> str:
+        video = self._stages.video
+        doubt = where.doubt(answer.object_score, video)
+        return doubt or where.objection(Place.of(segment), video)
 
     def _with_memory(
         self,
@@ -142,7 +164,7 @@ class FollowsByMemory:
         answer: FrameAnswer,
         *,
         prompted: bool,
-    ) -> MemoryState:
+    ) -> ObjectMemory:
         with self._timings.measure("postprocess"):
             mask = memory_mask(answer.mask_logits, self._stages.video, prompted=prompted)
         remembered = self._stages.remembered(image, mask, [answer.object_score])[0]
@@ -154,10 +176,17 @@ class FollowsByMemory:
             mask_logits=answer.mask_logits,
             quality=answer.quality,
         )
-        return MemoryState(memory.added(new, self.rules))
+        return memory.added(new, self.rules)
 
 
-def _memory(state: FollowerState) -> ObjectMemory:
+def _own(state: FollowerState) -> MemoryState:
     if not isinstance(state, MemoryState):
         raise TypeError(f"a state of this follower is a MemoryState, got {type(state).__name__}")
-    return state.memory
+    return state
+
+
+def _unseen(memory: ObjectMemory, known: MemoryState | None, reason: str) -> Sighting:
+    """Return that a prompt shows nothing: of an object that is known the memory stays."""
+    if known is None:
+        return Sighting(None, None, reason, gone=True)
+    return Sighting(None, MemoryState(memory, known.whereabouts.not_seen()), reason)

@@ -5,7 +5,7 @@ Source: facebookresearch/sam3, sam3/model/sam3_tracker_base.py, track_step and w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from sam3_ros.core.tracking.memory.memory_masks import ABSENT, GIVEN, given_mask
 _ANSWER = ("sam_masks", "sam_iou", "object_score", "pointers")
 #: Of a given mask: its own IoU, and the object score of one with and without a pixel.
 _GIVEN_IOU, _GIVEN_SCORE = 1.0, 10.0
+_NOT_THERE = np.full((1, 1), -_GIVEN_SCORE, np.float32)
 #: `chosen` of a mask that was given.
 NONE_CHOSEN = -1
 # Logits of an answer that come back as a prompt reach no further.
@@ -126,13 +127,7 @@ class VideoStages:
         feeds = {**self._no_points(), "sam_embed": features, "mask_input": prompt["mask_prompt"]}
         feeds["has_mask"] = np.ones(1, np.float32)
         there = bool(mask.any())
-        if not there:  # the stage of the pointers is to give that of "no object"
-            tokens = image.compute_apart(("sam_tokens", *_ANSWER[:3]), feeds)
-            absent = np.full((1, 1), -_GIVEN_SCORE, np.float32)
-            named = {"sam_tokens": tokens["sam_tokens"], "object_score": absent}
-            computed = {**tokens, **image.compute_apart(("pointers",), named)}
-        else:
-            computed = image.compute_apart(_ANSWER, feeds)
+        computed = image.compute_apart(_ANSWER, feeds) if there else self._without(image, feeds)
         _require_finite(computed)
         return FrameAnswer(
             mask_logits=fitted.logits if there else np.full_like(fitted.logits, -GIVEN),
@@ -151,9 +146,17 @@ class VideoStages:
 
     def tracked(self, image: ImageEmbedding, conditioned: Tensor) -> FrameAnswer:
         """Find the object in features that are conditioned on its memory."""
-        feeds = {**self._no_points(), **mask_feeds(None, self.mask_size), "sam_embed": conditioned}
-        computed = image.compute_apart(_ANSWER, feeds)
+        computed = image.compute_apart(_ANSWER, self._tracked_feeds(conditioned))
         return self._answer(computed, several=self.video.tracked_mask == "best")
+
+    def disbelieved(self, image: ImageEmbedding, conditioned: Tensor) -> FrameAnswer:
+        """Return the answer of `tracked` as if the model had not seen the object."""
+        computed = self._without(image, self._tracked_feeds(conditioned))
+        _require_finite(computed)
+        score = float(computed["object_score"].reshape(-1)[0])
+        absent = {**computed, "object_score": _NOT_THERE}
+        answer = self._answer(absent, several=self.video.tracked_mask == "best")
+        return replace(answer, decoder_score=score)
 
     def remembered(
         self, image: ImageEmbedding, masks: Floats, object_scores: list[float]
@@ -186,6 +189,16 @@ class VideoStages:
             # The stability rule may choose another mask than 0, whose pointer it still is.
             pointer=np.array(computed["pointers"][0, chosen if several else 0], np.float32),
         )
+
+    def _tracked_feeds(self, conditioned: Tensor) -> dict[str, Any]:
+        no_mask = mask_feeds(None, self.mask_size)
+        return {**self._no_points(), **no_mask, "sam_embed": conditioned}
+
+    def _without(self, image: ImageEmbedding, feeds: dict[str, Any]) -> dict[str, Any]:
+        """Answer `feeds` with the pointers of "no object", whatever the decoder's own score is."""
+        tokens = image.compute_apart(("sam_tokens", *_ANSWER[:3]), feeds)
+        named = {"sam_tokens": tokens["sam_tokens"], "object_score": _NOT_THERE}
+        return {**tokens, **image.compute_apart(("pointers",), named)}
 
     def _no_points(self) -> dict[str, Array]:
         """Return the prompt of a frame without any: one point that is none."""

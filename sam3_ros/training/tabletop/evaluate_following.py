@@ -33,6 +33,7 @@ class FollowingTally:
     leaving: int = 0
     overlaps: list[float] = field(default_factory=list)
     to_another: int = 0
+    by_the_click: int = 0
     after_it_left: int = 0
     lost: int = 0
     returned: int = 0
@@ -47,6 +48,7 @@ class FollowingTally:
             "leave_the_view": self.leaving,
             "mean_iou_in_view": round(float(np.mean(self.overlaps or [0.0])), 4),
             "to_another_object": self.to_another,
+            "by_the_click": self.by_the_click,
             "answers_after_it_left": self.after_it_left,
             "lost_in_view": self.lost,
             "came_back": self.returned,
@@ -144,6 +146,7 @@ class _Track:
         tally.leaving += bool(self._gone[-1])
         tally.overlaps += [overlaps[frame] for frame in np.flatnonzero(self._in_view)]
         tally.to_another += bool(astray)
+        tally.by_the_click += bool(astray and overlaps[0] < FOUND)
         tally.after_it_left += int((answered & self._gone).sum())
         tally.lost += bool((self._in_view & ~answered).any())
 

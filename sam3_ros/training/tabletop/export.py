@@ -282,6 +282,10 @@ def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
     return inputs
 
 
+#: When it is believed that an object is seen; chosen on films of other seeds than the evaluation's.
+BELIEVED = {"seen_above": 3.5, "found_above": 5.0, "farthest": 2.0}
+
+
 def concept_settings(tokenizer: FileRef) -> ConceptSettings:
     """Return how the network reads texts, and all words that it knows."""
     return ConceptSettings(
@@ -293,7 +297,8 @@ def concept_settings(tokenizer: FileRef) -> ConceptSettings:
 def video_settings() -> VideoSettings:
     """Return how the stages that remember are used."""
     mask = ImageSize(*MEMORY_MASK)
-    return VideoSettings(mask, mask, mask, MEMORIES, PROMPTED, POINTERS, POINTER_DIVISOR)
+    numbers = (MEMORIES, PROMPTED, POINTERS, POINTER_DIVISOR)
+    return VideoSettings(mask, mask, mask, *numbers, **BELIEVED)
 
 
 def _description(

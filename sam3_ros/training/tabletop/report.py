@@ -25,6 +25,7 @@ ROWS: dict[str, tuple[str, float | None]] = {
 FOLLOWING_ROWS: dict[str, tuple[str, tuple[float | None, float | None], str]] = {
     "mean_iou_in_view": ("mean IoU in view", (0.90, None), ">="),
     "to_another_object": ("tracks that went to another object", (3, 20), "<="),
+    "by_the_click": ("of these: the click already got another object", (None, None), ""),
     "answers_after_it_left": ("answers after the object left", (None, None), ""),
     "lost_in_view": ("tracks lost while in view", (4, 50), "<="),
     "found_again": ("came back and were found again with their id", (None, None), ""),
@@ -95,6 +96,8 @@ def following_table(following: Mapping[str, Mapping[str, object]]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, (meaning, goals, relation) in FOLLOWING_ROWS.items():
+        if name not in first:  # a bundle of before may lack one that is counted now
+            continue
         cells = [
             f"{pace[name]} of {pace[_OF[name]]}" if name in _OF else str(pace[name])
             for pace in paces

@@ -19,6 +19,10 @@ from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.place import Place
 
 _SAVED = "whereabouts"
+#: Of how far an object can be, for each image in which it was not seen.
+_GROWTH = 0.25
+#: The same, where it was seen in one image and nobody knows yet how fast it moves.
+_OF_UNKNOWN_PACE = 2.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Whereabouts:
 
     #: The middle of its bounds where it was seen last, px of the image.
     middle: Point
-    #: How far it moved between the last two images, if it was seen in both.
-    step: Point
+    #: How far it moved between the last two images; None if it was not seen in both.
+    step: Point | None
     #: Its pixels where it was seen last.
     pixels: int
     #: Answered images since then.
@@ -37,13 +41,13 @@ class Whereabouts:
     @classmethod
     def shown(cls, place: Place) -> Whereabouts:
         """Take note of an object where a prompt found it."""
-        return cls(place.middle, Point(0.0, 0.0), place.pixels, 0)
+        return cls(place.middle, None, place.pixels, 0)
 
     def seen(self, place: Place) -> Whereabouts:
         """Take note of it in the next image."""
         now = place.middle
         step = Point(now.x - self.middle.x, now.y - self.middle.y)
-        return Whereabouts(now, Point(0.0, 0.0) if self.unseen else step, place.pixels, 0)
+        return Whereabouts(now, None if self.unseen else step, place.pixels, 0)
 
     def renewed(self, place: Place) -> Whereabouts:
         """Take note of a better outline in its last image."""
@@ -67,24 +71,33 @@ class Whereabouts:
         """Return why a place in the next image cannot be its, with numbers, or ""."""
         if settings.farthest is None:
             return ""
-        now, before, step = place.middle, self.middle, self.step
-        away = math.hypot(now.x - before.x - step.x, now.y - before.y - step.y)
-        sizes = away / math.sqrt(max(place.pixels, self.pixels))
-        most = settings.farthest * (1 + self.unseen)
+        now, before = place.middle, self.middle
+        expected = [before]  # it may have stopped
+        if self.step is not None:
+            expected.append(Point(before.x + self.step.x, before.y + self.step.y))
+        size = math.sqrt(max(place.pixels, self.pixels))
+        sizes = min(math.hypot(now.x - each.x, now.y - each.y) for each in expected) / size
+        most = settings.farthest * (1 + _GROWTH * self.unseen)
+        if self.step is None:
+            most *= _OF_UNKNOWN_PACE
+        elif self.unseen:  # it may come back the way it went
+            most += math.hypot(*self.step) / size
         if sizes <= most:
             return ""
-        return f"it jumped: found {sizes:.1f} of its sizes from where it should be (most {most:g})"
+        return f"it jumped: {sizes:.1f} of its sizes from where it should be (most {most:.1f})"
 
     def saved(self) -> dict[str, Array]:
         """Return arrays from which `restored` makes the same."""
-        numbers = (*self.middle, *self.step, self.pixels, self.unseen)
+        step = Point(math.nan, math.nan) if self.step is None else self.step
+        numbers = (*self.middle, *step, self.pixels, self.unseen)
         return {_SAVED: np.array(numbers, np.float64)}
 
     @classmethod
     def restored(cls, arrays: Mapping[str, Array]) -> Whereabouts:
         """Return what `saved` wrote. Raises BundleError for other arrays."""
         numbers = arrays.get(_SAVED)
-        if numbers is None or numbers.shape != (6,) or not np.isfinite(numbers).all():
+        if numbers is None or numbers.shape != (6,):
             raise BundleError("a saved object does not say where it was seen last: add it anew")
         x, y, step_x, step_y, pixels, unseen = numbers.tolist()
-        return cls(Point(x, y), Point(step_x, step_y), int(pixels), int(unseen))
+        step = None if math.isnan(step_x) else Point(step_x, step_y)
+        return cls(Point(x, y), step, int(pixels), int(unseen))

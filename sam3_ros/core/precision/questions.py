@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +70,9 @@ def questions_of(bundle: Bundle, picture: Path) -> QuestionedImage:
 
 
 def _questions(manifest: Manifest, tokenizer: Path | None, size: ImageSize) -> tuple[Question, ...]:
-    clicks, followed = _clicks(manifest, size), _followed(manifest)
-    return (*_concept_questions(manifest, tokenizer), *clicks, *followed)
+    asked = (*_concept_questions(manifest, tokenizer), *_clicks(manifest, size))
+    followed = followed_question(manifest, "a disc that is followed", disc)  # whatever is there
+    return asked if followed is None else (*asked, followed)
 
 
 def _concept_questions(manifest: Manifest, tokenizer: Path | None) -> list[Question]:
@@ -122,26 +123,31 @@ def _clicks(manifest: Manifest, size: ImageSize) -> list[Question]:
     return found
 
 
-def _followed(manifest: Manifest) -> list[Question]:
-    """Follow a disc in the middle, whatever is there."""
+def followed_question(
+    manifest: Manifest, name: str, cover: Callable[[ImageSize], Floats]
+) -> Question | None:
+    """Return a question that follows an object, or None for a bundle without video stages.
+
+    cover: mask logits f32 [h, w] of the object, of a size.
+    """
     interactive, video = manifest.interactive, manifest.video
     if interactive is None or video is None or interactive.mask_input is None:
-        return []
-    cover, remembered = (
-        (disc(size) > 0).astype(np.float32)[None, None]
+        return None
+    given, remembered = (
+        (cover(size) > 0).astype(np.float32)[None, None]
         for size in (video.object_mask, video.memory_mask)
     )
     feeds: dict[str, Array] = {
         "point_coords": np.zeros((1, 1, 2), np.float32),
         "point_labels": np.full((1, 1), PADDING, np.int64),
         **mask_feeds(None, interactive.mask_input),
-        "object_mask": cover,
+        "object_mask": given,
         "memory_mask": remembered,
         "object_score": np.full((1, 1), _SEEN, np.float32),
         "memory_ages": np.zeros(1, np.int64),
         "pointer_ages": np.full(1, 1 / video.pointer_divisor, np.float32),
     }
-    return [Question("a disc that is followed", feeds)]
+    return Question(name, feeds)
 
 
 def disc(size: ImageSize) -> Floats:

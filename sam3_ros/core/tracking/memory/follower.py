@@ -83,9 +83,7 @@ class FollowsByMemory:
         memory = self._with_memory(image, frame, known.memory, answer, prompted=False)
         if segment is None:
             return Sighting(None, MemoryState(memory, known.whereabouts.not_seen()), unseen)
-        return Sighting(
-            segment, MemoryState(memory, known.whereabouts.seen(Place.of(segment)))
-        )
+        return Sighting(segment, MemoryState(memory, known.whereabouts.seen(Place.of(segment))))
 
     def correct(
         self, image: ImageEmbedding, frame: int, state: FollowerState, prompt: InteractivePrompt

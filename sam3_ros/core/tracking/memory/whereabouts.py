@@ -88,16 +88,14 @@ class Whereabouts:
 
     def saved(self) -> dict[str, Array]:
         """Return arrays from which `restored` makes the same."""
-        step = Point(math.nan, math.nan) if self.step is None else self.step
-        numbers = (*self.middle, *step, self.pixels, self.unseen)
+        numbers = (*self.middle, self.pixels, self.unseen, *(self.step or ()))
         return {_SAVED: np.array(numbers, np.float64)}
 
     @classmethod
     def restored(cls, arrays: Mapping[str, Array]) -> Whereabouts:
         """Return what `saved` wrote. Raises BundleError for other arrays."""
         numbers = arrays.get(_SAVED)
-        if numbers is None or numbers.shape != (6,):
+        if numbers is None or numbers.shape not in [(4,), (6,)]:
             raise BundleError("a saved object does not say where it was seen last: add it anew")
-        x, y, step_x, step_y, pixels, unseen = numbers.tolist()
-        step = None if math.isnan(step_x) else Point(step_x, step_y)
-        return cls(Point(x, y), step, int(pixels), int(unseen))
+        x, y, pixels, unseen, *step = numbers.tolist()
+        return cls(Point(x, y), Point(*step) if step else None, int(pixels), int(unseen))

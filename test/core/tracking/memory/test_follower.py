@@ -393,3 +393,45 @@ def test_settings_of_other_models_are_followed(setting: str) -> None:
     stable = np.sum(masks[0] > 0.05) / np.sum(masks[0] > -0.05) >= 0.98
     if stable:
         np.testing.assert_array_equal(logits_of(found, 1), masks[0])
+
+
+@pytest.mark.parametrize("settings", [{"seen_above": 1000.0}, {"farthest": 1e-6}])
+def test_what_the_bundle_does_not_believe_is_remembered_as_not_seen(
+    settings: dict[str, float],
+) -> None:
+    model = VideoModel(**settings)
+    follower = follower_of(model)
+    found = follower.start(model.embedding(scene(0)), 0, CLICK)
+    assert found.segment is not None  # a prompt is believed
+    doubted = follower.follow(model.embedding(scene(1)), 1, found.state)
+    assert doubted.segment is None
+    assert not doubted.gone
+    assert doubted.unseen.startswith(
+        "the model is not sure" if "seen_above" in settings else "it jumped"
+    )
+    remembered = model.feeds_of("memory_encoder")[-1]
+    assert (remembered["object_score"] < 0).all()
+    np.testing.assert_allclose(remembered["memory_mask"], 0, atol=1e-6)
+    assert isinstance(doubted.state, MemoryState)
+    kept = doubted.state.memory.at(1)
+    assert kept is not None
+    np.testing.assert_array_equal(
+        kept.pointer, np.broadcast_to(video_model.NO_POINTER, kept.pointer.shape)
+    )
+
+
+def test_what_is_found_again_has_to_be_sure() -> None:
+    model = VideoModel(found_above=1000.0)
+    follower = follower_of(model)
+    state = follower.start(model.embedding(scene(0)), 0, CLICK).state
+    seen = follower.follow(model.embedding(scene(1)), 1, state)
+    assert seen.segment is not None
+    model.sessions["decoder"].changes = lambda outputs: {
+        **outputs,
+        "object_score": -outputs["object_score"],
+    }
+    away = follower.follow(model.embedding(scene(2)), 2, seen.state)
+    assert away.unseen == NOT_SEEN
+    model.sessions["decoder"].changes = lambda outputs: outputs
+    again = follower.follow(model.embedding(scene(3)), 3, away.state)
+    assert again.unseen.startswith("the model is not sure enough of it after it was not seen")

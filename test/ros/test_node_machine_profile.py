@@ -31,7 +31,7 @@ EVIDENCE = {
 def profile(sam3_bundle_path: Path) -> MachineProfile:
     """Return a profile for two threads: fusion on OpenVINO, the other stages as usual."""
     bundle = Bundle.open(sam3_bundle_path)
-    choices = dict.fromkeys(bundle.manifest.stages_in_use, REFERENCE)
+    choices = dict.fromkeys(bundle.manifest.stages_to_judge, REFERENCE)
     return MachineProfile(
         bundle=bundle.manifest.name,
         bundle_sha256=bundle_sha256(bundle),

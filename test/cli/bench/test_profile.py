@@ -34,7 +34,7 @@ def bundle() -> Bundle:
 @pytest.fixture
 def profile(bundle: Bundle, tmp_path: Path) -> Path:
     """Write a profile: the fusion on OpenVINO, all other stages as the reference, one thread."""
-    choices = dict.fromkeys(bundle.manifest.stages_in_use, REFERENCE)
+    choices = dict.fromkeys(bundle.manifest.stages_to_judge, REFERENCE)
     choices["fusion"] = StageChoice("openvino", "fp32")
     made = MachineProfile(
         bundle=bundle.manifest.name,
@@ -78,7 +78,8 @@ def test_the_labels_are_those_of_the_profile(
     assert document["plan"].endswith("stages cpu fp32, 1 openvino fp32")
     by = {stage: choice["backend"] for stage, choice in document["stages"].items()}
     assert by == {
-        stage: "openvino" if stage == "fusion" else "cpu" for stage in bundle.manifest.stages_in_use
+        stage: "openvino" if stage == "fusion" else "cpu"
+        for stage in bundle.manifest.stages_to_judge
     }
 
 

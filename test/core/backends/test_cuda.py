@@ -34,8 +34,8 @@ DEVICES = [Path("/dev/nvidiactl"), Path("/dev/nvhost-gpu"), Path("/dev/nvgpu")] 
 PICTURE = Path(__file__).parents[3] / "sam3_ros" / "demo_data" / "table.jpg"
 PROMPTS: tuple[Prompt, ...] = (
     ConceptPrompt("red cube"),
-    InteractivePrompt(points=((320, 240),)),
-    ConceptPrompt("mug", exemplars=(Box(300, 200, 380, 260),)),
+    InteractivePrompt(points=((390, 225),)),
+    ConceptPrompt("mug", exemplars=(Box(356, 196, 422, 259),)),
 )
 LEAST_IOU = 0.999
 SAME_SCORE = 2e-3

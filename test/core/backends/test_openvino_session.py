@@ -127,7 +127,7 @@ def test_fp32_is_fp32_also_where_the_cpu_has_bf16() -> None:
 
 
 def test_texts_and_clicks_get_the_masks_of_the_cpu_backend() -> None:
-    prompts = (ConceptPrompt("red cube"), InteractivePrompt(points=((320, 240),)))
+    prompts = (ConceptPrompt("red cube"), InteractivePrompt(points=((390, 225),)))
     with (
         Segmenter.load("tabletop", threads=2) as reference,
         Segmenter.load("tabletop", "openvino", threads=2) as segmenter,

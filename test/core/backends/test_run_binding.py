@@ -33,7 +33,7 @@ from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.stages.session import SessionOptions
 
 PICTURE = Path(__file__).parents[3] / "sam3_ros" / "demo_data" / "table.jpg"
-PROMPTS = (ConceptPrompt("red cube"), InteractivePrompt(points=((320, 240),)))
+PROMPTS = (ConceptPrompt("red cube"), InteractivePrompt(points=((390, 225),)))
 
 
 @pytest.fixture

@@ -303,4 +303,4 @@ def test_the_shipped_recorded_file_is_read_with_its_reference_samples() -> None:
     assert not everything.of_original
     sampled = {stage for stages in everything.samples.values() for stage in stages}
     assert {stage.removesuffix(", again") for stage in sampled} == set(STAGES)
-    assert len(few_of(everything).answers) == 3
+    assert len(few_of(everything).answers) == 4

@@ -49,7 +49,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture
 def profile(bundle: Bundle) -> MachineProfile:
-    choices = dict.fromkeys(bundle.manifest.stages_in_use, REFERENCE)
+    choices = dict.fromkeys(bundle.manifest.stages_to_judge, REFERENCE)
     choices["fusion"] = StageChoice("openvino", "fp32")
     return MachineProfile(
         bundle=bundle.manifest.name,
@@ -218,7 +218,7 @@ def test_a_stage_that_the_profile_does_not_name_goes_with_its_reader(
     profile: MachineProfile, tmp_path: Path, backend: str
 ) -> None:
     with_pixels = write_sam3_bundle(tmp_path / "colours", prepares_pixels=True)
-    choices = dict.fromkeys(with_pixels.manifest.stages_in_use, REFERENCE)
+    choices = dict.fromkeys(with_pixels.manifest.stages_to_judge, REFERENCE)
     choices["image_trunk"] = StageChoice(backend, "tf32" if backend == "cuda" else "fp32")
     made_for_it = replace(
         profile,

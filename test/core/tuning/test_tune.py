@@ -234,7 +234,7 @@ def _rounded(masks: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"), [(_part_lost, "one of 11 masks has IoU"), (_rounded, None)]
+    ("change", "reason"), [(_part_lost, "one of 15 masks has IoU"), (_rounded, None)]
 )
 def test_a_plan_with_one_bad_mask_is_refused_and_one_with_rounding_is_taken(
     change: Callable[[np.ndarray], None], reason: str | None, tmp_path: Path

@@ -88,7 +88,7 @@ def test_the_blamed_stage_is_reverted_to_fp32_where_that_is_allowed(
         scores = client.answer(picture, "scores")["scores"]
 
         assert values["put back to fp32"] == "detector_neck"
-        assert values["runs"] == "10 of 11 stages cpu fp16, 1 cpu fp32"
+        assert values["runs"] == "14 of 15 stages cpu fp16, 1 cpu fp32"
     with Segmenter.load("tabletop", threads=2) as segmenter:
         expected = [segment.score for segment in segmenter.segment(picture, "ball")]
     assert [segment.score for segment in scores.segments] == pytest.approx(expected, abs=1e-4)

@@ -233,10 +233,10 @@ class VideoSettings:
     selection: float | None = None
     #: The object score, a logit, above which an object is there ...
     seen_above: float = 0.0
-    #: ... and after an image in which it was not.
+    #: ... and after an image in which it was not, if that is more.
     found_above: float = 0.0
-    #: How far from where it should be an object may be found, in widths of a square of its size;
-    #: so much more after each image in which it was not seen. None: anywhere.
+    #: How far from where it should be an object may be found, in roots of its pixels. None:
+    #: anywhere (core/tracking/memory/whereabouts.py).
     farthest: float | None = None
 
     def __post_init__(self) -> None:
@@ -245,9 +245,10 @@ class VideoSettings:
         for name in ("memories", "prompted", "pointers", "pointer_divisor"):
             if getattr(self, name) < 1:
                 raise BundleError(f"video.{name} must be at least 1, not {getattr(self, name)}")
-        for number in (self.selection, self.seen_above, self.found_above, self.farthest):
+        for name in ("selection", "seen_above", "found_above", "farthest"):
+            number = getattr(self, name)
             if number is not None:
-                _require_finite("video", number)
+                _require_finite(f"video.{name}", number)
         for name in ("seen_above", "found_above"):
             if getattr(self, name) < 0:
                 raise BundleError(f"video.{name} must be at least 0, not {getattr(self, name)}")

@@ -19,7 +19,7 @@ from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText
 from sam3_ros.core.tracking.place import Place
 from sam3_ros.core.tracking.track import Track
 
-VERSION = 1
+VERSION = 2
 _SESSION = "session"
 # What of a track is plain numbers and words.
 _PLAIN = (

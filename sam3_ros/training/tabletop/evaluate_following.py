@@ -146,7 +146,8 @@ class _Track:
         tally.leaving += bool(self._gone[-1])
         tally.overlaps += [overlaps[frame] for frame in np.flatnonzero(self._in_view)]
         tally.to_another += bool(astray)
-        tally.by_the_click += bool(astray and overlaps[0] < FOUND)
+        by_click = self._is_astray(self._masks[0], self._labels[0], overlaps[0])
+        tally.by_the_click += bool(by_click)
         tally.after_it_left += int((answered & self._gone).sum())
         tally.lost += bool((self._in_view & ~answered).any())
 

@@ -52,14 +52,12 @@ def table_questions(bundle: Bundle) -> QuestionedImage:
     within = prompt_feeds(CUBE, transform, manifest.interactive, mask)
     name = "one of the balls, followed"
     followed = followed_question(manifest, name, partial(_ball, picture))
-    assert followed is not None
     asked = (
         Question("balls like this one", words),
         Question("click on the red cube", click),
         Question("the same in a mask", within),
-        followed,
     )
-    return QuestionedImage("table", pixels, asked)
+    return QuestionedImage("table", pixels, asked if followed is None else (*asked, followed))
 
 
 def _ball(picture: ImageSize, size: ImageSize) -> Floats:

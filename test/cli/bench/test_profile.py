@@ -96,7 +96,7 @@ def test_the_table_of_growth_says_what_runs(
 
 def test_what_all_stages_have_is_named(bundle: Bundle) -> None:
     choice = StageChoice("openvino", "bf16")
-    plan = StagePlan(REFERENCE, dict.fromkeys(bundle.manifest.stages_in_use, choice))
+    plan = StagePlan(REFERENCE, dict.fromkeys(bundle.manifest.stages_to_judge, choice))
     document = ConfiguredModel(bundle, plan, None, Path("p.yaml")).document()
 
     assert (document["backend"], document["precision"]) == ("openvino", "bf16")

@@ -462,7 +462,7 @@ def damaged(arrays: dict[str, np.ndarray], old: str, new: str) -> dict[str, np.n
     [
         (lambda _: {}, 'arrays without "session"'),
         (lambda a: damaged(a, '"scripted"', '"another"'), "saved with the bundle another"),
-        (lambda a: damaged(a, '"version": 1', '"version": 2'), "saved in version 2"),
+        (lambda a: damaged(a, '"version": 2', '"version": 1'), "saved in version 1"),
         (lambda a: damaged(a, "{", "["), "cannot be read"),
         (lambda a: damaged(a, '"tentative"', '"asleep"'), "damaged"),
         (lambda a: {n: each for n, each in a.items() if n != "1/place"}, "damaged"),

@@ -75,15 +75,21 @@ class FollowsByMemory:
         """Find the object in the next image; not where the bundle says that it cannot be."""
         known = _own(state)
         feeds = known.memory.feeds(known.memory.attended(frame, self.rules), self.rules)
-        conditioned = self._stages.conditioned(image, feeds)
-        answer = self._stages.tracked(image, conditioned)
+        answer = self._stages.tracked(image, self._stages.conditioned(image, feeds))
+        place, video = None, self._stages.video
         segment, unseen = self._segment(image, answer)
-        if segment is not None and (unseen := self._doubt(known.whereabouts, answer, segment)):
-            segment, answer = None, self._stages.disbelieved(image, conditioned)
+        doubt = known.whereabouts.doubt(answer.object_score, video) if answer.is_there else ""
+        if segment is not None:
+            place = Place.of(segment)
+            doubt = doubt or known.whereabouts.objection(place, video)
+        if doubt:
+            answer = self._stages.disbelieved(image, answer)
         memory = self._with_memory(image, frame, known.memory, answer, prompted=False)
-        if segment is None:
-            return Sighting(None, MemoryState(memory, known.whereabouts.not_seen()), unseen)
-        return Sighting(segment, MemoryState(memory, known.whereabouts.seen(Place.of(segment))))
+        if segment is None or place is None or doubt:
+            return Sighting(
+                None, MemoryState(memory, known.whereabouts.not_seen()), doubt or unseen
+            )
+        return Sighting(segment, MemoryState(memory, known.whereabouts.seen(place)))
 
     def correct(
         self, image: ImageEmbedding, frame: int, state: FollowerState, prompt: InteractivePrompt
@@ -122,7 +128,9 @@ class FollowsByMemory:
         bounds, place = mask_bounds(mask), Place.of_mask(mask)
         if bounds is None or place is None:
             return _unseen(memory, known, EMPTY)
-        where = Whereabouts.shown(place) if known is None else known.whereabouts.renewed(place)
+        where = (
+            Whereabouts.where_shown(place) if known is None else known.whereabouts.renewed(place)
+        )
         segment = Segment("", "", _GIVEN_SCORE, bounds, mask, bounds)
         return Sighting(segment, MemoryState(memory, where))
 
@@ -134,7 +142,10 @@ class FollowsByMemory:
         segment, unseen = self._segment(image, answer)
         if segment is None:
             return _unseen(memory, known, unseen)
-        return Sighting(segment, MemoryState(memory, Whereabouts.shown(Place.of(segment))))
+        where = Whereabouts.where_shown(Place.of(segment))
+        if known is not None and frame < known.memory.newest:
+            where = known.whereabouts
+        return Sighting(segment, MemoryState(memory, where))
 
     def _segment(self, image: ImageEmbedding, answer: FrameAnswer) -> tuple[Segment | None, str]:
         """Return what an answer shows, or why it shows nothing."""
@@ -148,11 +159,6 @@ class FollowsByMemory:
         if found.bounds is None:
             return None, EMPTY
         return Segment("", "", answer.iou, found.bounds, found.mask, found.bounds), ""
-
-    def _doubt(self, where: Whereabouts, answer: FrameAnswer, segment: Segment) -> str:
-        video = self._stages.video
-        doubt = where.doubt(answer.object_score, video)
-        return doubt or where.objection(Place.of(segment), video)
 
     def _with_memory(
         self,

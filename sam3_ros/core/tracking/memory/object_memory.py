@@ -64,6 +64,11 @@ class ObjectMemory:
         """Bytes of all arrays."""
         return sum(each.nbytes for each in self.frames)
 
+    @property
+    def newest(self) -> int:
+        """The newest frame. Raises ValueError for a memory without any."""
+        return max(each.frame for each in self.frames)
+
     def at(self, frame: int) -> RememberedFrame | None:
         """Return what is kept of a frame, None for nothing."""
         return next((each for each in self.frames if each.frame == frame), None)

@@ -58,6 +58,8 @@ class FrameAnswer:
     decoder_score: float
     #: f32[D]
     pointer: Floats
+    #: f32[1,4,D], from which pointers are; None but of a tracked object.
+    tokens: Floats | None = None
 
     @property
     def is_there(self) -> bool:
@@ -127,7 +129,11 @@ class VideoStages:
         feeds = {**self._no_points(), "sam_embed": features, "mask_input": prompt["mask_prompt"]}
         feeds["has_mask"] = np.ones(1, np.float32)
         there = bool(mask.any())
-        computed = image.compute_apart(_ANSWER, feeds) if there else self._without(image, feeds)
+        if there:
+            computed = image.compute_apart(_ANSWER, feeds)
+        else:
+            computed = image.compute_apart(("sam_tokens", *_ANSWER[:3]), feeds)
+            computed["pointers"] = self._pointers_of_nothing(image, computed["sam_tokens"])
         _require_finite(computed)
         return FrameAnswer(
             mask_logits=fitted.logits if there else np.full_like(fitted.logits, -GIVEN),
@@ -146,17 +152,21 @@ class VideoStages:
 
     def tracked(self, image: ImageEmbedding, conditioned: Tensor) -> FrameAnswer:
         """Find the object in features that are conditioned on its memory."""
-        computed = image.compute_apart(_ANSWER, self._tracked_feeds(conditioned))
+        feeds = {**self._no_points(), **mask_feeds(None, self.mask_size), "sam_embed": conditioned}
+        computed = image.compute_apart((*_ANSWER, "sam_tokens"), feeds)
         return self._answer(computed, several=self.video.tracked_mask == "best")
 
-    def disbelieved(self, image: ImageEmbedding, conditioned: Tensor) -> FrameAnswer:
-        """Return the answer of `tracked` as if the model had not seen the object."""
-        computed = self._without(image, self._tracked_feeds(conditioned))
-        _require_finite(computed)
-        score = float(computed["object_score"].reshape(-1)[0])
-        absent = {**computed, "object_score": _NOT_THERE}
-        answer = self._answer(absent, several=self.video.tracked_mask == "best")
-        return replace(answer, decoder_score=score)
+    def disbelieved(self, image: ImageEmbedding, answer: FrameAnswer) -> FrameAnswer:
+        """Return an answer of `tracked` as if the model had not seen the object."""
+        assert answer.tokens is not None
+        pointers = self._pointers_of_nothing(image, answer.tokens)
+        require_finite("object pointers", pointers)
+        return replace(
+            answer,
+            mask_logits=np.full_like(answer.mask_logits, ABSENT),
+            object_score=-_GIVEN_SCORE,
+            pointer=np.array(pointers[0, answer.chosen if answer.several else 0], np.float32),
+        )
 
     def remembered(
         self, image: ImageEmbedding, masks: Floats, object_scores: list[float]
@@ -188,17 +198,12 @@ class VideoStages:
             decoder_score=score,
             # The stability rule may choose another mask than 0, whose pointer it still is.
             pointer=np.array(computed["pointers"][0, chosen if several else 0], np.float32),
+            tokens=computed.get("sam_tokens"),
         )
 
-    def _tracked_feeds(self, conditioned: Tensor) -> dict[str, Any]:
-        no_mask = mask_feeds(None, self.mask_size)
-        return {**self._no_points(), **no_mask, "sam_embed": conditioned}
-
-    def _without(self, image: ImageEmbedding, feeds: dict[str, Any]) -> dict[str, Any]:
-        """Answer `feeds` with the pointers of "no object", whatever the decoder's own score is."""
-        tokens = image.compute_apart(("sam_tokens", *_ANSWER[:3]), feeds)
-        named = {"sam_tokens": tokens["sam_tokens"], "object_score": _NOT_THERE}
-        return {**tokens, **image.compute_apart(("pointers",), named)}
+    def _pointers_of_nothing(self, image: ImageEmbedding, tokens: Array) -> Array:
+        named = {"sam_tokens": tokens, "object_score": _NOT_THERE}
+        return image.compute_apart(("pointers",), named)["pointers"]
 
     def _no_points(self) -> dict[str, Array]:
         """Return the prompt of a frame without any: one point that is none."""

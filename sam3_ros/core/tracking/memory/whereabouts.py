@@ -21,7 +21,7 @@ from sam3_ros.core.tracking.place import Place
 _SAVED = "whereabouts"
 #: Of how far an object can be, for each image in which it was not seen.
 _GROWTH = 0.25
-#: The same, where it was seen in one image and nobody knows yet how fast it moves.
+#: The same, where it was found again and nobody knows yet how fast it moves.
 _OF_UNKNOWN_PACE = 2.0
 
 
@@ -29,31 +29,33 @@ _OF_UNKNOWN_PACE = 2.0
 class Whereabouts:
     """What an answer in the next image is compared with."""
 
-    #: The middle of its bounds where it was seen last, px of the image.
+    #: The middle of its pixels where it was seen last, px of the image.
     middle: Point
     #: How far it moved between the last two images; None if it was not seen in both.
     step: Point | None
     #: Its pixels where it was seen last.
     pixels: int
     #: Answered images since then.
-    unseen: int
+    unseen: int = 0
+    #: A prompt found it there, maybe in a picture of before: in the next it may be anywhere.
+    shown: bool = False
 
     @classmethod
-    def shown(cls, place: Place) -> Whereabouts:
+    def where_shown(cls, place: Place) -> Whereabouts:
         """Take note of an object where a prompt found it."""
-        return cls(place.middle, None, place.pixels, 0)
+        return cls(place.centroid, None, place.pixels, shown=True)
 
     def seen(self, place: Place) -> Whereabouts:
         """Take note of it in the next image."""
-        now = place.middle
+        now = place.centroid
         step = Point(now.x - self.middle.x, now.y - self.middle.y)
-        return Whereabouts(now, None if self.unseen else step, place.pixels, 0)
+        return Whereabouts(now, None if self.unseen or self.shown else step, place.pixels)
 
     def renewed(self, place: Place) -> Whereabouts:
         """Take note of a better outline in its last image."""
         if self.unseen:
-            return Whereabouts.shown(place)
-        return replace(self, middle=place.middle, pixels=place.pixels)
+            return Whereabouts.where_shown(place)
+        return replace(self, middle=place.centroid, pixels=place.pixels)
 
     def not_seen(self) -> Whereabouts:
         """Take note of an image without it."""
@@ -61,22 +63,19 @@ class Whereabouts:
 
     def doubt(self, object_score: float, settings: VideoSettings) -> str:
         """Return why an object score, a logit, is too low to believe, or ""."""
-        least = settings.found_above if self.unseen else settings.seen_above
+        least, again = settings.seen_above, ""
+        if self.unseen:
+            least, again = max(least, settings.found_above), " after it was not seen"
         if object_score > least:
             return ""
-        again = " after it was not seen" if self.unseen else ""
-        return f"the model is not sure enough of it{again}: {object_score:.1f} (least {least:g})"
+        return f"the model is not sure of it{again}: {object_score:.2f}, must be above {least:g}"
 
     def objection(self, place: Place, settings: VideoSettings) -> str:
         """Return why a place in the next image cannot be its, with numbers, or ""."""
-        if settings.farthest is None:
+        if settings.farthest is None or self.shown:
             return ""
-        now, before = place.middle, self.middle
-        expected = [before]  # it may have stopped
-        if self.step is not None:
-            expected.append(Point(before.x + self.step.x, before.y + self.step.y))
         size = math.sqrt(max(place.pixels, self.pixels))
-        sizes = min(math.hypot(now.x - each.x, now.y - each.y) for each in expected) / size
+        sizes = self._distance(place.centroid) / size
         most = settings.farthest * (1 + _GROWTH * self.unseen)
         if self.step is None:
             most *= _OF_UNKNOWN_PACE
@@ -84,18 +83,29 @@ class Whereabouts:
             most += math.hypot(*self.step) / size
         if sizes <= most:
             return ""
-        return f"it jumped: {sizes:.1f} of its sizes from where it should be (most {most:.1f})"
+        return f"it jumped: {sizes:.2f} of its sizes from where it should be (at most {most:.2f})"
+
+    def _distance(self, now: Point) -> float:
+        """Return how far a point is from its way: from where it was on, at its pace."""
+        x, y = now.x - self.middle.x, now.y - self.middle.y
+        if self.step is None or not (pace := math.hypot(*self.step)):
+            return math.hypot(x, y)
+        along = (x * self.step.x + y * self.step.y) / pace**2
+        gone = min(max(along, 0.0), 1.0 + self.unseen)
+        return math.hypot(x - gone * self.step.x, y - gone * self.step.y)
 
     def saved(self) -> dict[str, Array]:
         """Return arrays from which `restored` makes the same."""
-        numbers = (*self.middle, self.pixels, self.unseen, *(self.step or ()))
+        step = self.step or ()
+        numbers = (*self.middle, self.pixels, self.unseen, float(self.shown), *step)
         return {_SAVED: np.array(numbers, np.float64)}
 
     @classmethod
     def restored(cls, arrays: Mapping[str, Array]) -> Whereabouts:
         """Return what `saved` wrote. Raises BundleError for other arrays."""
         numbers = arrays.get(_SAVED)
-        if numbers is None or numbers.shape not in [(4,), (6,)]:
+        if numbers is None or numbers.shape not in [(5,), (7,)]:
             raise BundleError("a saved object does not say where it was seen last: add it anew")
-        x, y, pixels, unseen, *step = numbers.tolist()
-        return cls(Point(x, y), Point(*step) if step else None, int(pixels), int(unseen))
+        x, y, pixels, unseen, shown, *step = numbers.tolist()
+        pace = Point(*step) if step else None
+        return cls(Point(x, y), pace, int(pixels), int(unseen), bool(shown))

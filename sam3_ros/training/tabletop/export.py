@@ -283,7 +283,7 @@ def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
 
 
 #: When it is believed that an object is seen; chosen on films of other seeds than the evaluation's.
-BELIEVED = {"seen_above": 3.5, "found_above": 5.0, "farthest": 2.0}
+SEEN_ABOVE, FOUND_ABOVE, FARTHEST = 3.5, 5.0, 2.0
 
 
 def concept_settings(tokenizer: FileRef) -> ConceptSettings:
@@ -297,8 +297,18 @@ def concept_settings(tokenizer: FileRef) -> ConceptSettings:
 def video_settings() -> VideoSettings:
     """Return how the stages that remember are used."""
     mask = ImageSize(*MEMORY_MASK)
-    numbers = (MEMORIES, PROMPTED, POINTERS, POINTER_DIVISOR)
-    return VideoSettings(mask, mask, mask, *numbers, **BELIEVED)
+    return VideoSettings(
+        mask,
+        mask,
+        mask,
+        MEMORIES,
+        PROMPTED,
+        POINTERS,
+        POINTER_DIVISOR,
+        seen_above=SEEN_ABOVE,
+        found_above=FOUND_ABOVE,
+        farthest=FARTHEST,
+    )
 
 
 def _description(

@@ -203,7 +203,8 @@ class VideoStages:
 
     def _pointers_of_nothing(self, image: ImageEmbedding, tokens: Array) -> Array:
         named = {"sam_tokens": tokens, "object_score": _NOT_THERE}
-        return image.compute_apart(("pointers",), named)["pointers"]
+        pointers: Array = image.compute_apart(("pointers",), named)["pointers"]
+        return pointers
 
     def _no_points(self) -> dict[str, Array]:
         """Return the prompt of a frame without any: one point that is none."""

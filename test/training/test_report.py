@@ -29,6 +29,7 @@ FOLLOWING = {
         "leave_the_view": 61,
         "mean_iou_in_view": 0.9,
         "to_another_object": pace,
+        "by_the_click": 1,
         "answers_after_it_left": 0,
         "lost_in_view": 2,
         "came_back": 10,
@@ -69,4 +70,5 @@ def test_the_figures_of_following_stand_beside_each_other(tmp_path: Path) -> Non
     text = page.read_text(encoding="utf-8")
     assert table(FIGURES) in text
     assert "| tracks that went to another object | 1 | 3 | 6 | <= 3, <= 20 |" in text
+    assert "| of these: the click already got another object | 1 | 1 | 1 |  |" in text
     assert "8 of 10" in following_table(FOLLOWING)

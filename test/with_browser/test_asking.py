@@ -37,21 +37,9 @@ def assert_masks(page: LookPage, truth: ShownTruth, *phrases: str) -> None:
     truth.assert_masks(truth.stamp_of(page.shown()), page.masks(), *phrases)
 
 
-def pause_at_one_red_cube(page: LookPage) -> None:
-    """Pause where the bundle sees one: in a few of the bag's pictures it takes the red cylinder for
-    another."""
-    for _ in range(10):
-        page.pause()
-        if page.count_of(FIRST).inner_text() == "1":
-            return
-        page.resume()
-        page.draws_more_than(page.drawn + 5)
-    pytest.fail("no picture with one red cube")
-
-
 def test_the_first_look_shows_red_cubes(page: LookPage, truth: ShownTruth) -> None:
     expect(page.prompt(FIRST)).to_have_count(1)
-    pause_at_one_red_cube(page)
+    page.pause()
     assert_masks(page, truth, FIRST)
     cube = truth.mask(truth.stamp_of(page.shown()), FIRST)
     drawn = page.drawn_over()
@@ -63,27 +51,27 @@ def test_phrases_that_are_typed_are_found(page: LookPage, truth: ShownTruth) -> 
     page.ask("white star; purple ball")
     expect(page.count_of("white star")).to_have_text("1")
     expect(page.count_of("purple ball")).to_have_text("1")
-    pause_at_one_red_cube(page)
+    page.pause()
     assert_masks(page, truth, FIRST, "white star", "purple ball")
     page.resume()
     page.button("Remove white star").click()
     expect(page.prompt("white star")).to_have_count(0)
-    pause_at_one_red_cube(page)
+    page.pause()
     assert_masks(page, truth, FIRST, "purple ball")
 
 
 def test_a_click_follows_an_object(page: LookPage, truth: ShownTruth) -> None:
-    pause_at_one_red_cube(page)
+    page.pause()
     x, y = truth.centre(truth.stamp_of(page.shown()), "purple ball")
     page.resume()
     page.click(x, y)
     expect(page.prompts).to_have_count(2)
-    pause_at_one_red_cube(page)
+    page.pause()
     assert_masks(page, truth, FIRST, "purple ball")
 
 
 def test_a_click_with_shift_says_what_it_is_not(page: LookPage, truth: ShownTruth) -> None:
-    pause_at_one_red_cube(page)
+    page.pause()
     stamp = truth.stamp_of(page.shown())
     page.click(*truth.centre(stamp, "purple ball"))
     expect(page.prompts).to_have_count(2)
@@ -93,7 +81,7 @@ def test_a_click_with_shift_says_what_it_is_not(page: LookPage, truth: ShownTrut
 
 
 def test_a_box_that_is_dragged_outlines_an_object(page: LookPage, truth: ShownTruth) -> None:
-    pause_at_one_red_cube(page)
+    page.pause()
     stamp = truth.stamp_of(page.shown())
     (number,) = truth.truth.named_by("red ring") or ()
     box = truth.truth.bounds(stamp, number)
@@ -104,7 +92,7 @@ def test_a_box_that_is_dragged_outlines_an_object(page: LookPage, truth: ShownTr
 
 
 def test_a_click_on_a_paused_picture_is_answered_on_it(page: LookPage, truth: ShownTruth) -> None:
-    pause_at_one_red_cube(page)
+    page.pause()
     before = page.stamp
     page.click(*truth.centre(truth.stamp_of(page.shown()), "orange pyramid"))
     expect(page.prompts).to_have_count(2)
@@ -125,7 +113,7 @@ def test_a_paused_picture_has_a_threshold_of_its_own(page: LookPage) -> None:
 
 
 def test_a_frame_is_downloaded_with_its_masks(page: LookPage, truth: ShownTruth) -> None:
-    pause_at_one_red_cube(page)
+    page.pause()
     stamp = truth.stamp_of(page.shown())
     overlay = cv2.imdecode(np.frombuffer(page.download("Download PNG"), np.uint8), 1)
     labels = cv2.imdecode(np.frombuffer(page.download("Download masks"), np.uint8), -1)
@@ -139,7 +127,7 @@ def test_a_frame_is_downloaded_with_its_masks(page: LookPage, truth: ShownTruth)
 
 def test_the_other_camera_is_shown_by_its_name(page: LookPage) -> None:
     page.show_camera("side")
-    pause_at_one_red_cube(page)
+    page.pause()
     shown_truth(SIDE).stamp_of(page.shown())
 
 

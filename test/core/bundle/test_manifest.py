@@ -268,6 +268,36 @@ def test_a_video_section_counts_from_one(sam3_document: dict[str, Any], name: st
     assert name in refused(sam3_document)
 
 
+def test_what_is_believed_of_a_followed_object_reads_back_equal(
+    sam3_document: dict[str, Any],
+) -> None:
+    add_video_stages(sam3_document)
+    sam3_document["video"] |= {"seen_above": 3.5, "found_above": 5, "farthest": 2}
+    manifest = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
+    video = manifest.video
+    assert video is not None
+    assert (video.seen_above, video.found_above, video.farthest) == (3.5, 5.0, 2.0)
+    assert parse_manifest(dump_manifest(manifest)) == manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seen_above", -1.0),
+        ("found_above", "sure"),
+        ("farthest", 0),
+        ("farthest", float("nan")),
+        ("seen_above", float("inf")),
+    ],
+)
+def test_what_can_be_no_limit_of_belief_is_refused_by_its_name(
+    sam3_document: dict[str, Any], name: str, value: object
+) -> None:
+    add_video_stages(sam3_document)
+    sam3_document["video"][name] = value
+    assert name in refused(sam3_document)
+
+
 def test_data_files_and_recorded_answers_read_back_equal(document: dict[str, Any]) -> None:
     beside = {"path": "fp32/image.onnx.data", "sha256": SHA, "bytes": 7}
     document["stages"]["image"]["files"]["fp32"]["data"] = [beside]

@@ -134,7 +134,7 @@ def test_the_smaller_bundle_answers_and_says_who_taught_it(
     teacher: Teacher, small: tuple[Bundle, DistilRecipe]
 ) -> None:
     bundle, recipe = small
-    prompts = [ConceptPrompt("red cube"), InteractivePrompt(points=((320.0, 240.0),))]
+    prompts = [ConceptPrompt("red cube"), InteractivePrompt(points=((390.0, 225.0),))]
     with Segmenter.load(bundle) as segmenter:
         segments = segmenter.segment(read_rgb(TABLE), *prompts)
     assert segments

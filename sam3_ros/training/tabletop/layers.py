@@ -62,12 +62,60 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
+class _OneSided(Attention):
+    """Attention between few and many, with the weights and numbers of Attention.
+
+    What is projected is the few alone: their products with the matrices of both sides are compared
+    with the many as they are. A head is the whole width with zeros beside its own channels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        heads = torch.eye(HEADS).repeat_interleave(width // HEADS, dim=1)[:, None]
+        self.register_buffer("heads", heads, persistent=False)
+        self.scale = (width // HEADS) ** -0.5
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """[B,T,C] -> [B,HEADS*T,C]"""
+        return (x[:, None] * self.heads).flatten(1, 2)
+
+
+class FewQueries(_OneSided):
+    """Few queries look at many keys. The bias of the keys, one for all, drops out."""
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        assert mask is None
+        sought = self._by_head(self.query(query) * self.scale) @ self.key.weight
+        weights = (sought @ key.transpose(1, 2)).softmax(-1)
+        found = self.value(weights @ value).unflatten(1, (HEADS, -1))
+        return self.out((found * self.heads).sum(1))
+
+
+class FewKeys(_OneSided):
+    """Many queries look at few keys."""
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        assert mask is None
+        keys = self._by_head(self.key(key) * self.scale)
+        alike = query @ (keys @ self.query.weight).transpose(1, 2)
+        alike = alike + (keys @ self.query.bias)[:, None]
+        weights = alike.unflatten(-1, (HEADS, -1)).softmax(-1).flatten(2)
+        told = self.out.weight @ self._by_head(self.value(value)).transpose(1, 2)
+        return weights @ told.transpose(1, 2) + self.out.bias
+
+
 class Block(nn.Module):
     """Pre-norm attention (to itself or to a context) and a feed-forward layer."""
 
-    def __init__(self, width: int, feed_forward: bool = True) -> None:
+    def __init__(
+        self, width: int, feed_forward: bool = True, attention: type[Attention] = Attention
+    ) -> None:
         super().__init__()
-        self.norm, self.attention = nn.LayerNorm(width), Attention(width)
+        self.norm, self.attention = nn.LayerNorm(width), attention(width)
         self.feed = (
             nn.Sequential(nn.LayerNorm(width), mlp(width, 2 * width, width))
             if feed_forward

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam3_ros.training.tabletop.layers import (
-    Attention,
     Block,
     DynamicMasks,
+    FewKeys,
+    FewQueries,
     FourierPosition,
     PixelFeatures,
     ResidualUnit,
@@ -303,8 +304,9 @@ class TwoWay(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.to_self, self.to_image = Block(D, feed_forward=False), Block(D)
-        self.to_tokens = Block(D)
+        self.to_self = Block(D, feed_forward=False)
+        self.to_image = Block(D, attention=FewQueries)
+        self.to_tokens = Block(D, attention=FewKeys)
 
     def forward(
         self, tokens: Tensor, image: Tensor, place: Tensor, image_place: Tensor
@@ -349,8 +351,9 @@ class CloserLook(nn.Module):
 
 def _pooled(down: Tensor, across: Tensor, features: Tensor) -> Tensor:
     """Return the mean [B,T,C] of features [B,C,h,w] by the weights [B,T,h] and [B,T,w]."""
-    rows = torch.einsum("btx,bcyx->btcy", across, features)
-    return torch.einsum("bty,btcy->btc", down, rows)
+    columns = features.flatten(1, 2) @ across.transpose(1, 2)  # [B,C*h,T]
+    columns = columns.unflatten(1, (features.shape[1], -1)).permute(0, 3, 1, 2)
+    return (columns * down[:, :, None]).sum(-1)
 
 
 def _pairs(weights: Tensor) -> Tensor:
@@ -368,7 +371,7 @@ class TabletopMaskDecoder(nn.Module):
         self.closer = CloserLook()
         self.blocks = nn.ModuleList([TwoWay(), TwoWay()])
         self.pointer_query, self.pointer_key = nn.Linear(D, D), nn.Linear(D, D)
-        self.look = Attention(D)
+        self.look = FewQueries(D)
         self.norm = nn.LayerNorm(D)
         self.box, self.iou, self.object = mlp(D, D, 4), mlp(D, D, MASK_TOKENS), mlp(D, D, 1)
         self.pixels, self.masks = PixelFeatures(FINE, MIDDLE, D), DynamicMasks(D)
@@ -426,7 +429,9 @@ class TabletopMaskDecoder(nn.Module):
 
     def _pointed_at(self, queries: Tensor, keys: Tensor) -> Tensor:
         # The attention of a query shows where its object is, from the first step on.
-        similarity = self.pointer_query(queries) @ self.pointer_key(keys).transpose(1, 2)
+        # The bias of the keys is the same for all of them, so it drops out.
+        sought = self.pointer_query(queries) @ self.pointer_key.weight
+        similarity = sought @ keys.transpose(1, 2)
         weight = (similarity.float() / D**0.5).softmax(-1)
         return weight @ self.points
 

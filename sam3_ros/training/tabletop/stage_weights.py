@@ -25,6 +25,7 @@ def read_weights(stage: nn.Module, file: Path) -> None:
 
     The exporter keeps the names of most weights. It turns the matrix of a linear layer and drops
     its name, but not that of the bias; and it makes a batch norm part of the convolution before it.
+    A bias of keys, which drops out, is not in the file, and is 0 then.
     Raises ExportError where a weight is not in the file, or has another shape.
     """
     found = found_weights(stage, file)
@@ -48,7 +49,16 @@ def found_weights(stage: nn.Module, file: Path) -> dict[str, Tensor]:
     found = {each.name: _tensor(each) for each in graph.initializer}
     found |= _turned_matrices(graph, found)
     found |= _plain_norms(stage, found)
+    found |= _dropped_biases(stage, found)
     return found | _repeated(stage, found)
+
+
+def _dropped_biases(stage: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the biases of keys whose matrix is in the file without them."""
+    matrices = [name.removesuffix("weight") for name in found if name.endswith("key.weight")]
+    names = {f"{matrix}bias" for matrix in matrices} - found.keys()
+    own = dict(stage.named_parameters())
+    return {name: torch.zeros_like(own[name]) for name in names if name in own}
 
 
 def _repeated(stage: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:

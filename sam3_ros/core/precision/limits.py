@@ -133,9 +133,9 @@ _LIMITS: Mapping[str, GuardLimits] = MappingProxyType(
 _STAGE_LIMITS: Mapping[str, float] = MappingProxyType(
     {"fp32": 0.001, "fp16": 0.02, "tf32": 0.02, "bf16": 0.15, "int8": 0.15}
 )
-#: A stage in fp32 on the CPU adds nothing: what differs came in with its inputs. With another number
-#: of threads it adds up in another order, and a pixel whose logit is 1e-6 goes to the other side: of
-#: a mask of 447 px that is 0.002. Such an edge is forgiven in the worst mask, not in the mean.
+#: A stage in fp32 on the CPU adds nothing: what differs came in with its inputs. With another
+#: number of threads it adds up in another order, and a pixel whose logit is 1e-6 goes to the other
+#: side: of a mask of 447 px that is 0.002. That is forgiven in the worst mask, not in the mean.
 _REFERENCE_LIMITS = GuardLimits(0.999, 0.999, 1e-5, 1e-5)
 
 

@@ -104,7 +104,8 @@ class Whereabouts:
     def restored(cls, arrays: Mapping[str, Array]) -> Whereabouts:
         """Return what `saved` wrote. Raises BundleError for other arrays."""
         numbers = arrays.get(_SAVED)
-        if numbers is None or numbers.shape not in [(5,), (7,)]:
+        known = numbers is not None and numbers.shape in [(5,), (7,)]
+        if numbers is None or not known or not np.isfinite(numbers).all():
             raise BundleError("a saved object does not say where it was seen last: add it anew")
         x, y, pixels, unseen, shown, *step = numbers.tolist()
         pace = Point(*step) if step else None

@@ -136,7 +136,9 @@ def test_it_is_saved_and_restored(known: Whereabouts) -> None:
     assert Whereabouts.restored(known.saved()) == known
 
 
-@pytest.mark.parametrize("arrays", [{}, {"whereabouts": np.zeros(6)}])
+@pytest.mark.parametrize(
+    "arrays", [{}, {"whereabouts": np.zeros(6)}, {"whereabouts": np.full(5, np.nan)}]
+)
 def test_other_arrays_are_refused(arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(BundleError, match="where it was seen last"):
         Whereabouts.restored(arrays)

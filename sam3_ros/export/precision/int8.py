@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from onnx import ModelProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
@@ -102,8 +103,9 @@ def convert_to_int8(
     with TemporaryDirectory(dir=target.parent) as folder:
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
         _prepare(source, prepared)
-        uneven = _uneven_products(prepared, feeds)
-        _quantise(prepared, quantised, uneven)
+        model = load_flat(prepared)
+        uneven = _uneven_products(prepared, model, feeds)
+        _quantise(prepared, quantised, [*uneven, *_products_with_vectors(model)])
         model = load_flat(quantised)
         del model.metadata_props[:]  # internal notes of the quantiser
         products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
@@ -138,9 +140,15 @@ def _prepare(source: Path, prepared: Path) -> None:
     save(model, prepared)
 
 
-def _uneven_products(prepared: Path, feeds: Sequence[Feeds]) -> list[str]:
-    """Return names of the products that must not be quantised."""
-    model = load_flat(prepared)
+def _products_with_vectors(model: ModelProto) -> list[str]:
+    """Return names of the products with a stored vector, which no kernel has in eight bits."""
+    vectors = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) < 2}
+    products = (node for node in model.graph.node if node.op_type == "MatMul")
+    return [node.name for node in products if vectors & {*node.input}]
+
+
+def _uneven_products(prepared: Path, model: ModelProto, feeds: Sequence[Feeds]) -> list[str]:
+    """Return names of the products whose input is too uneven for eight bits."""
     values = Values.of(model)
     read_by = {
         n.name: n.input[0] for n in model.graph.node if n.op_type == "MatMul" and values.stored(n)

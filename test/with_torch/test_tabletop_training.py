@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,10 +12,12 @@ import torch
 
 from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.core.bundle.writer import record_verification
+from sam3_ros.core.errors import ExportError
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.training.tabletop import dataset
+from sam3_ros.training.tabletop.begin import begin_with
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
 from sam3_ros.training.tabletop.encoder import Encoder, known_tokens
@@ -23,8 +27,10 @@ from sam3_ros.training.tabletop.export import (
     export_bundle,
     largest_difference,
     stage_exports,
+    stages_of,
 )
 from sam3_ros.training.tabletop.films import Film
+from sam3_ros.training.tabletop.memory import TabletopMemory
 from sam3_ros.training.tabletop.network import CLICK_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import FRAMES, render_clips
 from sam3_ros.training.tabletop.train import CONCEPT, Phase, Recipe, train
@@ -175,11 +181,22 @@ def test_words_and_clicks_learn_apart_on_kept_images(scenes: SceneFiles, tmp_pat
 def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, tmp_path: Path) -> None:
     place = Workplace(tmp_path, 6, 2, RECIPES)
     begin(place, bundle)
-    network = place.images().eval()
-    for name in ("image_trunk", "text", "geometry", "segmentation", "mask_decoder"):
-        stage, file = network.get_submodule(name), bundle.stage_file(name, "fp32")
-        assert largest_difference(stage, stage_exports()[name], file) < 1e-3
+    stages = stages_of(place.images().eval(), TabletopMemory())
+    for name in ("image_trunk", "tracker_neck", "text", "geometry", "segmentation", "mask_decoder"):
+        file = bundle.stage_file(name, "fp32")
+        assert largest_difference(stages[name], stage_exports()[name], file) < 1e-3
     assert place.weights("images")["begun_with"]["bundle"] == "tabletop"
+
+
+def test_a_bundle_of_another_network_is_not_begun_with(bundle: Bundle, tmp_path: Path) -> None:
+    files = {name: bundle.stage_file(name, "fp32") for name in bundle.manifest.stages}
+    files["tracker_neck"] = files["text"]
+    other = SimpleNamespace(stage_file=lambda name, _: files[name])
+    network = TabletopNetwork(known_tokens(clip_tokenizer()))
+    with pytest.raises(ExportError, match="expected weights of TabletopNeck"):
+        begin_with(
+            network, cast(Bundle, other), render_scenes(tmp_path, 1, 3), lambda _: np.zeros(1)
+        )
 
 
 def test_clips_show_the_same_objects_from_frame_to_frame(tmp_path: Path) -> None:

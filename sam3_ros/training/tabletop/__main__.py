@@ -27,7 +27,7 @@ from sam3_ros.training.tabletop.demo_bag import write_demo_bag
 from sam3_ros.training.tabletop.distil import DistilRecipe, distil
 from sam3_ros.training.tabletop.encoder import Encoder
 from sam3_ros.training.tabletop.evaluate import evaluate
-from sam3_ros.training.tabletop.evaluate_following import evaluate_following
+from sam3_ros.training.tabletop.evaluations import evaluate_all
 from sam3_ros.training.tabletop.export import concept_settings, export_bundle
 from sam3_ros.training.tabletop.recording import record_tabletop
 from sam3_ros.training.tabletop.report import write_report
@@ -96,9 +96,7 @@ def _export(place: Workplace, options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    with Segmenter.load(options.out, threads=options.threads) as segmenter:
-        figures = evaluate(segmenter, options.unseen_scenes)
-        following = evaluate_following(segmenter)
+    figures, following = evaluate_all(options.out, options.unseen_scenes, options.threads)
     for name, value in (*figures.items(), *following.items()):
         log.info("%s: %s", name, value)
     bundle = Bundle.open(options.out)

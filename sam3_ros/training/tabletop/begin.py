@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.errors import ExportError
 from sam3_ros.training.tabletop.batches import Batches
 from sam3_ros.training.tabletop.dataset import SceneFiles
 from sam3_ros.training.tabletop.losses import Objective
@@ -30,7 +31,10 @@ def begin_with(
     files: SceneFiles,
     encode: Callable[[str], np.ndarray],
 ) -> None:
-    """Fill the network with what the bundle's files have of it; name in the log what they lack."""
+    """Fill the network with what the bundle's files have of it; name in the log what they lack.
+
+    Raises ExportError for a file without a weight of its stage.
+    """
     for name, stage in network.named_children():
         found = found_weights(stage, bundle.stage_file(name, "fp32"))
         found.pop(_DRAWN.get(name, ""), None)
@@ -40,6 +44,11 @@ def begin_with(
         }
         stage.load_state_dict(known, strict=False)
         lacking = [key for key, _ in stage.named_parameters() if key not in known]
+        if len(lacking) == len(list(stage.parameters())):
+            raise ExportError(
+                f"{bundle.stage_file(name, 'fp32')}: expected weights of {type(stage).__name__}, "
+                "but it has none; take a bundle that the tabletop's training exported"
+            )
         if lacking:
             log.info("%s: as drawn: %s", name, ", ".join(lacking))
     # What is new adds nothing at first.

@@ -61,10 +61,17 @@ class Objective(nn.Module):
         """Return the losses by name of what the batch asks; while the image stages learn, their
         dense ones too."""
         net = self.network
+        losses: dict[str, Tensor] = {}
+        detected: tuple[Tensor, ...] = ()
+        tracked: tuple[Tensor, ...] = ()
         with torch.set_grad_enabled(self.images_learn and torch.is_grad_enabled()):
             trunk = net.image_trunk(batch.pixel_values)
-            detected, tracked = net.detector_neck(*trunk), net.tracker_neck(*trunk)
-        losses = self._dense(batch, detected[2], tracked[2]) if self.images_learn else {}
+            if self.images_learn or batch.prompts:
+                detected = net.detector_neck(*trunk)
+            if self.images_learn or batch.clicks:
+                tracked = net.tracker_neck(*trunk)
+        if self.images_learn:
+            losses |= self._dense(batch, detected[2], tracked[2])
         if batch.prompts:
             losses |= self._concept(batch, *detected)
         if batch.clicks:

@@ -1,4 +1,4 @@
-"""What the trainings share: phases with a falling rate, steps of AdamW, an average, checkpoints."""
+"""What the trainings share: phases with a falling rate, steps, an average, checkpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
+
+from sam3_ros.training.tabletop.muon import Muon
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +74,11 @@ class TrainingSteps(Generic[P]):
         recipe: PhasedRecipe[P],
         checkpoint: Path,
         largest_gradient: float,
+        by_muon: Collection[nn.Parameter] = (),
     ) -> None:
         """averaged: the part of the learner whose average is wanted in the end.
+
+        by_muon: matrices that learn by Muon; all else does by AdamW.
 
         Raises RuntimeError for a checkpoint of another recipe.
         """
@@ -84,7 +89,7 @@ class TrainingSteps(Generic[P]):
         self._recipe = recipe
         self._checkpoint = checkpoint
         self._largest_gradient = largest_gradient
-        self._optimizer = _optimizer(learner, recipe)
+        self._optimizers = _optimizers(learner, recipe, by_muon)
         if checkpoint.exists():
             self._load()
 
@@ -96,7 +101,15 @@ class TrainingSteps(Generic[P]):
     ) -> None:
         """Make a step with each batch, and save at the end."""
         began, sums = time.monotonic(), dict[str, float]()
-        for batch in DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=2):
+        # A forked worker shares the files' pages; a spawned one would get a copy of gigabytes.
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=1,
+            prefetch_factor=2,
+            multiprocessing_context="fork",
+        )
+        for batch in loader:
             losses = losses_of(batch)
             self._make_step(losses)
             for name, value in losses.items():
@@ -110,12 +123,14 @@ class TrainingSteps(Generic[P]):
         self._save()
 
     def _make_step(self, losses: Mapping[str, Tensor]) -> None:
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.learning_rate(self.step)
-        self._optimizer.zero_grad(set_to_none=True)
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self._recipe.learning_rate(self.step)
+            optimizer.zero_grad(set_to_none=True)
         torch.stack([value.float() for value in losses.values()]).sum().backward()
         nn.utils.clip_grad_norm_(self.learner.parameters(), self._largest_gradient)
-        self._optimizer.step()
+        for optimizer in self._optimizers.values():
+            optimizer.step()
         self.step += 1
         # Its first values are those of no training, so at first it keeps less of them.
         self._follow(min(self._recipe.average, self.step / (self.step + 20)))
@@ -147,14 +162,21 @@ class TrainingSteps(Generic[P]):
         self.step = state["step"]
 
     def _parts(self) -> dict[str, Any]:
-        return {"learner": self.learner, "average": self.average, "optimizer": self._optimizer}
+        return {"learner": self.learner, "average": self.average, **self._optimizers}
 
 
-def _optimizer(learner: nn.Module, recipe: PhasedRecipe[Any]) -> torch.optim.Optimizer:
-    weights = [p for p in learner.parameters() if p.ndim >= 2]
-    others = [p for p in learner.parameters() if p.ndim < 2]
+def _optimizers(
+    learner: nn.Module, recipe: PhasedRecipe[Any], by_muon: Collection[nn.Parameter]
+) -> dict[str, torch.optim.Optimizer]:
+    rate, chosen = recipe.phases[0].first, {id(p) for p in by_muon}
+    others = [p for p in learner.parameters() if id(p) not in chosen]
     groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.phases[0].first, betas=(0.9, 0.98), fused=True)
+    optimizers: dict[str, torch.optim.Optimizer] = {
+        "optimizer": torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    }
+    if by_muon:
+        optimizers["muon"] = Muon(by_muon, rate, recipe.weight_decay)
+    return optimizers

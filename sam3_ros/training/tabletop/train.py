@@ -1,4 +1,4 @@
-"""Trains the base: AdamW in phases, an average of the weights."""
+"""Trains the base: Muon and AdamW in phases, an average of the weights."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch, Batches
 from sam3_ros.training.tabletop.dataset import SceneFiles
 from sam3_ros.training.tabletop.losses import Objective
-from sam3_ros.training.tabletop.network import TabletopNetwork
+from sam3_ros.training.tabletop.network import IMAGE_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.steps import PhasedRecipe, RatedPhase, TrainingSteps
 
 _LARGEST_GRADIENT = 5.0
@@ -51,7 +51,7 @@ IMAGES = Recipe(
 )
 #: On kept images, words and clicks share nothing: each learns on a core of its own.
 CONCEPT = Recipe((Phase(1700, 1e-3, 1e-5, clicks=0), Phase(1000, 6e-4, 1e-5, clicks=0)))
-CLICKED = Recipe((Phase(2200, 1.8e-3, 1e-5, prompts=0), Phase(1300, 1e-3, 1e-5, prompts=0)))
+CLICKED = Recipe((Phase(2200, 1.5e-3, 1e-5, prompts=0),))
 
 
 def train(
@@ -70,7 +70,10 @@ def train(
     objective.train().to(memory_format=torch.channels_last)
     if recipe.images_kept:
         objective.keep_images()
-    training = TrainingSteps(objective, objective.network, recipe, checkpoint, _LARGEST_GRADIENT)
+    matrices = [] if recipe.images_kept else image_matrices(network)
+    training = TrainingSteps(
+        objective, objective.network, recipe, checkpoint, _LARGEST_GRADIENT, matrices
+    )
     halves = computes_halves()
     log.info("arithmetic: %s", "bfloat16" if halves else "float32")
 
@@ -88,6 +91,12 @@ def train(
     average = training.average.eval()
     assert isinstance(average, TabletopNetwork)
     return average
+
+
+def image_matrices(network: TabletopNetwork) -> list[nn.Parameter]:
+    """Return the weights of linear layers and convolutions in the image stages."""
+    layers = [layer for name in IMAGE_STAGES for layer in network.get_submodule(name).modules()]
+    return [layer.weight for layer in layers if isinstance(layer, (nn.Linear, nn.Conv2d))]
 
 
 def computes_halves() -> bool:

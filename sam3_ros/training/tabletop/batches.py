@@ -227,7 +227,10 @@ def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
     if rng.random() < 0.15:
         wanted = np.flatnonzero(seen > 300)[1:]
-    target = int(rng.choice(wanted)) if len(wanted) and rng.random() > ON_NOTHING else 0
+    target = 0
+    if len(wanted) and rng.random() > ON_NOTHING:
+        rare = 1 / np.sqrt(seen[wanted])  # small things are the hardest to click
+        target = int(rng.choice(wanted, p=rare / rare.sum()))
     mask = view.labels == target
     kind = rng.random() if target else 0.0
     if not target:

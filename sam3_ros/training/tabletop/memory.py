@@ -105,7 +105,8 @@ class TabletopMemoryAttention(nn.Module):
     frame_features and fpn2 [1,96,30,40], memories [M,64,30,40], memory_ages int64 [M] (0 for a
     prompted frame, else 1 to MEMORIES), object_pointers [K,96], pointer_ages [K]
     (frames / POINTER_DIVISOR). Cells are compared by fpn2, the detector's map, which tells colours
-    and shapes apart; the tracker's own map hardly does.
+    and shapes apart; the tracker's own map hardly does. What is known of them is gathered at half
+    the grid, and spread over all of it in the end: an object is larger than two cells.
     """
 
     def __init__(self) -> None:
@@ -121,7 +122,7 @@ class TabletopMemoryAttention(nn.Module):
         self.nearness = nn.Parameter(near.expm1().clamp(min=1e-3).log().where(near < 20, near))
         nn.init.zeros_(self.key_age.weight)
         self.seen = nn.Conv2d(2 * D, WIDTH, 1)
-        self.told = nn.Linear(HEADS * HEAD, 4 * WIDTH)
+        self.told = nn.Linear(HEADS * HEAD, WIDTH)
         self.likeness_key = nn.Linear(LOOK + 1, WIDTH)
         self.likeness_value = nn.Linear(LOOK + 1, WIDTH)
         self.pointer_key, self.pointer_value = nn.Linear(D, WIDTH), nn.Linear(D, WIDTH)
@@ -130,8 +131,8 @@ class TabletopMemoryAttention(nn.Module):
         self.pointer_query = nn.Conv2d(D, WIDTH, 1)
         self.pointed = nn.Linear(WIDTH, WIDTH)
         self.blocks = nn.ModuleList([Neighbourhood(), Neighbourhood(), Neighbourhood()])
-        self.compare = nn.Linear(WIDTH, 3 * WIDTH)
-        self.compared = nn.Linear(WIDTH, WIDTH)
+        self.compare, self.compared = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.spread = nn.Linear(WIDTH, 4 * WIDTH)
         self.norm = nn.GroupNorm(1, WIDTH)
         self.mask = nn.Conv2d(WIDTH, 4, 1)
         nn.init.constant_(self.mask.bias, -2.0)
@@ -180,15 +181,15 @@ class TabletopMemoryAttention(nn.Module):
         features and looks [B,96,30,40], memories [B,M,64,30,40], ages [B,M], pointers [B,K,96],
         since [B,K].
         """
-        x = self.seen(torch.cat([features, looks], 1))
-        recalled = self.told(self._recalled(looks, memories, ages)).transpose(1, 2)
-        x = x + F.pixel_shuffle(recalled.unflatten(2, POOLED), 2)
-        x = x + _as_map(self.pointed(self._pointed(looks, memories, pointers, since)))
-        x = self.blocks[0](x)
+        seen, pooled = self.seen(torch.cat([features, looks], 1)), F.avg_pool2d(looks, 2)
+        known = self.told(self._recalled(pooled, memories, ages))
+        known = known + self.pointed(self._pointed(pooled, memories, pointers, since))
+        x = self.blocks[0](F.avg_pool2d(seen, 2) + _as_map(known))
         x = x + _as_map(self.compared(self._compared(x)))
-        for block in self.blocks[1:]:
-            x = block(x)
-        return self.norm(x)
+        x = self.blocks[1](x)
+        spread = self.spread(x.flatten(2).transpose(1, 2))
+        x = seen + F.pixel_shuffle(_as_map(spread), 2)
+        return self.norm(self.blocks[2](x))
 
     def rough(self, x: Tensor) -> Tensor:
         """Return the rough masks of objects, logits [B,1,60,80]."""
@@ -204,8 +205,8 @@ class TabletopMemoryAttention(nn.Module):
         )
         return features + self.mask_embedding(given) + self.other(x)
 
-    def _recalled(self, looks: Tensor, memories: Tensor, ages: Tensor) -> Tensor:
-        """Return what alike cells of the memories said, for each 2x2 cells: [B,300,HEADS*HEAD]."""
+    def _recalled(self, pooled: Tensor, memories: Tensor, ages: Tensor) -> Tensor:
+        """Return what alike cells of the memories said: [B,300,HEADS*HEAD]."""
         batch, count = memories.shape[:2]
         cells = memories.flatten(0, 1)
         # A pooled cell looks like the object's part in it, if it has one.
@@ -215,7 +216,7 @@ class TabletopMemoryAttention(nn.Module):
         said = self.value(cells[:, LOOK:]).flatten(2).transpose(1, 2)
         said = said.unflatten(0, (batch, count)) + self.value_age(ages)[:, :, None]
         key = F.normalize(self.key(look).unflatten(-1, (HEADS, -1)), dim=-1)
-        query = self.query(F.avg_pool2d(looks, 2))
+        query = self.query(pooled)
         query = F.normalize(query.unflatten(1, (HEADS, -1)), dim=2).flatten(3)
         query = query.transpose(2, 3) * self.warmth[:, None, None]
         near = F.softplus(self.nearness[ages])  # [B,M,HEADS]
@@ -235,13 +236,13 @@ class TabletopMemoryAttention(nn.Module):
         found = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         return found.transpose(1, 2).flatten(2)
 
-    def _pointed(self, looks: Tensor, memories: Tensor, pointers: Tensor, since: Tensor) -> Tensor:
-        """Return how alike each cell is to memories and pointers: [B,1200,WIDTH]."""
+    def _pointed(self, pooled: Tensor, memories: Tensor, pointers: Tensor, since: Tensor) -> Tensor:
+        """Return how alike each cell is to memories and pointers: [B,300,WIDTH]."""
         weight = memories[:, :, -1:].flatten(3)
         seen = weight.sum(3)
         likeness = (memories[:, :, :LOOK].flatten(3) * weight).sum(3) / (seen + 0.5)
         likeness = torch.cat([likeness, (seen > 0.5).to(seen.dtype)], 2)
-        query = self.pointer_query(looks).flatten(2).transpose(1, 2)
+        query = self.pointer_query(pooled).flatten(2).transpose(1, 2)
         none = self.no_pointer.expand(query.shape[0], 1, WIDTH)
         age = self.pointer_age(since[..., None])
         keys = (none, self.likeness_key(likeness), self.pointer_key(pointers) + age)
@@ -251,15 +252,8 @@ class TabletopMemoryAttention(nn.Module):
 
     def _compared(self, x: Tensor) -> Tensor:
         """Return what the rest of the image says: which of two alike is nearer to the memory."""
-        tokens = x.flatten(2).transpose(1, 2)
-        pooled = F.avg_pool2d(x, 2).flatten(2).transpose(1, 2)
-        query, key, value = self.compare.weight.split(WIDTH)
-        biases = self.compare.bias.split(WIDTH)
-        return _attend(
-            F.linear(tokens, query, biases[0]),
-            F.linear(pooled, key, biases[1]),
-            F.linear(pooled, value, biases[2]),
-        )
+        query, key, value = self.compare(x.flatten(2).transpose(1, 2)).split(WIDTH, dim=2)
+        return _attend(query, key, value)
 
 
 class TabletopMemory(nn.Module):
@@ -295,4 +289,4 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _as_map(tokens: Tensor) -> Tensor:
-    return tokens.transpose(1, 2).unflatten(2, GRID)
+    return tokens.transpose(1, 2).unflatten(2, POOLED)

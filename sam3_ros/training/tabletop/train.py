@@ -47,11 +47,11 @@ class Recipe(PhasedRecipe[Phase]):
 #: The eight shapes are what is learned last and from the most views, so the image stages begin
 #: alone, at a third of the cost.
 IMAGES = Recipe(
-    (Phase(2500, 2e-3, 1.2e-3, prompts=0, clicks=0), Phase(900, 1.8e-3, 1e-5)), images_kept=False
+    (Phase(1800, 2e-3, 1.2e-3, prompts=0, clicks=0), Phase(1200, 1.8e-3, 1e-5)), images_kept=False
 )
 #: On kept images, words and clicks share nothing: each learns on a core of its own.
-CONCEPT = Recipe((Phase(1700, 1e-3, 1e-5, clicks=0), Phase(1000, 6e-4, 1e-5, clicks=0)))
-CLICKED = Recipe((Phase(2200, 1.5e-3, 1e-5, prompts=0),))
+CONCEPT = Recipe((Phase(2600, 1e-3, 1e-5, clicks=0),))
+CLICKED = Recipe((Phase(2000, 1.5e-3, 1e-5, prompts=0),))
 
 
 def train(

@@ -76,7 +76,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("training")
     place = Workplace(folder, 6, 2, RECIPES)
-    train_images(place)
+    train_images(place, 2)
     train_beside(place, BESIDE, 2)
     remember(place, place.network())
     source = {"origin": "a test", **place.sources()}

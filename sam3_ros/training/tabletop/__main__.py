@@ -64,7 +64,7 @@ def main() -> None:
     beside = [step for step in BESIDE if step in options.steps]
     actions = {
         "begin": lambda: begin(place, Bundle.open(options.teacher)),
-        "images": lambda: train_images(place),
+        "images": lambda: train_images(place, options.threads),
         "beside": lambda: train_beside(place, beside, options.threads),
         "follow": lambda: remember(place, place.network()),
         "export": lambda: _export(place, options),

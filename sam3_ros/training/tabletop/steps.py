@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from sam3_ros.training.tabletop.muon import Muon
+from sam3_ros.training.tabletop.shares import average_gradients, is_first
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class TrainingSteps(Generic[P]):
             self._make_step(losses)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
-            if self.step % log_every == 0:
+            if self.step % log_every == 0 and is_first():
                 shown = " ".join(f"{name} {value / log_every:.3f}" for name, value in sums.items())
                 log.info("step %d, %.0f s: %s", self.step, time.monotonic() - began, shown)
                 sums.clear()
@@ -128,6 +129,7 @@ class TrainingSteps(Generic[P]):
                 group["lr"] = self._recipe.learning_rate(self.step)
             optimizer.zero_grad(set_to_none=True)
         torch.stack([value.float() for value in losses.values()]).sum().backward()
+        average_gradients(self.learner)
         nn.utils.clip_grad_norm_(self.learner.parameters(), self._largest_gradient)
         for optimizer in self._optimizers.values():
             optimizer.step()
@@ -145,6 +147,8 @@ class TrainingSteps(Generic[P]):
                 mean.copy_(values[name])
 
     def _save(self) -> None:
+        if not is_first():
+            return
         temporary = self._checkpoint.with_suffix(".tmp")
         states = {name: part.state_dict() for name, part in self._parts().items()}
         torch.save({**states, "step": self.step, "recipe": repr(self._recipe)}, temporary)

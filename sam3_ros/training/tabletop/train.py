@@ -15,9 +15,11 @@ from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch, Batches
 from sam3_ros.training.tabletop.dataset import SceneFiles
 from sam3_ros.training.tabletop.losses import Objective
 from sam3_ros.training.tabletop.network import IMAGE_STAGES, TabletopNetwork
+from sam3_ros.training.tabletop.shares import Share, is_first
 from sam3_ros.training.tabletop.steps import PhasedRecipe, RatedPhase, TrainingSteps
 
 _LARGEST_GRADIENT = 5.0
+_SEEDS_APART = 7919
 log = logging.getLogger(__name__)
 
 
@@ -60,8 +62,11 @@ def train(
     network: TabletopNetwork,
     recipe: Recipe,
     checkpoint: Path,
+    share: Share | None = None,
 ) -> TabletopNetwork:
     """Train the network and return its average. Resume from `checkpoint` where there is one.
+
+    share: of each batch, in one of `run_shares`' processes.
 
     Raises RuntimeError for a checkpoint of another recipe.
     """
@@ -75,18 +80,21 @@ def train(
         objective, objective.network, recipe, checkpoint, _LARGEST_GRADIENT, matrices
     )
     halves = computes_halves()
-    log.info("arithmetic: %s", "bfloat16" if halves else "float32")
+    if is_first():
+        log.info("arithmetic: %s", "bfloat16" if halves else "float32")
 
     def losses_of(batch: Batch) -> dict[str, Tensor]:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=halves):
             losses: dict[str, Tensor] = objective(batch)
         return losses
 
+    share = share or Share()
+    size, seed = recipe.batch_size // share.count, recipe.seed + 1 + _SEEDS_APART * share.rank
     while training.step < recipe.steps:
         start, phase = recipe.phase_of(training.step)
         steps = range(training.step, start + phase.steps)
         asked = phase.prompts, phase.clicks
-        batches = Batches(files, encode, recipe.batch_size, steps, recipe.seed + 1, *asked)
+        batches = Batches(files, encode, size, steps, seed, *asked)
         training.run(batches, losses_of, log_every=50)
     average = training.average.eval()
     assert isinstance(average, TabletopNetwork)

@@ -25,6 +25,7 @@ from sam3_ros.training.tabletop.encoder import Encoder, known_tokens
 from sam3_ros.training.tabletop.memory import TabletopMemory
 from sam3_ros.training.tabletop.network import CLICK_STAGES, CONCEPT_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import render_clips
+from sam3_ros.training.tabletop.shares import Share, is_first, run_shares
 from sam3_ros.training.tabletop.small_bundle import manifest_sum
 from sam3_ros.training.tabletop.train import CLICKED, CONCEPT, IMAGES, Recipe, train
 from sam3_ros.training.tabletop.train_memory import MemoryRecipe, train_memory
@@ -101,11 +102,21 @@ class Workplace:
         return state
 
 
-def train_images(place: Workplace) -> None:
+def train_images(place: Workplace, processes: int) -> None:
     """Train the image stages from nothing, and the others as far as these need them."""
-    tokenizer = clip_tokenizer()
+    place.rendered()  # once, before all want them
+    whole = place.recipes.images.batch_size
+    count = max(n for n in range(1, processes + 1) if whole % n == 0)
+    run_shares(count, _train_images, place)
+
+
+def _train_images(share: Share, place: Workplace) -> None:
+    if is_first():
+        start_logging()
+    recipe, tokenizer = place.recipes.images, clip_tokenizer()
+    torch.manual_seed(recipe.seed)  # all begin with the same weights
     network = TabletopNetwork(known_tokens(tokenizer))
-    train(place.rendered(), Encoder(tokenizer), network, place.recipes.images, place.file("images"))
+    train(place.rendered(), Encoder(tokenizer), network, recipe, place.file("images"), share)
 
 
 def begin(place: Workplace, bundle: Bundle) -> None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from onnx import ModelProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
@@ -103,9 +102,8 @@ def convert_to_int8(
     with TemporaryDirectory(dir=target.parent) as folder:
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
         _prepare(source, prepared)
-        model = load_flat(prepared)
-        uneven = _uneven_products(prepared, model, feeds)
-        _quantise(prepared, quantised, [*uneven, *_products_with_vectors(model)])
+        uneven, with_vectors = _products_in_float32(prepared, feeds)
+        _quantise(prepared, quantised, [*uneven, *with_vectors])
         model = load_flat(quantised)
         del model.metadata_props[:]  # internal notes of the quantiser
         products = sum(node.op_type == "MatMulInteger" for node in model.graph.node)
@@ -140,21 +138,18 @@ def _prepare(source: Path, prepared: Path) -> None:
     save(model, prepared)
 
 
-def _products_with_vectors(model: ModelProto) -> list[str]:
-    """Return names of the products with a stored vector, which no kernel has in eight bits."""
-    vectors = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) < 2}
-    products = (node for node in model.graph.node if node.op_type == "MatMul")
-    return [node.name for node in products if vectors & {*node.input}]
-
-
-def _uneven_products(prepared: Path, model: ModelProto, feeds: Sequence[Feeds]) -> list[str]:
-    """Return names of the products whose input is too uneven for eight bits."""
+def _products_in_float32(prepared: Path, feeds: Sequence[Feeds]) -> tuple[list[str], list[str]]:
+    """Return names of the products whose input is too uneven, and of those with a stored vector,
+    which no kernel has in eight bits."""
+    model = load_flat(prepared)
     values = Values.of(model)
-    read_by = {
-        n.name: n.input[0] for n in model.graph.node if n.op_type == "MatMul" and values.stored(n)
-    }
+    products = [n for n in model.graph.node if n.op_type == "MatMul" and values.stored(n)]
+    vectors = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) < 2}
+    with_vectors = [node.name for node in products if vectors & {*node.input}]
+    read_by = {node.name: node.input[0] for node in products if node.name not in with_vectors}
     spreads = measure_spreads(prepared, sorted(set(read_by.values())), feeds, prepared.parent)
-    return [name for name, value in read_by.items() if spreads[value].peak > MOST_UNEVEN]
+    uneven = [name for name, value in read_by.items() if spreads[value].peak > MOST_UNEVEN]
+    return uneven, with_vectors
 
 
 def _quantise(prepared: Path, quantised: Path, left_out: list[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import distributed, nn
 from torch.multiprocessing.spawn import spawn
+from torch.nn.parallel import DistributedDataParallel
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,11 @@ def run_shares(count: int, learn: Callable[..., None], *given: Any) -> None:
         spawn(_run_share, (count, Path(folder) / "meeting", learn, given), nprocs=count)
 
 
-def average_gradients(learner: nn.Module) -> None:
-    """Give all processes the mean of their gradients; alone, do nothing.
-
-    What none of them has a gradient of keeps none.
-    """
+def shared(learner: nn.Module) -> nn.Module:
+    """Return the learner so that its gradients are the mean of all processes'; itself if alone."""
     if not distributed.is_initialized():
-        return
-    weights = [weight for weight in learner.parameters() if weight.requires_grad]
-    any_has = torch.tensor([float(weight.grad is not None) for weight in weights])
-    distributed.all_reduce(any_has, distributed.ReduceOp.MAX)
-    learning = [weight for weight, has in zip(weights, any_has.tolist(), strict=True) if has]
-    gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in learning]
-    together = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(together)
-    together /= distributed.get_world_size()
-    parts = together.split([weight.numel() for weight in learning])
-    for weight, part in zip(learning, parts, strict=True):
-        weight.grad = torch.empty_like(weight).copy_(part.view(weight.shape))
+        return learner
+    return DistributedDataParallel(learner, find_unused_parameters=True)
 
 
 def is_first() -> bool:

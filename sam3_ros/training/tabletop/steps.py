@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from sam3_ros.training.tabletop.muon import Muon
-from sam3_ros.training.tabletop.shares import average_gradients, is_first
+from sam3_ros.training.tabletop.shares import is_first
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,6 @@ class TrainingSteps(Generic[P]):
                 group["lr"] = self._recipe.learning_rate(self.step)
             optimizer.zero_grad(set_to_none=True)
         torch.stack([value.float() for value in losses.values()]).sum().backward()
-        average_gradients(self.learner)
         nn.utils.clip_grad_norm_(self.learner.parameters(), self._largest_gradient)
         for optimizer in self._optimizers.values():
             optimizer.step()

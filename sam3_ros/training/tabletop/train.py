@@ -15,7 +15,7 @@ from sam3_ros.training.tabletop.batches import CLICKS, PROMPTS, Batch, Batches
 from sam3_ros.training.tabletop.dataset import SceneFiles
 from sam3_ros.training.tabletop.losses import Objective
 from sam3_ros.training.tabletop.network import IMAGE_STAGES, TabletopNetwork
-from sam3_ros.training.tabletop.shares import Share, is_first
+from sam3_ros.training.tabletop.shares import Share, is_first, shared
 from sam3_ros.training.tabletop.steps import PhasedRecipe, RatedPhase, TrainingSteps
 
 _LARGEST_GRADIENT = 5.0
@@ -79,13 +79,13 @@ def train(
     training = TrainingSteps(
         objective, objective.network, recipe, checkpoint, _LARGEST_GRADIENT, matrices
     )
-    halves = computes_halves()
+    learner, halves = shared(objective), computes_halves()
     if is_first():
         log.info("arithmetic: %s", "bfloat16" if halves else "float32")
 
     def losses_of(batch: Batch) -> dict[str, Tensor]:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=halves):
-            losses: dict[str, Tensor] = objective(batch)
+            losses: dict[str, Tensor] = learner(batch)
         return losses
 
     share = share or Share()

@@ -114,7 +114,7 @@ def _train_images(share: Share, place: Workplace) -> None:
     if is_first():
         start_logging()
     recipe, tokenizer = place.recipes.images, clip_tokenizer()
-    torch.manual_seed(recipe.seed)  # all begin with the same weights
+    torch.manual_seed(recipe.seed)  # the same weights to begin with everywhere
     network = TabletopNetwork(known_tokens(tokenizer))
     train(place.rendered(), Encoder(tokenizer), network, recipe, place.file("images"), share)
 

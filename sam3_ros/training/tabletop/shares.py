@@ -1,7 +1,8 @@
 """Steps that processes make together: each learns from its share of a batch, on one thread.
 
 All have the same weights, since all step by the mean of their gradients. On two cores a step takes
-0.78 of the time of one process with two threads, which wait for each other after every layer.
+three quarters of the time of one process with two threads, which wait for each other after every
+layer.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ def address() -> Iterator[str]:
     """Return the address of a cluster of two machines, as far as Ray sees."""
     # Its workers import the models from there.
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if "support" in path)
+    # Read when Ray is imported, which here is before the engine says so.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
@@ -82,6 +85,8 @@ def test_where_nothing_can_go_on_it_ends_with_the_reason(address, job, model, er
     engine = RayEngine(job, address, WORKERS, load=model)
     with pytest.raises(error, match=told):
         outcomes(engine, range(2))
+    # One that went on would speak to the cluster after the engine has left it.
+    assert not [each for each in threading.enumerate() if each.name.startswith("StreamingExec")]
 
 
 def test_a_cluster_with_no_room_is_told_from_one_that_is_busy(address, job):

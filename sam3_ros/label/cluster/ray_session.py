@@ -31,6 +31,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # The driver would keep events of every task for a dashboard that is not there: 2.5 kB a chunk.
     "RAY_task_events_report_interval_ms": "0",
+    # Else a thread of Ray Data that outlives its session would connect anew by itself.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
 }
 
 

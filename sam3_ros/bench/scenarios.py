@@ -2,14 +2,16 @@
 
 With weights that do not know the picture, all queries may be kept, or none. So "present" sets the
 threshold to the second best query's score, for one mask to be drawn (several where the best scores
-are equal), and "absent" sets it to 1, which no score exceeds.
+are equal), and "absent" sets it to 1, which no score exceeds. A click is on something that the
+model sees, if there is any: what the answer costs is the mask too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,8 @@ from sam3_ros.core.timings import Timings
 Image = npt.NDArray[np.uint8]
 
 ABSENT = 1.0
+#: A click is looked for at so many parts of the width and height, less one.
+CLICKS = 8
 MORE_PHRASES = ("green cube", "blue ball", "white cylinder", "yellow star", "black ring")
 
 
@@ -62,12 +66,6 @@ class Workload:
         others += [f"object {number}" for number in range(wanted)]
         return (self.text, *others)[:wanted]
 
-    @property
-    def click(self) -> InteractivePrompt:
-        """A click on the middle of the image."""
-        height, width = self.image.shape[:2]
-        return InteractivePrompt(points=((width / 2, height / 2),))
-
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
@@ -94,6 +92,25 @@ def present_threshold(segmenter: Segmenter, image: ImageEmbedding, prompt: Conce
     ranked = np.sort(query_scores(segmenter, image, prompt))[::-1]
     second = ranked[1] if len(ranked) > 1 else np.float32(0)
     return float(second if second < ranked[0] else np.nextafter(ranked[0], np.float32(0)))
+
+
+def present_click(segmenter: Segmenter, image: ImageEmbedding) -> InteractivePrompt:
+    """Return a click that is answered with a mask, the one nearest to the image's middle.
+
+    It is tried on a grid. Where nothing is answered anywhere, it is the middle itself.
+    """
+    size = image.transform.source
+    grid = sorted(product(range(1, CLICKS), repeat=2), key=_from_middle)
+    clicks = [
+        InteractivePrompt(points=((size.width * x / CLICKS, size.height * y / CLICKS),))
+        for y, x in grid
+    ]
+    answered = (each for each in clicks if any(s.mask.any() for s in segmenter.ask(image, [each])))
+    return next(answered, clicks[0])
+
+
+def _from_middle(place: tuple[int, int]) -> float:
+    return math.dist(place, (CLICKS / 2, CLICKS / 2))
 
 
 def query_scores(
@@ -170,13 +187,13 @@ def _concept_scenarios(segmenter: Segmenter, workload: Workload) -> Iterator[Sce
 
 def _click_scenarios(segmenter: Segmenter, workload: Workload) -> Iterator[Scenario]:
     image = workload.image
-    click = [ScenarioPrompt(workload.click)]
+    embedding = segmenter.encode_image(image)
+    click = [ScenarioPrompt(present_click(segmenter, embedding))]
     yield Scenario(
         "click_new_frame",
         "one click, every frame new",
         lambda: new_frame(segmenter, image, click),
     )
-    embedding = segmenter.encode_image(image)
     yield Scenario(
         "click_seen_frame",
         "one click on a seen frame",

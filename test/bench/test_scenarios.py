@@ -9,7 +9,7 @@ import pytest
 from recording_sessions import Recorder
 from scenes import colour_scene
 
-from sam3_ros.bench.scenarios import Workload, scenarios
+from sam3_ros.bench.scenarios import Workload, present_click, scenarios
 from sam3_ros.core.segmenter.segmenter import Segmenter
 
 SCENE = colour_scene(240, 320, {"red": [(20, 30, 90, 110), (200, 40, 300, 180)]})
@@ -60,3 +60,11 @@ def test_cameras_take_turns_with_views_of_their_own(
 def test_a_single_prompt_or_camera_has_no_scenario_of_several(segmenter: Segmenter) -> None:
     keys = [s.key for s in scenarios(segmenter, Workload(SCENE, "red", prompts=1, cameras=1))]
     assert not {"prompts_new_frame", "cameras_round_robin"} & {*keys}
+
+
+def test_the_click_is_on_something_if_there_is_anything(segmenter: Segmenter) -> None:
+    seen = segmenter.encode_image(SCENE)
+    ((x, y),) = present_click(segmenter, seen).points
+    assert (x, y) == (200.0, 120.0)  # not (160, 120), between the two
+    bare = segmenter.encode_image(colour_scene(240, 320, {}))
+    assert present_click(segmenter, bare).points == ((160.0, 120.0),)

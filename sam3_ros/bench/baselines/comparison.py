@@ -12,6 +12,7 @@ from sam3_ros.bench.baselines.stage_chain import ChainQuestion
 from sam3_ros.bench.measurement import Budget
 from sam3_ros.bench.scenarios import (
     Workload,
+    present_click,
     present_threshold,
     query_scores,
     scenarios,
@@ -82,10 +83,11 @@ def compare(
 
 def chain_question(segmenter: Segmenter, workload: Workload) -> ChainQuestion:
     """Ask the first phrase with the threshold that draws one mask, and the click."""
-    click = workload.click if "interactive" in segmenter.bundle.capabilities else None
-    if "concept" not in segmenter.bundle.capabilities:
-        return ChainQuestion(click=click)
     image = segmenter.encode_image(workload.image)
+    capabilities = segmenter.bundle.capabilities
+    click = present_click(segmenter, image) if "interactive" in capabilities else None
+    if "concept" not in capabilities:
+        return ChainQuestion(click=click)
     threshold = present_threshold(segmenter, image, ConceptPrompt(workload.text))
     return ChainQuestion(workload.text, threshold, click)
 
@@ -95,8 +97,8 @@ def _agreement(
 ) -> Agreement:
     many = replace(asked, threshold=_threshold_of_many(segmenter, workload))
     image = segmenter.encode_image(workload.image)
-    if kind == "click":
-        ours = segmenter.ask(image, [workload.click])
+    if kind == "click" and asked.click is not None:
+        ours = segmenter.ask(image, [asked.click])
     else:
         ours = segmenter.ask(image, [ConceptPrompt(many.text)], many.threshold)
     return agreement(ours, baseline.answers(kind, many))

@@ -30,6 +30,7 @@ from sam3_ros.bench.scenarios import (
     ScenarioPrompt,
     Workload,
     new_frame,
+    present_click,
     present_threshold,
     seen_frame,
 )
@@ -121,7 +122,7 @@ class _Answers:
     def call(self, key: str) -> Callable[[], Outcome]:
         segmenter, image = self._segmenter, self._workload.image
         if key in (FIRST_CLICK, NEXT_CLICK):
-            click = [ScenarioPrompt(self._workload.click)]
+            click = [ScenarioPrompt(present_click(segmenter, self._seen))]
             if key == FIRST_CLICK:
                 return lambda: new_frame(segmenter, image, click)
             return lambda: seen_frame(segmenter, self._seen, click)

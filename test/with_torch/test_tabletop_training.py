@@ -181,8 +181,9 @@ def test_words_and_clicks_learn_apart_on_kept_images(scenes: SceneFiles, tmp_pat
 def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, tmp_path: Path) -> None:
     place = Workplace(tmp_path, 6, 2, RECIPES)
     begin(place, bundle)
-    stages = stages_of(place.images().eval(), TabletopMemory())
-    for name in ("image_trunk", "tracker_neck", "text", "geometry", "segmentation", "mask_decoder"):
+    network = place.images().eval()
+    stages = stages_of(network, TabletopMemory())
+    for name, _ in network.named_children():
         file = bundle.stage_file(name, "fp32")
         assert largest_difference(stages[name], stage_exports()[name], file) < 1e-3
     assert place.weights("images")["begun_with"]["bundle"] == "tabletop"

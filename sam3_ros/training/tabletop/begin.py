@@ -51,9 +51,6 @@ def begin_with(
             )
         if lacking:
             log.info("%s: as drawn: %s", name, ", ".join(lacking))
-    # What is new adds nothing at first.
-    nn.init.zeros_(network.decoder.seen[-1].weight)
-    nn.init.zeros_(network.decoder.seen[-1].bias)
     renew_norms(network, Batches(files, encode, 8, range(_BATCHES), _SEED))
 
 

@@ -48,15 +48,15 @@ class DistilRecipe(PhasedRecipe[RatedPhase]):
 class Student(nn.Module):
     """The two stages that are made smaller, by their names in the bundle."""
 
-    def __init__(self, fusion_blocks: int, decoder_layers: int, looks: bool) -> None:
+    def __init__(self, fusion_blocks: int, decoder_layers: int) -> None:
         super().__init__()
         self.fusion = TabletopFusion(fusion_blocks)
-        self.decoder = TabletopDecoder(decoder_layers, looks)
+        self.decoder = TabletopDecoder(decoder_layers)
 
 
 def student_of(teacher: Teacher, blocks: Sequence[int], layers: Sequence[int]) -> Student:
     """Return a student with the weights of the teacher, and of its layers those that are named."""
-    student = Student(len(blocks), len(layers), teacher.decoder.looks)
+    student = Student(len(blocks), len(layers))
     for stage, source, kept in (
         (student.fusion, teacher.fusion, {"blocks": blocks}),
         (student.decoder, teacher.decoder, dict.fromkeys(_STACKS, layers)),

@@ -164,8 +164,7 @@ class TabletopDecoder(nn.Module):
     """Peaks of an objectness map become queries, which attend to each other, so that one object
     keeps one query. The last four numbers of a query are its box."""
 
-    def __init__(self, layers: int = 2, looks: bool = True) -> None:
-        """looks: presence depends on what was found; bundles of before are without."""
+    def __init__(self, layers: int = 2) -> None:
         super().__init__()
         self.heat = mlp(D, D, 4)
         nn.init.constant_(self.heat[-1].bias, -4.0)
@@ -179,9 +178,7 @@ class TabletopDecoder(nn.Module):
         self.to_memory = nn.ModuleList([Block(D) for _ in range(layers)])
         self.norm = nn.LayerNorm(D)
         self.box, self.presence, self.out = mlp(D, D, 4), mlp(D, D, 1), nn.Linear(D, D - 4)
-        self.looks = looks
-        if looks:
-            self.sought, self.seen = mlp(D, D, D), mlp(D, D, D)
+        self.sought, self.seen = mlp(D, D, D), mlp(D, D, D)
         self.register_buffer("points", grid_points(*GRID))
 
     def forward(
@@ -225,8 +222,7 @@ class TabletopDecoder(nn.Module):
         queries, presence = tokens[:, :QUERIES], self.presence(tokens[:, QUERIES])
         boxes = around(points, self.box(queries))
         queries = torch.cat([self.out(queries), boxes.to(queries.dtype)], dim=-1)
-        if self.looks:
-            presence = presence + self._likeness(queries, prompt, prompt_mask).amax(1, keepdim=True)
+        presence = presence + self._likeness(queries, prompt, prompt_mask).amax(1, keepdim=True)
         return queries, boxes, presence, heat[:, 0], points
 
     def _likeness(self, queries: Tensor, prompt: Tensor, prompt_mask: Tensor) -> Tensor:

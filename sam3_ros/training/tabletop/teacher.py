@@ -67,10 +67,9 @@ class Teacher:
             for name in _FIXED
         }
         blocks = layers_in(bundle.stage_file("fusion", "fp32"), "blocks")
-        decoder = bundle.stage_file("decoder", "fp32")
-        layers, looks = layers_in(decoder, "to_memory"), layers_in(decoder, "seen") > 0
+        layers = layers_in(bundle.stage_file("decoder", "fp32"), "to_memory")
         self.fusion = _read(TabletopFusion(blocks), bundle, "fusion")
-        self.decoder = _read(TabletopDecoder(layers, looks), bundle, "decoder")
+        self.decoder = _read(TabletopDecoder(layers), bundle, "decoder")
         self.scoring = _read(TabletopScoring(), bundle, "scoring")
         self.segmentation = _read(TabletopSegmentation(), bundle, "segmentation")
 

@@ -109,7 +109,7 @@ def present_click(segmenter: Segmenter, image: ImageEmbedding) -> InteractivePro
     return next(answered, clicks[0])
 
 
-def _from_middle(place: tuple[int, int]) -> float:
+def _from_middle(place: tuple[int, ...]) -> float:
     return math.dist(place, (CLICKS / 2, CLICKS / 2))
 
 

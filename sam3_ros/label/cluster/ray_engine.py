@@ -10,8 +10,8 @@ import gc
 import json
 import math
 import os
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
@@ -78,7 +78,6 @@ class RayEngine:
     def close(self) -> None:
         """Disconnect, and end a cluster of its own; closing twice is allowed."""
         if self._session is not None:
-            gc.collect()  # a dataset that was left half way stops its threads when it is freed
             self._session.close()
             self._session = None
 
@@ -103,19 +102,16 @@ class RayEngine:
         self, wave: list[Row], session: RaySession, token: Path
     ) -> Iterator[ChunkOutcome]:
         missing = {(row["key"], row["number"]): None for row in wave}
-        with closing(self._rows(wave, session, token)) as rows:
-            for row in rows:
-                place = row["key"], row["number"]
-                if place not in missing:  # Ray has computed a row again that was lost on its way
-                    continue
-                del missing[place]
-                yield _outcome(*place, json.loads(row["told"]))
+        for row in self._rows(wave, session, token):
+            place = row["key"], row["number"]
+            if place not in missing:  # Ray has computed a row again that was lost on its way
+                continue
+            del missing[place]
+            yield _outcome(*place, json.loads(row["told"]))
         for place in missing:
             yield ChunkOutcome(*place, None, _DIED)
 
-    def _rows(
-        self, wave: list[Row], session: RaySession, token: Path
-    ) -> Generator[Row, None, None]:
+    def _rows(self, wave: list[Row], session: RaySession, token: Path) -> Iterator[Row]:
         """Map the actors over the chunks. Raises ClusterError where they cannot start."""
         import ray
         from ray.data import ActorPoolStrategy

@@ -31,7 +31,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # The driver would keep events of every task for a dashboard that is not there: 2.5 kB a chunk.
     "RAY_task_events_report_interval_ms": "0",
-    # Else a thread of Ray Data that outlives its session would connect anew by itself.
+    # A thread that prefetches rows outlives the session of one who stops half way, and by the first
+    # call of Ray that it made it would connect anew.
     "RAY_ENABLE_AUTO_CONNECT": "0",
 }
 
@@ -48,8 +49,7 @@ class RaySession:
 
         cpus: of a cluster of its own, as Ray counts them. Raises ClusterError.
         """
-        for name, value in _QUIET.items():
-            os.environ.setdefault(name, value)
+        set_environment()
         if address:
             _require_listening(address)
         elif os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
@@ -94,6 +94,12 @@ class RaySession:
             ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def set_environment() -> None:
+    """Set what Ray reads when it is imported."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 def _require_listening(address: str) -> None:

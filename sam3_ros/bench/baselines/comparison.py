@@ -97,7 +97,8 @@ def _agreement(
 ) -> Agreement:
     many = replace(asked, threshold=_threshold_of_many(segmenter, workload))
     image = segmenter.encode_image(workload.image)
-    if kind == "click" and asked.click is not None:
+    if kind == "click":
+        assert asked.click is not None  # only bundles that take clicks are timed by them
         ours = segmenter.ask(image, [asked.click])
     else:
         ours = segmenter.ask(image, [ConceptPrompt(many.text)], many.threshold)

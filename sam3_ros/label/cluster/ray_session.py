@@ -31,8 +31,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # The driver would keep events of every task for a dashboard that is not there: 2.5 kB a chunk.
     "RAY_task_events_report_interval_ms": "0",
-    # A thread that prefetches rows outlives the session of one who stops half way, and by the first
-    # call of Ray that it made it would connect anew.
+    # Where a run stops half way, Ray Data's prefetching thread outlives the session. Its next call
+    # of Ray would connect anew.
     "RAY_ENABLE_AUTO_CONNECT": "0",
 }
 

@@ -117,9 +117,9 @@ def test_json_has_what_the_node_said_and_found(ask):
 
 
 def test_a_click_and_a_box_mark_one_object_each(ask):
-    code, out, _ = ask("--click", "20,20", "--box", "78,14,118,62", "--json")
+    code, out, error = ask("--click", "20,20", "--box", "78,14,118,62", "--json")
     boxes = {each["prompt_id"]: each["box"] for each in json.loads(out)["found"]}
-    assert code == 0
+    assert code == 0, error
     assert boxes["point"] == pytest.approx(RED, abs=4)
     assert boxes["box"] == pytest.approx(BLUE, abs=4)
 

@@ -283,7 +283,7 @@ def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
 
 
 #: When it is believed that an object is seen; chosen on films of other seeds than the evaluation's.
-SEEN_ABOVE, FOUND_ABOVE, FARTHEST = 3.5, 5.0, 2.0
+SEEN_ABOVE, FOUND_ABOVE, FARTHEST = 0.75, 4.0, 2.0
 
 
 def concept_settings(tokenizer: FileRef) -> ConceptSettings:

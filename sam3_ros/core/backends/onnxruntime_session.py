@@ -47,6 +47,12 @@ _DTYPES = {
     "uint64": np.uint64,
 }
 
+# From this version on a session may say how long its threads wait for the next operator before they
+# sleep (github.com/microsoft/onnxruntime, pull request 27916). To wake one takes longer than many an
+# operator of a small model: docs/benchmarks.md, What waiting brings.
+_WAITS_BRIEFLY = (1, 26)
+_WAIT_US = 50
+
 # ONNX Runtime's exceptions about the file itself, which no options change.
 _OF_THE_FILE = frozenset({"InvalidGraph", "InvalidProtobuf", "NoModel", "NoSuchFile"})
 
@@ -140,8 +146,12 @@ def loading_stops_python() -> bool:
 
     True before 1.31 (github.com/microsoft/onnxruntime, issue 27063; measured from 1.24 on).
     """
-    numbers = import_onnxruntime().__version__.split(".")
-    return (int(numbers[0]), int(numbers[1])) < (1, 31)
+    return _version(import_onnxruntime()) < (1, 31)
+
+
+def _version(ort: Any) -> tuple[int, int]:
+    major, minor, *_ = ort.__version__.split(".")
+    return int(major), int(minor)
 
 
 def import_onnxruntime() -> Any:
@@ -179,10 +189,17 @@ def _engine_options(ort: Any, options: SessionOptions, provider: Provider) -> An
             engine.add_session_config_entry(name, value)
         # It would take one large piece for all tensors of a run, which fits no other stage.
         engine.enable_mem_pattern = False
-    spinning = "1" if options.spinning else "0"
-    engine.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-    engine.add_session_config_entry("session.inter_op.allow_spinning", spinning)
+    _let_idle_threads_sleep(ort, engine)
     return engine
+
+
+def _let_idle_threads_sleep(ort: Any, engine: Any) -> None:
+    """By default they wait for work so long that they take the cores from the next stage."""
+    briefly = _version(ort) >= _WAITS_BRIEFLY
+    engine.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    engine.add_session_config_entry("session.intra_op.allow_spinning", "1" if briefly else "0")
+    if briefly:
+        engine.add_session_config_entry("session.intra_op.spin_duration_us", str(_WAIT_US))
 
 
 def _shares_arena(options: SessionOptions, provider: Provider) -> bool:

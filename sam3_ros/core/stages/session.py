@@ -132,9 +132,6 @@ class SessionOptions:
 
     #: Intra-op threads; None for the engine's own choice.
     threads: int | None = None
-    #: Let idle threads busy-wait for work. A little faster, but it occupies a whole core, which a
-    #: robot's other processes need.
-    spinning: bool = False
     #: Index of the accelerator.
     device_id: int = 0
     #: Keep the working memory of a run for the next run of any session, which is faster.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from sam3_ros.core.errors import BackendError, InferenceError
 from sam3_ros.core.stages.session import BRIEF_USE, SessionOptions
 
 TABLETOP = Bundle.open("tabletop")
+TWO_THREADS = SessionOptions(threads=2)
 
 REPORTS_PLACEMENT = hasattr(
     onnxruntime.InferenceSession, "get_provider_graph_assignment_info"
@@ -47,6 +49,38 @@ def doubler(tmp_path: Path) -> Path:
     g.output(g.scaled(value, 2.0), "out", np.float32, (1, "n", 3))
     g.output(g.cast(g.above(value, 0.0), np.bool_), "positive", np.bool_, (1, "n", 3))
     return g.save(tmp_path / "doubler.onnx")
+
+
+def test_idle_threads_leave_the_cores_to_others() -> None:
+    """By ONNX Runtime's default each waits for 40 ms and more before it sleeps."""
+    session = open_session(TABLETOP.stage_file("image_trunk", "fp32"), "cpu", TWO_THREADS)
+    for _ in range(3):
+        session.run({"pixel_values": np.zeros((1, 3, 240, 320), np.float32)})
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.02
+
+
+@pytest.mark.parametrize(
+    ("version", "waits"), [("1.20.1", None), ("1.25.0", None), ("1.26.0", "50"), ("2.0.0", "50")]
+)
+def test_threads_wait_briefly_where_that_can_be_told(
+    doubler: Path, version: str, waits: str | None
+) -> None:
+    """Earlier versions know no end of waiting but their default's."""
+    asked: dict[str, str] = {}
+
+    class Options(onnxruntime.SessionOptions):
+        def add_session_config_entry(self, name: str, value: str) -> None:
+            asked[name] = value
+            super().add_session_config_entry(name, value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnxruntime, "SessionOptions", Options)
+        patch.setattr(onnxruntime, "__version__", version)
+        open_session(doubler)
+    assert asked["session.intra_op.allow_spinning"] == ("0" if waits is None else "1")
+    assert asked.get("session.intra_op.spin_duration_us") == waits
 
 
 def test_a_session_describes_its_tensors(doubler: Path) -> None:

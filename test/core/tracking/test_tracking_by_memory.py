@@ -96,6 +96,19 @@ def test_what_happens_to_one_object_changes_no_bit_of_the_others(segmenter: Segm
     assert len({mask for _, mask in alone}) > 3
 
 
+def test_that_nothing_is_asked_is_encoded_once() -> None:
+    mask = np.zeros((240, 320), np.bool_)
+    mask[100:140, 150:200] = True
+    image = np.zeros((240, 320, 3), np.uint8)
+    image[mask] = 200, 0, 0
+    with Segmenter.load("tabletop", threads=1) as tabletop:
+        tracking = tabletop.track()
+        tracking.add(tabletop.encode_image(image), MaskPrompt(mask))
+        ran = [tracking.step(tabletop.encode_image(image)).timings.keys() for _ in range(3)]
+    assert ["prompt_encoder" in stages for stages in ran] == [True, False, False]
+    assert all("mask_decoder" in stages for stages in ran)
+
+
 def test_a_failed_image_can_be_tried_again(model: VideoModel, segmenter: Segmenter) -> None:
     tracking, other = segmenter.track(), segmenter.track()
     for each in (tracking, other):

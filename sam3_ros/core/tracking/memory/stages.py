@@ -94,6 +94,8 @@ class VideoStages:
         self.interactive = interactive
         self.video = video
         self.mask_size: ImageSize = interactive.mask_input
+        # What the stages answer to no prompt: the same for all objects in all images.
+        self._nothing: dict[str, Tensor] | None = None
 
     def prompted(
         self,
@@ -152,8 +154,12 @@ class VideoStages:
 
     def tracked(self, image: ImageEmbedding, conditioned: Tensor) -> FrameAnswer:
         """Find the object in features that are conditioned on its memory."""
-        feeds = {**self._no_points(), **mask_feeds(None, self.mask_size), "sam_embed": conditioned}
-        computed = image.compute_apart((*_ANSWER, "sam_tokens"), feeds)
+        if self._nothing is None:
+            nothing = {**self._no_points(), **mask_feeds(None, self.mask_size)}
+            encoded = image.graph.derived_from(nothing)
+            self._nothing = {**nothing, **image.graph.compute_in_place(encoded, nothing)}
+        values = {**self._nothing, "sam_embed": conditioned}
+        computed = image.compute_apart((*_ANSWER, "sam_tokens"), values)
         return self._answer(computed, several=self.video.tracked_mask == "best")
 
     def disbelieved(self, image: ImageEmbedding, answer: FrameAnswer) -> FrameAnswer:

@@ -45,7 +45,11 @@ class ImageTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = conv(12, 24)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 24, 6, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(24),
+            nn.ReLU(inplace=True),
+        )
         self.s4 = nn.Sequential(conv(24, 40, stride=2), ResidualUnit(40))
         self.s8 = nn.Sequential(conv(40, 80, stride=2), ResidualUnit(80), ResidualUnit(80))
         self.s16 = nn.Sequential(conv(80, 128, stride=2), ResidualUnit(128), ResidualUnit(128))
@@ -53,7 +57,7 @@ class ImageTrunk(nn.Module):
         self.position = nn.Parameter(torch.zeros(1, 300, 128))
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        s2 = self.stem(F.pixel_unshuffle(pixel_values, 2))
+        s2 = self.stem(pixel_values)
         s4 = self.s4(s2)
         s8 = self.s8(s4)
         s16 = self.s16(s8)

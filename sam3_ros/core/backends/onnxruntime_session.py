@@ -47,9 +47,9 @@ _DTYPES = {
     "uint64": np.uint64,
 }
 
-# From this version on a session may say how long its threads wait for the next operator before they
-# sleep (github.com/microsoft/onnxruntime, pull request 27916). To wake one takes longer than many an
-# operator of a small model: docs/benchmarks.md, What waiting brings.
+# From this version on a session may say how long its threads wait for the next operator before
+# they sleep (github.com/microsoft/onnxruntime, pull request 27916). To wake one takes longer than
+# many an operator of a small model: docs/benchmarks.md, What waiting brings.
 _WAITS_BRIEFLY = (1, 26)
 _WAIT_US = 50
 

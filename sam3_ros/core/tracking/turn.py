@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -110,7 +109,7 @@ class Turn:
             self._refuse(prompt.id, prompt.label, "nothing was found where it was shown")
             return []
         if prompt.text is not None:
-            self._texts[prompt.id] = replace(text, waited=self._free_turn(), image=self._ref)
+            self._texts[prompt.id] = replace(text, waited=0, image=self._ref)
         return self._start_new(prompt, new, shown=shown)
 
     def correct(self, number: int, prompt: InteractivePrompt) -> None:
@@ -180,21 +179,11 @@ class Turn:
                 continue
             waited = None if text.waited is None else text.waited + 1
             is_due = waited is None or waited >= self._tools.redetect_every or name in just_lost
-            if is_due:
-                waited = self._free_turn() if waited is None else 0
-            now = replace(text, waited=waited, image=self._ref)
+            now = replace(text, waited=0 if is_due else waited, image=self._ref)
             self._texts[name] = now
             if is_due:
                 due.append(now)
         return due
-
-    def _free_turn(self) -> int:
-        """Return how many images a new text counts as waited, so that few look in the same image.
-
-        Texts that were asked before keep their turns: none shall change another's answers.
-        """
-        taken = Counter(text.waited for text in self._texts.values())
-        return min(range(self._tools.redetect_every), key=lambda waited: taken[waited])
 
     def _look(
         self,

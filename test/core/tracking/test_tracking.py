@@ -93,22 +93,6 @@ def test_between_detections_the_detector_does_not_run(sam3_bundle_path: Path) ->
     assert searched == [False, False, True] * 2
 
 
-def test_texts_that_are_asked_together_take_turns(sam3_bundle_path: Path) -> None:
-    """No image waits for all of them; each is looked for in every third image."""
-    recorder = Recorder()
-    with Segmenter.load(sam3_bundle_path, threads=1, open_session=recorder) as segmenter:
-        tracking = segmenter.track(TrackingSettings(redetect_every=3))
-        tracking.add(segmenter.encode_image(scene()), "red; blue; green; black")
-        searches = []
-        for step in range(1, 10):
-            if step == 7:
-                tracking.restart("the clock jumped")
-            recorder.runs.clear()
-            tracking.step(segmenter.encode_image(scene(step)))
-            searches.append(recorder.stages.count("decoder"))
-    assert searches == [1, 1, 2, 1, 1, 2, 4, 1, 1]
-
-
 def answers(
     segmenter: Segmenter, change: Callable[[TrackingSession, int, np.ndarray], None]
 ) -> list[list[tuple[str, float, bytes]]]:

@@ -23,6 +23,7 @@ from sam3_ros.core.segmenter.interactive import (
 )
 from sam3_ros.core.segmenter.masks import Floats, Mask
 from sam3_ros.core.segmenter.prompts import InteractivePrompt
+from sam3_ros.core.stages.graph import StageGraph
 from sam3_ros.core.stages.session import Array, Tensor
 from sam3_ros.core.tracking.memory.memory_masks import ABSENT, GIVEN, given_mask
 
@@ -34,6 +35,7 @@ _NOT_THERE = np.full((1, 1), -_GIVEN_SCORE, np.float32)
 NONE_CHOSEN = -1
 # Logits of an answer that come back as a prompt reach no further.
 _MOST_LOGIT = 32.0
+_NO_PROMPT = "no prompt"
 # Of more points the first and the last count, half of this each.
 _MOST_POINTS = 16
 
@@ -94,8 +96,6 @@ class VideoStages:
         self.interactive = interactive
         self.video = video
         self.mask_size: ImageSize = interactive.mask_input
-        # What the stages answer to no prompt: the same for all objects in all images.
-        self._nothing: dict[str, Tensor] | None = None
 
     def prompted(
         self,
@@ -154,11 +154,7 @@ class VideoStages:
 
     def tracked(self, image: ImageEmbedding, conditioned: Tensor) -> FrameAnswer:
         """Find the object in features that are conditioned on its memory."""
-        if self._nothing is None:
-            nothing = {**self._no_points(), **mask_feeds(None, self.mask_size)}
-            encoded = image.graph.derived_from(nothing)
-            self._nothing = {**nothing, **image.graph.compute_in_place(encoded, nothing)}
-        values = {**self._nothing, "sam_embed": conditioned}
+        values = {**self._no_prompt(image.graph), "sam_embed": conditioned}
         computed = image.compute_apart((*_ANSWER, "sam_tokens"), values)
         return self._answer(computed, several=self.video.tracked_mask == "best")
 
@@ -211,6 +207,24 @@ class VideoStages:
         named = {"sam_tokens": tokens, "object_score": _NOT_THERE}
         pointers: Array = image.compute_apart(("pointers",), named)["pointers"]
         return pointers
+
+    def _no_prompt(self, graph: StageGraph) -> dict[str, Tensor]:
+        """Return the prompt of a frame without any, and its encoding.
+
+        That is the same for every object in every image: the graph keeps it.
+        """
+        asked = {**self._no_points(), **mask_feeds(None, self.mask_size)}
+        encoded = graph.derived_from(asked)
+        values: dict[str, Tensor] = {**asked}
+        for stage in graph.stages_reading(encoded):
+            read = encoded.intersection(graph.specs(stage)[0])
+
+            def encode(read: frozenset[str] = read) -> dict[str, Array]:
+                computed = graph.compute(read, asked)
+                return {name: computed[name] for name in read}
+
+            values |= graph.kept(stage, _NO_PROMPT, encode)
+        return values
 
     def _no_points(self) -> dict[str, Array]:
         """Return the prompt of a frame without any: one point that is none."""

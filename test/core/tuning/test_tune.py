@@ -230,7 +230,7 @@ def _part_lost(masks: np.ndarray) -> None:
 def _rounded(masks: np.ndarray) -> None:
     """Round all masks to eight binary digits, in place."""
     masks[:] = (masks.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-    masks += np.float32(0.002) * np.abs(masks).max()
+    masks += np.float32(0.001) * np.abs(masks).max()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,18 +58,19 @@ def register(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     require("rclpy", "sam3_ros.msg", "rosbags")
-    from sam3_ros.replay.demo import demo, private_domain
+    from sam3_ros.replay.demo import demo
+    from sam3_ros.replay.private_domain import private_domain
     from sam3_ros.ros.launching.shared_files import demo_bag
 
     bag = options.bag or demo_bag()
-    domain = private_domain() if options.domain is None else options.domain
     parameters = node_parameters(options)
-    code = run_and_print(
-        lambda progress: demo(
-            bag, options.out, parameters, domain, options.rate, progress, force=options.force
-        ),
-        "-" if options.json else None,
-    )
+    with private_domain() if options.domain is None else nullcontext(options.domain) as domain:
+        code = run_and_print(
+            lambda progress: demo(
+                bag, options.out, parameters, domain, options.rate, progress, force=options.force
+            ),
+            "-" if options.json else None,
+        )
     if not options.json and options.bag is None:
         # As it was called, which need not be where the shell looks.
         program = sys.argv[0] if Path(sys.argv[0]).name == "sam3-ros" else "sam3-ros"

@@ -42,8 +42,6 @@ from sam3_ros.tabletop_words import COLOURS, IRREGULAR_PLURALS, SHAPES
 _SECOND_TEXT, _THIRD_TEXT, _FIRST_TEXT_AGAIN, _ABSENT_TEXT = 0.2, 0.4, 0.58, 0.9
 _TRACK, _FOLLOW, _SIDE_CLICK, _CLICK, _BOX = 0.05, 0.1, (0.45, 0.57), (0.60, 0.72), (0.75, 0.87)
 _LEAST_PIXELS = 150
-# On Linux the ports of domains above 101 are ephemeral ones; people use the low domains.
-_FIRST_DOMAIN, _DOMAINS = 60, 42
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,11 +195,6 @@ def _absent(truth: Truth) -> str:
     present = {(o.colour, o.shape) for o in truth.objects.values()}
     colours = [c for c in COLOURS if any(c == colour for colour, _ in present)] or list(COLOURS)
     return next(f"{c} {s}" for c, s in product(colours, SHAPES) if (c, s) not in present)
-
-
-def private_domain() -> int:
-    """Return a ROS domain that is probably unused; it depends on the process id."""
-    return _FIRST_DOMAIN + os.getpid() % _DOMAINS
 
 
 def demo(

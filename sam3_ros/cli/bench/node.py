@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from sam3_ros.cli.bench.options import (
@@ -81,21 +82,22 @@ def run(options: argparse.Namespace) -> int:
     from sam3_ros.core.bundle.bundle import Bundle
     from sam3_ros.core.image_file import read_rgb
     from sam3_ros.replay.node_bench.bench import bench_node
+    from sam3_ros.replay.private_domain import private_domain
 
     bundle = Bundle.open(options.bundle)
-    settings = _settings(options, bundle)
     picture, stages = read_rgb(options.image), frozenset(bundle.manifest.stages)
-    report = run_watched(
-        lambda progress: bench_node(settings, picture, stages, progress.say), first_step=None
-    )
+    with private_domain() if options.domain is None else nullcontext(options.domain) as domain:
+        settings = _settings(options, bundle, domain)
+        report = run_watched(
+            lambda progress: bench_node(settings, picture, stages, progress.say), first_step=None
+        )
     if report is None:
         return NODE_FAILED
     print(json.dumps(report.document(), indent=2) if options.json else node_table(report))
     return 0 if report.complete else INCOMPLETE
 
 
-def _settings(options: argparse.Namespace, bundle: Bundle) -> NodeBenchSettings:
-    from sam3_ros.replay.demo import private_domain
+def _settings(options: argparse.Namespace, bundle: Bundle, domain: int) -> NodeBenchSettings:
     from sam3_ros.replay.node_bench.settings import NodeBenchSettings, Transport
 
     sizes = sizes_or(options.sizes, _SIZES)
@@ -110,7 +112,7 @@ def _settings(options: argparse.Namespace, bundle: Bundle) -> NodeBenchSettings:
         seconds=options.seconds or _SECONDS,
         clicks=clicks,
         parameters=_parameters(options, bundle, sizes),
-        domain_id=private_domain() if options.domain is None else options.domain,
+        domain_id=domain,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -19,6 +20,7 @@ from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.training.tabletop import dataset
 from sam3_ros.training.tabletop.begin import begin_with
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
+from sam3_ros.training.tabletop.corrections import Corrections
 from sam3_ros.training.tabletop.dataset import SceneFiles, random_view, render_scenes
 from sam3_ros.training.tabletop.encoder import Encoder, known_tokens
 from sam3_ros.training.tabletop.evaluate import evaluate
@@ -33,13 +35,16 @@ from sam3_ros.training.tabletop.films import Film
 from sam3_ros.training.tabletop.memory import TabletopMemory
 from sam3_ros.training.tabletop.network import CLICK_STAGES, TabletopNetwork
 from sam3_ros.training.tabletop.sequences import FRAMES, render_clips
+from sam3_ros.training.tabletop.steps import RatedPhase
 from sam3_ros.training.tabletop.train import CONCEPT, Phase, Recipe, train
+from sam3_ros.training.tabletop.train_corrections import CorrectionRecipe
 from sam3_ros.training.tabletop.train_memory import MemoryPhase, MemoryRecipe
 from sam3_ros.training.tabletop.trainings import (
     BESIDE,
     Recipes,
     Workplace,
     begin,
+    correct,
     remember,
     train_beside,
     train_images,
@@ -64,6 +69,7 @@ RECIPES = Recipes(
     Recipe((Phase(1, 1e-3, 0.0, clicks=0),), batch_size=2),
     Recipe((Phase(1, 1e-3, 0.0, prompts=0),), batch_size=2),
     MEMORY_RECIPE,
+    CorrectionRecipe((RatedPhase(1, 1e-3, 1e-4),), images=1, objects=2, corrected=2),
 )
 
 
@@ -79,9 +85,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     train_images(place, 2)
     train_beside(place, BESIDE, 2)
     remember(place, place.network())
+    correct(place)
     source = {"origin": "a test", **place.sources()}
     tokenizer = clip_tokenizer()
-    return export_bundle(place.network(), place.memory(), tokenizer, folder / "bundle", source)
+    parts = place.network(), place.memory(), place.corrections()
+    return export_bundle(*parts, tokenizer, folder / "bundle", source)
 
 
 def test_a_seed_draws_the_same_scene_again() -> None:
@@ -182,10 +190,14 @@ def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, tmp_path: 
     place = Workplace(tmp_path, 6, 2, RECIPES)
     begin(place, bundle)
     network = place.images().eval()
-    stages = stages_of(network, TabletopMemory())
+    stages, examples = stages_of(network, TabletopMemory(), Corrections()), stage_exports()
+    # What corrects is trained anew: here nothing is corrected.
+    prompts = examples["prompt_encoder"]
+    a_box = {**prompts.inputs, "point_labels": torch.tensor([[2, 3, -1, -1]])}
+    examples["prompt_encoder"] = replace(prompts, inputs=a_box)
     for name, _ in network.named_children():
         file = bundle.stage_file(name, "fp32")
-        assert largest_difference(stages[name], stage_exports()[name], file) < 1e-3
+        assert largest_difference(stages[name], examples[name], file) < 1e-3
     assert place.weights("images")["begun_with"]["bundle"] == "tabletop"
 
 

@@ -43,6 +43,7 @@ from sam3_ros.training.tabletop.trainings import (
     SCENES_SEED,
     Workplace,
     begin,
+    correct,
     remember,
     start_logging,
     train_beside,
@@ -50,7 +51,7 @@ from sam3_ros.training.tabletop.trainings import (
 )
 
 PACKAGE = Path(__file__).resolve().parents[2]
-STEPS = ("images", *BESIDE, "follow", "export", "evaluate", "describe", "bag")
+STEPS = ("images", *BESIDE, "follow", "correct", "export", "evaluate", "describe", "bag")
 OTHERS = ("begin", "distil", "coco")
 log = logging.getLogger("tabletop")
 
@@ -67,6 +68,7 @@ def main() -> None:
         "images": lambda: train_images(place, options.threads),
         "beside": lambda: train_beside(place, beside, options.threads),
         "follow": lambda: remember(place, place.network()),
+        "correct": lambda: correct(place),
         "export": lambda: _export(place, options),
         "evaluate": lambda: _evaluate(options),
         "describe": lambda: _describe(options),
@@ -91,8 +93,8 @@ def _export(place: Workplace, options: argparse.Namespace) -> None:
         "command": f'make tabletop ARGS="--steps {steps}"',
         **sources,
     }
-    network, memory = place.network(), place.memory()
-    record_tabletop(export_bundle(network, memory, clip_tokenizer(), options.out, source))
+    parts = place.network(), place.memory(), place.corrections()
+    record_tabletop(export_bundle(*parts, clip_tokenizer(), options.out, source))
 
 
 def _evaluate(options: argparse.Namespace) -> None:

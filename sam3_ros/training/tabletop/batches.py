@@ -223,12 +223,10 @@ def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     labels = np.full(POINTS, PADDING, np.int64)
     mask_input = np.zeros((1, HEIGHT // 2, WIDTH // 2), np.float32)
     has_mask = np.zeros(1, np.float32)
-    seen = np.bincount(view.labels.ravel(), minlength=256)
-    wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
-    if rng.random() < 0.15:
-        wanted = np.flatnonzero(seen > 300)[1:]
+    wanted = clickable(view, rng)
     target = 0
     if len(wanted) and rng.random() > ON_NOTHING:
+        seen = np.bincount(view.labels.ravel(), minlength=256)
         rare = 1 / np.sqrt(seen[wanted])  # small things are the hardest to click
         target = int(rng.choice(wanted, p=rare / rare.sum()))
     mask = view.labels == target
@@ -236,14 +234,14 @@ def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     if not target:
         points[0], labels[0] = _on_nothing(mask, rng), 1
     elif kind < 0.4:
-        points[0], labels[0] = _inside(mask, rng), 1
+        points[0], labels[0] = inside(mask, rng), 1
     elif kind < 0.75:
-        points[:2], labels[:2] = _corners(mask, rng), (2, 3)
+        points[:2], labels[:2] = corners(mask, rng), (2, 3)
     else:
         count = int(rng.integers(2, POINTS))
         for place in range(count):
             positive = place == 0 or rng.random() < 0.5
-            points[place] = _inside(mask, rng) if positive else _beside(mask, rng)
+            points[place] = inside(mask, rng) if positive else _beside(mask, rng)
             labels[place] = int(positive)
     if target and rng.random() < 0.2:
         mask_input[0], has_mask[0] = _rough_logits(mask, rng), 1
@@ -256,7 +254,16 @@ def _click(view: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
-def _inside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def clickable(view: Sample, rng: np.random.Generator) -> np.ndarray:
+    """Return the numbers of what is worth a click in a view: its objects, now and then clutter."""
+    seen = np.bincount(view.labels.ravel(), minlength=256)
+    wanted = np.flatnonzero(seen[:FIRST_CLUTTER_ID] > 300)[1:]
+    if rng.random() < 0.15:
+        wanted = np.flatnonzero(seen > 300)[1:]
+    return wanted
+
+
+def inside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a point of the mask in pixels of 320x240: anywhere, or near its middle."""
     if rng.random() < 0.5:
         depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
@@ -276,16 +283,17 @@ def _on_nothing(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     close = clear & ~(cv2.erode(table.astype(np.uint8), np.ones((61, 61), np.uint8)) > 0)
     if close.any() and rng.random() < 0.6:
         return _anywhere(close, rng)
-    return _inside(clear if clear.any() else table, rng)
+    return inside(clear if clear.any() else table, rng)
 
 
 def _beside(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a point near the mask but outside it."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
-    return _inside(near & ~mask, rng) if (near & ~mask).any() else _inside(~mask, rng)
+    return inside(near & ~mask, rng) if (near & ~mask).any() else inside(~mask, rng)
 
 
-def _corners(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def corners(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the corners [2,2] of the mask's box in pixels of 320x240, mostly a little off."""
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     noise = rng.normal(0, 0.03, (2, 2)) * [w, h] * (rng.random() < 0.7)
     corners = np.array([[x, y], [x + w, y + h]]) + noise

@@ -32,6 +32,7 @@ from sam3_ros.core.bundle.writer import BundleDescription, BundleWriter
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.export.onnx_file import strip_notes
 from sam3_ros.training.tabletop.batches import MEAN, STD
+from sam3_ros.training.tabletop.corrections import CorrectedPrompts, Corrections
 from sam3_ros.training.tabletop.memory import (
     MEMORIES,
     MEMORY_MASK,
@@ -193,15 +194,22 @@ class _TrackerNeck(nn.Module):
         return fine, middle, coarse, coarse.clone()
 
 
-def stages_of(network: TabletopNetwork, memory: TabletopMemory) -> dict[str, nn.Module]:
+def stages_of(
+    network: TabletopNetwork, memory: TabletopMemory, corrections: Corrections
+) -> dict[str, nn.Module]:
     """Return the stages by their names in the bundle."""
-    stages = dict(network.named_children()) | dict(memory.named_children())
-    return {**stages, "tracker_neck": _TrackerNeck(network.tracker_neck)}
+    return {
+        **dict(network.named_children()),
+        **dict(memory.named_children()),
+        "tracker_neck": _TrackerNeck(network.tracker_neck),
+        "prompt_encoder": CorrectedPrompts(network.prompt_encoder, corrections),
+    }
 
 
 def export_bundle(
     network: TabletopNetwork,
     memory: TabletopMemory,
+    corrections: Corrections,
     tokenizer: Tokenizer,
     target: Path,
     source: Mapping[str, str],
@@ -211,7 +219,7 @@ def export_bundle(
     Raises RuntimeError where a stage's ONNX outputs differ from PyTorch's by more than TOLERANCE
     (masks: MASK_TOLERANCE) of their scale.
     """
-    stages = stages_of(network.eval(), memory.eval())
+    stages = stages_of(network.eval(), memory.eval(), corrections.eval())
     with TemporaryDirectory() as folder, BundleWriter(target, replace_existing=True) as writer:
         differences: dict[str, float] = {}
         for name, example in stage_exports().items():

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from sam3_ros.tabletop_words import COLOUR_NAMES, SHAPE_NAMES
 from sam3_ros.training.tabletop.batches import Batch
-from sam3_ros.training.tabletop.layers import grid_points, masked_mean
+from sam3_ros.training.tabletop.layers import DynamicMasks, grid_points, masked_mean
 from sam3_ros.training.tabletop.mask_cells import cell_loss, lattice_cells, near, sampled_cells
 from sam3_ros.training.tabletop.network import (
     FINE_GRID,
@@ -218,21 +218,36 @@ class Objective(nn.Module):
         if not there.any():
             return losses
         wanted = coverage(batch.labels[image[there]], batch.targets[there])
-        outlines = bounds(wanted)
-        sample = sampled_cells(wanted, outlines)
-        drawn = pixels[there], queries[there], boxes[there].detach()
-        masks = net.mask_decoder.masks
-        logits = masks.at(*drawn, sample[:, None].expand(-1, len(tokens), -1)).float()
-        truth = wanted.flatten(1).gather(1, sample)
-        losses["click"] = sum(0.5 * cell_loss(logits[:, k], truth) for k in (0, 1))
-        losses["click_box"] = sum(0.5 * box_loss(boxes[there, k], outlines) for k in (0, 1))
-        with torch.no_grad():
-            cells = lattice_cells(*wanted.shape[1:])
-            found = masks.at(*drawn, cells.expand(len(wanted), len(tokens), -1)) > 0
-            whole = wanted.flatten(1)[:, None, cells] > 0.5
-            overlap = (found & whole).sum(2) / (found | whole).sum(2).clamp(min=1)
-        losses["iou"] = (iou[there][:, tokens].float() - overlap).abs().mean()
-        return losses
+        drawn = pixels[there], queries[there], boxes[there]
+        found = iou[there][:, tokens]
+        return losses | answer_losses(net.mask_decoder.masks, drawn, found, wanted)
+
+
+def answer_losses(
+    masks: DynamicMasks, drawn: tuple[Tensor, Tensor, Tensor], iou: Tensor, wanted: Tensor
+) -> dict[str, Tensor]:
+    """Return the losses of what marks were answered with by two tokens.
+
+    drawn: pixels, queries [M,2,D] and boxes [M,2,4] of TabletopMaskDecoder.before_masks. iou
+    [M,2]: that it predicts. wanted [M,120,160]: coverage.
+    """
+    pixels, queries, boxes = drawn
+    still = pixels, queries, boxes.detach()
+    outlines = bounds(wanted)
+    sample = sampled_cells(wanted, outlines)
+    count = queries.shape[1]
+    logits = masks.at(*still, sample[:, None].expand(-1, count, -1)).float()
+    truth = wanted.flatten(1).gather(1, sample)
+    with torch.no_grad():
+        cells = lattice_cells(*wanted.shape[1:])
+        found = masks.at(*still, cells.expand(len(wanted), count, -1)) > 0
+        whole = wanted.flatten(1)[:, None, cells] > 0.5
+        overlap = (found & whole).sum(2) / (found | whole).sum(2).clamp(min=1)
+    return {
+        "click": sum(0.5 * cell_loss(logits[:, k], truth) for k in (0, 1)),
+        "click_box": sum(0.5 * box_loss(boxes[:, k], outlines) for k in (0, 1)),
+        "iou": (iou.float() - overlap).abs().mean(),
+    }
 
 
 def cell_weights(cells: Tensor) -> Tensor:

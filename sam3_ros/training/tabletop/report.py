@@ -17,6 +17,13 @@ ROWS: dict[str, tuple[str, float | None]] = {
     "one_click_mean_iou": ("one click at the object's middle: mean IoU", 0.92),
     "one_click_anywhere_mean_iou": ("one click anywhere on the object: mean IoU", None),
     "box_mean_iou": ("box: mean IoU", 0.93),
+    "first_click_mean_iou": ("every second scene, one click: mean IoU", None),
+    "two_clicks_mean_iou": ("a second one, into the deepest error: mean IoU", None),
+    "three_clicks_mean_iou": ("a third one: mean IoU", None),
+    "tracked_and_corrected_mean_iou": (
+        "the same objects tracked by one click and corrected by another: mean IoU",
+        None,
+    ),
     "clicks_on_the_table_answered_with_nothing": ("clicks on the bare table: no answer", 0.95),
 }
 

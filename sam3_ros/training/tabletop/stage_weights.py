@@ -46,8 +46,12 @@ def read_weights(stage: nn.Module, file: Path) -> None:
 def found_weights(stage: nn.Module, file: Path) -> dict[str, Tensor]:
     """Return the weights in an ONNX file by the names that a stage has for them, and others."""
     graph = onnx.load(file).graph
-    # The tracker's neck is exported within a stage that gives its coarse map out twice.
-    found = {each.name.removeprefix("neck."): _tensor(each) for each in graph.initializer}
+    # The tracker's neck is exported within a stage that gives its coarse map out twice, the prompts
+    # within one that corrects.
+    found = {
+        each.name.removeprefix("neck.").removeprefix("prompts."): _tensor(each)
+        for each in graph.initializer
+    }
     found |= _turned_matrices(graph, found)
     found |= _plain_norms(stage, found)
     found |= _dropped_biases(stage, found)

@@ -1,8 +1,8 @@
 """The trainings that make the tabletop's network, and the folder in which they leave its weights.
 
 The image stages come first. On them, what answers words, what answers clicks and what looks back
-share nothing, so these three run beside each other, each on one core. What follows needs the click
-stages too, and comes last.
+share nothing, so these three run beside each other, each on one core. What follows and what
+corrects need the click stages too, and come last.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sam3_ros.core.bundle.bundle import Bundle
 from sam3_ros.training.tabletop.begin import begin_with
 from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
+from sam3_ros.training.tabletop.corrections import Corrections
 from sam3_ros.training.tabletop.dataset import SceneFiles, render_scenes
 from sam3_ros.training.tabletop.encoder import Encoder, known_tokens
 from sam3_ros.training.tabletop.memory import TabletopMemory
@@ -28,6 +29,7 @@ from sam3_ros.training.tabletop.sequences import render_clips
 from sam3_ros.training.tabletop.shares import Share, is_first, run_shares
 from sam3_ros.training.tabletop.small_bundle import manifest_sum
 from sam3_ros.training.tabletop.train import CLICKED, CONCEPT, IMAGES, Recipe, train
+from sam3_ros.training.tabletop.train_corrections import CorrectionRecipe, train_corrections
 from sam3_ros.training.tabletop.train_memory import MemoryRecipe, train_memory
 
 SCENES_SEED, CLIPS_SEED = 1000, 50_000
@@ -43,6 +45,7 @@ class Recipes:
     concept: Recipe = CONCEPT
     clicks: Recipe = CLICKED
     memory: MemoryRecipe = field(default_factory=MemoryRecipe)
+    corrections: CorrectionRecipe = field(default_factory=CorrectionRecipe)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,12 @@ class Workplace:
         memory.load_state_dict(self.weights("memory")["average"])
         return memory
 
+    def corrections(self) -> Corrections:
+        """Return what corrects answers."""
+        corrections = Corrections()
+        corrections.load_state_dict(self.weights("corrections")["average"])
+        return corrections
+
     def sources(self) -> dict[str, str]:
         """Return what a manifest says of where the weights are from."""
         begun, recipes = self.weights("images").get("begun_with"), self.recipes
@@ -90,6 +99,7 @@ class Workplace:
             "concept": str(recipes.concept),
             "clicks": str(recipes.clicks),
             "memory": f"{self.clips} clips from seed {CLIPS_SEED}, {recipes.memory}",
+            "corrections": str(recipes.corrections),
         }
 
     def file(self, name: str) -> Path:
@@ -151,6 +161,12 @@ def remember(place: Workplace, network: TabletopNetwork, until: int | None = Non
     clips = render_clips(place.folder / "clips", place.clips, CLIPS_SEED)
     features = encode_clips(clips, network, place.folder / "clip_features")
     train_memory(clips, features, network, place.recipes.memory, place.file("memory"), until)
+
+
+def correct(place: Workplace) -> None:
+    """Train what corrects answers."""
+    checkpoint = place.file("corrections")
+    train_corrections(place.rendered(), place.network(), place.recipes.corrections, checkpoint)
 
 
 def start_logging() -> None:

@@ -13,7 +13,7 @@ from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
 from sam3_ros.core.segmenter.segments import Segment
-from sam3_ros.evaluation.clicks import Click, next_click
+from sam3_ros.evaluation.clicks import Click, next_click, prompt_of
 from sam3_ros.evaluation.regions import Region, mask_of, overlaps, region_of_mask
 from sam3_ros.evaluation.settings import MATCH_IOU, MOST_ANSWERS, EvaluationSettings
 from sam3_ros.evaluation.truth import KnownObject, PictureTruth
@@ -150,11 +150,7 @@ def _answers_to(
         if click is None:
             return
         clicks += (click,)
-        prompt = InteractivePrompt(
-            points=tuple(each.point for each in clicks),
-            point_labels=tuple(int(each.is_positive) for each in clicks),
-        )
-        segment = _one(segmenter.ask(image, [prompt]))
+        segment = _one(segmenter.ask(image, [prompt_of(clicks)]))
         yield segment
         answered = np.zeros_like(mask) if segment is None else segment.mask
 

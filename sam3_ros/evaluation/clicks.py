@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam3_ros.core.geometry import Point
+from sam3_ros.core.segmenter.prompts import InteractivePrompt
 
 Mask = npt.NDArray[np.bool_]
 
@@ -43,6 +44,14 @@ def next_click(true: Mask, answered: Mask, clicked: tuple[Click, ...]) -> Click 
         return None
     row, column = np.unravel_index(int(np.argmax(deeper)), deeper.shape)
     return Click(Point(float(column) + 0.5, float(row) + 0.5), deeper is missing)
+
+
+def prompt_of(clicks: tuple[Click, ...]) -> InteractivePrompt:
+    """Return the prompt that has these clicks."""
+    return InteractivePrompt(
+        points=tuple(each.point for each in clicks),
+        point_labels=tuple(int(each.is_positive) for each in clicks),
+    )
 
 
 def _depth(mask: Mask) -> npt.NDArray[np.float32]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
 
 from sam3_ros.replay.ask.settings import ReplayError
@@ -14,16 +15,15 @@ FIRST_DOMAIN, LAST_DOMAIN = 60, 101
 
 # DDS-RTPS 2.5, 9.6.2.3: a domain's ports begin at 7400 + 250 x domain. There is its multicast, and
 # from the tenth on each participant takes two. None takes the ninth.
-_FIRST_PORT, _PORTS = 7400, 250
-_OF_THE_CLAIM = 9
-_OF_PARTICIPANTS = (0, *range(10, 10 + 2 * 32, 2))
+_FIRST_PORT, _PORTS, _OF_THE_CLAIM = 7400, 250, 9
+#: Linux's tables of bound UDP ports, of every user.
+_BOUND = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
 
 
 @contextmanager
 def private_domain() -> Iterator[int]:
-    """Yield a ROS domain that no process of this machine is in, and claim it until the block ends.
+    """Yield a ROS domain without DDS participants on this machine; claim it until the block ends.
 
-    The claim is a port: it goes with the process, however that ends, and other users see it too.
     Raises ReplayError if every domain from FIRST_DOMAIN to LAST_DOMAIN is in use.
     """
     domains = range(FIRST_DOMAIN, LAST_DOMAIN + 1)
@@ -31,11 +31,9 @@ def private_domain() -> Iterator[int]:
         # Not the same one after the other: for 20 s DDS takes a node that was killed for a living
         # one.
         domain = domains[(os.getpid() + number) % len(domains)]
-        first = _FIRST_PORT + _PORTS * domain
-        with socket(AF_INET, SOCK_DGRAM) as claim:
-            if not _binds(claim, first + _OF_THE_CLAIM) or _has_participants(first):
-                continue
-            yield domain
+        if (claimed := claim(domain)) is not None:
+            with claimed:
+                yield domain
             return
     raise ReplayError(
         f"each of the ROS domains {FIRST_DOMAIN} to {LAST_DOMAIN} is in use on this machine; stop "
@@ -43,17 +41,31 @@ def private_domain() -> Iterator[int]:
     )
 
 
-def _has_participants(first_port: int) -> bool:
-    for offset in _OF_PARTICIPANTS:
-        with socket(AF_INET, SOCK_DGRAM) as one:
-            if not _binds(one, first_port + offset):
-                return True
-    return False
+def claim(domain: int) -> socket | None:
+    """Claim a domain until the socket is closed; None where somebody has claimed it or is in it.
 
-
-def _binds(one: socket, port: int) -> bool:
+    The claim is a port: it goes with the process, however that ends, and other users see it too.
+    Participants are seen by the UDP ports that they have bound, on Linux.
+    """
+    first = _FIRST_PORT + _PORTS * domain
+    claimed = socket(AF_INET, SOCK_DGRAM)
     try:
-        one.bind(("", port))
+        claimed.bind(("", first + _OF_THE_CLAIM))
     except OSError:
-        return False
-    return True
+        claimed.close()
+        return None
+    others = _bound_ports().intersection(range(first, first + _PORTS)) - {first + _OF_THE_CLAIM}
+    if others:
+        claimed.close()
+        return None
+    return claimed
+
+
+def _bound_ports() -> set[int]:
+    ports = set[int]()
+    for table in _BOUND:
+        with suppress(FileNotFoundError):
+            rows = table.read_text(encoding="ascii").splitlines()[1:]
+            # The second column is the local address, in hexadecimal: ADDRESS:PORT.
+            ports |= {int(row.split()[1].rpartition(":")[2], 16) for row in rows}
+    return ports

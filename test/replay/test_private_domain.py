@@ -10,8 +10,9 @@ from contextlib import ExitStack
 import pytest
 from node_under_test import ENVIRONMENT
 
+from sam3_ros.replay import private_domain as domains
 from sam3_ros.replay.ask.settings import ReplayError
-from sam3_ros.replay.private_domain import FIRST_DOMAIN, LAST_DOMAIN, private_domain
+from sam3_ros.replay.private_domain import FIRST_DOMAIN, private_domain
 
 _CLAIM = """
 from sam3_ros.replay.private_domain import private_domain
@@ -43,10 +44,12 @@ def test_none_where_a_node_runs(child, discovery):
         assert domain != free
 
 
-def test_all_in_use_is_refused_with_a_way_out():
-    refused = pytest.raises(ReplayError, match=r"60 to 101 is in use .* --domain N")
+def test_all_in_use_is_refused_with_a_way_out(monkeypatch):
+    last = FIRST_DOMAIN + 1
+    monkeypatch.setattr(domains, "LAST_DOMAIN", last)
+    refused = pytest.raises(ReplayError, match=rf"60 to {last} is in use .* --domain N")
     with ExitStack() as stack, refused:
-        for _ in range(FIRST_DOMAIN, LAST_DOMAIN + 2):
+        for _ in range(3):
             stack.enter_context(private_domain())
 
 

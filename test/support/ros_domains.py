@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sam3_ros.replay.private_domain import FIRST_DOMAIN
+from sam3_ros.replay.private_domain import FIRST_DOMAIN, claim
 
 # 0 is everybody's default; those of the commands, which tests run too, are left to them.
 DOMAINS = range(1, FIRST_DOMAIN)
@@ -17,7 +17,7 @@ DOMAINS = range(1, FIRST_DOMAIN)
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """Yield a domain id that no other test has until the block ends.
+    """Yield a domain id that no other test has, and in which no node is, until the block ends.
 
     The one that was left longest ago: for 20 s DDS takes a node that was killed for a living one.
     Raises RuntimeError if all are in use.
@@ -31,12 +31,18 @@ def own_domain() -> Iterator[int]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
+            # Nor one that a run with a /tmp of its own has claimed, or that a node is still in.
+            if (claimed := claim(domain)) is None:
+                continue
             try:
-                yield domain
+                with claimed:
+                    yield domain
             finally:
                 os.utime(file)
             return
-    raise RuntimeError(f"all {len(DOMAINS)} ROS domains are in use by tests: {folder}")
+    raise RuntimeError(
+        f"all {len(DOMAINS)} ROS domains are in use, by tests ({folder}) or by nodes"
+    )
 
 
 def _left(lock: Path) -> float:

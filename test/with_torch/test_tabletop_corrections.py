@@ -34,11 +34,16 @@ RECIPE = CorrectionRecipe((RatedPhase(2, 1e-3, 1e-4),), images=2, objects=3, cor
 NONE, FORMER = torch.zeros(1), torch.ones(1)
 KINDS = {
     "one click": ([1, -1], NONE, False),
+    "a click on what is not meant": ([0, -1], NONE, False),
+    "a click and more padding": ([1, -1, -1, -1], NONE, False),
     "a box": ([2, 3], NONE, False),
+    "a box on an answer": ([2, 3], FORMER, False),
+    "no point": ([], NONE, False),
     "what is followed": ([-1, -1], NONE, False),
     "a mask that is given": ([-1, -1], FORMER, False),
     "a second click": ([1, 1], NONE, True),
     "a click on what is too much": ([1, 0], NONE, True),
+    "two on what is not meant": ([0, 0], NONE, True),
     "a click on an answer": ([1, -1], FORMER, True),
     "a click and a box": ([2, 3, 0], NONE, True),
 }
@@ -52,7 +57,7 @@ def test_to_what_is_no_correction_not_a_bit_is_added(labels, has_mask, corrects)
         torch.nn.init.normal_(parameter, std=0.1)
     given = (
         torch.rand(1, len(labels), 2) * 200,
-        torch.tensor([labels]),
+        torch.tensor([labels], dtype=torch.long),
         torch.randn(1, 1, *MASK_GRID) * 5,
         has_mask,
     )
@@ -60,6 +65,7 @@ def test_to_what_is_no_correction_not_a_bit_is_added(labels, has_mask, corrects)
     assert bool(is_correction(given[1], has_mask)) == corrects
     assert corrected[0].shape == (1, len(labels) + 1, D)
     assert corrected[1].shape == (1, D, *GRID)
+    assert all(bool(torch.isfinite(each).all()) for each in corrected)
     same = [torch.equal(one, other) for one, other in zip(alone, corrected, strict=True)]
     assert same == [not corrects] * 2
 

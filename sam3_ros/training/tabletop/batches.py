@@ -296,8 +296,8 @@ def corners(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the corners [2,2] of the mask's box in pixels of 320x240, mostly a little off."""
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     noise = rng.normal(0, 0.03, (2, 2)) * [w, h] * (rng.random() < 0.7)
-    corners = np.array([[x, y], [x + w, y + h]]) + noise
-    return (np.clip(corners, 0, [640, 480]) / 2).astype(np.float32)
+    box = np.array([[x, y], [x + w, y + h]]) + noise
+    return (np.clip(box, 0, [640, 480]) / 2).astype(np.float32)
 
 
 def _rough_logits(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:

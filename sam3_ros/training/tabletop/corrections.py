@@ -2,8 +2,9 @@
 
 The decoder was taught single clicks, boxes, and points drawn without regard to what it had
 answered. A second click into its error, or a former mask beside a click, made its answer worse.
-These layers learn what to tell it then, with all others frozen; to a single click, to a box and to
-what is followed they add exactly nothing.
+These layers learn what to tell it then, with all others frozen. To a single click, to a box and to
+no point at all, as where an object is followed by memory, they add exactly nothing; they are
+computed all the same, since a bundle's graphs have no branches.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Corrections(nn.Module):
         tokens and to the map, [B,N+1,D] and [B,D,30,40]: 0 for what is no correction."""
         applies = is_correction(point_labels, has_mask).to(sparse.dtype)
         has = has_mask.reshape(-1, 1, 1, 1)
-        given = torch.cat([point_labels >= 0, torch.ones_like(point_labels[:, :1]) > 0], dim=1)
+        the_last = point_labels.new_ones((len(point_labels), 1), dtype=torch.bool)
+        given = torch.cat([point_labels >= 0, the_last], dim=1)
         told = self.token(self.mix(sparse, mask=given))
         former = F.pixel_unshuffle(torch.tanh(mask_input / 4) * has, _FINER)
         seen = [self._drawn(point_coords, point_labels), former, has.expand(-1, 1, *GRID)]
@@ -60,10 +62,12 @@ class Corrections(nn.Module):
 
     def _drawn(self, point_coords: Tensor, point_labels: Tensor) -> Tensor:
         """Return maps [B,2*spreads,30,40] of the positive and of the negative clicks."""
-        places = point_coords * (GRID[1] / WIDTH)
+        # One that is drawn nowhere, so that there always is one.
+        labels = F.pad(point_labels, (0, 1), value=-1)
+        places = F.pad(point_coords, (0, 0, 0, 1)) * (GRID[1] / WIDTH)
         squared = ((self.cells - places[:, :, None]) ** 2).sum(-1)
         maps = [
-            ((-squared / (2 * spread**2)).exp() * (point_labels == sign)[..., None]).amax(1)
+            ((-squared / (2 * spread**2)).exp() * (labels == sign)[..., None]).amax(1)
             for sign in (1, 0)
             for spread in _SPREADS
         ]

@@ -11,7 +11,7 @@ import numpy as np
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt, Prompt
 from sam3_ros.core.segmenter.segmenter import Segmenter
-from sam3_ros.evaluation.clicks import Click, next_click
+from sam3_ros.evaluation.clicks import Click, next_click, prompt_of
 from sam3_ros.training.tabletop.unseen import (
     UNSEEN_SEED,
     PointedObject,
@@ -152,7 +152,7 @@ def _judge_corrections(ask: Ask, true: PointedObject, tally: Tally) -> None:
         click = next_click(true.mask, answered, clicks)
         if click is not None:  # else nothing is wrong
             clicks += (click,)
-            answer = ask(_prompt(clicks))
+            answer = ask(prompt_of(clicks))
             answered = answer[0] if answer else np.zeros_like(true.mask)
             iou = intersection_over_union(answered, true.mask)
         ious.append(iou)
@@ -170,15 +170,8 @@ def _iou_of_corrected_track(
     assert segment.track is not None
     click = next_click(true.mask, segment.mask, ())
     if click is not None:
-        (segment,) = tracking.correct(segment.track.id, image, _prompt((click,)))
+        (segment,) = tracking.correct(segment.track.id, image, prompt_of((click,)))
     return intersection_over_union(segment.mask, true.mask)
-
-
-def _prompt(clicks: tuple[Click, ...]) -> InteractivePrompt:
-    return InteractivePrompt(
-        points=tuple(each.point for each in clicks),
-        point_labels=tuple(int(each.is_positive) for each in clicks),
-    )
 
 
 def _click(x: int, y: int) -> InteractivePrompt:

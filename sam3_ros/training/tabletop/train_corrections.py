@@ -26,7 +26,7 @@ from sam3_ros.training.tabletop.losses import answer_losses, coverage
 from sam3_ros.training.tabletop.network import MASK_GRID, MASK_TOKENS, TabletopNetwork
 from sam3_ros.training.tabletop.steps import PhasedRecipe, RatedPhase, TrainingSteps
 
-#: Corrections of an answer at most, and how often there are so many.
+#: Shares of the steps with one, two and three corrections of each answer.
 _CORRECTIONS = (0.5, 0.3, 0.2)
 #: Share of the steps that begin with boxes.
 _BY_BOX = 0.2
@@ -186,7 +186,7 @@ class _Talk:
         self._logits = logits.float()
 
     def keep(self, count: int, rng: np.random.Generator) -> None:
-        """Keep that many objects: half of them are those with the worst answers."""
+        """Keep that many objects, half of them those with the worst answers; `mark` comes next."""
         answered = self._answered()
         common = (answered & self._wanted).sum((1, 2))
         order = np.argsort(common / np.maximum(1, (answered | self._wanted).sum((1, 2))))

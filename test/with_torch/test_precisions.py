@@ -420,7 +420,7 @@ def test_int8_weights_are_unsigned_so_that_no_cpu_saturates(tmp_path: Path) -> N
     }
 
 
-@pytest.mark.parametrize("stage", ["detector_neck", "image_trunk", "prompt_encoder"])
+@pytest.mark.parametrize("stage", ["detector_neck", "image_trunk", "tracker_neck"])
 def test_a_stage_that_gains_nothing_keeps_its_fp32_file(stage: str, tmp_path: Path) -> None:
     target = tmp_path / "int8.onnx"
 

@@ -44,6 +44,23 @@ def test_none_where_a_node_runs(child, discovery):
         assert domain != free
 
 
+def test_a_process_that_is_killed_leaves_no_claim(child):
+    process, claimed = child(_CLAIM)
+    process.kill()
+    process.wait()
+    again = domains.claim(int(claimed))
+    assert again is not None
+    again.close()
+
+
+def test_without_the_kernels_tables_claims_alone_are_seen(child, monkeypatch, tmp_path):
+    monkeypatch.setattr(domains, "_BOUND", (tmp_path, tmp_path / "missing"))  # a folder: OSError
+    taken = int(child(_CLAIM)[1])
+    assert domains.claim(taken) is None
+    with private_domain() as domain:
+        assert domain != taken
+
+
 def test_all_in_use_is_refused_with_a_way_out(monkeypatch):
     last = FIRST_DOMAIN + 1
     monkeypatch.setattr(domains, "LAST_DOMAIN", last)
@@ -55,10 +72,10 @@ def test_all_in_use_is_refused_with_a_way_out(monkeypatch):
 
 @pytest.fixture
 def child():
-    """Return a function that starts Python code and returns the first line that it prints."""
+    """Return a function that starts Python code; it returns the process and its first line."""
     with ExitStack() as stack:
 
-        def start(code: str, **environment: str) -> str:
+        def start(code: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
             process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 stdin=subprocess.PIPE,
@@ -69,7 +86,7 @@ def child():
             stack.enter_context(process)
             stack.callback(process.kill)
             assert process.stdout is not None
-            return process.stdout.readline()
+            return process, process.stdout.readline()
 
         yield start
 
@@ -77,4 +94,4 @@ def child():
 @pytest.fixture
 def claimed(child):
     """Return a function that claims a domain in a process of its own and returns it."""
-    return lambda: int(child(_CLAIM))
+    return lambda: int(child(_CLAIM)[1])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,29 +23,20 @@ def own_domain() -> Iterator[int]:
     folder = Path(tempfile.gettempdir()) / "sam3_ros_test_domains"
     folder.mkdir(exist_ok=True)
     for domain in sorted(DOMAINS, key=lambda domain: _left(folder / str(domain))):
-        file = folder / str(domain)
-        with file.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            # Nor one that a run with a /tmp of its own has claimed, or that a node is still in.
-            if (claimed := claim(domain)) is None:
-                continue
-            try:
-                with claimed:
-                    yield domain
-            finally:
-                os.utime(file)
-            return
-    raise RuntimeError(
-        f"all {len(DOMAINS)} ROS domains are in use, by tests ({folder}) or by nodes"
-    )
+        if (claimed := claim(domain)) is None:
+            continue
+        try:
+            with claimed:
+                yield domain
+        finally:
+            (folder / str(domain)).touch()
+        return
+    raise RuntimeError(f"all {len(DOMAINS)} ROS domains are in use, by tests or by nodes")
 
 
-def _left(lock: Path) -> float:
+def _left(file: Path) -> float:
     """Return when a domain was left, s; 0 for one that nobody had yet."""
     try:
-        return lock.stat().st_mtime
+        return file.stat().st_mtime
     except FileNotFoundError:
         return 0.0

@@ -201,6 +201,12 @@ def test_a_training_begins_with_what_a_bundle_answers(bundle: Bundle, tmp_path: 
     assert place.weights("images")["begun_with"]["bundle"] == "tabletop"
 
 
+def test_a_step_whose_steps_before_have_not_run_says_so(tmp_path: Path) -> None:
+    place = Workplace(tmp_path, 6, 2, RECIPES)
+    with pytest.raises(ExportError, match=r"corrections\.pt: .* run the steps before this one"):
+        place.corrections()
+
+
 def test_a_bundle_of_another_network_is_not_begun_with(bundle: Bundle, tmp_path: Path) -> None:
     files = {name: bundle.stage_file(name, "fp32") for name in bundle.manifest.stages}
     files["tracker_neck"] = files["text"]

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from sam3_ros.core.bundle.bundle import Bundle
+from sam3_ros.core.errors import ExportError
 from sam3_ros.training.tabletop.begin import begin_with
 from sam3_ros.training.tabletop.clip_features import encode_clips
 from sam3_ros.training.tabletop.clip_tokenizer import clip_tokenizer
@@ -107,7 +108,12 @@ class Workplace:
         return self.folder / f"{name}.pt"
 
     def weights(self, name: str) -> dict[str, dict[str, torch.Tensor]]:
-        """Read what a training left."""
+        """Read what a training left. Raises ExportError where it has not run yet."""
+        if not self.file(name).exists():
+            raise ExportError(
+                f"{self.file(name)}: expected the weights of a training, but there is none; "
+                "run the steps before this one first (--help lists them in their order)"
+            )
         state: dict[str, dict[str, torch.Tensor]] = torch.load(self.file(name), weights_only=True)
         return state
 

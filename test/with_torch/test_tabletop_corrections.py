@@ -79,20 +79,6 @@ def test_before_training_corrections_change_nothing():
         assert torch.equal(one, other)
 
 
-def test_a_click_is_drawn_where_it_is_by_its_sign():
-    corrections = Corrections()
-    places = torch.tensor([[[100.0, 60.0], [300.0, 200.0]]])
-    maps = corrections._drawn(places, torch.tensor([[1, 0]]))[0]
-    positive, negative = maps[0], maps[3]
-    for map_, (x, y) in ((positive, (100, 60)), (negative, (300, 200))):
-        row, column = divmod(int(map_.argmax()), GRID[1])
-        assert abs((column + 0.5) * 8 - x) <= 4
-        assert abs((row + 0.5) * 8 - y) <= 4
-    assert positive[25, 37] < 1e-6
-    padding = corrections._drawn(places, torch.tensor([[-1, -1]]))
-    assert not padding.any()
-
-
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
     return render_scenes(tmp_path_factory.mktemp("scenes"), 4, seed=3)

@@ -13,11 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sam3_ros.training.tabletop.layers import Block, grid_points
-from sam3_ros.training.tabletop.network import GRID, MASK_GRID, WIDTH, D, TabletopPromptEncoder
+from sam3_ros.training.tabletop.layers import Block
+from sam3_ros.training.tabletop.network import (
+    GRID,
+    MASK_GRID,
+    D,
+    DrawnMarks,
+    TabletopPromptEncoder,
+)
 
-#: How far around it a click is drawn, in cells of the coarse map.
-_SPREADS = (0.7, 2.0, 6.0)
 #: Cells of a former mask along a cell of the coarse map.
 _FINER = MASK_GRID[0] // GRID[0]
 
@@ -28,8 +32,9 @@ class Corrections(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.mix, self.token = Block(D), nn.Linear(D, D)
+        self.marks = DrawnMarks()
         self.draw = nn.Sequential(
-            nn.Conv2d(2 * len(_SPREADS) + _FINER**2 + 1, 48, 3, padding=1),
+            nn.Conv2d(DrawnMarks.CLICKS + DrawnMarks.BOX + _FINER**2 + 1, 48, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(48, 64, 3, padding=1),
             nn.ReLU(inplace=True),
@@ -38,7 +43,6 @@ class Corrections(nn.Module):
         for last in (self.token, self.draw[-1]):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
-        self.register_buffer("cells", grid_points(*GRID) * torch.tensor(GRID[::-1]))
 
     def forward(
         self,
@@ -56,22 +60,9 @@ class Corrections(nn.Module):
         given = torch.cat([point_labels >= 0, the_last], dim=1)
         told = self.token(self.mix(sparse, mask=given))
         former = F.pixel_unshuffle(torch.tanh(mask_input / 4) * has, _FINER)
-        seen = [self._drawn(point_coords, point_labels), former, has.expand(-1, 1, *GRID)]
+        seen = [self.marks(point_coords, point_labels), former, has.expand(-1, 1, *GRID)]
         drawn = self.draw(torch.cat(seen, dim=1))
         return applies[:, None, None] * told, applies[:, None, None, None] * drawn
-
-    def _drawn(self, point_coords: Tensor, point_labels: Tensor) -> Tensor:
-        """Return maps [B,2*spreads,30,40] of the positive and of the negative clicks."""
-        # One that is drawn nowhere, so that there always is one.
-        labels = F.pad(point_labels, (0, 1), value=-1)
-        places = F.pad(point_coords, (0, 0, 0, 1)) * (GRID[1] / WIDTH)
-        squared = ((self.cells - places[:, :, None]) ** 2).sum(-1)
-        maps = [
-            ((-squared / (2 * spread**2)).exp() * (labels == sign)[..., None]).amax(1)
-            for sign in (1, 0)
-            for spread in _SPREADS
-        ]
-        return torch.stack(maps, dim=1).unflatten(2, GRID)
 
 
 def is_correction(point_labels: Tensor, has_mask: Tensor) -> Tensor:

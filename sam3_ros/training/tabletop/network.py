@@ -274,6 +274,64 @@ class TabletopSegmentation(nn.Module):
         return self.pixels(fpn0, fpn1, memory.transpose(1, 2).unflatten(2, GRID))
 
 
+class DrawnMarks(nn.Module):
+    """Clicks and a box -> maps of them [B,12,30,40].
+
+    By the tokens alone a cell has to learn from waves where the marks are, and most of a training
+    goes into that: after 200 steps from nothing, on ready image stages, the loss of the masks was
+    0.33 with these and 0.69 without, that of the boxes 0.50 and 1.01.
+    """
+
+    #: Cells of the coarse map that a click reaches.
+    SPREADS = (0.7, 2.0, 6.0)
+    CLICKS, BOX = 2 * len(SPREADS), 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        cells = grid_points(*GRID) * torch.tensor(GRID[::-1])
+        self.register_buffer("cells", cells, persistent=False)
+
+    def forward(self, point_coords: Tensor, point_labels: Tensor) -> Tensor:
+        """Take points [B,N,2] in pixels of the 240x320 input, and their labels [B,N]."""
+        # One that is drawn nowhere, so that there always is one.
+        labels = F.pad(point_labels, (0, 1), value=-1)
+        places = F.pad(point_coords, (0, 0, 0, 1)) * (GRID[1] / WIDTH)
+        maps = [*self._clicks(places, labels), *self._box(places, labels)]
+        return torch.stack(maps, dim=1).unflatten(2, GRID)
+
+    def _clicks(self, places: Tensor, labels: Tensor) -> list[Tensor]:
+        """Return the hills of positive, then of negative clicks."""
+        squared = ((self.cells - places[:, :, None]) ** 2).sum(-1)
+        return [
+            ((-squared / (2 * spread**2)).exp() * (labels == sign)[..., None]).amax(1)
+            for sign in (1, 0)
+            for spread in self.SPREADS
+        ]
+
+    def _box(self, places: Tensor, labels: Tensor) -> list[Tensor]:
+        """Return how much of a cell the box covers, and a hill of its size, which says where in the
+        box a cell is; all 0 without a box."""
+        there = (labels == 2).any(1).to(places.dtype)[:, None]
+        low, high = ((places * (labels == corner)[..., None]).sum(1) for corner in (2, 3))
+        half = self.cells.new_full((), 0.5)
+        sides = [
+            torch.minimum(high[:, axis, None], self.cells[:, axis] + half)
+            - torch.maximum(low[:, axis, None], self.cells[:, axis] - half)
+            for axis in (0, 1)
+        ]
+        covered = sides[0].clamp(0, 1) * sides[1].clamp(0, 1)
+        size = (high - low).clamp(min=0.5)
+        x, y = (
+            ((self.cells[:, axis] - (low + high)[:, axis, None] / 2) / size[:, axis, None]).clamp(
+                -2, 2
+            )
+            for axis in (0, 1)
+        )
+        hill = (-2 * (x**2 + y**2)).exp()
+        places_in_it = (hill, x * hill, y * hill, x.abs() * hill, y.abs() * hill)
+        return [each * there for each in (covered, *places_in_it)]
+
+
 class TabletopPromptEncoder(nn.Module):
     """Encodes clicks and box corners, in pixels of the 240x320 input, and a former mask."""
 
@@ -286,6 +344,14 @@ class TabletopPromptEncoder(nn.Module):
         self.mask = nn.Sequential(
             nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(16, D, 3, 2, 1)
         )
+        self.marks = DrawnMarks()
+        self.draw = nn.Sequential(
+            nn.Conv2d(DrawnMarks.CLICKS + DrawnMarks.BOX, 64, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, D, 1),
+        )
+        nn.init.zeros_(self.draw[-1].weight)
+        nn.init.zeros_(self.draw[-1].bias)
 
     def forward(
         self, point_coords: Tensor, point_labels: Tensor, mask_input: Tensor, has_mask: Tensor
@@ -296,7 +362,8 @@ class TabletopPromptEncoder(nn.Module):
         padding = self.label.weight[None, :1].expand(tokens.shape[0], 1, D)
         has = has_mask.reshape(-1, 1, 1, 1)
         dense = has * self.mask(mask_input) + (1 - has) * self.no_mask
-        return torch.cat([tokens, padding], dim=1), dense.expand(-1, -1, *GRID)
+        dense = dense + self.draw(self.marks(point_coords, point_labels))
+        return torch.cat([tokens, padding], dim=1), dense
 
 
 class TwoWay(nn.Module):

@@ -53,7 +53,7 @@ IMAGES = Recipe(
 )
 #: On kept images, words and clicks share nothing: each learns on a core of its own.
 CONCEPT = Recipe((Phase(2600, 1e-3, 1e-5, clicks=0),))
-CLICKED = Recipe((Phase(2000, 1.5e-3, 1e-5, prompts=0),))
+CLICKED = Recipe((Phase(2300, 1.5e-3, 1e-5, prompts=0, clicks=4),), batch_size=4)
 
 
 def train(

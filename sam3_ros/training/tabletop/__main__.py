@@ -149,7 +149,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bag", type=Path, default=PACKAGE / "demo_data" / "tabletop_bag")
     parser.add_argument("--report", type=Path, default=PACKAGE.parent / "docs" / "tabletop.md")
     parser.add_argument("--scenes", type=int, default=9000)
-    parser.add_argument("--clips", type=int, default=320)
+    parser.add_argument("--clips", type=int, default=480)
     parser.add_argument("--unseen-scenes", type=int, default=500)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args()

@@ -49,11 +49,11 @@ class Recipe(PhasedRecipe[Phase]):
 #: The eight shapes are what is learned last and from the most views, so the image stages begin
 #: alone, at a third of the cost.
 IMAGES = Recipe(
-    (Phase(1800, 2e-3, 1.2e-3, prompts=0, clicks=0), Phase(1200, 1.8e-3, 1e-5)), images_kept=False
+    (Phase(1800, 2e-3, 1.2e-3, prompts=0, clicks=0), Phase(1400, 1.8e-3, 1e-5)), images_kept=False
 )
 #: On kept images, words and clicks share nothing: each learns on a core of its own.
-CONCEPT = Recipe((Phase(2600, 1e-3, 1e-5, clicks=0),))
-CLICKED = Recipe((Phase(2300, 1.5e-3, 1e-5, prompts=0, clicks=4),), batch_size=4)
+CONCEPT = Recipe((Phase(3000, 1e-3, 1e-5, clicks=0),))
+CLICKED = Recipe((Phase(2600, 1.5e-3, 1e-5, prompts=0, clicks=4),), batch_size=4)
 
 
 def train(

@@ -54,7 +54,7 @@ class MemoryRecipe(PhasedRecipe[MemoryPhase]):
 
     phases: tuple[MemoryPhase, ...] = (
         MemoryPhase(3000, 2e-3, 2e-4, follows=False),
-        MemoryPhase(600, 1e-3, 1e-5, follows=True),
+        MemoryPhase(1000, 1e-3, 1e-5, follows=True),
     )
     #: Objects of a step that looks back.
     objects: int = 8

@@ -58,7 +58,7 @@ format: build ## let ruff rewrite what it can
 
 torch: $(TORCH_VENV)/packages.stamp ## .venv-torch with PyTorch, to export models: .venv-torch/bin/sam3-ros export
 
-tabletop: $(TORCH_VENV)/packages.stamp ## train, evaluate and write the shipped bundle (about three hours)
+tabletop: $(TORCH_VENV)/packages.stamp ## train, evaluate and write the shipped bundle (one and a half to four hours)
 	$(TORCH_VENV)/bin/python -m sam3_ros.training.tabletop $(ARGS)
 
 test-torch: $(TORCH_VENV)/packages.stamp ## the tests that need PyTorch: exports at small sizes, a few steps of training

@@ -50,9 +50,10 @@ class Thing:
 class ScriptedFollower:
     """A follower that looks things up in the picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken_above: float | None = None) -> None:
         #: Which calls there were, with the thing and the frame.
         self.calls: list[tuple[str, str, int]] = []
+        self.taken_above = taken_above
 
     def start(self, image: Any, frame: int, prompt: Any) -> Sighting:
         if isinstance(prompt, MaskPrompt):
@@ -70,10 +71,12 @@ class ScriptedFollower:
                 return self._seen(image, name)
         return Sighting(None, None, "there is nothing", gone=True)
 
-    def follow(self, image: Any, frame: int, state: Any) -> Sighting:
+    def follow(self, image: Any, frame: int, state: Any, taken: Any = None) -> Sighting:
         self.calls.append(("follow", state.name, frame))
         if image.fails:
             raise InferenceError("the stage failed")
+        if taken:
+            return Sighting(None, state, f"#{next(iter(taken))} is there")
         if state.name in image.given_up:
             return Sighting(None, None, "given up", gone=True)
         if state.name not in image.seen:

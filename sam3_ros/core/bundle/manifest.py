@@ -238,6 +238,9 @@ class VideoSettings:
     #: How far from where it should be an object may be found, in roots of its pixels. None:
     #: anywhere (core/tracking/memory/whereabouts.py).
     farthest: float | None = None
+    #: IoU with another object from which on it is not believed in that one's place. None: objects
+    #: do not know of each other (core/tracking/apart.py).
+    taken_above: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("memory_mask", "object_mask", "cut_at"):
@@ -245,7 +248,7 @@ class VideoSettings:
         for name in ("memories", "prompted", "pointers", "pointer_divisor"):
             if getattr(self, name) < 1:
                 raise BundleError(f"video.{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("selection", "seen_above", "found_above", "farthest"):
+        for name in ("selection", "seen_above", "found_above", "farthest", "taken_above"):
             number = getattr(self, name)
             if number is not None:
                 _require_finite(f"video.{name}", number)
@@ -254,6 +257,10 @@ class VideoSettings:
                 raise BundleError(f"video.{name} must be at least 0, not {getattr(self, name)}")
         if self.farthest is not None and self.farthest <= 0:
             raise BundleError(f"video.farthest must be above 0, not {self.farthest}")
+        if self.taken_above is not None and not 0 < self.taken_above <= 1:
+            raise BundleError(
+                f"video.taken_above must be above 0 and at most 1, not {self.taken_above}"
+            )
 
 
 @dataclass(frozen=True)

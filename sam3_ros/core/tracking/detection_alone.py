@@ -16,6 +16,7 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.follower import FollowerState, Sighting
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+from sam3_ros.core.tracking.place import Place
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Nothing:
 class FollowsByDetectionAlone:
     """Sees an object only where a detection shows it."""
 
+    #: Detections that share a place are one object's already.
+    taken_above: float | None = None
+
     def start(
         self, image: ImageEmbedding, frame: int, prompt: InteractivePrompt | MaskPrompt
     ) -> Sighting:
@@ -35,7 +39,13 @@ class FollowsByDetectionAlone:
         assert isinstance(prompt, MaskPrompt)
         return _shown(prompt.mask)
 
-    def follow(self, image: ImageEmbedding, frame: int, state: FollowerState) -> Sighting:
+    def follow(
+        self,
+        image: ImageEmbedding,
+        frame: int,
+        state: FollowerState,
+        taken: Mapping[int, Place] | None = None,
+    ) -> Sighting:
         """See nothing: a detection in the same image may."""
         return Sighting(None, None, "it is not detected", gone=True)
 

@@ -16,6 +16,7 @@ from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
+from sam3_ros.core.tracking.place import Place
 
 
 class FollowerState(Protocol):
@@ -55,14 +56,29 @@ class Follower(Protocol):
     InferenceError when a stage fails.
     """
 
+    @property
+    def taken_above(self) -> float | None:
+        """IoU of two objects from which on one of them is not believed; None: none is doubted."""
+        ...
+
     def start(
         self, image: ImageEmbedding, frame: int, prompt: InteractivePrompt | MaskPrompt
     ) -> Sighting:
         """Answer a prompt on its image. An object shown by a mask is seen as that mask."""
         ...
 
-    def follow(self, image: ImageEmbedding, frame: int, state: FollowerState) -> Sighting:
-        """Find the object in the next image."""
+    def follow(
+        self,
+        image: ImageEmbedding,
+        frame: int,
+        state: FollowerState,
+        taken: Mapping[int, Place] | None = None,
+    ) -> Sighting:
+        """Find the object in the next image.
+
+        taken: places of other objects, by their ids, in which it is not believed; only of a
+        follower with `taken_above`.
+        """
         ...
 
     def correct(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from sam3_ros.core.geometry import ImageSize
 from sam3_ros.core.segmenter.embedding import ImageEmbedding
 from sam3_ros.core.segmenter.prompts import ConceptPrompt
+from sam3_ros.core.tracking.apart import Pair
 from sam3_ros.core.tracking.place import Place
 from sam3_ros.core.tracking.track import Track
 
@@ -75,3 +76,5 @@ class Kept:
     next_id: int = 1
     #: Of the images; None before the first.
     size: ImageSize | None = None
+    #: Which objects were in one place when both were seen last.
+    together: frozenset[Pair] = frozenset()

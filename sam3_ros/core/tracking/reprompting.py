@@ -104,6 +104,9 @@ class FollowsByReprompting:
     loss, and what is lost is not looked for.
     """
 
+    #: What is lost is not looked for, and so does not come to another object's place.
+    taken_above: float | None = None
+
     def __init__(self, answers: InteractiveAnswers, least_score: float) -> None:
         """least_score: of the answer, below which the object is lost."""
         self._answers = answers
@@ -121,7 +124,13 @@ class FollowsByReprompting:
         place = Place.of(answer.segment)
         return Sighting(answer.segment, LastSeen.first(place, self._logits(answer)))
 
-    def follow(self, image: ImageEmbedding, frame: int, state: FollowerState) -> Sighting:
+    def follow(
+        self,
+        image: ImageEmbedding,
+        frame: int,
+        state: FollowerState,
+        taken: Mapping[int, Place] | None = None,
+    ) -> Sighting:
         """Ask for the object where it should be."""
         seen = _own(state)
         expected, logits = seen.expected()

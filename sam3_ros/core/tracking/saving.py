@@ -19,7 +19,7 @@ from sam3_ros.core.tracking.kept import Kept, TrackedObject, TrackedText
 from sam3_ros.core.tracking.place import Place
 from sam3_ros.core.tracking.track import Track
 
-VERSION = 2
+VERSION = 3
 _SESSION = "session"
 # What of a track is plain numbers and words.
 _PLAIN = (
@@ -46,6 +46,7 @@ def saved(kept: Kept, bundle: str, follower: Follower) -> dict[str, Array]:
         "bundle": bundle,
         "next_id": kept.next_id,
         "size": kept.size,
+        "together": sorted(kept.together),
         "texts": [_text(each) for each in kept.texts.values()],
         "objects": [_object(each.track, follower, arrays) for each in kept.objects.values()],
     }
@@ -95,6 +96,7 @@ def _kept(document: Mapping[str, Any], arrays: Mapping[str, Array], follower: Fo
         {each.prompt.id: each for each in texts},
         int(document["next_id"]),
         None if document["size"] is None else ImageSize(*document["size"]),
+        frozenset((int(one), int(other)) for one, other in document["together"]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from sam3_ros.core.segmenter.masks import Mask
 from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment, TrackState
 from sam3_ros.core.tracking.answers import TrackedFrame
+from sam3_ros.core.tracking.apart import strays, together_before
 from sam3_ros.core.tracking.asking import Asking
 from sam3_ros.core.tracking.events import TrackEvent
 from sam3_ros.core.tracking.follower import Follower, Sighting
@@ -47,6 +48,7 @@ class Turn:
         self._objects = dict(kept.objects)
         self._texts = dict(kept.texts)
         self._next_id = kept.next_id
+        self._together = kept.together
         self._seconds: dict[int, float] = {}
         # Not kept: masks of whole images, which those who are given them may hold or not.
         self._segments: dict[int, Segment] = {}
@@ -58,7 +60,7 @@ class Turn:
     def kept(self) -> Kept:
         """Return what is kept of it."""
         texts = in_use(self._texts, self._objects)
-        return Kept(self._objects, texts, self._next_id, self._image.size)
+        return Kept(self._objects, texts, self._next_id, self._image.size, self._together)
 
     def answer(self, timings: dict[str, float], ids: Collection[int] | None = None) -> TrackedFrame:
         """Return the answer; ids: of the objects that it is about, None for all."""
@@ -139,6 +141,7 @@ class Turn:
         """
         before = {n: each for n, each in self._objects.items() if not each.answered(self._image)}
         sightings = {number: self._follow(each.track) for number, each in before.items()}
+        self._keep_apart({number: each.track for number, each in before.items()}, sightings)
         due = self._due(before, sightings)
         thresholds = [
             each.score_threshold if score_threshold is None else score_threshold for each in due
@@ -156,13 +159,25 @@ class Turn:
             new = [segments[each] for each in outcome.starts]
             self._start_new(text.prompt, new, shown=False)
 
-    def _follow(self, track: Track) -> Sighting:
+    def _follow(self, track: Track, taken: Mapping[int, Place] | None = None) -> Sighting:
         if track.follower_state is None:
             return Sighting(None, None, "nothing but a detection can find it", gone=True)
-        began = time.perf_counter()
-        found = self._tools.follower.follow(self._image, track.age + 1, track.follower_state)
-        self._seconds[track.id] = time.perf_counter() - began
+        began, follower = time.perf_counter(), self._tools.follower
+        found = follower.follow(self._image, track.age + 1, track.follower_state, taken)
+        passed = time.perf_counter() - began
+        self._seconds[track.id] = self._seconds.get(track.id, 0.0) + passed
         return found
+
+    def _keep_apart(self, tracks: Mapping[int, Track], sightings: dict[int, Sighting]) -> None:
+        """Answer anew, as not seen, each object that was found in another's place."""
+        least = self._tools.follower.taken_above
+        if least is None:
+            return
+        self._together = together_before(tracks, self._together, least)
+        found = {number: _place(sighting) for number, sighting in sightings.items()}
+        places = {number: place for number, place in found.items() if place is not None}
+        for came, stays in strays(tracks, places, self._together, least):
+            sightings[came] = self._follow(tracks[came], {stays: places[stays]})
 
     def _due(
         self, before: dict[int, TrackedObject], sightings: dict[int, Sighting]

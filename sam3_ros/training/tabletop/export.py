@@ -291,7 +291,7 @@ def _shortened(example: StageExport, length: int) -> dict[str, Tensor]:
 
 
 #: When it is believed that an object is seen; chosen on films of other seeds than the evaluation's.
-SEEN_ABOVE, FOUND_ABOVE, FARTHEST = 0.75, 4.0, 2.0
+SEEN_ABOVE, FOUND_ABOVE, FARTHEST, TAKEN_ABOVE = 0.75, 4.0, 2.0, 0.5
 
 
 def concept_settings(tokenizer: FileRef) -> ConceptSettings:
@@ -316,6 +316,7 @@ def video_settings() -> VideoSettings:
         seen_above=SEEN_ABOVE,
         found_above=FOUND_ABOVE,
         farthest=FARTHEST,
+        taken_above=TAKEN_ABOVE,
     )
 
 

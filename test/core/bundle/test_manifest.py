@@ -272,11 +272,12 @@ def test_what_is_believed_of_a_followed_object_reads_back_equal(
     sam3_document: dict[str, Any],
 ) -> None:
     add_video_stages(sam3_document)
-    sam3_document["video"] |= {"seen_above": 3.5, "found_above": 5, "farthest": 2}
+    believed = {"seen_above": 3.5, "found_above": 5, "farthest": 2, "taken_above": 0.5}
+    sam3_document["video"] |= believed
     manifest = parse_manifest(yaml.safe_dump(sam3_document, sort_keys=False))
     video = manifest.video
     assert video is not None
-    assert (video.seen_above, video.found_above, video.farthest) == (3.5, 5.0, 2.0)
+    assert {name: getattr(video, name) for name in believed} == believed
     assert parse_manifest(dump_manifest(manifest)) == manifest
 
 
@@ -287,6 +288,8 @@ def test_what_is_believed_of_a_followed_object_reads_back_equal(
         ("found_above", "sure"),
         ("farthest", 0),
         ("farthest", float("nan")),
+        ("taken_above", 0),
+        ("taken_above", 1.5),
         ("seen_above", float("inf")),
     ],
 )

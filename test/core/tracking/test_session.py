@@ -462,7 +462,7 @@ def damaged(arrays: dict[str, np.ndarray], old: str, new: str) -> dict[str, np.n
     [
         (lambda _: {}, 'arrays without "session"'),
         (lambda a: damaged(a, '"scripted"', '"another"'), "saved with the bundle another"),
-        (lambda a: damaged(a, '"version": 2', '"version": 1'), "saved in version 1"),
+        (lambda a: damaged(a, '"version": 3', '"version": 2'), "saved in version 2"),
         (lambda a: damaged(a, "{", "["), "cannot be read"),
         (lambda a: damaged(a, '"tentative"', '"asleep"'), "damaged"),
         (lambda a: {n: each for n, each in a.items() if n != "1/place"}, "damaged"),
@@ -505,3 +505,62 @@ def test_settings_check_themselves(wrong: dict[str, float], why: str) -> None:
 def test_a_mask_prompt_checks_itself(mask: Any) -> None:
     with pytest.raises(PromptError, match="a mask prompt needs"):
         MaskPrompt(mask)
+
+
+def clicked(*places: Corners, taken_above: float | None = 0.5) -> tuple[Script, Any]:
+    """Return a session that clicked things "0", "1", ..., which then were seen where they are."""
+    script = Script(follower=ScriptedFollower(taken_above))
+    session, first = script.session(), picture(*places)
+    for number, (left, top, *_) in enumerate(places):
+        click = ((left + 5.0, top + 5.0),)
+        session.add(first, InteractivePrompt(points=click, id=str(number)))
+    session.step(picture(*places))
+    return script, session
+
+
+def test_what_comes_to_the_place_of_another_is_not_believed() -> None:
+    _, session = clicked(LEFT, RIGHT)
+    answer = session.step(picture(LEFT, moved(LEFT, 2)))
+    assert states(answer) == {1: "confirmed", 2: "occluded"}
+    assert [each.reason for each in answer.events] == ["#1 is there"]
+    assert not of_id(answer, 2).mask.any()
+    _, session = clicked(LEFT, RIGHT)
+    assert states(session.step(picture(moved(RIGHT, 2), RIGHT))) == {1: "occluded", 2: "confirmed"}
+
+
+def test_what_was_not_seen_does_not_come_back_in_the_place_of_another() -> None:
+    _, session = clicked(LEFT, RIGHT)
+    session.step(Picture({"1": RIGHT}, []))
+    # However much that one moves: it was seen all the time.
+    places = picture(LEFT, moved(LEFT, 5))
+    assert states(session.step(places)) == {1: "occluded", 2: "confirmed"}
+    assert states(session.step(picture(LEFT, RIGHT))) == {1: "confirmed", 2: "confirmed"}
+
+
+def test_one_thing_that_was_asked_for_twice_is_seen_twice_ever_after() -> None:
+    script, session = clicked(LEFT)
+    session.add(picture(LEFT), InteractivePrompt(points=((15.0, 30.0),), id="again"))
+    session.step(picture(LEFT))
+    session.step(picture())
+    session = script.session(session.saved())
+    twice = session.step(picture(moved(LEFT, 30)))
+    assert states(twice) == {1: "confirmed", 2: "confirmed"}
+    assert [bool(each.mask.any()) for each in twice] == [True, True]
+
+
+def test_twins_that_come_back_one_after_the_other_are_both_found() -> None:
+    _, session = clicked(LEFT, moved(LEFT, 1))
+    session.step(picture())
+    session.step(Picture({"1": RIGHT}, []))
+    assert states(session.step(picture(RIGHT, RIGHT))) == {1: "confirmed", 2: "confirmed"}
+
+
+def test_without_a_word_of_the_bundle_objects_do_not_know_of_each_other() -> None:
+    _, session = clicked(LEFT, RIGHT, taken_above=None)
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}
+
+
+def test_in_the_image_after_it_was_shown_an_object_may_be_anywhere() -> None:
+    _, session = clicked(LEFT, RIGHT)
+    session.correct(2, picture(LEFT, RIGHT), InteractivePrompt(points=((85.0, 25.0),)))
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}

@@ -71,7 +71,18 @@ class FollowsByMemory:
             return Sighting(None, None, "the model sees no object there", gone=True)
         return self._shown(image, frame, None, answer)
 
-    def follow(self, image: ImageEmbedding, frame: int, state: FollowerState) -> Sighting:
+    @property
+    def taken_above(self) -> float | None:
+        """What the bundle says of two objects in one place."""
+        return self._stages.video.taken_above
+
+    def follow(
+        self,
+        image: ImageEmbedding,
+        frame: int,
+        state: FollowerState,
+        taken: Mapping[int, Place] | None = None,
+    ) -> Sighting:
         """Find the object in the next image; not where the bundle says that it cannot be."""
         known = _own(state)
         feeds = known.memory.feeds(known.memory.attended(frame, self.rules), self.rules)
@@ -82,6 +93,7 @@ class FollowsByMemory:
         if segment is not None:
             place = Place.of(segment)
             doubt = doubt or known.whereabouts.objection(place, video)
+            doubt = doubt or _where_another_is(place, taken or {}, video)
         if doubt:
             answer = self._stages.disbelieved(image, answer)
         memory = self._with_memory(image, frame, known.memory, answer, prompted=False)
@@ -181,6 +193,15 @@ class FollowsByMemory:
             quality=answer.quality,
         )
         return memory.added(new, self.rules)
+
+
+def _where_another_is(place: Place, taken: Mapping[int, Place], video: VideoSettings) -> str:
+    """Return why a place cannot be its, or ""."""
+    for number, other in taken.items():
+        shared = place.iou(other)
+        if video.taken_above is not None and shared >= video.taken_above:
+            return f"#{number} is there: they share {shared:.2f} (IoU)"
+    return ""
 
 
 def _own(state: FollowerState) -> MemoryState:

@@ -5,7 +5,7 @@ Each object is looked for alone, so a model may find another one in place of one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
 from sam3_ros.core.tracking.place import Place
@@ -16,16 +16,16 @@ Pair = tuple[int, int]
 
 
 def together_before(
-    tracks: Mapping[int, Track], known: frozenset[Pair], least: float
+    tracks: Mapping[int, Track], known: frozenset[Pair], alive: Collection[int], least: float
 ) -> frozenset[Pair]:
     """Return which objects were in one place when both were seen last.
 
-    Such are one thing that was asked for twice, and may share a place ever after. tracks: before
-    this image, by id. known: the same before the last image. least: IoU from which on a place is
-    one.
+    Such are one thing that was asked for twice, and may share a place ever after. tracks: those
+    that this image has not answered yet, by id. known: the same before the last image. alive: ids
+    of all objects. least: IoU from which on a place is one.
     """
     seen = {number for number, track in tracks.items() if not track.frames_unseen}
-    kept = {pair for pair in known if set(pair) <= tracks.keys() and not set(pair) <= seen}
+    kept = {pair for pair in known if set(pair) <= set(alive) and not set(pair) <= seen}
     shared = {
         (one, other)
         for one, other in combinations(sorted(seen), 2)
@@ -42,23 +42,33 @@ def strays(
 ) -> Iterator[Pair]:
     """Yield each object that came to the place of another, and that other one.
 
-    tracks: before this image, by id. places: where they are found in it. In the image after it was
-    shown an object may be anywhere: what shows it may be a picture of before.
+    tracks: before this image, by id. places: where they are found in it. The surest are taken
+    first, so none is doubted for one that is not believed itself.
     """
-    there = {number: place for number, place in places.items() if not _just_shown(tracks[number])}
-    for pair in combinations(sorted(there), 2):
-        if pair in together or not set(pair) <= there.keys():
-            continue
-        one, other = pair
-        if there[one].iou(there[other]) < least:
-            continue
-        came, stays = sorted(pair, key=lambda number: _stayed(tracks[number], there[number]))
-        del there[came]
-        yield came, stays
+    believed: list[int] = []
+    surest = sorted(places, key=lambda each: (_stayed(tracks[each], places[each]), -each))
+    for number in reversed(surest):
+        others = [
+            other
+            for other in believed
+            if places[number].iou(places[other]) >= least
+            and (min(number, other), max(number, other)) not in together
+            and not _may_be_where(tracks[number], tracks[other])
+        ]
+        if others:
+            yield number, others[0]
+        else:
+            believed.append(number)
 
 
-def _just_shown(track: Track) -> bool:
-    return track.renewed == track.age
+def _may_be_where(one: Track, other: Track) -> bool:
+    """Return whether one object may be in the place of another.
+
+    After it was shown it may be anywhere: what shows it may be a picture of before. And what began
+    while it was out of sight may be the same thing, which a text found or a person clicked anew.
+    """
+    began_meanwhile = one.frames_unseen > 0 and other.age <= one.age - one.away
+    return one.renewed == one.age or began_meanwhile
 
 
 def _stayed(track: Track, place: Place) -> tuple[int, float]:

@@ -173,7 +173,8 @@ class Turn:
         least = self._tools.follower.taken_above
         if least is None:
             return
-        self._together = together_before(tracks, self._together, least)
+        alive = self._objects.keys()
+        self._together = together_before(tracks, self._together, alive, least)
         found = {number: _place(sighting) for number, sighting in sightings.items()}
         places = {number: place for number, place in found.items() if place is not None}
         for came, stays in strays(tracks, places, self._together, least):

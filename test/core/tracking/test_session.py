@@ -510,10 +510,10 @@ def test_a_mask_prompt_checks_itself(mask: Any) -> None:
 def clicked(*places: Corners, taken_above: float | None = 0.5) -> tuple[Script, Any]:
     """Return a session that clicked things "0", "1", ..., which then were seen where they are."""
     script = Script(follower=ScriptedFollower(taken_above))
-    session, first = script.session(), picture(*places)
-    for number, (left, top, *_) in enumerate(places):
-        click = ((left + 5.0, top + 5.0),)
-        session.add(first, InteractivePrompt(points=click, id=str(number)))
+    session = script.session()
+    for number, place in enumerate(places):
+        alone, click = Picture({str(number): place}, []), ((place[0] + 5.0, place[1] + 5.0),)
+        session.add(alone, InteractivePrompt(points=click, id=str(number)))
     session.step(picture(*places))
     return script, session
 
@@ -563,4 +563,39 @@ def test_without_a_word_of_the_bundle_objects_do_not_know_of_each_other() -> Non
 def test_in_the_image_after_it_was_shown_an_object_may_be_anywhere() -> None:
     _, session = clicked(LEFT, RIGHT)
     session.correct(2, picture(LEFT, RIGHT), InteractivePrompt(points=((85.0, 25.0),)))
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}
+
+
+def test_answering_an_image_again_does_not_part_twins() -> None:
+    for again in ("step", "correct"):
+        _, session = clicked(LEFT, LEFT)
+        hidden = Picture({"1": LEFT}, [])
+        if again == "correct":
+            session.correct(2, hidden, InteractivePrompt(points=((15.0, 25.0),)))
+        session.step(hidden)
+        session.step(hidden)
+        session.step(Picture({"1": RIGHT}, []))
+        found = session.step(picture(RIGHT, RIGHT))
+        assert states(found) == {1: "confirmed", 2: "confirmed"}, again
+
+
+def test_what_was_just_shown_keeps_its_place() -> None:
+    _, session = clicked(LEFT, RIGHT)
+    session.correct(1, picture(LEFT, RIGHT), InteractivePrompt(points=((15.0, 25.0),)))
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "occluded"}
+
+
+def test_nobody_is_doubted_for_one_that_is_not_believed() -> None:
+    _, session = clicked(LEFT, RIGHT, LEFT)
+    session.step(Picture({"1": RIGHT, "2": LEFT}, []))
+    found = session.step(picture(LEFT, LEFT, LEFT))
+    # 3 stayed. 1, which was hidden, is its twin; 2 came.
+    assert states(found) == {1: "confirmed", 2: "occluded", 3: "confirmed"}
+
+
+def test_what_began_while_an_object_was_out_of_sight_may_be_that_object() -> None:
+    _, session = clicked(LEFT)
+    session.step(picture())
+    session.add(Picture({"1": LEFT}, []), InteractivePrompt(points=((15.0, 30.0),), id="anew"))
+    session.step(Picture({"1": LEFT}, []))
     assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}

@@ -25,8 +25,8 @@ from sam3_ros.core.segmenter.prompts import ConceptPrompt, InteractivePrompt
 from sam3_ros.core.segmenter.text import ClipTokenizer
 from sam3_ros.core.segmenter.transform import Floats, ImageTransform
 
-# In px of the demo's table at half its size: one of two balls, and the red cube. Of the other ball's
-# mask the decoder hardly says whether it is there: its pointer hangs on the sign of that, and
+# In px of the demo's table at half its size: one of two balls, and the red cube. The decoder hardly
+# says of the other ball's mask whether it is there: its pointer hangs on the sign of that, and
 # rounding may turn it.
 BALL = Box(179.0, 97.0, 211.0, 129.0)
 BALLS = ConceptPrompt("ball", exemplars=(BALL,))

@@ -97,7 +97,8 @@ def test_an_image_s_time_is_that_of_its_parts(by_memory) -> None:
     for growth in growths.values():
         for point in growth.points:
             assert tuple(point.parts_ms) == PARTS
-            assert sum(point.parts_ms.values()) == pytest.approx(point.median_ms, rel=1e-3)
+            # Six parts, each rounded to a microsecond.
+            assert sum(point.parts_ms.values()) == pytest.approx(point.median_ms, abs=4e-3)
 
 
 def test_memories_are_weighed(by_memory) -> None:

@@ -71,12 +71,12 @@ class ScriptedFollower:
                 return self._seen(image, name)
         return Sighting(None, None, "there is nothing", gone=True)
 
-    def follow(self, image: Any, frame: int, state: Any, taken: Any = None) -> Sighting:
+    def follow(self, image: Any, frame: int, state: Any, doubt: str = "") -> Sighting:
         self.calls.append(("follow", state.name, frame))
         if image.fails:
             raise InferenceError("the stage failed")
-        if taken:
-            return Sighting(None, state, f"#{next(iter(taken))} is there")
+        if doubt:
+            return Sighting(None, state, doubt)
         if state.name in image.given_up:
             return Sighting(None, None, "given up", gone=True)
         if state.name not in image.seen:

@@ -16,7 +16,6 @@ from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.follower import FollowerState, Sighting
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
-from sam3_ros.core.tracking.place import Place
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,7 @@ class FollowsByDetectionAlone:
         return _shown(prompt.mask)
 
     def follow(
-        self,
-        image: ImageEmbedding,
-        frame: int,
-        state: FollowerState,
-        taken: Mapping[int, Place] | None = None,
+        self, image: ImageEmbedding, frame: int, state: FollowerState, doubt: str = ""
     ) -> Sighting:
         """See nothing: a detection in the same image may."""
         return Sighting(None, None, "it is not detected", gone=True)

@@ -16,7 +16,6 @@ from sam3_ros.core.segmenter.prompts import InteractivePrompt
 from sam3_ros.core.segmenter.segments import Segment
 from sam3_ros.core.stages.session import Array
 from sam3_ros.core.tracking.mask_prompt import MaskPrompt
-from sam3_ros.core.tracking.place import Place
 
 
 class FollowerState(Protocol):
@@ -68,16 +67,11 @@ class Follower(Protocol):
         ...
 
     def follow(
-        self,
-        image: ImageEmbedding,
-        frame: int,
-        state: FollowerState,
-        taken: Mapping[int, Place] | None = None,
+        self, image: ImageEmbedding, frame: int, state: FollowerState, doubt: str = ""
     ) -> Sighting:
         """Find the object in the next image.
 
-        taken: places of other objects, by their ids, in which it is not believed; only of a
-        follower with `taken_above`.
+        doubt: why it is not believed where it is found; only of a follower with `taken_above`.
         """
         ...
 

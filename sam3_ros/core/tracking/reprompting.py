@@ -125,11 +125,7 @@ class FollowsByReprompting:
         return Sighting(answer.segment, LastSeen.first(place, self._logits(answer)))
 
     def follow(
-        self,
-        image: ImageEmbedding,
-        frame: int,
-        state: FollowerState,
-        taken: Mapping[int, Place] | None = None,
+        self, image: ImageEmbedding, frame: int, state: FollowerState, doubt: str = ""
     ) -> Sighting:
         """Ask for the object where it should be."""
         seen = _own(state)

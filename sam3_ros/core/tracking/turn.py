@@ -1,4 +1,7 @@
-"""One answer in the making: it works on copies, so that nothing is kept of one that fails."""
+"""One answer in the making: it works on copies, so that nothing is kept of one that fails.
+
+Above 300 lines, so that all that may change these copies is read in one place.
+"""
 
 from __future__ import annotations
 
@@ -159,11 +162,11 @@ class Turn:
             new = [segments[each] for each in outcome.starts]
             self._start_new(text.prompt, new, shown=False)
 
-    def _follow(self, track: Track, taken: Mapping[int, Place] | None = None) -> Sighting:
+    def _follow(self, track: Track, doubt: str = "") -> Sighting:
         if track.follower_state is None:
             return Sighting(None, None, "nothing but a detection can find it", gone=True)
         began, follower = time.perf_counter(), self._tools.follower
-        found = follower.follow(self._image, track.age + 1, track.follower_state, taken)
+        found = follower.follow(self._image, track.age + 1, track.follower_state, doubt)
         passed = time.perf_counter() - began
         self._seconds[track.id] = self._seconds.get(track.id, 0.0) + passed
         return found
@@ -178,7 +181,7 @@ class Turn:
         found = {number: _place(sighting) for number, sighting in sightings.items()}
         places = {number: place for number, place in found.items() if place is not None}
         for came, stays in strays(tracks, places, self._together, least):
-            sightings[came] = self._follow(tracks[came], {stays: places[stays]})
+            sightings[came] = self._follow(tracks[came], f"#{stays} is there")
 
     def _due(
         self, before: dict[int, TrackedObject], sightings: dict[int, Sighting]

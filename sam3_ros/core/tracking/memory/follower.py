@@ -77,11 +77,7 @@ class FollowsByMemory:
         return self._stages.video.taken_above
 
     def follow(
-        self,
-        image: ImageEmbedding,
-        frame: int,
-        state: FollowerState,
-        taken: Mapping[int, Place] | None = None,
+        self, image: ImageEmbedding, frame: int, state: FollowerState, doubt: str = ""
     ) -> Sighting:
         """Find the object in the next image; not where the bundle says that it cannot be."""
         known = _own(state)
@@ -89,11 +85,11 @@ class FollowsByMemory:
         answer = self._stages.tracked(image, self._stages.conditioned(image, feeds))
         place, video = None, self._stages.video
         segment, unseen = self._segment(image, answer)
-        doubt = known.whereabouts.doubt(answer.object_score, video) if answer.is_there else ""
+        if answer.is_there and not doubt:
+            doubt = known.whereabouts.doubt(answer.object_score, video)
         if segment is not None:
             place = Place.of(segment)
             doubt = doubt or known.whereabouts.objection(place, video)
-            doubt = doubt or _where_another_is(place, taken or {}, video)
         if doubt:
             answer = self._stages.disbelieved(image, answer)
         memory = self._with_memory(image, frame, known.memory, answer, prompted=False)
@@ -193,15 +189,6 @@ class FollowsByMemory:
             quality=answer.quality,
         )
         return memory.added(new, self.rules)
-
-
-def _where_another_is(place: Place, taken: Mapping[int, Place], video: VideoSettings) -> str:
-    """Return why a place cannot be its, or ""."""
-    for number, other in taken.items():
-        shared = place.iou(other)
-        if video.taken_above is not None and shared >= video.taken_above:
-            return f"#{number} is there: they share {shared:.2f} (IoU)"
-    return ""
 
 
 def _own(state: FollowerState) -> MemoryState:

@@ -146,6 +146,8 @@ class LookPage:
 
     def shown(self) -> Pixels:
         """Return what a person sees of the picture, RGB uint8 [480, 640, 3]."""
+        # A click leaves its mark for a moment: as large as a small object, on a phone.
+        expect(self.page.locator(".look-dot")).to_have_count(0)
         # Black, where a note lies over the picture.
         notes = [self.page.locator(".look-paused, .look-note, .look-remarks")]
         shot = self.canvas.screenshot(mask=notes, mask_color="#000000")

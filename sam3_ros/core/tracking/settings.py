@@ -45,6 +45,9 @@ class TrackingSettings:
     lost_frames: int = 300
     #: So long after it was seen last, a detection that is near and alike is the same object.
     find_within: int = 30
+    #: What comes to the place of another object is not believed, where the bundle says from which
+    #: overlap on. Without it no object has a say in another's answer.
+    keep_apart: bool = True
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -53,6 +56,8 @@ class TrackingSettings:
                 raise ValueError(
                     f"{each.name} of the tracking must be a whole number, got {value!r}"
                 )
+            if each.type == "bool" and not isinstance(value, bool):
+                raise ValueError(f"{each.name} of the tracking must be a bool, got {value!r}")
         _require("memory_frames", self.memory_frames, 1, MOST_MEMORIES)
         counts = ("redetect_every", "max_objects", "renew_every", "patience", "lost_frames")
         for name in counts:

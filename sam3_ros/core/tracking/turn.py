@@ -174,7 +174,7 @@ class Turn:
     def _keep_apart(self, tracks: Mapping[int, Track], sightings: dict[int, Sighting]) -> None:
         """Answer anew, as not seen, each object that was found in another's place."""
         least = self._tools.follower.taken_above
-        if least is None:
+        if least is None or not self._tools.settings.keep_apart:
             return
         alive = self._objects.keys()
         self._together = together_before(tracks, self._together, alive, least)

@@ -66,6 +66,7 @@ class NodeConfiguration:
     redetect_every: int
     max_objects: int
     memory_frames: int
+    keep_apart: bool
     tracking_gap_s: float
     depth: bool
     depth_transport: str
@@ -139,6 +140,7 @@ class NodeConfiguration:
             redetect_every=self.redetect_every,
             max_objects=self.max_objects,
             least_score=self.tracking_least_score,
+            keep_apart=self.keep_apart,
         )
 
 

@@ -227,6 +227,12 @@ SPECS: tuple[ParameterSpec, ...] = (
         Changes.ANY_TIME, limits=(1, MOST_MEMORIES),
     ),
     ParameterSpec(
+        "keep_apart", DEFAULT_TRACKING.keep_apart,
+        "Do not believe that a tracked object came to the place of another, where the bundle says "
+        "from which overlap on; false: objects have no say in each other's answers.",
+        Changes.ANY_TIME,
+    ),
+    ParameterSpec(
         "tracking_gap_s", 10.0,
         "Seconds between two answered images of a camera after which its tracked objects end, as "
         "they may have become others; 0 never ends them.",

@@ -492,6 +492,7 @@ def test_what_is_no_saved_session_of_this_bundle_is_refused(change: Any, why: st
         ({"least_score": "0.5"}, "least_score"),
         ({"memory_frames": 2.5}, "memory_frames of the tracking must be a whole number, got 2.5"),
         ({"lost_frames": None}, "lost_frames of the tracking must be a whole number, got None"),
+        ({"keep_apart": "false"}, "keep_apart of the tracking must be a bool, got 'false'"),
     ],
 )
 def test_settings_check_themselves(wrong: dict[str, float], why: str) -> None:
@@ -558,6 +559,17 @@ def test_twins_that_come_back_one_after_the_other_are_both_found() -> None:
 def test_without_a_word_of_the_bundle_objects_do_not_know_of_each_other() -> None:
     _, session = clicked(LEFT, RIGHT, taken_above=None)
     assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}
+
+
+def test_objects_have_no_say_in_each_others_answers_where_that_is_not_wanted() -> None:
+    _, session = clicked(LEFT, RIGHT)
+    session.settings = TrackingSettings(keep_apart=False)
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}
+    session.settings = TrackingSettings()
+    # They share a place now, as one thing does that was asked for twice.
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}
+    session.step(picture(LEFT, RIGHT))
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "occluded"}
 
 
 def test_in_the_image_after_it_was_shown_an_object_may_be_anywhere() -> None:

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_domains import own_domain
 
+from sam3_ros.core.tracking.settings import TrackingSettings
 from sam3_ros.ros.node.rclpy_internals import declared_parameters, parameter_overrides
 from sam3_ros.ros.parameters.configuration import (
     NodeConfiguration,
@@ -55,6 +56,12 @@ def test_the_configuration_has_every_parameter_and_the_defaults_are_good():
     assert [field.name for field in fields(NodeConfiguration)] == list(DEFAULTS)
     assert configuration({}).bundle == "tabletop"
     assert configuration({}).prompt_entries().texts == ()
+
+
+def test_tracking_is_told_what_the_parameters_say():
+    given = {"memory_frames": 2, "redetect_every": 7, "max_objects": 3, "keep_apart": False}
+    told = configuration({**given, "tracking_least_score": 0.25}).tracking_settings()
+    assert told == TrackingSettings(**given, least_score=0.25)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from small_clicker import FAMILY
 from small_stages import change_weights
 
+from sam3_ros.core.backends.factory import open_session
 from sam3_ros.core.errors import VerificationError
 from sam3_ros.core.precision.difference import AnswerDifference
 from sam3_ros.core.precision.limits import FP32_NUMBERS, ROUNDING_ALLOWED, Fp32Limits
@@ -20,6 +23,8 @@ from sam3_ros.core.precision.recorded import (
     load_recorded_answers,
     save_recorded_answers,
 )
+from sam3_ros.core.stages.session import Session
+from sam3_ros.core.stages.session_wrapper import WrappedSession
 from sam3_ros.export.commands.export_job import ExportJob
 from sam3_ros.export.commands.exporter import export_bundle
 from sam3_ros.export.onnx_file import write_onnx
@@ -30,7 +35,12 @@ from sam3_ros.export.verification.end_to_end import (
     require_equal,
     rounding,
 )
-from sam3_ros.export.verification.stages import verify_stage
+from sam3_ros.export.verification.stages import (
+    ExactStage,
+    compare_output,
+    unit_cases,
+    verify_stage,
+)
 from sam3_ros.export.weights.filled_network import FilledNetwork, from_seed
 
 pytestmark = pytest.mark.long
@@ -132,3 +142,52 @@ def test_only_the_rounding_of_a_stage_itself_raises_its_limit(
         verify_stage(name, stage, file.path)
     assert next(stage.parameters()).dtype == torch.float32
     assert np.isfinite(figures.largest)
+
+
+class Answering(WrappedSession):
+    """A session of a stage that gives these answers."""
+
+    def __init__(self, real: Session, answers: Mapping[str, np.ndarray]) -> None:
+        super().__init__(real)
+        self._answers = dict(answers)
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        del feeds
+        return self._answers
+
+
+@pytest.mark.parametrize(
+    ("of_the_mean", "of_the_largest", "accepted"),
+    [(1.0, 8.0, True), (1.0, 12.0, False), (2.5, 0.0, True), (3.5, 0.0, False)],
+)
+def test_one_number_may_be_further_off_than_all_of_them(
+    filled: FilledNetwork,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    of_the_mean: float,
+    of_the_largest: float,
+    accepted: bool,
+) -> None:
+    """Times PyTorch's own rounding: every number is off by its mean, one by its largest."""
+    name, stage = "mask_decoder", filled.network.stages()["mask_decoder"]
+    file = write_onnx(stage, tmp_path / "stage.onnx")
+    case = next(unit_cases(stage))
+    true = ExactStage(lambda: stage).outputs(case)
+    answers = {}
+    for output, exact in true.items():
+        own = compare_output(output, exact, case.outputs[output])
+        answers[output] = exact + of_the_mean * own.mean
+        if of_the_largest and exact.size > 1000:
+            answers[output].flat[0] = case.outputs[output].flat[0] + of_the_largest * own.largest
+    monkeypatch.setattr(stage_verification, "LIMIT", 1e-12)
+    monkeypatch.setattr(stage_verification, "MASK_LIMIT", 1e-12)
+
+    def verify() -> None:
+        with closing(open_session(file.path)) as real:
+            verify_stage(name, stage, Answering(real, answers), [case])
+
+    if accepted:
+        verify()
+    else:
+        with pytest.raises(VerificationError, match="the export changed the stage"):
+            verify()

@@ -25,6 +25,10 @@ MASK_LIMIT = 1e-3
 #: Outputs with the looser limit: mask logits are sums of hundreds of products, and only their sign
 #: is used.
 MASK_OUTPUTS = frozenset({"masks", "semantic", "sam_masks", "mask_prompt"})
+#: Times PyTorch's own rounding that the largest difference may be, where the mean one is as small
+#: as rounding is: where a sharp attention is undecided between far places, the worst of a million
+#: numbers is chance. 3.8 times PyTorch's worst was seen, with the same mean.
+LARGEST_ROUNDING_ALLOWED = 10
 
 #: Lengths to try on an axis that may grow; others get the default.
 TRIED_LENGTHS: Mapping[str, tuple[int, ...]] = MappingProxyType(
@@ -234,8 +238,11 @@ def _compare(
         figures = compare_output(where, expected, answers[name])
         limit = MASK_LIMIT if name in MASK_OUTPUTS else LIMIT
         if not figures.of_scale <= limit:
-            own = compare_output(where, exact.outputs(case)[name], expected)
-            limit = max(limit, ROUNDING_ALLOWED * own.of_scale)
+            true = exact.outputs(case)[name]
+            own = compare_output(where, true, expected)
+            ours = compare_output(where, true, answers[name])
+            if ours.mean <= ROUNDING_ALLOWED * own.mean:
+                limit = max(limit, LARGEST_ROUNDING_ALLOWED * own.of_scale)
         found[name] = replace(figures, limit=limit)
         if not figures.of_scale <= limit:
             scale = figures.largest / figures.of_scale

@@ -80,6 +80,11 @@ def test_pytorchs_rounding_is_its_distance_to_float64(
 
     assert set(found) == set(asked)
     assert all(0 < one.logits < 1e-5 for one in found.values())
+    # A question has a few numbers, so the worst of all questions counts for each.
+    everywhere = rounding(filled.network, manifest, recorded, tuple(recorded.answers))
+    for number in ("logits", "boxes", "scores"):
+        assert len({getattr(one, number) for one in (found | everywhere).values()}) == 1, number
+    assert len({one.mask_logits for one in everywhere.values()}) > 1
     for name, tensor in filled.network.state_dict().items():
         assert tensor.dtype == before[name].dtype
         assert torch.equal(tensor, before[name]), name

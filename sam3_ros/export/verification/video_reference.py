@@ -8,8 +8,9 @@ The limits of mask logits hold for all pixels but a few in a thousand. The adjus
 memory attention so sharp that some of its cells are undecided between far places, and amplify
 rounding a thousandfold. PyTorch shows it without any file of ours: float32 in place of float64 in
 the image trunk alone (1e-5 of its features) moves 13 of 82,944 logits by more than 1e-3 on the
-second tracked frame of v1, by up to 4e-3. An error in what is attended to, or in a position, age,
-pointer or mask moves nearly all of them, by a hundredth of their deviation or more.
+second tracked frame of v1, by up to 4e-3; and all stages in float64 move later ones by up to 0.55,
+scores by 3e-3 and pointers by 5e-3. An error in what is attended to, or in a position, age, pointer
+or mask moves nearly all of them, by a hundredth of their deviation or more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ from sam3_ros.export.verification.reference_figure import (
     beyond_half_precision_each,
 )
 from sam3_ros.export.verification.reference_weights import other_video_weights
-from sam3_ros.export.verification.video_case import PREFIX, VideoCase, load_video_case
+from sam3_ros.export.verification.video_case import (
+    PREFIX,
+    PromptStep,
+    VideoCase,
+    load_video_case,
+)
 from sam3_ros.export.verification.video_replay import Replayed, VideoReplay
 from sam3_ros.export.weights_identity import Adjustment
 
@@ -59,8 +65,9 @@ class _Limits:
 
 
 _STRICT = _Limits(f"first {_FIRST}", 1e-3, 0.997, 0.1, 0.9999, 1e-3, 1e-4, 1e-3, 0.01)
-_GROWN = _Limits("later", 0.06, 0.997, 0.5, 0.999, 1e-2, 5e-4, 1e-2, 0.5)
-#: Of a million of each prompted frame; see VideoReplay.
+# Beyond most logits it is chance how far float32 is: three to five times as far as what was seen.
+_GROWN = _Limits("later", 0.06, 0.997, 2.0, 0.998, 5e-2, 2e-3, 5e-2, 0.5)
+#: Of a million, for each prompt; see VideoReplay.
 _MOST_CUT_OTHERWISE = 6
 #: Of the mean of mask logits, by their largest (1 at least).
 _MEAN_LIMIT = 1e-3
@@ -118,7 +125,9 @@ def video_comparison(
         yield from video_figures(case, replayed)
         otherwise = float(replay.cut_otherwise)
         what = "pixels within rounding of 0 cut otherwise"
-        yield ReferenceFigure(f"video {case.name}", what, otherwise, _MOST_CUT_OTHERWISE)
+        prompts = sum(isinstance(step, PromptStep) for step in case.steps)
+        most = _MOST_CUT_OTHERWISE * prompts
+        yield ReferenceFigure(f"video {case.name}", what, otherwise, most)
 
 
 def video_figures(case: VideoCase, replayed: Sequence[Replayed]) -> list[ReferenceFigure]:

@@ -129,7 +129,7 @@ def test_equal_answers_pass() -> None:
         (moved(2, 3e-3, pixels=300), "mask logits within 0.001, first 3"),
         (moved(2, 0.2, pixels=1), "mask logits, largest, first 3"),
         (moved(4, 0.08, pixels=300), "mask logits within 0.06, later"),
-        (moved(4, 0.6, pixels=1), "mask logits, largest, later"),
+        (moved(4, 2.1, pixels=1), "mask logits, largest, later"),
         (replayed()[:-1], "answers of other frames or objects"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -160,7 +160,7 @@ def test_answers_from_a_correction_on_are_held_to_the_limits_of_later_ones(frame
         found[frame], answer=replace(found[frame].answer, mask_logits=moved_logits)
     )
     assert not failed(case, found)
-    wrong = replace(found[frame].answer, pointer=np.full(256, frame + 0.02, np.float32))
+    wrong = replace(found[frame].answer, pointer=np.full(256, frame + 0.06, np.float32))
     found[frame] = replace(found[frame], answer=wrong)
     assert failed(case, found) == {"pointers, later"}
 

@@ -6,12 +6,12 @@ case are judged more strictly than the rest.
 
 The limits of mask logits hold for all pixels but a few in a thousand, of the first answers ten. The
 adjusted weights make the memory attention so sharp that some of its cells are undecided between far
-places, and amplify rounding a thousandfold. PyTorch shows it without any file of ours: float32 in place of float64 in
-the image trunk alone (1e-5 of its features) moves 13 of 82,944 logits by more than 1e-3 on the
-second tracked frame of v1, by up to 4e-3. All stages in float64 move 16 of 10,000 logits by more
-than 1e-3 on that of v5, by up to 0.044, and later ones by up to 0.55, scores by 3e-3 and pointers
-by 5e-3. An error in what is attended to, or in a position, age, pointer or mask moves nearly all
-logits, by a hundredth of their deviation or more.
+places, and amplify rounding a thousandfold. PyTorch shows it without any file of ours: float32 in
+place of float64 in the image trunk alone (1e-5 of its features) moves 13 of 82,944 logits by more
+than 1e-3 on the second tracked frame of v1, by up to 4e-3. All stages in float64 move 16 of 10,000
+by more than 1e-3 on that of v5, by up to 0.044, and later ones by up to 0.55, scores by 3e-3 and
+pointers by 5e-3. An error in what is attended to, or in a position, age, pointer or mask moves
+nearly all logits, by a hundredth of their deviation or more.
 """
 
 from __future__ import annotations

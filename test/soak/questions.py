@@ -36,6 +36,7 @@ _PARAMETERS: Mapping[str, Sequence[Any]] = {
     "redetect_every": (1, 5, 12),
     "max_objects": (2, 64),
     "memory_frames": (1, 6),
+    "keep_apart": (True, False),
     "frame_memory": (4, 8, 16),
     "prompts": (["red cube"], ["ball", "{box: [200, 150, 320, 260], id: area}"], [""]),
     "silence_warn_s": (1.0, 2.0),

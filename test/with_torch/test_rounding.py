@@ -90,6 +90,19 @@ def test_pytorchs_rounding_is_its_distance_to_float64(
         assert torch.equal(tensor, before[name]), name
 
 
+def test_an_answer_that_is_not_finite_gives_no_limits(
+    filled: FilledNetwork, manifest: object, recorded: RecordedAnswers
+) -> None:
+    key, other = tuple(recorded.answers)[:2]
+    answer = recorded.answers[key]
+    broken = {name: np.full_like(value, np.inf) for name, value in answer.tensors.items()}
+    answers = {**recorded.answers, key: replace(answer, tensors=broken)}
+
+    with pytest.raises(VerificationError, match="not finite"):
+        rounding(filled.network, manifest, replace(recorded, answers=answers), (other,))
+    assert next(filled.network.parameters()).dtype == torch.float32
+
+
 def test_limits_are_the_usual_ones_unless_rounding_is_beyond_them() -> None:
     assert Fp32Limits.given(None) == Fp32Limits.given(AnswerDifference(logits=1e-7)) == Fp32Limits()
 

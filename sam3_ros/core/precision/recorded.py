@@ -78,6 +78,7 @@ class RecordedAnswers:
     answers: Mapping[Key, RawAnswer]
     #: How far a recorded answer itself is from the one in float64, for the questions where the
     #: model amplifies float32's rounding beyond the usual limits. No run can be expected closer.
+    #: Of scores and boxes, which are few, it is the worst of all questions.
     rounding: Mapping[Key, AnswerDifference] = field(default_factory=dict)
     #: Reference samples of each stage in fp32 on the CPU, by question; under the question "" those
     #: of the stages that depend on the image alone. Empty in older files.

@@ -174,10 +174,12 @@ class Turn:
     def _keep_apart(self, tracks: Mapping[int, Track], sightings: dict[int, Sighting]) -> None:
         """Answer anew, as not seen, each object that was found in another's place."""
         least = self._tools.follower.taken_above
-        if least is None or not self._tools.settings.keep_apart:
+        if least is None:
             return
         alive = self._objects.keys()
         self._together = together_before(tracks, self._together, alive, least)
+        if not self._tools.settings.keep_apart:
+            return
         found = {number: _place(sighting) for number, sighting in sightings.items()}
         places = {number: place for number, place in found.items() if place is not None}
         for came, stays in strays(tracks, places, self._together, least):

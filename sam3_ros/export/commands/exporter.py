@@ -219,7 +219,7 @@ class _Export:
         self, manifest: Manifest, recorded: RecordedAnswers, doubtful: tuple[Key, ...]
     ) -> dict[Key, AnswerDifference]:
         self._progress(
-            f"end to end: {len(doubtful)} answers exceed the usual limits; computing them in "
+            f"end to end: {len(doubtful)} answers exceed the usual limits; computing all in "
             f"float64 to measure PyTorch's own rounding"
         )
         return rounding(self._filled_network(), manifest, recorded, doubtful)

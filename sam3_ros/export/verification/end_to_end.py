@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ def rounding(
     computations in float32 differ by more than Fp32Limits allow, and only float64 can decide. A
     question has a few scores and boxes, whose rounding is chance: of logits 8e-7 to 5e-5 was seen
     from one to the next. So each gets the worst of all questions, beside the masks of its own.
+    Raises VerificationError where answers are not finite: they would allow anything.
     """
     queries = {key: answer.queries for key, answer in recorded.answers.items()}
     network.double()
@@ -43,6 +45,8 @@ def rounding(
         network.float()
     all_of_them = worst(apart.values())
     numbers = {name: getattr(all_of_them, name) for name in ("logits", "boxes", "scores")}
+    if not all(map(math.isfinite, numbers.values())):
+        raise VerificationError("end to end, PyTorch itself gives values that are not finite")
     return {key: replace(apart[key], **numbers) for key in keys}
 
 

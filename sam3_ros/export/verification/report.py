@@ -169,7 +169,7 @@ def _against_pytorch(
     progress("end to end in PyTorch")
     recorded = original_answers(network, bundle.manifest, asked)
     if doubtful := beyond_limits(bundle_differences(bundle, "fp32", recorded)):
-        progress(f"{len(doubtful)} answers exceed the usual limits: computing them in float64")
+        progress(f"{len(doubtful)} answers exceed the usual limits: computing all in float64")
         known = rounding(network, bundle.manifest, recorded, doubtful)
         recorded = replace(recorded, rounding=known)
     yield from _against_recorded(bundle, recorded, "PyTorch", progress)

@@ -79,6 +79,8 @@ class VideoReplay:
         self._row = 0
         #: Pixels of the last case that were cut the other way: rounding alone decides them.
         self.cut_otherwise = 0
+        #: Prompts whose pixels were tried for it.
+        self.prompts_tried = 0
 
     def ended(self, name: str) -> bool:
         """Return whether this case was replayed."""
@@ -88,7 +90,7 @@ class VideoReplay:
         """Yield every answer, in the case's order. keep_end: other cases continue this one."""
         before = self._ends.get(case.continues, {})
         groups = {number: group.copied() for number, group in before.items()}
-        self._row = self.cut_otherwise = 0
+        self._row = self.cut_otherwise = self.prompts_tried = 0
         for step in case.steps:
             group = groups.setdefault(step.group, TrackedGroup())
             if isinstance(step, PromptStep):
@@ -186,6 +188,7 @@ class VideoReplay:
                 )
                 group.objects[obj], found[obj] = settled.memory, settled.seen
                 self.cut_otherwise += settled.turned
+                self.prompts_tried += len(cut)
         group.cut.clear()
         answers = {obj: each[0] for obj, each in found.items()}
         certainty = float(np.mean([each.certainty for each in answers.values()]))

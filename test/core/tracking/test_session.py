@@ -572,6 +572,16 @@ def test_objects_have_no_say_in_each_others_answers_where_that_is_not_wanted() -
     assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "occluded"}
 
 
+def test_who_was_in_one_place_is_known_while_objects_have_no_say_in_each_others_answers() -> None:
+    _, session = clicked(LEFT, RIGHT)
+    session.settings = TrackingSettings(keep_apart=False)
+    session.step(picture(LEFT, LEFT))
+    session.step(Picture({"0": LEFT}, []))
+    session.settings = TrackingSettings()
+    # The second was not seen in the image before, but shared the place when it was.
+    assert states(session.step(picture(LEFT, LEFT))) == {1: "confirmed", 2: "confirmed"}
+
+
 def test_in_the_image_after_it_was_shown_an_object_may_be_anywhere() -> None:
     _, session = clicked(LEFT, RIGHT)
     session.correct(2, picture(LEFT, RIGHT), InteractivePrompt(points=((85.0, 25.0),)))

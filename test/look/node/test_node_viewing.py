@@ -420,7 +420,8 @@ def test_a_node_that_is_lost_comes_back_by_itself(
         wait_for(lambda: node.viewing.health("").state == "active", "the node")
         assert node.settled(node.viewing.ask_texts(("blue",))).accepted
         watching.next(lambda each: found(each, "blue"))
-    assert not node.viewing.health("").troubles
+        # Its diagnostics may still tell of the moment before the first image.
+        wait_for(lambda: not node.viewing.health("").troubles, "a node without trouble")
 
 
 def test_prompts_of_others_are_listed(node: LookedAt) -> None:

@@ -90,13 +90,17 @@ def test_pytorchs_rounding_is_its_distance_to_float64(
         assert torch.equal(tensor, before[name]), name
 
 
+@pytest.mark.parametrize("part", ["tensors", "masks"])
 def test_an_answer_that_is_not_finite_gives_no_limits(
-    filled: FilledNetwork, manifest: object, recorded: RecordedAnswers
+    filled: FilledNetwork, manifest: object, recorded: RecordedAnswers, part: str
 ) -> None:
     key, other = tuple(recorded.answers)[:2]
     answer = recorded.answers[key]
-    broken = {name: np.full_like(value, np.inf) for name, value in answer.tensors.items()}
-    answers = {**recorded.answers, key: replace(answer, tensors=broken)}
+    broken = {
+        "tensors": {name: np.full_like(each, np.inf) for name, each in answer.tensors.items()},
+        "masks": np.full_like(answer.masks, np.nan),
+    }
+    answers = {**recorded.answers, key: replace(answer, **{part: broken[part]})}
 
     with pytest.raises(VerificationError, match="not finite"):
         rounding(filled.network, manifest, replace(recorded, answers=answers), (other,))

@@ -45,7 +45,7 @@ def rounding(
         network.float()
     all_of_them = worst(apart.values())
     numbers = {name: getattr(all_of_them, name) for name in ("logits", "boxes", "scores")}
-    if not all(map(math.isfinite, numbers.values())):
+    if not all(map(math.isfinite, (*numbers.values(), all_of_them.mask_logits))):
         raise VerificationError("end to end, PyTorch itself gives values that are not finite")
     return {key: replace(apart[key], **numbers) for key in keys}
 
